@@ -1,0 +1,144 @@
+//! Starting worker processes, noticing how they end, and putting others in their place.
+
+use crate::error::{Error, say};
+use crate::executor::worker::MARK;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// A worker process that runs.
+struct Process {
+    worker: u32,
+    child: Child,
+    exit: OwnedFd,
+}
+
+/// A worker process that has ended.
+pub struct Death {
+    /// Its number in the ring.
+    pub worker: u32,
+    pid: u32,
+    status: ExitStatus,
+}
+
+impl Death {
+    /// Whether it died of what it did itself, rather than of a signal that others send (or the out-of-memory killer).
+    pub fn is_fault(&self) -> bool {
+        use signal_hook::consts::*;
+        const SENT: [i32; 9] = [SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2];
+        self.status.signal().is_none_or(|signal| !SENT.contains(&signal))
+    }
+
+    /// How it came about, to follow its name.
+    pub fn cause(&self) -> String {
+        match (self.status.signal(), self.status.code()) {
+            (Some(signal), _) => match signal_hook::low_level::signal_name(signal) {
+                Some(name) => format!("was killed by {name}"),
+                None => format!("was killed by signal {signal}"),
+            },
+            (None, Some(code)) => format!("exited with status {code}"),
+            (None, None) => "ended".to_string(),
+        }
+    }
+}
+
+/// Deaths that are told one by one; the rest are counted.
+const TOLD: u64 = 10;
+
+/// The worker processes of a run. They are killed and reaped when this is dropped.
+pub struct Children<'a> {
+    segment: BorrowedFd<'a>,
+    processes: Vec<Process>,
+    deaths: u64,
+}
+
+impl<'a> Children<'a> {
+    /// None yet; each will inherit the segment's descriptor.
+    pub fn new(segment: BorrowedFd<'a>) -> Self {
+        Children { segment, processes: vec![], deaths: 0 }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.processes.len()
+    }
+
+    /// Starts a worker of this number. It lives no longer than the calling thread.
+    pub fn start(&mut self, worker: u32) -> io::Result<()> {
+        let pid = rustix::process::getpid();
+        // The very file that runs now, even if another has been installed in its place.
+        let mut command = Command::new("/proc/self/exe");
+        if !std::path::Path::new("/proc/self/exe").exists() {
+            command = Command::new(OsStr::from_bytes(rustix::param::linux_execfn().to_bytes()));
+        }
+        let mut arguments = std::env::args_os();
+        command.arg0(arguments.next().unwrap_or_else(|| OsString::from("pmapgcd")));
+        command.args(arguments).env(MARK, format!("{worker}/{}", pid.as_raw_nonzero()));
+        // The segment and stderr are all that a worker inherits; what a kernel prints must not end up in the results.
+        command.stdin(self.segment.try_clone_to_owned()?);
+        command.stdout(match io::stderr().as_fd().try_clone_to_owned() {
+            Ok(stderr) => Stdio::from(stderr),
+            Err(_) => Stdio::null(),
+        });
+        let mut child = command.spawn()?;
+        let exit = Pid::from_raw(child.id() as i32)
+            .ok_or(io::ErrorKind::NotFound.into())
+            .and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
+        match exit {
+            Ok(exit) => self.processes.push(Process { worker, child, exit }),
+            Err(error) => {
+                end(&mut child);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sleeps until the bell rings or a worker has ended, and answers with those that have.
+    pub fn wait(&mut self, bell: BorrowedFd) -> Result<Vec<Death>, Error> {
+        let mut fds = vec![PollFd::new(&bell, PollFlags::IN)];
+        fds.extend(self.processes.iter().map(|process| PollFd::new(&process.exit, PollFlags::IN)));
+        let polled = rustix::io::retry_on_intr(|| poll(&mut fds, None));
+        polled.map_err(|error| Error::io("cannot watch the workers", error.into()))?;
+        let ended: Vec<bool> = fds[1..].iter().map(|fd| !fd.revents().is_empty()).collect();
+        let mut deaths = vec![];
+        for at in (0..ended.len()).rev().filter(|&at| ended[at]) {
+            let mut process = self.processes.swap_remove(at);
+            let status = process.child.wait().map_err(|error| Error::io("cannot wait for a worker", error))?;
+            deaths.push(Death { worker: process.worker, pid: process.child.id(), status });
+        }
+        Ok(deaths)
+    }
+
+    /// Says on stderr that a worker has died, and what comes of it.
+    pub fn tell(&mut self, death: &Death, consequence: &str) {
+        self.deaths += 1;
+        if self.deaths <= TOLD {
+            say(&format_args!("worker {} (pid {}) {}; {consequence}", death.worker, death.pid, death.cause()));
+        }
+    }
+}
+
+impl Drop for Children<'_> {
+    fn drop(&mut self) {
+        for process in &mut self.processes {
+            let _ = process.child.kill();
+        }
+        for process in &mut self.processes {
+            let _ = process.child.wait();
+        }
+        if self.deaths > TOLD {
+            say(&format_args!("{} workers died in all", self.deaths));
+        }
+    }
+}
+
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}

@@ -1,0 +1,4 @@
+//! Input to blocks, and results to output, in order.
+
+pub mod reader;
+pub mod writer;

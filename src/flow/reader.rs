@@ -1,0 +1,229 @@
+//! The reader: files and pipes, cut into blocks of whole rows.
+//!
+//! It looks for the last line end of a block and at nothing else. A block fills up as long as input is ready, and is
+//! handed on as soon as it is not: so a row that arrives alone is answered at once, and a full pipe gives full blocks.
+
+use crate::error::{Error, printable};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+/// Where rows come from.
+#[derive(Debug)]
+pub enum Input {
+    /// Standard input.
+    Stdin,
+    /// The file of this name, opened when its turn comes.
+    Path(PathBuf),
+}
+
+impl Input {
+    /// What messages call it.
+    pub fn name(&self) -> String {
+        match self {
+            Input::Stdin => "stdin".to_string(),
+            Input::Path(path) => printable(path.as_os_str()),
+        }
+    }
+
+    fn open(self) -> io::Result<File> {
+        let file = match self {
+            Input::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?),
+            // A FIFO that nobody writes to yet must not hold us up where we cannot be stopped: we wait in poll.
+            Input::Path(path) => {
+                let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+                rustix::io::retry_on_intr(|| rustix::fs::open(&path, flags, Mode::empty()))?.into()
+            }
+        };
+        if file.metadata()?.is_dir() {
+            return Err(Errno::ISDIR.into());
+        }
+        Ok(file)
+    }
+}
+
+/// A block, in the buffer that was given for it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Where in the buffer its bytes lie.
+    pub start: usize,
+    /// Where they end.
+    pub end: usize,
+    /// Which of the inputs it comes from, counted from 0.
+    pub input: usize,
+}
+
+/// Why there is no further block. What it names comes after all the blocks before.
+#[derive(Debug)]
+pub enum Ending {
+    /// All inputs are read.
+    Done,
+    /// The next row of this input does not fit into a block.
+    RowTooLong {
+        /// Which of the inputs.
+        input: usize,
+    },
+    /// An input cannot be read, or the output has gone.
+    Failed(Error),
+    /// The run was stopped from outside.
+    Stopped,
+}
+
+/// What the reader watches while it waits for input.
+pub struct Watch<'a> {
+    /// Readable when the run is over.
+    pub stop: Option<BorrowedFd<'a>>,
+    /// The output: if it is a pipe whose reader has gone, there is no use in waiting.
+    pub output: Option<BorrowedFd<'a>>,
+}
+
+/// All inputs, one after the other.
+pub struct Reader<'a> {
+    inputs: std::iter::Enumerate<std::vec::IntoIter<Input>>,
+    watch: Watch<'a>,
+    current: Option<Open>,
+    /// The start of a row whose end is not read yet.
+    carry: Vec<u8>,
+}
+
+struct Open {
+    file: File,
+    name: String,
+    input: usize,
+    /// Reading never waits, so there is no need to ask.
+    is_regular: bool,
+    at_start: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of these inputs in their order.
+    pub fn new(inputs: Vec<Input>, watch: Watch<'a>) -> Self {
+        Reader { inputs: inputs.into_iter().enumerate(), watch, current: None, carry: vec![] }
+    }
+
+    /// Fills the front of `buffer` with the next block.
+    ///
+    /// # Errors
+    /// When there is none, with the reason; the call after that is not answered usefully.
+    pub fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending> {
+        loop {
+            if self.current.is_none() {
+                let (input, source) = self.inputs.next().ok_or(Ending::Done)?;
+                self.current = Some(Open::new(input, source).map_err(Ending::Failed)?);
+            }
+            if let Some(open) = &mut self.current
+                && let Some(block) = open.next_block(buffer, &mut self.carry, &self.watch)?
+            {
+                return Ok(block);
+            }
+            self.current = None;
+        }
+    }
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+impl Open {
+    fn new(input: usize, source: Input) -> Result<Self, Error> {
+        let name = source.name();
+        let open = || {
+            let file = source.open()?;
+            let is_regular = file.metadata()?.is_file();
+            Ok((file, is_regular))
+        };
+        let (file, is_regular) = open().map_err(|error| Error::io(&name, error))?;
+        Ok(Open { file, name, input, is_regular, at_start: true })
+    }
+
+    /// The next block of this input; none when it has ended.
+    fn next_block(&mut self, buffer: &mut [u8], carry: &mut Vec<u8>, watch: &Watch) -> Result<Option<Block>, Ending> {
+        buffer[..carry.len()].copy_from_slice(carry);
+        let mut filled = carry.len();
+        carry.clear();
+        // Where the last whole row ends.
+        let mut end = 0;
+        loop {
+            if filled == buffer.len() {
+                if end == 0 {
+                    // The last row of the input may still be just as long as a block.
+                    self.wait(watch)?;
+                    if self.read(&mut [0], watch)? > 0 {
+                        return Err(Ending::RowTooLong { input: self.input });
+                    }
+                    end = filled;
+                }
+                break;
+            }
+            if end == 0 {
+                self.wait(watch)?;
+            } else if !self.is_ready()? {
+                break;
+            }
+            let read = self.read(&mut buffer[filled..], watch)?;
+            if read == 0 {
+                if filled == 0 {
+                    return Ok(None);
+                }
+                end = filled;
+                break;
+            }
+            if let Some(at) = memchr::memrchr(b'\n', &buffer[filled..filled + read]) {
+                end = filled + at + 1;
+            }
+            filled += read;
+        }
+        carry.extend_from_slice(&buffer[end..filled]);
+        let mark = std::mem::take(&mut self.at_start) && buffer[..end].starts_with(BYTE_ORDER_MARK);
+        let start = if mark { BYTE_ORDER_MARK.len() } else { 0 };
+        Ok(Some(Block { start, end, input: self.input }))
+    }
+
+    fn is_ready(&self) -> Result<bool, Ending> {
+        if self.is_regular {
+            return Ok(true);
+        }
+        let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
+        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        let ready = rustix::io::retry_on_intr(|| poll(&mut fds, Some(&now)));
+        ready.map(|count| count > 0).map_err(|error| self.failed(error.into()))
+    }
+
+    fn read(&mut self, into: &mut [u8], watch: &Watch) -> Result<usize, Ending> {
+        loop {
+            match rustix::io::read(&self.file, &mut *into) {
+                Ok(count) => return Ok(count),
+                Err(Errno::INTR) => {}
+                // Somebody has made it non-blocking, and was quicker than we to take what was there.
+                Err(Errno::AGAIN) => self.wait(watch)?,
+                Err(error) => return Err(self.failed(error.into())),
+            }
+        }
+    }
+
+    /// Waits until there is input, or its end; or until there is no more use for it.
+    fn wait(&self, watch: &Watch) -> Result<(), Ending> {
+        if self.is_regular {
+            return Ok(());
+        }
+        let mut fds = vec![PollFd::new(&self.file, PollFlags::IN)];
+        fds.extend(watch.output.as_ref().map(|output| PollFd::new(output, PollFlags::empty())));
+        fds.extend(watch.stop.as_ref().map(|stop| PollFd::new(stop, PollFlags::IN)));
+        rustix::io::retry_on_intr(|| poll(&mut fds, None)).map_err(|error| self.failed(error.into()))?;
+        let mut rest = fds[1..].iter();
+        if watch.output.is_some() && rest.next().is_some_and(|fd| fd.revents().contains(PollFlags::ERR)) {
+            return Err(Ending::Failed(Error::broken_pipe()));
+        }
+        if rest.next().is_some_and(|fd| !fd.revents().is_empty()) {
+            return Err(Ending::Stopped);
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: io::Error) -> Ending {
+        Ending::Failed(Error::io(&self.name, error))
+    }
+}

@@ -1,0 +1,25 @@
+//! Maps a function over the rows of a CSV in parallel, through shared memory.
+//!
+//! This is the crate behind the `pmapgcd` command. Rows are read once into a segment that worker processes share;
+//! whichever worker is free claims the next block of rows, computes it there, and the results are written out from
+//! there, in input order. A worker that dies, of whatever, costs one block's time.
+//!
+//! Use it where a row costs well under a millisecond and must not take the whole program down with it. Where rows are
+//! in memory already and the function cannot crash, threads are simpler; where a row costs seconds, so is a process
+//! for each.
+// Under the model checker only `ring` is compiled, by tests/loom.rs itself.
+#![cfg(not(loom))]
+
+mod cli;
+mod csv;
+mod error;
+mod event;
+mod executor;
+mod flow;
+mod kernel;
+mod output;
+mod ring;
+mod segment;
+
+pub use cli::{Options, filter};
+pub use kernel::{Decoded, Encoded, Kernel, gcd::Gcd};

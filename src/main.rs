@@ -1,0 +1,28 @@
+//! The `pmapgcd` command.
+
+/// Print the greatest common divisor of each row `a,b`, in input order
+#[cfg(not(loom))]
+#[derive(clap::Parser)]
+#[command(name = "pmapgcd", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(flatten)]
+    options: pmapgcd::Options,
+}
+
+#[cfg(not(loom))]
+const AFTER_HELP: &str = "\
+Examples:
+  cat pairs.csv | pmapgcd -j 4
+  pmapgcd -o gcds.txt january.csv february.csv
+
+Exit status: 0 done, 1 a bad row, 2 usage or I/O, 3 workers kept dying.";
+
+#[cfg(not(loom))]
+fn main() -> std::process::ExitCode {
+    // Usage errors exit with 2 in here, --help and --version with 0.
+    let arguments: Arguments = clap::Parser::parse();
+    arguments.options.run(&pmapgcd::Gcd)
+}
+
+#[cfg(loom)]
+fn main() {}

@@ -1,0 +1,353 @@
+//! The ring: slots, their states, and the claim protocol.
+//!
+//! It knows blocks as numbers and byte counts, never what the bytes mean, holds no pointer, and never waits: every
+//! operation is a `try_…` that answers at once. So the same code runs in the shared segment, in one process's memory
+//! and under the model checker (`tests/loom.rs`). Bytes are the segment's affair: what may be touched when is shown by
+//! the tokens ([`Filling`], [`Claim`], [`Taken`], [`Held`]) that only this module hands out.
+//!
+//! **The promise.** When [`Ring::try_claim`] has answered with a block, all that the reader wrote before
+//! [`Ring::publish`] is visible to the claimant; when [`Ring::try_take`] has answered, all that the claimant wrote
+//! before [`Ring::finish`] is visible to the writer; when [`Ring::try_fill`] has answered, the writer is done with the
+//! slot. A block that is published is taken exactly once with all its results, whichever workers are killed at
+//! whichever instruction, as long as the supervisor calls [`Ring::recover`] for each that died and one worker is left.
+//!
+//! Each hand-over is a release store of the slot's word and an acquire load of it. The counter carries no data.
+
+pub mod sync;
+pub mod word;
+
+use std::ops::Range;
+use sync::{AtomicU32, AtomicU64, Ordering};
+use word::{Next, State, Word};
+
+/// Keeps what it holds alone on its pair of cache lines: x86 prefetches lines two at a time.
+#[repr(C, align(128))]
+pub struct Lines<T>(pub T);
+
+/// What all who work on a ring share, beside the slots.
+#[repr(C)]
+pub struct Control {
+    next: Lines<AtomicU64>,
+    ready: Lines<AtomicU32>,
+    /// Set when a block was published or put back: workers wait for it.
+    pub filled: Lines<AtomicU32>,
+    /// Set when a block is done: the writer waits for it.
+    pub done: Lines<AtomicU32>,
+    /// Set when a slot is free: the reader waits for it.
+    pub freed: Lines<AtomicU32>,
+}
+
+impl Control {
+    /// A counter at block 0 and every event clear.
+    pub fn new() -> Self {
+        Control {
+            next: Lines(AtomicU64::new(0)),
+            ready: Lines(AtomicU32::new(0)),
+            filled: Lines(AtomicU32::new(0)),
+            done: Lines(AtomicU32::new(0)),
+            freed: Lines(AtomicU32::new(0)),
+        }
+    }
+}
+
+/// A slot's word and the measures of what lies in its two regions.
+///
+/// The measures are ordered by the word: whoever owns the slot by its word writes them, the next owner reads them.
+#[repr(C, align(128))]
+pub struct Slot {
+    word: AtomicU64,
+    // Written by the parent.
+    start: AtomicU32,
+    end: AtomicU32,
+    // Written by the claimant. Apart from the above, so that a claimant that dies has not spoilt the block.
+    consumed: AtomicU32,
+    lines: AtomicU32,
+    results: AtomicU32,
+    report: AtomicU32,
+}
+
+impl Slot {
+    /// A slot that waits for `block`.
+    pub fn new(block: u64) -> Self {
+        Slot {
+            word: AtomicU64::new(Word::free(block).0),
+            start: AtomicU32::new(0),
+            end: AtomicU32::new(0),
+            consumed: AtomicU32::new(0),
+            lines: AtomicU32::new(0),
+            results: AtomicU32::new(0),
+            report: AtomicU32::new(0),
+        }
+    }
+
+    fn load(&self) -> Word {
+        Word(self.word.load(Ordering::Acquire))
+    }
+
+    fn input(&self) -> Range<usize> {
+        self.start.load(Ordering::Relaxed) as usize..self.end.load(Ordering::Relaxed) as usize
+    }
+}
+
+/// What became of a block, or of the first part of it, in bytes and lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Outcome {
+    /// Bytes of input dealt with. Fewer than the block has: the rest is still to be done, unless there is a report.
+    pub consumed: usize,
+    /// Lines of input dealt with.
+    pub lines: usize,
+    /// Bytes of results, from the start of the slot's result region.
+    pub results: usize,
+    /// Bytes of a report of the row at `consumed`, which ends the run; they follow the results. 0: there is none.
+    pub report: usize,
+}
+
+/// A free slot, the reader's to fill.
+#[derive(Debug)]
+pub struct Filling {
+    slot: usize,
+    block: u64,
+}
+
+/// A block that is the calling worker's to compute.
+#[derive(Debug)]
+pub struct Claim {
+    slot: usize,
+    block: u64,
+    worker: u32,
+    input: Range<usize>,
+}
+
+/// A block with results, the writer's to write out.
+#[derive(Debug)]
+pub struct Taken {
+    slot: usize,
+    block: u64,
+    input: Range<usize>,
+    outcome: Outcome,
+}
+
+/// A block whose claimant is dead.
+#[derive(Debug)]
+pub struct Held {
+    slot: usize,
+    block: u64,
+    worker: u32,
+    input: Range<usize>,
+}
+
+impl Filling {
+    /// The slot's place in the ring.
+    pub fn slot(&self) -> usize {
+        self.slot
+    }
+}
+
+impl Claim {
+    /// The slot's place in the ring.
+    pub fn slot(&self) -> usize {
+        self.slot
+    }
+    /// Where in the slot's input region the block's bytes lie.
+    pub fn input(&self) -> Range<usize> {
+        self.input.clone()
+    }
+}
+
+impl Taken {
+    /// The slot's place in the ring.
+    pub fn slot(&self) -> usize {
+        self.slot
+    }
+    /// What the claimant said it did.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+    /// Whether all of the block was dealt with.
+    pub fn is_whole(&self) -> bool {
+        self.outcome.consumed >= self.input.len()
+    }
+}
+
+impl Held {
+    /// The slot's place in the ring.
+    pub fn slot(&self) -> usize {
+        self.slot
+    }
+    /// The block's number.
+    pub fn block(&self) -> u64 {
+        self.block
+    }
+    /// Where in the slot's input region the block's bytes lie.
+    pub fn input(&self) -> Range<usize> {
+        self.input.clone()
+    }
+}
+
+/// The slots and their counters; block k lives in slot k mod N.
+#[derive(Clone, Copy)]
+pub struct Ring<'a> {
+    control: &'a Control,
+    slots: &'a [Slot],
+}
+
+impl<'a> Ring<'a> {
+    /// The ring over these, wherever they lie.
+    ///
+    /// # Panics
+    /// When there is no slot.
+    pub fn new(control: &'a Control, slots: &'a [Slot]) -> Self {
+        assert!(!slots.is_empty());
+        Ring { control, slots }
+    }
+
+    /// What all who work on the ring share: its events are there.
+    pub fn control(&self) -> &'a Control {
+        self.control
+    }
+
+    fn place(&self, block: u64) -> usize {
+        (block % self.slots.len() as u64) as usize
+    }
+
+    // The reader.
+
+    /// The slot for `block`, if the writer is done with what was there before.
+    pub fn try_fill(&self, block: u64) -> Option<Filling> {
+        let slot = self.place(block);
+        (self.slots[slot].load() == Word::free(block)).then_some(Filling { slot, block })
+    }
+
+    /// Hands the block to the workers: its bytes are `input` of the slot's input region.
+    pub fn publish(&self, filling: Filling, input: Range<usize>) {
+        let slot = &self.slots[filling.slot];
+        slot.start.store(input.start as u32, Ordering::Relaxed);
+        slot.end.store(input.end as u32, Ordering::Relaxed);
+        slot.word.store(Word::filled(filling.block).0, Ordering::Release);
+    }
+
+    // Workers.
+
+    /// The first block that nobody has claimed yet, now this worker's.
+    pub fn try_claim(&self, worker: u32) -> Option<Claim> {
+        loop {
+            let next = Next(self.control.next.0.load(Ordering::Acquire));
+            let block = next.block();
+            let place = self.place(block);
+            let slot = &self.slots[place];
+            let word = slot.load();
+            if word.block() < block || word == Word::free(block) {
+                return None;
+            }
+            if word == Word::filled(block) {
+                let claimed = Word::claimed(block, worker);
+                if self.exchange(slot, word, claimed) {
+                    self.move_on(next);
+                    return Some(Claim { slot: place, block, worker, input: slot.input() });
+                }
+            } else {
+                // Claimed, done, or a later block already: whoever claimed it may have died before moving on.
+                self.move_on(next);
+            }
+        }
+    }
+
+    /// Whether a block waits to be claimed: a hint, for waking the next worker.
+    pub fn has_filled(&self) -> bool {
+        let block = Next(self.control.next.0.load(Ordering::Acquire)).block();
+        self.slots[self.place(block)].load() == Word::filled(block)
+    }
+
+    fn move_on(&self, next: Next) {
+        let order = (Ordering::AcqRel, Ordering::Relaxed);
+        let _ = self.control.next.0.compare_exchange(next.0, next.advanced().0, order.0, order.1);
+    }
+
+    fn exchange(&self, slot: &Slot, from: Word, to: Word) -> bool {
+        slot.word.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Hands the block to the writer with what became of it.
+    pub fn finish(&self, claim: Claim, outcome: Outcome) {
+        let slot = &self.slots[claim.slot];
+        slot.consumed.store(outcome.consumed as u32, Ordering::Relaxed);
+        slot.lines.store(outcome.lines as u32, Ordering::Relaxed);
+        slot.results.store(outcome.results as u32, Ordering::Relaxed);
+        slot.report.store(outcome.report as u32, Ordering::Relaxed);
+        self.exchange(slot, Word::claimed(claim.block, claim.worker), Word::done(claim.block));
+    }
+
+    /// Counts the calling worker as one that came up.
+    pub fn report_ready(&self) {
+        self.control.ready.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    // The writer.
+
+    /// The block, if it has results.
+    pub fn try_take(&self, block: u64) -> Option<Taken> {
+        let place = self.place(block);
+        let slot = &self.slots[place];
+        if slot.load() != Word::done(block) {
+            return None;
+        }
+        let outcome = Outcome {
+            consumed: slot.consumed.load(Ordering::Relaxed) as usize,
+            lines: slot.lines.load(Ordering::Relaxed) as usize,
+            results: slot.results.load(Ordering::Relaxed) as usize,
+            report: slot.report.load(Ordering::Relaxed) as usize,
+        };
+        Some(Taken { slot: place, block, input: slot.input(), outcome })
+    }
+
+    /// Gives the slot back to the reader, for the block one lap on.
+    pub fn free(&self, taken: Taken) {
+        let next_lap = taken.block + self.slots.len() as u64;
+        self.slots[taken.slot].word.store(Word::free(next_lap).0, Ordering::Release);
+    }
+
+    /// Puts what was not dealt with back to be claimed: the results of the first part are written out.
+    pub fn put_rest_back(&self, taken: Taken) {
+        let slot = &self.slots[taken.slot];
+        slot.start.store((taken.input.start + taken.outcome.consumed) as u32, Ordering::Relaxed);
+        slot.word.store(Word::filled(taken.block).0, Ordering::Release);
+        self.look_again_from(taken.block);
+    }
+
+    // The supervisor.
+
+    /// The blocks that `worker` holds, which must be dead. There is at most one, unless it broke the protocol.
+    pub fn held_by(&self, worker: u32) -> Vec<Held> {
+        let held = |(place, slot): (usize, &Slot)| {
+            let word = slot.load();
+            (word.state() == State::Claimed && word.worker() == worker).then(|| Held {
+                slot: place,
+                block: word.block(),
+                worker,
+                input: slot.input(),
+            })
+        };
+        self.slots.iter().enumerate().filter_map(held).collect()
+    }
+
+    /// Puts the block of a dead worker back to be claimed.
+    pub fn recover(&self, held: Held) {
+        let claimed = Word::claimed(held.block, held.worker);
+        self.exchange(&self.slots[held.slot], claimed, Word::filled(held.block));
+        self.look_again_from(held.block);
+    }
+
+    fn look_again_from(&self, block: u64) {
+        let mut seen = Next(self.control.next.0.load(Ordering::Acquire));
+        while let Err(now) =
+            self.control.next.0.compare_exchange(seen.0, seen.lowered(block).0, Ordering::AcqRel, Ordering::Acquire)
+        {
+            seen = Next(now);
+        }
+    }
+
+    /// How many workers have come up so far.
+    pub fn ready(&self) -> u32 {
+        self.control.ready.0.load(Ordering::Relaxed)
+    }
+}

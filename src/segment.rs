@@ -1,0 +1,329 @@
+//! The segment: one mapping that holds the ring, and for each slot a region of input and a region of results.
+//!
+//! ```text
+//! Header | Control | Slot × N | (input region | result region) × N
+//! ```
+//!
+//! The parent makes it with `shared_memory`, which only truncates: the pages are then allocated for real, since a full
+//! `/dev/shm` would otherwise be a SIGBUS at the first touch. Its name is removed at once, so that no way of dying
+//! leaves it behind; workers inherit the descriptor and map it with `memmap2`.
+#![allow(unsafe_code)]
+
+use crate::ring::{Claim, Control, Filling, Held, Ring, Slot, Taken};
+use memmap2::{MmapOptions, MmapRaw};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::FallocateFlags;
+use shared_memory::{ShmemConf, ShmemError};
+use std::fmt;
+use std::io;
+use std::ops::Range;
+
+const MAGIC: u64 = u64::from_be_bytes(*b"pmapgcd\0");
+/// Changes whenever `Header`, `Control`, `Slot` or the place of a region does.
+const VERSION: u32 = 1;
+const PAGE: usize = 4096;
+
+/// How long a report of a bad row can be, and by how much the result region is larger than the input region: so a
+/// report fits into an empty result region, whatever the block size.
+pub const REPORT_ROOM: usize = 1024;
+
+#[repr(C, align(128))]
+struct Header {
+    magic: u64,
+    version: u32,
+    slots: u32,
+    block_size: u64,
+    length: u64,
+}
+
+/// Where things lie in a segment: all of it follows from the two sizes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Layout {
+    slots: usize,
+    block_size: usize,
+}
+
+impl Layout {
+    const CONTROL: usize = size_of::<Header>();
+    const SLOTS: usize = Self::CONTROL + size_of::<Control>();
+
+    fn regions(&self) -> usize {
+        (Self::SLOTS + self.slots * size_of::<Slot>()).next_multiple_of(PAGE)
+    }
+    fn results_size(&self) -> usize {
+        self.block_size + REPORT_ROOM
+    }
+    fn stride(&self) -> usize {
+        (self.block_size + self.results_size()).next_multiple_of(size_of::<Slot>())
+    }
+    fn input(&self, slot: usize) -> usize {
+        assert!(slot < self.slots);
+        self.regions() + slot * self.stride()
+    }
+    fn results(&self, slot: usize) -> usize {
+        self.input(slot) + self.block_size
+    }
+    fn length(&self) -> usize {
+        self.regions() + self.slots * self.stride()
+    }
+}
+
+/// Why there is no segment.
+#[derive(Debug)]
+pub enum SegmentError {
+    /// The system would not give the memory.
+    Refused {
+        /// How many bytes were asked for.
+        length: usize,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What a worker was handed is not a segment of this very program.
+    NotOurs(&'static str),
+}
+
+impl fmt::Display for SegmentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { length, source } => write!(
+                f,
+                "cannot get {length} bytes of shared memory in /dev/shm: {}; make room there, or use a smaller \
+                 --block-size or fewer --jobs",
+                crate::error::reason(source)
+            ),
+            Self::NotOurs(what) => write!(f, "what a worker was handed is not a segment: {what}"),
+        }
+    }
+}
+
+/// The mapping and what lies where in it.
+pub struct Segment {
+    map: MmapRaw,
+    layout: Layout,
+    descriptor: OwnedFd,
+}
+
+impl Segment {
+    /// A new segment of `slots` slots for blocks of at most `block_size` bytes, without a name and all there.
+    ///
+    /// # Errors
+    /// When the system has not that much memory to share.
+    pub fn create(slots: usize, block_size: usize) -> Result<Self, SegmentError> {
+        let layout = Layout { slots, block_size };
+        let refused = |source: io::Error| SegmentError::Refused { length: layout.length(), source };
+        let descriptor = shared_descriptor(layout.length()).map_err(refused)?;
+        let map = MmapOptions::new().len(layout.length()).map_raw(&descriptor).map_err(refused)?;
+        let base = map.as_mut_ptr();
+        // SAFETY: the mapping is page-aligned, `length` bytes long, allocated, and nobody else has it yet; the offsets
+        // are those of `Layout`, multiples of the types' alignment (checked in the tests).
+        unsafe {
+            let header = Header {
+                magic: MAGIC,
+                version: VERSION,
+                slots: slots as u32,
+                block_size: block_size as u64,
+                length: layout.length() as u64,
+            };
+            base.cast::<Header>().write(header);
+            base.add(Layout::CONTROL).cast::<Control>().write(Control::new());
+            for slot in 0..slots {
+                base.add(Layout::SLOTS).cast::<Slot>().add(slot).write(Slot::new(slot as u64));
+            }
+        }
+        Ok(Segment { map, layout, descriptor })
+    }
+
+    /// The segment behind a descriptor that a worker inherited.
+    ///
+    /// # Errors
+    /// When it is not one, or another version's, or not as long as its header says.
+    pub fn attach(descriptor: OwnedFd) -> Result<Self, SegmentError> {
+        let not_ours = |what| move |_| SegmentError::NotOurs(what);
+        let stat = rustix::fs::fstat(&descriptor).map_err(not_ours("no descriptor"))?;
+        let length = usize::try_from(stat.st_size).unwrap_or(0);
+        if length < Layout::SLOTS {
+            return Err(SegmentError::NotOurs("too short"));
+        }
+        let map =
+            MmapOptions::new().len(length).map_raw(&descriptor).map_err(|_| SegmentError::NotOurs("no memory"))?;
+        // SAFETY: the mapping is page-aligned and longer than a header, which is plain integers, written before any
+        // worker was started and not written since.
+        let header = unsafe { map.as_ptr().cast::<Header>().read() };
+        let layout = Layout { slots: header.slots as usize, block_size: header.block_size as usize };
+        if header.magic != MAGIC {
+            return Err(SegmentError::NotOurs("no magic"));
+        }
+        if header.version != VERSION {
+            return Err(SegmentError::NotOurs("another version's"));
+        }
+        let plausible = layout.slots > 0 && layout.slots <= 1 << 20 && layout.block_size <= 1 << 31;
+        if !plausible || header.length != length as u64 || layout.length() != length {
+            return Err(SegmentError::NotOurs("its sizes do not agree"));
+        }
+        Ok(Segment { map, layout, descriptor })
+    }
+
+    /// What a worker has to inherit.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+
+    /// The ring that lies here.
+    pub fn ring(&self) -> Ring<'_> {
+        let base = self.map.as_ptr();
+        // SAFETY: `create` or `attach` made sure that the mapping is as long as the layout says and holds a `Control`
+        // and `slots` slots at these aligned offsets. Both are nothing but atomics: shared references to them are
+        // valid whatever another process does, and every bit pattern is a value.
+        unsafe {
+            let control = &*base.add(Layout::CONTROL).cast::<Control>();
+            let slots = std::slice::from_raw_parts(base.add(Layout::SLOTS).cast::<Slot>(), self.layout.slots);
+            Ring::new(control, slots)
+        }
+    }
+
+    /// The reader's slot: all of its input region.
+    pub fn input_mut<'a>(&'a self, filling: &'a mut Filling) -> &'a mut [u8] {
+        // SAFETY: in the mapping by `Layout::input`. A `Filling` exists once a slot and only while its word is `Free`:
+        // no worker reads the input of a free slot.
+        unsafe { self.bytes_mut(self.layout.input(filling.slot()), self.layout.block_size) }
+    }
+
+    /// A claimed block: its bytes, and the region for its results.
+    pub fn work<'a>(&'a self, claim: &'a mut Claim) -> (&'a [u8], &'a mut [u8]) {
+        // SAFETY: both in the mapping by `Layout`, and apart. A `Claim` is handed to one worker, the parent writes no
+        // input of a claimed slot, and reads no results before the slot is done. A worker that is replaced is dead
+        // before its block is claimed again. In doubt stays another worker that breaks the protocol and writes here:
+        // it can make these bytes change under us, which Rust's rules do not allow for, but no access leaves the slot.
+        unsafe {
+            let input = self.bytes(self.layout.input(claim.slot()), self.within(claim.input()));
+            (input, self.bytes_mut(self.layout.results(claim.slot()), self.layout.results_size()))
+        }
+    }
+
+    /// A done block: its results, and the report behind them.
+    pub fn results<'a>(&'a self, taken: &'a Taken) -> (&'a [u8], &'a [u8]) {
+        let outcome = taken.outcome();
+        let results = outcome.results.min(self.layout.results_size());
+        let report = outcome.report.min(self.layout.results_size() - results);
+        // SAFETY: in the mapping, since both lengths are cut to the region. The claimant wrote these bytes before the
+        // slot was done, and nobody writes them until the writer gives the slot back. The doubt is the same as above.
+        let all = unsafe { self.bytes(self.layout.results(taken.slot()), 0..results + report) };
+        all.split_at(results)
+    }
+
+    /// The input of a block whose claimant is dead.
+    pub fn input_of_held<'a>(&'a self, held: &'a Held) -> &'a [u8] {
+        // SAFETY: in the mapping; the parent alone writes input regions, and not those of claimed slots.
+        unsafe { self.bytes(self.layout.input(held.slot()), self.within(held.input())) }
+    }
+
+    fn within(&self, range: Range<usize>) -> Range<usize> {
+        let end = range.end.min(self.layout.block_size);
+        range.start.min(end)..end
+    }
+
+    /// # Safety
+    /// `offset + range.end` is within the mapping, and nobody writes these bytes as long as the slice lives.
+    unsafe fn bytes(&self, offset: usize, range: Range<usize>) -> &[u8] {
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(offset + range.start), range.len()) }
+    }
+
+    /// # Safety
+    /// `offset + length` is within the mapping, and nobody else uses these bytes as long as the slice lives.
+    #[allow(clippy::mut_from_ref)] // the tokens, not the segment, are what is borrowed for writing
+    unsafe fn bytes_mut(&self, offset: usize, length: usize) -> &mut [u8] {
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.map.as_mut_ptr().add(offset), length) }
+    }
+}
+
+/// Shared memory of this length that has no name any more and all its pages.
+fn shared_descriptor(length: usize) -> io::Result<OwnedFd> {
+    let shmem = ShmemConf::new().size(length).create().map_err(|error| match error {
+        ShmemError::MapCreateFailed(code) | ShmemError::UnknownOsError(code) => {
+            io::Error::from_raw_os_error(code as i32)
+        }
+        other => io::Error::other(other.to_string()),
+    })?;
+    let name = shmem.get_os_id();
+    let opened = rustix::shm::open(name, rustix::shm::OFlags::RDWR, rustix::shm::Mode::empty());
+    rustix::shm::unlink(name)?;
+    let descriptor = opened?;
+    rustix::io::retry_on_intr(|| rustix::fs::fallocate(&descriptor, FallocateFlags::empty(), 0, length as u64))?;
+    Ok(descriptor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::Outcome;
+
+    fn reopened(segment: &Segment) -> Result<Segment, SegmentError> {
+        Segment::attach(segment.descriptor().try_clone_to_owned().unwrap())
+    }
+
+    #[test]
+    fn everything_lies_where_its_type_may_lie() {
+        assert_eq!(Layout::CONTROL % align_of::<Control>(), 0);
+        assert_eq!(Layout::SLOTS % align_of::<Slot>(), 0);
+        for block_size in [64, 65, 4096, 100_000] {
+            let layout = Layout { slots: 3, block_size };
+            assert!(layout.regions() >= Layout::SLOTS + 3 * size_of::<Slot>());
+            assert_eq!(layout.results(0), layout.input(0) + block_size);
+            assert!(layout.results(1) + layout.results_size() <= layout.input(2));
+            assert!(layout.results(2) + layout.results_size() <= layout.length());
+        }
+    }
+
+    #[test]
+    fn a_block_goes_through_two_mappings() {
+        let parent = Segment::create(2, 64).unwrap();
+        let worker = reopened(&parent).unwrap();
+        let mut filling = parent.ring().try_fill(0).unwrap();
+        parent.input_mut(&mut filling)[..5].copy_from_slice(b"12,18");
+        parent.ring().publish(filling, 0..5);
+        let mut claim = worker.ring().try_claim(7).unwrap();
+        let (input, results) = worker.work(&mut claim);
+        assert_eq!(input, b"12,18");
+        assert_eq!(results.len(), 64 + REPORT_ROOM);
+        results[..3].copy_from_slice(b"6\n!");
+        worker.ring().finish(claim, Outcome { consumed: 5, lines: 1, results: 2, report: 1 });
+        let taken = parent.ring().try_take(0).unwrap();
+        assert_eq!(parent.results(&taken), (&b"6\n"[..], &b"!"[..]));
+    }
+
+    #[test]
+    fn lengths_that_no_honest_worker_writes_stay_within_the_slot() {
+        let segment = Segment::create(2, 64).unwrap();
+        let ring = segment.ring();
+        let filling = ring.try_fill(0).unwrap();
+        ring.publish(filling, 60..4_000_000);
+        let mut claim = ring.try_claim(0).unwrap();
+        assert_eq!(segment.work(&mut claim).0.len(), 4);
+        ring.finish(claim, Outcome { consumed: 1 << 31, lines: 1, results: 1 << 31, report: 1 << 31 });
+        let taken = ring.try_take(0).unwrap();
+        let (results, report) = segment.results(&taken);
+        assert_eq!((results.len(), report.len()), (64 + REPORT_ROOM, 0));
+    }
+
+    #[test]
+    fn a_worker_trusts_no_other_file() {
+        assert!(matches!(
+            Segment::attach(std::fs::File::open("/dev/null").unwrap().into()),
+            Err(SegmentError::NotOurs("too short"))
+        ));
+        for (at, value) in [(0usize, 0u32), (8, 99), (12, 0), (12, 3), (16, 65), (24, 1)] {
+            let segment = Segment::create(2, 64).unwrap();
+            // SAFETY: the first 32 bytes are the header, and this test alone has the mapping.
+            unsafe { segment.map.as_mut_ptr().add(at).cast::<u32>().write(value) };
+            assert!(matches!(reopened(&segment), Err(SegmentError::NotOurs(_))), "offset {at}");
+        }
+    }
+
+    #[test]
+    fn asking_for_too_much_is_an_error() {
+        let Err(error) = Segment::create(1 << 16, 1 << 30) else { panic!("64 TiB were granted") };
+        assert!(error.to_string().contains("bytes of shared memory in /dev/shm"), "{error}");
+    }
+}
