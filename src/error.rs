@@ -96,8 +96,16 @@ pub(crate) fn reason(error: &io::Error) -> String {
 
 /// A name as it may stand in a message: with nothing in it that a terminal would obey.
 pub(crate) fn printable(name: &std::ffi::OsStr) -> String {
-    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let escape = |c: char| if must_be_escaped(c) { c.escape_default().to_string() } else { c.to_string() };
     name.to_string_lossy().chars().map(escape).collect()
+}
+
+/// Whether a terminal might obey a character, or a person not see what it is: controls, blanks but for the space,
+/// marks that hide or reorder text.
+pub(crate) fn must_be_escaped(c: char) -> bool {
+    let is_mark = matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    c.is_control() || is_mark || (c.is_whitespace() && c != ' ')
 }
 
 /// Says a line on stderr. Where there is no stderr there is nobody to tell that.

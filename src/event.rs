@@ -2,7 +2,11 @@
 //!
 //! raw_sync's own Unix event holds a pthread mutex that is not robust: a worker killed inside it would hang everyone.
 //! A futex word has no owner, so nothing is held when its waiter dies. A wake-up is a hint, never the truth: whoever
-//! wakes looks at the ring again. What a killed waiter had swallowed, the supervisor says again ([`FutexEvent::repeat`]).
+//! wakes looks at the ring again. What was lost with a worker that was killed between setting the word and waking a
+//! waiter, or between being woken and looking, the supervisor says again ([`FutexEvent::repeat`]).
+//!
+//! `EventInit` is there so that raw_sync's users can have this event in its stock event's place; the ring itself has
+//! its words in `Control` and needs no pointer.
 
 use raw_sync::Timeout;
 use raw_sync::events::{EventImpl, EventInit, EventState};
@@ -23,10 +27,11 @@ const SPINS: u32 = 50;
 pub struct FutexEvent<'a>(pub &'a AtomicU32);
 
 impl FutexEvent<'_> {
-    /// Wakes one waiter, whether or not the event was set already.
+    /// Sets the event and wakes one waiter even if it was set already: whoever set it, or was woken by that, may have
+    /// been killed before it could wake or look.
     pub fn repeat(&self) {
-        let _ = self.set(EventState::Clear);
-        self.signal();
+        self.0.swap(SIGNALED, Ordering::AcqRel);
+        let _ = futex::wake(self.0, futex::Flags::empty(), 1);
     }
 
     /// Sets the event: one waiter wakes, now or as soon as it waits.
@@ -74,7 +79,7 @@ impl EventImpl for FutexEvent<'_> {
         match state {
             EventState::Clear => self.0.store(CLEAR, Ordering::Relaxed),
             EventState::Signaled => {
-                if self.0.swap(SIGNALED, Ordering::Release) == CLEAR {
+                if self.0.swap(SIGNALED, Ordering::AcqRel) == CLEAR {
                     futex::wake(self.0, futex::Flags::empty(), 1)?;
                 }
             }

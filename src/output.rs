@@ -1,13 +1,18 @@
 //! Where results go: standard output, or a file that appears under its name when it is complete.
 
-use crate::error::{Error, printable, program};
+use crate::error::{Error, printable};
 use crate::flow::reader::Input;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use tempfile::TempPath;
+
+/// What temporary names begin with.
+const PREFIX: &str = ".pmapgcd-";
 
 /// Where results go.
 pub struct Output {
@@ -21,14 +26,14 @@ enum Place {
     /// A file without a name, to be linked beside the target and renamed to it: whatever kills us leaves nothing.
     Unnamed(PathBuf),
     /// A temporary name beside the target, where the file system knows no unnamed files.
-    Named(tempfile::TempPath, PathBuf),
+    Named(TempPath, PathBuf),
 }
 
 impl Output {
-    /// Standard output.
+    /// Standard output. Where a program is started without one, Rust has put /dev/null in its place.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there are no more descriptors.
     pub fn stdout() -> Result<Self, Error> {
         let name = "stdout".to_string();
         match io::stdout().as_fd().try_clone_to_owned() {
@@ -37,22 +42,26 @@ impl Output {
         }
     }
 
-    /// A file that takes the place of what is at `path` when [`Output::complete`] is called, with its permissions. What
-    /// is no regular file, a device or a pipe, is written to as it is.
+    /// A file that takes the place of what is at `path`, or of what a link there points to, when [`Output::complete`] is
+    /// called, with its owner and permissions. What is no regular file, a device or a pipe, is written to as it is.
     ///
     /// # Errors
     /// When it cannot be written there.
     pub fn file(path: &Path) -> Result<Self, Error> {
         let name = printable(path.as_os_str());
         let failed = |error| Error::io(name.clone(), error);
-        // Through symbolic links: the file behind them is meant, not the link.
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        let existing = fs::metadata(&target).ok();
-        if let Some(existing) = &existing
-            && !existing.is_file()
-        {
-            let file = File::options().write(true).open(path).map_err(failed)?;
-            return Ok(Output { file, name, place: None });
+        let existing = fs::metadata(path).ok();
+        let target = fs::canonicalize(path).or_else(|_| behind_links(path)).map_err(failed)?;
+        if let Some(existing) = &existing {
+            // What stdout goes to already, under another name.
+            if let Some(stdout) = Self::stdout().ok().filter(|stdout| is_same(stdout.file.metadata(), existing)) {
+                return Ok(Output { name, ..stdout });
+            }
+            // So has a file without any name, which was opened by its descriptor's, no place to be renamed to.
+            if !existing.is_file() || existing.nlink() == 0 {
+                let file = File::options().write(true).open(path).map_err(failed)?;
+                return Ok(Output { file, name, place: None });
+            }
         }
         if existing.is_some() {
             // A file that may not be written to is not replaced either.
@@ -60,7 +69,10 @@ impl Output {
         }
         let (file, place) = beside(target).map_err(failed)?;
         if let Some(existing) = existing {
-            file.set_permissions(Permissions::from_mode(existing.mode() & 0o777)).map_err(failed)?;
+            // Who may not give files away leaves the group out rather than hand its rights to another group.
+            let is_given = fchown(&file, Some(existing.uid()), Some(existing.gid())).is_ok();
+            let mode = existing.mode() & if is_given { 0o777 } else { 0o707 };
+            file.set_permissions(Permissions::from_mode(mode)).map_err(failed)?;
         }
         Ok(Output { file, name, place: Some(place) })
     }
@@ -80,15 +92,12 @@ impl Output {
             Some(Place::Unnamed(target) | Place::Named(_, target)) => fs::metadata(target),
         };
         let Ok(target) = target else { return Ok(()) };
-        let is_target = |other: io::Result<fs::Metadata>| {
-            other.is_ok_and(|other| other.is_file() && (other.dev(), other.ino()) == (target.dev(), target.ino()))
-        };
         for input in inputs {
             let found = match input {
                 Input::Path(path) => fs::metadata(path),
                 Input::Stdin => io::stdin().as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).metadata()),
             };
-            if is_target(found) {
+            if target.is_file() && is_same(found, &target) {
                 let what = format!("{} is both input and output; write to another file", input.name());
                 return Err(Error::usage(what));
             }
@@ -96,15 +105,20 @@ impl Output {
         Ok(())
     }
 
-    /// Gives the finished file its name.
+    /// Gives the finished file its name, once the disk has it.
     ///
     /// # Errors
-    /// When what was written could not be kept, or the name cannot be given.
+    /// When the disk cannot keep it, or the name cannot be given.
     pub fn complete(self) -> Result<(), Error> {
         let done = match self.place {
             None => Ok(()),
-            Some(Place::Unnamed(target)) => link(&self.file, &target),
-            Some(Place::Named(temporary, target)) => temporary.persist(target).map_err(|error| error.error),
+            Some(Place::Unnamed(target)) => self
+                .file
+                .sync_data()
+                .and_then(|()| link(&self.file, &target)?.persist(target).map_err(|error| error.error)),
+            Some(Place::Named(temporary, target)) => {
+                self.file.sync_data().and_then(|()| temporary.persist(target).map_err(|error| error.error))
+            }
         };
         done.map_err(|error| Error::io(self.name, error))
     }
@@ -132,19 +146,31 @@ fn beside(target: PathBuf) -> io::Result<(File, Place)> {
         return Ok((file.into(), Place::Unnamed(target)));
     }
     let permissions = Permissions::from_mode(0o666);
-    let named = tempfile::Builder::new().prefix(".pmapgcd-").permissions(permissions).tempfile_in(folder(&target))?;
+    let named = tempfile::Builder::new().prefix(PREFIX).permissions(permissions).tempfile_in(folder(&target))?;
     let (file, temporary) = named.into_parts();
     Ok((file, Place::Named(temporary, target)))
 }
 
-/// Links an unnamed file under a name of its own, then renames it: a link cannot replace what is there.
-fn link(file: &File, target: &Path) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
+/// Links an unnamed file under a temporary name, to be renamed: a link cannot replace what is there.
+fn link(file: &File, target: &Path) -> io::Result<TempPath> {
     let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = folder(target).join(format!(".{name}.{}-{}", program(), std::process::id()));
-    rustix::fs::linkat(CWD, unnamed, CWD, &temporary, AtFlags::SYMLINK_FOLLOW)?;
-    fs::rename(&temporary, target).inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
+    let link = |name: &Path| Ok(rustix::fs::linkat(CWD, &unnamed, CWD, name, AtFlags::SYMLINK_FOLLOW)?);
+    Ok(tempfile::Builder::new().prefix(PREFIX).make_in(folder(target), link)?.into_temp_path())
+}
+
+/// The file that is meant by a link to what is not there yet.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_path_buf();
+    // As many as the system follows.
+    for _ in 0..40 {
+        match fs::read_link(&path) {
+            Ok(link) => path = folder(&path).join(link),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(rustix::io::Errno::LOOP.into())
+}
+
+fn is_same(one: io::Result<fs::Metadata>, other: &fs::Metadata) -> bool {
+    one.is_ok_and(|one| (one.dev(), one.ino()) == (other.dev(), other.ino()))
 }

@@ -4,8 +4,8 @@
 //! Header | Control | Slot × N | (input region | result region) × N
 //! ```
 //!
-//! The parent makes it with `shared_memory`, which only truncates: the pages are then allocated for real, since a full
-//! `/dev/shm` would otherwise be a SIGBUS at the first touch. Its name is removed at once, so that no way of dying
+//! The parent makes it with `shared_memory`, which only truncates: the pages of a slot are then allocated for real before
+//! it is first filled, since a full `/dev/shm` would otherwise be a SIGBUS at the first touch. Its name is removed at once, so that no way of dying
 //! leaves it behind; workers inherit the descriptor and map it with `memmap2`.
 #![allow(unsafe_code)]
 
@@ -17,6 +17,7 @@ use shared_memory::{ShmemConf, ShmemError};
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const MAGIC: u64 = u64::from_be_bytes(*b"pmapgcd\0");
 /// Changes whenever `Header`, `Control`, `Slot` or the place of a region does.
@@ -101,10 +102,13 @@ pub struct Segment {
     map: MmapRaw,
     layout: Layout,
     descriptor: OwnedFd,
+    /// How far the pages are there for real.
+    allocated: AtomicUsize,
 }
 
 impl Segment {
-    /// A new segment of `slots` slots for blocks of at most `block_size` bytes, without a name and all there.
+    /// A new segment of `slots` slots for blocks of at most `block_size` bytes, without a name. Its slots are there for
+    /// real once [`Segment::allocate`] has said so.
     ///
     /// # Errors
     /// When the system has not that much memory to share.
@@ -112,10 +116,11 @@ impl Segment {
         let layout = Layout { slots, block_size };
         let refused = |source: io::Error| SegmentError::Refused { length: layout.length(), source };
         let descriptor = shared_descriptor(layout.length()).map_err(refused)?;
+        allocate(&descriptor, 0..layout.regions()).map_err(refused)?;
         let map = MmapOptions::new().len(layout.length()).map_raw(&descriptor).map_err(refused)?;
         let base = map.as_mut_ptr();
-        // SAFETY: the mapping is page-aligned, `length` bytes long, allocated, and nobody else has it yet; the offsets
-        // are those of `Layout`, multiples of the types' alignment (checked in the tests).
+        // SAFETY: the mapping is page-aligned and `length` bytes long, its pages up to the regions are allocated, and
+        // nobody else has it yet; the offsets are those of `Layout`, multiples of the types' alignment (checked in the tests).
         unsafe {
             let header = Header {
                 magic: MAGIC,
@@ -130,7 +135,7 @@ impl Segment {
                 base.add(Layout::SLOTS).cast::<Slot>().add(slot).write(Slot::new(slot as u64));
             }
         }
-        Ok(Segment { map, layout, descriptor })
+        Ok(Segment { map, layout, descriptor, allocated: AtomicUsize::new(layout.regions()) })
     }
 
     /// The segment behind a descriptor that a worker inherited.
@@ -160,7 +165,21 @@ impl Segment {
         if !plausible || header.length != length as u64 || layout.length() != length {
             return Err(SegmentError::NotOurs("its sizes do not agree"));
         }
-        Ok(Segment { map, layout, descriptor })
+        Ok(Segment { map, layout, descriptor, allocated: AtomicUsize::new(length) })
+    }
+
+    /// Has the pages of a slot there for real before they are touched. Slots are first filled in their order.
+    ///
+    /// # Errors
+    /// When the system has not that much memory to share.
+    pub fn allocate(&self, filling: &Filling) -> Result<(), SegmentError> {
+        let end = self.layout.input(filling.slot()) + self.layout.stride();
+        let allocated = self.allocated.fetch_max(end, Ordering::Relaxed);
+        if end > allocated {
+            let refused = |source| SegmentError::Refused { length: self.layout.length(), source };
+            allocate(&self.descriptor, allocated..end).map_err(refused)?;
+        }
+        Ok(())
     }
 
     /// What a worker has to inherit.
@@ -183,16 +202,16 @@ impl Segment {
 
     /// The reader's slot: all of its input region.
     pub fn input_mut<'a>(&'a self, filling: &'a mut Filling) -> &'a mut [u8] {
-        // SAFETY: in the mapping by `Layout::input`. A `Filling` exists once a slot and only while its word is `Free`:
-        // no worker reads the input of a free slot.
+        // SAFETY: in the mapping by `Layout::input`. No worker reads the input of a free slot, and the one reader of the
+        // run has one `Filling` at a time, which it gives up to publish the slot.
         unsafe { self.bytes_mut(self.layout.input(filling.slot()), self.layout.block_size) }
     }
 
     /// A claimed block: its bytes, and the region for its results.
     pub fn work<'a>(&'a self, claim: &'a mut Claim) -> (&'a [u8], &'a mut [u8]) {
         // SAFETY: both in the mapping by `Layout`, and apart. A `Claim` is handed to one worker, the parent writes no
-        // input of a claimed slot, and reads no results before the slot is done. A worker that is replaced is dead
-        // before its block is claimed again. In doubt stays another worker that breaks the protocol and writes here:
+        // input of a claimed slot, and reads no results before the slot is done (its one writer has one `Taken` at a
+        // time). A worker that is replaced is dead before its block is claimed again. In doubt stays another worker that breaks the protocol and writes here:
         // it can make these bytes change under us, which Rust's rules do not allow for, but no access leaves the slot.
         unsafe {
             let input = self.bytes(self.layout.input(claim.slot()), self.within(claim.input()));
@@ -238,7 +257,7 @@ impl Segment {
     }
 }
 
-/// Shared memory of this length that has no name any more and all its pages.
+/// Shared memory of this length that has no name any more, and no pages yet.
 fn shared_descriptor(length: usize) -> io::Result<OwnedFd> {
     let shmem = ShmemConf::new().size(length).create().map_err(|error| match error {
         ShmemError::MapCreateFailed(code) | ShmemError::UnknownOsError(code) => {
@@ -250,8 +269,13 @@ fn shared_descriptor(length: usize) -> io::Result<OwnedFd> {
     let opened = rustix::shm::open(name, rustix::shm::OFlags::RDWR, rustix::shm::Mode::empty());
     rustix::shm::unlink(name)?;
     let descriptor = opened?;
-    rustix::io::retry_on_intr(|| rustix::fs::fallocate(&descriptor, FallocateFlags::empty(), 0, length as u64))?;
     Ok(descriptor)
+}
+
+/// Has these pages there for real.
+fn allocate(descriptor: &OwnedFd, range: Range<usize>) -> io::Result<()> {
+    let (offset, length) = (range.start as u64, range.len() as u64);
+    Ok(rustix::io::retry_on_intr(|| rustix::fs::fallocate(descriptor, FallocateFlags::empty(), offset, length))?)
 }
 
 #[cfg(test)]
@@ -323,7 +347,9 @@ mod tests {
 
     #[test]
     fn asking_for_too_much_is_an_error() {
-        let Err(error) = Segment::create(1 << 16, 1 << 30) else { panic!("64 TiB were granted") };
+        let segment = Segment::create(2, 1 << 44).unwrap();
+        let filling = segment.ring().try_fill(0).unwrap();
+        let Err(error) = segment.allocate(&filling) else { panic!("32 TiB were granted") };
         assert!(error.to_string().contains("bytes of shared memory in /dev/shm"), "{error}");
     }
 }

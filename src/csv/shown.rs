@@ -1,5 +1,7 @@
 //! Values in messages.
 
+use crate::error::must_be_escaped;
+
 /// How much of a value is shown.
 const SHOWN: usize = 40;
 
@@ -12,7 +14,7 @@ pub fn shown(value: &[u8]) -> String {
             match c {
                 '"' | '\\' => text.extend(['\\', c]),
                 ' ' => text.push(c),
-                c if c.is_control() || c.is_whitespace() || is_invisible(c) => text.extend(c.escape_default()),
+                c if must_be_escaped(c) => text.extend(c.escape_default()),
                 c => text.push(c),
             }
         }
@@ -29,9 +31,4 @@ pub fn shown(value: &[u8]) -> String {
         text.push_str(&format!(" ({} bytes)", value.len()));
     }
     text
-}
-
-/// Characters that reorder or hide text: directional marks, zero-width ones, the byte order mark.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

@@ -6,6 +6,8 @@ use crate::ring::Outcome;
 /// Rows that are decoded, mapped and encoded together: rows and outputs stay in the first-level cache.
 const BATCH: usize = 512;
 
+const TOO_LONG: &str = "the output is longer than a block; use a larger --block-size";
+
 /// Something that can be mapped over blocks of bytes.
 pub trait MapBlocks: Sync {
     /// What one worker keeps from block to block: scratch space only.
@@ -41,7 +43,9 @@ impl<K: Kernel> MapBlock for TextMapper<'_, K> {
             self.rows.clear();
             self.outputs.clear();
             let decoded = self.kernel.decode(text, BATCH, &mut self.rows);
+            assert!(decoded.bytes > 0 || decoded.bad.is_some(), "the kernel decodes nothing of what is there");
             self.kernel.map_rows(&self.rows, &mut self.outputs);
+            assert_eq!(self.outputs.len(), self.rows.len(), "the kernel has not one output for each row");
             let encoded = self.kernel.encode(&self.outputs, &mut room[outcome.results..]);
             outcome.results += encoded.bytes;
             if encoded.outputs == self.rows.len() {
@@ -58,10 +62,15 @@ impl<K: Kernel> MapBlock for TextMapper<'_, K> {
             self.rows.clear();
             let before = self.kernel.decode(text, encoded.outputs, &mut self.rows);
             outcome.consumed += before.bytes;
-            outcome.lines += before.lines;
-            let too_long = || "the output is longer than a block; use a larger --block-size".to_string();
-            if let Some(bad) = encoded.bad.or_else(|| (outcome.results == 0).then(too_long)) {
-                report(&mut outcome, &bad, room);
+            let too_long = (outcome.results == 0).then(|| TOO_LONG.to_string());
+            match encoded.bad.or(too_long) {
+                None => outcome.lines += before.lines,
+                Some(bad) => {
+                    // Blank lines before the row at fault are passed over with it.
+                    let with_it = self.kernel.decode(text, encoded.outputs + 1, &mut self.rows);
+                    outcome.lines += with_it.lines.saturating_sub(1);
+                    report(&mut outcome, &bad, room);
+                }
             }
             return outcome;
         }
@@ -72,13 +81,11 @@ impl<K: Kernel> MapBlock for TextMapper<'_, K> {
 /// Puts a report behind the results. Where there is no room for it, the block's first part is handed over without it:
 /// its row then comes first in the rest of the block, with all of the region for the report.
 fn report(outcome: &mut Outcome, what: &str, room: &mut [u8]) {
+    let what = if what.is_empty() { "the row is bad" } else { what };
     let room = &mut room[outcome.results..];
     let fits = what.len() <= room.len();
     if fits || outcome.results == 0 {
-        let mut length = what.len().min(room.len());
-        while !what.is_char_boundary(length) {
-            length -= 1;
-        }
+        let length = what.floor_char_boundary(room.len());
         room[..length].copy_from_slice(&what.as_bytes()[..length]);
         outcome.report = length;
     }
@@ -142,6 +149,8 @@ mod tests {
     fn a_result_that_never_fits_is_reported() {
         let (results, lines, report) = in_parts("2,a\n500,b\n", 100);
         assert_eq!((results.as_str(), lines), ("aa\n", 1));
+        let (_, lines, report_after_blank_lines) = in_parts("2,a\n\n\r\n500,b\n", 100);
+        assert_eq!((lines, &report_after_blank_lines), (3, &report));
         assert_eq!(report, "the output is longer than a block; use a larger --block-size");
     }
 }

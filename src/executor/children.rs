@@ -4,7 +4,7 @@ use crate::error::{Error, say};
 use crate::executor::worker::MARK;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -23,7 +23,8 @@ pub struct Death {
     /// Its number in the ring.
     pub worker: u32,
     pid: u32,
-    status: ExitStatus,
+    /// Unknown where our own caller ignores SIGCHLD, so that the system reaps in our place.
+    status: Option<ExitStatus>,
 }
 
 impl Death {
@@ -31,12 +32,13 @@ impl Death {
     pub fn is_fault(&self) -> bool {
         use signal_hook::consts::*;
         const SENT: [i32; 9] = [SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2];
-        self.status.signal().is_none_or(|signal| !SENT.contains(&signal))
+        self.status.is_some_and(|status| status.signal().is_none_or(|signal| !SENT.contains(&signal)))
     }
 
     /// How it came about, to follow its name.
     pub fn cause(&self) -> String {
-        match (self.status.signal(), self.status.code()) {
+        let Some(status) = self.status else { return "ended".to_string() };
+        match (status.signal(), status.code()) {
             (Some(signal), _) => match signal_hook::low_level::signal_name(signal) {
                 Some(name) => format!("was killed by {name}"),
                 None => format!("was killed by signal {signal}"),
@@ -79,7 +81,7 @@ impl<'a> Children<'a> {
         let mut arguments = std::env::args_os();
         command.arg0(arguments.next().unwrap_or_else(|| OsString::from("pmapgcd")));
         command.args(arguments).env(MARK, format!("{worker}/{}", pid.as_raw_nonzero()));
-        // The segment and stderr are all that a worker inherits; what a kernel prints must not end up in the results.
+        // The segment and stderr are all that a worker has from us; what a kernel prints must not end up in the results.
         command.stdin(self.segment.try_clone_to_owned()?);
         command.stdout(match io::stderr().as_fd().try_clone_to_owned() {
             Ok(stderr) => Stdio::from(stderr),
@@ -109,7 +111,7 @@ impl<'a> Children<'a> {
         let mut deaths = vec![];
         for at in (0..ended.len()).rev().filter(|&at| ended[at]) {
             let mut process = self.processes.swap_remove(at);
-            let status = process.child.wait().map_err(|error| Error::io("cannot wait for a worker", error))?;
+            let status = process.child.wait().ok();
             deaths.push(Death { worker: process.worker, pid: process.child.id(), status });
         }
         Ok(deaths)
@@ -126,8 +128,9 @@ impl<'a> Children<'a> {
 
 impl Drop for Children<'_> {
     fn drop(&mut self) {
-        for process in &mut self.processes {
-            let _ = process.child.kill();
+        for process in &self.processes {
+            // Not by its number, which may be another's if somebody else has reaped it.
+            let _ = pidfd_send_signal(&process.exit, Signal::KILL);
         }
         for process in &mut self.processes {
             let _ = process.child.wait();

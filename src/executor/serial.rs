@@ -21,7 +21,7 @@ impl Run for Serial {
                 Ok(block) => block,
                 Err(ending) => return writer.end(ending),
             };
-            let mut rest = &buffer[block.start..block.end];
+            let mut rest = &buffer[..block.length];
             while !rest.is_empty() {
                 let outcome = mapper.map_block(rest, &mut room);
                 let (results, report) = room[..outcome.results + outcome.report].split_at(outcome.results);

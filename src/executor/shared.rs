@@ -25,6 +25,9 @@ pub struct Shared;
 const SLOTS_PER_JOB: usize = 4;
 /// Small blocks get more slots, so that nobody has to be woken for each: as many as hold this much input.
 const LEAST_INPUT: usize = 512 << 10;
+/// Many workers get fewer slots each, down to little more than one, rather than more memory than a stock container has
+/// in /dev/shm, which is 64 MiB.
+const MOST_INPUT: usize = 16 << 20;
 
 /// Deaths under one block are given up at this many points. A kill from outside counts 1, since whoever kills, an
 /// out-of-memory killer say, may well stop doing so: 30 of them. A fault will most likely happen again: 3 of them.
@@ -34,8 +37,7 @@ const FAULT: u32 = 10;
 
 impl Run for Shared {
     fn run(&self, _: &dyn MapBlocks, mut job: Job) -> Result<(), Error> {
-        let slots = (job.jobs * SLOTS_PER_JOB).max((LEAST_INPUT / job.block_size).min(1024));
-        let segment = Segment::create(slots, job.block_size);
+        let segment = Segment::create(slots(job.jobs, job.block_size), job.block_size);
         let segment = segment.map_err(|error| Error::usage(error.to_string()))?;
         let bell = || {
             eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
@@ -67,12 +69,17 @@ impl Run for Shared {
             // Whatever ended it, nobody must be left waiting.
             run.is_over.store(true, Ordering::Release);
             ring_bell(&stop);
-            FutexEvent(&segment.ring().control().freed.0).signal();
-            FutexEvent(&segment.ring().control().done.0).signal();
+            FutexEvent(&segment.ring().control().freed.0).repeat();
+            FutexEvent(&segment.ring().control().done.0).repeat();
             let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             supervised.and(written)
         })
     }
+}
+
+fn slots(jobs: usize, block_size: usize) -> usize {
+    let fewest = (LEAST_INPUT / block_size).min(1024).max(jobs + 2);
+    (jobs * SLOTS_PER_JOB).min(MOST_INPUT / block_size).max(fewest)
 }
 
 /// What the reader tells the writer, in input order.
@@ -108,9 +115,13 @@ impl Running<'_> {
                     None => freed.sleep(),
                 }
             };
+            if let Err(error) = self.segment.allocate(&filling) {
+                let _ = steps.send(Step::End(Ending::Failed(Error::usage(error.to_string()))));
+                return;
+            }
             match reader.next_block(self.segment.input_mut(&mut filling)) {
-                Ok(Block { start, end, input }) => {
-                    ring.publish(filling, start..end);
+                Ok(Block { length, input }) => {
+                    ring.publish(filling, 0..length);
                     filled.signal();
                     self.published.store(block + 1, Ordering::Release);
                     if block < self.jobs {
@@ -175,13 +186,19 @@ impl Running<'_> {
     fn supervise(&self) -> Result<(), Error> {
         let mut children = Children::new(self.segment.descriptor());
         let mut ledger = Ledger::default();
-        let mut started = 0;
+        let (mut started, mut limit) = (0, self.jobs);
         while !self.is_over.load(Ordering::Acquire) {
-            while started < self.jobs.min(self.published.load(Ordering::Acquire)) {
-                start(&mut children, started as u32)?;
-                started += 1;
+            while started < limit.min(self.published.load(Ordering::Acquire)) {
+                match start(&mut children, started as u32)? {
+                    true => started += 1,
+                    false => limit = started,
+                }
             }
-            for death in children.wait(self.bell.as_fd())? {
+            let deaths = children.wait(self.bell.as_fd())?;
+            if self.is_over.load(Ordering::Acquire) {
+                break;
+            }
+            for death in deaths {
                 self.bury(&mut children, &mut ledger, death)?;
             }
             let _ = rustix::io::read(self.bell, &mut [0; 8]);
@@ -193,7 +210,12 @@ impl Running<'_> {
     fn bury(&self, children: &mut Children, ledger: &mut Ledger, death: Death) -> Result<(), Error> {
         let ring = self.segment.ring();
         let mut consequence = "another takes its place";
-        for held in ring.held_by(death.worker) {
+        let held_blocks = ring.held_by(death.worker);
+        if held_blocks.is_empty() && ledger.enter_start(ring.came_up(), self.jobs, &death) {
+            let what = format!("workers keep dying before they can take up work: the last one {}", death.cause());
+            return Err(Error::workers(what));
+        }
+        for held in held_blocks {
             if self.given_up().iter().any(|(given_up, _)| given_up.block() == held.block()) {
                 continue;
             }
@@ -210,59 +232,64 @@ impl Running<'_> {
                 ring.recover(held);
             }
         }
-        if ledger.enter_start(ring.ready(), &death) {
-            let what = format!("workers keep dying before they can take up work: the last one {}", death.cause());
-            return Err(Error::workers(what));
-        }
         children.tell(&death, consequence);
         start(children, death.worker)?;
-        // It may have died with a signal in its hands that was meant for others.
+        // It may have died with a signal in its hands, to be passed on or taken up.
         FutexEvent(&ring.control().filled.0).repeat();
-        FutexEvent(&ring.control().done.0).signal();
+        FutexEvent(&ring.control().done.0).repeat();
         Ok(())
     }
 }
 
-/// Starts a worker. If that is refused the run goes on with those there are.
-fn start(children: &mut Children, worker: u32) -> Result<(), Error> {
-    let Err(error) = children.start(worker) else { return Ok(()) };
+/// Starts a worker, and answers whether that could be done. If it is refused the run goes on with those there are.
+fn start(children: &mut Children, worker: u32) -> Result<bool, Error> {
+    let Err(error) = children.start(worker) else { return Ok(true) };
     if children.count() == 0 {
         return Err(Error::io("cannot start a worker", error));
     }
     say(&format_args!("cannot start worker {worker}: {}; going on with {}", reason(&error), children.count()));
-    Ok(())
+    Ok(false)
 }
 
 /// The deaths so far: points and how many, by block.
 #[derive(Default)]
 struct Ledger {
     blocks: HashMap<u64, (u32, u32)>,
-    start: u32,
-    ready: u32,
+    /// Workers that had come up at the last death, deaths since that changed, and the points of those that count.
+    came_up: u32,
+    deaths_at_start: u64,
+    points_at_start: u32,
 }
 
 impl Ledger {
     /// Whether this death under the block is one too many.
     fn enter(&mut self, block: u64, death: &Death) -> bool {
-        let (points, deaths) = self.blocks.entry(block).or_default();
-        *points += if death.is_fault() { FAULT } else { KILL };
+        let (sum, deaths) = self.blocks.entry(block).or_default();
+        *sum += points(death);
         *deaths += 1;
-        *points >= LIMIT
+        *sum >= LIMIT
     }
 
     fn deaths(&self, block: u64) -> u32 {
         self.blocks.get(&block).map_or(0, |&(_, deaths)| deaths)
     }
 
-    /// Whether this is one death too many without a worker that came up in between.
-    fn enter_start(&mut self, ready: u32, death: &Death) -> bool {
-        if ready != self.ready {
-            (self.ready, self.start) = (ready, 0);
-        } else {
-            self.start += if death.is_fault() { FAULT } else { KILL };
+    /// Whether this death, of a worker that held nothing, is one too many without a worker that came up in between. As
+    /// many as there are workers may have been up and idle; those after them never came up.
+    fn enter_start(&mut self, came_up: u32, jobs: u64, death: &Death) -> bool {
+        if came_up != self.came_up {
+            (self.came_up, self.deaths_at_start, self.points_at_start) = (came_up, 0, 0);
         }
-        self.start >= LIMIT
+        self.deaths_at_start += 1;
+        if self.deaths_at_start > jobs {
+            self.points_at_start += points(death);
+        }
+        self.points_at_start >= LIMIT
     }
+}
+
+fn points(death: &Death) -> u32 {
+    if death.is_fault() { FAULT } else { KILL }
 }
 
 fn ring_bell(bell: &OwnedFd) {

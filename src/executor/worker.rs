@@ -6,7 +6,7 @@ use crate::executor::block::{MapBlock, MapBlocks, Text};
 use crate::kernel::Kernel;
 use crate::segment::Segment;
 use rustix::fd::AsFd;
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use std::process::ExitCode;
 
 /// What tells a process that it is a worker: its number and its parent's, as `WORKER/PID`.
@@ -28,22 +28,25 @@ pub fn reenter<K: Kernel>(kernel: &K) -> Option<ExitCode> {
 fn join(mark: &str, kernel: &dyn MapBlocks) -> Result<(), Error> {
     let (worker, parent) = mark
         .split_once('/')
-        .and_then(|(worker, parent)| Some((worker.parse().ok()?, Pid::from_raw(parent.parse().ok()?)?)))
-        .ok_or_else(|| {
-            Error::usage(format!("the environment variable {MARK} is for worker processes only; unset it"))
-        })?;
+        .and_then(|(worker, parent)| Some((worker.parse().ok()?, parent.parse::<u32>().ok()?)))
+        .ok_or_else(not_for_you)?;
     let _ = rustix::thread::set_name(c"pmapgcd-worker");
     // The signal comes only if the parent dies from here on, so see that it has not yet.
     let bound = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     bound.map_err(|error| Error::workers(format!("a worker cannot be bound to its parent's life: {error}")))?;
-    if rustix::process::getppid() != Some(parent) {
-        return Ok(());
+    if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get() as u32) != Some(parent) {
+        return Err(not_for_you());
     }
     let descriptor = std::io::stdin().as_fd().try_clone_to_owned();
     let descriptor = descriptor.map_err(|error| Error::io("stdin", error))?;
     let segment = Segment::attach(descriptor).map_err(|error| Error::usage(error.to_string()))?;
-    segment.ring().report_ready();
-    work(&segment, worker, &mut *kernel.mapper())
+    let mut mapper = kernel.mapper();
+    segment.ring().report_up();
+    work(&segment, worker, &mut *mapper)
+}
+
+fn not_for_you() -> Error {
+    Error::usage(format!("the environment variable {MARK} is for worker processes only; unset it"))
 }
 
 /// Claims blocks and computes them, until the parent ends this process.

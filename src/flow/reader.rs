@@ -49,10 +49,8 @@ impl Input {
 /// A block, in the buffer that was given for it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Block {
-    /// Where in the buffer its bytes lie.
-    pub start: usize,
-    /// Where they end.
-    pub end: usize,
+    /// How many bytes it has.
+    pub length: usize,
     /// Which of the inputs it comes from, counted from 0.
     pub input: usize,
 }
@@ -97,6 +95,8 @@ struct Open {
     /// Reading never waits, so there is no need to ask.
     is_regular: bool,
     at_start: bool,
+    /// It has ended. A terminal would go on after that.
+    at_end: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -136,11 +136,14 @@ impl Open {
             Ok((file, is_regular))
         };
         let (file, is_regular) = open().map_err(|error| Error::io(&name, error))?;
-        Ok(Open { file, name, input, is_regular, at_start: true })
+        Ok(Open { file, name, input, is_regular, at_start: true, at_end: false })
     }
 
     /// The next block of this input; none when it has ended.
     fn next_block(&mut self, buffer: &mut [u8], carry: &mut Vec<u8>, watch: &Watch) -> Result<Option<Block>, Ending> {
+        if self.at_end {
+            return Ok(None);
+        }
         buffer[..carry.len()].copy_from_slice(carry);
         let mut filled = carry.len();
         carry.clear();
@@ -154,6 +157,7 @@ impl Open {
                     if self.read(&mut [0], watch)? > 0 {
                         return Err(Ending::RowTooLong { input: self.input });
                     }
+                    self.at_end = true;
                     end = filled;
                 }
                 break;
@@ -165,21 +169,31 @@ impl Open {
             }
             let read = self.read(&mut buffer[filled..], watch)?;
             if read == 0 {
+                self.at_end = true;
                 if filled == 0 {
                     return Ok(None);
                 }
                 end = filled;
                 break;
             }
-            if let Some(at) = memchr::memrchr(b'\n', &buffer[filled..filled + read]) {
-                end = filled + at + 1;
-            }
+            let mut fresh = filled;
             filled += read;
+            if self.at_start && filled >= BYTE_ORDER_MARK.len() {
+                self.at_start = false;
+                if buffer.starts_with(BYTE_ORDER_MARK) {
+                    // Here and now, since it must not count for the length of its row.
+                    buffer.copy_within(BYTE_ORDER_MARK.len()..filled, 0);
+                    filled -= BYTE_ORDER_MARK.len();
+                    fresh = 0;
+                }
+            }
+            if let Some(at) = memchr::memrchr(b'\n', &buffer[fresh..filled]) {
+                end = fresh + at + 1;
+            }
         }
         carry.extend_from_slice(&buffer[end..filled]);
-        let mark = std::mem::take(&mut self.at_start) && buffer[..end].starts_with(BYTE_ORDER_MARK);
-        let start = if mark { BYTE_ORDER_MARK.len() } else { 0 };
-        Ok(Some(Block { start, end, input: self.input }))
+        self.at_start = false;
+        Ok(Some(Block { length: end, input: self.input }))
     }
 
     fn is_ready(&self) -> Result<bool, Ending> {
@@ -214,7 +228,9 @@ impl Open {
         fds.extend(watch.stop.as_ref().map(|stop| PollFd::new(stop, PollFlags::IN)));
         rustix::io::retry_on_intr(|| poll(&mut fds, None)).map_err(|error| self.failed(error.into()))?;
         let mut rest = fds[1..].iter();
-        if watch.output.is_some() && rest.next().is_some_and(|fd| fd.revents().contains(PollFlags::ERR)) {
+        if watch.output.is_some()
+            && rest.next().is_some_and(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP))
+        {
             return Err(Ending::Failed(Error::broken_pipe()));
         }
         if rest.next().is_some_and(|fd| !fd.revents().is_empty()) {

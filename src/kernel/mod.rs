@@ -7,8 +7,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 /// A function from a row to an output, with how rows are read and outputs written.
 ///
-/// Only [`map`](Kernel::map) has to be written: rows are then read by the `csv` crate into any type that serde can
-/// build, and outputs written as CSV. A kernel that can do better on many rows at once, or has a format of its own,
+/// Only [`map`](Kernel::map) has to be written: rows, a line each with commas and no quotes, are then read into any type
+/// that serde can build from a record of the `csv` crate, and outputs written as CSV. A kernel that can do better on many rows at once, or has a format of its own,
 /// overrides the rest.
 ///
 /// A kernel is built anew in every worker process, so it holds settings, not state; what one row does must not depend

@@ -3,12 +3,13 @@
 //! It knows blocks as numbers and byte counts, never what the bytes mean, holds no pointer, and never waits: every
 //! operation is a `try_…` that answers at once. So the same code runs in the shared segment, in one process's memory
 //! and under the model checker (`tests/loom.rs`). Bytes are the segment's affair: what may be touched when is shown by
-//! the tokens ([`Filling`], [`Claim`], [`Taken`], [`Held`]) that only this module hands out.
+//! the tokens ([`Filling`], [`Claim`], [`Taken`], [`Held`]) that only this module hands out. They rely on there being
+//! one reader, one writer and one supervisor, each with one token at a time.
 //!
 //! **The promise.** When [`Ring::try_claim`] has answered with a block, all that the reader wrote before
 //! [`Ring::publish`] is visible to the claimant; when [`Ring::try_take`] has answered, all that the claimant wrote
 //! before [`Ring::finish`] is visible to the writer; when [`Ring::try_fill`] has answered, the writer is done with the
-//! slot. A block that is published is taken exactly once with all its results, whichever workers are killed at
+//! slot. Each part of a block that is published is taken exactly once with its results, whichever workers are killed at
 //! whichever instruction, as long as the supervisor calls [`Ring::recover`] for each that died and one worker is left.
 //!
 //! Each hand-over is a release store of the slot's word and an acquire load of it. The counter carries no data.
@@ -28,7 +29,7 @@ pub struct Lines<T>(pub T);
 #[repr(C)]
 pub struct Control {
     next: Lines<AtomicU64>,
-    ready: Lines<AtomicU32>,
+    came_up: Lines<AtomicU32>,
     /// Set when a block was published or put back: workers wait for it.
     pub filled: Lines<AtomicU32>,
     /// Set when a block is done: the writer waits for it.
@@ -42,7 +43,7 @@ impl Control {
     pub fn new() -> Self {
         Control {
             next: Lines(AtomicU64::new(0)),
-            ready: Lines(AtomicU32::new(0)),
+            came_up: Lines(AtomicU32::new(0)),
             filled: Lines(AtomicU32::new(0)),
             done: Lines(AtomicU32::new(0)),
             freed: Lines(AtomicU32::new(0)),
@@ -206,7 +207,7 @@ impl<'a> Ring<'a> {
         self.control
     }
 
-    fn place(&self, block: u64) -> usize {
+    fn slot_of(&self, block: u64) -> usize {
         (block % self.slots.len() as u64) as usize
     }
 
@@ -214,7 +215,7 @@ impl<'a> Ring<'a> {
 
     /// The slot for `block`, if the writer is done with what was there before.
     pub fn try_fill(&self, block: u64) -> Option<Filling> {
-        let slot = self.place(block);
+        let slot = self.slot_of(block);
         (self.slots[slot].load() == Word::free(block)).then_some(Filling { slot, block })
     }
 
@@ -233,8 +234,8 @@ impl<'a> Ring<'a> {
         loop {
             let next = Next(self.control.next.0.load(Ordering::Acquire));
             let block = next.block();
-            let place = self.place(block);
-            let slot = &self.slots[place];
+            let index = self.slot_of(block);
+            let slot = &self.slots[index];
             let word = slot.load();
             if word.block() < block || word == Word::free(block) {
                 return None;
@@ -243,7 +244,7 @@ impl<'a> Ring<'a> {
                 let claimed = Word::claimed(block, worker);
                 if self.exchange(slot, word, claimed) {
                     self.move_on(next);
-                    return Some(Claim { slot: place, block, worker, input: slot.input() });
+                    return Some(Claim { slot: index, block, worker, input: slot.input() });
                 }
             } else {
                 // Claimed, done, or a later block already: whoever claimed it may have died before moving on.
@@ -254,8 +255,18 @@ impl<'a> Ring<'a> {
 
     /// Whether a block waits to be claimed: a hint, for waking the next worker.
     pub fn has_filled(&self) -> bool {
-        let block = Next(self.control.next.0.load(Ordering::Acquire)).block();
-        self.slots[self.place(block)].load() == Word::filled(block)
+        let next = Next(self.control.next.0.load(Ordering::Acquire)).block();
+        // After a block was put back the counter stands before blocks that are claimed or done.
+        for block in next..next + self.slots.len() as u64 {
+            let word = self.slots[self.slot_of(block)].load();
+            if word.block() < block || word == Word::free(block) {
+                break;
+            }
+            if word == Word::filled(block) {
+                return true;
+            }
+        }
+        false
     }
 
     fn move_on(&self, next: Next) {
@@ -278,16 +289,16 @@ impl<'a> Ring<'a> {
     }
 
     /// Counts the calling worker as one that came up.
-    pub fn report_ready(&self) {
-        self.control.ready.0.fetch_add(1, Ordering::Relaxed);
+    pub fn report_up(&self) {
+        self.control.came_up.0.fetch_add(1, Ordering::Relaxed);
     }
 
     // The writer.
 
     /// The block, if it has results.
     pub fn try_take(&self, block: u64) -> Option<Taken> {
-        let place = self.place(block);
-        let slot = &self.slots[place];
+        let index = self.slot_of(block);
+        let slot = &self.slots[index];
         if slot.load() != Word::done(block) {
             return None;
         }
@@ -297,7 +308,7 @@ impl<'a> Ring<'a> {
             results: slot.results.load(Ordering::Relaxed) as usize,
             report: slot.report.load(Ordering::Relaxed) as usize,
         };
-        Some(Taken { slot: place, block, input: slot.input(), outcome })
+        Some(Taken { slot: index, block, input: slot.input(), outcome })
     }
 
     /// Gives the slot back to the reader, for the block one lap on.
@@ -318,10 +329,10 @@ impl<'a> Ring<'a> {
 
     /// The blocks that `worker` holds, which must be dead. There is at most one, unless it broke the protocol.
     pub fn held_by(&self, worker: u32) -> Vec<Held> {
-        let held = |(place, slot): (usize, &Slot)| {
+        let held = |(index, slot): (usize, &Slot)| {
             let word = slot.load();
             (word.state() == State::Claimed && word.worker() == worker).then(|| Held {
-                slot: place,
+                slot: index,
                 block: word.block(),
                 worker,
                 input: slot.input(),
@@ -347,7 +358,7 @@ impl<'a> Ring<'a> {
     }
 
     /// How many workers have come up so far.
-    pub fn ready(&self) -> u32 {
-        self.control.ready.0.load(Ordering::Relaxed)
+    pub fn came_up(&self) -> u32 {
+        self.control.came_up.0.load(Ordering::Relaxed)
     }
 }

@@ -3,8 +3,7 @@
 //! minimum (D. Lemire, "Greatest common divisor, the extended Euclidean algorithm, and speed!", 2024).
 
 /// Pairs that are worked on at once. One step depends on the step before it, about 6 cycles, of which a core could do
-/// several side by side: 8 keep it busy and still fit into the registers.
-/// `cargo bench --bench kernel` compares.
+/// several side by side: 8 keep it busy.
 const LANES: usize = 8;
 
 /// The greatest common divisor; `gcd(0, n)` is `n`.

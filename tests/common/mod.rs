@@ -1,0 +1,223 @@
+//! What the tests that drive the built binary share.
+#![allow(dead_code)]
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_pmapgcd");
+
+/// What takes longer than this hangs, on however busy a machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until something holds, and fails when it never does.
+#[track_caller]
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "it never came true that {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+pub fn pmapgcd(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(arguments);
+    command
+}
+
+/// A shell script in which `"$0"` is the binary.
+pub fn shell(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script, BINARY]);
+    command
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Finished {
+    pub command: String,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+    pub status: ExitStatus,
+}
+
+impl Finished {
+    #[track_caller]
+    pub fn is(&self, status: i32, stdout: impl AsRef<[u8]>, stderr: &str) {
+        let found = (self.status.code(), &*self.stderr);
+        assert_eq!(found, (Some(status), stderr), "{}: {}", self.command, self.status);
+        let (found, expected) = (&self.stdout, stdout.as_ref());
+        if found != expected {
+            // They may be too long to print: says where they part.
+            let lines = |text| String::from_utf8_lossy(text).lines().map(str::to_owned).collect::<Vec<_>>();
+            let (found, expected) = (lines(found), lines(expected));
+            let same = found.iter().zip(&expected).take_while(|(found, expected)| found == expected).count();
+            let counts = (found.len(), expected.len());
+            let (found, expected) = (found.get(same), expected.get(same));
+            let line = same + 1;
+            panic!("{}: line {line} is {found:?} and not {expected:?}; lines: {counts:?}", self.command);
+        }
+    }
+}
+
+/// Runs a command to its end on this input.
+pub fn run(command: &mut Command, stdin: impl Into<Vec<u8>>) -> Finished {
+    let stdin = stdin.into();
+    let mut running = Running::start(command);
+    running.feed(move |pipe| pipe.write_all(&stdin));
+    running.finish()
+}
+
+/// A command on its way, with pipes to it and from it; killed when dropped.
+pub struct Running {
+    pub child: Child,
+    stderr: File,
+    command: String,
+}
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        let stderr = tempfile::tempfile().unwrap();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr.try_clone().unwrap());
+        let child = command.spawn().unwrap();
+        Running { child, stderr, command: format!("{command:?}") }
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.child.stdin.as_mut().unwrap().write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// Writes to stdin from a thread of its own, then closes it. The command may end without reading it all.
+    pub fn feed(&mut self, write: impl FnOnce(&mut ChildStdin) -> io::Result<()> + Send + 'static) {
+        let mut stdin = self.child.stdin.take().unwrap();
+        thread::spawn(move || write(&mut stdin));
+    }
+
+    /// As many bytes of stdout as `buffer` holds or as are there; 0 at its end.
+    #[track_caller]
+    pub fn read(&mut self, buffer: &mut [u8]) -> usize {
+        let stdout = self.child.stdout.as_mut().unwrap();
+        let patience = Timespec::try_from(PATIENCE).unwrap();
+        let ready = poll(&mut [PollFd::new(stdout, PollFlags::IN)], Some(&patience)).unwrap();
+        assert!(ready > 0, "{} hangs", self.command);
+        stdout.read(buffer).unwrap()
+    }
+
+    /// The next line of stdout, without its end.
+    #[track_caller]
+    pub fn line(&mut self) -> String {
+        let mut line = vec![];
+        let mut byte = [0];
+        while self.read(&mut byte) > 0 && byte != *b"\n" {
+            line.extend(byte);
+        }
+        String::from_utf8(line).unwrap()
+    }
+
+    /// Closes stdin, unless it is being fed, and waits for the end.
+    #[track_caller]
+    pub fn finish(mut self) -> Finished {
+        self.child.stdin = None;
+        self.end()
+    }
+
+    /// Waits for the end; stdin stays open.
+    #[track_caller]
+    pub fn end(&mut self) -> Finished {
+        let mut stdout = vec![];
+        let mut buffer = vec![0; 1 << 16];
+        while self.child.stdout.is_some() {
+            match self.read(&mut buffer) {
+                0 => self.child.stdout = None,
+                count => stdout.extend(&buffer[..count]),
+            }
+        }
+        let mut status = None;
+        eventually(&format!("{} ended", self.command), || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        let mut stderr = vec![];
+        self.stderr.rewind().unwrap();
+        self.stderr.read_to_end(&mut stderr).unwrap();
+        let stderr = String::from_utf8(stderr).unwrap();
+        Finished { command: self.command.clone(), stdout, stderr, status: status.unwrap() }
+    }
+
+    /// Its child processes.
+    pub fn children(&self) -> Vec<u32> {
+        let processes = fs::read_dir("/proc").unwrap();
+        let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        pids.filter(|&pid| living(pid) == Some(self.child.id())).collect()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The parent of a process that runs; none when it has ended, reaped or not.
+fn living(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    (!matches!(fields.next()?, "Z" | "X")).then_some(())?;
+    fields.next()?.parse().ok()
+}
+
+pub fn is_alive(pid: u32) -> bool {
+    living(pid).is_some()
+}
+
+/// The rows of `examples/generate.rs` for the same kind and seed.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    Small,
+    Wide,
+}
+
+impl Kind {
+    pub fn rows(self, seed: u64) -> impl Iterator<Item = (u64, u64)> {
+        let mut random = SplitMix64(seed);
+        let mut integer = move || match self {
+            Kind::Small => ((u128::from(random.next()) * 4_000_000) >> 64) as u64,
+            Kind::Wide => random.next() >> 1,
+        };
+        std::iter::repeat_with(move || (integer(), integer()))
+    }
+}
+
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+}
+
+pub fn euclid(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+/// The rows as CSV, and what is to come out of it.
+pub fn input_and_output(rows: impl Iterator<Item = (u64, u64)>) -> (Vec<u8>, Vec<u8>) {
+    let (mut input, mut output) = (vec![], vec![]);
+    for (a, b) in rows {
+        writeln!(input, "{a},{b}").unwrap();
+        writeln!(output, "{}", euclid(a, b)).unwrap();
+    }
+    (input, output)
+}

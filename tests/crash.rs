@@ -1,0 +1,264 @@
+//! Death, for real: workers and parents are killed and stopped, and what is left behind is looked at.
+
+mod common;
+
+use common::{BINARY, Kind, eventually, input_and_output, is_alive, run};
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn pid(id: u32) -> Pid {
+    Pid::from_raw(id as i32).unwrap()
+}
+
+/// The worker processes of this parent.
+fn workers(parent: u32) -> Vec<u32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{parent}/task")) else { return vec![] };
+    let children = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).unwrap_or_default();
+    let lists: Vec<String> = tasks.flatten().map(children).collect();
+    lists.iter().flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap())).collect()
+}
+
+/// The segments in /dev/shm that hold memory. Other tests have one for a moment; see which stay.
+fn segments() -> BTreeSet<PathBuf> {
+    let entries = fs::read_dir("/dev/shm").unwrap().flatten();
+    let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("shmem_"));
+    ours.filter(|entry| entry.metadata().is_ok_and(|entry| entry.blocks() > 0)).map(|entry| entry.path()).collect()
+}
+
+#[track_caller]
+fn assert_no_segment_is_left() {
+    let before = segments();
+    eventually("the segments of /dev/shm are gone", || before.intersection(&segments()).next().is_none());
+}
+
+fn start(arguments: &[&str], input: impl Into<Stdio>) -> Child {
+    let mut command = Command::new(BINARY);
+    command.args(arguments).stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+fn read_all(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut all = vec![];
+        stream.read_to_end(&mut all).unwrap();
+        all
+    })
+}
+
+/// Runs over `input` while `harm` is done to its workers again and again, and answers with how often, and with stderr.
+/// The output must be as if nothing had happened.
+fn run_harmed(
+    arguments: &[&str],
+    input: &[u8],
+    expected: &[u8],
+    mut harm: impl FnMut(u32) -> u32 + Send,
+) -> (u32, String) {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(input).unwrap();
+    std::io::Seek::rewind(&mut file).unwrap();
+    let mut parent = start(arguments, file);
+    let (stdout, stderr) = (read_all(parent.stdout.take().unwrap()), read_all(parent.stderr.take().unwrap()));
+    let over = AtomicBool::new(false);
+    let id = parent.id();
+    let (status, times) = thread::scope(|scope| {
+        let harming = scope.spawn(|| {
+            let mut times = 0;
+            while !over.load(Ordering::Relaxed) {
+                times += harm(id);
+            }
+            times
+        });
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            match parent.try_wait().unwrap() {
+                Some(status) => break status,
+                None if Instant::now() > deadline => parent.kill().unwrap(),
+                None => thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        over.store(true, Ordering::Relaxed);
+        (status, harming.join().unwrap())
+    });
+    let stderr = String::from_utf8(stderr.join().unwrap()).unwrap();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    assert!(stdout.join().unwrap() == expected, "the output differs after {times} times");
+    (times, stderr)
+}
+
+/// A run that takes longer than this hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 33) as usize % bound
+    }
+}
+
+fn signal_one(parent: u32, signal: Signal, random: &mut Random) -> Option<u32> {
+    let workers = workers(parent);
+    let chosen = *workers.get(random.below(workers.len().max(1)))?;
+    kill_process(pid(chosen), signal).ok().map(|()| chosen)
+}
+
+#[test]
+fn hundreds_of_killed_workers_cost_nothing_but_time() {
+    let (rows, expected) = input_and_output(Kind::Wide.rows(1).take(10_000_000));
+    // Large blocks, so that most kills hit a worker that holds one.
+    for (arguments, pause) in [(&["-j", "4", "--block-size", "1M"], 1), (&["-j", "2", "--block-size", "64K"], 0)] {
+        let mut random = Random(pause);
+        let (kills, stderr) = run_harmed(arguments, &rows, &expected, |parent| {
+            thread::sleep(Duration::from_micros(1 + pause * 1000 + random.below(1000) as u64));
+            u32::from(signal_one(parent, Signal::KILL, &mut random).is_some())
+        });
+        assert!(kills >= 100, "only {kills} kills: the machine was too quick for this test");
+        assert!(stderr.contains("was killed by SIGKILL; its block is computed again"), "{stderr}");
+        let told = stderr.lines().filter(|line| line.contains("(pid ")).count();
+        assert_eq!(told, 10, "ten are told in full: {stderr}");
+        let total: u32 = stderr.lines().last().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        assert!(total > 10 && total <= kills, "{total} deaths of {kills} kills");
+        println!("{arguments:?}: {kills} kills, {total} deaths");
+    }
+    assert_no_segment_is_left();
+}
+
+#[test]
+fn stopped_workers_hold_the_run_up_and_spoil_nothing() {
+    let (rows, expected) = input_and_output(Kind::Wide.rows(2).take(1_000_000));
+    let mut random = Random(7);
+    let (stops, stderr) = run_harmed(&["-j", "3"], &rows, &expected, |parent| {
+        let stopped = signal_one(parent, Signal::STOP, &mut random);
+        thread::sleep(Duration::from_millis(5));
+        if let Some(worker) = stopped {
+            let _ = kill_process(pid(worker), Signal::CONT);
+        }
+        u32::from(stopped.is_some())
+    });
+    assert!(stops > 0);
+    assert_eq!(stderr, "");
+}
+
+#[test]
+fn a_worker_killed_while_it_waits_is_replaced() {
+    let mut parent = start(&["-j", "2"], Stdio::piped());
+    let mut stdin = parent.stdin.take().unwrap();
+    let mut stdout = parent.stdout.take().unwrap();
+    let mut line = [0; 2];
+    for round in 0..40 {
+        stdin.write_all(b"12,18\n").unwrap();
+        stdout.read_exact(&mut line).unwrap();
+        assert_eq!(&line, b"6\n", "round {round}");
+        for worker in workers(parent.id()) {
+            let _ = kill_process(pid(worker), Signal::KILL);
+        }
+    }
+    drop(stdin);
+    assert_eq!(parent.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_killed_parent_leaves_no_process_and_no_segment() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::KILL] {
+        for busy in [false, true] {
+            let mut parent = start(&["-j", "3", "--block-size", "64"], Stdio::piped());
+            let mut stdin = parent.stdin.take().unwrap();
+            let line = b"9223372036854775807,9223372036854775808\n".repeat(if busy { 2000 } else { 8 });
+            // Nobody reads stdout: busy workers stand before a full ring.
+            thread::spawn(move || {
+                while stdin.write_all(&line).is_ok() {
+                    thread::sleep(if busy { Duration::ZERO } else { PATIENCE });
+                }
+            });
+            eventually("there are workers", || workers(parent.id()).len() == 3);
+            let orphans = workers(parent.id());
+            kill_process(pid(parent.id()), signal).unwrap();
+            assert_eq!(parent.wait().unwrap().signal(), Some(signal.as_raw()));
+            eventually("the workers are gone", || !orphans.iter().any(|&worker| is_alive(worker)));
+        }
+    }
+    assert_no_segment_is_left();
+}
+
+#[test]
+fn a_parent_killed_while_it_starts_leaves_nothing_that_takes_memory() {
+    for delay in 0..100 {
+        let mut parent = start(&["-j", "2"], Stdio::piped());
+        parent.stdin.take().unwrap().write_all(b"12,18\n12,18\n").unwrap();
+        thread::sleep(Duration::from_micros(delay * 20));
+        let orphans = workers(parent.id());
+        parent.kill().unwrap();
+        parent.wait().unwrap();
+        eventually("the workers are gone", || !orphans.iter().any(|&worker| is_alive(worker)));
+    }
+    assert_no_segment_is_left();
+}
+
+/// An example that `cargo test` has built; `cargo test --test crash` alone does not.
+fn faulty() -> PathBuf {
+    PathBuf::from(BINARY).with_file_name("examples").join("faulty")
+}
+
+#[test]
+fn rows_that_kill_workers_are_given_up_and_named() {
+    let before = "1,2\n\n".repeat(100);
+    for (row, cause, deaths) in [
+        ("13,11", "was killed by SIGSEGV", 3),
+        ("13,6", "was killed by SIGABRT", 3),
+        ("13,0", "exited with status 101", 3),
+        ("13,9", "was killed by SIGKILL", 30),
+    ] {
+        for jobs in ["1", "3"] {
+            let input = format!("{before}{row}\n4,5\n");
+            let mut command = Command::new(faulty());
+            command.args(["-j", jobs, "--block-size", "64"]).env("RUST_BACKTRACE", "0");
+            let finished = run(&mut command, input);
+            let (stdout, stderr) = (String::from_utf8(finished.stdout).unwrap(), finished.stderr);
+            assert_eq!(finished.status.code(), Some(3), "{row}: {stderr}");
+            // Blocks of 64 bytes hold 12 or 13 of the rows before; the one that kills comes in line 201.
+            let written = stdout.lines().count();
+            assert!(stdout == "3\n".repeat(written) && (86..=100).contains(&written), "{row}: {written} results");
+            let last = stderr.lines().last().unwrap();
+            let place = last.strip_prefix("faulty: stdin:").unwrap_or_else(|| panic!("{stderr}"));
+            let (first, rest) = place.split_once('-').unwrap();
+            let what = format!(
+                ": workers keep dying on these rows: {deaths} so far, the last one {cause}; all results before them are \
+                 written"
+            );
+            let (end, what_found) = rest.split_at(rest.find(':').unwrap());
+            assert_eq!(what_found, what);
+            let (first, end): (usize, usize) = (first.parse().unwrap(), end.parse().unwrap());
+            assert_eq!(first, 2 * written + 1);
+            assert!(first <= 201 && (201..=202).contains(&end), "{place}");
+        }
+    }
+    assert_no_segment_is_left();
+}
+
+#[test]
+fn results_wait_for_a_block_that_is_computed_again() {
+    // The slow path of recovery: the killed block is the first, all others are done long before.
+    let input = "1,2\n".repeat(100_000);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&file, &input).unwrap();
+    let mut parent = start(&["-j", "2", "--block-size", "4K"], File::open(&file).unwrap());
+    let stdout = read_all(parent.stdout.take().unwrap());
+    eventually("there is a worker", || !workers(parent.id()).is_empty() || !is_alive(parent.id()));
+    if let Some(&worker) = workers(parent.id()).first() {
+        let _ = kill_process(pid(worker), Signal::STOP);
+        thread::sleep(Duration::from_millis(50));
+        let _ = kill_process(pid(worker), Signal::KILL);
+    }
+    assert_eq!(parent.wait().unwrap().code(), Some(0));
+    assert!(stdout.join().unwrap() == "1\n".repeat(100_000).as_bytes());
+}

@@ -1,0 +1,58 @@
+//! Memory does not grow with the input, whoever is slow.
+
+mod common;
+
+use common::{BINARY, Kind, input_and_output};
+use std::fs;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// What the README promises for `-j 4`, in KiB.
+const LIMIT: u64 = 64 << 10;
+
+/// The proportional set size of a process, in KiB: shared pages are split among those who share them.
+fn pss(id: &str) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    line.map_or(0, |line| line.trim().trim_end_matches(" kB").parse().unwrap())
+}
+
+#[test]
+fn the_pss_of_parent_and_workers_stays_flat_with_a_slow_reader() {
+    let mut command = Command::new(BINARY);
+    let mut parent = command.args(["-j", "4"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut stdin, mut stdout) = (parent.stdin.take().unwrap(), parent.stdout.take().unwrap());
+    let (chunk, _) = input_and_output(Kind::Wide.rows(1).take(100_000));
+    let feeding = thread::spawn(move || {
+        for _ in 0..60 {
+            stdin.write_all(&chunk).unwrap();
+        }
+    });
+    let id = parent.id().to_string();
+    let mut buffer = vec![0; 1 << 16];
+    let (mut peaks, mut total) = (vec![], 0);
+    loop {
+        let read = stdout.read(&mut buffer).unwrap();
+        if read == 0 {
+            break;
+        }
+        total += read;
+        if peaks.len() < 60 {
+            // A slow reader: most of a second, all the ring full behind it.
+            thread::sleep(Duration::from_millis(15));
+        }
+        let workers = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        peaks.push(pss(&id) + workers.split_whitespace().map(pss).sum::<u64>());
+    }
+    feeding.join().unwrap();
+    assert!(parent.wait().unwrap().success());
+    assert!(total > 6_000_000 * 2, "{total} bytes of results");
+    let peak = peaks.iter().copied().max().unwrap();
+    println!("peak PSS {peak} KiB");
+    assert!(peak > 1000 && peak < LIMIT, "{peak} KiB");
+    // The second half needs no more than the first: flat, not only small.
+    let (first, second) = peaks.split_at(peaks.len() / 2);
+    assert!(second.iter().max() <= first.iter().max().map(|&peak| peak + 1024).as_ref());
+}

@@ -1,0 +1,249 @@
+//! The claim protocol under a model checker: every interleaving of a reader, a writer, a supervisor and two workers,
+//! one of which is killed between any two of its atomic operations.
+//!
+//! `LOOM_MAX_PREEMPTIONS=2 RUSTFLAGS="--cfg loom" cargo test --release --test loom --target-dir target/loom`
+//!
+//! loom explores all schedules with at most that many preemptions; 3 takes some minutes, CI runs 2.
+#![cfg(loom)]
+#![allow(unsafe_code)] // loom's cells stand for the regions of the segment
+
+#[allow(dead_code, missing_docs)]
+#[path = "../src/ring/mod.rs"]
+mod ring;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+use ring::sync::modelled::{Died, die_after};
+use ring::{Claim, Control, Outcome, Ring, Slot};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A ring, and for each slot what the segment has regions for: loom fails when one of these is read while it is
+/// written, or without the hand-over that makes the writing visible.
+struct Model {
+    control: Control,
+    slots: Vec<Slot>,
+    inputs: Vec<UnsafeCell<u64>>,
+    results: Vec<UnsafeCell<u64>>,
+}
+
+// SAFETY: the cells are what loom watches over: it fails when two threads use one without order.
+unsafe impl Sync for Model {}
+// SAFETY: as above.
+unsafe impl Send for Model {}
+
+impl Model {
+    fn new(slots: usize) -> Arc<Self> {
+        let cells = || (0..slots).map(|_| UnsafeCell::new(0)).collect();
+        Arc::new(Model {
+            control: Control::new(),
+            slots: (0..slots as u64).map(Slot::new).collect(),
+            inputs: cells(),
+            results: cells(),
+        })
+    }
+
+    fn ring(&self) -> Ring<'_> {
+        Ring::new(&self.control, &self.slots)
+    }
+
+    /// The reader: block k is the number 100 + k, in two parts.
+    fn fill(&self, block: u64) -> bool {
+        let Some(filling) = self.ring().try_fill(block) else { return false };
+        // SAFETY: the token is the leave to write; loom checks that it is.
+        self.inputs[filling.slot()].with_mut(|input| unsafe { *input = 100 + block });
+        self.ring().publish(filling, 0..2);
+        true
+    }
+
+    /// A worker's part of the work: the result is the input times ten, and 1 more for the second part.
+    fn compute(&self, claim: Claim) {
+        // SAFETY: the claim is the leave to read the input and write the results; loom checks that it is.
+        let input = self.inputs[claim.slot()].with(|input| unsafe { *input });
+        let part = claim.input();
+        // SAFETY: as above.
+        self.results[claim.slot()].with_mut(|result| unsafe { *result = input * 10 + part.start as u64 });
+        let consumed = if in_parts() { 1 } else { part.len() };
+        self.ring().finish(claim, Outcome { consumed, lines: 1, results: 1, report: 0 });
+    }
+
+    /// All that is there to be claimed now.
+    fn work(&self, worker: u32) {
+        while let Some(claim) = self.ring().try_claim(worker) {
+            self.compute(claim);
+        }
+    }
+
+    /// The writer: the block, if it is done, with all of its parts checked.
+    fn take(&self, block: u64, part: &mut u64) -> bool {
+        let Some(taken) = self.ring().try_take(block) else { return false };
+        // SAFETY: the token is the leave to read; loom checks that it is.
+        let result = self.results[taken.slot()].with(|result| unsafe { *result });
+        assert_eq!(result, (100 + block) * 10 + *part);
+        if taken.is_whole() {
+            *part = 0;
+            self.ring().free(taken);
+            return true;
+        }
+        *part += 1;
+        self.ring().put_rest_back(taken);
+        false
+    }
+
+    fn recover(&self, worker: u32) {
+        for held in self.ring().held_by(worker) {
+            self.ring().recover(held);
+        }
+    }
+}
+
+thread_local! { static IN_PARTS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) } }
+
+fn in_parts() -> bool {
+    IN_PARTS.get()
+}
+
+/// Runs the model for a worker that dies after each number of steps until it lives through all of them, and counts the
+/// executions.
+fn explore(name: &str, run: impl Fn(u32) -> bool + Sync + Send + Copy + 'static) {
+    let executions = std::sync::Arc::new(AtomicU64::new(0));
+    let mut steps = 0;
+    loop {
+        let died = std::sync::Arc::new(AtomicU64::new(0));
+        let (counted, any_died) = (executions.clone(), died.clone());
+        loom::model(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            any_died.fetch_add(u64::from(run(steps)), Ordering::Relaxed);
+        });
+        if died.load(Ordering::Relaxed) == 0 {
+            break;
+        }
+        steps += 1;
+    }
+    println!("{name}: {} executions, death before each of {steps} steps", executions.load(Ordering::Relaxed));
+}
+
+/// A worker that dies after so many steps, if it gets that far.
+fn mortal(model: &Arc<Model>, worker: u32, steps: u32) -> thread::JoinHandle<bool> {
+    let model = model.clone();
+    thread::spawn(move || {
+        die_after(steps);
+        match catch_unwind(AssertUnwindSafe(|| model.work(worker))) {
+            Ok(()) => false,
+            Err(payload) if payload.is::<Died>() => true,
+            Err(payload) => std::panic::resume_unwind(payload),
+        }
+    })
+}
+
+fn immortal(model: &Arc<Model>, worker: u32) -> thread::JoinHandle<()> {
+    let model = model.clone();
+    thread::spawn(move || model.work(worker))
+}
+
+/// The reader publishes while workers look, one of whom dies, and the writer takes what is done: every hand-over of
+/// bytes is ordered by the slot's word alone.
+#[test]
+fn bytes_are_seen_by_whom_they_are_handed_to() {
+    explore("death beside the reader", |steps| {
+        let model = Model::new(2);
+        let dying = mortal(&model, 1, steps);
+        assert!(model.fill(0) && model.fill(1));
+        let mut part = 0;
+        let first = model.take(0, &mut part);
+        let died = dying.join().unwrap();
+        if died {
+            model.recover(1);
+        }
+        model.work(3);
+        assert!((first || model.take(0, &mut part)) && model.take(1, &mut part), "a block was lost");
+        died
+    });
+}
+
+/// Two blocks are there; one worker dies at any step while another works. The supervisor puts back what the dead one
+/// held while the other still runs. Then every block must be claimable or done: nothing lost, nothing twice.
+#[test]
+fn no_block_is_lost_when_a_worker_dies_at_any_step() {
+    explore("death beside a worker", |steps| {
+        let model = Model::new(2);
+        assert!(model.fill(0) && model.fill(1));
+        let dying = mortal(&model, 1, steps);
+        let living = immortal(&model, 2);
+        let died = dying.join().unwrap();
+        if died {
+            model.recover(1);
+        }
+        living.join().unwrap();
+        // The one in its place has its number.
+        model.work(1);
+        let mut part = 0;
+        assert!(model.take(0, &mut part) && model.take(1, &mut part), "a block was lost");
+        assert!(model.ring().try_claim(1).is_none());
+        died
+    });
+}
+
+/// The same while the ring turns: the reader refills a slot that the writer gave back, between the workers' steps.
+#[test]
+fn no_block_is_lost_when_the_ring_turns_under_the_workers() {
+    explore("death while the ring turns", |steps| {
+        let model = Model::new(1);
+        assert!(model.fill(0));
+        let dying = mortal(&model, 1, steps);
+        let living = immortal(&model, 2);
+        let mut part = 0;
+        let mut block = 0;
+        if model.take(0, &mut part) {
+            block = 1;
+            assert!(model.fill(1));
+        }
+        let died = dying.join().unwrap();
+        if died {
+            model.recover(1);
+        }
+        living.join().unwrap();
+        model.work(3);
+        for block in block..2 {
+            assert!(model.take(block, &mut part), "block {block} was lost");
+            if block == 0 {
+                assert!(model.fill(1));
+                model.work(3);
+            }
+        }
+        died
+    });
+}
+
+/// A block whose results do not fit is handed over in parts, and a worker dies over either of them.
+#[test]
+fn no_part_is_lost_when_a_block_is_handed_over_in_parts() {
+    explore("death over a part", |steps| {
+        IN_PARTS.set(true);
+        let model = Model::new(1);
+        assert!(model.fill(0));
+        let dying = mortal(&model, 1, steps);
+        let supervisor = {
+            let model = model.clone();
+            thread::spawn(move || {
+                let died = dying.join().unwrap();
+                if died {
+                    model.recover(1);
+                }
+                model.work(1);
+                died
+            })
+        };
+        // The writer puts the rest back while the supervisor puts back what the dead one held.
+        let mut part = 0;
+        let mut whole = model.take(0, &mut part);
+        let died = supervisor.join().unwrap();
+        while !whole {
+            model.work(3);
+            whole = model.take(0, &mut part);
+        }
+        IN_PARTS.set(false);
+        died
+    });
+}

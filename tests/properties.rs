@@ -1,0 +1,206 @@
+//! Random rows, good and bad, in random blocks and reads: both executors agree with a model that knows what each line
+//! was made to be, and so parses nothing.
+
+mod common;
+
+use common::{Running, euclid, pmapgcd};
+use proptest::collection::vec;
+use proptest::option::weighted;
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ChildStdin;
+use std::thread;
+use std::time::Duration;
+
+#[derive(Clone)]
+struct Line {
+    text: Vec<u8>,
+    meaning: Meaning,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "\"{}\" ({} bytes): {:?}", self.text.escape_ascii(), self.text.len(), self.meaning)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Meaning {
+    Gcd(u64),
+    Nothing,
+    Error(String),
+}
+
+#[derive(Clone, Debug)]
+struct Input {
+    has_mark: bool,
+    /// With their ends.
+    lines: Vec<Line>,
+}
+
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+impl Input {
+    fn bytes(&self) -> Vec<u8> {
+        let mark = if self.has_mark { MARK } else { b"" };
+        std::iter::once(mark).chain(self.lines.iter().map(|line| &*line.text)).collect::<Vec<_>>().concat()
+    }
+}
+
+/// Status, stdout and stderr.
+type Run = (Option<i32>, String, String);
+
+fn model(input: &Input, block_size: usize) -> Run {
+    let mut stdout = String::new();
+    for (number, line) in (1..).zip(&input.lines) {
+        let error = match &line.meaning {
+            _ if line.text.len() > block_size => {
+                format!("the row is longer than a block, {block_size} bytes; use a larger --block-size")
+            }
+            Meaning::Gcd(gcd) => {
+                stdout += &format!("{gcd}\n");
+                continue;
+            }
+            Meaning::Nothing => continue,
+            Meaning::Error(what) => what.clone(),
+        };
+        return (Some(1), stdout, format!("pmapgcd: stdin:{number}: {error}\n"));
+    }
+    (Some(0), stdout, String::new())
+}
+
+fn integer() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        0..=20u64,
+        any::<u64>(),
+        (any::<u64>(), 0..64u32).prop_map(|(number, bits)| number >> bits),
+        (0..64u32).prop_map(|bit| 1 << bit),
+        (0..20u32).prop_map(|digits| 10u64.pow(digits) - 1),
+        (0..3u64).prop_map(|below| u64::MAX - below),
+    ]
+}
+
+fn blanks() -> impl Strategy<Value = String> {
+    prop_oneof![8 => Just(String::new()), 2 => "[ \t]{1,4}", 1 => "[ \t]{1,50}"]
+}
+
+fn number() -> impl Strategy<Value = (u64, String)> {
+    (integer(), blanks(), prop_oneof![9 => Just(0), 1 => 0..25usize], blanks())
+        .prop_map(|(number, before, zeros, after)| (number, format!("{before}{}{number}{after}", "0".repeat(zeros))))
+}
+
+fn fine_line() -> impl Strategy<Value = Line> {
+    let row = (number(), number())
+        .prop_map(|((a, left), (b, right))| (format!("{left},{right}"), Meaning::Gcd(euclid(a, b))));
+    let blank = blanks().prop_map(|blanks| (blanks, Meaning::Nothing));
+    prop_oneof![7 => row, 1 => blank].prop_map(|(text, meaning)| Line { text: text.into_bytes(), meaning })
+}
+
+const BAD_FIELDS: [(&[u8], &str); 11] = [
+    (b"", "is empty"),
+    (b"abc", r#"is not an integer: "abc""#),
+    (b"1 2", r#"is not an integer: "1 2""#),
+    (b"1.5", r#"is not an integer: "1.5""#),
+    (b"\"12\"", r#"is not an integer: "\"12\"""#),
+    (b"7\r", r#"is not an integer: "7\r""#),
+    (b"-4", r#"has a sign, which is not supported: "-4""#),
+    (b"18446744073709551616", r#"is larger than 18446744073709551615: "18446744073709551616""#),
+    (b"1\x002", r#"has a NUL byte: "1\u{0}2""#),
+    (b"1\xff", r#"is not UTF-8: "1\xff""#),
+    (b"\x1b[7m", r#"is not an integer: "\u{1b}[7m""#),
+];
+
+fn bad_line() -> impl Strategy<Value = Line> {
+    let left = (select(&BAD_FIELDS), number()).prop_map(|((field, what), (_, right))| {
+        let text = [field, b",", right.as_bytes()].concat();
+        Line { text, meaning: Meaning::Error(format!("field 1 {what}")) }
+    });
+    let right = (number(), select(&BAD_FIELDS), "[ \t]{1,3}").prop_map(|((_, left), (field, what), blanks)| {
+        let text = [left.as_bytes(), b",", field, blanks.as_bytes()].concat();
+        Line { text, meaning: Meaning::Error(format!("field 2 {what}")) }
+    });
+    let count = prop_oneof![Just(1), 3..=9usize].prop_map(|count| {
+        let text = vec!["12"; count].join(",");
+        let plural = if count == 1 { "" } else { "s" };
+        let what = format!("{count} field{plural} where 2 are expected: \"{text}\"");
+        Line { text: text.into_bytes(), meaning: Meaning::Error(what) }
+    });
+    prop_oneof![left, right, count]
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let ended = |line, ends: &'static [&'static str]| {
+        (line, select(ends)).prop_map(|(mut line, end): (Line, _)| {
+            line.text.extend(end.bytes());
+            line
+        })
+    };
+    let fine = move || ended(fine_line().boxed(), &["\n", "\n", "\r\n"]);
+    let bad = ended(bad_line().boxed(), &["\n", "\r\n"]);
+    let last = ended(fine_line().boxed(), &["", "\r"]);
+    (any::<bool>(), vec(fine(), 0..150), weighted(0.5, bad), vec(fine(), 0..10), weighted(0.5, last)).prop_map(
+        |(has_mark, mut lines, bad, after, last)| {
+            lines.extend(bad.into_iter().chain(after).chain(last));
+            Input { has_mark, lines }
+        },
+    )
+}
+
+/// How many bytes are written at a time, over and over, and whether there is a pause after them.
+fn writes() -> impl Strategy<Value = Vec<(usize, bool)>> {
+    let size = prop_oneof![1..=5usize, 1..=130usize, 100..=5000usize];
+    vec((size, prop::bool::weighted(0.2)), 1..8)
+}
+
+fn dribble(bytes: &[u8], writes: &[(usize, bool)], pipe: &mut ChildStdin) -> io::Result<()> {
+    let mut rest = bytes;
+    // Enough to catch every part of the program asleep; more would only take time.
+    let mut pauses = 20;
+    for &(size, pause) in writes.iter().cycle() {
+        let (now, later) = rest.split_at(size.min(rest.len()));
+        pipe.write_all(now)?;
+        if later.is_empty() {
+            break;
+        }
+        rest = later;
+        if pause && pauses > 0 {
+            pauses -= 1;
+            thread::sleep(Duration::from_micros(300));
+        }
+    }
+    Ok(())
+}
+
+fn run(executor: &str, jobs: usize, block_size: usize, bytes: Vec<u8>, writes: Vec<(usize, bool)>) -> Run {
+    let (jobs, block_size) = (jobs.to_string(), block_size.to_string());
+    let arguments = ["--executor", executor, "--jobs", &jobs, "--block-size", &block_size];
+    let mut running = Running::start(&mut pmapgcd(arguments));
+    running.feed(move |pipe| dribble(&bytes, &writes, pipe));
+    let finished = running.finish();
+    (finished.status.code(), String::from_utf8(finished.stdout).unwrap(), finished.stderr)
+}
+
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100);
+    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 1000, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn both_executors_do_what_the_lines_mean_however_they_are_cut(
+        input in input(),
+        block_size in prop_oneof![64..=70usize, 64..=200usize, 64..=5000usize],
+        jobs in 1..=5usize,
+        writes in writes(),
+    ) {
+        let expected = model(&input, block_size);
+        for executor in ["serial", "shared"] {
+            let found = run(executor, jobs, block_size, input.bytes(), writes.clone());
+            prop_assert_eq!(&found, &expected, "{}", executor);
+        }
+    }
+}
