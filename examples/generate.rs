@@ -59,7 +59,7 @@ impl SplitMix64 {
 
     /// By multiplication, not remainder (D. Lemire, 2019); the bias of 2^-42 does not matter here.
     fn below(&mut self, bound: u64) -> u64 {
-        (u128::from(self.next()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 }
 

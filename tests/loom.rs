@@ -224,6 +224,7 @@ fn no_part_is_lost_when_a_block_is_handed_over_in_parts() {
         let model = Model::new(1);
         assert!(model.fill(0));
         let dying = mortal(&model, 1, steps);
+        let living = immortal(&model, 2);
         let supervisor = {
             let model = model.clone();
             thread::spawn(move || {
@@ -231,14 +232,14 @@ fn no_part_is_lost_when_a_block_is_handed_over_in_parts() {
                 if died {
                     model.recover(1);
                 }
-                model.work(1);
                 died
             })
         };
         // The writer puts the rest back while the supervisor puts back what the dead one held.
         let mut part = 0;
-        let mut whole = model.take(0, &mut part);
+        let mut whole = model.take(0, &mut part) || model.take(0, &mut part);
         let died = supervisor.join().unwrap();
+        living.join().unwrap();
         while !whole {
             model.work(3);
             whole = model.take(0, &mut part);
