@@ -1,8 +1,13 @@
 //! The command line.
 
+use crate::compare::trial::Trial;
+use crate::compare::{Workload, compare};
 use crate::error::{Error, program, say};
+use crate::executor::block::{Mapping, Text};
 use crate::executor::{self, Executor, Job, MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE};
-use crate::flow::reader::Input;
+use crate::flow::reader::{Input, Reader, Watch};
+use crate::flow::writer::Writer;
+use crate::flow::{Ending, Source};
 use crate::kernel::Kernel;
 use crate::output::Output;
 use clap::{Args, FromArgMatches};
@@ -30,6 +35,22 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", value_parser = block_size, default_value = executor::DEFAULT_BLOCK_SIZE)]
     block_size: usize,
 
+    /// Most rows in a task of the pickle executor; Python's own default is 1, which measures its messages and not pickling
+    #[arg(long, value_name = "ROWS", value_parser = chunk_size, default_value_t = executor::DEFAULT_CHUNK_SIZE)]
+    chunk_size: usize,
+
+    /// Print how the executors compare on these rows, or on some made for this, and not the results
+    #[arg(long, conflicts_with_all = ["executor", "output"])]
+    compare: bool,
+
+    /// With --compare: print it as JSON
+    #[arg(long, requires = "compare")]
+    json: bool,
+
+    /// With --compare: draw time against work a row as SVG
+    #[arg(long, requires = "compare", value_name = "FILE")]
+    plot: Option<PathBuf>,
+
     /// Write to FILE, which appears when it is complete, and not to stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -44,39 +65,116 @@ impl Options {
     /// Each worker is this program again with the same arguments, so whatever is done before this call is done in each
     /// of them too: parse the arguments, make the kernel, and come here.
     pub fn run<K: Kernel>(self, kernel: &K) -> ExitCode {
-        if let Some(status) = executor::worker::reenter(kernel) {
-            return status;
-        }
-        match self.map(kernel) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) if error.is_broken_pipe() => {
-                // Rust ignores SIGPIPE; a filter whose reader is gone dies of it, in silence.
-                let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
-                ExitCode::from(error.exit_status())
-            }
-            Err(error) => {
-                say(&error);
-                ExitCode::from(error.exit_status())
-            }
+        let trial = match Trial::of_this_process() {
+            Ok(trial) => trial,
+            Err(error) => return end(Err(error)),
+        };
+        match trial {
+            None => self.run_over(&Mapping::new(kernel, Text), kernel, None),
+            Some(trial) => self.run_over(&Mapping::new(&trial.graded(kernel), Text), kernel, Some(trial)),
         }
     }
 
-    fn map<K: Kernel>(self, kernel: &K) -> Result<(), Error> {
+    fn run_over<K: Kernel, L: Kernel>(self, mapping: &Mapping<K, Text>, kernel: &L, trial: Option<Trial>) -> ExitCode {
+        if let Some(status) = executor::worker::reenter(mapping) {
+            return status;
+        }
+        end(match trial {
+            Some(trial) => self.try_out(mapping, trial),
+            None if self.compare => self.compare(kernel),
+            None => {
+                let executor = self.executor;
+                self.map(mapping, executor, None)
+            }
+        })
+    }
+
+    /// What a trial is told to do, with the rest of the settings from the command line.
+    fn try_out<K: Kernel>(mut self, mapping: &Mapping<K, Text>, trial: Trial) -> Result<(), Error> {
+        self.files.clear();
+        self.output = trial.accounts().then(|| PathBuf::from("/dev/null"));
+        (self.block_size, self.chunk_size) = trial.pieces().unwrap_or((self.block_size, self.chunk_size));
+        self.map(mapping, trial.executor(), Some(trial))
+    }
+
+    fn compare<K: Kernel>(self, kernel: &K) -> Result<(), Error> {
+        let stop = executor::bell()?;
+        let stdout = Output::stdout()?;
+        let is_without_input = self.files.is_empty() && io::stdin().is_terminal();
+        let inputs = if is_without_input { vec![] } else { inputs(self.files) };
+        let mut name = inputs.iter().map(Input::name).collect::<Vec<_>>().join(", ");
+        let mut rows = vec![];
+        let watch = Watch { stop: stop.as_fd(), output: stdout.as_fd() };
+        read_all(&mut Reader::new(inputs, watch), self.block_size, &mut rows)?;
+        if rows.is_empty() {
+            const ROWS: u64 = 1_000_000;
+            name = "a workload made for this".to_string();
+            for number in 0..ROWS {
+                let row = kernel.sample(number);
+                let no_sample = || Error::usage("this kernel has no rows of its own to compare with: give it a FILE");
+                rows.extend_from_slice(row.ok_or_else(no_sample)?.as_bytes());
+                rows.push(b'\n');
+            }
+        }
+        let workload = Workload { rows, name, jobs: self.jobs.unwrap_or_else(executor::processors) };
+        compare(workload, self.json, self.plot.as_deref())
+    }
+
+    fn map<K: Kernel>(self, mapping: &Mapping<K, Text>, executor: Executor, trial: Option<Trial>) -> Result<(), Error> {
         let inputs = inputs(self.files);
+        let names = inputs.iter().map(Input::name).collect();
         let output = match &self.output {
-            Some(path) => Output::file(path)?,
-            None => Output::stdout()?,
+            Some(path) if path.as_os_str() != "-" => Output::file(path)?,
+            _ => Output::stdout()?,
         };
         output.is_none_of(&inputs)?;
+        let stop = executor::bell()?;
+        let watch = Watch { stop: stop.as_fd(), output: output.as_fd() };
         let job = Job {
-            inputs,
-            output: output.as_fd(),
-            output_name: output.name().to_string(),
-            jobs: self.jobs.unwrap_or_else(processors),
+            source: &mut Reader::new(inputs, watch),
+            sink: &mut Writer::new(&output, output.name().to_string(), names, self.block_size),
+            stop: &stop,
+            jobs: self.jobs.unwrap_or_else(executor::processors),
             block_size: self.block_size,
+            chunk_size: self.chunk_size,
         };
-        self.executor.run(kernel, job)?;
+        executor.run(mapping, job)?;
+        if trial.is_some_and(|trial| trial.accounts()) {
+            Trial::give_account();
+        }
         output.complete()
+    }
+}
+
+/// Says what went wrong, if anything did, and answers with the status to end with.
+fn end(result: Result<(), Error>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    if error.is_broken_pipe() {
+        // Rust ignores SIGPIPE; a filter whose reader is gone dies of it, in silence.
+        let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
+    } else {
+        say(&error);
+    }
+    ExitCode::from(error.exit_status())
+}
+
+/// Appends all rows of the inputs, each with its end.
+fn read_all(reader: &mut Reader, block_size: usize, rows: &mut Vec<u8>) -> Result<(), Error> {
+    let mut buffer = vec![0; block_size];
+    loop {
+        match reader.next_block(&mut buffer) {
+            Ok(block) => {
+                rows.extend_from_slice(&buffer[..block.length]);
+                if !rows.ends_with(b"\n") {
+                    rows.push(b'\n');
+                }
+            }
+            Err(Ending::Failed(error)) => return Err(error),
+            Err(Ending::RowTooLong { .. }) => {
+                return Err(Error::usage("a row is longer than a block; use a larger --block-size"));
+            }
+            Err(Ending::Done | Ending::Stopped) => return Ok(()),
+        }
     }
 }
 
@@ -122,15 +220,17 @@ fn inputs(files: Vec<PathBuf>) -> Vec<Input> {
     files.into_iter().map(input).collect()
 }
 
-/// The processors that this process may use, by its affinity and its control groups.
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, |count| count.get().min(MAX_JOBS))
-}
-
 fn jobs(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(jobs @ 1..=MAX_JOBS) => Ok(jobs),
         _ => Err(format!("a number of workers from 1 to {MAX_JOBS} is expected")),
+    }
+}
+
+fn chunk_size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(rows @ 1..) => Ok(rows),
+        _ => Err("a number of rows from 1 is expected".to_string()),
     }
 }
 

@@ -11,6 +11,7 @@
 #![cfg(not(loom))]
 
 mod cli;
+mod compare;
 mod csv;
 mod error;
 mod event;
@@ -18,8 +19,13 @@ mod executor;
 mod flow;
 mod kernel;
 mod output;
+mod pool;
 mod ring;
 mod segment;
+mod steps;
 
 pub use cli::{Options, filter};
-pub use kernel::{Decoded, Encoded, Kernel, gcd::Gcd};
+pub use error::Error;
+pub use executor::Executor;
+pub use kernel::{Decoded, Encoded, Function, Kernel, gcd::Algorithm, gcd::Gcd};
+pub use pool::Pool;

@@ -7,6 +7,10 @@
 struct Arguments {
     #[command(flatten)]
     options: pmapgcd::Options,
+
+    /// How the divisor is found
+    #[arg(long, value_name = "HOW", value_enum, default_value = "auto")]
+    algorithm: pmapgcd::Algorithm,
 }
 
 #[cfg(not(loom))]
@@ -21,7 +25,7 @@ Exit status: 0 done, 1 a bad row, 2 usage or I/O, 3 workers kept dying.";
 fn main() -> std::process::ExitCode {
     // Usage errors exit with 2 in here, --help and --version with 0.
     let arguments: Arguments = clap::Parser::parse();
-    arguments.options.run(&pmapgcd::Gcd)
+    arguments.options.run(&pmapgcd::Gcd::new(arguments.algorithm))
 }
 
 #[cfg(loom)]

@@ -11,7 +11,8 @@
 
 use crate::ring::{Claim, Control, Filling, Held, Ring, Slot, Taken};
 use memmap2::{MmapOptions, MmapRaw};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use nix::sys::signal::{SigSet, SigmaskHow};
+use rustix::fd::OwnedFd;
 use rustix::fs::FallocateFlags;
 use shared_memory::{ShmemConf, ShmemError};
 use std::fmt;
@@ -21,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 const MAGIC: u64 = u64::from_be_bytes(*b"pmapgcd\0");
 /// Changes whenever `Header`, `Control`, `Slot` or the place of a region does.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const PAGE: usize = 4096;
 
 /// How long a report of a bad row can be, and by how much the result region is larger than the input region: so a
@@ -55,14 +56,14 @@ impl Layout {
         self.block_size + REPORT_ROOM
     }
     fn stride(&self) -> usize {
-        (self.block_size + self.results_size()).next_multiple_of(size_of::<Slot>())
+        self.block_size.next_multiple_of(align_of::<Slot>()) + self.results_size().next_multiple_of(align_of::<Slot>())
     }
     fn input(&self, slot: usize) -> usize {
         assert!(slot < self.slots);
         self.regions() + slot * self.stride()
     }
     fn results(&self, slot: usize) -> usize {
-        self.input(slot) + self.block_size
+        self.input(slot) + self.block_size.next_multiple_of(align_of::<Slot>())
     }
     fn length(&self) -> usize {
         self.regions() + self.slots * self.stride()
@@ -86,12 +87,16 @@ pub enum SegmentError {
 impl fmt::Display for SegmentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused { length, source } => write!(
-                f,
-                "cannot get {length} bytes of shared memory in /dev/shm: {}; make room there, or use a smaller \
-                 --block-size or fewer --jobs",
-                crate::error::reason(source)
-            ),
+            Self::Refused { length, source } => {
+                let hint = match source.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::OutOfMemory => {
+                        "; make room there, or use a smaller --block-size or fewer --jobs"
+                    }
+                    _ => "",
+                };
+                let reason = crate::error::reason(source);
+                write!(f, "cannot get {length} bytes of shared memory in /dev/shm: {reason}{hint}")
+            }
             Self::NotOurs(what) => write!(f, "what a worker was handed is not a segment: {what}"),
         }
     }
@@ -101,41 +106,57 @@ impl fmt::Display for SegmentError {
 pub struct Segment {
     map: MmapRaw,
     layout: Layout,
-    descriptor: OwnedFd,
+    /// What a worker process has to inherit; none in private memory.
+    descriptor: Option<OwnedFd>,
     /// How far the pages are there for real.
     allocated: AtomicUsize,
 }
 
 impl Segment {
-    /// A new segment of `slots` slots for blocks of at most `block_size` bytes, without a name. Its slots are there for
-    /// real once [`Segment::allocate`] has said so.
+    /// A new segment of `slots` slots for blocks of at most `block_size` bytes, for processes to share, without a name.
+    /// Its slots are there for real once [`Segment::allocate`] has said so.
     ///
     /// # Errors
     /// When the system has not that much memory to share.
-    pub fn create(slots: usize, block_size: usize) -> Result<Self, SegmentError> {
+    pub fn shared(slots: usize, block_size: usize) -> Result<Self, SegmentError> {
         let layout = Layout { slots, block_size };
         let refused = |source: io::Error| SegmentError::Refused { length: layout.length(), source };
         let descriptor = shared_descriptor(layout.length()).map_err(refused)?;
         allocate(&descriptor, 0..layout.regions()).map_err(refused)?;
         let map = MmapOptions::new().len(layout.length()).map_raw(&descriptor).map_err(refused)?;
+        Ok(Self::laid_out(map, layout, Some(descriptor)))
+    }
+
+    /// The same in this process's own memory, for threads.
+    ///
+    /// # Errors
+    /// When the system has not that much memory.
+    pub fn private(slots: usize, block_size: usize) -> Result<Self, SegmentError> {
+        let layout = Layout { slots, block_size };
+        let refused = |source| SegmentError::Refused { length: layout.length(), source };
+        let map = MmapOptions::new().len(layout.length()).map_anon().map_err(refused)?;
+        Ok(Self::laid_out(map.into(), layout, None))
+    }
+
+    fn laid_out(map: MmapRaw, layout: Layout, descriptor: Option<OwnedFd>) -> Self {
         let base = map.as_mut_ptr();
-        // SAFETY: the mapping is page-aligned and `length` bytes long, its pages up to the regions are allocated, and
-        // nobody else has it yet; the offsets are those of `Layout`, multiples of the types' alignment (checked in the tests).
+        // SAFETY: the mapping is page-aligned, `length` bytes long, there for real, and nobody else has it yet; the offsets
+        // are those of `Layout`, multiples of the types' alignment (checked in the tests).
         unsafe {
             let header = Header {
                 magic: MAGIC,
                 version: VERSION,
-                slots: slots as u32,
-                block_size: block_size as u64,
+                slots: layout.slots as u32,
+                block_size: layout.block_size as u64,
                 length: layout.length() as u64,
             };
             base.cast::<Header>().write(header);
             base.add(Layout::CONTROL).cast::<Control>().write(Control::new());
-            for slot in 0..slots {
+            for slot in 0..layout.slots {
                 base.add(Layout::SLOTS).cast::<Slot>().add(slot).write(Slot::new(slot as u64));
             }
         }
-        Ok(Segment { map, layout, descriptor, allocated: AtomicUsize::new(layout.regions()) })
+        Segment { map, layout, descriptor, allocated: AtomicUsize::new(layout.regions()) }
     }
 
     /// The segment behind a descriptor that a worker inherited.
@@ -165,7 +186,7 @@ impl Segment {
         if !plausible || header.length != length as u64 || layout.length() != length {
             return Err(SegmentError::NotOurs("its sizes do not agree"));
         }
-        Ok(Segment { map, layout, descriptor, allocated: AtomicUsize::new(length) })
+        Ok(Segment { map, layout, descriptor: Some(descriptor), allocated: AtomicUsize::new(length) })
     }
 
     /// Has the pages of a slot there for real before they are touched. Slots are first filled in their order.
@@ -173,18 +194,27 @@ impl Segment {
     /// # Errors
     /// When the system has not that much memory to share.
     pub fn allocate(&self, filling: &Filling) -> Result<(), SegmentError> {
+        let Some(descriptor) = &self.descriptor else { return Ok(()) };
         let end = self.layout.input(filling.slot()) + self.layout.stride();
         let allocated = self.allocated.fetch_max(end, Ordering::Relaxed);
         if end > allocated {
             let refused = |source| SegmentError::Refused { length: self.layout.length(), source };
-            allocate(&self.descriptor, allocated..end).map_err(refused)?;
+            allocate(descriptor, allocated..end).map_err(refused)?;
         }
         Ok(())
     }
 
-    /// What a worker has to inherit.
-    pub fn descriptor(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
+    /// Whether processes share it.
+    pub fn is_shared(&self) -> bool {
+        self.descriptor.is_some()
+    }
+
+    /// What a worker process has to inherit.
+    ///
+    /// # Errors
+    /// When this is private memory.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.descriptor.as_ref().ok_or(io::ErrorKind::Unsupported)?.try_clone()
     }
 
     /// The ring that lies here.
@@ -259,6 +289,14 @@ impl Segment {
 
 /// Shared memory of this length that has no name any more, and no pages yet.
 fn shared_descriptor(length: usize) -> io::Result<OwnedFd> {
+    // While it has a name only SIGKILL can end us. Threads that others have may still take a signal, and end us by it.
+    let signals = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let made = unnamed_descriptor(length);
+    signals.thread_set_mask()?;
+    made
+}
+
+fn unnamed_descriptor(length: usize) -> io::Result<OwnedFd> {
     let shmem = ShmemConf::new().size(length).create().map_err(|error| match error {
         ShmemError::MapCreateFailed(code) | ShmemError::UnknownOsError(code) => {
             io::Error::from_raw_os_error(code as i32)
@@ -284,7 +322,7 @@ mod tests {
     use crate::ring::Outcome;
 
     fn reopened(segment: &Segment) -> Result<Segment, SegmentError> {
-        Segment::attach(segment.descriptor().try_clone_to_owned().unwrap())
+        Segment::attach(segment.descriptor().unwrap())
     }
 
     #[test]
@@ -294,7 +332,8 @@ mod tests {
         for block_size in [64, 65, 4096, 100_000] {
             let layout = Layout { slots: 3, block_size };
             assert!(layout.regions() >= Layout::SLOTS + 3 * size_of::<Slot>());
-            assert_eq!(layout.results(0), layout.input(0) + block_size);
+            assert!(layout.results(0) >= layout.input(0) + block_size);
+            assert!([layout.input(1), layout.results(1)].iter().all(|offset| offset % 128 == 0));
             assert!(layout.results(1) + layout.results_size() <= layout.input(2));
             assert!(layout.results(2) + layout.results_size() <= layout.length());
         }
@@ -302,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_block_goes_through_two_mappings() {
-        let parent = Segment::create(2, 64).unwrap();
+        let parent = Segment::shared(2, 64).unwrap();
         let worker = reopened(&parent).unwrap();
         let mut filling = parent.ring().try_fill(0).unwrap();
         parent.input_mut(&mut filling)[..5].copy_from_slice(b"12,18");
@@ -319,7 +358,7 @@ mod tests {
 
     #[test]
     fn lengths_that_no_honest_worker_writes_stay_within_the_slot() {
-        let segment = Segment::create(2, 64).unwrap();
+        let segment = Segment::shared(2, 64).unwrap();
         let ring = segment.ring();
         let filling = ring.try_fill(0).unwrap();
         ring.publish(filling, 60..4_000_000);
@@ -337,8 +376,8 @@ mod tests {
             Segment::attach(std::fs::File::open("/dev/null").unwrap().into()),
             Err(SegmentError::NotOurs("too short"))
         ));
-        for (at, value) in [(0usize, 0u32), (8, 99), (12, 0), (12, 3), (16, 65), (24, 1)] {
-            let segment = Segment::create(2, 64).unwrap();
+        for (at, value) in [(0usize, 0u32), (8, 99), (12, 0), (12, 3), (16, 1000), (24, 1)] {
+            let segment = Segment::shared(2, 64).unwrap();
             // SAFETY: the first 32 bytes are the header, and this test alone has the mapping.
             unsafe { segment.map.as_mut_ptr().add(at).cast::<u32>().write(value) };
             assert!(matches!(reopened(&segment), Err(SegmentError::NotOurs(_))), "offset {at}");
@@ -347,7 +386,7 @@ mod tests {
 
     #[test]
     fn asking_for_too_much_is_an_error() {
-        let segment = Segment::create(2, 1 << 44).unwrap();
+        let segment = Segment::shared(2, 1 << 44).unwrap();
         let filling = segment.ring().try_fill(0).unwrap();
         let Err(error) = segment.allocate(&filling) else { panic!("32 TiB were granted") };
         assert!(error.to_string().contains("bytes of shared memory in /dev/shm"), "{error}");

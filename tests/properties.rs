@@ -1,4 +1,4 @@
-//! Random rows, good and bad, in random blocks and reads: both executors agree with a model that knows what each line
+//! Random rows, good and bad, in random blocks and reads: all executors agree with a model that knows what each line
 //! was made to be, and so parses nothing.
 
 mod common;
@@ -173,9 +173,9 @@ fn dribble(bytes: &[u8], writes: &[(usize, bool)], pipe: &mut ChildStdin) -> io:
     Ok(())
 }
 
-fn run(executor: &str, jobs: usize, block_size: usize, bytes: Vec<u8>, writes: Vec<(usize, bool)>) -> Run {
-    let (jobs, block_size) = (jobs.to_string(), block_size.to_string());
-    let arguments = ["--executor", executor, "--jobs", &jobs, "--block-size", &block_size];
+fn run(executor: &str, [jobs, block_size, chunk_size]: [usize; 3], bytes: Vec<u8>, writes: Vec<(usize, bool)>) -> Run {
+    let [jobs, block_size, chunk_size] = [jobs, block_size, chunk_size].map(|size| size.to_string());
+    let arguments = ["--executor", executor, "--jobs", &jobs, "--block-size", &block_size, "--chunk-size", &chunk_size];
     let mut running = Running::start(&mut pmapgcd(arguments));
     running.feed(move |pipe| dribble(&bytes, &writes, pipe));
     let finished = running.finish();
@@ -191,15 +191,16 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn both_executors_do_what_the_lines_mean_however_they_are_cut(
+    fn all_executors_do_what_the_lines_mean_however_they_are_cut(
         input in input(),
         block_size in prop_oneof![64..=70usize, 64..=200usize, 64..=5000usize],
         jobs in 1..=5usize,
+        chunk_size in prop_oneof![1..=3usize, 1..=2000usize],
         writes in writes(),
     ) {
         let expected = model(&input, block_size);
-        for executor in ["serial", "shared"] {
-            let found = run(executor, jobs, block_size, input.bytes(), writes.clone());
+        for executor in ["serial", "threads", "pickle", "shared"] {
+            let found = run(executor, [jobs, block_size, chunk_size], input.bytes(), writes.clone());
             prop_assert_eq!(&found, &expected, "{}", executor);
         }
     }

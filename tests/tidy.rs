@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 /// From the top down: a file may use what is below it, or on its own floor within its own folder.
 const FLOORS: [&[&str]; 6] = [
     &["main", "cli"],
-    &["output"],
+    &["compare", "output", "pool"],
     &["executor"],
     &["flow", "segment", "event"],
     &["ring", "kernel", "csv"],
-    &["error"],
+    &["error", "steps"],
 ];
 
 fn floor(module: &str) -> usize {

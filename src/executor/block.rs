@@ -1,54 +1,186 @@
-//! A kernel over a block: decode, map, encode, a batch of rows at a time.
+//! A kernel over bytes: what an executor sees of it.
 
-use crate::kernel::Kernel;
+use crate::error::Error;
+use crate::executor::unpickle::unpickle;
+use crate::kernel::{Decoded, Encoded, Kernel};
 use crate::ring::Outcome;
+use crate::steps::{Step, lap};
+use bytemuck::Pod;
+use serde_pickle::SerOptions;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Rows that are decoded, mapped and encoded together: rows and outputs stay in the first-level cache.
 const BATCH: usize = 512;
 
 const TOO_LONG: &str = "the output is longer than a block; use a larger --block-size";
 
-/// Something that can be mapped over blocks of bytes.
+/// A kernel, whatever its types, that can be mapped over blocks of bytes.
 pub trait MapBlocks: Sync {
-    /// What one worker keeps from block to block: scratch space only.
+    /// Which of the program's mappings it is, in the order in which they were made: a worker process makes them all
+    /// again, and works for this one.
+    fn number(&self) -> u32;
+    /// What one worker of a ring, or the serial loop, keeps from block to block.
     fn mapper(&self) -> Box<dyn MapBlock + '_>;
+    /// What one side of a pool with pickles keeps from task to task.
+    fn pickler(&self) -> Box<dyn MapPickles + '_>;
 }
 
-/// One worker's hold of a kernel.
+/// A kernel in the hands of one who shares memory.
 pub trait MapBlock {
     /// Maps the rows of a block, or as many as have room for their results.
     fn map_block(&mut self, input: &[u8], room: &mut [u8]) -> Outcome;
 }
 
-/// A kernel over blocks of CSV text.
-pub struct Text<'k, K>(pub &'k K);
+/// A kernel in the hands of those who share no memory, and so pickle rows and outputs.
+pub trait MapPickles {
+    /// In the parent: pickles at most `limit` rows from the front of a block as a list; answers with how many, and how
+    /// far they reach.
+    ///
+    /// # Errors
+    /// When the rows have a type that cannot be pickled.
+    fn pickle_rows(&mut self, block: &[u8], limit: usize, task: &mut Vec<u8>) -> Result<(usize, Decoded), Error>;
 
-impl<K: Kernel> MapBlocks for Text<'_, K> {
-    fn mapper(&self) -> Box<dyn MapBlock + '_> {
-        Box::new(TextMapper { kernel: self.0, rows: Vec::with_capacity(BATCH), outputs: Vec::with_capacity(BATCH) })
+    /// In the worker: unpickles a list of rows, maps it, and pickles the outputs as a list.
+    ///
+    /// # Errors
+    /// When these bytes are no such list.
+    fn map_pickles(&mut self, task: &[u8], reply: &mut Vec<u8>) -> Result<(), Error>;
+
+    /// In the parent: unpickles the list of outputs of the rows in `block` and appends their results, of which each
+    /// must fit into `room`; answers with the lines that these rows have, and what is wrong with the output after them,
+    /// if that cannot be encoded.
+    ///
+    /// # Errors
+    /// When these bytes are no such list.
+    fn unpickle_outputs(
+        &mut self,
+        reply: &[u8],
+        block: &[u8],
+        room: &mut [u8],
+        results: &mut Vec<u8>,
+    ) -> Result<(usize, Option<String>), Error>;
+}
+
+/// How rows and outputs lie in blocks.
+pub trait Form<K: Kernel>: Sync {
+    /// At most `limit` rows from the front of a block, read into `space` if they have to be read.
+    fn rows<'a>(
+        &self,
+        kernel: &K,
+        block: &'a [u8],
+        limit: usize,
+        space: &'a mut Vec<K::Row>,
+    ) -> (&'a [K::Row], Decoded);
+
+    /// Writes outputs to the front of `room`, as many as fit.
+    fn encode(&self, kernel: &K, outputs: &[K::Output], room: &mut [u8]) -> Encoded;
+}
+
+/// Lines of text, as the kernel reads and writes them.
+pub struct Text;
+
+impl<K: Kernel> Form<K> for Text {
+    fn rows<'a>(
+        &self,
+        kernel: &K,
+        block: &'a [u8],
+        limit: usize,
+        space: &'a mut Vec<K::Row>,
+    ) -> (&'a [K::Row], Decoded) {
+        space.clear();
+        let decoded = kernel.decode(block, limit, space);
+        (space, decoded)
+    }
+
+    fn encode(&self, kernel: &K, outputs: &[K::Output], room: &mut [u8]) -> Encoded {
+        kernel.encode(outputs, room)
     }
 }
 
-struct TextMapper<'k, K: Kernel> {
+/// Records as they lie in memory: rows are used where they are, and outputs laid down as they are.
+#[derive(Clone)]
+pub struct Records;
+
+impl<K: Kernel<Row: Pod, Output: Pod>> Form<K> for Records {
+    fn rows<'a>(&self, _: &K, block: &'a [u8], limit: usize, space: &'a mut Vec<K::Row>) -> (&'a [K::Row], Decoded) {
+        // Regions of a segment are aligned for any record; other buffers may not be.
+        let rows = bytemuck::try_cast_slice(block).unwrap_or_else(|_| {
+            *space = bytemuck::allocation::pod_collect_to_vec(block);
+            space
+        });
+        let rows = &rows[..limit.min(rows.len())];
+        (rows, Decoded { bytes: size_of_val(rows), lines: 0, bad: None })
+    }
+
+    fn encode(&self, _: &K, outputs: &[K::Output], room: &mut [u8]) -> Encoded {
+        let fit = room.len() / size_of::<K::Output>().max(1);
+        let bytes = bytemuck::cast_slice(&outputs[..fit.min(outputs.len())]);
+        room[..bytes.len()].copy_from_slice(bytes);
+        Encoded { outputs: fit.min(outputs.len()), bytes: bytes.len(), bad: None }
+    }
+}
+
+/// A kernel over blocks of one form.
+#[derive(Clone)]
+pub struct Mapping<'k, K, F> {
     kernel: &'k K,
+    form: F,
+    number: u32,
+}
+
+static MAPPINGS: AtomicU32 = AtomicU32::new(0);
+
+impl<'k, K: Kernel, F: Form<K>> Mapping<'k, K, F> {
+    /// This kernel over blocks of this form.
+    pub fn new(kernel: &'k K, form: F) -> Self {
+        Mapping { kernel, form, number: MAPPINGS.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl<K: Kernel, F: Form<K>> MapBlocks for Mapping<'_, K, F> {
+    fn number(&self) -> u32 {
+        self.number
+    }
+    fn mapper(&self) -> Box<dyn MapBlock + '_> {
+        Box::new(Hand { mapping: self, rows: vec![], outputs: vec![] })
+    }
+    fn pickler(&self) -> Box<dyn MapPickles + '_> {
+        Box::new(Hand { mapping: self, rows: vec![], outputs: vec![] })
+    }
+}
+
+/// A mapping with scratch space.
+struct Hand<'m, 'k, K: Kernel, F> {
+    mapping: &'m Mapping<'k, K, F>,
     rows: Vec<K::Row>,
     outputs: Vec<K::Output>,
 }
 
-impl<K: Kernel> MapBlock for TextMapper<'_, K> {
+impl<K: Kernel, F: Form<K>> Hand<'_, '_, K, F> {
+    /// The lines before the row that comes after so many; blank lines before it are passed over with it.
+    fn lines_before(&mut self, block: &[u8], rows: usize) -> usize {
+        let Mapping { kernel, form, .. } = self.mapping;
+        form.rows(kernel, block, rows + 1, &mut self.rows).1.lines.saturating_sub(1)
+    }
+}
+
+impl<K: Kernel, F: Form<K>> MapBlock for Hand<'_, '_, K, F> {
     fn map_block(&mut self, input: &[u8], room: &mut [u8]) -> Outcome {
+        let Mapping { kernel, form, .. } = self.mapping;
         let mut outcome = Outcome::default();
         while outcome.consumed < input.len() {
-            let text = &input[outcome.consumed..];
-            self.rows.clear();
-            self.outputs.clear();
-            let decoded = self.kernel.decode(text, BATCH, &mut self.rows);
+            let block = &input[outcome.consumed..];
+            let (rows, decoded) = form.rows(kernel, block, BATCH, &mut self.rows);
+            lap(Step::Take);
             assert!(decoded.bytes > 0 || decoded.bad.is_some(), "the kernel decodes nothing of what is there");
-            self.kernel.map_rows(&self.rows, &mut self.outputs);
-            assert_eq!(self.outputs.len(), self.rows.len(), "the kernel has not one output for each row");
-            let encoded = self.kernel.encode(&self.outputs, &mut room[outcome.results..]);
+            self.outputs.clear();
+            kernel.map_rows(rows, &mut self.outputs);
+            lap(Step::Run);
+            assert_eq!(self.outputs.len(), rows.len(), "the kernel has not one output for each row");
+            let encoded = form.encode(kernel, &self.outputs, &mut room[outcome.results..]);
+            lap(Step::Merge);
             outcome.results += encoded.bytes;
-            if encoded.outputs == self.rows.len() {
+            if encoded.outputs == rows.len() {
                 outcome.consumed += decoded.bytes;
                 outcome.lines += decoded.lines;
                 if let Some(bad) = decoded.bad {
@@ -59,16 +191,12 @@ impl<K: Kernel> MapBlock for TextMapper<'_, K> {
             }
             // Out of room, or an output that cannot be written: how far the rows before it reach is found by reading
             // them once more, which is rare, rather than by noting where each ends, which would be paid by all.
-            self.rows.clear();
-            let before = self.kernel.decode(text, encoded.outputs, &mut self.rows);
-            outcome.consumed += before.bytes;
+            outcome.consumed += form.rows(kernel, block, encoded.outputs, &mut self.rows).1.bytes;
             let too_long = (outcome.results == 0).then(|| TOO_LONG.to_string());
             match encoded.bad.or(too_long) {
-                None => outcome.lines += before.lines,
+                None => outcome.lines += form.rows(kernel, block, encoded.outputs, &mut self.rows).1.lines,
                 Some(bad) => {
-                    // Blank lines before the row at fault are passed over with it.
-                    let with_it = self.kernel.decode(text, encoded.outputs + 1, &mut self.rows);
-                    outcome.lines += with_it.lines.saturating_sub(1);
+                    outcome.lines += self.lines_before(block, encoded.outputs);
                     report(&mut outcome, &bad, room);
                 }
             }
@@ -83,14 +211,60 @@ impl<K: Kernel> MapBlock for TextMapper<'_, K> {
 fn report(outcome: &mut Outcome, what: &str, room: &mut [u8]) {
     let what = if what.is_empty() { "the row is bad" } else { what };
     let room = &mut room[outcome.results..];
-    let fits = what.len() <= room.len();
-    if fits || outcome.results == 0 {
+    if what.len() <= room.len() || outcome.results == 0 {
         let length = what.floor_char_boundary(room.len());
         room[..length].copy_from_slice(&what.as_bytes()[..length]);
         outcome.report = length;
     }
 }
 
+impl<K: Kernel, F: Form<K>> MapPickles for Hand<'_, '_, K, F> {
+    fn pickle_rows(&mut self, block: &[u8], limit: usize, task: &mut Vec<u8>) -> Result<(usize, Decoded), Error> {
+        let (rows, decoded) = self.mapping.form.rows(self.mapping.kernel, block, limit, &mut self.rows);
+        lap(Step::Take);
+        let pickled = serde_pickle::to_writer(task, &rows, SerOptions::new());
+        pickled.map_err(|error| Error::usage(format!("the rows cannot be pickled: {error}")))?;
+        lap(Step::Pickle);
+        Ok((rows.len(), decoded))
+    }
+
+    fn map_pickles(&mut self, task: &[u8], reply: &mut Vec<u8>) -> Result<(), Error> {
+        let rows: Vec<K::Row> =
+            unpickle(task).map_err(|error| Error::usage(format!("the rows cannot be unpickled: {error}")))?;
+        lap(Step::Unpickle);
+        self.outputs.clear();
+        self.mapping.kernel.map_rows(&rows, &mut self.outputs);
+        lap(Step::Run);
+        serde_pickle::to_writer(reply, &self.outputs, SerOptions::new())
+            .map_err(|error| Error::usage(format!("the outputs cannot be pickled: {error}")))?;
+        lap(Step::PickleResult);
+        Ok(())
+    }
+
+    fn unpickle_outputs(
+        &mut self,
+        reply: &[u8],
+        block: &[u8],
+        room: &mut [u8],
+        results: &mut Vec<u8>,
+    ) -> Result<(usize, Option<String>), Error> {
+        let outputs: Vec<K::Output> =
+            unpickle(reply).map_err(|error| Error::usage(format!("the outputs cannot be unpickled: {error}")))?;
+        lap(Step::UnpickleResult);
+        let mut done = 0;
+        while done < outputs.len() {
+            let encoded = self.mapping.form.encode(self.mapping.kernel, &outputs[done..], room);
+            results.extend_from_slice(&room[..encoded.bytes]);
+            done += encoded.outputs;
+            let too_long = (encoded.outputs == 0).then(|| TOO_LONG.to_string());
+            if let Some(bad) = encoded.bad.or(too_long) {
+                return Ok((self.lines_before(block, done), Some(bad)));
+            }
+        }
+        lap(Step::Merge);
+        Ok((memchr::memchr_iter(b'\n', block).count(), None))
+    }
+}
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,8 +283,8 @@ mod tests {
     /// All that comes of `input` with so much room at a time: results, lines, and the report.
     fn in_parts(input: &str, room: usize) -> (String, usize, String) {
         let (mut results, mut lines, mut rest) = (vec![], 0, input.as_bytes());
-        let (text, mut room) = (Text(&Repeat), vec![0; room]);
-        let mut mapper = text.mapper();
+        let (mapping, mut room) = (Mapping::new(&Repeat, Text), vec![0; room]);
+        let mut mapper = mapping.mapper();
         while !rest.is_empty() {
             let outcome = mapper.map_block(rest, &mut room);
             results.extend_from_slice(&room[..outcome.results]);

@@ -1,7 +1,8 @@
 //! Starting worker processes, noticing how they end, and putting others in their place.
 
 use crate::error::{Error, say};
-use crate::executor::worker::MARK;
+use crate::executor::Executor;
+use crate::executor::worker::{MARK, Mark};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -22,7 +23,8 @@ struct Process {
 pub struct Death {
     /// Its number in the ring.
     pub worker: u32,
-    pid: u32,
+    /// Its process.
+    pub pid: u32,
     /// Unknown where our own caller ignores SIGCHLD, so that the system reaps in our place.
     status: Option<ExitStatus>,
 }
@@ -53,26 +55,22 @@ impl Death {
 const TOLD: u64 = 10;
 
 /// The worker processes of a run. They are killed and reaped when this is dropped.
-pub struct Children<'a> {
-    segment: BorrowedFd<'a>,
+#[derive(Default)]
+pub struct Children {
     processes: Vec<Process>,
     deaths: u64,
+    redone: u64,
 }
 
-impl<'a> Children<'a> {
-    /// None yet; each will inherit the segment's descriptor.
-    pub fn new(segment: BorrowedFd<'a>) -> Self {
-        Children { segment, processes: vec![], deaths: 0 }
-    }
-
+impl Children {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.processes.len()
     }
 
-    /// Starts a worker of this number. It lives no longer than the calling thread.
-    pub fn start(&mut self, worker: u32) -> io::Result<()> {
-        let pid = rustix::process::getpid();
+    /// Starts a worker of this number, to serve this executor over the descriptor that is to be its standard input. It
+    /// lives no longer than the calling thread.
+    pub fn start(&mut self, worker: u32, executor: Executor, mapping: u32, stdin: OwnedFd) -> io::Result<()> {
         // The very file that runs now, even if another has been installed in its place.
         let mut command = Command::new("/proc/self/exe");
         if !std::path::Path::new("/proc/self/exe").exists() {
@@ -80,9 +78,14 @@ impl<'a> Children<'a> {
         }
         let mut arguments = std::env::args_os();
         command.arg0(arguments.next().unwrap_or_else(|| OsString::from("pmapgcd")));
-        command.args(arguments).env(MARK, format!("{worker}/{}", pid.as_raw_nonzero()));
-        // The segment and stderr are all that a worker has from us; what a kernel prints must not end up in the results.
-        command.stdin(self.segment.try_clone_to_owned()?);
+        command.args(arguments).env(MARK, Mark::new(executor, worker, mapping).to_string());
+        if executor == Executor::Pickle {
+            // Or glibc gives the memory of every task back to the system after it, which costs ten times what pickling
+            // does: mallopt(3). It is pickling that this executor is there to show.
+            command.env("MALLOC_TRIM_THRESHOLD_", (64 << 20).to_string());
+        }
+        // This and stderr are all that a worker has from us; what a kernel prints must not end up in the results.
+        command.stdin(stdin);
         command.stdout(match io::stderr().as_fd().try_clone_to_owned() {
             Ok(stderr) => Stdio::from(stderr),
             Err(_) => Stdio::null(),
@@ -117,6 +120,23 @@ impl<'a> Children<'a> {
         Ok(deaths)
     }
 
+    /// Waits for the end of a worker that is about to go, or goes.
+    ///
+    /// # Errors
+    /// When there is no such worker any more.
+    pub fn reap(&mut self, worker: u32) -> Result<Death, Error> {
+        let gone = || Error::workers(format!("worker {worker} has gone"));
+        let at = self.processes.iter().position(|process| process.worker == worker).ok_or_else(gone)?;
+        let mut process = self.processes.swap_remove(at);
+        let status = process.child.wait().ok();
+        Ok(Death { worker, pid: process.child.id(), status })
+    }
+
+    /// Counts a block that is computed again.
+    pub fn count_redone(&mut self) {
+        self.redone += 1;
+    }
+
     /// Says on stderr that a worker has died, and what comes of it.
     pub fn tell(&mut self, death: &Death, consequence: &str) {
         self.deaths += 1;
@@ -126,7 +146,7 @@ impl<'a> Children<'a> {
     }
 }
 
-impl Drop for Children<'_> {
+impl Drop for Children {
     fn drop(&mut self) {
         for process in &self.processes {
             // Not by its number, which may be another's if somebody else has reaped it.
@@ -136,7 +156,7 @@ impl Drop for Children<'_> {
             let _ = process.child.wait();
         }
         if self.deaths > TOLD {
-            say(&format_args!("{} workers died in all", self.deaths));
+            say(&format_args!("{} workers died in all, {} of them over a block", self.deaths, self.redone));
         }
     }
 }

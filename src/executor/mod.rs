@@ -2,37 +2,81 @@
 
 pub mod block;
 mod children;
+mod pickle;
+mod run;
 mod serial;
 mod shared;
+mod threads;
+mod unpickle;
 pub mod worker;
 
 use crate::error::Error;
-use crate::flow::reader::Input;
+use crate::flow::{Sink, Source};
 use crate::kernel::Kernel;
-use rustix::fd::BorrowedFd;
+use block::{Form, MapBlocks, Mapping};
+use rustix::fd::OwnedFd;
+
+pub use run::bell;
 
 /// How a kernel is run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 pub enum Executor {
     /// One loop in this process
     Serial,
+    /// Worker threads in this process
+    Threads,
+    /// Worker processes that are sent pickled rows, like Python's `ProcessPoolExecutor`
+    Pickle,
     /// Worker processes that claim blocks in a shared segment
     Shared,
 }
 
+impl Executor {
+    /// All there are, from the simplest to the one that this program is for.
+    pub const ALL: [Executor; 4] = [Executor::Serial, Executor::Threads, Executor::Pickle, Executor::Shared];
+
+    /// What the command line calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Executor::Serial => "serial",
+            Executor::Threads => "threads",
+            Executor::Pickle => "pickle",
+            Executor::Shared => "shared",
+        }
+    }
+
+    /// Maps a kernel over all rows of the job and hands the results on in input order.
+    ///
+    /// With worker processes the program is started again for each, with the same arguments, and must come to
+    /// [`worker::reenter`] with the same mapping before it does anything else.
+    ///
+    /// # Errors
+    /// The first thing that went wrong, in input order; all results before it are handed on.
+    pub(crate) fn run<K: Kernel, F: Form<K>>(self, mapping: &Mapping<K, F>, job: Job) -> Result<(), Error> {
+        let executor: &dyn Execute = match self {
+            Executor::Serial => &serial::Serial,
+            Executor::Threads => &threads::Threads,
+            Executor::Pickle => &pickle::Pickle,
+            Executor::Shared => &shared::Shared,
+        };
+        executor.run(mapping, job)
+    }
+}
+
 /// One run: what comes in, where it goes, and how it is worked on.
-#[derive(Debug)]
 pub struct Job<'a> {
-    /// Where rows come from, in this order.
-    pub inputs: Vec<Input>,
+    /// Where blocks come from.
+    pub source: &'a mut dyn Source,
     /// Where results go.
-    pub output: BorrowedFd<'a>,
-    /// What messages call the output.
-    pub output_name: String,
+    pub sink: &'a mut dyn Sink,
+    /// Rung to have the source stop waiting for input.
+    pub stop: &'a OwnedFd,
     /// How many workers there may be, from 1 to [`MAX_JOBS`].
     pub jobs: usize,
     /// How many bytes a block has at most, from [`MIN_BLOCK_SIZE`] to [`MAX_BLOCK_SIZE`].
     pub block_size: usize,
+    /// How many rows a task of the `pickle` executor has at most; a task does not span blocks.
+    pub chunk_size: usize,
 }
 
 /// More workers than any machine that we know has processors.
@@ -45,26 +89,17 @@ pub const MAX_BLOCK_SIZE: usize = 1 << 30;
 /// core's second-level cache. `hyperfine -P s 16 19 'pmapgcd -j 2 --block-size $((1<<{s})) small.csv'` compares: on the
 /// reference machine 128K to 512K are within 6 % of each other.
 pub const DEFAULT_BLOCK_SIZE: &str = "128K";
+/// `ProcessPoolExecutor.map` has 1, which costs a message each way for every row. At 1024 the messages no longer matter
+/// and what is measured is pickling; more is no faster.
+pub const DEFAULT_CHUNK_SIZE: usize = 1024;
 
 /// What all executors have in common.
-trait Run {
+trait Execute {
     /// Maps the kernel over all rows of the job.
-    fn run(&self, kernel: &dyn block::MapBlocks, job: Job) -> Result<(), Error>;
+    fn run(&self, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error>;
 }
 
-impl Executor {
-    /// Maps `kernel` over all rows of the job and writes the outputs in input order.
-    ///
-    /// With [`Executor::Shared`] the program is started again for each worker, with the same arguments, and must call
-    /// [`worker::reenter`] with the same kernel before it does anything else.
-    ///
-    /// # Errors
-    /// The first thing that went wrong, in input order; all results before it are written.
-    pub fn run<K: Kernel>(self, kernel: &K, job: Job) -> Result<(), Error> {
-        let executor: &dyn Run = match self {
-            Executor::Serial => &serial::Serial,
-            Executor::Shared => &shared::Shared,
-        };
-        executor.run(&block::Text(kernel), job)
-    }
+/// The processors that this process may use, by its affinity and its control groups.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get().min(MAX_JOBS))
 }

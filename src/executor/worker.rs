@@ -1,22 +1,68 @@
-//! The child's side: this program again, with the segment as its standard input.
+//! The worker's side: this program again, with the segment or a socket as its standard input.
 
 use crate::error::{Error, say};
 use crate::event::FutexEvent;
-use crate::executor::block::{MapBlock, MapBlocks, Text};
-use crate::kernel::Kernel;
+use crate::executor::block::{MapBlock, MapBlocks};
+use crate::executor::{Executor, pickle};
 use crate::segment::Segment;
-use rustix::fd::AsFd;
-use rustix::process::Signal;
+use crate::steps::{self, Step};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use std::fmt;
 use std::process::ExitCode;
 
-/// What tells a process that it is a worker: its number and its parent's, as `WORKER/PID`.
+/// The environment variable that tells a process that it is a worker, and which.
 pub(super) const MARK: &str = "PMAPGCD_WORKER";
 
-/// Turns this process into a worker if that is what it was started as, and answers with the status to end with.
+/// What a worker is told of itself.
+pub(super) struct Mark {
+    executor: Executor,
+    worker: u32,
+    parent: u32,
+    /// Which of the program's mappings it works for, in the order in which they are made.
+    mapping: u32,
+}
+
+impl Mark {
+    /// For a worker of this number and executor, started by this process for this mapping.
+    pub fn new(executor: Executor, worker: u32, mapping: u32) -> Self {
+        Mark { executor, worker, parent: std::process::id(), mapping }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('/');
+        let executor = parts.next()?;
+        let mark = Mark {
+            executor: Executor::ALL.into_iter().find(|known| known.name() == executor)?,
+            worker: parts.next()?.parse().ok()?,
+            parent: parts.next()?.parse().ok()?,
+            mapping: parts.next()?.parse().ok()?,
+        };
+        parts.next().is_none().then_some(mark)
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}/{}", self.executor.name(), self.worker, self.parent, self.mapping)
+    }
+}
+
+/// Whether this process was started as a worker.
+pub fn is_worker() -> bool {
+    std::env::var_os(MARK).is_some()
+}
+
+/// Turns this process into a worker if it was started as one for this mapping, and answers with the status to end with.
 /// Call it as early as the kernel is known: all that comes before runs in each worker too.
-pub fn reenter<K: Kernel>(kernel: &K) -> Option<ExitCode> {
+pub fn reenter(kernel: &dyn MapBlocks) -> Option<ExitCode> {
     let mark = std::env::var_os(MARK)?;
-    Some(match join(&mark.to_string_lossy(), &Text(kernel)) {
+    let joined = match Mark::parse(&mark.to_string_lossy()) {
+        Some(mark) if mark.mapping != kernel.number() => return None,
+        Some(mark) => join(&mark, kernel),
+        None => Err(not_for_you()),
+    };
+    Some(match joined {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&error);
@@ -25,36 +71,41 @@ pub fn reenter<K: Kernel>(kernel: &K) -> Option<ExitCode> {
     })
 }
 
-fn join(mark: &str, kernel: &dyn MapBlocks) -> Result<(), Error> {
-    let (worker, parent) = mark
-        .split_once('/')
-        .and_then(|(worker, parent)| Some((worker.parse().ok()?, parent.parse::<u32>().ok()?)))
-        .ok_or_else(not_for_you)?;
+fn join(mark: &Mark, kernel: &dyn MapBlocks) -> Result<(), Error> {
     let _ = rustix::thread::set_name(c"pmapgcd-worker");
     // The signal comes only if the parent dies from here on, so see that it has not yet.
-    let bound = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    let bound = set_parent_process_death_signal(Some(Signal::KILL));
     bound.map_err(|error| Error::workers(format!("a worker cannot be bound to its parent's life: {error}")))?;
-    if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get() as u32) != Some(parent) {
+    if getppid().map(|pid| pid.as_raw_nonzero().get() as u32) != Some(mark.parent) {
         return Err(not_for_you());
     }
-    let descriptor = std::io::stdin().as_fd().try_clone_to_owned();
-    let descriptor = descriptor.map_err(|error| Error::io("stdin", error))?;
-    let segment = Segment::attach(descriptor).map_err(|error| Error::usage(error.to_string()))?;
-    let mut mapper = kernel.mapper();
-    segment.ring().report_up();
-    work(&segment, worker, &mut *mapper)
+    let stdin = std::io::stdin().as_fd().try_clone_to_owned();
+    let stdin = stdin.map_err(|error| Error::io("stdin", error))?;
+    match mark.executor {
+        Executor::Pickle => pickle::serve(stdin, &mut *kernel.pickler()),
+        _ => share(stdin, mark.worker, kernel),
+    }
 }
 
 fn not_for_you() -> Error {
     Error::usage(format!("the environment variable {MARK} is for worker processes only; unset it"))
 }
 
-/// Claims blocks and computes them, until the parent ends this process.
-fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock) -> ! {
+fn share(stdin: OwnedFd, worker: u32, kernel: &dyn MapBlocks) -> Result<(), Error> {
+    let segment = Segment::attach(stdin).map_err(|error| Error::usage(error.to_string()))?;
+    let mut mapper = kernel.mapper();
+    segment.ring().report_up();
+    steps::lap(Step::Import);
+    work(&segment, worker, &mut *mapper);
+    Ok(())
+}
+
+/// Claims blocks and computes them, until the run is over.
+pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock) {
     let ring = segment.ring();
     let filled = FutexEvent(&ring.control().filled.0);
     let done = FutexEvent(&ring.control().done.0);
-    loop {
+    while !ring.is_closed() {
         let Some(mut claim) = ring.try_claim(worker) else {
             filled.sleep();
             continue;
@@ -67,5 +118,10 @@ fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock) -> ! {
         let outcome = mapper.map_block(input, room);
         ring.finish(claim, outcome);
         done.signal();
+        if steps::is_timing() && segment.is_shared() {
+            steps::lap(Step::Merge);
+            ring.add_steps(steps::take());
+        }
     }
+    filled.signal();
 }

@@ -4,6 +4,7 @@
 //! handed on as soon as it is not: so a row that arrives alone is answered at once, and a full pipe gives full blocks.
 
 use crate::error::{Error, printable};
+use crate::flow::{Block, Ending, Source};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags};
@@ -46,37 +47,12 @@ impl Input {
     }
 }
 
-/// A block, in the buffer that was given for it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Block {
-    /// How many bytes it has.
-    pub length: usize,
-    /// Which of the inputs it comes from, counted from 0.
-    pub input: usize,
-}
-
-/// Why there is no further block. What it names comes after all the blocks before.
-#[derive(Debug)]
-pub enum Ending {
-    /// All inputs are read.
-    Done,
-    /// The next row of this input does not fit into a block.
-    RowTooLong {
-        /// Which of the inputs.
-        input: usize,
-    },
-    /// An input cannot be read, or the output has gone.
-    Failed(Error),
-    /// The run was stopped from outside.
-    Stopped,
-}
-
 /// What the reader watches while it waits for input.
 pub struct Watch<'a> {
     /// Readable when the run is over.
-    pub stop: Option<BorrowedFd<'a>>,
+    pub stop: BorrowedFd<'a>,
     /// The output: if it is a pipe whose reader has gone, there is no use in waiting.
-    pub output: Option<BorrowedFd<'a>>,
+    pub output: BorrowedFd<'a>,
 }
 
 /// All inputs, one after the other.
@@ -104,12 +80,10 @@ impl<'a> Reader<'a> {
     pub fn new(inputs: Vec<Input>, watch: Watch<'a>) -> Self {
         Reader { inputs: inputs.into_iter().enumerate(), watch, current: None, carry: vec![] }
     }
+}
 
-    /// Fills the front of `buffer` with the next block.
-    ///
-    /// # Errors
-    /// When there is none, with the reason; the call after that is not answered usefully.
-    pub fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending> {
+impl Source for Reader<'_> {
+    fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending> {
         loop {
             if self.current.is_none() {
                 let (input, source) = self.inputs.next().ok_or(Ending::Done)?;
@@ -223,17 +197,16 @@ impl Open {
         if self.is_regular {
             return Ok(());
         }
-        let mut fds = vec![PollFd::new(&self.file, PollFlags::IN)];
-        fds.extend(watch.output.as_ref().map(|output| PollFd::new(output, PollFlags::empty())));
-        fds.extend(watch.stop.as_ref().map(|stop| PollFd::new(stop, PollFlags::IN)));
+        let mut fds = [
+            PollFd::new(&self.file, PollFlags::IN),
+            PollFd::new(&watch.output, PollFlags::empty()),
+            PollFd::new(&watch.stop, PollFlags::IN),
+        ];
         rustix::io::retry_on_intr(|| poll(&mut fds, None)).map_err(|error| self.failed(error.into()))?;
-        let mut rest = fds[1..].iter();
-        if watch.output.is_some()
-            && rest.next().is_some_and(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP))
-        {
+        if fds[1].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
             return Err(Ending::Failed(Error::broken_pipe()));
         }
-        if rest.next().is_some_and(|fd| !fd.revents().is_empty()) {
+        if !fds[2].revents().is_empty() {
             return Err(Ending::Stopped);
         }
         Ok(())

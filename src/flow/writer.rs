@@ -1,7 +1,7 @@
 //! The writer: results in input order, and what is said about the row at which they end.
 
 use crate::error::Error;
-use crate::flow::reader::Ending;
+use crate::flow::{Ending, Sink};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 
@@ -21,12 +21,10 @@ impl<'a> Writer<'a> {
     pub fn new(output: &'a impl AsFd, output_name: String, inputs: Vec<String>, block_size: usize) -> Self {
         Writer { output: output.as_fd(), output_name, inputs, block_size, input: 0, lines: 0 }
     }
+}
 
-    /// Writes the results of the next block, or part of it, which comes from `input` and had so many lines.
-    ///
-    /// # Errors
-    /// When they cannot be written, or there is a report of the row after those lines.
-    pub fn write(&mut self, input: usize, lines: usize, results: &[u8], report: &[u8]) -> Result<(), Error> {
+impl Sink for Writer<'_> {
+    fn write(&mut self, input: usize, lines: usize, results: &[u8], report: &[u8]) -> Result<(), Error> {
         self.enter(input);
         self.write_all(results)?;
         self.lines += lines as u64;
@@ -36,11 +34,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// What the ending of the input means for the run, once all blocks before it are written.
-    ///
-    /// # Errors
-    /// Unless all was well.
-    pub fn end(&mut self, ending: Ending) -> Result<(), Error> {
+    fn end(&mut self, ending: Ending) -> Result<(), Error> {
         match ending {
             Ending::Done | Ending::Stopped => Ok(()),
             Ending::Failed(error) => Err(error),
@@ -53,14 +47,15 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The error for a block of `input` that was given up, whose text is this.
-    pub fn given_up(&mut self, input: usize, text: &[u8], what: String) -> Error {
+    fn given_up(&mut self, input: usize, text: &[u8], what: String) -> Error {
         self.enter(input);
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         let last = self.lines + 1 + memchr::memchr_iter(b'\n', text).count() as u64;
         Error::deaths(&self.inputs[input], (self.lines + 1, last), what)
     }
+}
 
+impl Writer<'_> {
     fn enter(&mut self, input: usize) {
         if input != self.input {
             (self.input, self.lines) = (input, 0);

@@ -27,12 +27,18 @@ use serde::{Serialize, de::DeserializeOwned};
 /// ```
 pub trait Kernel: Sync {
     /// What a row is read into. Fields of the row beyond those of this type are not looked at.
-    type Row: DeserializeOwned;
+    type Row: Serialize + DeserializeOwned;
     /// What a row is mapped to.
-    type Output: Serialize;
+    type Output: Serialize + DeserializeOwned;
 
     /// The output of one row.
     fn map(&self, row: &Self::Row) -> Self::Output;
+
+    /// A row, as text without its end, for `--compare` to make a workload of where it is given none. The number is the
+    /// row's.
+    fn sample(&self, _number: u64) -> Option<String> {
+        None
+    }
 
     /// Appends the output of each row to `outputs`, in order: one for each.
     fn map_rows(&self, rows: &[Self::Row], outputs: &mut Vec<Self::Output>) {
@@ -48,6 +54,31 @@ pub trait Kernel: Sync {
     /// Writes outputs to the front of `room`, one line each, as many as fit.
     fn encode(&self, outputs: &[Self::Output], room: &mut [u8]) -> Encoded {
         csv::rows::encode(outputs, room)
+    }
+}
+
+/// A kernel that is nothing but a function.
+///
+/// ```
+/// use pmapgcd::{Function, Kernel};
+///
+/// fn hypotenuse(&(a, b): &(f64, f64)) -> f64 {
+///     a.hypot(b)
+/// }
+/// assert_eq!(Function(hypotenuse).map(&(3.0, 4.0)), 5.0);
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Function<R, O>(pub fn(&R) -> O);
+
+impl<R, O> Kernel for Function<R, O>
+where
+    R: Serialize + DeserializeOwned,
+    O: Serialize + DeserializeOwned,
+{
+    type Row = R;
+    type Output = O;
+    fn map(&self, row: &R) -> O {
+        self.0(row)
     }
 }
 

@@ -29,7 +29,10 @@ pub struct Lines<T>(pub T);
 #[repr(C)]
 pub struct Control {
     next: Lines<AtomicU64>,
+    closed: Lines<AtomicU32>,
     came_up: Lines<AtomicU32>,
+    /// Nanoseconds that workers spent, by step, when they are timed.
+    steps: Lines<[AtomicU64; 10]>,
     /// Set when a block was published or put back: workers wait for it.
     pub filled: Lines<AtomicU32>,
     /// Set when a block is done: the writer waits for it.
@@ -43,7 +46,9 @@ impl Control {
     pub fn new() -> Self {
         Control {
             next: Lines(AtomicU64::new(0)),
+            closed: Lines(AtomicU32::new(0)),
             came_up: Lines(AtomicU32::new(0)),
+            steps: Lines(std::array::from_fn(|_| AtomicU64::new(0))),
             filled: Lines(AtomicU32::new(0)),
             done: Lines(AtomicU32::new(0)),
             freed: Lines(AtomicU32::new(0)),
@@ -288,6 +293,18 @@ impl<'a> Ring<'a> {
         self.exchange(slot, Word::claimed(claim.block, claim.worker), Word::done(claim.block));
     }
 
+    /// Whether the run is over, for workers that live on after it.
+    pub fn is_closed(&self) -> bool {
+        self.control.closed.0.load(Ordering::Acquire) != 0
+    }
+
+    /// Adds to the nanoseconds that workers spent.
+    pub fn add_steps(&self, nanos: [u64; 10]) {
+        for (sum, nanos) in self.control.steps.0.iter().zip(nanos) {
+            sum.fetch_add(nanos, Ordering::Relaxed);
+        }
+    }
+
     /// Counts the calling worker as one that came up.
     pub fn report_up(&self) {
         self.control.came_up.0.fetch_add(1, Ordering::Relaxed);
@@ -355,6 +372,16 @@ impl<'a> Ring<'a> {
         {
             seen = Next(now);
         }
+    }
+
+    /// Ends the run for workers that live on after it.
+    pub fn close(&self) {
+        self.control.closed.0.store(1, Ordering::Release);
+    }
+
+    /// Nanoseconds that workers spent so far, by step.
+    pub fn steps(&self) -> [u64; 10] {
+        std::array::from_fn(|step| self.control.steps.0[step].load(Ordering::Relaxed))
     }
 
     /// How many workers have come up so far.

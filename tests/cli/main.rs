@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
 
-const EXECUTORS: [&str; 2] = ["--executor=serial", "--executor=shared"];
+const EXECUTORS: [&str; 4] = ["--executor=serial", "--executor=threads", "--executor=pickle", "--executor=shared"];
 
 /// Executors, numbers of workers and block sizes, in all combinations.
 fn ways(sizes: &'static [&'static str]) -> impl Iterator<Item = [&'static str; 4]> {

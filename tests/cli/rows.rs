@@ -43,7 +43,7 @@ fn a_byte_order_mark_at_the_start_is_skipped() {
     answers(b"\xef\xbb\xbf", "");
     let folder = Folder::with([("a.csv", "\u{feff}12,18\n"), ("b.csv", "\u{feff}5,10\n")]);
     folder.run(["a.csv", "b.csv"], "").is(0, "6\n5\n", "");
-    let elsewhere = "pmapgcd: stdin:2: not two integers: \"\\u{feff}5,10\"\n";
+    let elsewhere = "pmapgcd: stdin:2: field 1 is not an integer: \"\\u{feff}5\"\n";
     always(b"12,18\n\xef\xbb\xbf5,10\n", 1, "6\n", elsewhere);
 }
 

@@ -1,0 +1,34 @@
+//! Each executor by work a row: `cargo bench --bench executors`.
+//!
+//! The workers are this program again, so the pool comes first in `main`. Each map starts its workers anew, as a short
+//! script would: at little work that is most of the time.
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use pmapgcd::{Executor, Function, Pool};
+use std::hint::black_box;
+
+/// So many turns of work that depends on itself, about a nanosecond each.
+fn turns(&[seed, turns]: &[u64; 2]) -> u64 {
+    (0..turns).fold(seed, |state, turn| black_box(state.wrapping_mul(6364136223846793005).wrapping_add(turn)))
+}
+
+fn main() {
+    let kernel = Function(turns);
+    let mut pool = Pool::new(&kernel).jobs(2);
+    let mut criterion = Criterion::default().configure_from_args().sample_size(10);
+    for (rows, work) in [(1_000_000u64, 0u64), (100_000, 100), (10_000, 1000), (1000, 10_000)] {
+        let rows: Vec<[u64; 2]> = (0..rows).map(|n| [n, work]).collect();
+        let expected: Vec<u64> = rows.iter().map(turns).collect();
+        let mut group = criterion.benchmark_group(format!("map {} rows of {work} turns", rows.len()));
+        group.throughput(Throughput::Elements(rows.len() as u64));
+        for executor in Executor::ALL {
+            pool = pool.executor(executor);
+            assert!(pool.map(&rows).is_ok_and(|outputs| outputs == expected));
+            group.bench_function(BenchmarkId::from_parameter(executor.name()), |bencher| {
+                bencher.iter(|| pool.map(&rows).map(|outputs| outputs.len()).unwrap_or_default());
+            });
+        }
+        group.finish();
+    }
+    criterion.final_summary();
+}

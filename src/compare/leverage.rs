@@ -1,0 +1,142 @@
+//! How much work a row must carry before an executor pays for the way there and back.
+
+use crate::compare::graded::turns_a_microsecond;
+use crate::compare::median;
+use crate::compare::trial::{Trial, in_memory};
+use crate::error::Error;
+use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, MIN_BLOCK_SIZE};
+use serde::Serialize;
+
+/// Extra work a row that is tried, in microseconds.
+const GRADES: [f64; 9] = [0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
+/// What a run of a grade is to take on one processor, in microseconds: starting processes must not count.
+const RUN: f64 = 150_000.0;
+/// The work that a row of the workload carries already, at a guess, only to choose how many rows a grade has.
+const LEAST_WORK: f64 = 0.05;
+const RUNS: usize = 3;
+/// Blocks and tasks for each worker, at least: enough that their last ones do not end far apart.
+const PIECES: usize = 16;
+
+/// Time by work, and what follows from it.
+#[derive(Serialize)]
+pub struct Leverage {
+    /// For each grade: microseconds of work a row, as `serial` takes for it.
+    pub work: Vec<f64>,
+    /// For each executor: its name, and microseconds a row at each grade.
+    pub times: Vec<(&'static str, Vec<f64>)>,
+    /// For each executor: nanoseconds of processor time that a row costs beyond what `serial` spends on it, at the
+    /// least work.
+    pub transport: Vec<(&'static str, f64)>,
+    /// For each executor but `serial`: microseconds of work a row from which it is faster than `serial`; none if it
+    /// never was.
+    pub pays_above: Vec<(&'static str, Option<f64>)>,
+    /// The same for a person.
+    pub sentence: String,
+}
+
+/// Measures all executors at all grades of work.
+pub fn measure(rows: &[u8], jobs: usize) -> Result<Leverage, Error> {
+    let turns = turns_a_microsecond();
+    let mut times = Executor::ALL.map(|executor| (executor.name(), vec![]));
+    let mut transport = [0.0; 4];
+    for grade in GRADES {
+        let (text, count) = first_rows(rows, (RUN / (grade + LEAST_WORK)) as usize);
+        let input = in_memory(text)?;
+        // However few rows there are, each worker has some pieces of them.
+        let pieces = PIECES * jobs;
+        let longest = text.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::len).max().unwrap_or(0);
+        let block_size = text.len().div_ceil(pieces).clamp(longest.max(MIN_BLOCK_SIZE), 128 << 10);
+        let chunk_size = count.div_ceil(pieces).min(DEFAULT_CHUNK_SIZE);
+        let mut walls = [const { vec![] }; 4];
+        let mut cpus = [const { vec![] }; 4];
+        for _ in 0..RUNS {
+            for (at, executor) in Executor::ALL.into_iter().enumerate() {
+                let outcome =
+                    Trial::new(executor, (grade * turns) as u64).in_pieces(block_size, chunk_size).run(&input)?;
+                walls[at].push(outcome.wall);
+                cpus[at].push(outcome.cpu);
+            }
+        }
+        for at in 0..4 {
+            times[at].1.push(median(walls[at].clone()).as_secs_f64() * 1e6 / count as f64);
+            if grade == GRADES[0] {
+                transport[at] = median(cpus[at].clone()).as_secs_f64() * 1e9 / count as f64;
+            }
+        }
+    }
+    let work = times[0].1.clone();
+    let pays = |at: usize| (times[at].0, crossing(&work, &times[at].1));
+    let pays_above: Vec<_> = (1..4).map(pays).collect();
+    let sentence = sentence(&pays_above, work[0], jobs);
+    let transport = (0..4).map(|at| (times[at].0, (transport[at] - transport[0]).max(0.0))).collect();
+    Ok(Leverage { work, times: times.into(), transport, pays_above, sentence })
+}
+
+/// The first so many rows, and how many there are.
+fn first_rows(rows: &[u8], most: usize) -> (&[u8], usize) {
+    match memchr::memchr_iter(b'\n', rows).enumerate().take(most.max(1)).last() {
+        Some((at, end)) => (&rows[..=end], at + 1),
+        None => (rows, 1),
+    }
+}
+
+/// The work from which `times` stays below the work itself, which is what `serial` takes: between the two measured
+/// points on either side, by a straight line between logarithms.
+fn crossing(work: &[f64], times: &[f64]) -> Option<f64> {
+    let gain: Vec<f64> = work.iter().zip(times).map(|(work, time)| (work / time).ln()).collect();
+    match gain.iter().rposition(|&gain| gain <= 0.0) {
+        None => Some(work[0]),
+        Some(last) if last + 1 == gain.len() => None,
+        Some(last) => {
+            let part = -gain[last] / (gain[last + 1] - gain[last]);
+            Some((work[last].ln() + part * (work[last + 1] / work[last]).ln()).exp())
+        }
+    }
+}
+
+fn sentence(pays_above: &[(&str, Option<f64>)], least: f64, jobs: usize) -> String {
+    let above = |name: &str| match pays_above.iter().find(|(executor, _)| *executor == name) {
+        Some((_, Some(work))) if *work <= least => format!("from the least work measured, {} µs a row", short(*work)),
+        Some((_, Some(work))) => format!("above about {} µs a row", short(*work)),
+        _ => "at no amount of work measured".to_string(),
+    };
+    let workers = if jobs == 1 { "1 worker".to_string() } else { format!("{jobs} workers") };
+    format!("With {workers}, pickling pays off {}; sharing {}.", above("pickle"), above("shared"))
+}
+
+/// A number with two digits that matter.
+pub fn short(value: f64) -> String {
+    if value <= 0.0 {
+        return "0".to_string();
+    }
+    let decimals = (1 - value.log10().floor() as i32).max(0) as usize;
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_crossing_lies_between_the_points_where_the_gain_changes() {
+        let work = [1.0, 10.0, 100.0];
+        assert_eq!(crossing(&work, &[0.5, 5.0, 50.0]), Some(1.0));
+        assert_eq!(crossing(&work, &[2.0, 20.0, 200.0]), None);
+        let crossed = crossing(&work, &[2.0, 20.0, 50.0]).unwrap();
+        assert!((crossed - 1000f64.sqrt()).abs() < 1e-9, "{crossed}");
+        // A lucky run at little work does not count when more work is slower again.
+        assert!(crossing(&work, &[0.9, 20.0, 50.0]).unwrap() > 10.0);
+    }
+
+    #[test]
+    fn rows_are_cut_whole() {
+        assert_eq!(first_rows(b"1\n2\n3\n", 2), (&b"1\n2\n"[..], 2));
+        assert_eq!(first_rows(b"1\n2\n", 9), (&b"1\n2\n"[..], 2));
+        assert_eq!(first_rows(b"1", 9), (&b"1"[..], 1));
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!([0.0123, 0.5, 1.26, 12.6, 126.0].map(short), ["0.012", "0.50", "1.3", "13", "126"]);
+    }
+}

@@ -1,0 +1,78 @@
+//! Time against work a row, as a picture.
+
+use crate::compare::leverage::Leverage;
+use crate::error::{Error, printable};
+use plotters::prelude::*;
+use std::path::Path;
+
+/// Told apart in print without colour by their marks.
+const COLOURS: [RGBColor; 4] = [RGBColor(0, 0, 0), RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115)];
+
+/// Draws the plot as SVG.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn draw(leverage: &Leverage, path: &Path) -> Result<(), Error> {
+    let mut svg = String::new();
+    let drawn = draw_into(leverage, &mut svg).map_err(|error| Error::usage(format!("cannot draw the plot: {error}")));
+    drawn.and_then(|()| std::fs::write(path, svg).map_err(|error| Error::io(printable(path.as_os_str()), error)))
+}
+
+fn draw_into(leverage: &Leverage, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
+    let all = || leverage.times.iter().flat_map(|(_, times)| times.iter().copied());
+    let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
+    let (first, last) = (leverage.work[0], leverage.work[leverage.work.len() - 1]);
+    let area = SVGBackend::with_string(svg, (800, 560)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&area)
+        .margin(16)
+        .caption("Time a row against work a row", ("sans-serif", 22))
+        .x_label_area_size(52)
+        .y_label_area_size(70)
+        .build_cartesian_2d((first * 0.8..last * 1.25).log_scale(), (low * 0.7..high * 1.4).log_scale())?;
+    chart
+        .configure_mesh()
+        .x_desc("work a row, µs (what serial takes)")
+        .y_desc("time a row, µs")
+        .x_label_formatter(&|value| label(*value))
+        .y_label_formatter(&|value| label(*value))
+        .label_style(("sans-serif", 15))
+        .axis_desc_style(("sans-serif", 17))
+        .light_line_style(RGBColor(235, 235, 235))
+        .bold_line_style(RGBColor(210, 210, 210))
+        .draw()?;
+    for (at, (name, times)) in leverage.times.iter().enumerate() {
+        let points = || leverage.work.iter().copied().zip(times.iter().copied());
+        let (line, fill) = (COLOURS[at].stroke_width(2), COLOURS[at].filled());
+        chart.draw_series(LineSeries::new(points(), line))?;
+        let path = move |at| EmptyElement::at(at) + PathElement::new([(0, 0), (24, 0)], line);
+        match at {
+            0 => chart
+                .draw_series(points().map(|at| Circle::new(at, 4, fill)))?
+                .legend(move |at| path(at) + Circle::new((12, 0), 4, fill)),
+            1 => chart
+                .draw_series(points().map(|at| Circle::new(at, 5, line)))?
+                .legend(move |at| path(at) + Circle::new((12, 0), 5, line)),
+            2 => chart
+                .draw_series(points().map(|at| Cross::new(at, 5, line)))?
+                .legend(move |at| path(at) + Cross::new((12, 0), 5, line)),
+            _ => chart
+                .draw_series(points().map(|at| TriangleMarker::new(at, 6, fill)))?
+                .legend(move |at| path(at) + TriangleMarker::new((12, 0), 6, fill)),
+        }
+        .label(*name);
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .label_font(("sans-serif", 16))
+        .background_style(WHITE.mix(0.9))
+        .border_style(RGBColor(160, 160, 160))
+        .draw()?;
+    area.present()?;
+    Ok(())
+}
+
+fn label(value: f64) -> String {
+    if value >= 1.0 { format!("{value:.0}") } else { format!("{value}") }
+}

@@ -1,0 +1,396 @@
+//! Worker processes that share nothing: what Python's `ProcessPoolExecutor` does, to be measured against.
+//!
+//! The parent decodes rows and pickles them, a task of many at a time, and copies each task through a Unix socket to a
+//! worker, which unpickles it, maps the kernel, pickles the outputs and copies them back; the parent unpickles these,
+//! and merges them in order. One thread of the parent feeds, the other collects, like the executor's queue feeder and
+//! its manager thread. A worker that dies breaks the pool: the rows it held are nowhere else.
+
+use crate::error::Error;
+use crate::executor::block::{MapBlocks, MapPickles};
+use crate::executor::children::Children;
+use crate::executor::run::{bell, ring_bell};
+use crate::executor::{Execute, Executor, Job};
+use crate::flow::{Block, Ending, Sink, Source};
+use crate::segment::REPORT_ROOM;
+use crate::steps::{self, Nanos, STEPS, Step, lap};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, socketpair};
+use std::collections::HashMap;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::thread;
+
+pub struct Pickle;
+
+/// Tasks under way with each worker: one that it works on and one that waits, as `ProcessPoolExecutor` queues one more
+/// than it has workers.
+const TASKS_PER_WORKER: usize = 2;
+/// Tasks whose outputs wait for those before them.
+const TASKS_UNMERGED: usize = 16;
+
+/// A task or its reply on the socket: how long the pickle is, and which task, before the pickle itself.
+const HEADER: usize = 12;
+/// The number of the last reply of a worker: what it measured.
+const FAREWELL: u64 = u64::MAX;
+
+impl Execute for Pickle {
+    fn run(&self, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
+        let mut children = Children::default();
+        let mut sockets = vec![];
+        for worker in 0..job.jobs {
+            let cannot = |error| Error::io("cannot start a worker", error);
+            let pair = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+            let (ours, theirs) = pair.map_err(|error| cannot(error.into()))?;
+            children.start(worker as u32, Executor::Pickle, kernel.number(), theirs).map_err(cannot)?;
+            sockets.push(ours);
+        }
+        lap(Step::Import);
+        let bell = bell()?;
+        let Job { source, sink, stop, block_size, chunk_size, .. } = job;
+        let (told, order) = mpsc::sync_channel(job.jobs * TASKS_UNMERGED);
+        let (free, idle) = mpsc::channel();
+        for worker in (0..TASKS_PER_WORKER).flat_map(|_| 0..sockets.len()) {
+            let _ = free.send(worker);
+        }
+        thread::scope(|scope| {
+            let feeder = Feeder { kernel, sockets: &sockets, bell: &bell, block_size, chunk_size };
+            let feeding = move || feeder.feed(source, idle, told);
+            let feeding = thread::Builder::new().name("feeder".into()).spawn_scoped(scope, feeding);
+            feeding.map_err(|error| Error::io("cannot start a thread", error))?;
+            let mut collector = Collector {
+                sockets: &sockets,
+                bell: &bell,
+                children: &mut children,
+                pickler: kernel.pickler(),
+                room: vec![0; block_size + REPORT_ROOM],
+                partial: sockets.iter().map(|_| vec![]).collect(),
+                waiting: HashMap::new(),
+            };
+            let collected = collector.collect(sink, order, free);
+            // The feeder may be waiting for input, or in the middle of a task to a worker that listens no more.
+            ring_bell(stop);
+            let farewell = collected.and_then(|()| collector.say_farewell());
+            for socket in &sockets {
+                let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+            }
+            farewell
+        })
+    }
+}
+
+/// What the feeder tells the collector, in input order.
+enum Next {
+    Task { input: usize, text: Vec<u8>, report: Option<String> },
+    End(Ending),
+}
+
+struct Feeder<'a> {
+    kernel: &'a dyn MapBlocks,
+    sockets: &'a [OwnedFd],
+    bell: &'a OwnedFd,
+    block_size: usize,
+    chunk_size: usize,
+}
+
+impl Feeder<'_> {
+    /// Sends all of the source to whichever worker is free, until it ends or nobody listens any more.
+    fn feed(&self, source: &mut dyn Source, idle: Receiver<usize>, told: SyncSender<Next>) {
+        let mut buffer = vec![0; self.block_size];
+        let mut pickler = self.kernel.pickler();
+        let mut number = 0;
+        let ending = loop {
+            match source.next_block(&mut buffer) {
+                Ok(block) => match self.feed_block(&buffer, &block, &mut *pickler, &mut number, &idle, &told) {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => break Ending::Failed(error),
+                    None => break Ending::Stopped,
+                },
+                Err(ending) => break ending,
+            }
+        };
+        let _ = told.send(Next::End(ending));
+        ring_bell(self.bell);
+        lap(Step::Take);
+    }
+
+    /// Sends the rows of a block; none when it has to end there.
+    fn feed_block(
+        &self,
+        buffer: &[u8],
+        block: &Block,
+        pickler: &mut dyn MapPickles,
+        number: &mut u64,
+        idle: &Receiver<usize>,
+        told: &SyncSender<Next>,
+    ) -> Option<Result<(), Error>> {
+        let mut rest = &buffer[..block.length];
+        while !rest.is_empty() {
+            let mut task = vec![0; HEADER];
+            let decoded = match pickler.pickle_rows(rest, self.chunk_size, &mut task) {
+                Ok((_, decoded)) => decoded,
+                Err(error) => return Some(Err(error)),
+            };
+            let (text, after) = rest.split_at(decoded.bytes);
+            rest = after;
+            let worker = idle.recv().ok()?;
+            let is_last = decoded.bad.is_some();
+            let next = Next::Task { input: block.input, text: text.to_vec(), report: decoded.bad };
+            told.send(next).ok()?;
+            seal(&mut task, *number);
+            *number += 1;
+            send(&self.sockets[worker], &task).ok()?;
+            steps::count_copied(task.len());
+            ring_bell(self.bell);
+            lap(Step::Send);
+            if is_last {
+                return None;
+            }
+        }
+        Some(Ok(()))
+    }
+}
+
+struct Collector<'a> {
+    sockets: &'a [OwnedFd],
+    bell: &'a OwnedFd,
+    children: &'a mut Children,
+    pickler: Box<dyn MapPickles + 'a>,
+    room: Vec<u8>,
+    /// What has come from each worker and is not a whole reply yet.
+    partial: Vec<Vec<u8>>,
+    /// Replies that wait for those before them.
+    waiting: HashMap<u64, Vec<u8>>,
+}
+
+impl Collector<'_> {
+    /// Hands results on in order until the input has ended and all is handed on.
+    fn collect(&mut self, sink: &mut dyn Sink, order: Receiver<Next>, free: Sender<usize>) -> Result<(), Error> {
+        let mut next = None;
+        let mut number = 0;
+        let mut results = vec![];
+        loop {
+            if next.is_none() {
+                next = order.try_recv().ok();
+            }
+            match next.take() {
+                Some(Next::End(ending)) => return sink.end(ending),
+                Some(Next::Task { input, text, report }) => match self.waiting.remove(&number) {
+                    Some(reply) => {
+                        number += 1;
+                        results.clear();
+                        let unpickled = self.pickler.unpickle_outputs(&reply, &text, &mut self.room, &mut results);
+                        let (lines, bad) = unpickled?;
+                        let report = bad.or(report).unwrap_or_default();
+                        sink.write(input, lines, &results, report.as_bytes())?;
+                        lap(Step::Merge);
+                        continue;
+                    }
+                    None => next = Some(Next::Task { input, text, report }),
+                },
+                None => {}
+            }
+            self.receive(&free)?;
+        }
+    }
+
+    /// Waits until there are bytes from a worker, or news from the feeder, and takes them in.
+    fn receive(&mut self, free: &Sender<usize>) -> Result<(), Error> {
+        let mut fds = vec![PollFd::new(self.bell, PollFlags::IN)];
+        fds.extend(self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)));
+        let polled = rustix::io::retry_on_intr(|| poll(&mut fds, None));
+        polled.map_err(|error| Error::io("cannot watch the workers", error.into()))?;
+        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        if ready[0] {
+            let _ = rustix::io::read(self.bell, &mut [0; 8]);
+        }
+        for worker in (0..self.sockets.len()).filter(|worker| ready[worker + 1]) {
+            self.take_in(worker)?;
+            while let Some((number, reply)) = split_frame(&mut self.partial[worker]) {
+                self.waiting.insert(number, reply);
+                // The feeder is gone when the input has ended.
+                let _ = free.send(worker);
+            }
+        }
+        lap(Step::Receive);
+        Ok(())
+    }
+
+    fn take_in(&mut self, worker: usize) -> Result<(), Error> {
+        let mut buffer = [0; 1 << 16];
+        match rustix::io::retry_on_intr(|| rustix::io::read(&self.sockets[worker], &mut buffer)) {
+            Ok(count) if count > 0 => {
+                self.partial[worker].extend_from_slice(&buffer[..count]);
+                steps::count_copied(count);
+                Ok(())
+            }
+            _ => Err(self.broken(worker)),
+        }
+    }
+
+    /// The error for a worker whose socket has closed.
+    fn broken(&mut self, worker: usize) -> Error {
+        match self.children.reap(worker as u32) {
+            Ok(death) => Error::workers(format!(
+                "worker {worker} (pid {}) {} and has broken the pool: the rows it had been sent are lost; all results \
+                 before them are written",
+                death.pid,
+                death.cause()
+            )),
+            Err(error) => error,
+        }
+    }
+
+    /// Tells the workers that there is nothing more to do, and adds what they measured.
+    fn say_farewell(&mut self) -> Result<(), Error> {
+        if !steps::is_timing() {
+            return Ok(());
+        }
+        for (worker, socket) in self.sockets.iter().enumerate() {
+            let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
+            let nanos = loop {
+                match split_frame(&mut self.partial[worker]) {
+                    Some((FAREWELL, nanos)) => break nanos,
+                    Some(_) => {}
+                    None => self.take_in(worker)?,
+                }
+            };
+            let (nanos, _) = nanos.as_chunks::<8>();
+            let nanos: Nanos =
+                std::array::from_fn(|step| nanos.get(step).map_or(0, |nanos| u64::from_le_bytes(*nanos)));
+            steps::add(nanos);
+        }
+        Ok(())
+    }
+}
+
+/// The worker's side: maps every task that comes until there are no more.
+///
+/// # Errors
+/// When a task is not what the parent sends.
+pub fn serve(socket: OwnedFd, pickler: &mut dyn MapPickles) -> Result<(), Error> {
+    lap(Step::Import);
+    let mut partial = vec![];
+    let mut buffer = vec![0; 1 << 16];
+    let mut reply = vec![];
+    loop {
+        while let Some((number, task)) = split_frame(&mut partial) {
+            lap(Step::Send);
+            reply.clear();
+            reply.resize(HEADER, 0);
+            pickler.map_pickles(&task, &mut reply)?;
+            seal(&mut reply, number);
+            if send(&socket, &reply).is_err() {
+                return Ok(());
+            }
+            lap(Step::Receive);
+        }
+        match rustix::io::retry_on_intr(|| rustix::io::read(&socket, &mut buffer)) {
+            Ok(count) if count > 0 => partial.extend_from_slice(&buffer[..count]),
+            _ => break,
+        }
+    }
+    lap(Step::Send);
+    if steps::is_timing() {
+        let mut farewell = vec![0; HEADER];
+        farewell.extend(steps::take().map(u64::to_le_bytes).as_flattened());
+        debug_assert_eq!(farewell.len(), HEADER + 8 * STEPS);
+        seal(&mut farewell, FAREWELL);
+        let _ = send(&socket, &farewell);
+    }
+    Ok(())
+}
+
+/// Writes the header before a pickle that leaves room for it.
+fn seal(frame: &mut [u8], number: u64) {
+    let length = (frame.len() - HEADER) as u32;
+    frame[..4].copy_from_slice(&length.to_le_bytes());
+    frame[4..HEADER].copy_from_slice(&number.to_le_bytes());
+}
+
+/// The first whole frame, taken off the front: its number and its pickle.
+fn split_frame(bytes: &mut Vec<u8>) -> Option<(u64, Vec<u8>)> {
+    let length = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
+    let number = u64::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
+    if bytes.len() < HEADER + length {
+        return None;
+    }
+    let rest = bytes.split_off(HEADER + length);
+    let mut frame = std::mem::replace(bytes, rest);
+    frame.drain(..HEADER);
+    Some((number, frame))
+}
+
+fn send(socket: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::net::send(socket.as_fd(), bytes, SendFlags::NOSIGNAL) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executor::block::{Mapping, Text};
+    use crate::flow::memory;
+    use crate::kernel::gcd::Gcd;
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn what_goes_through_the_socket_is_what_cpython_unpickles() {
+        let gcd = Gcd::default();
+        let kernel = Mapping::new(&gcd, Text);
+        let rows = b"12,18\n0,7\n2147483647,2147483648\n18446744073709551615,9223372036854775808\n1,2\n";
+        let mut source = memory::Records { bytes: rows, size: rows.len() };
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        let (told, order) = mpsc::sync_channel(9);
+        let (free, idle) = mpsc::channel();
+        (0..3).for_each(|_| free.send(0).unwrap());
+        let sockets = [ours];
+        let bell = bell().unwrap();
+        let feeder = Feeder { kernel: &kernel, sockets: &sockets, bell: &bell, block_size: 4096, chunk_size: 2 };
+        feeder.feed(&mut source, idle, told);
+        drop(sockets);
+        assert_eq!(order.try_iter().filter(|next| matches!(next, Next::Task { .. })).count(), 3);
+
+        let mut bytes = vec![];
+        std::fs::File::from(theirs).read_to_end(&mut bytes).unwrap();
+        let script = "\
+import pickle, struct, sys
+data, tasks = sys.stdin.buffer.read(), []
+while data:
+    length, number = struct.unpack_from('<IQ', data)
+    tasks.append((number, pickle.loads(data[12:12 + length])))
+    data = data[12 + length:]
+print(tasks)";
+        let mut python = Command::new("python3");
+        let mut python = python.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        python.stdin.take().unwrap().write_all(&bytes).unwrap();
+        let output = python.wait_with_output().unwrap();
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap(),
+            "[(0, [(12, 18), (0, 7)]), (1, [(2147483647, 2147483648), (18446744073709551615, 9223372036854775808)]), \
+             (2, [(1, 2)])]\n"
+        );
+    }
+
+    #[test]
+    fn frames_are_taken_off_only_when_whole() {
+        let mut frame = vec![0; HEADER];
+        frame.extend(b"pickle");
+        seal(&mut frame, 7);
+        let mut bytes = vec![];
+        for &byte in &frame {
+            assert_eq!(split_frame(&mut bytes), None);
+            bytes.push(byte);
+        }
+        bytes.push(9);
+        assert_eq!(split_frame(&mut bytes), Some((7, b"pickle".to_vec())));
+        assert_eq!(bytes, [9]);
+    }
+}

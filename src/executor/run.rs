@@ -1,0 +1,230 @@
+//! One run over a ring: the reader and the writer, and what they and whoever looks after the workers share.
+//!
+//! `threads` and `shared` differ in where the ring lies and who works on it. That is a [`Crew`]; all else is here.
+
+use crate::error::Error;
+use crate::event::FutexEvent;
+use crate::executor::{Job, MapBlocks};
+use crate::flow::{Block, Ending, Sink, Source};
+use crate::ring::{Held, Taken};
+use crate::segment::Segment;
+use crate::steps::{self, Step};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Mutex, MutexGuard};
+use std::thread;
+
+/// Slots for each worker: one that it works on, one that waits for it, one that waits to be written, and one for what
+/// is uneven about these.
+const SLOTS_PER_JOB: usize = 4;
+/// Small blocks get more slots, so that nobody has to be woken for each: as many as hold this much input.
+const LEAST_INPUT: usize = 512 << 10;
+/// Many workers get fewer slots each, down to little more than one, rather than more memory than a stock container has
+/// in /dev/shm, which is 64 MiB.
+const MOST_INPUT: usize = 16 << 20;
+
+/// Who works on the ring.
+pub trait Crew {
+    /// Keeps as many workers at work as there is work for, until the run is over.
+    ///
+    /// # Errors
+    /// When the run cannot go on.
+    fn supervise(&self, run: &Run, kernel: &dyn MapBlocks) -> Result<(), Error>;
+}
+
+/// How many slots a ring for this job has.
+pub fn slots(job: &Job) -> usize {
+    let fewest = (LEAST_INPUT / job.block_size).min(1024).max(job.jobs + 2);
+    (job.jobs * SLOTS_PER_JOB).min(MOST_INPUT / job.block_size).max(fewest)
+}
+
+/// Takes the job's blocks through the ring in the segment, with this crew at work.
+pub fn run(segment: &Segment, crew: &dyn Crew, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
+    let Job { source, sink, stop, jobs, .. } = job;
+    let run = Run {
+        segment,
+        jobs: jobs as u64,
+        bell: bell()?,
+        stop,
+        published: AtomicU64::new(0),
+        is_over: AtomicBool::new(false),
+        given_up: Mutex::new(vec![]),
+    };
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        let cannot = |error| Error::io("cannot start a thread", error);
+        let _end = EndOnDrop(&run);
+        let reading = || run.read(source, sender);
+        thread::Builder::new().name("reader".into()).spawn_scoped(scope, reading).map_err(cannot)?;
+        let writing = || {
+            let _end = EndOnDrop(&run);
+            run.write(sink, receiver)
+        };
+        let writing = thread::Builder::new().name("writer".into()).spawn_scoped(scope, writing).map_err(cannot)?;
+        let supervised = {
+            let _end = EndOnDrop(&run);
+            crew.supervise(&run, kernel)
+        };
+        let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        supervised.and(written)
+    })
+}
+
+/// Ends the run when it goes, by a panic too.
+struct EndOnDrop<'a, 's>(&'a Run<'s>);
+
+impl Drop for EndOnDrop<'_, '_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// A bell: a file descriptor that is readable once it has been rung.
+///
+/// # Errors
+/// When the system has none left.
+pub fn bell() -> Result<OwnedFd, Error> {
+    let made = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+    made.map_err(|error| Error::io("cannot make an event", error.into()))
+}
+
+/// Rings it; once rung it stays so until it is read.
+pub fn ring_bell(bell: &OwnedFd) {
+    // It can only fail when it has been rung 2^64 times.
+    let _ = rustix::io::write(bell, &1u64.to_ne_bytes());
+}
+
+/// What the reader tells the writer, in input order.
+enum Next {
+    Block { input: usize },
+    End(Ending),
+}
+
+/// What reader, writer and crew share.
+pub struct Run<'a> {
+    /// Where the ring lies.
+    pub segment: &'a Segment,
+    /// Wakes the crew's supervisor.
+    pub bell: OwnedFd,
+    /// Stops the reader.
+    stop: &'a OwnedFd,
+    jobs: u64,
+    /// How many blocks there are so far.
+    published: AtomicU64,
+    is_over: AtomicBool,
+    /// Blocks that no worker is to try again, and why.
+    given_up: Mutex<Vec<(Held, String)>>,
+}
+
+impl Run<'_> {
+    /// Whether there is nothing more to do.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Ends it: whatever the reason, nobody must be left waiting.
+    pub fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+        ring_bell(&self.bell);
+        ring_bell(self.stop);
+        let control = self.segment.ring().control();
+        FutexEvent(&control.freed.0).repeat();
+        FutexEvent(&control.done.0).repeat();
+    }
+
+    /// How many workers there may be.
+    pub fn jobs(&self) -> u64 {
+        self.jobs
+    }
+
+    /// How many workers there is work for so far: no more than there were blocks.
+    pub fn wanted(&self) -> usize {
+        self.jobs.min(self.published.load(Ordering::Acquire)) as usize
+    }
+
+    /// Blocks that were given up, with what is to be said when the writer comes to them.
+    pub fn given_up(&self) -> MutexGuard<'_, Vec<(Held, String)>> {
+        self.given_up.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn read(&self, source: &mut dyn Source, next: Sender<Next>) {
+        let ring = self.segment.ring();
+        let (filled, freed) = (FutexEvent(&ring.control().filled.0), FutexEvent(&ring.control().freed.0));
+        for block in 0.. {
+            let mut filling = loop {
+                if self.is_over() {
+                    return;
+                }
+                match ring.try_fill(block) {
+                    Some(filling) => break filling,
+                    None => freed.sleep(),
+                }
+            };
+            if let Err(error) = self.segment.allocate(&filling) {
+                let _ = next.send(Next::End(Ending::Failed(Error::usage(error.to_string()))));
+                return;
+            }
+            match source.next_block(self.segment.input_mut(&mut filling)) {
+                Ok(Block { length, input }) => {
+                    ring.publish(filling, 0..length);
+                    filled.signal();
+                    self.published.store(block + 1, Ordering::Release);
+                    if block < self.jobs {
+                        ring_bell(&self.bell);
+                    }
+                    // The writer is gone only when the run is over.
+                    let _ = next.send(Next::Block { input });
+                    steps::lap(Step::Take);
+                }
+                Err(ending) => {
+                    let _ = next.send(Next::End(ending));
+                    steps::lap(Step::Take);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn write(&self, sink: &mut dyn Sink, next: Receiver<Next>) -> Result<(), Error> {
+        let ring = self.segment.ring();
+        for (block, next) in (0..).zip(next) {
+            let input = match next {
+                Next::Block { input } => input,
+                Next::End(ending) => return sink.end(ending),
+            };
+            loop {
+                let Some(taken) = self.wait_for(block, input, sink)? else { return Ok(()) };
+                let (results, report) = self.segment.results(&taken);
+                sink.write(input, taken.outcome().lines, results, report)?;
+                steps::lap(Step::Merge);
+                if taken.is_whole() {
+                    ring.free(taken);
+                    FutexEvent(&ring.control().freed.0).signal();
+                    break;
+                }
+                ring.put_rest_back(taken);
+                FutexEvent(&ring.control().filled.0).signal();
+            }
+        }
+        Ok(())
+    }
+
+    /// The block with its results; none when the run was ended by the supervisor.
+    fn wait_for(&self, block: u64, input: usize, sink: &mut dyn Sink) -> Result<Option<Taken>, Error> {
+        let ring = self.segment.ring();
+        loop {
+            if let Some(taken) = ring.try_take(block) {
+                return Ok(Some(taken));
+            }
+            if let Some((held, what)) = self.given_up().iter().find(|(held, _)| held.block() == block) {
+                return Err(sink.given_up(input, self.segment.input_of_held(held), what.clone()));
+            }
+            if self.is_over() {
+                return Ok(None);
+            }
+            FutexEvent(&ring.control().done.0).sleep();
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Pickles to rows and outputs.
+//!
+//! serde-pickle reads no integer above 2^63 - 1, though it writes them: so its values are taken, and turned into what
+//! serde asks for here.
+
+use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
+use serde::forward_to_deserialize_any;
+use serde_pickle::{DeOptions, Error, Value};
+
+/// The one value in this pickle.
+///
+/// # Errors
+/// When these bytes are no pickle, or one of something else.
+pub fn unpickle<T: DeserializeOwned>(pickle: &[u8]) -> Result<T, Error> {
+    T::deserialize(Unpickled(serde_pickle::value_from_slice(pickle, DeOptions::new())?))
+}
+
+struct Unpickled(Value);
+
+impl IntoDeserializer<'_, Error> for Unpickled {
+    type Deserializer = Self;
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> Deserializer<'de> for Unpickled {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::Int(integer) => {
+                match (u64::try_from(&integer), i128::try_from(&integer), u128::try_from(&integer)) {
+                    (Ok(integer), ..) => visitor.visit_u64(integer),
+                    (_, Ok(integer), _) => visitor.visit_i128(integer),
+                    (.., Ok(integer)) => visitor.visit_u128(integer),
+                    _ => Err(Error::custom("an integer of more than 128 bits")),
+                }
+            }
+            Value::List(values) | Value::Tuple(values) => {
+                visitor.visit_seq(SeqDeserializer::new(values.into_iter().map(Unpickled)))
+            }
+            Value::Dict(values) => {
+                let values = values.into_iter().map(|(key, value)| (Unpickled(key.into_value()), Unpickled(value)));
+                visitor.visit_map(MapDeserializer::new(values))
+            }
+            Value::None => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(value),
+            Value::I64(value) => visitor.visit_i64(value),
+            Value::F64(value) => visitor.visit_f64(value),
+            Value::Bytes(value) => visitor.visit_byte_buf(value),
+            Value::String(value) => visitor.visit_string(value),
+            Value::Set(values) | Value::FrozenSet(values) => {
+                visitor.visit_seq(SeqDeserializer::new(values.into_iter().map(|value| Unpickled(value.into_value()))))
+            }
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::None => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::String(variant) => variant.into_deserializer().deserialize_enum(name, variants, visitor),
+            Value::Dict(variant) => {
+                let variant = variant.into_iter().map(|(key, value)| (Unpickled(key.into_value()), Unpickled(value)));
+                let variant = MapAccessDeserializer::new(MapDeserializer::new(variant));
+                variant.deserialize_enum(name, variants, visitor)
+            }
+            _ => Err(Error::custom("no variant")),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map struct identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::{Deserialize, Serialize};
+    use serde_pickle::SerOptions;
+    use std::collections::BTreeMap;
+
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    enum Shape {
+        Point,
+        Circle(u64),
+        Box { width: u64 },
+    }
+
+    #[test]
+    fn what_was_pickled_comes_back() {
+        fn comes_back<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: T) {
+            let pickle = serde_pickle::to_vec(&value, SerOptions::new()).unwrap();
+            assert_eq!(unpickle::<T>(&pickle).unwrap(), value);
+        }
+        comes_back([0u64, 1, 1 << 31, 1 << 63, u64::MAX]);
+        comes_back((i64::MIN, -1i8, 2.5f64, 'x', "text".to_string()));
+        comes_back((Some(u64::MAX), None::<u8>, vec![(1u8, true)], BTreeMap::from([(u64::MAX, "a".to_string())])));
+        comes_back([Shape::Point, Shape::Circle(u64::MAX), Shape::Box { width: 7 }]);
+    }
+
+    #[test]
+    fn what_is_no_pickle_or_another_is_refused() {
+        let pickle = serde_pickle::to_vec(&[300u64], SerOptions::new()).unwrap();
+        assert!(unpickle::<Vec<u8>>(&pickle).is_err());
+        assert!(unpickle::<Vec<u64>>(&pickle[..3]).is_err());
+    }
+}

@@ -1,0 +1,51 @@
+//! Records that are in memory already: no text, no lines, no files.
+
+use crate::error::Error;
+use crate::flow::{Block, Ending, Sink, Source};
+
+/// Records as they lie in memory, cut into blocks of whole ones.
+pub struct Records<'a> {
+    /// What is left of them.
+    pub bytes: &'a [u8],
+    /// Bytes of each.
+    pub size: usize,
+}
+
+impl Source for Records<'_> {
+    fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending> {
+        if self.bytes.is_empty() {
+            return Err(Ending::Done);
+        }
+        if self.size > buffer.len() {
+            return Err(Ending::RowTooLong { input: 0 });
+        }
+        let end = self.bytes.len().min(buffer.len() - buffer.len() % self.size);
+        let (block, rest) = self.bytes.split_at(end);
+        buffer[..end].copy_from_slice(block);
+        self.bytes = rest;
+        Ok(Block { length: end, input: 0 })
+    }
+}
+
+/// Outputs as they lie in memory, in order.
+#[derive(Default)]
+pub struct Outputs(pub Vec<u8>);
+
+impl Sink for Outputs {
+    fn write(&mut self, _: usize, _: usize, results: &[u8], report: &[u8]) -> Result<(), Error> {
+        self.0.extend_from_slice(results);
+        if report.is_empty() { Ok(()) } else { Err(Error::usage(String::from_utf8_lossy(report))) }
+    }
+
+    fn end(&mut self, ending: Ending) -> Result<(), Error> {
+        match ending {
+            Ending::Done | Ending::Stopped => Ok(()),
+            Ending::Failed(error) => Err(error),
+            Ending::RowTooLong { .. } => Err(Error::usage("a row is larger than a block")),
+        }
+    }
+
+    fn given_up(&mut self, _: usize, _: &[u8], what: String) -> Error {
+        Error::workers(what)
+    }
+}

@@ -1,0 +1,99 @@
+//! Data that is in memory already.
+
+use crate::error::Error;
+use crate::executor::block::{Mapping, Records};
+use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, bell, worker};
+use crate::flow::memory;
+use crate::kernel::Kernel;
+use bytemuck::Pod;
+
+/// A kernel over rows that are in memory already, with the executors that filters have.
+///
+/// Rows and outputs are plain records ([`bytemuck::Pod`]), which lie in the slots as they are: no text anywhere, and in
+/// [`Executor::Shared`] no copy between processes either. In [`Executor::Pickle`] they are pickled.
+///
+/// With these two each worker is this program, started again: it runs up to [`Pool::new`] and no further. So make all
+/// pools of a program first thing in `main`, before anything that is to happen only once.
+///
+/// ```no_run
+/// use pmapgcd::{Executor, Gcd, Pool};
+///
+/// fn main() -> Result<(), pmapgcd::Error> {
+///     let gcd = Gcd::default();
+///     let pool = Pool::new(&gcd).executor(Executor::Shared);
+///     assert_eq!(pool.map(&[[12, 18], [1963309, 2265973]])?, [6, 1]);
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Pool<'k, K> {
+    mapping: Mapping<'k, K, Records>,
+    executor: Executor,
+    jobs: usize,
+    chunk_size: usize,
+}
+
+/// Rows to a block: enough for the claim to cost nothing beside them, few enough that uneven rows spread.
+const BLOCK_ROWS: usize = 4096;
+
+impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
+    /// A pool for this kernel, with as many workers as there are processors. In a worker process of this pool it does
+    /// not return.
+    pub fn new(kernel: &'k K) -> Self {
+        let mapping = Mapping::new(kernel, Records);
+        if let Some(status) = worker::reenter(&mapping) {
+            // The status is all that is left to say, and there is nothing to be dropped.
+            std::process::exit(i32::from(status != std::process::ExitCode::SUCCESS) * 2);
+        }
+        Pool {
+            mapping,
+            executor: Executor::Shared,
+            jobs: crate::executor::processors(),
+            chunk_size: DEFAULT_CHUNK_SIZE,
+        }
+    }
+
+    /// The same pool with another executor.
+    pub fn executor(self, executor: Executor) -> Self {
+        Pool { executor, ..self }
+    }
+
+    /// The same pool with so many workers, at least 1.
+    pub fn jobs(self, jobs: usize) -> Self {
+        Pool { jobs: jobs.clamp(1, crate::executor::MAX_JOBS), ..self }
+    }
+
+    /// The same pool with at most so many rows to a task of [`Executor::Pickle`], at least 1.
+    pub fn chunk_size(self, rows: usize) -> Self {
+        Pool { chunk_size: rows.max(1), ..self }
+    }
+
+    /// The kernel's output for each row, in order.
+    ///
+    /// # Errors
+    /// When workers cannot be started or keep dying, or there is no memory to share.
+    pub fn map(&self, rows: &[K::Row]) -> Result<Vec<K::Output>, Error> {
+        if worker::is_worker() {
+            return Err(Error::usage(
+                "a worker has come past its pool: make all pools before mapping over any of them",
+            ));
+        }
+        const { assert!(size_of::<K::Row>() > 0 && size_of::<K::Output>() > 0, "records of no size") };
+        let stop = bell()?;
+        let mut source = memory::Records { bytes: bytemuck::cast_slice(rows), size: size_of::<K::Row>() };
+        let mut sink = memory::Outputs::default();
+        // The fewer rows the more evenly they are shared out.
+        let block_rows = rows.len().div_ceil(8 * self.jobs).clamp(1, BLOCK_ROWS);
+        let record = size_of::<K::Row>().max(size_of::<K::Output>());
+        let job = Job {
+            source: &mut source,
+            sink: &mut sink,
+            stop: &stop,
+            jobs: self.jobs,
+            block_size: record * block_rows,
+            chunk_size: self.chunk_size,
+        };
+        self.executor.run(&self.mapping, job)?;
+        Ok(bytemuck::allocation::pod_collect_to_vec(&sink.0))
+    }
+}

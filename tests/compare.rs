@@ -1,0 +1,81 @@
+//! `--compare` finds out what it says.
+
+mod common;
+
+use common::{Kind, input_and_output, pmapgcd, run};
+use serde_json::Value;
+
+#[test]
+fn the_comparison_measures_all_executors_steps_grades_and_crashes() {
+    let folder = tempfile::tempdir().unwrap();
+    let plot = folder.path().join("plot.svg");
+    let (rows, _) = input_and_output(Kind::Small.rows(41).take(2_000_000));
+    let arguments = ["--compare", "-j", "2", "--json", "--plot", plot.to_str().unwrap()];
+    let finished = run(&mut pmapgcd(arguments), rows);
+    assert_eq!((finished.status.code(), finished.stderr.as_str()), (Some(0), ""));
+    let report: Value = serde_json::from_slice(&finished.stdout).unwrap();
+    let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{value} is no number"));
+
+    assert_eq!((&report["workload"], &report["rows"]), (&"stdin".into(), &2_000_000.into()));
+    let executors = report["executors"].as_array().unwrap();
+    let names: Vec<_> = executors.iter().map(|one| one["executor"].as_str().unwrap()).collect();
+    assert_eq!(names, ["serial", "threads", "pickle", "shared"]);
+    for one in executors {
+        assert!(number(&one["seconds"]) > 0.0 && number(&one["cpu_seconds"]) > 0.0, "{one}");
+        assert!(number(&one["peak_memory_bytes"]) > 1e6, "{one}");
+        assert_eq!(number(&one["copied_bytes_a_row"]) > 1.0, one["executor"] == "pickle", "{one}");
+    }
+
+    let steps = |name: &str| report["steps"][name].as_array().unwrap().iter().map(number).collect::<Vec<_>>();
+    let (pickle, shared) = (steps("pickle"), steps("shared"));
+    assert!(pickle.len() == 10 && pickle.iter().all(|&nanos| nanos > 0.0), "{pickle:?}");
+    let has: Vec<_> = shared.iter().map(|&nanos| nanos > 0.0).collect();
+    assert_eq!(has, [true, false, false, false, true, true, false, false, false, true], "{shared:?}");
+    for part in ["pickle_part_of_cpu", "shared_part_of_cpu"] {
+        let part = number(&report["steps"][part]);
+        assert!((0.9..=1.1).contains(&part), "the steps add up to {part} of the processor time");
+    }
+
+    assert!(report["leverage"]["sentence"].as_str().unwrap().starts_with("With 2 workers, pickling pays off "));
+    for (_, times) in report["leverage"]["times"].as_array().unwrap().iter().map(|one| (&one[0], &one[1])) {
+        assert_eq!(times.as_array().unwrap().len(), report["leverage"]["work"].as_array().unwrap().len());
+    }
+
+    let crashes = report["crashes"].as_array().unwrap();
+    let found: Vec<_> = crashes.iter().map(|one| (&one["status"], one["written"] == one["rows"])).collect();
+    let (killed, broken, done): (Value, Value, Value) = ("SIGKILL".into(), "3".into(), "0".into());
+    assert_eq!(found, [(&killed, false), (&killed, false), (&broken, false), (&done, true)], "{crashes:?}");
+
+    let svg = std::fs::read_to_string(plot).unwrap();
+    assert!(names.iter().all(|name| svg.contains(name)) && svg.trim_end().ends_with("</svg>"));
+}
+
+#[test]
+fn the_tables_fit_and_say_what_they_are_of() {
+    let finished = run(&mut pmapgcd(["--compare", "-j", "1"]), "12,18\n5,10\n");
+    let text = String::from_utf8(finished.stdout).unwrap();
+    assert_eq!((finished.status.code(), finished.stderr.as_str()), (Some(0), ""), "{text}");
+    assert!(text.starts_with("2 rows of stdin, 1 worker\n"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+    for part in ["speed-up", "make the function ready in the child", "pickling pays off", "killed in mid-run"] {
+        assert!(text.contains(part), "no {part}: {text}");
+    }
+}
+
+#[test]
+fn bad_rows_end_the_comparison_with_their_error() {
+    let finished = run(&mut pmapgcd(["--compare"]), "12,18\n5,x\n");
+    assert_eq!((finished.status.code(), finished.stdout.as_slice()), (Some(2), &b""[..]));
+    assert!(finished.stderr.contains("stdin:2: field 2 is not an integer: \"x\""), "{}", finished.stderr);
+}
+
+#[test]
+fn options_of_the_comparison_need_it() {
+    for arguments in
+        [&["--json"][..], &["--plot", "x.svg"], &["--compare", "-o", "x"], &["--compare", "--executor=serial"]]
+    {
+        assert_eq!(run(&mut pmapgcd(arguments), "").status.code(), Some(2), "{arguments:?}");
+    }
+    let finished = run(pmapgcd([""; 0]).env("PMAPGCD_TRIAL", "junk"), "");
+    finished.is(2, "", "pmapgcd: the environment variable PMAPGCD_TRIAL is for --compare only; unset it\n");
+}
