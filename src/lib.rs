@@ -29,3 +29,8 @@ pub use error::Error;
 pub use executor::Executor;
 pub use kernel::{Decoded, Encoded, Function, Kernel, gcd::Algorithm, gcd::Gcd};
 pub use pool::Pool;
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

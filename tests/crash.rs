@@ -247,6 +247,48 @@ fn rows_that_kill_workers_are_given_up_and_named() {
 }
 
 #[test]
+fn a_kernel_that_crashes_takes_what_its_executor_has_not_isolated() {
+    let before = "1,2\n".repeat(3000);
+    for (row, signal) in [("13,11", 11), ("13,6", 6), ("13,9", 9), ("13,0", 0)] {
+        let input = format!("{before}{row}\n4,5\n");
+        let run = |executor: &str| {
+            let mut command = Command::new(faulty());
+            command.args(["-j", "2", "--block-size", "1K", "--executor", executor]).env("RUST_BACKTRACE", "0");
+            run(&mut command, input.as_str())
+        };
+        for executor in ["serial", "threads"] {
+            let status = run(executor).status;
+            let expected = if signal == 0 { (Some(101), None) } else { (None, Some(signal)) };
+            assert_eq!((status.code(), status.signal()), expected, "{executor} {row}");
+        }
+        let finished = run("pickle");
+        assert_eq!(finished.status.code(), Some(3), "{row}: {}", finished.stderr);
+        let last = finished.stderr.lines().last().unwrap();
+        assert!(last.starts_with("faulty: worker ") && last.contains(" and has broken the pool: "), "{last}");
+        let written = String::from_utf8(finished.stdout).unwrap();
+        assert!(written.len() <= 6000 && written == "3\n".repeat(written.len() / 2), "{row}");
+    }
+}
+
+#[test]
+fn a_killed_worker_breaks_the_pickle_pool_at_once_and_says_so() {
+    for _ in 0..20 {
+        let mut parent = start(&["-j", "2", "--executor", "pickle"], Stdio::piped());
+        let mut stdin = parent.stdin.take().unwrap();
+        stdin.write_all(b"12,18\n").unwrap();
+        let mut line = [0; 2];
+        parent.stdout.as_mut().unwrap().read_exact(&mut line).unwrap();
+        // Its input is still open and nothing comes: it must notice all the same.
+        kill_process(pid(workers(parent.id())[0]), Signal::KILL).unwrap();
+        let output = parent.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains("was killed by SIGKILL and has broken the pool"), "{stderr}");
+        drop(stdin);
+    }
+}
+
+#[test]
 fn results_wait_for_a_block_that_is_computed_again() {
     // The slow path of recovery: the killed block is the first, all others are done long before.
     let input = "1,2\n".repeat(100_000);
