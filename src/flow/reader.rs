@@ -99,6 +99,9 @@ impl Source for Reader<'_> {
     }
 }
 
+/// What a pipe is asked to hold: 16 times the default, and the most that an unprivileged process may ask for.
+const PIPE_SIZE: usize = 1 << 20;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Open {
@@ -110,6 +113,8 @@ impl Open {
             Ok((file, is_regular))
         };
         let (file, is_regular) = open().map_err(|error| Error::io(&name, error))?;
+        // A pipe that holds more wakes its writer and us less often; where that is not allowed, it stays as it is.
+        let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
         Ok(Open { file, name, input, is_regular, at_start: true, at_end: false })
     }
 
