@@ -7,7 +7,7 @@ use crate::executor::block::{Mapping, Text};
 use crate::executor::{self, Executor, Job, MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE};
 use crate::flow::reader::{Input, Reader, Watch};
 use crate::flow::writer::Writer;
-use crate::flow::{Ending, Source};
+use crate::flow::{Block, Ending, Source};
 use crate::kernel::Kernel;
 use crate::output::Output;
 use clap::{Args, FromArgMatches};
@@ -79,9 +79,12 @@ impl Options {
         if let Some(status) = executor::worker::reenter(mapping) {
             return status;
         }
+        if executor::worker::is_worker() {
+            return end(Err(executor::worker::not_for_you()));
+        }
         end(match trial {
             Some(trial) => self.try_out(mapping, trial),
-            None if self.compare => self.compare(kernel),
+            None if self.compare => self.compare(mapping, kernel),
             None => {
                 let executor = self.executor;
                 self.map(mapping, executor, None)
@@ -97,27 +100,48 @@ impl Options {
         self.map(mapping, trial.executor(), Some(trial))
     }
 
-    fn compare<K: Kernel>(self, kernel: &K) -> Result<(), Error> {
-        let stop = executor::bell()?;
-        let stdout = Output::stdout()?;
+    fn compare<K: Kernel>(self, mapping: &Mapping<K, Text>, kernel: &impl Kernel) -> Result<(), Error> {
         let is_without_input = self.files.is_empty() && io::stdin().is_terminal();
+        let is_stdin = self.files.is_empty();
         let inputs = if is_without_input { vec![] } else { inputs(self.files) };
-        let mut name = inputs.iter().map(Input::name).collect::<Vec<_>>().join(", ");
-        let mut rows = vec![];
+        let names: Vec<String> = inputs.iter().map(Input::name).collect();
+        let plot = self.plot.as_deref().map(Output::file).transpose()?;
+        plot.iter().try_for_each(|plot| plot.is_none_of(&inputs))?;
+        // Once through, so that a bad row is named by its file and line, and not after half of the measurement.
+        let (stop, stdout) = (executor::bell()?, Output::stdout()?);
+        let nowhere = Output::file("/dev/null".as_ref())?;
         let watch = Watch { stop: stop.as_fd(), output: stdout.as_fd() };
-        read_all(&mut Reader::new(inputs, watch), self.block_size, &mut rows)?;
-        if rows.is_empty() {
+        let mut copy = Copied { reader: Reader::new(inputs, watch), rows: vec![] };
+        let job = Job {
+            source: &mut copy,
+            sink: &mut Writer::new(&nowhere, String::new(), names.clone(), self.block_size),
+            stop: &stop,
+            jobs: 1,
+            block_size: self.block_size,
+            chunk_size: self.chunk_size,
+        };
+        Executor::Serial.run(mapping, job)?;
+        let mut workload = Workload {
+            rows: copy.rows,
+            name: names.join(", "),
+            jobs: self.jobs.unwrap_or_else(executor::processors),
+            block_size: self.block_size,
+            chunk_size: self.chunk_size,
+        };
+        if workload.rows.is_empty() {
+            if !is_stdin {
+                return Err(Error::usage("there are no rows to compare with"));
+            }
             const ROWS: u64 = 1_000_000;
-            name = "a workload made for this".to_string();
+            workload.name = "a workload made for this".to_string();
             for number in 0..ROWS {
                 let row = kernel.sample(number);
                 let no_sample = || Error::usage("this kernel has no rows of its own to compare with: give it a FILE");
-                rows.extend_from_slice(row.ok_or_else(no_sample)?.as_bytes());
-                rows.push(b'\n');
+                workload.rows.extend_from_slice(row.ok_or_else(no_sample)?.as_bytes());
+                workload.rows.push(b'\n');
             }
         }
-        let workload = Workload { rows, name, jobs: self.jobs.unwrap_or_else(executor::processors) };
-        compare(workload, self.json, self.plot.as_deref())
+        compare(workload, self.json, plot)
     }
 
     fn map<K: Kernel>(self, mapping: &Mapping<K, Text>, executor: Executor, trial: Option<Trial>) -> Result<(), Error> {
@@ -158,23 +182,20 @@ fn end(result: Result<(), Error>) -> ExitCode {
     ExitCode::from(error.exit_status())
 }
 
-/// Appends all rows of the inputs, each with its end.
-fn read_all(reader: &mut Reader, block_size: usize, rows: &mut Vec<u8>) -> Result<(), Error> {
-    let mut buffer = vec![0; block_size];
-    loop {
-        match reader.next_block(&mut buffer) {
-            Ok(block) => {
-                rows.extend_from_slice(&buffer[..block.length]);
-                if !rows.ends_with(b"\n") {
-                    rows.push(b'\n');
-                }
-            }
-            Err(Ending::Failed(error)) => return Err(error),
-            Err(Ending::RowTooLong { .. }) => {
-                return Err(Error::usage("a row is longer than a block; use a larger --block-size"));
-            }
-            Err(Ending::Done | Ending::Stopped) => return Ok(()),
+/// What a reader reads, kept: all rows, each with its end.
+struct Copied<'a> {
+    reader: Reader<'a>,
+    rows: Vec<u8>,
+}
+
+impl Source for Copied<'_> {
+    fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending> {
+        let block = self.reader.next_block(buffer)?;
+        self.rows.extend_from_slice(&buffer[..block.length]);
+        if !self.rows.ends_with(b"\n") {
+            self.rows.push(b'\n');
         }
+        Ok(block)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::flow::reader::Input;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::fs::{self, File, Permissions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -103,6 +103,17 @@ impl Output {
             }
         }
         Ok(())
+    }
+
+    /// Writes all of this.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_all(&self, bytes: &[u8]) -> Result<(), Error> {
+        (&self.file).write_all(bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Error::broken_pipe(),
+            _ => Error::io(self.name.clone(), error),
+        })
     }
 
     /// Gives the finished file its name, once the disk has it.

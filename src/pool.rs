@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::executor::block::{Mapping, Records};
-use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, bell, worker};
+use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, MAX_BLOCK_SIZE, bell, worker};
 use crate::flow::memory;
 use crate::kernel::Kernel;
 use bytemuck::Pod;
@@ -33,8 +33,9 @@ pub struct Pool<'k, K> {
     chunk_size: usize,
 }
 
-/// Rows to a block: enough for the claim to cost nothing beside them, few enough that uneven rows spread.
-const BLOCK_ROWS: usize = 4096;
+/// Most bytes of rows in a block, and of outputs: enough for the claim to cost nothing beside them, few enough to stay
+/// in a core's second-level cache.
+const BLOCK_SIZE: usize = 64 << 10;
 
 impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
     /// A pool for this kernel, with as many workers as there are processors. In a worker process of this pool it does
@@ -80,11 +81,15 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
         }
         const { assert!(size_of::<K::Row>() > 0 && size_of::<K::Output>() > 0, "records of no size") };
         let stop = bell()?;
-        let mut source = memory::Records { bytes: bytemuck::cast_slice(rows), size: size_of::<K::Row>() };
-        let mut sink = memory::Outputs::default();
+        let (row, output) = (size_of::<K::Row>(), size_of::<K::Output>());
+        let record = row.max(output);
+        if record > MAX_BLOCK_SIZE {
+            return Err(Error::usage(format!("a record has more than {MAX_BLOCK_SIZE} bytes")));
+        }
         // The fewer rows the more evenly they are shared out.
-        let block_rows = rows.len().div_ceil(8 * self.jobs).clamp(1, BLOCK_ROWS);
-        let record = size_of::<K::Row>().max(size_of::<K::Output>());
+        let block_rows = rows.len().div_ceil(8 * self.jobs).clamp(1, (BLOCK_SIZE / record).max(1));
+        let mut source = memory::Records { bytes: bytemuck::cast_slice(rows), size: row, block_rows };
+        let mut sink = memory::Outputs::default();
         let job = Job {
             source: &mut source,
             sink: &mut sink,

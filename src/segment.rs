@@ -80,6 +80,13 @@ pub enum SegmentError {
         /// What the system said.
         source: io::Error,
     },
+    /// This process cannot have the memory.
+    NoMemory {
+        /// How many bytes were asked for.
+        length: usize,
+        /// What the system said.
+        source: io::Error,
+    },
     /// What a worker was handed is not a segment of this very program.
     NotOurs(&'static str),
 }
@@ -96,6 +103,9 @@ impl fmt::Display for SegmentError {
                 };
                 let reason = crate::error::reason(source);
                 write!(f, "cannot get {length} bytes of shared memory in /dev/shm: {reason}{hint}")
+            }
+            Self::NoMemory { length, source } => {
+                write!(f, "cannot get {length} bytes of memory: {}", crate::error::reason(source))
             }
             Self::NotOurs(what) => write!(f, "what a worker was handed is not a segment: {what}"),
         }
@@ -133,8 +143,8 @@ impl Segment {
     /// When the system has not that much memory.
     pub fn private(slots: usize, block_size: usize) -> Result<Self, SegmentError> {
         let layout = Layout { slots, block_size };
-        let refused = |source| SegmentError::Refused { length: layout.length(), source };
-        let map = MmapOptions::new().len(layout.length()).map_anon().map_err(refused)?;
+        let map = MmapOptions::new().len(layout.length()).map_anon();
+        let map = map.map_err(|source| SegmentError::NoMemory { length: layout.length(), source })?;
         Ok(Self::laid_out(map.into(), layout, None))
     }
 

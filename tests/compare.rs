@@ -22,7 +22,7 @@ fn the_comparison_measures_all_executors_steps_grades_and_crashes() {
     assert_eq!(names, ["serial", "threads", "pickle", "shared"]);
     for one in executors {
         assert!(number(&one["seconds"]) > 0.0 && number(&one["cpu_seconds"]) > 0.0, "{one}");
-        assert!(number(&one["peak_memory_bytes"]) > 1e6, "{one}");
+        assert!(number(&one["peak_memory_bytes"]) > 3e5, "{one}");
         assert_eq!(number(&one["copied_bytes_a_row"]) > 1.0, one["executor"] == "pickle", "{one}");
     }
 
@@ -65,8 +65,7 @@ fn the_tables_fit_and_say_what_they_are_of() {
 #[test]
 fn bad_rows_end_the_comparison_with_their_error() {
     let finished = run(&mut pmapgcd(["--compare"]), "12,18\n5,x\n");
-    assert_eq!((finished.status.code(), finished.stdout.as_slice()), (Some(2), &b""[..]));
-    assert!(finished.stderr.contains("stdin:2: field 2 is not an integer: \"x\""), "{}", finished.stderr);
+    finished.is(1, "", "pmapgcd: stdin:2: field 2 is not an integer: \"x\"\n");
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down: a file may use what is below it, or on its own floor within its own folder.
-const FLOORS: [&[&str]; 6] = [
+const FLOORS: [&[&str]; 7] = [
     &["main", "cli"],
-    &["compare", "output", "pool"],
+    &["compare", "pool"],
+    &["output"],
     &["executor"],
     &["flow", "segment", "event"],
     &["ring", "kernel", "csv"],

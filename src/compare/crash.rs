@@ -2,16 +2,20 @@
 
 use crate::compare::graded::turns_a_microsecond;
 use crate::compare::trial::{Trial, contents, in_memory, workers};
+use crate::compare::{longest_row, repeated};
 use crate::error::Error;
-use crate::executor::Executor;
+use crate::executor::{Executor, MIN_BLOCK_SIZE};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
-use std::io::Read;
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long a run is to take on one processor: long enough to be killed in the middle.
-const RUN: f64 = 600_000.0;
+/// How long a run is to take: long enough to be killed in the middle.
+const RUN: f64 = 500_000.0;
+/// At least so many rows, in pieces of so many: there are results long before the end.
+const ROWS: usize = 2000;
+const PIECE: usize = 20;
 
 /// What came of a run in which one was killed.
 #[derive(Serialize)]
@@ -24,49 +28,57 @@ pub struct Crash {
     pub outcome: &'static str,
     /// The run's exit status, or how it died.
     pub status: String,
-    /// Rows whose results were written.
+    /// Results that were written.
     pub written: usize,
-    /// Rows that there were.
+    /// Results that there are when all goes well.
     pub rows: usize,
 }
 
 /// Kills one in a run of each executor.
-pub fn try_all(text: &[u8], rows: usize) -> Result<Vec<Crash>, Error> {
-    let turns = (RUN / rows as f64 * turns_a_microsecond()) as u64;
-    let input = in_memory(text)?;
-    Executor::ALL.into_iter().map(|executor| try_one(Trial::new(executor, turns), &input, rows)).collect()
+pub fn try_all(text: &[u8], jobs: usize) -> Result<Vec<Crash>, Error> {
+    let (text, rows) = repeated(text, ROWS);
+    let input = in_memory(&text)?;
+    let expected = lines(&Trial::new(Executor::Serial, 0).results(&input)?.0);
+    let turns = RUN / rows as f64 * turns_a_microsecond();
+    let block_size = (text.len() / rows * PIECE).max(longest_row(&text)).max(MIN_BLOCK_SIZE);
+    let try_one = |executor| {
+        let workers = if executor == Executor::Serial { 1 } else { jobs };
+        let trial = Trial::new(executor, (turns * workers as f64) as u64).in_pieces(block_size, PIECE);
+        try_one(trial, &input, expected)
+    };
+    Executor::ALL.into_iter().map(try_one).collect()
 }
 
-fn try_one(trial: Trial, input: &std::fs::File, rows: usize) -> Result<Crash, Error> {
+fn lines(text: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', text).count()
+}
+
+fn try_one(trial: Trial, input: &File, expected: usize) -> Result<Crash, Error> {
     let executor = trial.executor();
-    let results = in_memory(&[])?;
-    let mut run = trial.start(input, &results)?;
+    let (results, said) = (in_memory(&[])?, in_memory(&[])?);
+    let mut run = trial.start(input, &results, &said)?;
     let has_workers = matches!(executor, Executor::Pickle | Executor::Shared);
-    let start = Instant::now();
-    // In the middle: when there are results, or after a while.
+    // In the middle: as soon as there are results.
     let victim = loop {
-        let length = results.metadata().map_or(0, |metadata| metadata.len());
-        let is_time = start.elapsed() > Duration::from_millis(100) && length > 0;
+        let has_results = results.metadata().is_ok_and(|metadata| metadata.len() > 0);
         let victim = if has_workers { workers(run.id()).first().copied() } else { Some(run.id()) };
-        if let (Some(victim), true) = (victim, is_time) {
-            break Some(victim);
-        }
         if run.try_wait().is_ok_and(|status| status.is_some()) {
             break None;
         }
-        std::thread::sleep(Duration::from_millis(1));
+        if let (Some(victim), true) = (victim.and_then(|id| Pid::from_raw(id as i32)), has_results) {
+            // Nobody has reaped it: the run has not ended, and keeps its workers as long.
+            let _ = kill_process(victim, Signal::KILL);
+            break Some(victim);
+        }
+        std::thread::sleep(Duration::from_micros(200));
     };
-    if let Some(victim) = victim.and_then(|id| Pid::from_raw(id as i32)) {
-        // It has not been reaped, here or by its parent, which would take longer than this.
-        let _ = kill_process(victim, Signal::KILL);
-    }
     let status = run.wait().map_err(|error| Error::io("cannot wait for a trial", error))?;
-    let mut said = vec![];
-    let _ = run.stderr.take().map(|mut stderr| stderr.read_to_end(&mut said));
-    let written = memchr::memchr_iter(b'\n', &contents(&results)?).count();
+    let written = lines(&contents(&results)?);
+    let noticed = contents(&said)?.windows(7).any(|word| word == b"SIGKILL");
     let outcome = match (victim, status.code()) {
         (None, _) => "over before it could be killed",
-        (_, Some(0)) if written == rows => "block redone by another worker; nothing lost",
+        (_, Some(0)) if written == expected && has_workers && noticed => "block redone by another worker; nothing lost",
+        (_, Some(0)) => "over before it was missed",
         (_, Some(_)) => "pool broken; the rest is lost",
         (_, None) => "whole program gone",
     };
@@ -79,6 +91,6 @@ fn try_one(trial: Trial, input: &std::fs::File, rows: usize) -> Result<Crash, Er
             (None, signal) => signal.and_then(signal_hook::low_level::signal_name).unwrap_or("signal").to_string(),
         },
         written,
-        rows,
+        rows: expected,
     })
 }

@@ -1,19 +1,20 @@
 //! How much work a row must carry before an executor pays for the way there and back.
 
 use crate::compare::graded::turns_a_microsecond;
-use crate::compare::median;
 use crate::compare::trial::{Trial, in_memory};
+use crate::compare::{longest_row, median, repeated};
 use crate::error::Error;
-use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, MIN_BLOCK_SIZE};
+use crate::executor::{Executor, MIN_BLOCK_SIZE};
 use serde::Serialize;
 
 /// Extra work a row that is tried, in microseconds.
 const GRADES: [f64; 9] = [0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
-/// What a run of a grade is to take on one processor, in microseconds: starting processes must not count.
+/// What a run of a grade is to take on one processor, in microseconds, with the rows repeated as often as that needs:
+/// starting processes, some milliseconds, must not count for much.
 const RUN: f64 = 150_000.0;
 /// The work that a row of the workload carries already, at a guess, only to choose how many rows a grade has.
 const LEAST_WORK: f64 = 0.05;
-const RUNS: usize = 3;
+const RUNS: usize = 5;
 /// Blocks and tasks for each worker, at least: enough that their last ones do not end far apart.
 const PIECES: usize = 16;
 
@@ -34,19 +35,19 @@ pub struct Leverage {
     pub sentence: String,
 }
 
-/// Measures all executors at all grades of work.
-pub fn measure(rows: &[u8], jobs: usize) -> Result<Leverage, Error> {
+/// Measures all executors at all grades of work, with blocks of at most so many bytes and tasks of so many rows.
+pub fn measure(rows: &[u8], jobs: usize, most: (usize, usize)) -> Result<Leverage, Error> {
     let turns = turns_a_microsecond();
     let mut times = Executor::ALL.map(|executor| (executor.name(), vec![]));
     let mut transport = [0.0; 4];
     for grade in GRADES {
-        let (text, count) = first_rows(rows, (RUN / (grade + LEAST_WORK)) as usize);
-        let input = in_memory(text)?;
+        let (text, count) = repeated(rows, (RUN / (grade + LEAST_WORK)) as usize);
+        let input = in_memory(&text)?;
         // However few rows there are, each worker has some pieces of them.
         let pieces = PIECES * jobs;
-        let longest = text.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::len).max().unwrap_or(0);
-        let block_size = text.len().div_ceil(pieces).clamp(longest.max(MIN_BLOCK_SIZE), 128 << 10);
-        let chunk_size = count.div_ceil(pieces).min(DEFAULT_CHUNK_SIZE);
+        let block_size = text.len().div_ceil(pieces).clamp(MIN_BLOCK_SIZE, most.0.max(MIN_BLOCK_SIZE));
+        let block_size = block_size.max(longest_row(&text));
+        let chunk_size = count.div_ceil(pieces).min(most.1);
         let mut walls = [const { vec![] }; 4];
         let mut cpus = [const { vec![] }; 4];
         for _ in 0..RUNS {
@@ -68,16 +69,8 @@ pub fn measure(rows: &[u8], jobs: usize) -> Result<Leverage, Error> {
     let pays = |at: usize| (times[at].0, crossing(&work, &times[at].1));
     let pays_above: Vec<_> = (1..4).map(pays).collect();
     let sentence = sentence(&pays_above, work[0], jobs);
-    let transport = (0..4).map(|at| (times[at].0, (transport[at] - transport[0]).max(0.0))).collect();
+    let transport = (0..4).map(|at| (times[at].0, transport[at] - transport[0])).collect();
     Ok(Leverage { work, times: times.into(), transport, pays_above, sentence })
-}
-
-/// The first so many rows, and how many there are.
-fn first_rows(rows: &[u8], most: usize) -> (&[u8], usize) {
-    match memchr::memchr_iter(b'\n', rows).enumerate().take(most.max(1)).last() {
-        Some((at, end)) => (&rows[..=end], at + 1),
-        None => (rows, 1),
-    }
 }
 
 /// The work from which `times` stays below the work itself, which is what `serial` takes: between the two measured
@@ -126,13 +119,6 @@ mod tests {
         assert!((crossed - 1000f64.sqrt()).abs() < 1e-9, "{crossed}");
         // A lucky run at little work does not count when more work is slower again.
         assert!(crossing(&work, &[0.9, 20.0, 50.0]).unwrap() > 10.0);
-    }
-
-    #[test]
-    fn rows_are_cut_whole() {
-        assert_eq!(first_rows(b"1\n2\n3\n", 2), (&b"1\n2\n"[..], 2));
-        assert_eq!(first_rows(b"1\n2\n", 9), (&b"1\n2\n"[..], 2));
-        assert_eq!(first_rows(b"1", 9), (&b"1"[..], 1));
     }
 
     #[test]

@@ -9,10 +9,10 @@ pub mod trial;
 
 use crate::error::Error;
 use crate::executor::Executor;
+use crate::output::Output;
 use crate::steps::Nanos;
 use serde::Serialize;
 use std::fs::File;
-use std::path::Path;
 use std::time::Duration;
 use trial::{Trial, in_memory};
 
@@ -24,6 +24,10 @@ pub struct Workload {
     pub name: String,
     /// How many workers each executor has.
     pub jobs: usize,
+    /// Most bytes of a block.
+    pub block_size: usize,
+    /// Most rows of a task.
+    pub chunk_size: usize,
 }
 
 /// Runs of each executor, in turn with the others': the median of so many.
@@ -37,6 +41,8 @@ pub struct Report {
     workload: String,
     rows: usize,
     jobs: usize,
+    block_size: usize,
+    chunk_size: usize,
     executors: Vec<Measured>,
     steps: Steps,
     leverage: leverage::Leverage,
@@ -69,17 +75,27 @@ struct Steps {
 ///
 /// # Errors
 /// When a run fails, or two executors do not agree.
-pub fn compare(workload: Workload, as_json: bool, plot: Option<&Path>) -> Result<(), Error> {
+pub fn compare(workload: Workload, as_json: bool, plot: Option<Output>) -> Result<(), Error> {
     let report = Report::of(workload)?;
-    if let Some(path) = plot {
-        plot::draw(&report.leverage, path)?;
-    }
     let text =
         if as_json { serde_json::to_string_pretty(&report).unwrap_or_default() + "\n" } else { table::text(&report) };
-    match std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Error::broken_pipe()),
-        written => written.map_err(|error| Error::io("stdout", error)),
+    Output::stdout()?.write_all(text.as_bytes())?;
+    if let Some(plot) = plot {
+        plot.write_all(plot::svg(&report.leverage)?.as_bytes())?;
+        plot.complete()?;
     }
+    Ok(())
+}
+
+/// These rows as often as it takes to have so many, and how many there are; or just the first of them.
+fn repeated(rows: &[u8], count: usize) -> (Vec<u8>, usize) {
+    let lines: Vec<&[u8]> = rows.split_inclusive(|&byte| byte == b'\n').collect();
+    let repeated: Vec<&[u8]> = lines.iter().copied().cycle().take(count.max(1)).collect();
+    (repeated.concat(), repeated.len().max(1))
+}
+
+fn longest_row(rows: &[u8]) -> usize {
+    rows.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::len).max().unwrap_or(0)
 }
 
 impl Report {
@@ -115,11 +131,13 @@ impl Report {
         Ok(Report {
             executors,
             steps: Steps { pickle, shared, pickle_part_of_cpu, shared_part_of_cpu },
-            leverage: leverage::measure(&workload.rows, workload.jobs)?,
-            crashes: crash::try_all(&workload.rows, rows)?,
+            leverage: leverage::measure(&workload.rows, workload.jobs, (workload.block_size, workload.chunk_size))?,
+            crashes: crash::try_all(&workload.rows, workload.jobs)?,
             workload: workload.name,
             rows,
             jobs: workload.jobs,
+            block_size: workload.block_size,
+            chunk_size: workload.chunk_size,
         })
     }
 }
@@ -155,4 +173,16 @@ fn steps_of(executor: Executor, input: &File, rows: usize) -> Result<(Vec<f64>, 
 fn median<T: Ord + Copy>(mut values: Vec<T>) -> T {
     values.sort_unstable();
     values[values.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_repeated_or_cut_whole() {
+        assert_eq!(repeated(b"1\n2\n3\n", 2), (b"1\n2\n".to_vec(), 2));
+        assert_eq!(repeated(b"1\n2\n", 5), (b"1\n2\n1\n2\n1\n".to_vec(), 5));
+        assert_eq!(longest_row(b"1\n\n222\n33"), 4);
+    }
 }

@@ -1,21 +1,21 @@
 //! Time against work a row, as a picture.
 
 use crate::compare::leverage::Leverage;
-use crate::error::{Error, printable};
+use crate::error::Error;
 use plotters::prelude::*;
-use std::path::Path;
 
 /// Told apart in print without colour by their marks.
 const COLOURS: [RGBColor; 4] = [RGBColor(0, 0, 0), RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115)];
 
-/// Draws the plot as SVG.
+/// The plot as SVG.
 ///
 /// # Errors
-/// When the file cannot be written.
-pub fn draw(leverage: &Leverage, path: &Path) -> Result<(), Error> {
+/// When it cannot be drawn.
+pub fn svg(leverage: &Leverage) -> Result<String, Error> {
     let mut svg = String::new();
-    let drawn = draw_into(leverage, &mut svg).map_err(|error| Error::usage(format!("cannot draw the plot: {error}")));
-    drawn.and_then(|()| std::fs::write(path, svg).map_err(|error| Error::io(printable(path.as_os_str()), error)))
+    let drawn = draw_into(leverage, &mut svg);
+    drawn.map_err(|error| Error::usage(format!("cannot draw the plot: {error}")))?;
+    Ok(svg)
 }
 
 fn draw_into(leverage: &Leverage, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {

@@ -20,6 +20,9 @@ const STEPS: [&str; 10] = [
     "merge the results in order",
 ];
 
+/// Those that sharing does not have.
+const NOT_SHARED: [usize; 6] = [1, 2, 3, 6, 7, 8];
+
 /// The report for a person.
 pub fn text(report: &Report) -> String {
     let stdout = std::io::stdout();
@@ -37,7 +40,8 @@ pub fn text(report: &Report) -> String {
 fn write_all(text: &mut String, report: &Report, width: usize, block: char) -> std::fmt::Result {
     let bar = |part: f64, room: usize| block.to_string().repeat((part * room as f64).round() as usize);
     let workers = if report.jobs == 1 { "worker" } else { "workers" };
-    writeln!(text, "{} rows of {}, {} {workers}\n", report.rows, report.workload, report.jobs)?;
+    writeln!(text, "{} rows of {}, {} {workers}", report.rows, report.workload, report.jobs)?;
+    writeln!(text, "blocks of {} bytes, tasks of {} rows\n", report.block_size, report.chunk_size)?;
 
     writeln!(text, "executor   seconds  speed-up     rows/s  cpu s  copied B/row  peak MiB  time")?;
     let slowest = report.executors.iter().map(|one| one.seconds).fold(0.0, f64::max);
@@ -59,7 +63,7 @@ fn write_all(text: &mut String, report: &Report, width: usize, block: char) -> s
     writeln!(text, "\nItem 41's ten steps, in ns of processor time a row             pickle     shared")?;
     for (at, name) in STEPS.iter().enumerate() {
         let (pickle, shared) = (report.steps.pickle[at], report.steps.shared[at]);
-        let shared = if shared == 0.0 { "none".to_string() } else { format!("{shared:.1}") };
+        let shared = if NOT_SHARED.contains(&at) { "none".to_string() } else { format!("{shared:.1}") };
         writeln!(text, "{:>3}  {name:<52} {pickle:>11.1} {shared:>10}", at + 1)?;
     }
     let (pickle, shared) = (report.steps.pickle.iter().sum::<f64>(), report.steps.shared.iter().sum::<f64>());

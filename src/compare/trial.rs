@@ -11,6 +11,7 @@ use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -113,7 +114,8 @@ impl Trial {
         seek(input, SeekFrom::Start(0)).map_err(|error| Error::io("the input in memory", error.into()))?;
         let stdin = input.try_clone().map_err(|error| Error::io("the input in memory", error))?;
         let mut command = Command::new("/proc/self/exe");
-        command.args(std::env::args_os().skip(1)).stdin(stdin);
+        let mut arguments = std::env::args_os();
+        command.arg0(arguments.next().unwrap_or_default()).args(arguments).stdin(stdin);
         command.env(TRIAL, serde_json::to_string(self).unwrap_or_default());
         Ok(command)
     }
@@ -136,14 +138,14 @@ impl Trial {
         Ok(Outcome { wall, cpu, steps: account.steps, copied: account.copied })
     }
 
-    /// Starts it over `input` with its results going to `results`.
+    /// Starts it over `input` with its results going to `results`, and what it says to `said`.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(&self, input: &File, results: &File) -> Result<Child, Error> {
+    pub fn start(&self, input: &File, results: &File, said: &File) -> Result<Child, Error> {
         let mut command = Trial { accounts: false, ..*self }.command(input)?;
-        let stdout = results.try_clone().map_err(|error| Error::io("the results in memory", error))?;
-        let child = command.stdout(stdout).stderr(Stdio::piped()).spawn();
+        let own = |file: &File| file.try_clone().map_err(|error| Error::io("the results in memory", error));
+        let child = command.stdout(own(results)?).stderr(own(said)?).spawn();
         child.map_err(|error| Error::io("cannot run this program again", error))
     }
 
@@ -153,19 +155,18 @@ impl Trial {
     /// # Errors
     /// When it fails, with what it said.
     pub fn results(&self, input: &File) -> Result<(Vec<u8>, u64), Error> {
-        let results = in_memory(&[])?;
-        let mut child = self.start(input, &results)?;
+        let (results, said) = (in_memory(&[])?, in_memory(&[])?);
+        let mut child = self.start(input, &results, &said)?;
         let mut peak = 0;
-        loop {
+        let status = loop {
             peak = peak.max(family(child.id()).into_iter().map(pss).sum());
-            if child.try_wait().is_ok_and(|status| status.is_some()) {
-                break;
+            match child.try_wait().map_err(|error| Error::io("cannot wait for a trial", error))? {
+                Some(status) => break status,
+                None => std::thread::sleep(Duration::from_millis(2)),
             }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        let output = child.wait_with_output().map_err(|error| Error::io("cannot wait for a trial", error))?;
-        if !output.status.success() {
-            return Err(failed(self.executor(), output.status, &output.stderr));
+        };
+        if !status.success() {
+            return Err(failed(self.executor(), status, &contents(&said)?));
         }
         Ok((contents(&results)?, peak))
     }

@@ -16,7 +16,8 @@ const LOOK_AHEAD: usize = 64;
 pub fn decode(text: &[u8], limit: usize, rows: &mut Vec<[u64; 2]>) -> Decoded {
     let mut decoded = Decoded::default();
     let enough = rows.len() + limit;
-    rows.reserve(limit);
+    // The shortest row, `1,2` and its end, has 4 bytes.
+    rows.reserve(limit.min(text.len() / 4 + 1));
     while rows.len() < enough && decoded.bytes < text.len() {
         if let Some((row, length)) = plain_row(&text[decoded.bytes..]) {
             rows.push(row);

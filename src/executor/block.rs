@@ -47,8 +47,7 @@ pub trait MapPickles {
     fn map_pickles(&mut self, task: &[u8], reply: &mut Vec<u8>) -> Result<(), Error>;
 
     /// In the parent: unpickles the list of outputs of the rows in `block` and appends their results, of which each
-    /// must fit into `room`; answers with the lines that these rows have, and what is wrong with the output after them,
-    /// if that cannot be encoded.
+    /// must fit into `room`; answers, where an output cannot be encoded, with the lines before its row and what is wrong.
     ///
     /// # Errors
     /// When these bytes are no such list.
@@ -58,7 +57,7 @@ pub trait MapPickles {
         block: &[u8],
         room: &mut [u8],
         results: &mut Vec<u8>,
-    ) -> Result<(usize, Option<String>), Error>;
+    ) -> Result<Option<(usize, String)>, Error>;
 }
 
 /// How rows and outputs lie in blocks.
@@ -172,11 +171,8 @@ impl<K: Kernel, F: Form<K>> MapBlock for Hand<'_, '_, K, F> {
             let block = &input[outcome.consumed..];
             let (rows, decoded) = form.rows(kernel, block, BATCH, &mut self.rows);
             lap(Step::Take);
-            assert!(decoded.bytes > 0 || decoded.bad.is_some(), "the kernel decodes nothing of what is there");
-            self.outputs.clear();
-            kernel.map_rows(rows, &mut self.outputs);
-            lap(Step::Run);
-            assert_eq!(self.outputs.len(), rows.len(), "the kernel has not one output for each row");
+            check_progress(&decoded);
+            map_rows(*kernel, rows, &mut self.outputs);
             let encoded = form.encode(kernel, &self.outputs, &mut room[outcome.results..]);
             lap(Step::Merge);
             outcome.results += encoded.bytes;
@@ -206,6 +202,19 @@ impl<K: Kernel, F: Form<K>> MapBlock for Hand<'_, '_, K, F> {
     }
 }
 
+/// A kernel that decodes nothing and says nothing would be asked for ever.
+fn check_progress(decoded: &Decoded) {
+    assert!(decoded.bytes > 0 || decoded.bad.is_some(), "the kernel decodes nothing of what is there");
+}
+
+/// The outputs of these rows, and of no others.
+fn map_rows<K: Kernel>(kernel: &K, rows: &[K::Row], outputs: &mut Vec<K::Output>) {
+    outputs.clear();
+    kernel.map_rows(rows, outputs);
+    assert_eq!(outputs.len(), rows.len(), "the kernel has not one output for each row");
+    lap(Step::Run);
+}
+
 /// Puts a report behind the results. Where there is no room for it, the block's first part is handed over without it:
 /// its row then comes first in the rest of the block, with all of the region for the report.
 fn report(outcome: &mut Outcome, what: &str, room: &mut [u8]) {
@@ -221,6 +230,7 @@ fn report(outcome: &mut Outcome, what: &str, room: &mut [u8]) {
 impl<K: Kernel, F: Form<K>> MapPickles for Hand<'_, '_, K, F> {
     fn pickle_rows(&mut self, block: &[u8], limit: usize, task: &mut Vec<u8>) -> Result<(usize, Decoded), Error> {
         let (rows, decoded) = self.mapping.form.rows(self.mapping.kernel, block, limit, &mut self.rows);
+        check_progress(&decoded);
         lap(Step::Take);
         let pickled = serde_pickle::to_writer(task, &rows, SerOptions::new());
         pickled.map_err(|error| Error::usage(format!("the rows cannot be pickled: {error}")))?;
@@ -232,9 +242,7 @@ impl<K: Kernel, F: Form<K>> MapPickles for Hand<'_, '_, K, F> {
         let rows: Vec<K::Row> =
             unpickle(task).map_err(|error| Error::usage(format!("the rows cannot be unpickled: {error}")))?;
         lap(Step::Unpickle);
-        self.outputs.clear();
-        self.mapping.kernel.map_rows(&rows, &mut self.outputs);
-        lap(Step::Run);
+        map_rows(self.mapping.kernel, &rows, &mut self.outputs);
         serde_pickle::to_writer(reply, &self.outputs, SerOptions::new())
             .map_err(|error| Error::usage(format!("the outputs cannot be pickled: {error}")))?;
         lap(Step::PickleResult);
@@ -247,7 +255,7 @@ impl<K: Kernel, F: Form<K>> MapPickles for Hand<'_, '_, K, F> {
         block: &[u8],
         room: &mut [u8],
         results: &mut Vec<u8>,
-    ) -> Result<(usize, Option<String>), Error> {
+    ) -> Result<Option<(usize, String)>, Error> {
         let outputs: Vec<K::Output> =
             unpickle(reply).map_err(|error| Error::usage(format!("the outputs cannot be unpickled: {error}")))?;
         lap(Step::UnpickleResult);
@@ -258,11 +266,11 @@ impl<K: Kernel, F: Form<K>> MapPickles for Hand<'_, '_, K, F> {
             done += encoded.outputs;
             let too_long = (encoded.outputs == 0).then(|| TOO_LONG.to_string());
             if let Some(bad) = encoded.bad.or(too_long) {
-                return Ok((self.lines_before(block, done), Some(bad)));
+                return Ok(Some((self.lines_before(block, done), bad)));
             }
         }
         lap(Step::Merge);
-        Ok((memchr::memchr_iter(b'\n', block).count(), None))
+        Ok(None)
     }
 }
 #[cfg(test)]

@@ -63,6 +63,11 @@ pub struct Children {
 }
 
 impl Children {
+    /// Descriptors that are readable when their worker has ended.
+    pub fn exits(&self) -> impl Iterator<Item = (u32, BorrowedFd<'_>)> {
+        self.processes.iter().map(|process| (process.worker, process.exit.as_fd()))
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.processes.len()
@@ -120,7 +125,7 @@ impl Children {
         Ok(deaths)
     }
 
-    /// Waits for the end of a worker that is about to go, or goes.
+    /// Waits for the end of a worker that has ended, or has closed its socket and is about to end.
     ///
     /// # Errors
     /// When there is no such worker any more.

@@ -73,7 +73,7 @@ pub struct Job<'a> {
     pub stop: &'a OwnedFd,
     /// How many workers there may be, from 1 to [`MAX_JOBS`].
     pub jobs: usize,
-    /// How many bytes a block has at most, from [`MIN_BLOCK_SIZE`] to [`MAX_BLOCK_SIZE`].
+    /// How many bytes a block has at most, up to [`MAX_BLOCK_SIZE`].
     pub block_size: usize,
     /// How many rows a task of the `pickle` executor has at most; a task does not span blocks.
     pub chunk_size: usize,
@@ -81,7 +81,7 @@ pub struct Job<'a> {
 
 /// More workers than any machine that we know has processors.
 pub const MAX_JOBS: usize = 4096;
-/// A block must hold a row, and a row of two 64-bit integers with blanks has up to this many bytes.
+/// For text: a block must hold a row, and a row of two 64-bit integers with blanks has up to this many bytes.
 pub const MIN_BLOCK_SIZE: usize = 64;
 /// Measures in a slot have 32 bits.
 pub const MAX_BLOCK_SIZE: usize = 1 << 30;

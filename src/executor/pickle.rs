@@ -16,15 +16,15 @@ use crate::steps::{self, Nanos, STEPS, Step, lap};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, socketpair};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socketpair};
 use std::collections::HashMap;
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError};
 use std::thread;
 
 pub struct Pickle;
 
-/// Tasks under way with each worker: one that it works on and one that waits, as `ProcessPoolExecutor` queues one more
-/// than it has workers.
+/// Tasks under way with each worker: one that it works on and one that waits. (`ProcessPoolExecutor` has one queue for
+/// all its workers, with one task more than there are of them: where rows are uneven, that shares them out better.)
 const TASKS_PER_WORKER: usize = 2;
 /// Tasks whose outputs wait for those before them.
 const TASKS_UNMERGED: usize = 16;
@@ -58,6 +58,7 @@ impl Execute for Pickle {
             let feeding = move || feeder.feed(source, idle, told);
             let feeding = thread::Builder::new().name("feeder".into()).spawn_scoped(scope, feeding);
             feeding.map_err(|error| Error::io("cannot start a thread", error))?;
+            let _end = HangUpOnDrop { stop, sockets: &sockets };
             let mut collector = Collector {
                 sockets: &sockets,
                 bell: &bell,
@@ -66,22 +67,43 @@ impl Execute for Pickle {
                 room: vec![0; block_size + REPORT_ROOM],
                 partial: sockets.iter().map(|_| vec![]).collect(),
                 waiting: HashMap::new(),
+                dead: vec![],
+                buffer: vec![0; 1 << 16],
             };
-            let collected = collector.collect(sink, order, free);
-            // The feeder may be waiting for input, or in the middle of a task to a worker that listens no more.
-            ring_bell(stop);
-            let farewell = collected.and_then(|()| collector.say_farewell());
-            for socket in &sockets {
-                let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
-            }
-            farewell
+            collector.collect(sink, order, free)?;
+            collector.say_farewell()
         })
+    }
+}
+
+/// Ends the run for the feeder, which may be waiting for input, or in the middle of a task to a worker that does not
+/// listen any more.
+struct HangUpOnDrop<'a> {
+    stop: &'a OwnedFd,
+    sockets: &'a [OwnedFd],
+}
+
+impl Drop for HangUpOnDrop<'_> {
+    fn drop(&mut self) {
+        ring_bell(self.stop);
+        for socket in self.sockets {
+            let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+        }
+    }
+}
+
+/// Tells the collector that the feeder has ended, by a panic too.
+struct RingOnDrop<'a>(&'a OwnedFd);
+
+impl Drop for RingOnDrop<'_> {
+    fn drop(&mut self) {
+        ring_bell(self.0);
     }
 }
 
 /// What the feeder tells the collector, in input order.
 enum Next {
-    Task { input: usize, text: Vec<u8>, report: Option<String> },
+    Task { worker: usize, input: usize, text: Vec<u8>, lines: usize, report: Option<String> },
     End(Ending),
 }
 
@@ -96,6 +118,9 @@ struct Feeder<'a> {
 impl Feeder<'_> {
     /// Sends all of the source to whichever worker is free, until it ends or nobody listens any more.
     fn feed(&self, source: &mut dyn Source, idle: Receiver<usize>, told: SyncSender<Next>) {
+        // Dropped last, when there is nothing more to be told.
+        let _bell = RingOnDrop(self.bell);
+        let told = told;
         let mut buffer = vec![0; self.block_size];
         let mut pickler = self.kernel.pickler();
         let mut number = 0;
@@ -110,7 +135,6 @@ impl Feeder<'_> {
             }
         };
         let _ = told.send(Next::End(ending));
-        ring_bell(self.bell);
         lap(Step::Take);
     }
 
@@ -135,13 +159,15 @@ impl Feeder<'_> {
             rest = after;
             let worker = idle.recv().ok()?;
             let is_last = decoded.bad.is_some();
-            let next = Next::Task { input: block.input, text: text.to_vec(), report: decoded.bad };
-            told.send(next).ok()?;
-            seal(&mut task, *number);
+            if let Err(error) = seal(&mut task, *number) {
+                return Some(Err(error));
+            }
+            let (input, text, lines, report) = (block.input, text.to_vec(), decoded.lines, decoded.bad);
+            told.send(Next::Task { worker, input, text, lines, report }).ok()?;
+            lap(Step::Take);
             *number += 1;
             send(&self.sockets[worker], &task).ok()?;
             steps::count_copied(task.len());
-            ring_bell(self.bell);
             lap(Step::Send);
             if is_last {
                 return None;
@@ -161,6 +187,9 @@ struct Collector<'a> {
     partial: Vec<Vec<u8>>,
     /// Replies that wait for those before them.
     waiting: HashMap<u64, Vec<u8>>,
+    /// Workers that have ended, or listen no more.
+    dead: Vec<usize>,
+    buffer: Vec<u8>,
 }
 
 impl Collector<'_> {
@@ -171,65 +200,93 @@ impl Collector<'_> {
         let mut results = vec![];
         loop {
             if next.is_none() {
-                next = order.try_recv().ok();
+                next = match order.try_recv() {
+                    Ok(next) => Some(next),
+                    Err(TryRecvError::Empty) => None,
+                    // The feeder has panicked, which the scope passes on.
+                    Err(TryRecvError::Disconnected) => return Ok(()),
+                };
             }
             match next.take() {
                 Some(Next::End(ending)) => return sink.end(ending),
-                Some(Next::Task { input, text, report }) => match self.waiting.remove(&number) {
+                Some(Next::Task { worker, input, text, lines, report }) => match self.waiting.remove(&number) {
                     Some(reply) => {
                         number += 1;
                         results.clear();
-                        let unpickled = self.pickler.unpickle_outputs(&reply, &text, &mut self.room, &mut results);
-                        let (lines, bad) = unpickled?;
-                        let report = bad.or(report).unwrap_or_default();
+                        let bad = self.pickler.unpickle_outputs(&reply, &text, &mut self.room, &mut results)?;
+                        let (lines, report) = bad.unwrap_or((lines, report.unwrap_or_default()));
                         sink.write(input, lines, &results, report.as_bytes())?;
                         lap(Step::Merge);
                         continue;
                     }
-                    None => next = Some(Next::Task { input, text, report }),
+                    // What the dead one had is lost, and all after that; what others have before that is not.
+                    None if self.dead.contains(&worker) => return Err(self.broken_by(worker)),
+                    None => next = Some(Next::Task { worker, input, text, lines, report }),
                 },
-                None => {}
+                None => {
+                    if let Some(&worker) = self.dead.first() {
+                        return Err(self.broken_by(worker));
+                    }
+                }
             }
             self.receive(&free)?;
         }
     }
 
-    /// Waits until there are bytes from a worker, or news from the feeder, and takes them in.
+    /// Waits until there are bytes from a worker, the end of one, or news from the feeder, and takes them in.
     fn receive(&mut self, free: &Sender<usize>) -> Result<(), Error> {
+        let is_alive = |worker: &usize| !self.dead.contains(worker);
+        let alive: Vec<usize> = (0..self.sockets.len()).filter(is_alive).collect();
+        let exits: Vec<_> = self.children.exits().filter(|(worker, _)| is_alive(&(*worker as usize))).collect();
         let mut fds = vec![PollFd::new(self.bell, PollFlags::IN)];
-        fds.extend(self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)));
+        fds.extend(alive.iter().map(|&worker| PollFd::new(&self.sockets[worker], PollFlags::IN)));
+        fds.extend(exits.iter().map(|(_, exit)| PollFd::new(exit, PollFlags::IN)));
         let polled = rustix::io::retry_on_intr(|| poll(&mut fds, None));
         polled.map_err(|error| Error::io("cannot watch the workers", error.into()))?;
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let (talking, ended) = ready[1..].split_at(alive.len());
+        let ended: Vec<usize> =
+            exits.iter().zip(ended).filter(|(_, ended)| **ended).map(|((worker, _), _)| *worker as usize).collect();
         if ready[0] {
             let _ = rustix::io::read(self.bell, &mut [0; 8]);
         }
-        for worker in (0..self.sockets.len()).filter(|worker| ready[worker + 1]) {
-            self.take_in(worker)?;
-            while let Some((number, reply)) = split_frame(&mut self.partial[worker]) {
-                self.waiting.insert(number, reply);
-                // The feeder is gone when the input has ended.
-                let _ = free.send(worker);
-            }
+        for (&worker, _) in alive.iter().zip(talking).filter(|(_, talking)| **talking) {
+            self.take_in(worker, free);
+        }
+        for worker in ended {
+            // Its last words may have come since.
+            self.take_in(worker, free);
+            self.dead.push(worker);
         }
         lap(Step::Receive);
         Ok(())
     }
 
-    fn take_in(&mut self, worker: usize) -> Result<(), Error> {
-        let mut buffer = [0; 1 << 16];
-        match rustix::io::retry_on_intr(|| rustix::io::read(&self.sockets[worker], &mut buffer)) {
-            Ok(count) if count > 0 => {
-                self.partial[worker].extend_from_slice(&buffer[..count]);
-                steps::count_copied(count);
-                Ok(())
+    /// Takes in all that has come from a worker.
+    fn take_in(&mut self, worker: usize, free: &Sender<usize>) {
+        loop {
+            match rustix::net::recv(&self.sockets[worker], &mut self.buffer[..], RecvFlags::DONTWAIT) {
+                Ok((count, _)) if count > 0 => {
+                    self.partial[worker].extend_from_slice(&self.buffer[..count]);
+                    steps::count_copied(count);
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                _ => {
+                    self.dead.push(worker);
+                    break;
+                }
             }
-            _ => Err(self.broken(worker)),
+        }
+        while let Some((number, reply)) = split_frame(&mut self.partial[worker]) {
+            self.waiting.insert(number, reply);
+            // The feeder is gone when the input has ended.
+            let _ = free.send(worker);
         }
     }
 
-    /// The error for a worker whose socket has closed.
-    fn broken(&mut self, worker: usize) -> Error {
+    /// The error for a worker that has ended.
+    fn broken_by(&mut self, worker: usize) -> Error {
         match self.children.reap(worker as u32) {
             Ok(death) => Error::workers(format!(
                 "worker {worker} (pid {}) {} and has broken the pool: the rows it had been sent are lost; all results \
@@ -252,7 +309,10 @@ impl Collector<'_> {
                 match split_frame(&mut self.partial[worker]) {
                     Some((FAREWELL, nanos)) => break nanos,
                     Some(_) => {}
-                    None => self.take_in(worker)?,
+                    None => match rustix::io::retry_on_intr(|| rustix::io::read(socket, &mut self.buffer[..])) {
+                        Ok(count) if count > 0 => self.partial[worker].extend_from_slice(&self.buffer[..count]),
+                        _ => return Err(self.broken_by(worker)),
+                    },
                 }
             };
             let (nanos, _) = nanos.as_chunks::<8>();
@@ -279,7 +339,7 @@ pub fn serve(socket: OwnedFd, pickler: &mut dyn MapPickles) -> Result<(), Error>
             reply.clear();
             reply.resize(HEADER, 0);
             pickler.map_pickles(&task, &mut reply)?;
-            seal(&mut reply, number);
+            seal(&mut reply, number)?;
             if send(&socket, &reply).is_err() {
                 return Ok(());
             }
@@ -295,17 +355,19 @@ pub fn serve(socket: OwnedFd, pickler: &mut dyn MapPickles) -> Result<(), Error>
         let mut farewell = vec![0; HEADER];
         farewell.extend(steps::take().map(u64::to_le_bytes).as_flattened());
         debug_assert_eq!(farewell.len(), HEADER + 8 * STEPS);
-        seal(&mut farewell, FAREWELL);
+        seal(&mut farewell, FAREWELL)?;
         let _ = send(&socket, &farewell);
     }
     Ok(())
 }
 
 /// Writes the header before a pickle that leaves room for it.
-fn seal(frame: &mut [u8], number: u64) {
-    let length = (frame.len() - HEADER) as u32;
+fn seal(frame: &mut [u8], number: u64) -> Result<(), Error> {
+    let too_long = |_| Error::usage("a task is longer than 4 GiB as a pickle; use a smaller --chunk-size");
+    let length = u32::try_from(frame.len() - HEADER).map_err(too_long)?;
     frame[..4].copy_from_slice(&length.to_le_bytes());
     frame[4..HEADER].copy_from_slice(&number.to_le_bytes());
+    Ok(())
 }
 
 /// The first whole frame, taken off the front: its number and its pickle.
@@ -346,7 +408,7 @@ mod tests {
         let gcd = Gcd::default();
         let kernel = Mapping::new(&gcd, Text);
         let rows = b"12,18\n0,7\n2147483647,2147483648\n18446744073709551615,9223372036854775808\n1,2\n";
-        let mut source = memory::Records { bytes: rows, size: rows.len() };
+        let mut source = memory::Records { bytes: rows, size: rows.len(), block_rows: 1 };
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
         let (told, order) = mpsc::sync_channel(9);
         let (free, idle) = mpsc::channel();
@@ -383,7 +445,7 @@ print(tasks)";
     fn frames_are_taken_off_only_when_whole() {
         let mut frame = vec![0; HEADER];
         frame.extend(b"pickle");
-        seal(&mut frame, 7);
+        seal(&mut frame, 7).unwrap();
         let mut bytes = vec![];
         for &byte in &frame {
             assert_eq!(split_frame(&mut bytes), None);

@@ -87,7 +87,8 @@ fn join(mark: &Mark, kernel: &dyn MapBlocks) -> Result<(), Error> {
     }
 }
 
-fn not_for_you() -> Error {
+/// What a process is told that has the mark of a worker and is none, or not for this.
+pub fn not_for_you() -> Error {
     Error::usage(format!("the environment variable {MARK} is for worker processes only; unset it"))
 }
 
@@ -96,6 +97,7 @@ fn share(stdin: OwnedFd, worker: u32, kernel: &dyn MapBlocks) -> Result<(), Erro
     let mut mapper = kernel.mapper();
     segment.ring().report_up();
     steps::lap(Step::Import);
+    hand_in_steps(&segment);
     work(&segment, worker, &mut *mapper);
     Ok(())
 }
@@ -116,12 +118,16 @@ pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock) {
         }
         let (input, room) = segment.work(&mut claim);
         let outcome = mapper.map_block(input, room);
+        hand_in_steps(segment);
         ring.finish(claim, outcome);
         done.signal();
-        if steps::is_timing() && segment.is_shared() {
-            steps::lap(Step::Merge);
-            ring.add_steps(steps::take());
-        }
     }
     filled.signal();
+}
+
+/// Before the block is done, since the run may be over then, and this process with it.
+fn hand_in_steps(segment: &Segment) {
+    if steps::is_timing() && segment.is_shared() {
+        segment.ring().add_steps(steps::take());
+    }
 }

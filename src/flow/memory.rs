@@ -9,6 +9,8 @@ pub struct Records<'a> {
     pub bytes: &'a [u8],
     /// Bytes of each.
     pub size: usize,
+    /// How many a block has at most.
+    pub block_rows: usize,
 }
 
 impl Source for Records<'_> {
@@ -19,7 +21,8 @@ impl Source for Records<'_> {
         if self.size > buffer.len() {
             return Err(Ending::RowTooLong { input: 0 });
         }
-        let end = self.bytes.len().min(buffer.len() - buffer.len() % self.size);
+        let rows = self.block_rows.min(buffer.len() / self.size);
+        let end = self.bytes.len().min(rows * self.size);
         let (block, rest) = self.bytes.split_at(end);
         buffer[..end].copy_from_slice(block);
         self.bytes = rest;

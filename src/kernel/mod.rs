@@ -27,6 +27,7 @@ use serde::{Serialize, de::DeserializeOwned};
 /// ```
 pub trait Kernel: Sync {
     /// What a row is read into. Fields of the row beyond those of this type are not looked at.
+    /// The `pickle` executor knows no integers of 128 bits.
     type Row: Serialize + DeserializeOwned;
     /// What a row is mapped to.
     type Output: Serialize + DeserializeOwned;
