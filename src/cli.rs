@@ -12,6 +12,7 @@ use crate::kernel::Kernel;
 use crate::output::Output;
 use clap::{Args, FromArgMatches};
 use rustix::fd::AsFd;
+use rustix::fs::FileType;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -101,8 +102,8 @@ impl Options {
     }
 
     fn compare<K: Kernel>(self, mapping: &Mapping<K, Text>, kernel: &impl Kernel) -> Result<(), Error> {
-        let is_without_input = self.files.is_empty() && io::stdin().is_terminal();
-        let is_stdin = self.files.is_empty();
+        // A terminal or /dev/null; an empty pipe is more likely to be an accident.
+        let is_without_input = self.files.is_empty() && is_character_device(&io::stdin());
         let inputs = if is_without_input { vec![] } else { inputs(self.files) };
         let names: Vec<String> = inputs.iter().map(Input::name).collect();
         let plot = self.plot.as_deref().map(Output::file).transpose()?;
@@ -128,12 +129,9 @@ impl Options {
             block_size: self.block_size,
             chunk_size: self.chunk_size,
         };
-        if workload.rows.is_empty() {
-            if !is_stdin {
-                return Err(Error::usage("there are no rows to compare with"));
-            }
+        if is_without_input {
             const ROWS: u64 = 1_000_000;
-            workload.name = "a workload made for this".to_string();
+            workload.name = "the kernel's own sample".to_string();
             for number in 0..ROWS {
                 let row = kernel.sample(number);
                 let no_sample = || Error::usage("this kernel has no rows of its own to compare with: give it a FILE");
@@ -221,13 +219,17 @@ impl Source for Copied<'_> {
 /// }
 /// ```
 pub fn filter<K: Kernel>(about: &'static str, kernel: &K) -> ExitCode {
-    let command =
-        Options::augment_args(clap::Command::new(program()).about(about).after_help(EXIT_STATUS).max_term_width(100));
+    let command = Options::augment_args(clap::Command::new(program()));
+    let command = command.about(about).long_about(None).after_help(EXIT_STATUS).max_term_width(100);
     // Usage errors exit with 2 in here, --help with 0.
     match Options::from_arg_matches(&command.get_matches()) {
         Ok(options) => options.run(kernel),
         Err(error) => error.exit(),
     }
+}
+
+fn is_character_device(file: &impl AsFd) -> bool {
+    rustix::fs::fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice)
 }
 
 fn inputs(files: Vec<PathBuf>) -> Vec<Input> {

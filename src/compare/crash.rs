@@ -76,10 +76,10 @@ fn try_one(trial: Trial, input: &File, expected: usize) -> Result<Crash, Error> 
     let written = lines(&contents(&results)?);
     let noticed = contents(&said)?.windows(7).any(|word| word == b"SIGKILL");
     let outcome = match (victim, status.code()) {
-        (None, _) => "over before it could be killed",
-        (_, Some(0)) if written == expected && has_workers && noticed => "block redone by another worker; nothing lost",
-        (_, Some(0)) => "over before it was missed",
-        (_, Some(_)) => "pool broken; the rest is lost",
+        (None, _) => "over too soon",
+        (_, Some(0)) if written == expected && has_workers && noticed => "block redone",
+        (_, Some(0)) => "over too soon",
+        (_, Some(_)) => "pool broken",
         (_, None) => "whole program gone",
     };
     Ok(Crash {

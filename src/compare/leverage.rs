@@ -73,16 +73,22 @@ pub fn measure(rows: &[u8], jobs: usize, most: (usize, usize)) -> Result<Leverag
     Ok(Leverage { work, times: times.into(), transport, pays_above, sentence })
 }
 
-/// The work from which `times` stays below the work itself, which is what `serial` takes: between the two measured
-/// points on either side, by a straight line between logarithms.
+/// The work from which `times` is below the work itself, which is what `serial` takes: where the fewest of the measured
+/// points are on the wrong side, since some point always suffers from what else the machine does; and there by a
+/// straight line between logarithms.
 fn crossing(work: &[f64], times: &[f64]) -> Option<f64> {
     let gain: Vec<f64> = work.iter().zip(times).map(|(work, time)| (work / time).ln()).collect();
-    match gain.iter().rposition(|&gain| gain <= 0.0) {
-        None => Some(work[0]),
-        Some(last) if last + 1 == gain.len() => None,
-        Some(last) => {
-            let part = -gain[last] / (gain[last + 1] - gain[last]);
-            Some((work[last].ln() + part * (work[last + 1] / work[last]).ln()).exp())
+    let wins = |gain: &&f64| **gain > 0.0;
+    let wrong = |from: &usize| {
+        gain[..*from].iter().filter(wins).count() + gain[*from..].len() - gain[*from..].iter().filter(wins).count()
+    };
+    match (0..=gain.len()).min_by_key(wrong)? {
+        0 => Some(work[0]),
+        from if from == gain.len() => None,
+        from => {
+            // The point before is a loss and this one a win, or another place would have fewer on the wrong side.
+            let part = -gain[from - 1] / (gain[from] - gain[from - 1]);
+            Some((work[from - 1].ln() + part * (work[from] / work[from - 1]).ln()).exp())
         }
     }
 }
@@ -117,8 +123,12 @@ mod tests {
         assert_eq!(crossing(&work, &[2.0, 20.0, 200.0]), None);
         let crossed = crossing(&work, &[2.0, 20.0, 50.0]).unwrap();
         assert!((crossed - 1000f64.sqrt()).abs() < 1e-9, "{crossed}");
-        // A lucky run at little work does not count when more work is slower again.
-        assert!(crossing(&work, &[0.9, 20.0, 50.0]).unwrap() > 10.0);
+        // One point that something else disturbed does not count.
+        let work = [1.0, 10.0, 100.0, 1000.0, 10_000.0];
+        assert_eq!(crossing(&work, &[0.5, 5.0, 50.0, 500.0, 11_000.0]), Some(1.0));
+        assert!(
+            crossing(&work, &[0.9, 20.0, 200.0, 500.0, 5000.0]).is_some_and(|work| (100.0..1000.0).contains(&work))
+        );
     }
 
     #[test]

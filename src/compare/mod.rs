@@ -64,12 +64,41 @@ struct Measured {
 /// The ten steps of Item 41, in nanoseconds of processor time a row.
 #[derive(Serialize)]
 struct Steps {
-    pickle: Vec<f64>,
-    shared: Vec<f64>,
+    steps: Vec<StepCost>,
     /// All the steps together, as a part of the processor time of those runs.
     pickle_part_of_cpu: f64,
     shared_part_of_cpu: f64,
 }
+
+/// One of the ten.
+#[derive(Serialize)]
+struct StepCost {
+    number: usize,
+    name: &'static str,
+    pickle: f64,
+    /// None where sharing does not have the step.
+    shared: Option<f64>,
+}
+
+/// Item 41's account of what a process pool does for each item, in our words, and whether sharing does it too.
+const STEPS: [(&str, bool); 10] = [
+    ("take each item from the input", true),
+    ("serialise it (pickle)", false),
+    ("copy it to the child (socket)", false),
+    ("deserialise it (unpickle)", false),
+    ("make the function ready in the child", true),
+    ("run the function", true),
+    ("serialise the result (pickle)", false),
+    ("copy it back (socket)", false),
+    ("deserialise it (unpickle)", false),
+    ("merge the results in order", true),
+];
+
+/// What the runs whose steps are timed take on one processor, in seconds, with the rows repeated as often as that needs:
+/// what lies before and after the steps must not count for much.
+const TIMED: f64 = 0.3;
+/// The most that is repeated.
+const MOST_ROWS: usize = 10_000_000;
 
 /// Compares, and says what was found: as JSON, or as tables for a person, and as a plot where that is asked for.
 ///
@@ -101,8 +130,7 @@ fn longest_row(rows: &[u8]) -> usize {
 impl Report {
     fn of(workload: Workload) -> Result<Self, Error> {
         let input = in_memory(&workload.rows)?;
-        let rows = memchr::memchr_iter(b'\n', &workload.rows).count().max(1);
-        let peaks = agree(&input)?;
+        let (rows, peaks) = agree(&input)?;
         let mut walls = [const { vec![] }; 4];
         let mut cpus = [const { vec![] }; 4];
         for _ in 0..RUNS {
@@ -112,9 +140,19 @@ impl Report {
                 cpus[at].push(outcome.cpu);
             }
         }
-        let (pickle, copied, pickle_part_of_cpu) = steps_of(Executor::Pickle, &input, rows)?;
-        let (shared, _, shared_part_of_cpu) = steps_of(Executor::Shared, &input, rows)?;
         let serial = median(walls[0].clone()).as_secs_f64();
+        let lines = memchr::memchr_iter(b'\n', &workload.rows).count();
+        let times = ((TIMED / serial).ceil() as usize).min(MOST_ROWS / lines).max(1);
+        let repeated = in_memory(&repeated(&workload.rows, times * lines).0)?;
+        let (pickle, copied, pickle_part_of_cpu) = steps_of(Executor::Pickle, &repeated, times * rows)?;
+        let (shared, _, shared_part_of_cpu) = steps_of(Executor::Shared, &repeated, times * rows)?;
+        let step = |(at, (name, is_shared)): (usize, (&'static str, bool))| StepCost {
+            number: at + 1,
+            name,
+            pickle: pickle[at],
+            shared: is_shared.then_some(shared[at]),
+        };
+        let steps = STEPS.into_iter().enumerate().map(step).collect();
         let measured = |(at, executor): (usize, Executor)| {
             let seconds = median(walls[at].clone()).as_secs_f64();
             Measured {
@@ -130,7 +168,7 @@ impl Report {
         let executors = Executor::ALL.into_iter().enumerate().map(measured).collect();
         Ok(Report {
             executors,
-            steps: Steps { pickle, shared, pickle_part_of_cpu, shared_part_of_cpu },
+            steps: Steps { steps, pickle_part_of_cpu, shared_part_of_cpu },
             leverage: leverage::measure(&workload.rows, workload.jobs, (workload.block_size, workload.chunk_size))?,
             crashes: crash::try_all(&workload.rows, workload.jobs)?,
             workload: workload.name,
@@ -142,9 +180,13 @@ impl Report {
     }
 }
 
-/// The most memory that each executor took, once all have given the same results.
-fn agree(input: &File) -> Result<Vec<u64>, Error> {
+/// How many results there are, and the most memory that each executor took, once all have given the same.
+fn agree(input: &File) -> Result<(usize, Vec<u64>), Error> {
     let (expected, peak) = Trial::new(Executor::Serial, 0).results(input)?;
+    let rows = memchr::memchr_iter(b'\n', &expected).count();
+    if rows == 0 {
+        return Err(Error::usage("there are no rows to compare with"));
+    }
     let mut peaks = vec![peak];
     for executor in &Executor::ALL[1..] {
         let (results, peak) = Trial::new(*executor, 0).results(input)?;
@@ -153,7 +195,7 @@ fn agree(input: &File) -> Result<Vec<u64>, Error> {
         }
         peaks.push(peak);
     }
-    Ok(peaks)
+    Ok((rows, peaks))
 }
 
 /// Nanoseconds a row by step, bytes copied a row, and the steps' part of the processor time.

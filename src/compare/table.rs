@@ -1,27 +1,11 @@
 //! A comparison as tables, as wide as the terminal.
 
 use crate::compare::Report;
+use crate::compare::crash::Crash;
 use crate::compare::leverage::short;
 use rustix::termios::tcgetwinsize;
 use std::fmt::Write;
 use std::io::IsTerminal;
-
-/// Item 41's account of what a process pool does for each item, in our words.
-const STEPS: [&str; 10] = [
-    "take each item from the input",
-    "serialise it (pickle)",
-    "copy it to the child (socket)",
-    "deserialise it (unpickle)",
-    "make the function ready in the child",
-    "run the function",
-    "serialise the result (pickle)",
-    "copy it back (socket)",
-    "deserialise it (unpickle)",
-    "merge the results in order",
-];
-
-/// Those that sharing does not have.
-const NOT_SHARED: [usize; 6] = [1, 2, 3, 6, 7, 8];
 
 /// The report for a person.
 pub fn text(report: &Report) -> String {
@@ -43,11 +27,11 @@ fn write_all(text: &mut String, report: &Report, width: usize, block: char) -> s
     writeln!(text, "{} rows of {}, {} {workers}", report.rows, report.workload, report.jobs)?;
     writeln!(text, "blocks of {} bytes, tasks of {} rows\n", report.block_size, report.chunk_size)?;
 
-    writeln!(text, "executor   seconds  speed-up     rows/s  cpu s  copied B/row  peak MiB  time")?;
+    writeln!(text, "executor  seconds speed-up     rows/s  cpu s  B/row   MiB  time")?;
     let slowest = report.executors.iter().map(|one| one.seconds).fold(0.0, f64::max);
     for one in &report.executors {
         let fixed = format!(
-            "{:<8} {:>9.3} {:>9.2} {:>10.0} {:>6.2} {:>13.1} {:>9.1}",
+            "{:<8} {:>8.3} {:>8.2} {:>10.0} {:>6.2} {:>6.1} {:>5.1}",
             one.executor,
             one.seconds,
             one.speed_up,
@@ -56,20 +40,21 @@ fn write_all(text: &mut String, report: &Report, width: usize, block: char) -> s
             one.copied_bytes_a_row,
             one.peak_memory_bytes as f64 / f64::from(1 << 20),
         );
-        let room = width.saturating_sub(fixed.len() + 3);
+        let room = width.saturating_sub(fixed.len() + 2);
         writeln!(text, "{fixed}  {}", bar(one.seconds / slowest, room))?;
     }
+    writeln!(text, "B/row: bytes copied between processes. MiB: peak memory (PSS).")?;
 
-    writeln!(text, "\nItem 41's ten steps, in ns of processor time a row             pickle     shared")?;
-    for (at, name) in STEPS.iter().enumerate() {
-        let (pickle, shared) = (report.steps.pickle[at], report.steps.shared[at]);
-        let shared = if NOT_SHARED.contains(&at) { "none".to_string() } else { format!("{shared:.1}") };
-        writeln!(text, "{:>3}  {name:<52} {pickle:>11.1} {shared:>10}", at + 1)?;
+    writeln!(text, "\nItem 41's ten steps, ns of CPU a row            pickle   shared")?;
+    for step in &report.steps.steps {
+        let shared = step.shared.map_or("none".to_string(), |shared| format!("{shared:.1}"));
+        writeln!(text, "{:>3}  {:<40} {:>8.1} {shared:>8}", step.number, step.name, step.pickle)?;
     }
-    let (pickle, shared) = (report.steps.pickle.iter().sum::<f64>(), report.steps.shared.iter().sum::<f64>());
-    writeln!(text, "     {:<52} {pickle:>11.1} {shared:>10.1}", "all of them")?;
+    let pickle: f64 = report.steps.steps.iter().map(|step| step.pickle).sum();
+    let shared: f64 = report.steps.steps.iter().filter_map(|step| step.shared).sum();
+    writeln!(text, "     {:<40} {pickle:>8.1} {shared:>8.1}", "all of them")?;
     let parts = (report.steps.pickle_part_of_cpu * 100.0, report.steps.shared_part_of_cpu * 100.0);
-    writeln!(text, "     {:<52} {:>10.0}% {:>9.0}%", "as a part of the runs' processor time", parts.0, parts.1)?;
+    writeln!(text, "     {:<40} {:>7.0}% {:>7.0}%", "as a part of the runs' processor time", parts.0, parts.1)?;
 
     writeln!(text, "\nµs a row by work a row (what serial takes)")?;
     let names: String = report.leverage.times[1..].iter().map(|(name, _)| format!("{name:>10}")).collect();
@@ -80,19 +65,35 @@ fn write_all(text: &mut String, report: &Report, width: usize, block: char) -> s
         writeln!(text, "{:>10}{row}", short(*work))?;
     }
     let transport = report.leverage.transport[1..].iter().map(|(name, nanos)| format!("{name} {nanos:.0} ns"));
-    writeln!(text, "A row's way there and back: {}.", transport.collect::<Vec<_>>().join(", "))?;
-    writeln!(text, "{}", report.leverage.sentence)?;
+    let transport = format!("A row's way there and back: {}.", transport.collect::<Vec<_>>().join(", "));
+    wrap(text, &transport, width)?;
+    wrap(text, &report.leverage.sentence, width)?;
 
-    writeln!(
-        text,
-        "\nkilled in mid-run (SIGKILL)  outcome                                       status  rows written"
-    )?;
+    writeln!(text, "\nkilled in mid-run (SIGKILL)  outcome                 status  rows written")?;
     for crash in &report.crashes {
-        writeln!(
-            text,
-            "{:<8} {:<19} {:<44} {:>7}  {} of {}",
-            crash.executor, crash.killed, crash.outcome, crash.status, crash.written, crash.rows
-        )?;
+        let Crash { executor, killed, outcome, status, written, rows } = crash;
+        writeln!(text, "{executor:<8} {killed:<19} {outcome:<22} {status:>7}  {written} of {rows}")?;
     }
     Ok(())
+}
+
+/// A line of prose, broken between words.
+fn wrap(text: &mut String, prose: &str, width: usize) -> std::fmt::Result {
+    let mut column = 0;
+    for word in prose.split(' ') {
+        let length = word.chars().count();
+        match column {
+            0 => column = length,
+            _ if column + 1 + length > width => {
+                writeln!(text)?;
+                column = length;
+            }
+            _ => {
+                write!(text, " ")?;
+                column += 1 + length;
+            }
+        }
+        write!(text, "{word}")?;
+    }
+    writeln!(text)
 }

@@ -3,11 +3,13 @@
 use crate::compare::graded::Graded;
 use crate::error::Error;
 use crate::executor::Executor;
+use crate::executor::worker::is_worker;
 use crate::kernel::Kernel;
 use crate::steps::{self, Nanos};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::Write;
@@ -17,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// The environment variable that tells a process what trial it is, as JSON.
 const TRIAL: &str = "PMAPGCD_TRIAL";
+
+const NOT_ONE: &str = "the environment variable PMAPGCD_TRIAL is for --compare only; unset it";
 
 /// What one run does. Input is stdin, and the settings are those of the command line.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug)]
@@ -30,6 +34,8 @@ pub struct Trial {
     accounts: bool,
     /// Steps are timed.
     timed: bool,
+    /// The process that compares.
+    parent: u32,
 }
 
 /// What a run says of itself.
@@ -56,7 +62,7 @@ impl Trial {
     /// A run of this executor with so many turns of extra work for each row.
     pub fn new(executor: Executor, turns: u64) -> Self {
         let executor = Executor::ALL.iter().position(|&known| known == executor).unwrap_or_default();
-        Trial { executor, turns, pieces: None, accounts: true, timed: false }
+        Trial { executor, turns, pieces: None, accounts: true, timed: false, parent: std::process::id() }
     }
 
     /// The same with its steps timed.
@@ -82,8 +88,14 @@ impl Trial {
         let Some(text) = std::env::var_os(TRIAL) else { return Ok(None) };
         let trial: Option<Trial> = serde_json::from_str(&text.to_string_lossy()).ok();
         let trial = trial.filter(|trial| trial.executor < Executor::ALL.len());
-        let not_one = || Error::usage(format!("the environment variable {TRIAL} is for --compare only; unset it"));
-        trial.map(Some).ok_or_else(not_one)
+        // It ends with the comparison, whatever ends that; its workers are bound to it in turn.
+        if let (Some(trial), false) = (&trial, is_worker()) {
+            let _ = set_parent_process_death_signal(Some(Signal::KILL));
+            if getppid().map(|pid| pid.as_raw_nonzero().get() as u32) != Some(trial.parent) {
+                return Err(Error::usage(NOT_ONE));
+            }
+        }
+        trial.map(Some).ok_or_else(|| Error::usage(NOT_ONE))
     }
 
     /// The executor to run.

@@ -76,11 +76,16 @@ fn join(mark: &Mark, kernel: &dyn MapBlocks) -> Result<(), Error> {
     // The signal comes only if the parent dies from here on, so see that it has not yet.
     let bound = set_parent_process_death_signal(Some(Signal::KILL));
     bound.map_err(|error| Error::workers(format!("a worker cannot be bound to its parent's life: {error}")))?;
-    if getppid().map(|pid| pid.as_raw_nonzero().get() as u32) != Some(mark.parent) {
-        return Err(not_for_you());
-    }
     let stdin = std::io::stdin().as_fd().try_clone_to_owned();
     let stdin = stdin.map_err(|error| Error::io("stdin", error))?;
+    if getppid().map(|pid| pid.as_raw_nonzero().get() as u32) != Some(mark.parent) {
+        // Its parent has died just now, or it is no worker at all: what it has for stdin tells.
+        let is_worker = match mark.executor {
+            Executor::Pickle => rustix::net::sockopt::socket_type(&stdin).is_ok(),
+            _ => Segment::attach(stdin).is_ok(),
+        };
+        return if is_worker { Ok(()) } else { Err(not_for_you()) };
+    }
     match mark.executor {
         Executor::Pickle => pickle::serve(stdin, &mut *kernel.pickler()),
         _ => share(stdin, mark.worker, kernel),
