@@ -14,7 +14,7 @@ const GRADES: [f64; 9] = [0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
 const RUN: f64 = 150_000.0;
 /// The work that a row of the workload carries already, at a guess, only to choose how many rows a grade has.
 const LEAST_WORK: f64 = 0.05;
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 /// Blocks and tasks for each worker, at least: enough that their last ones do not end far apart.
 const PIECES: usize = 16;
 
