@@ -1,5 +1,5 @@
-//! The claim protocol under a model checker: every interleaving of a reader, a writer, a supervisor and two workers,
-//! one of which is killed between any two of its atomic operations.
+//! The claim protocol under a model checker: a worker is killed between any two of its atomic operations while another
+//! works, the reader publishes, or the writer and the supervisor put work back.
 //!
 //! `LOOM_MAX_PREEMPTIONS=2 RUSTFLAGS="--cfg loom" cargo test --release --test loom --target-dir target/loom`
 //!

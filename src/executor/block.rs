@@ -33,12 +33,12 @@ pub trait MapBlock {
 
 /// A kernel in the hands of those who share no memory, and so pickle rows and outputs.
 pub trait MapPickles {
-    /// In the parent: pickles at most `limit` rows from the front of a block as a list; answers with how many, and how
+    /// In the parent: pickles at most `limit` rows from the front of a block as a list; answers with how
     /// far they reach.
     ///
     /// # Errors
     /// When the rows have a type that cannot be pickled.
-    fn pickle_rows(&mut self, block: &[u8], limit: usize, task: &mut Vec<u8>) -> Result<(usize, Decoded), Error>;
+    fn pickle_rows(&mut self, block: &[u8], limit: usize, task: &mut Vec<u8>) -> Result<Decoded, Error>;
 
     /// In the worker: unpickles a list of rows, maps it, and pickles the outputs as a list.
     ///
@@ -228,14 +228,14 @@ fn report(outcome: &mut Outcome, what: &str, room: &mut [u8]) {
 }
 
 impl<K: Kernel, F: Form<K>> MapPickles for Hand<'_, '_, K, F> {
-    fn pickle_rows(&mut self, block: &[u8], limit: usize, task: &mut Vec<u8>) -> Result<(usize, Decoded), Error> {
+    fn pickle_rows(&mut self, block: &[u8], limit: usize, task: &mut Vec<u8>) -> Result<Decoded, Error> {
         let (rows, decoded) = self.mapping.form.rows(self.mapping.kernel, block, limit, &mut self.rows);
         check_progress(&decoded);
         lap(Step::Take);
         let pickled = serde_pickle::to_writer(task, &rows, SerOptions::new());
         pickled.map_err(|error| Error::usage(format!("the rows cannot be pickled: {error}")))?;
         lap(Step::Pickle);
-        Ok((rows.len(), decoded))
+        Ok(decoded)
     }
 
     fn map_pickles(&mut self, task: &[u8], reply: &mut Vec<u8>) -> Result<(), Error> {

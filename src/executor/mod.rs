@@ -2,6 +2,7 @@
 
 pub mod block;
 mod children;
+mod frame;
 mod pickle;
 mod run;
 mod serial;

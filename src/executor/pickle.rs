@@ -8,15 +8,16 @@
 use crate::error::Error;
 use crate::executor::block::{MapBlocks, MapPickles};
 use crate::executor::children::Children;
+use crate::executor::frame::{HEADER, seal, send, split_frame};
 use crate::executor::run::{bell, ring_bell};
 use crate::executor::{Execute, Executor, Job};
 use crate::flow::{Block, Ending, Sink, Source};
 use crate::segment::REPORT_ROOM;
 use crate::steps::{self, Nanos, STEPS, Step, lap};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socketpair};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair};
 use std::collections::HashMap;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError};
 use std::thread;
@@ -29,8 +30,6 @@ const TASKS_PER_WORKER: usize = 2;
 /// Tasks whose outputs wait for those before them.
 const TASKS_UNMERGED: usize = 16;
 
-/// A task or its reply on the socket: how long the pickle is, and which task, before the pickle itself.
-const HEADER: usize = 12;
 /// The number of the last reply of a worker: what it measured.
 const FAREWELL: u64 = u64::MAX;
 
@@ -152,7 +151,7 @@ impl Feeder<'_> {
         while !rest.is_empty() {
             let mut task = vec![0; HEADER];
             let decoded = match pickler.pickle_rows(rest, self.chunk_size, &mut task) {
-                Ok((_, decoded)) => decoded,
+                Ok(decoded) => decoded,
                 Err(error) => return Some(Err(error)),
             };
             let (text, after) = rest.split_at(decoded.bytes);
@@ -361,39 +360,6 @@ pub fn serve(socket: OwnedFd, pickler: &mut dyn MapPickles) -> Result<(), Error>
     Ok(())
 }
 
-/// Writes the header before a pickle that leaves room for it.
-fn seal(frame: &mut [u8], number: u64) -> Result<(), Error> {
-    let too_long = |_| Error::usage("a task is longer than 4 GiB as a pickle; use a smaller --chunk-size");
-    let length = u32::try_from(frame.len() - HEADER).map_err(too_long)?;
-    frame[..4].copy_from_slice(&length.to_le_bytes());
-    frame[4..HEADER].copy_from_slice(&number.to_le_bytes());
-    Ok(())
-}
-
-/// The first whole frame, taken off the front: its number and its pickle.
-fn split_frame(bytes: &mut Vec<u8>) -> Option<(u64, Vec<u8>)> {
-    let length = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
-    let number = u64::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
-    if bytes.len() < HEADER + length {
-        return None;
-    }
-    let rest = bytes.split_off(HEADER + length);
-    let mut frame = std::mem::replace(bytes, rest);
-    frame.drain(..HEADER);
-    Some((number, frame))
-}
-
-fn send(socket: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match rustix::net::send(socket.as_fd(), bytes, SendFlags::NOSIGNAL) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -439,20 +405,5 @@ print(tasks)";
             "[(0, [(12, 18), (0, 7)]), (1, [(2147483647, 2147483648), (18446744073709551615, 9223372036854775808)]), \
              (2, [(1, 2)])]\n"
         );
-    }
-
-    #[test]
-    fn frames_are_taken_off_only_when_whole() {
-        let mut frame = vec![0; HEADER];
-        frame.extend(b"pickle");
-        seal(&mut frame, 7).unwrap();
-        let mut bytes = vec![];
-        for &byte in &frame {
-            assert_eq!(split_frame(&mut bytes), None);
-            bytes.push(byte);
-        }
-        bytes.push(9);
-        assert_eq!(split_frame(&mut bytes), Some((7, b"pickle".to_vec())));
-        assert_eq!(bytes, [9]);
     }
 }
