@@ -1,7 +1,7 @@
 //! Each algorithm alone: `cargo bench --bench algorithms`.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use pmapgcd::{Algorithm, Gcd, Kernel};
+use pmapgcd::{Algorithm, Gcd64, Kernel};
 
 fn rows(bits: u32, count: u64) -> Vec<[u64; 2]> {
     let mut state = 41u64;
@@ -21,7 +21,7 @@ fn algorithms(criterion: &mut Criterion) {
             if algorithm == Algorithm::Trial && bits > 12 {
                 continue; // seconds for a row
             }
-            let gcd = Gcd::new(algorithm);
+            let gcd = Gcd64::new(algorithm);
             let mut outputs = vec![];
             group.bench_function(BenchmarkId::from_parameter(format!("{algorithm:?}")), |bencher| {
                 bencher.iter(|| {

@@ -15,6 +15,9 @@ struct Arguments {
     /// What the integers are
     #[arg(long, value_enum, default_value = "small")]
     kind: Kind,
+    /// In the middle of text, some of it quoted, under a header
+    #[arg(long)]
+    amid_text: bool,
     /// Another seed, other rows
     #[arg(long, default_value_t = 41)]
     seed: u64,
@@ -68,10 +71,20 @@ fn main() -> ExitCode {
     let mut random = SplitMix64(arguments.seed);
     let mut output = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let mut digits = itoa::Buffer::new();
+    let (before, after) = if arguments.amid_text {
+        ("\"Smith, J. & sons\",\"12 \"\"High\"\" Street\",2026-11-24,", ",\"checked, signed\",north,\"no remarks\"")
+    } else {
+        ("", "")
+    };
+    if arguments.amid_text {
+        let _ = output.write_all(b"name,address,date,a,b,state,region,remarks\n");
+    }
     let mut row = || -> io::Result<()> {
+        output.write_all(before.as_bytes())?;
         output.write_all(digits.format(arguments.kind.integer(&mut random)).as_bytes())?;
         output.write_all(b",")?;
         output.write_all(digits.format(arguments.kind.integer(&mut random)).as_bytes())?;
+        output.write_all(after.as_bytes())?;
         output.write_all(b"\n")
     };
     match (0..arguments.rows).try_for_each(|_| row()).and_then(|()| output.flush()) {

@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release -q --example item_41`
 
-use pmapgcd::{Algorithm, Error, Executor, Gcd, Pool};
+use pmapgcd::{Algorithm, Error, Executor, Gcd64, Pool};
 use std::process::Command;
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ const NUMBERS: [[u64; 2]; 10] = [
 ];
 
 fn main() -> Result<(), Error> {
-    let gcd = Gcd::new(Algorithm::Trial);
+    let gcd = Gcd64::new(Algorithm::Trial);
     // Before anything else: a worker process comes as far as this, and no further.
     let mut pool = Pool::new(&gcd).jobs(2);
 

@@ -12,6 +12,7 @@ pub struct Error(Box<Kind>);
 #[derive(Debug)]
 enum Kind {
     Row { file: String, line: u64, what: String },
+    BadRows(u64),
     Deaths { file: String, lines: (u64, u64), what: String },
     Workers(String),
     Io { name: String, source: io::Error },
@@ -23,6 +24,10 @@ impl Error {
     /// A row that the kernel cannot take.
     pub(crate) fn row(file: &str, line: u64, what: impl Into<String>) -> Self {
         Self::new(Kind::Row { file: file.into(), line, what: what.into() })
+    }
+    /// Rows that were bad, in a run that went on all the same.
+    pub(crate) fn bad_rows(count: u64) -> Self {
+        Self::new(Kind::BadRows(count))
     }
     /// Rows under which workers keep dying.
     pub(crate) fn deaths(file: &str, lines: (u64, u64), what: String) -> Self {
@@ -48,10 +53,10 @@ impl Error {
         Error(Box::new(kind))
     }
 
-    /// The exit status that a filter ends with: 1 for a bad row, 3 for workers that keep dying, else 2.
+    /// The exit status that a filter ends with: 1 for bad rows, 3 for workers that keep dying, else 2.
     pub fn exit_status(&self) -> u8 {
         match *self.0 {
-            Kind::Row { .. } => 1,
+            Kind::Row { .. } | Kind::BadRows(_) => 1,
             Kind::Deaths { .. } | Kind::Workers(_) => 3,
             Kind::Io { .. } | Kind::Usage(_) | Kind::BrokenPipe => 2,
         }
@@ -67,6 +72,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Kind::Row { file, line, what } => write!(f, "{file}:{line}: {what}"),
+            Kind::BadRows(1) => f.write_str("1 bad row"),
+            Kind::BadRows(count) => write!(f, "{count} bad rows"),
             Kind::Deaths { file, lines: (first, last), what } if first == last => write!(f, "{file}:{first}: {what}"),
             Kind::Deaths { file, lines: (first, last), what } => write!(f, "{file}:{first}-{last}: {what}"),
             Kind::Workers(what) | Kind::Usage(what) => f.write_str(what),

@@ -25,9 +25,11 @@ mod segment;
 mod steps;
 
 pub use cli::{Options, filter};
+pub use csv::{Format, record::Record};
 pub use error::Error;
 pub use executor::Executor;
-pub use kernel::{Decoded, Encoded, Function, Kernel, gcd::Algorithm, gcd::Gcd};
+pub use kernel::gcd::{Algorithm, Divisors, Gcd, Gcd64, Pairs};
+pub use kernel::{Batch, BatchKernel, Function, Kernel, Written, Wrong};
 pub use pool::Pool;
 
 /// The examples of the README are compiled.

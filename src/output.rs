@@ -87,11 +87,7 @@ impl Output {
     /// # Errors
     /// When the target of this output, or the file that stdout goes to, is one of the inputs.
     pub fn is_none_of(&self, inputs: &[Input]) -> Result<(), Error> {
-        let target = match &self.place {
-            None => self.file.metadata(),
-            Some(Place::Unnamed(target) | Place::Named(_, target)) => fs::metadata(target),
-        };
-        let Ok(target) = target else { return Ok(()) };
+        let Ok(target) = self.target().map_or_else(|| self.file.metadata(), fs::metadata) else { return Ok(()) };
         for input in inputs {
             let found = match input {
                 Input::Path(path) => fs::metadata(path),
@@ -103,6 +99,40 @@ impl Output {
             }
         }
         Ok(())
+    }
+
+    /// Refuses to be where another output goes.
+    ///
+    /// # Errors
+    /// When both are to be the same file.
+    pub fn is_not(&self, other: &Output) -> Result<(), Error> {
+        let same = match (self.target(), other.target()) {
+            (Some(one), Some(other)) => one == other,
+            _ => {
+                let is_file = self.file.metadata().is_ok_and(|one| one.is_file());
+                is_file && other.file.metadata().is_ok_and(|other| is_same(self.file.metadata(), &other))
+            }
+        };
+        if same {
+            return Err(Error::usage(format!("{} cannot be two outputs at once; write to another file", self.name)));
+        }
+        Ok(())
+    }
+
+    /// Where the finished file is to be.
+    fn target(&self) -> Option<&Path> {
+        match &self.place {
+            None => None,
+            Some(Place::Unnamed(target) | Place::Named(_, target)) => Some(target),
+        }
+    }
+
+    /// The file, for another to write to before this is complete.
+    ///
+    /// # Errors
+    /// When there are no more descriptors.
+    pub fn file_to_write(&self) -> Result<File, Error> {
+        self.file.try_clone().map_err(|error| Error::io(self.name.clone(), error))
     }
 
     /// Writes all of this.

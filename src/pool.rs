@@ -1,10 +1,11 @@
 //! Data that is in memory already.
 
 use crate::error::Error;
-use crate::executor::block::{Mapping, Records};
+use crate::executor::records::Records;
 use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, MAX_BLOCK_SIZE, bell, worker};
 use crate::flow::memory;
 use crate::kernel::Kernel;
+use crate::segment::Sizes;
 use bytemuck::Pod;
 
 /// A kernel over rows that are in memory already, with the executors that filters have.
@@ -16,10 +17,10 @@ use bytemuck::Pod;
 /// pools of a program first thing in `main`, before anything that is to happen only once.
 ///
 /// ```no_run
-/// use pmapgcd::{Executor, Gcd, Pool};
+/// use pmapgcd::{Executor, Gcd64, Pool};
 ///
 /// fn main() -> Result<(), pmapgcd::Error> {
-///     let gcd = Gcd::default();
+///     let gcd = Gcd64::default();
 ///     let pool = Pool::new(&gcd).executor(Executor::Shared);
 ///     assert_eq!(pool.map(&[[12, 18], [1963309, 2265973]])?, [6, 1]);
 ///     Ok(())
@@ -27,7 +28,7 @@ use bytemuck::Pod;
 /// ```
 #[derive(Clone)]
 pub struct Pool<'k, K> {
-    mapping: Mapping<'k, K, Records>,
+    mapping: Records<'k, K>,
     executor: Executor,
     jobs: usize,
     chunk_size: usize,
@@ -41,7 +42,7 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
     /// A pool for this kernel, with as many workers as there are processors. In a worker process of this pool it does
     /// not return.
     pub fn new(kernel: &'k K) -> Self {
-        let mapping = Mapping::new(kernel, Records);
+        let mapping = Records::new(kernel);
         if let Some(status) = worker::reenter(&mapping) {
             // The status is all that is left to say, and there is nothing to be dropped.
             std::process::exit(i32::from(status != std::process::ExitCode::SUCCESS) * 2);
@@ -95,7 +96,7 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
             sink: &mut sink,
             stop: &stop,
             jobs: self.jobs,
-            block_size: record * block_rows,
+            sizes: Sizes { head: 0, block: record * block_rows, room: record * block_rows },
             chunk_size: self.chunk_size,
         };
         self.executor.run(&self.mapping, job)?;

@@ -1,7 +1,7 @@
 //! The segment: one mapping that holds the ring, and for each slot a region of input and a region of results.
 //!
 //! ```text
-//! Header | Control | Slot × N | (input region | result region) × N
+//! Header | Control | Slot × N | (head and input region | result region) × N
 //! ```
 //!
 //! The parent makes it with `shared_memory`, which only truncates: the pages of a slot are then allocated for real before
@@ -22,27 +22,36 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 const MAGIC: u64 = u64::from_be_bytes(*b"pmapgcd\0");
 /// Changes whenever `Header`, `Control`, `Slot` or the place of a region does.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const PAGE: usize = 4096;
 
-/// How long a report of a bad row can be, and by how much the result region is larger than the input region: so a
-/// report fits into an empty result region, whatever the block size.
-pub const REPORT_ROOM: usize = 1024;
+/// The sizes of a slot's regions, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sizes {
+    /// What stands before each block's rows, for all workers that come to it.
+    pub head: usize,
+    /// Most rows.
+    pub block: usize,
+    /// Most results, and reports of bad rows.
+    pub room: usize,
+}
 
 #[repr(C, align(128))]
 struct Header {
     magic: u64,
     version: u32,
     slots: u32,
-    block_size: u64,
+    head: u64,
+    block: u64,
+    room: u64,
     length: u64,
 }
 
-/// Where things lie in a segment: all of it follows from the two sizes.
+/// Where things lie in a segment: all of it follows from these sizes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Layout {
     slots: usize,
-    block_size: usize,
+    sizes: Sizes,
 }
 
 impl Layout {
@@ -52,18 +61,18 @@ impl Layout {
     fn regions(&self) -> usize {
         (Self::SLOTS + self.slots * size_of::<Slot>()).next_multiple_of(PAGE)
     }
-    fn results_size(&self) -> usize {
-        self.block_size + REPORT_ROOM
+    fn input_size(&self) -> usize {
+        self.sizes.head + self.sizes.block
     }
     fn stride(&self) -> usize {
-        self.block_size.next_multiple_of(align_of::<Slot>()) + self.results_size().next_multiple_of(align_of::<Slot>())
+        self.input_size().next_multiple_of(align_of::<Slot>()) + self.sizes.room.next_multiple_of(align_of::<Slot>())
     }
     fn input(&self, slot: usize) -> usize {
         assert!(slot < self.slots);
         self.regions() + slot * self.stride()
     }
     fn results(&self, slot: usize) -> usize {
-        self.input(slot) + self.block_size.next_multiple_of(align_of::<Slot>())
+        self.input(slot) + self.input_size().next_multiple_of(align_of::<Slot>())
     }
     fn length(&self) -> usize {
         self.regions() + self.slots * self.stride()
@@ -123,13 +132,13 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// A new segment of `slots` slots for blocks of at most `block_size` bytes, for processes to share, without a name.
+    /// A new segment of `slots` slots of these sizes, for processes to share, without a name.
     /// Its slots are there for real once [`Segment::allocate`] has said so.
     ///
     /// # Errors
     /// When the system has not that much memory to share.
-    pub fn shared(slots: usize, block_size: usize) -> Result<Self, SegmentError> {
-        let layout = Layout { slots, block_size };
+    pub fn shared(slots: usize, sizes: Sizes) -> Result<Self, SegmentError> {
+        let layout = Layout { slots, sizes };
         let refused = |source: io::Error| SegmentError::Refused { length: layout.length(), source };
         let descriptor = shared_descriptor(layout.length()).map_err(refused)?;
         allocate(&descriptor, 0..layout.regions()).map_err(refused)?;
@@ -141,8 +150,8 @@ impl Segment {
     ///
     /// # Errors
     /// When the system has not that much memory.
-    pub fn private(slots: usize, block_size: usize) -> Result<Self, SegmentError> {
-        let layout = Layout { slots, block_size };
+    pub fn private(slots: usize, sizes: Sizes) -> Result<Self, SegmentError> {
+        let layout = Layout { slots, sizes };
         let map = MmapOptions::new().len(layout.length()).map_anon();
         let map = map.map_err(|source| SegmentError::NoMemory { length: layout.length(), source })?;
         Ok(Self::laid_out(map.into(), layout, None))
@@ -157,7 +166,9 @@ impl Segment {
                 magic: MAGIC,
                 version: VERSION,
                 slots: layout.slots as u32,
-                block_size: layout.block_size as u64,
+                head: layout.sizes.head as u64,
+                block: layout.sizes.block as u64,
+                room: layout.sizes.room as u64,
                 length: layout.length() as u64,
             };
             base.cast::<Header>().write(header);
@@ -185,14 +196,17 @@ impl Segment {
         // SAFETY: the mapping is page-aligned and longer than a header, which is plain integers, written before any
         // worker was started and not written since.
         let header = unsafe { map.as_ptr().cast::<Header>().read() };
-        let layout = Layout { slots: header.slots as usize, block_size: header.block_size as usize };
+        let sizes = Sizes { head: header.head as usize, block: header.block as usize, room: header.room as usize };
+        let layout = Layout { slots: header.slots as usize, sizes };
         if header.magic != MAGIC {
             return Err(SegmentError::NotOurs("no magic"));
         }
         if header.version != VERSION {
             return Err(SegmentError::NotOurs("another version's"));
         }
-        let plausible = layout.slots > 0 && layout.slots <= 1 << 20 && layout.block_size <= 1 << 31;
+        let plausible = layout.slots > 0
+            && layout.slots <= 1 << 20
+            && [sizes.head, sizes.block, sizes.room].iter().all(|&size| size <= 1 << 32);
         if !plausible || header.length != length as u64 || layout.length() != length {
             return Err(SegmentError::NotOurs("its sizes do not agree"));
         }
@@ -240,34 +254,39 @@ impl Segment {
         }
     }
 
-    /// The reader's slot: all of its input region.
+    /// The reader's slot: all of its input region, the head and after it the block.
     pub fn input_mut<'a>(&'a self, filling: &'a mut Filling) -> &'a mut [u8] {
         // SAFETY: in the mapping by `Layout::input`. No worker reads the input of a free slot, and the one reader of the
         // run has one `Filling` at a time, which it gives up to publish the slot.
-        unsafe { self.bytes_mut(self.layout.input(filling.slot()), self.layout.block_size) }
+        unsafe { self.bytes_mut(self.layout.input(filling.slot()), self.layout.input_size()) }
     }
 
-    /// A claimed block: its bytes, and the region for its results.
-    pub fn work<'a>(&'a self, claim: &'a mut Claim) -> (&'a [u8], &'a mut [u8]) {
-        // SAFETY: both in the mapping by `Layout`, and apart. A `Claim` is handed to one worker, the parent writes no
+    /// A claimed block: its head, its bytes, and the region for its results.
+    pub fn work<'a>(&'a self, claim: &'a mut Claim) -> (&'a [u8], &'a [u8], &'a mut [u8]) {
+        // SAFETY: all in the mapping by `Layout`, and what is written apart from the rest. A `Claim` is handed to one worker, the parent writes no
         // input of a claimed slot, and reads no results before the slot is done (its one writer has one `Taken` at a
         // time). A worker that is replaced is dead before its block is claimed again. In doubt stays another worker that breaks the protocol and writes here:
         // it can make these bytes change under us, which Rust's rules do not allow for, but no access leaves the slot.
         unsafe {
+            let head = self.bytes(self.layout.input(claim.slot()), 0..self.layout.sizes.head);
             let input = self.bytes(self.layout.input(claim.slot()), self.within(claim.input()));
-            (input, self.bytes_mut(self.layout.results(claim.slot()), self.layout.results_size()))
+            (head, input, self.bytes_mut(self.layout.results(claim.slot()), self.layout.sizes.room))
         }
     }
 
-    /// A done block: its results, and the report behind them.
-    pub fn results<'a>(&'a self, taken: &'a Taken) -> (&'a [u8], &'a [u8]) {
+    /// A done block: its bytes, its results, and the report behind them.
+    pub fn results<'a>(&'a self, taken: &'a Taken) -> (&'a [u8], &'a [u8], &'a [u8]) {
         let outcome = taken.outcome();
-        let results = outcome.results.min(self.layout.results_size());
-        let report = outcome.report.min(self.layout.results_size() - results);
+        let results = outcome.results.min(self.layout.sizes.room);
+        let report = outcome.report.min(self.layout.sizes.room - results);
         // SAFETY: in the mapping, since both lengths are cut to the region. The claimant wrote these bytes before the
         // slot was done, and nobody writes them until the writer gives the slot back. The doubt is the same as above.
-        let all = unsafe { self.bytes(self.layout.results(taken.slot()), 0..results + report) };
-        all.split_at(results)
+        let (input, all) = unsafe {
+            let input = self.bytes(self.layout.input(taken.slot()), self.within(taken.input()));
+            (input, self.bytes(self.layout.results(taken.slot()), 0..results + report))
+        };
+        let (results, report) = all.split_at(results);
+        (input, results, report)
     }
 
     /// The input of a block whose claimant is dead.
@@ -277,7 +296,7 @@ impl Segment {
     }
 
     fn within(&self, range: Range<usize>) -> Range<usize> {
-        let end = range.end.min(self.layout.block_size);
+        let end = range.end.min(self.layout.input_size());
         range.start.min(end)..end
     }
 
@@ -331,6 +350,8 @@ mod tests {
     use super::*;
     use crate::ring::Outcome;
 
+    const SIZES: Sizes = Sizes { head: 8, block: 64, room: 100 };
+
     fn reopened(segment: &Segment) -> Result<Segment, SegmentError> {
         Segment::attach(segment.descriptor().unwrap())
     }
@@ -339,45 +360,44 @@ mod tests {
     fn everything_lies_where_its_type_may_lie() {
         assert_eq!(Layout::CONTROL % align_of::<Control>(), 0);
         assert_eq!(Layout::SLOTS % align_of::<Slot>(), 0);
-        for block_size in [64, 65, 4096, 100_000] {
-            let layout = Layout { slots: 3, block_size };
+        for (head, block) in [(0, 64), (8, 65), (8, 4096), (12, 100_000)] {
+            let layout = Layout { slots: 3, sizes: Sizes { head, block, room: block + 1 } };
             assert!(layout.regions() >= Layout::SLOTS + 3 * size_of::<Slot>());
-            assert!(layout.results(0) >= layout.input(0) + block_size);
+            assert!(layout.results(0) >= layout.input(0) + head + block);
             assert!([layout.input(1), layout.results(1)].iter().all(|offset| offset % 128 == 0));
-            assert!(layout.results(1) + layout.results_size() <= layout.input(2));
-            assert!(layout.results(2) + layout.results_size() <= layout.length());
+            assert!(layout.results(1) + block < layout.input(2));
+            assert!(layout.results(2) + block < layout.length());
         }
     }
 
     #[test]
     fn a_block_goes_through_two_mappings() {
-        let parent = Segment::shared(2, 64).unwrap();
+        let parent = Segment::shared(2, SIZES).unwrap();
         let worker = reopened(&parent).unwrap();
         let mut filling = parent.ring().try_fill(0).unwrap();
-        parent.input_mut(&mut filling)[..5].copy_from_slice(b"12,18");
-        parent.ring().publish(filling, 0..5);
+        parent.input_mut(&mut filling)[..13].copy_from_slice(b"the head12,18");
+        parent.ring().publish(filling, 8..13);
         let mut claim = worker.ring().try_claim(7).unwrap();
-        let (input, results) = worker.work(&mut claim);
-        assert_eq!(input, b"12,18");
-        assert_eq!(results.len(), 64 + REPORT_ROOM);
+        let (head, input, results) = worker.work(&mut claim);
+        assert_eq!((head, input, results.len()), (&b"the head"[..], &b"12,18"[..], 100));
         results[..3].copy_from_slice(b"6\n!");
         worker.ring().finish(claim, Outcome { consumed: 5, lines: 1, results: 2, report: 1 });
         let taken = parent.ring().try_take(0).unwrap();
-        assert_eq!(parent.results(&taken), (&b"6\n"[..], &b"!"[..]));
+        assert_eq!(parent.results(&taken), (&b"12,18"[..], &b"6\n"[..], &b"!"[..]));
     }
 
     #[test]
     fn lengths_that_no_honest_worker_writes_stay_within_the_slot() {
-        let segment = Segment::shared(2, 64).unwrap();
+        let segment = Segment::shared(2, SIZES).unwrap();
         let ring = segment.ring();
         let filling = ring.try_fill(0).unwrap();
         ring.publish(filling, 60..4_000_000);
         let mut claim = ring.try_claim(0).unwrap();
-        assert_eq!(segment.work(&mut claim).0.len(), 4);
+        assert_eq!(segment.work(&mut claim).1.len(), 12);
         ring.finish(claim, Outcome { consumed: 1 << 31, lines: 1, results: 1 << 31, report: 1 << 31 });
         let taken = ring.try_take(0).unwrap();
-        let (results, report) = segment.results(&taken);
-        assert_eq!((results.len(), report.len()), (64 + REPORT_ROOM, 0));
+        let (input, results, report) = segment.results(&taken);
+        assert_eq!((input.len(), results.len(), report.len()), (12, 100, 0));
     }
 
     #[test]
@@ -386,9 +406,9 @@ mod tests {
             Segment::attach(std::fs::File::open("/dev/null").unwrap().into()),
             Err(SegmentError::NotOurs("too short"))
         ));
-        for (at, value) in [(0usize, 0u32), (8, 99), (12, 0), (12, 3), (16, 1000), (24, 1)] {
-            let segment = Segment::shared(2, 64).unwrap();
-            // SAFETY: the first 32 bytes are the header, and this test alone has the mapping.
+        for (at, value) in [(0usize, 0u32), (8, 99), (12, 0), (12, 3), (16, 1000), (24, 1000), (32, 1000), (40, 1)] {
+            let segment = Segment::shared(2, SIZES).unwrap();
+            // SAFETY: the first 48 bytes are the header, and this test alone has the mapping.
             unsafe { segment.map.as_mut_ptr().add(at).cast::<u32>().write(value) };
             assert!(matches!(reopened(&segment), Err(SegmentError::NotOurs(_))), "offset {at}");
         }
@@ -396,9 +416,9 @@ mod tests {
 
     #[test]
     fn asking_for_too_much_is_an_error() {
-        let segment = Segment::shared(2, 1 << 44).unwrap();
+        let segment = Segment::shared(2, Sizes { block: 1 << 44, ..SIZES }).unwrap();
         let filling = segment.ring().try_fill(0).unwrap();
-        let Err(error) = segment.allocate(&filling) else { panic!("32 TiB were granted") };
+        let Err(error) = segment.allocate(&filling) else { panic!("16 TiB were granted") };
         assert!(error.to_string().contains("bytes of shared memory in /dev/shm"), "{error}");
     }
 }

@@ -66,7 +66,11 @@ fn the_tables_fit_and_say_what_they_are_of() {
 #[test]
 fn bad_rows_end_the_comparison_with_their_error() {
     let finished = run(&mut pmapgcd(["--compare"]), "12,18\n5,x\n");
-    finished.is(1, "", "pmapgcd: stdin:2: field 2 is not an integer: \"x\"\n");
+    finished.is(
+        1,
+        "",
+        "pmapgcd: stdin:2: field 2 is not an integer: \"x\"; decimal digits are expected, with or without a sign\n",
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `Pool::map` under every executor: a program of its own, since its workers are this program again.
 
-use pmapgcd::{Executor, Function, Gcd, Kernel, Pool};
+use pmapgcd::{Executor, Function, Gcd64, Kernel, Pool};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -10,7 +10,7 @@ fn spread(&n: &u32) -> [u64; 3] {
 }
 
 fn main() {
-    let gcd = Gcd::default();
+    let gcd = Gcd64::default();
     let spread = Function(spread);
     // Before anything else: a worker process comes as far as its pool, and no further.
     let mut pairs = Pool::new(&gcd);

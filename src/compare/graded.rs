@@ -1,7 +1,10 @@
 //! A kernel with extra work for each row, to find out how much work pays for which executor.
 
-use crate::kernel::{Decoded, Encoded, Kernel};
+use crate::csv::Format;
+use crate::csv::record::Record;
+use crate::kernel::{Batch, BatchKernel, Written, Wrong};
 use std::hint::black_box;
+use std::ops::Range;
 use std::time::Instant;
 
 /// A kernel that also takes so many turns for each row.
@@ -30,29 +33,40 @@ pub fn turns_a_microsecond() -> f64 {
     TURNS as f64 / best
 }
 
-impl<K: Kernel> Kernel for Graded<'_, K> {
-    type Row = K::Row;
-    type Output = K::Output;
+impl<K: BatchKernel> BatchKernel for Graded<'_, K> {
+    type Rows = K::Rows;
+    type Outputs = K::Outputs;
 
-    fn map(&self, row: &K::Row) -> K::Output {
-        black_box(work(self.turns));
-        self.kernel.map(row)
+    fn fields(&self) -> Option<usize> {
+        self.kernel.fields()
     }
 
-    fn map_rows(&self, rows: &[K::Row], outputs: &mut Vec<K::Output>) {
+    fn name(&self) -> &str {
+        self.kernel.name()
+    }
+
+    fn sample(&self, number: u64) -> Option<String> {
+        self.kernel.sample(number)
+    }
+
+    fn read(&self, record: &Record, rows: &mut K::Rows) -> Result<(), Wrong> {
+        self.kernel.read(record, rows)
+    }
+
+    fn read_plain(&self, text: &[u8], delimiter: u8, limit: usize, rows: &mut K::Rows) -> usize {
+        self.kernel.read_plain(text, delimiter, limit, rows)
+    }
+
+    fn map_rows(&self, rows: &K::Rows, outputs: &mut K::Outputs) {
         self.kernel.map_rows(rows, outputs);
         if self.turns > 0 {
-            for _ in rows {
+            for _ in 0..rows.len() {
                 black_box(work(self.turns));
             }
         }
     }
 
-    fn decode(&self, text: &[u8], limit: usize, rows: &mut Vec<K::Row>) -> Decoded {
-        self.kernel.decode(text, limit, rows)
-    }
-
-    fn encode(&self, outputs: &[K::Output], room: &mut [u8]) -> Encoded {
-        self.kernel.encode(outputs, room)
+    fn write(&self, outputs: &K::Outputs, range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
+        self.kernel.write(outputs, range, format, room)
     }
 }

@@ -4,7 +4,7 @@ use crate::compare::graded::Graded;
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::executor::worker::is_worker;
-use crate::kernel::Kernel;
+use crate::kernel::BatchKernel;
 use crate::steps::{self, Nanos};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -104,7 +104,7 @@ impl Trial {
     }
 
     /// The kernel with the extra work.
-    pub fn graded<'k, K: Kernel>(&self, kernel: &'k K) -> Graded<'k, K> {
+    pub fn graded<'k, K: BatchKernel>(&self, kernel: &'k K) -> Graded<'k, K> {
         if self.timed {
             steps::start_timing();
         }

@@ -1,5 +1,44 @@
-//! Rows to values and back.
+//! Rows as text: how they are written, where they end, and what their fields are.
 
+pub mod blocks;
+pub mod columns;
+pub mod index;
 pub mod pairs;
+pub mod record;
+pub mod report;
 pub mod rows;
-mod shown;
+pub mod shown;
+pub mod structure;
+
+/// How rows are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Format {
+    /// What stands between fields.
+    pub delimiter: u8,
+    /// What stands around fields that hold delimiters or line ends; none where nothing does.
+    pub quote: Option<u8>,
+    /// What lines begin with that are no rows.
+    pub comment: Option<u8>,
+}
+
+impl Default for Format {
+    /// As RFC 4180 has it.
+    fn default() -> Self {
+        Format { delimiter: b',', quote: Some(b'"'), comment: None }
+    }
+}
+
+impl Format {
+    /// Whether a byte is a blank, which does not count around values, and not a line's only content.
+    pub fn is_blank(self, byte: u8) -> bool {
+        matches!(byte, b' ' | b'\t') && byte != self.delimiter
+    }
+}
+
+/// A value without the blanks around it.
+pub fn trimmed(value: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let Some(first) = value.iter().position(|byte| !is_blank(byte)) else { return &[] };
+    let last = value.iter().rposition(|byte| !is_blank(byte)).unwrap_or(first);
+    &value[first..=last]
+}

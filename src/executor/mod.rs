@@ -4,17 +4,19 @@ pub mod block;
 mod children;
 mod frame;
 mod pickle;
+mod pickles;
+pub mod records;
 mod run;
 mod serial;
 mod shared;
+pub mod text;
 mod threads;
-mod unpickle;
 pub mod worker;
 
 use crate::error::Error;
 use crate::flow::{Sink, Source};
-use crate::kernel::Kernel;
-use block::{Form, MapBlocks, Mapping};
+use crate::segment::Sizes;
+use block::MapBlocks;
 use rustix::fd::OwnedFd;
 
 pub use run::bell;
@@ -53,7 +55,7 @@ impl Executor {
     ///
     /// # Errors
     /// The first thing that went wrong, in input order; all results before it are handed on.
-    pub(crate) fn run<K: Kernel, F: Form<K>>(self, mapping: &Mapping<K, F>, job: Job) -> Result<(), Error> {
+    pub(crate) fn run(self, mapping: &dyn MapBlocks, job: Job) -> Result<(), Error> {
         let executor: &dyn Execute = match self {
             Executor::Serial => &serial::Serial,
             Executor::Threads => &threads::Threads,
@@ -74,8 +76,8 @@ pub struct Job<'a> {
     pub stop: &'a OwnedFd,
     /// How many workers there may be, from 1 to [`MAX_JOBS`].
     pub jobs: usize,
-    /// How many bytes a block has at most, up to [`MAX_BLOCK_SIZE`].
-    pub block_size: usize,
+    /// How much a block holds, up to [`MAX_BLOCK_SIZE`].
+    pub sizes: Sizes,
     /// How many rows a task of the `pickle` executor has at most; a task does not span blocks.
     pub chunk_size: usize,
 }

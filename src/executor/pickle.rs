@@ -6,13 +6,13 @@
 //! its manager thread. A worker that dies breaks the pool: the rows it held are nowhere else.
 
 use crate::error::Error;
-use crate::executor::block::{MapBlocks, MapPickles};
+use crate::executor::block::{BadRow, MapBlocks, MapPickles};
 use crate::executor::children::Children;
 use crate::executor::frame::{HEADER, seal, send, split_frame};
 use crate::executor::run::{bell, ring_bell};
 use crate::executor::{Execute, Executor, Job};
-use crate::flow::{Block, Ending, Sink, Source};
-use crate::segment::REPORT_ROOM;
+use crate::flow::{Block, Ending, Part, Sink, Source};
+use crate::segment::Sizes;
 use crate::steps::{self, Nanos, STEPS, Step, lap};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
@@ -46,14 +46,14 @@ impl Execute for Pickle {
         }
         lap(Step::Import);
         let bell = bell()?;
-        let Job { source, sink, stop, block_size, chunk_size, .. } = job;
+        let Job { source, sink, stop, sizes, chunk_size, .. } = job;
         let (told, order) = mpsc::sync_channel(job.jobs * TASKS_UNMERGED);
         let (free, idle) = mpsc::channel();
         for worker in (0..TASKS_PER_WORKER).flat_map(|_| 0..sockets.len()) {
             let _ = free.send(worker);
         }
         thread::scope(|scope| {
-            let feeder = Feeder { kernel, sockets: &sockets, bell: &bell, block_size, chunk_size };
+            let feeder = Feeder { kernel, sockets: &sockets, bell: &bell, sizes, chunk_size };
             let feeding = move || feeder.feed(source, idle, told);
             let feeding = thread::Builder::new().name("feeder".into()).spawn_scoped(scope, feeding);
             feeding.map_err(|error| Error::io("cannot start a thread", error))?;
@@ -63,7 +63,7 @@ impl Execute for Pickle {
                 bell: &bell,
                 children: &mut children,
                 pickler: kernel.pickler(),
-                room: vec![0; block_size + REPORT_ROOM],
+                room: vec![0; sizes.room],
                 partial: sockets.iter().map(|_| vec![]).collect(),
                 waiting: HashMap::new(),
                 dead: vec![],
@@ -102,7 +102,13 @@ impl Drop for RingOnDrop<'_> {
 
 /// What the feeder tells the collector, in input order.
 enum Next {
-    Task { worker: usize, input: usize, text: Vec<u8>, lines: usize, report: Option<String> },
+    Block(Block),
+    /// Rows at the front of this text are with the worker; the one after them may be bad.
+    Task {
+        worker: usize,
+        text: Vec<u8>,
+        bad: Option<BadRow>,
+    },
     End(Ending),
 }
 
@@ -110,7 +116,7 @@ struct Feeder<'a> {
     kernel: &'a dyn MapBlocks,
     sockets: &'a [OwnedFd],
     bell: &'a OwnedFd,
-    block_size: usize,
+    sizes: Sizes,
     chunk_size: usize,
 }
 
@@ -120,16 +126,22 @@ impl Feeder<'_> {
         // Dropped last, when there is nothing more to be told.
         let _bell = RingOnDrop(self.bell);
         let told = told;
-        let mut buffer = vec![0; self.block_size];
+        let mut buffer = vec![0; self.sizes.head + self.sizes.block];
         let mut pickler = self.kernel.pickler();
         let mut number = 0;
         let ending = loop {
             match source.next_block(&mut buffer) {
-                Ok(block) => match self.feed_block(&buffer, &block, &mut *pickler, &mut number, &idle, &told) {
-                    Some(Ok(())) => {}
-                    Some(Err(error)) => break Ending::Failed(error),
-                    None => break Ending::Stopped,
-                },
+                Ok(block) => {
+                    let (head, rows) = (&buffer[..self.sizes.head], &buffer[block.rows.clone()]);
+                    if told.send(Next::Block(block)).is_err() {
+                        break Ending::Stopped;
+                    }
+                    match self.feed_block(head, rows, &mut *pickler, &mut number, &idle, &told) {
+                        Some(Ok(())) => {}
+                        Some(Err(error)) => break Ending::Failed(error),
+                        None => break Ending::Stopped,
+                    }
+                }
                 Err(ending) => break ending,
             }
         };
@@ -140,37 +152,32 @@ impl Feeder<'_> {
     /// Sends the rows of a block; none when it has to end there.
     fn feed_block(
         &self,
-        buffer: &[u8],
-        block: &Block,
+        head: &[u8],
+        rows: &[u8],
         pickler: &mut dyn MapPickles,
         number: &mut u64,
         idle: &Receiver<usize>,
         told: &SyncSender<Next>,
     ) -> Option<Result<(), Error>> {
-        let mut rest = &buffer[..block.length];
+        let mut rest = rows;
         while !rest.is_empty() {
             let mut task = vec![0; HEADER];
-            let decoded = match pickler.pickle_rows(rest, self.chunk_size, &mut task) {
-                Ok(decoded) => decoded,
+            let read = match pickler.pickle_rows(head, rest, self.chunk_size, &mut task) {
+                Ok(read) => read,
                 Err(error) => return Some(Err(error)),
             };
-            let (text, after) = rest.split_at(decoded.bytes);
+            let (text, after) = rest.split_at(read.bad.as_ref().map_or(read.bytes, |bad| bad.end));
             rest = after;
             let worker = idle.recv().ok()?;
-            let is_last = decoded.bad.is_some();
             if let Err(error) = seal(&mut task, *number) {
                 return Some(Err(error));
             }
-            let (input, text, lines, report) = (block.input, text.to_vec(), decoded.lines, decoded.bad);
-            told.send(Next::Task { worker, input, text, lines, report }).ok()?;
+            told.send(Next::Task { worker, text: text.to_vec(), bad: read.bad }).ok()?;
             lap(Step::Take);
             *number += 1;
             send(&self.sockets[worker], &task).ok()?;
             steps::count_copied(task.len());
             lap(Step::Send);
-            if is_last {
-                return None;
-            }
         }
         Some(Ok(()))
     }
@@ -196,7 +203,7 @@ impl Collector<'_> {
     fn collect(&mut self, sink: &mut dyn Sink, order: Receiver<Next>, free: Sender<usize>) -> Result<(), Error> {
         let mut next = None;
         let mut number = 0;
-        let mut results = vec![];
+        let (mut results, mut reports) = (vec![], vec![]);
         loop {
             if next.is_none() {
                 next = match order.try_recv() {
@@ -208,19 +215,25 @@ impl Collector<'_> {
             }
             match next.take() {
                 Some(Next::End(ending)) => return sink.end(ending),
-                Some(Next::Task { worker, input, text, lines, report }) => match self.waiting.remove(&number) {
+                Some(Next::Block(block)) => {
+                    sink.begin(block)?;
+                    continue;
+                }
+                Some(Next::Task { worker, text, bad }) => match self.waiting.remove(&number) {
                     Some(reply) => {
                         number += 1;
                         results.clear();
-                        let bad = self.pickler.unpickle_outputs(&reply, &text, &mut self.room, &mut results)?;
-                        let (lines, report) = bad.unwrap_or((lines, report.unwrap_or_default()));
-                        sink.write(input, lines, &results, report.as_bytes())?;
+                        reports.clear();
+                        let (room, results, reports) = (&mut self.room, &mut results, &mut reports);
+                        self.pickler.unpickle_outputs(&reply, &text, bad, room, results, reports)?;
+                        let lines = memchr::memchr_iter(b'\n', &text).count();
+                        sink.write(Part { input: &text, consumed: text.len(), lines, results, reports })?;
                         lap(Step::Merge);
                         continue;
                     }
                     // What the dead one had is lost, and all after that; what others have before that is not.
                     None if self.dead.contains(&worker) => return Err(self.broken_by(worker)),
-                    None => next = Some(Next::Task { worker, input, text, lines, report }),
+                    None => next = Some(Next::Task { worker, text, bad }),
                 },
                 None => {
                     if let Some(&worker) = self.dead.first() {
@@ -363,7 +376,7 @@ pub fn serve(socket: OwnedFd, pickler: &mut dyn MapPickles) -> Result<(), Error>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::block::{Mapping, Text};
+    use crate::executor::text::{Settings, Text};
     use crate::flow::memory;
     use crate::kernel::gcd::Gcd;
     use std::io::{Read, Write};
@@ -372,7 +385,7 @@ mod tests {
     #[test]
     fn what_goes_through_the_socket_is_what_cpython_unpickles() {
         let gcd = Gcd::default();
-        let kernel = Mapping::new(&gcd, Text);
+        let kernel = Text::new(&gcd, Settings::default());
         let rows = b"12,18\n0,7\n2147483647,2147483648\n18446744073709551615,9223372036854775808\n1,2\n";
         let mut source = memory::Records { bytes: rows, size: rows.len(), block_rows: 1 };
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
@@ -381,7 +394,8 @@ mod tests {
         (0..3).for_each(|_| free.send(0).unwrap());
         let sockets = [ours];
         let bell = bell().unwrap();
-        let feeder = Feeder { kernel: &kernel, sockets: &sockets, bell: &bell, block_size: 4096, chunk_size: 2 };
+        let sizes = Sizes { head: 0, block: 4096, room: 4096 };
+        let feeder = Feeder { kernel: &kernel, sockets: &sockets, bell: &bell, sizes, chunk_size: 2 };
         feeder.feed(&mut source, idle, told);
         drop(sockets);
         assert_eq!(order.try_iter().filter(|next| matches!(next, Next::Task { .. })).count(), 3);

@@ -5,8 +5,8 @@
 use crate::error::Error;
 use crate::event::FutexEvent;
 use crate::executor::{Job, MapBlocks};
-use crate::flow::{Block, Ending, Sink, Source};
-use crate::ring::{Held, Taken};
+use crate::flow::{Block, Ending, Part, Sink, Source};
+use crate::ring::{Held, Outcome, Taken};
 use crate::segment::Segment;
 use crate::steps::{self, Step};
 use rustix::event::{EventfdFlags, eventfd};
@@ -36,8 +36,8 @@ pub trait Crew {
 
 /// How many slots a ring for this job has.
 pub fn slots(job: &Job) -> usize {
-    let fewest = (LEAST_INPUT / job.block_size).min(1024).max(job.jobs + 2);
-    (job.jobs * SLOTS_PER_JOB).min(MOST_INPUT / job.block_size).max(fewest)
+    let fewest = (LEAST_INPUT / job.sizes.block).min(1024).max(job.jobs + 2);
+    (job.jobs * SLOTS_PER_JOB).min(MOST_INPUT / job.sizes.block).max(fewest)
 }
 
 /// Takes the job's blocks through the ring in the segment, with this crew at work.
@@ -98,7 +98,7 @@ pub fn ring_bell(bell: &OwnedFd) {
 
 /// What the reader tells the writer, in input order.
 enum Next {
-    Block { input: usize },
+    Block(Block),
     End(Ending),
 }
 
@@ -167,15 +167,15 @@ impl Run<'_> {
                 return;
             }
             match source.next_block(self.segment.input_mut(&mut filling)) {
-                Ok(Block { length, input }) => {
-                    ring.publish(filling, 0..length);
+                Ok(read) => {
+                    ring.publish(filling, read.rows.clone());
                     filled.signal();
                     self.published.store(block + 1, Ordering::Release);
                     if block < self.jobs {
                         ring_bell(&self.bell);
                     }
                     // The writer is gone only when the run is over.
-                    let _ = next.send(Next::Block { input });
+                    let _ = next.send(Next::Block(read));
                     steps::lap(Step::Take);
                 }
                 Err(ending) => {
@@ -190,14 +190,15 @@ impl Run<'_> {
     fn write(&self, sink: &mut dyn Sink, next: Receiver<Next>) -> Result<(), Error> {
         let ring = self.segment.ring();
         for (block, next) in (0..).zip(next) {
-            let input = match next {
-                Next::Block { input } => input,
+            match next {
+                Next::Block(block) => sink.begin(block)?,
                 Next::End(ending) => return sink.end(ending),
-            };
+            }
             loop {
-                let Some(taken) = self.wait_for(block, input, sink)? else { return Ok(()) };
-                let (results, report) = self.segment.results(&taken);
-                sink.write(input, taken.outcome().lines, results, report)?;
+                let Some(taken) = self.wait_for(block, sink)? else { return Ok(()) };
+                let (input, results, reports) = self.segment.results(&taken);
+                let Outcome { consumed, lines, .. } = taken.outcome();
+                sink.write(Part { input, consumed: consumed.min(input.len()), lines, results, reports })?;
                 steps::lap(Step::Merge);
                 if taken.is_whole() {
                     ring.free(taken);
@@ -212,14 +213,14 @@ impl Run<'_> {
     }
 
     /// The block with its results; none when the run was ended by the supervisor.
-    fn wait_for(&self, block: u64, input: usize, sink: &mut dyn Sink) -> Result<Option<Taken>, Error> {
+    fn wait_for(&self, block: u64, sink: &mut dyn Sink) -> Result<Option<Taken>, Error> {
         let ring = self.segment.ring();
         loop {
             if let Some(taken) = ring.try_take(block) {
                 return Ok(Some(taken));
             }
             if let Some((held, what)) = self.given_up().iter().find(|(held, _)| held.block() == block) {
-                return Err(sink.given_up(input, self.segment.input_of_held(held), what.clone()));
+                return Err(sink.given_up(self.segment.input_of_held(held), what.clone()));
             }
             if self.is_over() {
                 return Ok(None);

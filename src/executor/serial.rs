@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::executor::{Execute, Job, MapBlocks};
-use crate::segment::REPORT_ROOM;
+use crate::flow::Part;
 use crate::steps::{Step, lap};
 
 pub struct Serial;
@@ -10,21 +10,27 @@ pub struct Serial;
 impl Execute for Serial {
     fn run(&self, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
         let mut mapper = kernel.mapper();
-        let mut buffer = vec![0; job.block_size];
-        let mut room = vec![0; job.block_size + REPORT_ROOM];
+        let mut buffer = vec![0; job.sizes.head + job.sizes.block];
+        let mut room = vec![0; job.sizes.room];
         loop {
-            let block = match job.source.next_block(&mut buffer) {
-                Ok(block) => block,
+            let rows = match job.source.next_block(&mut buffer) {
+                Ok(block) => {
+                    let rows = block.rows.clone();
+                    job.sink.begin(block)?;
+                    rows
+                }
                 Err(ending) => return job.sink.end(ending),
             };
             lap(Step::Take);
-            let mut rest = &buffer[..block.length];
-            while !rest.is_empty() {
-                let outcome = mapper.map_block(rest, &mut room);
-                let (results, report) = room[..outcome.results + outcome.report].split_at(outcome.results);
-                job.sink.write(block.input, outcome.lines, results, report)?;
+            let head = &buffer[..job.sizes.head];
+            let mut input = &buffer[rows];
+            while !input.is_empty() {
+                let outcome = mapper.map_block(head, input, &mut room);
+                let (results, reports) = room[..outcome.results + outcome.report].split_at(outcome.results);
+                let (consumed, lines) = (outcome.consumed, outcome.lines);
+                job.sink.write(Part { input, consumed, lines, results, reports })?;
                 lap(Step::Merge);
-                rest = &rest[outcome.consumed..];
+                input = &input[consumed..];
             }
         }
     }

@@ -22,7 +22,7 @@ const FAULT: u32 = 10;
 
 impl Execute for Shared {
     fn run(&self, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
-        let segment = Segment::shared(slots(&job), job.block_size);
+        let segment = Segment::shared(slots(&job), job.sizes);
         let segment = segment.map_err(|error| Error::usage(error.to_string()))?;
         run(&segment, self, kernel, job)?;
         steps::add(segment.ring().steps());

@@ -14,7 +14,7 @@ pub struct Threads;
 
 impl Execute for Threads {
     fn run(&self, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
-        let segment = Segment::private(slots(&job), job.block_size);
+        let segment = Segment::private(slots(&job), job.sizes);
         let segment = segment.map_err(|error| Error::usage(error.to_string()))?;
         run(&segment, self, kernel, job)
     }

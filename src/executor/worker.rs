@@ -121,8 +121,8 @@ pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock) {
         if ring.has_filled() {
             filled.signal();
         }
-        let (input, room) = segment.work(&mut claim);
-        let outcome = mapper.map_block(input, room);
+        let (head, input, room) = segment.work(&mut claim);
+        let outcome = mapper.map_block(head, input, room);
         hand_in_steps(segment);
         ring.finish(claim, outcome);
         done.signal();

@@ -1,7 +1,7 @@
 //! Records that are in memory already: no text, no lines, no files.
 
 use crate::error::Error;
-use crate::flow::{Block, Ending, Sink, Source};
+use crate::flow::{Block, Ending, Part, Sink, Source};
 
 /// Records as they lie in memory, cut into blocks of whole ones.
 pub struct Records<'a> {
@@ -18,15 +18,12 @@ impl Source for Records<'_> {
         if self.bytes.is_empty() {
             return Err(Ending::Done);
         }
-        if self.size > buffer.len() {
-            return Err(Ending::RowTooLong { input: 0 });
-        }
         let rows = self.block_rows.min(buffer.len() / self.size);
         let end = self.bytes.len().min(rows * self.size);
         let (block, rest) = self.bytes.split_at(end);
         buffer[..end].copy_from_slice(block);
         self.bytes = rest;
-        Ok(Block { length: end, input: 0 })
+        Ok(Block { rows: 0..end, ..Block::default() })
     }
 }
 
@@ -35,20 +32,23 @@ impl Source for Records<'_> {
 pub struct Outputs(pub Vec<u8>);
 
 impl Sink for Outputs {
-    fn write(&mut self, _: usize, _: usize, results: &[u8], report: &[u8]) -> Result<(), Error> {
-        self.0.extend_from_slice(results);
-        if report.is_empty() { Ok(()) } else { Err(Error::usage(String::from_utf8_lossy(report))) }
+    fn begin(&mut self, _: Block) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn write(&mut self, part: Part) -> Result<(), Error> {
+        self.0.extend_from_slice(part.results);
+        Ok(())
     }
 
     fn end(&mut self, ending: Ending) -> Result<(), Error> {
         match ending {
-            Ending::Done | Ending::Stopped => Ok(()),
             Ending::Failed(error) => Err(error),
-            Ending::RowTooLong { .. } => Err(Error::usage("a row is larger than a block")),
+            _ => Ok(()),
         }
     }
 
-    fn given_up(&mut self, _: usize, _: &[u8], what: String) -> Error {
+    fn given_up(&mut self, _: &[u8], what: String) -> Error {
         Error::workers(what)
     }
 }

@@ -1,18 +1,44 @@
 //! Input to blocks, and results to output, in order.
 
+pub mod bad_rows;
+mod header;
 pub mod memory;
 pub mod reader;
 pub mod writer;
 
 use crate::error::Error;
+use std::ops::Range;
+
+pub use header::Shape;
 
 /// A block, in the buffer that was given for it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Block {
-    /// How many bytes it has.
-    pub length: usize,
+    /// Where its rows lie in the buffer, after its head.
+    pub rows: Range<usize>,
     /// Which of the inputs it comes from, counted from 0.
     pub input: usize,
+    /// Where in the input its rows begin, in bytes.
+    pub offset: u64,
+    /// Line ends between the block before, or the start of the input, and its rows.
+    pub lines_before: u64,
+    /// What is printed before its results.
+    pub header: Vec<u8>,
+    /// A row before its rows that could not be handed on.
+    pub too_long: Option<TooLong>,
+}
+
+/// A row that does not fit into a block.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooLong {
+    /// Where in the input it begins, in bytes.
+    pub offset: u64,
+    /// Line ends between the block before and the place to be named.
+    pub lines: u64,
+    /// What is said about it.
+    pub what: String,
+    /// As much of it as there is.
+    pub start: Vec<u8>,
 }
 
 /// Why there is no further block. What it names comes after all the blocks before.
@@ -24,6 +50,17 @@ pub enum Ending {
     RowTooLong {
         /// Which of the inputs.
         input: usize,
+        /// The row.
+        row: TooLong,
+    },
+    /// The header of this input is not what was asked for.
+    BadHeader {
+        /// Which of the inputs.
+        input: usize,
+        /// Line ends between the block before and the header.
+        lines: u64,
+        /// What is said about it.
+        what: String,
     },
     /// An input cannot be read, or the output has gone.
     Failed(Error),
@@ -33,20 +70,41 @@ pub enum Ending {
 
 /// What blocks come from.
 pub trait Source: Send {
-    /// Fills the front of `buffer` with the next block.
+    /// Fills the front of `buffer` with the next block and its head.
     ///
     /// # Errors
     /// When there is none, with the reason; it is not asked again after that.
     fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending>;
 }
 
+/// What became of a block, or of its next part.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Part<'a> {
+    /// The rows that are left of the block, from the first of this part on.
+    pub input: &'a [u8],
+    /// How many bytes of them are dealt with.
+    pub consumed: usize,
+    /// Line ends among these.
+    pub lines: usize,
+    /// Their results.
+    pub results: &'a [u8],
+    /// What is said of bad rows: [`Report`](crate::csv::report::Report)s.
+    pub reports: &'a [u8],
+}
+
 /// What results go to, in input order.
 pub trait Sink: Send {
-    /// Takes the results of the next block, or of part of it, which comes from `input` and had so many lines.
+    /// Takes note of the next block, before the first of its parts.
     ///
     /// # Errors
-    /// When they cannot be written, or there is a report of the row after those lines.
-    fn write(&mut self, input: usize, lines: usize, results: &[u8], report: &[u8]) -> Result<(), Error>;
+    /// When what comes before its rows cannot be written, or ends the run.
+    fn begin(&mut self, block: Block) -> Result<(), Error>;
+
+    /// Takes the next part of the block.
+    ///
+    /// # Errors
+    /// When its results cannot be written, or a report ends the run.
+    fn write(&mut self, part: Part) -> Result<(), Error>;
 
     /// What the ending of the input means for the run, once all blocks before it are written.
     ///
@@ -54,6 +112,6 @@ pub trait Sink: Send {
     /// Unless all was well.
     fn end(&mut self, ending: Ending) -> Result<(), Error>;
 
-    /// The error for a block of `input` that was given up, whose bytes are these.
-    fn given_up(&mut self, input: usize, block: &[u8], what: String) -> Error;
+    /// The error for what is left of the block, these bytes, when it was given up.
+    fn given_up(&mut self, rest: &[u8], what: String) -> Error;
 }

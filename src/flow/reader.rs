@@ -1,10 +1,12 @@
 //! The reader: files and pipes, cut into blocks of whole rows.
 //!
-//! It looks for the last line end of a block and at nothing else. A block fills up as long as input is ready, and is
+//! It looks at headers, and for the end of the last row of a block; at nothing else. A block fills up as long as input is ready, and is
 //! handed on as soon as it is not: so a row that arrives alone is answered at once, and a full pipe gives full blocks.
 
+use crate::csv::blocks::RowEnds;
 use crate::error::{Error, printable};
-use crate::flow::{Block, Ending, Source};
+use crate::flow::header::{BadHeader, Header, Headers};
+use crate::flow::{Block, Ending, Shape, Source, TooLong};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags};
@@ -58,6 +60,10 @@ pub struct Watch<'a> {
 /// All inputs, one after the other.
 pub struct Reader<'a> {
     inputs: std::iter::Enumerate<std::vec::IntoIter<Input>>,
+    shape: Shape,
+    headers: Headers,
+    /// Whether rows that are too long are passed over.
+    passes_over: bool,
     watch: Watch<'a>,
     current: Option<Open>,
     /// The start of a row whose end is not read yet.
@@ -73,28 +79,78 @@ struct Open {
     at_start: bool,
     /// It has ended. A terminal would go on after that.
     at_end: bool,
+    /// Where the carry was read from.
+    offset: u64,
+    /// A header is still to come.
+    wants_header: bool,
+    /// The columns that count, as they stand at the head of each block.
+    head: Vec<u8>,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of these inputs in their order.
-    pub fn new(inputs: Vec<Input>, watch: Watch<'a>) -> Self {
-        Reader { inputs: inputs.into_iter().enumerate(), watch, current: None, carry: vec![] }
+    /// A reader of these inputs in their order, each of this shape.
+    pub fn new(inputs: Vec<Input>, shape: Shape, watch: Watch<'a>) -> Self {
+        let inputs = inputs.into_iter().enumerate();
+        Reader { inputs, shape, headers: Headers::default(), passes_over: false, watch, current: None, carry: vec![] }
+    }
+
+    /// The same, which passes over rows that are too long if it is told to.
+    pub fn passing_over(self, passes_over: bool) -> Self {
+        Reader { passes_over, ..self }
+    }
+
+    /// The next block of the current input; none when it has ended.
+    fn next_of(&mut self, open: &mut Open, buffer: &mut [u8]) -> Result<Option<Block>, Ending> {
+        let (head, rows) = buffer.split_at_mut(self.shape.head_size());
+        let mut block = Block { input: open.input, ..Block::default() };
+        let end = match open.fill(rows, &mut self.carry, &self.shape, &self.watch)? {
+            Filled::Nothing => return Ok(None),
+            Filled::Rows(end) => end,
+            Filled::TooLong(row, ends) if self.passes_over && !open.wants_header => {
+                // A block without rows, which says so in its place.
+                block.lines_before = open.pass_over(ends, rows, &mut self.carry, &self.watch)?;
+                block.too_long = Some(row);
+                0
+            }
+            Filled::TooLong(row, _) => return Err(Ending::RowTooLong { input: open.input, row }),
+        };
+        let mut start = 0;
+        if open.wants_header && end > 0 {
+            match self.headers.find(&self.shape, &rows[..end], &open.name) {
+                Ok(None) => {}
+                Ok(Some(Header { length, columns, print })) => {
+                    open.wants_header = false;
+                    open.head = columns_as_head(&columns);
+                    (start, block.header) = (length, print);
+                    block.lines_before = lines(&rows[..length]);
+                }
+                Err(BadHeader { at, what }) => {
+                    return Err(Ending::BadHeader { input: open.input, lines: lines(&rows[..at]), what });
+                }
+            }
+        }
+        head[..open.head.len()].copy_from_slice(&open.head);
+        block.offset = open.offset + start as u64;
+        block.rows = head.len() + start..head.len() + end;
+        open.offset += end as u64;
+        Ok(Some(block))
     }
 }
 
 impl Source for Reader<'_> {
     fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending> {
         loop {
-            if self.current.is_none() {
-                let (input, source) = self.inputs.next().ok_or(Ending::Done)?;
-                self.current = Some(Open::new(input, source).map_err(Ending::Failed)?);
-            }
-            if let Some(open) = &mut self.current
-                && let Some(block) = open.next_block(buffer, &mut self.carry, &self.watch)?
-            {
+            let mut open = match self.current.take() {
+                Some(open) => open,
+                None => {
+                    let (input, source) = self.inputs.next().ok_or(Ending::Done)?;
+                    Open::new(input, source, &self.shape).map_err(Ending::Failed)?
+                }
+            };
+            if let Some(block) = self.next_of(&mut open, buffer)? {
+                self.current = Some(open);
                 return Ok(block);
             }
-            self.current = None;
         }
     }
 }
@@ -104,8 +160,19 @@ const PIPE_SIZE: usize = 1 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// How much is kept of a row that is too long.
+const KEPT: usize = 1024;
+
+enum Filled {
+    Nothing,
+    /// Whole rows, of so many bytes.
+    Rows(usize),
+    /// The start of a row, and what was seen of it.
+    TooLong(TooLong, RowEnds),
+}
+
 impl Open {
-    fn new(input: usize, source: Input) -> Result<Self, Error> {
+    fn new(input: usize, source: Input, shape: &Shape) -> Result<Self, Error> {
         let name = source.name();
         let open = || {
             let file = source.open()?;
@@ -115,47 +182,49 @@ impl Open {
         let (file, is_regular) = open().map_err(|error| Error::io(&name, error))?;
         // A pipe that holds more wakes its writer and us less often; where that is not allowed, it stays as it is.
         let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
-        Ok(Open { file, name, input, is_regular, at_start: true, at_end: false })
+        let head = columns_as_head(&shape.columns.as_ref().map_or(vec![], |columns| columns.places()));
+        let wants_header = shape.has_header;
+        Ok(Open { file, name, input, is_regular, at_start: true, at_end: false, offset: 0, wants_header, head })
     }
 
-    /// The next block of this input; none when it has ended.
-    fn next_block(&mut self, buffer: &mut [u8], carry: &mut Vec<u8>, watch: &Watch) -> Result<Option<Block>, Ending> {
+    /// Fills the front of `buffer` with whole rows, and leaves what comes after them in `carry`.
+    fn fill(&mut self, buffer: &mut [u8], carry: &mut Vec<u8>, shape: &Shape, watch: &Watch) -> Result<Filled, Ending> {
         if self.at_end {
-            return Ok(None);
+            return Ok(Filled::Nothing);
         }
         buffer[..carry.len()].copy_from_slice(carry);
         let mut filled = carry.len();
         carry.clear();
-        // Where the last whole row ends.
-        let mut end = 0;
-        loop {
+        let mut ends = RowEnds::new(shape.format);
+        ends.look_at(&buffer[..filled]);
+        let end = loop {
             if filled == buffer.len() {
-                if end == 0 {
+                if ends.end() == 0 {
                     // The last row of the input may still be just as long as a block.
                     self.wait(watch)?;
-                    if self.read(&mut [0], watch)? > 0 {
-                        return Err(Ending::RowTooLong { input: self.input });
+                    let mut next = [0];
+                    if self.read(&mut next, watch)? > 0 {
+                        carry.extend(next);
+                        return Ok(Filled::TooLong(self.too_long(buffer, &ends), ends));
                     }
                     self.at_end = true;
-                    end = filled;
+                    break filled;
                 }
-                break;
+                break ends.end();
             }
-            if end == 0 {
+            if ends.end() == 0 {
                 self.wait(watch)?;
             } else if !self.is_ready()? {
-                break;
+                break ends.end();
             }
             let read = self.read(&mut buffer[filled..], watch)?;
             if read == 0 {
                 self.at_end = true;
                 if filled == 0 {
-                    return Ok(None);
+                    return Ok(Filled::Nothing);
                 }
-                end = filled;
-                break;
+                break filled;
             }
-            let mut fresh = filled;
             filled += read;
             if self.at_start && filled >= BYTE_ORDER_MARK.len() {
                 self.at_start = false;
@@ -163,16 +232,70 @@ impl Open {
                     // Here and now, since it must not count for the length of its row.
                     buffer.copy_within(BYTE_ORDER_MARK.len()..filled, 0);
                     filled -= BYTE_ORDER_MARK.len();
-                    fresh = 0;
+                    self.offset += BYTE_ORDER_MARK.len() as u64;
+                    ends = RowEnds::new(shape.format);
                 }
             }
-            if let Some(at) = memchr::memrchr(b'\n', &buffer[fresh..filled]) {
-                end = fresh + at + 1;
-            }
-        }
+            ends.look_at(&buffer[..filled]);
+        };
         carry.extend_from_slice(&buffer[end..filled]);
         self.at_start = false;
-        Ok(Some(Block { length: end, input: self.input }))
+        Ok(Filled::Rows(end))
+    }
+
+    /// A row that fills the buffer and goes on.
+    fn too_long(&self, buffer: &[u8], ends: &RowEnds) -> TooLong {
+        let (size, hint) = (buffer.len(), "use a larger --block-size");
+        let (place, what) = match ends.open_quote() {
+            Some(quote) => (
+                quote,
+                format!("a quote is not closed within a block, {size} bytes; close it, or {hint}, or --quote none"),
+            ),
+            None => (0, format!("the row is longer than a block, {size} bytes; {hint}")),
+        };
+        let start = buffer[..size.min(KEPT)].to_vec();
+        TooLong { offset: self.offset, lines: lines(&buffer[..place]), what, start }
+    }
+
+    /// Passes over the row that fills the buffer and goes on in `carry`, where what comes after it is left. Answers how
+    /// many lines it has.
+    fn pass_over(
+        &mut self,
+        mut ends: RowEnds,
+        buffer: &mut [u8],
+        carry: &mut Vec<u8>,
+        watch: &Watch,
+    ) -> Result<u64, Ending> {
+        let mut filled = buffer.len();
+        let mut passed = lines(buffer);
+        loop {
+            let kept = ends.forget();
+            self.offset += kept as u64;
+            buffer.copy_within(kept..filled, 0);
+            let start = filled - kept;
+            filled = start + carry.len();
+            buffer[start..filled].copy_from_slice(carry);
+            carry.clear();
+            if filled == start {
+                self.wait(watch)?;
+                filled += self.read(&mut buffer[start..], watch)?;
+                if filled == start {
+                    self.at_end = true;
+                    self.offset += start as u64;
+                    return Ok(passed);
+                }
+            }
+            for at in memchr::memchr_iter(b'\n', &buffer[start..filled]) {
+                passed += 1;
+                ends.look_at(&buffer[..=start + at]);
+                if ends.end() > 0 {
+                    self.offset += ends.end() as u64;
+                    carry.extend_from_slice(&buffer[ends.end()..filled]);
+                    return Ok(passed);
+                }
+            }
+            ends.look_at(&buffer[..filled]);
+        }
     }
 
     fn is_ready(&self) -> Result<bool, Ending> {
@@ -220,4 +343,13 @@ impl Open {
     fn failed(&self, error: io::Error) -> Ending {
         Ending::Failed(Error::io(&self.name, error))
     }
+}
+
+fn lines(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64
+}
+
+/// The head of blocks in which these columns count: 4 bytes for each.
+fn columns_as_head(columns: &[usize]) -> Vec<u8> {
+    columns.iter().flat_map(|&column| (column as u32).to_le_bytes()).collect()
 }

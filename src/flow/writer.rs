@@ -1,7 +1,11 @@
-//! The writer: results in input order, and what is said about the row at which they end.
+//! The writer: results in input order, and the places of bad rows among them.
 
+use crate::csv::record::{Line, Record, split};
+use crate::csv::report::Report;
+use crate::csv::{Format, trimmed};
 use crate::error::Error;
-use crate::flow::{Ending, Sink};
+use crate::flow::bad_rows::{BadRow, BadRows};
+use crate::flow::{Block, Ending, Part, Sink, TooLong};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 
@@ -10,63 +14,159 @@ pub struct Writer<'a> {
     output: BorrowedFd<'a>,
     output_name: String,
     inputs: Vec<String>,
-    block_size: usize,
-    /// The input that the last block came from, and how many of its lines are dealt with.
+    bad_rows: BadRows,
+    /// Where inputs have no header: how they are written, to tell a first row that is one all the same.
+    headless: Option<Format>,
+    /// What a bad row leaves in the output.
+    blank: &'static [u8],
+    /// The input that the last block came from, and how much of it is dealt with.
     input: usize,
     lines: u64,
+    offset: u64,
+    has_rows: bool,
 }
 
 impl<'a> Writer<'a> {
     /// A writer to `output`, which messages call `output_name`, of what comes from `inputs`.
-    pub fn new(output: &'a impl AsFd, output_name: String, inputs: Vec<String>, block_size: usize) -> Self {
-        Writer { output: output.as_fd(), output_name, inputs, block_size, input: 0, lines: 0 }
+    pub fn new(output: &'a impl AsFd, output_name: String, inputs: Vec<String>, bad_rows: BadRows) -> Self {
+        Writer {
+            output: output.as_fd(),
+            output_name,
+            inputs,
+            bad_rows,
+            headless: None,
+            blank: b"",
+            input: 0,
+            lines: 0,
+            offset: 0,
+            has_rows: false,
+        }
+    }
+
+    /// Has a first row that looks like a header named as what it may be, in inputs of this format.
+    pub fn headless(self, format: Option<Format>) -> Self {
+        Writer { headless: format, ..self }
+    }
+
+    /// What is to stand in the output for a row that was too long to be handed on.
+    pub fn blank(self, blank: &'static [u8]) -> Self {
+        Writer { blank, ..self }
+    }
+
+    /// What became of bad rows.
+    pub fn bad_rows(&mut self) -> &mut BadRows {
+        &mut self.bad_rows
     }
 }
 
 impl Sink for Writer<'_> {
-    fn write(&mut self, input: usize, lines: usize, results: &[u8], report: &[u8]) -> Result<(), Error> {
-        self.enter(input);
-        self.write_all(results)?;
-        self.lines += lines as u64;
-        if !report.is_empty() {
-            return Err(self.at_next_line(String::from_utf8_lossy(report)));
+    fn begin(&mut self, block: Block) -> Result<(), Error> {
+        self.enter(block.input);
+        if let Some(row) = block.too_long {
+            self.too_long(row)?;
+            self.write_all(self.blank)?;
         }
-        Ok(())
+        self.lines += block.lines_before;
+        self.offset = block.offset;
+        self.write_all(&block.header)
+    }
+
+    fn write(&mut self, part: Part) -> Result<(), Error> {
+        let mut reports = part.reports;
+        let mut counted = (0, self.lines);
+        while !reports.is_empty() {
+            let nonsense = || Error::workers("a worker has reported what cannot be: its memory is spoilt");
+            let report = Report::take(&mut reports, part.input.len(), part.results.len()).ok_or_else(nonsense)?;
+            if report.place > counted.0 {
+                counted.1 += lines(&part.input[counted.0..report.place]);
+                counted.0 = report.place;
+            }
+            let row = &part.input[report.row.clone()];
+            let hint =
+                if self.is_header(row, &report) { "; if the first row is names, say so with --header" } else { "" };
+            let entered = self.bad_rows.enter(BadRow {
+                file: &self.inputs[self.input],
+                line: counted.1 + 1,
+                offset: self.offset + report.row.start as u64,
+                field: report.field,
+                what: format!("{}{hint}", report.what),
+                row,
+            });
+            if let Err(error) = entered {
+                self.write_all(&part.results[..report.results])?;
+                return Err(error);
+            }
+            self.has_rows = true;
+        }
+        self.has_rows |= !part.results.is_empty();
+        self.lines += part.lines as u64;
+        self.offset += part.consumed as u64;
+        self.write_all(part.results)
     }
 
     fn end(&mut self, ending: Ending) -> Result<(), Error> {
         match ending {
             Ending::Done | Ending::Stopped => Ok(()),
             Ending::Failed(error) => Err(error),
-            Ending::RowTooLong { input } => {
+            Ending::RowTooLong { input, row } => {
                 self.enter(input);
-                let what =
-                    format!("the row is longer than a block, {} bytes; use a larger --block-size", self.block_size);
-                Err(self.at_next_line(what))
+                self.too_long(row)
+            }
+            Ending::BadHeader { input, lines, what } => {
+                self.enter(input);
+                Err(Error::usage(format!("{}:{}: {what}", self.inputs[input], self.lines + lines + 1)))
             }
         }
     }
 
-    fn given_up(&mut self, input: usize, text: &[u8], what: String) -> Error {
-        self.enter(input);
-        let text = text.strip_suffix(b"\n").unwrap_or(text);
-        let last = self.lines + 1 + memchr::memchr_iter(b'\n', text).count() as u64;
-        Error::deaths(&self.inputs[input], (self.lines + 1, last), what)
+    fn given_up(&mut self, rest: &[u8], what: String) -> Error {
+        let last = self.lines + 1 + lines(rest.strip_suffix(b"\n").unwrap_or(rest));
+        Error::deaths(&self.inputs[self.input], (self.lines + 1, last), what)
     }
 }
 
 impl Writer<'_> {
     fn enter(&mut self, input: usize) {
         if input != self.input {
-            (self.input, self.lines) = (input, 0);
+            (self.input, self.lines, self.has_rows) = (input, 0, false);
         }
     }
 
-    fn at_next_line(&self, what: impl Into<String>) -> Error {
-        Error::row(&self.inputs[self.input], self.lines + 1, what)
+    fn too_long(&mut self, row: TooLong) -> Result<(), Error> {
+        self.has_rows = true;
+        self.bad_rows.enter(BadRow {
+            file: &self.inputs[self.input],
+            line: self.lines + row.lines + 1,
+            offset: row.offset,
+            field: 0,
+            what: row.what,
+            row: &row.start,
+        })
     }
 
-    fn write_all(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+    /// Whether a bad row is the first of an input that should have no header, and has words in it where others have
+    /// numbers.
+    fn is_header(&self, row: &[u8], report: &Report) -> bool {
+        let Some(format) = self.headless.filter(|_| !self.has_rows && report.results == 0) else { return false };
+        let mut fields = vec![];
+        let Line::Row { content, .. } = split(row, format, &mut fields) else { return false };
+        let record = Record::new(&row[..content], &fields, None, format);
+        let is_name = |at| {
+            let first = trimmed(&record.value(at)).first().copied();
+            first.is_some_and(|first: u8| first.is_ascii_alphabetic() || first == b'_' || !first.is_ascii())
+        };
+        let is_number = |at| {
+            let value = record.value(at);
+            let digits = trimmed(&value);
+            !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+        };
+        match report.field {
+            0 => record.len() > 1 && (0..record.len()).all(is_name),
+            number => is_name(number - 1) && !(0..record.len()).any(is_number),
+        }
+    }
+
+    fn write_all(&self, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
             match rustix::io::write(self.output, bytes) {
                 Ok(count) => bytes = &bytes[count..],
@@ -87,4 +187,8 @@ impl Writer<'_> {
             Err(error) => Err(Error::io(&self.output_name, error.into())),
         }
     }
+}
+
+fn lines(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64
 }

@@ -2,14 +2,16 @@
 
 pub mod gcd;
 
-use crate::csv;
+use crate::csv::record::Record;
+use crate::csv::{self, Format};
 use serde::{Serialize, de::DeserializeOwned};
+use std::ops::Range;
 
-/// A function from a row to an output, with how rows are read and outputs written.
+/// A function from a row to an output.
 ///
-/// Only [`map`](Kernel::map) has to be written: rows, a line each with commas and no quotes, are then read into any type
-/// that serde can build from a record of the `csv` crate, and outputs written as CSV. A kernel that can do better on many rows at once, or has a format of its own,
-/// overrides the rest.
+/// Only [`map`](Kernel::map) has to be written: the fields of a row are read into any type that serde can build from a
+/// record of the `csv` crate, in their order or that of `--columns`, and outputs written as CSV. A kernel that has a
+/// form of its own for rows, or can do better on many at once, is a [`BatchKernel`]; every `Kernel` is one too.
 ///
 /// A kernel is built anew in every worker process, so it holds settings, not state; what one row does must not depend
 /// on the rows before it.
@@ -35,6 +37,11 @@ pub trait Kernel: Sync {
     /// The output of one row.
     fn map(&self, row: &Self::Row) -> Self::Output;
 
+    /// What the output is called in the header of `--append`.
+    fn name(&self) -> &str {
+        "result"
+    }
+
     /// A row, as text without its end, for `--compare` to make a workload of where it is given none. The number is the
     /// row's.
     fn sample(&self, _number: u64) -> Option<String> {
@@ -44,17 +51,6 @@ pub trait Kernel: Sync {
     /// Appends the output of each row to `outputs`, in order: one for each.
     fn map_rows(&self, rows: &[Self::Row], outputs: &mut Vec<Self::Output>) {
         outputs.extend(rows.iter().map(|row| self.map(row)));
-    }
-
-    /// Reads rows from the front of `text`, which holds whole rows, and appends them to `rows`: until there are
-    /// `limit` more, the text ends, or a row is bad.
-    fn decode(&self, text: &[u8], limit: usize, rows: &mut Vec<Self::Row>) -> Decoded {
-        csv::rows::decode(text, limit, rows)
-    }
-
-    /// Writes outputs to the front of `room`, one line each, as many as fit.
-    fn encode(&self, outputs: &[Self::Output], room: &mut [u8]) -> Encoded {
-        csv::rows::encode(outputs, room)
     }
 }
 
@@ -83,24 +79,125 @@ where
     }
 }
 
-/// How far [`Kernel::decode`] came.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Decoded {
-    /// Bytes read: the next row starts there.
-    pub bytes: usize,
-    /// Line ends among them.
-    pub lines: usize,
-    /// What is wrong with the row that starts at `bytes`, if that is why decoding stopped; without place or file.
-    pub bad: Option<String>,
+/// Rows, or their outputs, that are worked on together.
+pub trait Batch: Default + Serialize + DeserializeOwned {
+    /// How many there are.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Leaves none.
+    fn clear(&mut self);
 }
 
-/// How far [`Kernel::encode`] came.
+impl<T: Serialize + DeserializeOwned> Batch for Vec<T> {
+    fn len(&self) -> usize {
+        Vec::len(self)
+    }
+    fn clear(&mut self) {
+        Vec::clear(self);
+    }
+}
+
+/// A kernel that takes rows by the batch, in a form of its own: what a filter runs.
+///
+/// This is for kernels that are worth the trouble, as [`Gcd`](crate::Gcd) is, which keeps integers of 64 bits in an array
+/// for itself and larger ones apart. Every [`Kernel`] is one, with batches that are vectors.
+pub trait BatchKernel: Sync {
+    /// Rows, as they are read.
+    type Rows: Batch;
+    /// Their outputs.
+    type Outputs: Batch;
+
+    /// How many fields a row has, if that is the same for all; `--columns` then has to choose so many.
+    fn fields(&self) -> Option<usize> {
+        None
+    }
+
+    /// As in [`Kernel::name`].
+    fn name(&self) -> &str;
+
+    /// As in [`Kernel::sample`].
+    fn sample(&self, number: u64) -> Option<String>;
+
+    /// Reads one row and appends it to `rows`.
+    ///
+    /// # Errors
+    /// When the row is bad; nothing is appended then.
+    fn read(&self, record: &Record, rows: &mut Self::Rows) -> Result<(), Wrong>;
+
+    /// A faster way for rows that need no care: appends those at the front of `text`, at most `limit`, up to the first
+    /// that has anything unusual about it, which [`read`](BatchKernel::read) gets to see. Answers how many bytes they
+    /// have. It is asked only where all fields of a row count.
+    fn read_plain(&self, _text: &[u8], _delimiter: u8, _limit: usize, _rows: &mut Self::Rows) -> usize {
+        0
+    }
+
+    /// Appends the output of each row to `outputs`, in order: one for each.
+    fn map_rows(&self, rows: &Self::Rows, outputs: &mut Self::Outputs);
+
+    /// Writes outputs of this range to the front of `room`, a line each that ends in `\n`, as many as fit.
+    fn write(&self, outputs: &Self::Outputs, range: Range<usize>, format: Format, room: &mut [u8]) -> Written;
+}
+
+impl<K: Kernel> BatchKernel for K {
+    type Rows = Vec<K::Row>;
+    type Outputs = Vec<K::Output>;
+
+    fn name(&self) -> &str {
+        Kernel::name(self)
+    }
+
+    fn sample(&self, number: u64) -> Option<String> {
+        Kernel::sample(self, number)
+    }
+
+    fn read(&self, record: &Record, rows: &mut Vec<K::Row>) -> Result<(), Wrong> {
+        rows.push(csv::rows::read(record)?);
+        Ok(())
+    }
+
+    fn map_rows(&self, rows: &Vec<K::Row>, outputs: &mut Vec<K::Output>) {
+        Kernel::map_rows(self, rows, outputs);
+    }
+
+    fn write(&self, outputs: &Vec<K::Output>, range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
+        csv::rows::write(&outputs[range], format, room)
+    }
+}
+
+/// What is wrong with a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// The number of the field at fault, from 1, if it is one.
+    pub field: Option<usize>,
+    /// What is said about it, without the row's place.
+    pub what: String,
+}
+
+impl Wrong {
+    /// Something about the row as a whole.
+    pub fn row(what: impl Into<String>) -> Self {
+        Wrong { field: None, what: what.into() }
+    }
+
+    /// Something about one of the record's fields, counted from 0; it is said of `field N`.
+    pub fn in_field(record: &Record, field: usize, what: impl std::fmt::Display) -> Self {
+        let number = record.number(field);
+        Wrong { field: Some(number), what: format!("field {number} {what}") }
+    }
+}
+
+/// How far [`BatchKernel::write`] came.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Encoded {
+pub struct Written {
     /// Outputs written.
     pub outputs: usize,
     /// Bytes written.
     pub bytes: usize,
-    /// What is wrong with the next output, if that is why encoding stopped and not that the room was full.
+    /// What is wrong with the next output, if that is why it stopped and not that the room was full.
     pub bad: Option<String>,
 }

@@ -98,13 +98,13 @@ impl Slot {
 /// What became of a block, or of the first part of it, in bytes and lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
-    /// Bytes of input dealt with. Fewer than the block has: the rest is still to be done, unless there is a report.
+    /// Bytes of input dealt with. Fewer than the block has: the rest is still to be done.
     pub consumed: usize,
     /// Lines of input dealt with.
     pub lines: usize,
     /// Bytes of results, from the start of the slot's result region.
     pub results: usize,
-    /// Bytes of a report of the row at `consumed`, which ends the run; they follow the results. 0: there is none.
+    /// Bytes of what there is to report about the rows, which follow the results.
     pub report: usize,
 }
 
@@ -164,6 +164,10 @@ impl Taken {
     /// The slot's place in the ring.
     pub fn slot(&self) -> usize {
         self.slot
+    }
+    /// Where in the slot's input region the block's bytes lie.
+    pub fn input(&self) -> Range<usize> {
+        self.input.clone()
     }
     /// What the claimant said it did.
     pub fn outcome(&self) -> Outcome {

@@ -25,7 +25,8 @@ fn files_and_stdin_are_read_in_the_order_they_are_named() {
 #[test]
 fn each_file_has_its_own_line_numbers() {
     let folder = Folder::with([("a.csv", "12,18\n\n5,10"), ("bad.csv", "\r\n7,14\r\n\n7,x\n")]);
-    let error = |name| format!("pmapgcd: {name}:4: field 2 is not an integer: \"x\"\n");
+    let what = "field 2 is not an integer: \"x\"; decimal digits are expected, with or without a sign";
+    let error = |name| format!("pmapgcd: {name}:4: {what}\n");
     for way in ways(&["64", "128K"]) {
         let with_way = |files: [&'static str; 3]| way.into_iter().chain(files);
         folder.run(with_way(["a.csv", "a.csv", "bad.csv"]), "").is(1, "6\n5\n6\n5\n7\n", &error("bad.csv"));

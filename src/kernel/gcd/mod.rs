@@ -1,11 +1,18 @@
 //! The stock kernel: the greatest common divisor of the two integers in a row.
 
+mod batch;
 mod binary;
 mod euclid;
+mod large;
+mod number;
 mod trial;
 
-use crate::csv::pairs;
-use crate::kernel::{Decoded, Encoded, Kernel};
+use crate::csv::record::Record;
+use crate::csv::{Format, pairs, trimmed};
+use crate::kernel::{BatchKernel, Kernel, Written, Wrong};
+pub use batch::{Divisors, Pairs};
+use number::Number;
+use std::ops::Range;
 
 /// How a greatest common divisor is found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
@@ -21,26 +28,27 @@ pub enum Algorithm {
     Trial,
 }
 
-/// The greatest common divisor of two unsigned 64-bit integers; `gcd(0, n)` is `n`, and `gcd(0, 0)` is 0.
+/// The greatest common divisor of two unsigned 64-bit integers, for a [`Pool`](crate::Pool); `gcd(0, n)` is `n`, and
+/// `gcd(0, 0)` is 0.
 ///
 /// ```
-/// use pmapgcd::{Algorithm, Gcd, Kernel};
-/// assert_eq!(Gcd::default().map(&[1963309, 2265973]), 1);
-/// assert_eq!(Gcd::new(Algorithm::Trial).map(&[12, 18]), 6);
+/// use pmapgcd::{Algorithm, Gcd64, Kernel};
+/// assert_eq!(Gcd64::default().map(&[1963309, 2265973]), 1);
+/// assert_eq!(Gcd64::new(Algorithm::Trial).map(&[12, 18]), 6);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Gcd {
+pub struct Gcd64 {
     algorithm: Algorithm,
 }
 
-impl Gcd {
+impl Gcd64 {
     /// The kernel with this algorithm.
     pub fn new(algorithm: Algorithm) -> Self {
-        Gcd { algorithm }
+        Gcd64 { algorithm }
     }
 }
 
-impl Kernel for Gcd {
+impl Kernel for Gcd64 {
     type Row = [u64; 2];
     type Output = u64;
 
@@ -52,19 +60,60 @@ impl Kernel for Gcd {
         }
     }
 
+    fn name(&self) -> &str {
+        "gcd"
+    }
+
     fn map_rows(&self, rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
         match self.algorithm {
             Algorithm::Auto => binary::gcd_rows(rows, outputs),
             _ => outputs.extend(rows.iter().map(|row| self.map(row))),
         }
     }
+}
 
-    fn decode(&self, text: &[u8], limit: usize, rows: &mut Vec<[u64; 2]>) -> Decoded {
-        pairs::decode(text, limit, rows)
+/// The greatest common divisor of two integers of any size and sign, for a filter: what `pmapgcd` runs. `gcd(0, n)` is
+/// the magnitude of `n`, and `gcd(0, 0)` is 0.
+///
+/// Pairs of 64 bits go the way of [`Gcd64`]. Up to 128 bits there is a binary algorithm; beyond that Lehmer's, of the
+/// `dashu-int` crate.
+#[derive(Clone, Copy, Debug)]
+pub struct Gcd {
+    small: Gcd64,
+    max_digits: usize,
+}
+
+impl Default for Gcd {
+    fn default() -> Self {
+        Gcd::new(Algorithm::default())
+    }
+}
+
+impl Gcd {
+    /// The most digits of an integer, unless it is told otherwise.
+    pub const MAX_DIGITS: usize = 100_000;
+
+    /// The kernel with this algorithm for pairs of 64 bits.
+    pub fn new(algorithm: Algorithm) -> Self {
+        Gcd { small: Gcd64::new(algorithm), max_digits: Gcd::MAX_DIGITS }
     }
 
-    fn encode(&self, outputs: &[u64], room: &mut [u8]) -> Encoded {
-        pairs::encode(outputs, room)
+    /// The same kernel, that takes a number of more digits for a bad one, since it may take any time.
+    pub fn max_digits(self, max_digits: usize) -> Self {
+        Gcd { max_digits, ..self }
+    }
+}
+
+impl BatchKernel for Gcd {
+    type Rows = Pairs;
+    type Outputs = Divisors;
+
+    fn fields(&self) -> Option<usize> {
+        Some(2)
+    }
+
+    fn name(&self) -> &str {
+        Kernel::name(&self.small)
     }
 
     fn sample(&self, number: u64) -> Option<String> {
@@ -72,6 +121,33 @@ impl Kernel for Gcd {
         let spread = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let below = |n: u64| (spread(n) * 4_000_000) >> 32;
         Some(format!("{},{}", below(2 * number + 1), below(2 * number + 2)))
+    }
+
+    fn read(&self, record: &Record, pairs: &mut Pairs) -> Result<(), Wrong> {
+        let number = |at: usize| {
+            let value = record.value(at);
+            if let Some(number) = number::plain(&value) {
+                return Ok(Number::Small(number));
+            }
+            let digits = trimmed(&value);
+            let wrong = |why| Wrong::in_field(record, at, number::what_is_wrong(digits, why, self.max_digits));
+            Number::parse(digits, self.max_digits).map_err(wrong)
+        };
+        pairs.push([number(0)?, number(1)?]);
+        Ok(())
+    }
+
+    fn read_plain(&self, text: &[u8], delimiter: u8, limit: usize, pairs: &mut Pairs) -> usize {
+        pairs::read_plain(text, delimiter, limit, &mut pairs.small)
+    }
+
+    fn map_rows(&self, pairs: &Pairs, divisors: &mut Divisors) {
+        Kernel::map_rows(&self.small, &pairs.small, &mut divisors.small);
+        pairs.large.iter().for_each(|(at, pair)| divisors.set(*at, large::gcd(pair)));
+    }
+
+    fn write(&self, divisors: &Divisors, range: Range<usize>, _: Format, room: &mut [u8]) -> Written {
+        divisors.write(range, room)
     }
 }
 
@@ -85,7 +161,7 @@ mod tests {
         let rows: Vec<_> = edges.iter().flat_map(|&a| edges.iter().map(move |&b| [a, b])).collect();
         let outputs = |algorithm| {
             let mut outputs = vec![];
-            Gcd::new(algorithm).map_rows(&rows, &mut outputs);
+            Kernel::map_rows(&Gcd64::new(algorithm), &rows, &mut outputs);
             outputs
         };
         for algorithm in [Algorithm::Auto, Algorithm::Binary, Algorithm::Trial] {

@@ -1,19 +1,31 @@
-//! Pickles to rows and outputs.
+//! Rows and outputs to pickles and back.
 //!
 //! serde-pickle reads no integer above 2^63 - 1, though it writes them: so its values are taken, and turned into what
 //! serde asks for here.
 
+use serde::Serialize;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
-use serde_pickle::{DeOptions, Error, Value};
+use serde_pickle::{DeOptions, Error, SerOptions, Value};
 
-/// The one value in this pickle.
+/// Appends the pickle of this value, which messages call `name`.
+///
+/// # Errors
+/// When it has a type that pickles do not know.
+pub fn pickle<T: Serialize>(name: &str, value: &T, pickle: &mut Vec<u8>) -> Result<(), crate::error::Error> {
+    let pickled = serde_pickle::to_writer(pickle, value, SerOptions::new());
+    pickled.map_err(|error| crate::error::Error::usage(format!("the {name} cannot be pickled: {error}")))
+}
+
+/// The one value in this pickle, which messages call `name`.
 ///
 /// # Errors
 /// When these bytes are no pickle, or one of something else.
-pub fn unpickle<T: DeserializeOwned>(pickle: &[u8]) -> Result<T, Error> {
-    T::deserialize(Unpickled(serde_pickle::value_from_slice(pickle, DeOptions::new())?))
+pub fn unpickle<T: DeserializeOwned>(name: &str, pickle: &[u8]) -> Result<T, crate::error::Error> {
+    let value = serde_pickle::value_from_slice(pickle, DeOptions::new());
+    let value = value.and_then(|value| T::deserialize(Unpickled(value)));
+    value.map_err(|error| crate::error::Error::usage(format!("the {name} cannot be unpickled: {error}")))
 }
 
 struct Unpickled(Value);
@@ -94,8 +106,7 @@ impl<'de> Deserializer<'de> for Unpickled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::{Deserialize, Serialize};
-    use serde_pickle::SerOptions;
+    use serde::Deserialize;
     use std::collections::BTreeMap;
 
     #[derive(Serialize, Deserialize, PartialEq, Debug)]
@@ -108,8 +119,9 @@ mod tests {
     #[test]
     fn what_was_pickled_comes_back() {
         fn comes_back<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: T) {
-            let pickle = serde_pickle::to_vec(&value, SerOptions::new()).unwrap();
-            assert_eq!(unpickle::<T>(&pickle).unwrap(), value);
+            let mut bytes = vec![];
+            pickle("value", &value, &mut bytes).unwrap();
+            assert_eq!(unpickle::<T>("value", &bytes).unwrap(), value);
         }
         comes_back([0u64, 1, 1 << 31, 1 << 63, u64::MAX]);
         comes_back((i64::MIN, -1i8, 2.5f64, 'x', "text".to_string()));
@@ -119,8 +131,9 @@ mod tests {
 
     #[test]
     fn what_is_no_pickle_or_another_is_refused() {
-        let pickle = serde_pickle::to_vec(&[300u64], SerOptions::new()).unwrap();
-        assert!(unpickle::<Vec<u8>>(&pickle).is_err());
-        assert!(unpickle::<Vec<u64>>(&pickle[..3]).is_err());
+        let mut bytes = vec![];
+        pickle("value", &[300u64], &mut bytes).unwrap();
+        assert!(unpickle::<Vec<u8>>("value", &bytes).is_err());
+        assert!(unpickle::<Vec<u64>>("value", &bytes[..3]).is_err());
     }
 }

@@ -1,0 +1,103 @@
+//! Values on the command line.
+
+use crate::executor::{MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE};
+
+pub fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs @ 1..=MAX_JOBS) => Ok(jobs),
+        _ => Err(format!("a number of workers from 1 to {MAX_JOBS} is expected")),
+    }
+}
+
+pub fn chunk_size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(rows @ 1..) => Ok(rows),
+        _ => Err("a number of rows from 1 is expected".to_string()),
+    }
+}
+
+pub fn block_size(text: &str) -> Result<usize, String> {
+    let upper = text.to_ascii_uppercase();
+    let (digits, unit) = match upper.strip_suffix(['K', 'M', 'G']) {
+        Some(digits) => (
+            digits,
+            match upper.as_bytes().last() {
+                Some(b'K') => 1 << 10,
+                Some(b'M') => 1 << 20,
+                _ => 1 << 30,
+            },
+        ),
+        None => (upper.as_str(), 1usize),
+    };
+    let bytes = digits.parse::<usize>().ok().and_then(|count| count.checked_mul(unit));
+    match bytes {
+        Some(bytes @ MIN_BLOCK_SIZE..=MAX_BLOCK_SIZE) => Ok(bytes),
+        _ => Err(format!("a number of bytes from {MIN_BLOCK_SIZE} to {}G is expected", MAX_BLOCK_SIZE >> 30)),
+    }
+}
+
+/// The character between fields.
+pub fn delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "\\t" | "tab" => Ok(b'\t'),
+        _ => character(text),
+    }
+}
+
+/// The character around fields, or none.
+pub fn quote(text: &str) -> Result<Quote, String> {
+    match text {
+        "none" => Ok(Quote(None)),
+        " " | "\t" => Err("a blank does not do as a quote".to_string()),
+        _ => character(text).map(|quote| Quote(Some(quote))),
+    }
+}
+
+/// The character that comments begin with.
+pub fn comment(text: &str) -> Result<u8, String> {
+    match text {
+        " " | "\t" => Err("a blank does not do before comments".to_string()),
+        _ => character(text),
+    }
+}
+
+/// A quote, or that there is none.
+#[derive(Clone, Copy, Debug)]
+pub struct Quote(pub Option<u8>);
+
+fn character(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii_alphanumeric() || b"+-.".contains(byte) => {
+            Err("letters, digits, '+', '-' and '.' are for values".to_string())
+        }
+        [0 | b'\n' | b'\r'] => Err("line ends and NUL have a meaning of their own".to_string()),
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => Err("one ASCII character is expected".to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units_and_limits() {
+        assert_eq!(block_size("64"), Ok(64));
+        assert_eq!(block_size("1m"), Ok(1 << 20));
+        assert_eq!(block_size("1G"), Ok(1 << 30));
+        for bad in ["", "K", "63", "2G", "-1", "1.5M", "99999999999999999999", "18446744073709551615G", "64 K"] {
+            assert!(block_size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn characters_of_a_format_are_such_as_values_do_not_have() {
+        assert_eq!((delimiter("\\t"), delimiter("tab"), delimiter("\t")), (Ok(b'\t'), Ok(b'\t'), Ok(b'\t')));
+        assert_eq!((delimiter(";"), delimiter(" "), comment("#")), (Ok(b';'), Ok(b' '), Ok(b'#')));
+        assert!(matches!((quote("'"), quote("none")), (Ok(Quote(Some(b'\''))), Ok(Quote(None)))));
+        for bad in ["", ";;", "5", "a", "-", "+", ".", "\n", "\r", "\0", "é"] {
+            assert!(delimiter(bad).is_err() && quote(bad).is_err() && comment(bad).is_err(), "{bad:?}");
+        }
+        assert!(quote(" ").is_err() && comment("\t").is_err());
+    }
+}

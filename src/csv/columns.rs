@@ -1,0 +1,136 @@
+//! Which fields of a row are meant: by number, or by the names in the header.
+
+use super::record::{Field, Line, Record, split, unquoted};
+use super::shown::shown;
+use super::{Format, trimmed};
+
+/// The columns that `--columns` asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Columns(Vec<Column>);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Column {
+    /// A place in the row, from 0.
+    At(usize),
+    Named(Vec<u8>),
+}
+
+impl Columns {
+    /// The columns in a list like `3,1` or `price,"unit, weight"`: a record of numbers from 1 and names.
+    ///
+    /// # Errors
+    /// When it is no such list.
+    pub fn parse(list: &str) -> Result<Self, String> {
+        const EXPECTED: &str = "names or numbers from 1 are expected, with a comma between them";
+        if list.trim().is_empty() {
+            return Err(EXPECTED.to_string());
+        }
+        let mut fields = vec![];
+        let format = Format::default();
+        match split(list.as_bytes(), format, &mut fields) {
+            Line::Row { length, .. } if length == list.len() && !list.ends_with('\n') => {}
+            Line::Unclosed { .. } => return Err("a quote is not closed".to_string()),
+            _ => return Err(EXPECTED.to_string()),
+        }
+        let column = |field: &Field| {
+            let raw = field.raw(list.as_bytes());
+            let name = trimmed(&unquoted(raw, format)).to_vec();
+            if raw.starts_with(b"\"") {
+                return Ok(Column::Named(name));
+            }
+            match std::str::from_utf8(&name).ok().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
+                Some("") => Err("a column has no name; a name that is empty stands in quotes".to_string()),
+                Some(digits) => match digits.parse::<u32>() {
+                    Ok(number @ 1..) => Ok(Column::At(number as usize - 1)),
+                    Ok(_) => Err("columns are numbered from 1".to_string()),
+                    Err(_) => Err(format!("no row has a column {digits}; a name of digits stands in quotes")),
+                },
+                None => Ok(Column::Named(name)),
+            }
+        };
+        fields.iter().map(column).collect::<Result<_, _>>().map(Columns)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are names among them, so that there has to be a header.
+    pub fn has_names(&self) -> bool {
+        self.0.iter().any(|column| matches!(column, Column::Named(_)))
+    }
+
+    /// Their places in rows without a header; names have none.
+    pub fn places(&self) -> Vec<usize> {
+        let place = |column: &Column| if let Column::At(place) = column { Some(*place) } else { None };
+        self.0.iter().filter_map(place).collect()
+    }
+
+    /// Their places in rows under this header.
+    ///
+    /// # Errors
+    /// When a column is not there, or is there more than once.
+    pub fn places_under(&self, header: &Record) -> Result<Vec<usize>, String> {
+        let names: Vec<Vec<u8>> = (0..header.len()).map(|at| trimmed(&header.value(at)).to_vec()).collect();
+        let place = |column: &Column| match column {
+            Column::At(place) if *place < names.len() => Ok(*place),
+            Column::At(place) => Err(format!("there is no column {}: {}", place + 1, listed(&names))),
+            Column::Named(name) => {
+                let places: Vec<usize> = (0..names.len()).filter(|&at| names[at] == *name).collect();
+                match places[..] {
+                    [place] => Ok(place),
+                    [] => Err(format!("there is no column {}: {}", shown(name), listed(&names))),
+                    _ => {
+                        let numbers: Vec<String> = places.iter().map(|place| (place + 1).to_string()).collect();
+                        let numbers = numbers.join(" and ");
+                        Err(format!("column {} is there more than once; use its number: {numbers}", shown(name)))
+                    }
+                }
+            }
+        };
+        self.0.iter().map(place).collect()
+    }
+}
+
+/// How many names a message lists.
+const LISTED: usize = 30;
+
+fn listed(names: &[Vec<u8>]) -> String {
+    let list: Vec<String> = names.iter().take(LISTED).map(|name| shown(name)).collect();
+    let more = if names.len() > LISTED { ", …" } else { "" };
+    let (are, plural) = if names.len() == 1 { ("is", "") } else { ("are", "s") };
+    format!("there {are} {} column{plural}, {}{more}", names.len(), list.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(list: &str, header: &str) -> Result<Vec<usize>, String> {
+        let mut fields = vec![];
+        split(header.as_bytes(), Format::default(), &mut fields);
+        Columns::parse(list)?.places_under(&Record::new(header.as_bytes(), &fields, None, Format::default()))
+    }
+
+    #[test]
+    fn columns_are_found_by_name_and_by_number() {
+        let header = r#"id, a ,"b,c","d""e",7,a b"#;
+        assert_eq!(places("a,id", header), Ok(vec![1, 0]));
+        assert_eq!(places("2, 6", header), Ok(vec![1, 5]));
+        assert_eq!(places(r#""b,c","d""e""#, header), Ok(vec![2, 3]));
+        assert_eq!(places(r#""7",a b"#, header), Ok(vec![4, 5]));
+        assert!(Columns::parse("1,a").unwrap().has_names() && !Columns::parse("1,2").unwrap().has_names());
+    }
+
+    #[test]
+    fn what_is_not_there_is_named_with_what_is() {
+        assert_eq!(places("x,a", "a,b"), Err("there is no column \"x\": there are 2 columns, \"a\", \"b\"".into()));
+        assert_eq!(places("1,3", "a,b"), Err("there is no column 3: there are 2 columns, \"a\", \"b\"".into()));
+        let twice = "column \"a\" is there more than once; use its number: 1 and 3";
+        assert_eq!(places("a,b", "a,b,a"), Err(twice.into()));
+        for bad in ["", " ", "a,", "0,1", "\"a,b", "99999999999,1", "a\nb", "a,b\n"] {
+            assert!(Columns::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

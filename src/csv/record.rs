@@ -1,0 +1,276 @@
+//! One row and its fields: RFC 4180, read as the `csv` crate reads it.
+//!
+//! A quote opens a quoted field as the first byte of a field and nowhere else; within it two quotes stand for one; what
+//! follows the closing quote, up to the delimiter, belongs to the value as it is. What differs from the `csv` crate: a
+//! carriage return ends a row only with the line feed behind it, or with the input; a line of nothing but blanks is no
+//! row; and a quote that is never closed is an error.
+
+use super::Format;
+use memchr::{memchr, memchr2};
+use std::borrow::Cow;
+
+/// What stands at the front of a text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Line {
+    /// A row.
+    Row {
+        /// Bytes without its line end.
+        content: usize,
+        /// Bytes with it.
+        length: usize,
+    },
+    /// A blank line or a comment.
+    Nothing {
+        /// Bytes with its line end.
+        length: usize,
+    },
+    /// A row with a quoted field that goes on to the end of the text.
+    Unclosed {
+        /// Where the quote stands.
+        quote: usize,
+    },
+}
+
+/// The raw bytes of a field, quotes and all, in its row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Field {
+    start: u32,
+    end: u32,
+}
+
+impl Field {
+    /// From `start` to `end` in the text of a row that begins at `row`.
+    #[inline(always)]
+    pub fn new(start: usize, end: usize, row: usize) -> Self {
+        Field { start: (start - row) as u32, end: (end - row) as u32 }
+    }
+
+    /// Its bytes in the text of the row.
+    pub fn raw(self, row: &[u8]) -> &[u8] {
+        &row[self.start as usize..self.end as usize]
+    }
+}
+
+/// Splits the line at the front of `text`, which is not empty; the fields of a row are left in `fields`.
+pub fn split(text: &[u8], format: Format, fields: &mut Vec<Field>) -> Line {
+    fields.clear();
+    if let Some(length) = nothing(text, format) {
+        return Line::Nothing { length };
+    }
+    let mut start = 0;
+    loop {
+        let mut at = start;
+        if format.quote.is_some() && text.get(start).copied() == format.quote {
+            match closing_quote(text, start) {
+                Some(close) => at = close + 1,
+                None => return Line::Unclosed { quote: start },
+            }
+        }
+        let end = memchr2(format.delimiter, b'\n', &text[at..]).map(|end| at + end);
+        let mut field = |end: usize| fields.push(Field::new(start, end, 0));
+        match end {
+            Some(end) if text[end] == format.delimiter => {
+                field(end);
+                start = end + 1;
+            }
+            _ => {
+                let line = &text[..end.unwrap_or(text.len())];
+                // The carriage return of the line end, unless it is within the quotes.
+                let content = line.len() - usize::from(line.len() > at && line.ends_with(b"\r"));
+                field(content);
+                return Line::Row { content, length: end.map_or(text.len(), |end| end + 1) };
+            }
+        }
+    }
+}
+
+/// The length of the line at the front, if that is no row.
+#[inline(always)]
+pub fn nothing(text: &[u8], format: Format) -> Option<usize> {
+    let first = *text.first()?;
+    let is_comment = Some(first) == format.comment;
+    // Most rows begin with something else.
+    if !is_comment && first != b'\n' && first != b'\r' && !format.is_blank(first) {
+        return None;
+    }
+    let end = memchr(b'\n', text);
+    let line = &text[..end.unwrap_or(text.len())];
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let is_nothing = is_comment || line.iter().all(|&byte| format.is_blank(byte));
+    is_nothing.then(|| end.map_or(text.len(), |end| end + 1))
+}
+
+/// Where the quoted field ends that begins at `start`.
+fn closing_quote(text: &[u8], start: usize) -> Option<usize> {
+    let quote = text[start];
+    let mut from = start + 1;
+    loop {
+        let found = from + memchr(quote, text.get(from..)?)?;
+        if text.get(found + 1) != Some(&quote) {
+            return Some(found);
+        }
+        from = found + 2;
+    }
+}
+
+/// A row, as a kernel gets to see it: the fields that were chosen with `--columns`, or else all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    text: &'a [u8],
+    fields: &'a [Field],
+    columns: Option<&'a [usize]>,
+    format: Format,
+}
+
+impl<'a> Record<'a> {
+    /// The row in `text`, split into these fields, of which those at `columns` are chosen, all within the row.
+    pub(crate) fn new(text: &'a [u8], fields: &'a [Field], columns: Option<&'a [usize]>, format: Format) -> Self {
+        debug_assert!(columns.is_none_or(|columns| columns.iter().all(|&at| at < fields.len())));
+        Record { text, fields, columns, format }
+    }
+
+    /// How many fields there are.
+    #[allow(clippy::len_without_is_empty)] // a row has at least one
+    pub fn len(&self) -> usize {
+        self.columns.map_or(self.fields.len(), <[usize]>::len)
+    }
+
+    /// Whether fields were chosen with `--columns`.
+    pub fn is_chosen(&self) -> bool {
+        self.columns.is_some()
+    }
+
+    /// The number that a person would give to a field: its place in the row, from 1.
+    pub fn number(&self, field: usize) -> usize {
+        self.columns.map_or(field, |columns| columns[field]) + 1
+    }
+
+    /// The value of a field, without its quotes.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub fn value(&self, field: usize) -> Cow<'a, [u8]> {
+        unquoted(self.fields[self.number(field) - 1].raw(self.text), self.format)
+    }
+
+    /// The whole row, byte for byte, without its line end.
+    pub fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
+    /// The delimiter between its fields.
+    pub fn delimiter(&self) -> u8 {
+        self.format.delimiter
+    }
+}
+
+/// The value in the raw bytes of a field.
+pub fn unquoted(raw: &[u8], format: Format) -> Cow<'_, [u8]> {
+    let Some((&quote, inside)) = raw.split_first().filter(|(first, _)| Some(**first) == format.quote) else {
+        return Cow::Borrowed(raw);
+    };
+    match memchr(quote, inside) {
+        Some(close) if close + 1 == inside.len() => Cow::Borrowed(&inside[..close]),
+        _ => Cow::Owned(unescaped(inside, quote)),
+    }
+}
+
+fn unescaped(inside: &[u8], quote: u8) -> Vec<u8> {
+    let mut value = vec![];
+    let mut rest = inside;
+    while let Some(at) = memchr(quote, rest) {
+        value.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 1..];
+        match rest.split_first() {
+            Some((&next, after)) if next == quote => {
+                value.push(quote);
+                rest = after;
+            }
+            _ => break,
+        }
+    }
+    value.extend_from_slice(rest);
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &[u8], format: Format) -> Vec<Vec<Vec<u8>>> {
+        let (mut rows, mut fields, mut rest) = (vec![], vec![], text);
+        while !rest.is_empty() {
+            rest = match split(rest, format, &mut fields) {
+                Line::Nothing { length } => &rest[length..],
+                Line::Row { content, length } => {
+                    let record = Record::new(&rest[..content], &fields, None, format);
+                    rows.push((0..record.len()).map(|at| record.value(at).into_owned()).collect());
+                    &rest[length..]
+                }
+                Line::Unclosed { quote } => panic!("unclosed at {quote}"),
+            };
+        }
+        rows
+    }
+
+    fn rows_by_csv(text: &[u8], format: Format) -> Vec<Vec<Vec<u8>>> {
+        let mut reader = ::csv::ReaderBuilder::new();
+        reader.has_headers(false).flexible(true).delimiter(format.delimiter).comment(format.comment);
+        match format.quote {
+            Some(quote) => reader.quote(quote),
+            None => reader.quoting(false),
+        };
+        let records = reader.from_reader(text).into_byte_records();
+        records.map(|record| record.unwrap().iter().map(<[u8]>::to_vec).collect()).collect()
+    }
+
+    #[test]
+    fn quotes_are_read_as_rfc_4180_has_them() {
+        let text = b"a,\"b\"\"c\",\"d,e\nf\"\r\n\"\",,x\"y\"\n\"1\"2\"3,\"\"\"\"\n \"q\",z\r";
+        let format = Format::default();
+        assert_eq!(rows(text, format), rows_by_csv(text, format));
+        assert_eq!(rows(text, format)[1], [&b""[..], b"", b"x\"y\""]);
+        assert_eq!(split(b"a,\"b\n", format, &mut vec![]), Line::Unclosed { quote: 2 });
+        assert_eq!(split(b"\"a\"\"", format, &mut vec![]), Line::Unclosed { quote: 0 });
+    }
+
+    #[test]
+    fn blank_lines_and_comments_are_no_rows() {
+        let format = Format { comment: Some(b'#'), ..Format::default() };
+        let found = rows(b"\n \t\r\n#a,\"b\n1,2\n\n3,#4\n#", format);
+        assert_eq!(found, [[b"1".to_vec(), b"2".to_vec()], [b"3".to_vec(), b"#4".to_vec()]]);
+        let tabs = Format { delimiter: b'\t', ..Format::default() };
+        assert_eq!(rows(b"\t\n \n", tabs).len(), 1);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn agrees_with_the_csv_crate(
+            text in proptest::collection::vec(proptest::sample::select(b"\"\"\",,\n\n1a;'# x".as_slice()), 0..60),
+            delimiter in proptest::sample::select(b",;".as_slice()),
+            quote in proptest::sample::select([Some(b'"'), Some(b'\''), None].as_slice()),
+            comment in proptest::sample::select([Some(b'#'), None].as_slice()),
+        ) {
+            let format = Format { delimiter, quote, comment };
+            // A comment without a line end is an empty row to the crate.
+            let text = [text, b"\n".to_vec()].concat();
+            let is_closed = {
+                let (mut rest, mut fields, mut closed) = (&text[..], vec![], true);
+                while !rest.is_empty() && closed {
+                    match split(rest, format, &mut fields) {
+                        Line::Nothing { length } | Line::Row { length, .. } => rest = &rest[length..],
+                        Line::Unclosed { .. } => closed = false,
+                    }
+                }
+                closed
+            };
+            // Lines of blanks are rows to the crate.
+            let has_blank_line = text.split(|&byte| byte == b'\n').any(|line| {
+                !line.is_empty() && line.iter().all(|&byte| byte == b' ')
+            });
+            if is_closed && !has_blank_line {
+                proptest::prop_assert_eq!(rows(&text, format), rows_by_csv(&text, format));
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a worker says about a bad row, as bytes behind its results.
+
+use std::ops::Range;
+
+/// A bad row in part of a block.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report<'a> {
+    /// How many bytes of the part's results come before it.
+    pub results: usize,
+    /// Where the row lies in the part, without its line end.
+    pub row: Range<usize>,
+    /// Where in the part the line begins, or what is at fault on it, that is to be named.
+    pub place: usize,
+    /// The number of the field at fault, from 1; 0 when it is none of them.
+    pub field: usize,
+    /// What is wrong.
+    pub what: &'a str,
+}
+
+const NUMBERS: usize = 6;
+const HEAD: usize = NUMBERS * 4;
+
+impl<'a> Report<'a> {
+    /// Appends it to `bytes`, its words cut short so that it takes no more than `room`; answers whether it did fit.
+    pub fn append(&self, bytes: &mut Vec<u8>, room: usize) -> bool {
+        if room < HEAD {
+            return false;
+        }
+        let what = &self.what[..self.what.floor_char_boundary(room - HEAD)];
+        let numbers = [self.results, self.row.start, self.row.end, self.place, self.field, what.len()];
+        bytes.extend(numbers.map(|number| (number as u32).to_le_bytes()).as_flattened());
+        bytes.extend_from_slice(what.as_bytes());
+        true
+    }
+
+    /// How many bytes it takes when it is not cut.
+    pub fn length(&self) -> usize {
+        HEAD + self.what.len()
+    }
+
+    /// Takes the first of these reports about a part of so many bytes, with so many bytes of results; none where these
+    /// bytes are no such report.
+    pub fn take(bytes: &mut &'a [u8], part: usize, results: usize) -> Option<Self> {
+        let (head, rest) = bytes.split_at_checked(HEAD)?;
+        let (numbers, _) = head.as_chunks::<4>();
+        let number = |at: usize| u32::from_le_bytes(numbers[at]) as usize;
+        let (what, rest) = rest.split_at_checked(number(5))?;
+        *bytes = rest;
+        let what = std::str::from_utf8(what).ok()?;
+        let report = Report { results: number(0), row: number(1)..number(2), place: number(3), field: number(4), what };
+        let is_within = report.row.start <= report.row.end && report.row.end.max(report.place) <= part;
+        (is_within && report.results <= results).then_some(report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_comes_back_and_nonsense_does_not() {
+        let report = Report { results: 3, row: 5..9, place: 7, field: 2, what: "is é" };
+        let mut bytes = vec![];
+        assert!(report.append(&mut bytes, 1000) && report.append(&mut bytes, HEAD + 4));
+        assert!(!report.append(&mut bytes, HEAD - 1));
+        let mut rest = &bytes[..];
+        assert_eq!(Report::take(&mut rest, 9, 3).as_ref(), Some(&report));
+        assert_eq!(Report::take(&mut rest, 9, 3), Some(Report { what: "is ", ..report }));
+        assert!(rest.is_empty());
+        for (part, results) in [(8, 3), (9, 2)] {
+            assert_eq!(Report::take(&mut &bytes[..], part, results), None);
+        }
+        assert_eq!(Report::take(&mut &bytes[..HEAD + 2], 9, 3), None);
+    }
+}

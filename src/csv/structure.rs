@@ -1,0 +1,135 @@
+//! The delimiters and line ends that are not within quotes, 64 bytes at a time.
+//!
+//! Each byte is a bit of a word, after G. Langdale and D. Lemire, "Parsing gigabytes of JSON per second", 2019: whether it is
+//! within quotes is the parity of the quotes up to it. That holds for quotes that open at the start of a field; where
+//! one stands elsewhere, and so is a byte like any other, the 64 bytes are left to who asked.
+#![allow(unsafe_code)]
+
+use super::Format;
+
+/// How many bytes are looked at together.
+pub const WIDTH: usize = 64;
+
+/// What is known at some place in a text.
+#[derive(Clone, Copy, Debug)]
+pub struct Structure {
+    delimiter: u8,
+    quote: Option<u8>,
+    /// All ones within quotes, else all zeros.
+    inside: u64,
+    /// 1 after a delimiter or a line end, else 0.
+    after_end: u64,
+    /// 1 after a quote that closed a field, or was the first of two that stand for one; else 0.
+    after_closer: u64,
+}
+
+/// Some of 64 bytes, the first in the lowest bit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Found {
+    /// Delimiters and line ends outside of quotes.
+    pub ends_of_fields: u64,
+    /// Line ends outside of quotes.
+    pub ends_of_rows: u64,
+    /// Quotes that open a field.
+    pub openers: u64,
+}
+
+impl Structure {
+    /// At the start of a row. Comments are not told from rows.
+    pub fn new(format: Format) -> Self {
+        Structure { delimiter: format.delimiter, quote: format.quote, inside: 0, after_end: 1, after_closer: 0 }
+    }
+
+    /// Further on: within quotes or not, where a field begins, or right after a quote that closed one.
+    pub fn at(format: Format, is_inside: bool, begins_field: bool, is_after_closer: bool) -> Self {
+        let inside = if is_inside { u64::MAX } else { 0 };
+        let (after_end, after_closer) = (u64::from(begins_field), u64::from(is_after_closer));
+        Structure { inside, after_end, after_closer, ..Structure::new(format) }
+    }
+
+    /// Whether it is within quotes.
+    pub fn is_inside(&self) -> bool {
+        self.inside != 0
+    }
+
+    /// Whether it is right after a quote that closed a field.
+    pub fn is_after_closer(&self) -> bool {
+        self.after_closer != 0
+    }
+
+    /// What there is in the next 64 bytes, and goes on behind them. None where a quote stands that opens no field; then
+    /// it stays where it is.
+    #[inline(always)]
+    pub fn step(&mut self, bytes: &[u8; WIDTH]) -> Option<Found> {
+        let ends_of_rows = equal(bytes, b'\n');
+        let ends_of_fields = ends_of_rows | equal(bytes, self.delimiter);
+        let quotes = self.quote.map_or(0, |quote| equal(bytes, quote));
+        let inside = if quotes == 0 { self.inside } else { parity(quotes) ^ self.inside };
+        let (ends_of_fields, ends_of_rows) = (ends_of_fields & !inside, ends_of_rows & !inside);
+        let (openers, closers) = (quotes & inside, quotes & !inside);
+        let reopeners = openers & (closers << 1 | self.after_closer);
+        let openers = openers & !reopeners;
+        if openers & !(ends_of_fields << 1 | self.after_end) != 0 {
+            return None;
+        }
+        self.inside = if inside >> (WIDTH - 1) == 1 { u64::MAX } else { 0 };
+        self.after_end = ends_of_fields >> (WIDTH - 1);
+        self.after_closer = closers >> (WIDTH - 1);
+        Some(Found { ends_of_fields, ends_of_rows, openers })
+    }
+}
+
+/// Each bit with all those below it, added without carry.
+#[inline(always)]
+fn parity(bits: u64) -> u64 {
+    [1, 2, 4, 8, 16, 32].into_iter().fold(bits, |bits, shift| bits ^ bits << shift)
+}
+
+/// The bytes that equal this one.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn equal(bytes: &[u8; WIDTH], byte: u8) -> u64 {
+    // SAFETY: SSE2 is part of x86-64: no processor of this architecture is without it.
+    unsafe { equal_sse2(bytes, byte) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "sse2")]
+#[inline]
+fn equal_sse2(bytes: &[u8; WIDTH], byte: u8) -> u64 {
+    use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set1_epi8};
+    let parts: [__m128i; 4] = bytemuck::cast(*bytes);
+    let [a, b, c, d] = parts.map(|part| {
+        let equal = _mm_cmpeq_epi8(part, _mm_set1_epi8(byte as i8));
+        u64::from(_mm_movemask_epi8(equal) as u16)
+    });
+    a | b << 16 | c << 32 | d << 48
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn equal(bytes: &[u8; WIDTH], byte: u8) -> u64 {
+    bytes.iter().rev().fold(0, |bits, &other| bits << 1 | u64::from(other == byte))
+}
+
+/// The places of the bits, from the lowest.
+#[inline(always)]
+pub fn places(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = (bits != 0).then(|| bits.trailing_zeros() as usize);
+        bits &= bits.wrapping_sub(1);
+        place
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_where_bytes_are() {
+        let bytes: [u8; WIDTH] = std::array::from_fn(|at| b"a,b\n"[at % 4]);
+        assert_eq!(equal(&bytes, b','), 0x2222_2222_2222_2222);
+        assert_eq!(places(equal(&bytes, b'\n')).take(3).collect::<Vec<_>>(), [3, 7, 11]);
+        assert_eq!(parity(0b1001_0010), !0 << 7 | 0b0000_1110);
+    }
+}

@@ -1,0 +1,112 @@
+//! A kernel over records as they lie in memory: rows are used where they are, and outputs laid down as they are.
+
+use crate::error::Error;
+use crate::executor::block::{BATCH, BadRow, MapBlock, MapBlocks, MapPickles, Read, check_outputs, next_number};
+use crate::executor::pickles::{pickle, unpickle};
+use crate::kernel::Kernel;
+use crate::ring::Outcome;
+use crate::steps::{Step, lap};
+use bytemuck::Pod;
+use std::borrow::Cow;
+
+/// A kernel over blocks of records.
+#[derive(Clone)]
+pub struct Records<'k, K> {
+    kernel: &'k K,
+    number: u32,
+}
+
+impl<'k, K: Kernel<Row: Pod, Output: Pod>> Records<'k, K> {
+    /// This kernel over blocks of its rows.
+    pub fn new(kernel: &'k K) -> Self {
+        Records { kernel, number: next_number() }
+    }
+}
+
+impl<K: Kernel<Row: Pod, Output: Pod>> MapBlocks for Records<'_, K> {
+    fn number(&self) -> u32 {
+        self.number
+    }
+    fn mapper(&self) -> Box<dyn MapBlock + '_> {
+        Box::new(Hand { kernel: self.kernel, outputs: vec![] })
+    }
+    fn pickler(&self) -> Box<dyn MapPickles + '_> {
+        Box::new(Hand { kernel: self.kernel, outputs: vec![] })
+    }
+}
+
+/// A kernel with scratch space.
+struct Hand<'k, K: Kernel> {
+    kernel: &'k K,
+    outputs: Vec<K::Output>,
+}
+
+impl<K: Kernel> Hand<'_, K> {
+    fn map_rows(&mut self, rows: &[K::Row]) {
+        self.outputs.clear();
+        self.kernel.map_rows(rows, &mut self.outputs);
+        check_outputs(self.outputs.len(), rows.len());
+    }
+}
+
+/// Regions of a segment are aligned for any record; other buffers may not be.
+fn cast<R: Pod>(bytes: &[u8]) -> Cow<'_, [R]> {
+    match bytemuck::try_cast_slice(bytes) {
+        Ok(rows) => Cow::Borrowed(rows),
+        Err(_) => Cow::Owned(bytemuck::allocation::pod_collect_to_vec(bytes)),
+    }
+}
+
+impl<K: Kernel<Row: Pod, Output: Pod>> MapBlock for Hand<'_, K> {
+    fn map_block(&mut self, _: &[u8], input: &[u8], room: &mut [u8]) -> Outcome {
+        let fit = room.len() / size_of::<K::Output>();
+        let rows = cast::<K::Row>(input);
+        let rows = &rows[..rows.len().min(fit)];
+        let mut results = 0;
+        for rows in rows.chunks(BATCH) {
+            lap(Step::Take);
+            self.map_rows(rows);
+            let outputs = bytemuck::cast_slice(&self.outputs);
+            room[results..results + outputs.len()].copy_from_slice(outputs);
+            results += outputs.len();
+            lap(Step::Merge);
+        }
+        Outcome { consumed: size_of_val(rows), lines: 0, results, report: 0 }
+    }
+}
+
+impl<K: Kernel<Row: Pod, Output: Pod>> MapPickles for Hand<'_, K> {
+    fn pickle_rows(&mut self, _: &[u8], block: &[u8], limit: usize, task: &mut Vec<u8>) -> Result<Read, Error> {
+        let rows = cast::<K::Row>(block);
+        let rows = &rows[..limit.min(rows.len())];
+        lap(Step::Take);
+        pickle("rows", &rows, task)?;
+        lap(Step::Pickle);
+        Ok(Read { bytes: size_of_val(rows), bad: None })
+    }
+
+    fn map_pickles(&mut self, task: &[u8], reply: &mut Vec<u8>) -> Result<(), Error> {
+        let rows: Vec<K::Row> = unpickle("rows", task)?;
+        lap(Step::Unpickle);
+        self.map_rows(&rows);
+        pickle("outputs", &self.outputs, reply)?;
+        lap(Step::PickleResult);
+        Ok(())
+    }
+
+    fn unpickle_outputs(
+        &mut self,
+        reply: &[u8],
+        _: &[u8],
+        _: Option<BadRow>,
+        _: &mut [u8],
+        results: &mut Vec<u8>,
+        _: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let outputs: Vec<K::Output> = unpickle("outputs", reply)?;
+        lap(Step::UnpickleResult);
+        results.extend_from_slice(bytemuck::cast_slice(&outputs));
+        lap(Step::Merge);
+        Ok(())
+    }
+}

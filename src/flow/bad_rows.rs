@@ -1,0 +1,106 @@
+//! Bad rows: how many there may be, and where they are told.
+
+use crate::error::{Error, reason, say};
+use std::fs::File;
+use std::io::{self, BufWriter};
+
+/// How many are said on stderr; of the others there is a count.
+const SAID: u64 = 10;
+
+/// A bad row, by its place.
+pub struct BadRow<'a> {
+    /// The input that it is in.
+    pub file: &'a str,
+    /// The line that is named.
+    pub line: u64,
+    /// Where it begins, in bytes.
+    pub offset: u64,
+    /// The number of the field at fault; 0 for none.
+    pub field: usize,
+    /// What is wrong.
+    pub what: String,
+    /// Its bytes.
+    pub row: &'a [u8],
+}
+
+/// The bad rows so far.
+pub struct BadRows {
+    /// With so many the run goes on.
+    most: u64,
+    count: u64,
+    rejects: Option<Rejects>,
+}
+
+struct Rejects {
+    writer: ::csv::Writer<BufWriter<File>>,
+    name: String,
+}
+
+impl BadRows {
+    /// None yet, of which the run is to survive so many.
+    pub fn new(most: u64) -> Self {
+        BadRows { most, count: 0, rejects: None }
+    }
+
+    /// Has all of them written to this file, which messages call `name`.
+    ///
+    /// # Errors
+    /// When it cannot be written to.
+    pub fn written_to(self, file: File, name: &str) -> Result<Self, Error> {
+        let mut rejects = Rejects { writer: ::csv::Writer::from_writer(BufWriter::new(file)), name: name.to_string() };
+        rejects.write(["file", "line", "offset", "field", "reason", "row"].map(str::as_bytes))?;
+        Ok(BadRows { rejects: Some(rejects), ..self })
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Takes note of one.
+    ///
+    /// # Errors
+    /// When it is one too many, or cannot be written to where it belongs.
+    pub fn enter(&mut self, bad: BadRow) -> Result<(), Error> {
+        self.count += 1;
+        if let Some(rejects) = &mut self.rejects {
+            let numbers = [bad.line.to_string(), bad.offset.to_string()];
+            let field = if bad.field > 0 { bad.field.to_string() } else { String::new() };
+            let [line, offset] = numbers.each_ref().map(|number| number.as_bytes());
+            rejects.write([bad.file.as_bytes(), line, offset, field.as_bytes(), bad.what.as_bytes(), bad.row])?;
+        }
+        let error = Error::row(bad.file, bad.line, bad.what);
+        if self.count > self.most {
+            return Err(error);
+        }
+        if self.count <= SAID {
+            say(&error);
+        }
+        Ok(())
+    }
+
+    /// Writes out what was taken note of.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        let Some(rejects) = &mut self.rejects else { return Ok(()) };
+        rejects.writer.flush().map_err(|error| rejects.failed(error))
+    }
+}
+
+impl Rejects {
+    fn write(&mut self, fields: [&[u8]; 6]) -> Result<(), Error> {
+        self.writer.write_record(fields).map_err(|error| match error.into_kind() {
+            ::csv::ErrorKind::Io(error) => self.failed(error),
+            other => Error::usage(format!("{}: {other:?}", self.name)),
+        })
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Error::broken_pipe(),
+            _ => Error::usage(format!("{}: {}", self.name, reason(&error))),
+        }
+    }
+}

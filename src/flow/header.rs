@@ -1,0 +1,112 @@
+//! The header of each input: which columns it has, and what is printed of it.
+
+use crate::csv::columns::Columns;
+use crate::csv::record::{Line, Record, split};
+use crate::csv::shown::shown;
+use crate::csv::{Format, trimmed};
+
+/// How the inputs are written.
+#[derive(Clone, Debug, Default)]
+pub struct Shape {
+    /// How rows are written.
+    pub format: Format,
+    /// Whether the first row of each input is names.
+    pub has_header: bool,
+    /// The columns that count; all where nothing is said.
+    pub columns: Option<Columns>,
+    /// What results are called in a header that is printed.
+    pub append: Option<String>,
+}
+
+impl Shape {
+    /// How many bytes stand before each block to say which columns count.
+    pub fn head_size(&self) -> usize {
+        self.columns.as_ref().map_or(0, |columns| 4 * columns.count())
+    }
+}
+
+/// The headers so far.
+#[derive(Default)]
+pub struct Headers {
+    /// The names in the first that was printed, and what it is said to be of.
+    printed: Option<(Vec<Vec<u8>>, String)>,
+}
+
+/// A header at the front of an input.
+#[derive(Default, Debug)]
+pub struct Header {
+    /// Bytes up to the first row.
+    pub length: usize,
+    /// The places of the columns that count.
+    pub columns: Vec<usize>,
+    /// What is printed.
+    pub print: Vec<u8>,
+}
+
+/// A header that does not do.
+#[derive(Debug)]
+pub struct BadHeader {
+    /// Where it stands.
+    pub at: usize,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl Headers {
+    /// The header in `text`, whole lines from the front of the input of this name; none where it has no row yet.
+    ///
+    /// # Errors
+    /// When it lacks a column, or does not go under the header that is printed already.
+    pub fn find(&mut self, shape: &Shape, text: &[u8], input: &str) -> Result<Option<Header>, BadHeader> {
+        let mut fields = vec![];
+        let mut at = 0;
+        while at < text.len() {
+            let rest = &text[at..];
+            match split(rest, shape.format, &mut fields) {
+                Line::Nothing { length } => at += length,
+                Line::Unclosed { quote } => {
+                    let what = format!("the header has a quote that is never closed: {}", shown(&rest[quote..]));
+                    return Err(BadHeader { at: at + quote, what });
+                }
+                Line::Row { content, length } => {
+                    let record = Record::new(&rest[..content], &fields, None, shape.format);
+                    let bad = |what| BadHeader { at, what };
+                    let columns = shape.columns.as_ref().map(|columns| columns.places_under(&record));
+                    let columns = columns.transpose().map_err(bad)?.unwrap_or_default();
+                    let end = if rest[content..].starts_with(b"\r") { "\r\n" } else { "\n" };
+                    let print = self.printed(shape, &record, end, input).map_err(bad)?;
+                    return Ok(Some(Header { length: at + length, columns, print }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn printed(&mut self, shape: &Shape, header: &Record, end: &str, input: &str) -> Result<Vec<u8>, String> {
+        let Some(name) = &shape.append else { return Ok(vec![]) };
+        let names: Vec<Vec<u8>> = (0..header.len()).map(|at| trimmed(&header.value(at)).to_vec()).collect();
+        match &self.printed {
+            Some((printed, _)) if *printed == names => return Ok(vec![]),
+            Some((_, first)) => {
+                return Err(format!("this header is not that of {first}, under which --append prints all rows"));
+            }
+            None => {}
+        }
+        if names.iter().any(|other| other == name.as_bytes()) {
+            let name = shown(name.as_bytes());
+            return Err(format!("there is a column {name} already; give the results another with --append=NAME"));
+        }
+        self.printed = Some((names, input.to_string()));
+        Ok([header.text(), &[shape.format.delimiter], &quoted(name, shape.format), end.as_bytes()].concat())
+    }
+}
+
+/// A name as a field.
+fn quoted(name: &str, format: Format) -> Vec<u8> {
+    let Format { delimiter, quote: Some(quote), .. } = format else { return name.as_bytes().to_vec() };
+    if !name.bytes().any(|byte| byte == delimiter || byte == quote || byte == b'\n' || byte == b'\r') {
+        return name.as_bytes().to_vec();
+    }
+    let inside = name.bytes().flat_map(|byte| std::iter::repeat_n(byte, if byte == quote { 2 } else { 1 }));
+    std::iter::once(quote).chain(inside).chain([quote]).collect()
+}
