@@ -4,6 +4,9 @@
 /// looked at, and the ends. Nearer to the end of the text the fast path would look beyond it.
 const LOOK_AHEAD: usize = 64;
 
+/// The most digits that are read here.
+pub const MAX_DIGITS: usize = 20;
+
 /// Appends the rows at the front of `text` that are two unsigned integers below 2^64, as many as there are in a row and
 /// at most `limit`; answers how many bytes they have. What follows them may be anything.
 pub fn read_plain(text: &[u8], delimiter: u8, limit: usize, rows: &mut Vec<[u64; 2]>) -> usize {

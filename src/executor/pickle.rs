@@ -136,6 +136,10 @@ impl Feeder<'_> {
                     if told.send(Next::Block(block)).is_err() {
                         break Ending::Stopped;
                     }
+                    if rows.is_empty() {
+                        // No reply will wake the collector for what the block says beside.
+                        ring_bell(self.bell);
+                    }
                     match self.feed_block(head, rows, &mut *pickler, &mut number, &idle, &told) {
                         Some(Ok(())) => {}
                         Some(Err(error)) => break Ending::Failed(error),

@@ -4,9 +4,11 @@
 mod common;
 
 mod bad_rows;
+mod columns;
 mod inputs;
 mod output;
 mod pipes;
+mod policies;
 mod rows;
 mod usage;
 mod workers;

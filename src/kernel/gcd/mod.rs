@@ -126,7 +126,7 @@ impl BatchKernel for Gcd {
     fn read(&self, record: &Record, pairs: &mut Pairs) -> Result<(), Wrong> {
         let number = |at: usize| {
             let value = record.value(at);
-            if let Some(number) = number::plain(&value) {
+            if let Some(number) = number::plain(&value).filter(|_| value.len() <= self.max_digits) {
                 return Ok(Number::Small(number));
             }
             let digits = trimmed(&value);
@@ -138,6 +138,9 @@ impl BatchKernel for Gcd {
     }
 
     fn read_plain(&self, text: &[u8], delimiter: u8, limit: usize, pairs: &mut Pairs) -> usize {
+        if self.max_digits < pairs::MAX_DIGITS {
+            return 0;
+        }
         pairs::read_plain(text, delimiter, limit, &mut pairs.small)
     }
 

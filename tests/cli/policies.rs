@@ -1,0 +1,145 @@
+//! What becomes of bad rows in a run that goes on.
+
+use crate::common::{pmapgcd, run};
+use crate::{EXECUTORS, Folder, ways};
+use std::fs;
+
+const WHAT: &str = "field 2 is not an integer: \"x\"; decimal digits are expected, with or without a sign";
+
+#[test]
+fn bad_rows_are_passed_over_or_leave_a_line() {
+    let rows = "12,18\n5,x\n\n\"a\nb\",10\n7,14\n5,x\n";
+    let stderr = format!(
+        "pmapgcd: stdin:2: {WHAT}\npmapgcd: stdin:4: field 1 is not an integer: \"a\\nb\"; decimal digits are expected, \
+         with or without a sign\npmapgcd: stdin:7: {WHAT}\npmapgcd: 3 bad rows\n"
+    );
+    for way in ways(&["64", "128K"]) {
+        for (how, stdout) in [("skip", "6\n7\n"), ("blank", "6\n\n\n7\n\n")] {
+            run(&mut pmapgcd(way.into_iter().chain(["--bad-rows", how])), rows).is(1, stdout, &stderr);
+        }
+        let appended = "12,18,6\n5,x,\n\"a\nb\",10,\n7,14,7\n5,x,\n";
+        run(&mut pmapgcd(way.into_iter().chain(["--bad-rows=blank", "--append"])), rows).is(1, appended, &stderr);
+        run(&mut pmapgcd(way.into_iter().chain(["--bad-rows=skip"])), "12,18\n").is(0, "6\n", "");
+    }
+}
+
+#[test]
+fn ten_are_named_and_all_are_counted_and_kept() {
+    // A report is longer than its row: blocks come back in parts.
+    let rows = "12,18\n5,x\r\n".repeat(5000);
+    let folder = Folder::with([("rows.csv", &rows)]);
+    let mut stderr: String = (1..=10).map(|number| format!("pmapgcd: rows.csv:{}: {WHAT}\n", 2 * number)).collect();
+    stderr += "pmapgcd: 5000 bad rows\n";
+    let quoted = WHAT.replace('"', "\"\"");
+    let reject = |number| format!("rows.csv,{},{},2,\"{quoted}\",\"5,x\"\n", 2 * number, 11 * number - 5);
+    let rejects: String = (1..=5000).map(reject).collect();
+    for way in ways(&["64", "4096", "128K"]) {
+        let arguments = ["--bad-rows=skip", "--rejects=bad.csv", "rows.csv"];
+        folder.run(way.into_iter().chain(arguments), "").is(1, "6\n".repeat(5000), &stderr);
+        assert_eq!(folder.read("bad.csv"), format!("file,line,offset,field,reason,row\n{rejects}"));
+        fs::remove_file(folder.path("bad.csv")).unwrap();
+    }
+}
+
+#[test]
+fn too_many_bad_rows_end_the_run_before_the_results_after_them() {
+    let rows = "12,18\n5,x\n".repeat(1000);
+    for way in ways(&["64", "128K"]) {
+        for most in [0, 3, 500] {
+            let most_is = most.to_string();
+            let arguments = ["--bad-rows=skip", "--max-bad", &most_is];
+            let finished = run(&mut pmapgcd(way.into_iter().chain(arguments)), &*rows);
+            let stderr: String = (1..=10.min(most))
+                .chain([most + 1])
+                .map(|number| format!("pmapgcd: stdin:{}: {WHAT}\n", 2 * number))
+                .collect();
+            finished.is(1, "6\n".repeat(most + 1), &stderr);
+        }
+        let arguments = ["--bad-rows=blank", "--max-bad=1000"];
+        assert_eq!(run(&mut pmapgcd(way.into_iter().chain(arguments)), &*rows).stdout, b"6\n\n".repeat(1000));
+    }
+}
+
+#[test]
+fn rejects_are_kept_however_the_run_ends() {
+    for executor in EXECUTORS {
+        let folder = Folder::with([("a.csv", "12,18\n5,x\n")]);
+        let kept = |place: &str| {
+            format!("file,line,offset,field,reason,row\n{place},2,\"{}\",\"5,x\"\n", WHAT.replace('"', "\"\""))
+        };
+        folder.run([executor, "--rejects=bad", "a.csv"], "").is(1, "6\n", &format!("pmapgcd: a.csv:2: {WHAT}\n"));
+        assert_eq!(folder.read("bad"), kept("a.csv,2,6"));
+        let finished = folder.run([executor, "--bad-rows=skip", "--rejects=bad", "-", "none"], "\u{feff}\r\n5,x");
+        finished.is(2, "", &format!("pmapgcd: stdin:2: {WHAT}\npmapgcd: none: No such file or directory\n"));
+        assert_eq!(folder.read("bad"), kept("stdin,2,5"));
+        folder.run([executor, "--rejects=bad", "-o=out", "--bad-rows=skip"], "1,2\n").is(0, "", "");
+        assert_eq!((&*folder.read("bad"), &*folder.read("out")), ("file,line,offset,field,reason,row\n", "1\n"));
+    }
+}
+
+#[test]
+fn rejects_go_nowhere_else() {
+    let folder = Folder::with([("a.csv", "12,18\n5,x\n")]);
+    let both = "pmapgcd: a.csv is both input and output; write to another file\n";
+    folder.run(["--rejects=a.csv", "a.csv"], "").is(2, "", both);
+    let twice = "pmapgcd: out cannot be two outputs at once; write to another file\n";
+    folder.run(["--rejects=out", "-o=out", "a.csv"], "").is(2, "", twice);
+    folder.run(["--rejects=no/where", "a.csv"], "").is(2, "", "pmapgcd: no/where: No such file or directory\n");
+    let finished = folder.run(["--rejects=/dev/full", "--bad-rows=skip", "a.csv"], "");
+    finished.is(2, "6\n", &format!("pmapgcd: a.csv:2: {WHAT}\npmapgcd: /dev/full: No space left on device\n"));
+    assert_eq!(folder.read("a.csv"), "12,18\n5,x\n");
+}
+
+#[test]
+fn results_go_to_their_file_though_rows_are_bad() {
+    let folder = Folder::with([("a.csv", "12,18\n5,x\n7,14\n")]);
+    folder.run(["-o=out", "--bad-rows=blank", "a.csv"], "").is(
+        1,
+        "",
+        &format!("pmapgcd: a.csv:2: {WHAT}\npmapgcd: 1 bad row\n"),
+    );
+    assert_eq!(folder.read("out"), "6\n\n7\n");
+}
+
+#[test]
+fn a_row_too_long_for_a_block_is_a_bad_row() {
+    let long = format!("\"{}\n,\"\"\",7", "x".repeat(1000));
+    let rows = format!("12,18\n{long}\n{long}\r\n5,10\n{long}");
+    let line = |line| format!("pmapgcd: stdin:{line}: a quote is not closed within a block, ");
+    for way in ways(&["64", "500"]) {
+        for (how, stdout) in [("skip", "6\n5\n"), ("blank", "6\n\n\n5\n\n")] {
+            let finished = run(&mut pmapgcd(way.into_iter().chain(["--bad-rows", how])), &*rows);
+            for (message, place) in finished.stderr.lines().zip([2, 4, 7]) {
+                assert!(message.starts_with(&line(place)), "{finished:?}");
+            }
+            finished.is(1, stdout, &finished.stderr);
+            assert!(finished.stderr.ends_with("\npmapgcd: 3 bad rows\n"), "{finished:?}");
+        }
+    }
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_named_by_its_line() {
+    let rows = "12,18\n\"5\n\n5\",7\n5,\"10\n7,14\n8,12\n";
+    let what = "field 2 begins with a quote that is never closed: \"\\\"10\\n7,14\\n8,12\\n\"";
+    let first = "pmapgcd: stdin:2: field 1 is not an integer: \"5\\n\\n5\"; decimal digits are expected, with or without a sign";
+    for way in ways(&["64", "128K"]) {
+        let finished = run(&mut pmapgcd(way.into_iter().chain(["--bad-rows=skip"])), rows);
+        finished.is(1, "6\n", &format!("{first}\npmapgcd: stdin:5: {what}\npmapgcd: 2 bad rows\n"));
+        let none = run(&mut pmapgcd(way.into_iter().chain(["--quote=none", "--bad-rows=skip"])), rows);
+        assert_eq!(none.stdout, b"6\n7\n4\n");
+    }
+}
+
+#[test]
+fn a_limit_on_digits_can_be_set() {
+    for executor in EXECUTORS {
+        run(&mut pmapgcd([executor, "--max-digits=3"]), "-000999,27\n").is(0, "27\n", "");
+        let what = "field 2 has 4 digits, more than the 3 that --max-digits allows: \"1000\"";
+        run(&mut pmapgcd([executor, "--max-digits=3"]), "1,1\n1,1000\n").is(
+            1,
+            "1\n",
+            &format!("pmapgcd: stdin:2: {what}\n"),
+        );
+    }
+}
