@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
@@ -35,9 +35,12 @@ impl Output {
     /// # Errors
     /// When there are no more descriptors.
     pub fn stdout() -> Result<Self, Error> {
-        let name = "stdout".to_string();
-        match io::stdout().as_fd().try_clone_to_owned() {
-            Ok(stdout) => Ok(Output { file: stdout.into(), name, place: None }),
+        Self::of("stdout", io::stdout())
+    }
+
+    fn of(name: &str, stream: impl AsFd) -> Result<Self, Error> {
+        match stream.as_fd().try_clone_to_owned() {
+            Ok(file) => Ok(Output { file: file.into(), name: name.to_string(), place: None }),
             Err(error) => Err(Error::io(name, error)),
         }
     }
@@ -53,9 +56,12 @@ impl Output {
         let existing = fs::metadata(path).ok();
         let target = fs::canonicalize(path).or_else(|_| behind_links(path)).map_err(failed)?;
         if let Some(existing) = &existing {
-            // What stdout goes to already, under another name.
-            if let Some(stdout) = Self::stdout().ok().filter(|stdout| is_same(stdout.file.metadata(), existing)) {
-                return Ok(Output { name, ..stdout });
+            // What stdout or stderr goes to already, under another name.
+            let already = [Self::stdout(), Self::of("stderr", io::stderr())].into_iter().flatten();
+            for output in already {
+                if is_same(output.file.metadata(), existing) {
+                    return Ok(Output { name, ..output });
+                }
             }
             // So has a file without any name, which was opened by its descriptor's, no place to be renamed to.
             if !existing.is_file() || existing.nlink() == 0 {
@@ -93,7 +99,7 @@ impl Output {
                 Input::Path(path) => fs::metadata(path),
                 Input::Stdin => io::stdin().as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).metadata()),
             };
-            if target.is_file() && is_same(found, &target) {
+            if (target.is_file() || target.file_type().is_fifo()) && is_same(found, &target) {
                 let what = format!("{} is both input and output; write to another file", input.name());
                 return Err(Error::usage(what));
             }
@@ -107,11 +113,16 @@ impl Output {
     /// When both are to be the same file.
     pub fn is_not(&self, other: &Output) -> Result<(), Error> {
         let same = match (self.target(), other.target()) {
-            (Some(one), Some(other)) => one == other,
-            _ => {
-                let is_file = self.file.metadata().is_ok_and(|one| one.is_file());
-                is_file && other.file.metadata().is_ok_and(|other| is_same(self.file.metadata(), &other))
+            (Some(one), Some(other)) => {
+                let of_folder = |target| fs::metadata(folder(target));
+                one.file_name() == other.file_name()
+                    && of_folder(other).is_ok_and(|other| is_same(of_folder(one), &other))
             }
+            // Nothing is lost in /dev/null.
+            _ => other
+                .file
+                .metadata()
+                .is_ok_and(|other| !other.file_type().is_char_device() && is_same(self.file.metadata(), &other)),
         };
         if same {
             return Err(Error::usage(format!("{} cannot be two outputs at once; write to another file", self.name)));

@@ -4,9 +4,9 @@
 //! Header | Control | Slot × N | (head and input region | result region) × N
 //! ```
 //!
-//! The parent makes it with `shared_memory`, which only truncates: the pages of a slot are then allocated for real before
-//! it is first filled, since a full `/dev/shm` would otherwise be a SIGBUS at the first touch. Its name is removed at once, so that no way of dying
-//! leaves it behind; workers inherit the descriptor and map it with `memmap2`.
+//! The parent makes it with `shared_memory`, which only truncates: the pages of a slot are then allocated for real
+//! before it is first filled, since a full `/dev/shm` would otherwise be a SIGBUS at the first touch. Its name is
+//! removed at once, so that no way of dying leaves it behind; workers inherit the descriptor and map it with `memmap2`.
 #![allow(unsafe_code)]
 
 use crate::ring::{Claim, Control, Filling, Held, Ring, Slot, Taken};
@@ -263,9 +263,10 @@ impl Segment {
 
     /// A claimed block: its head, its bytes, and the region for its results.
     pub fn work<'a>(&'a self, claim: &'a mut Claim) -> (&'a [u8], &'a [u8], &'a mut [u8]) {
-        // SAFETY: all in the mapping by `Layout`, and what is written apart from the rest. A `Claim` is handed to one worker, the parent writes no
-        // input of a claimed slot, and reads no results before the slot is done (its one writer has one `Taken` at a
-        // time). A worker that is replaced is dead before its block is claimed again. In doubt stays another worker that breaks the protocol and writes here:
+        // SAFETY: all in the mapping by `Layout`, and what is written apart from the rest. A `Claim` is handed to one
+        // worker, the parent writes no input of a claimed slot, and reads no results before the slot is done (its one writer has one `Taken` at a
+        // time). A worker that is replaced is dead before its block is claimed again. In doubt stays another worker that
+        // breaks the protocol and writes here:
         // it can make these bytes change under us, which Rust's rules do not allow for, but no access leaves the slot.
         unsafe {
             let head = self.bytes(self.layout.input(claim.slot()), 0..self.layout.sizes.head);
@@ -279,7 +280,7 @@ impl Segment {
         let outcome = taken.outcome();
         let results = outcome.results.min(self.layout.sizes.room);
         let report = outcome.report.min(self.layout.sizes.room - results);
-        // SAFETY: in the mapping, since both lengths are cut to the region. The claimant wrote these bytes before the
+        // SAFETY: in the mapping, since all lengths are cut to their regions. The parent alone writes input regions. The claimant wrote these bytes before the
         // slot was done, and nobody writes them until the writer gives the slot back. The doubt is the same as above.
         let (input, all) = unsafe {
             let input = self.bytes(self.layout.input(taken.slot()), self.within(taken.input()));

@@ -83,3 +83,16 @@ fn options_of_the_comparison_need_it() {
     let finished = run(pmapgcd([""; 0]).env("PMAPGCD_TRIAL", "junk"), "");
     finished.is(2, "", "pmapgcd: the environment variable PMAPGCD_TRIAL is for --compare only; unset it\n");
 }
+
+#[test]
+fn rows_are_compared_under_their_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    let rows = "12,\"two\nlines, \"\"and\"\" more\",18\n\n5,x,10\n".repeat(1000);
+    std::fs::write(&file, format!("\na,text,b\r\n{rows}")).unwrap();
+    let finished = run(&mut pmapgcd(["--compare", "-j2", "--json", "-ka,b", file.to_str().unwrap()]), "");
+    assert_eq!((finished.status.code(), finished.stderr.as_str()), (Some(0), ""));
+    let report: Value = serde_json::from_slice(&finished.stdout).unwrap();
+    assert_eq!(report["rows"], 2000);
+    assert!(report["crashes"].as_array().unwrap().iter().any(|crash| crash["status"] == "0"));
+}

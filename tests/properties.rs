@@ -3,16 +3,13 @@
 
 mod common;
 
+use common::random::{config, dribble, writes};
 use common::{Running, euclid, pmapgcd};
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::fmt;
-use std::io::{self, Write};
-use std::process::ChildStdin;
-use std::thread;
-use std::time::Duration;
 
 #[derive(Clone)]
 struct Line {
@@ -56,6 +53,7 @@ fn model(input: &Input, block_size: usize) -> Run {
     let mut stdout = String::new();
     for (number, line) in (1..).zip(&input.lines) {
         let error = match &line.meaning {
+            Meaning::Nothing => continue,
             _ if line.text.len() > block_size => {
                 format!("the row is longer than a block, {block_size} bytes; use a larger --block-size")
             }
@@ -63,7 +61,6 @@ fn model(input: &Input, block_size: usize) -> Run {
                 stdout += &format!("{gcd}\n");
                 continue;
             }
-            Meaning::Nothing => continue,
             Meaning::Error(what) => what.clone(),
         };
         return (Some(1), stdout, format!("pmapgcd: stdin:{number}: {error}\n"));
@@ -146,31 +143,6 @@ fn input() -> impl Strategy<Value = Input> {
     )
 }
 
-/// How many bytes are written at a time, over and over, and whether there is a pause after them.
-fn writes() -> impl Strategy<Value = Vec<(usize, bool)>> {
-    let size = prop_oneof![1..=5usize, 1..=130usize, 100..=5000usize];
-    vec((size, prop::bool::weighted(0.2)), 1..8)
-}
-
-fn dribble(bytes: &[u8], writes: &[(usize, bool)], pipe: &mut ChildStdin) -> io::Result<()> {
-    let mut rest = bytes;
-    // Enough to catch every part of the program asleep; more would only take time.
-    let mut pauses = 20;
-    for &(size, pause) in writes.iter().cycle() {
-        let (now, later) = rest.split_at(size.min(rest.len()));
-        pipe.write_all(now)?;
-        if later.is_empty() {
-            break;
-        }
-        rest = later;
-        if pause && pauses > 0 {
-            pauses -= 1;
-            thread::sleep(Duration::from_micros(300));
-        }
-    }
-    Ok(())
-}
-
 fn run(executor: &str, [jobs, block_size, chunk_size]: [usize; 3], bytes: Vec<u8>, writes: Vec<(usize, bool)>) -> Run {
     let [jobs, block_size, chunk_size] = [jobs, block_size, chunk_size].map(|size| size.to_string());
     let arguments = ["--executor", executor, "--jobs", &jobs, "--block-size", &block_size, "--chunk-size", &chunk_size];
@@ -178,11 +150,6 @@ fn run(executor: &str, [jobs, block_size, chunk_size]: [usize; 3], bytes: Vec<u8
     running.feed(move |pipe| dribble(&bytes, &writes, pipe));
     let finished = running.finish();
     (finished.status.code(), String::from_utf8(finished.stdout).unwrap(), finished.stderr)
-}
-
-fn config() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100);
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 1000, ..ProptestConfig::default() }
 }
 
 proptest! {

@@ -7,9 +7,9 @@ use crate::compare::{Workload, compare};
 use crate::csv::Format;
 use crate::csv::columns::Columns;
 use crate::error::{Error, program, say};
-use crate::executor::text::{BadRows, Settings, Text};
+use crate::executor::text::{OnBadRow, Settings, Text};
 use crate::executor::{self, Executor, Job};
-use crate::flow::bad_rows::BadRows as BadRowsSoFar;
+use crate::flow::bad_rows::BadRows;
 use crate::flow::reader::{Input, Reader, Watch};
 use crate::flow::writer::Writer;
 use crate::flow::{Block, Ending, Shape, Source};
@@ -20,7 +20,7 @@ use clap::{Args, FromArgMatches};
 use rustix::fd::AsFd;
 use rustix::fs::FileType;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use values::Quote;
 
@@ -39,7 +39,7 @@ pub struct Options {
     header: bool,
 
     /// The columns to read: names, which are in the first row then, or numbers from 1
-    #[arg(short = 'k', long, value_name = "A,B", value_parser = Columns::parse)]
+    #[arg(short = 'k', long, value_name = "A,B", value_parser = Columns::parse, allow_hyphen_values = true)]
     columns: Option<Columns>,
 
     /// What stands between fields: a character, or `tab`
@@ -60,7 +60,7 @@ pub struct Options {
 
     /// What becomes of bad rows; those that do not end the run are named on stderr
     #[arg(long, value_name = "HOW", value_enum, default_value = "stop")]
-    bad_rows: BadRows,
+    bad_rows: OnBadRow,
 
     /// End the run when there are more bad rows than this
     #[arg(long, value_name = "N")]
@@ -87,7 +87,7 @@ pub struct Options {
     chunk_size: usize,
 
     /// Print how the executors compare on these rows, or on some made for this, and not the results
-    #[arg(long, conflicts_with_all = ["executor", "output", "bad_rows", "max_bad", "rejects"])]
+    #[arg(long, conflicts_with_all = ["executor", "output", "append", "bad_rows", "max_bad", "rejects"])]
     compare: bool,
 
     /// With --compare: print it as JSON
@@ -141,10 +141,15 @@ impl Options {
         if self.append.as_ref().is_some_and(|name| !name.is_empty()) && !self.has_header() {
             return Err(Error::usage("--append=NAME is for a header, and there is none without --header"));
         }
-        if self.max_bad.is_some() && self.bad_rows == BadRows::Stop {
+        if let (Some(name), None) = (&self.append, format.quote)
+            && name.bytes().any(|byte| byte == format.delimiter)
+        {
+            return Err(Error::usage("the NAME of --append has the delimiter in it, and there are no quotes"));
+        }
+        if self.max_bad.is_some() && self.bad_rows == OnBadRow::Stop {
             return Err(Error::usage("--max-bad goes with --bad-rows skip or --bad-rows blank"));
         }
-        Ok(Settings { format, append: self.append.is_some(), bad_rows: self.bad_rows })
+        Ok(Settings { format, append: self.append.is_some(), on_bad_row: self.bad_rows })
     }
 
     fn has_header(&self) -> bool {
@@ -153,7 +158,7 @@ impl Options {
 
     /// How the inputs are written.
     fn shape(&self, format: Format, kernel: &impl BatchKernel) -> Shape {
-        let name = |name: &String| if name.is_empty() { kernel.name().to_string() } else { name.clone() };
+        let name = |name: &String| if name.is_empty() { kernel.result_name().to_string() } else { name.clone() };
         let append = self.append.as_ref().map(name);
         Shape { format, has_header: self.has_header(), columns: self.columns.clone(), append }
     }
@@ -202,6 +207,11 @@ impl Options {
         if self.has_header() && (is_without_input || self.files.len() > 1) {
             return Err(Error::usage("with a header, --compare takes one FILE, or rows from stdin"));
         }
+        if is_without_input && (self.columns.is_some() || mapping.format() != Format::default()) {
+            return Err(Error::usage(
+                "--compare makes rows of two fields with a comma itself; give it a FILE for others",
+            ));
+        }
         let shape = self.shape(mapping.format(), kernel);
         let inputs = if is_without_input { vec![] } else { inputs(&self.files) };
         let names: Vec<String> = inputs.iter().map(Input::name).collect();
@@ -212,10 +222,11 @@ impl Options {
         let nowhere = Output::file("/dev/null".as_ref())?;
         let watch = Watch { stop: stop.as_fd(), output: stdout.as_fd() };
         let sizes = self.sizes();
-        let mut copy = Copied { reader: Reader::new(inputs, shape, watch), head: sizes.head, rows: vec![] };
+        let mut copy =
+            Copied { reader: Reader::new(inputs, shape, watch), head: sizes.head, header: vec![], rows: vec![] };
         let job = Job {
             source: &mut copy,
-            sink: &mut self.writer(&nowhere, &names, mapping.format(), BadRowsSoFar::new(0)),
+            sink: &mut self.writer(&nowhere, &names, mapping.format(), BadRows::new(None)),
             stop: &stop,
             jobs: 1,
             sizes,
@@ -223,6 +234,8 @@ impl Options {
         };
         Executor::Serial.run(mapping, job)?;
         let mut workload = Workload {
+            format: mapping.format(),
+            header: copy.header,
             rows: copy.rows,
             name: names.join(", "),
             jobs: self.jobs.unwrap_or_else(executor::processors),
@@ -233,7 +246,7 @@ impl Options {
             const ROWS: u64 = 1_000_000;
             workload.name = "the kernel's own sample".to_string();
             for number in 0..ROWS {
-                let row = kernel.sample(number);
+                let row = kernel.sample_row(number);
                 let no_sample = || Error::usage("this kernel has no rows of its own to compare with: give it a FILE");
                 workload.rows.extend_from_slice(row.ok_or_else(no_sample)?.as_bytes());
                 workload.rows.push(b'\n');
@@ -251,15 +264,12 @@ impl Options {
     ) -> Result<(), Error> {
         let inputs = inputs(&self.files);
         let names: Vec<String> = inputs.iter().map(Input::name).collect();
-        let output = match &self.output {
-            Some(path) if path.as_os_str() != "-" => Output::file(path)?,
-            _ => Output::stdout()?,
-        };
+        let output = self.output.as_deref().map_or_else(Output::stdout, output_to)?;
         output.is_none_of(&inputs)?;
-        let rejects = self.rejects.as_deref().map(Output::file).transpose()?;
-        let mut bad_rows = BadRowsSoFar::new(match self.bad_rows {
-            BadRows::Stop => 0,
-            BadRows::Skip | BadRows::Blank => self.max_bad.unwrap_or(u64::MAX),
+        let rejects = self.rejects.as_deref().map(output_to).transpose()?;
+        let mut bad_rows = BadRows::new(match self.bad_rows {
+            OnBadRow::Stop => None,
+            OnBadRow::Skip | OnBadRow::Blank => Some(self.max_bad.unwrap_or(u64::MAX)),
         });
         if let Some(rejects) = &rejects {
             rejects.is_none_of(&inputs)?;
@@ -271,7 +281,7 @@ impl Options {
         let reader = Reader::new(inputs, self.shape(mapping.format(), kernel), watch);
         let mut writer = self.writer(&output, &names, mapping.format(), bad_rows);
         let job = Job {
-            source: &mut reader.passing_over(self.bad_rows != BadRows::Stop),
+            source: &mut reader.passing_over(self.bad_rows != OnBadRow::Stop),
             sink: &mut writer,
             stop: &stop,
             jobs: self.jobs.unwrap_or_else(executor::processors),
@@ -279,10 +289,15 @@ impl Options {
             chunk_size: self.chunk_size,
         };
         let ended = executor.run(mapping, job);
-        // However it ended: these are the rows to look at.
         let bad_rows = writer.bad_rows();
-        let rejected = bad_rows.flush().and_then(|()| rejects.map_or(Ok(()), Output::complete));
         let count = bad_rows.count();
+        // However it ended, these are the rows to look at; but a run that found nothing does not replace what was found
+        // before.
+        let rejects = rejects.filter(|_| count > 0 || ended.is_ok());
+        let rejected = bad_rows.flush().and_then(|()| rejects.map_or(Ok(()), Output::complete));
+        if let (Err(_), Err(error)) = (&ended, &rejected) {
+            say(error);
+        }
         ended.and(rejected)?;
         if trial.is_some_and(|trial| trial.accounts()) {
             Trial::give_account();
@@ -291,9 +306,9 @@ impl Options {
         if count > 0 { Err(Error::bad_rows(count)) } else { Ok(()) }
     }
 
-    fn writer<'a>(&self, output: &'a Output, names: &[String], format: Format, bad_rows: BadRowsSoFar) -> Writer<'a> {
+    fn writer<'a>(&self, output: &'a Output, names: &[String], format: Format, bad_rows: BadRows) -> Writer<'a> {
         let writer = Writer::new(output, output.name().to_string(), names.to_vec(), bad_rows);
-        let blank: &[u8] = if self.bad_rows == BadRows::Blank { b"\n" } else { b"" };
+        let blank: &[u8] = if self.bad_rows == OnBadRow::Blank { b"\n" } else { b"" };
         writer.headless((!self.has_header()).then_some(format)).blank(blank)
     }
 }
@@ -315,14 +330,15 @@ struct Copied<'a> {
     reader: Reader<'a>,
     /// How much stands before the rows in each buffer.
     head: usize,
+    header: Vec<u8>,
     rows: Vec<u8>,
 }
 
 impl Source for Copied<'_> {
     fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending> {
         let block = self.reader.next_block(buffer)?;
-        // The header too, which is before the rows.
-        self.rows.extend_from_slice(&buffer[self.head..block.rows.end]);
+        self.header.extend_from_slice(&buffer[self.head..block.rows.start]);
+        self.rows.extend_from_slice(&buffer[block.rows.clone()]);
         if !self.rows.ends_with(b"\n") {
             self.rows.push(b'\n');
         }
@@ -359,6 +375,11 @@ pub fn filter<K: BatchKernel>(about: &'static str, kernel: &K) -> ExitCode {
         Ok(options) => options.run(kernel),
         Err(error) => error.exit(),
     }
+}
+
+/// Where a FILE for output is, or stdout for `-`.
+fn output_to(path: &Path) -> Result<Output, Error> {
+    if path.as_os_str() == "-" { Output::stdout() } else { Output::file(path) }
 }
 
 fn is_character_device(file: &impl AsFd) -> bool {

@@ -1,8 +1,8 @@
 //! What each executor does when a worker is killed in the middle of a run: found by killing one.
 
+use crate::compare::Workload;
 use crate::compare::graded::turns_a_microsecond;
 use crate::compare::trial::{Trial, contents, in_memory, workers};
-use crate::compare::{longest_row, repeated};
 use crate::error::Error;
 use crate::executor::{Executor, MIN_BLOCK_SIZE};
 use rustix::process::{Pid, Signal, kill_process};
@@ -35,12 +35,13 @@ pub struct Crash {
 }
 
 /// Kills one in a run of each executor.
-pub fn try_all(text: &[u8], jobs: usize) -> Result<Vec<Crash>, Error> {
-    let (text, rows) = repeated(text, ROWS);
-    let input = in_memory(&text)?;
+pub fn try_all(workload: &Workload) -> Result<Vec<Crash>, Error> {
+    let jobs = workload.jobs;
+    let text = workload.repeated(ROWS);
+    let input = in_memory(&text.bytes)?;
     let expected = lines(&Trial::new(Executor::Serial, 0).results(&input)?.0);
-    let turns = RUN / rows as f64 * turns_a_microsecond();
-    let block_size = (text.len() / rows * PIECE).max(longest_row(&text)).max(MIN_BLOCK_SIZE);
+    let turns = RUN / text.rows as f64 * turns_a_microsecond();
+    let block_size = (text.bytes.len() / text.rows * PIECE).max(text.longest).max(MIN_BLOCK_SIZE);
     let try_one = |executor| {
         let workers = if executor == Executor::Serial { 1 } else { jobs };
         let trial = Trial::new(executor, (turns * workers as f64) as u64).in_pieces(block_size, PIECE);

@@ -41,12 +41,12 @@ impl<K: BatchKernel> BatchKernel for Graded<'_, K> {
         self.kernel.fields()
     }
 
-    fn name(&self) -> &str {
-        self.kernel.name()
+    fn result_name(&self) -> &str {
+        self.kernel.result_name()
     }
 
-    fn sample(&self, number: u64) -> Option<String> {
-        self.kernel.sample(number)
+    fn sample_row(&self, number: u64) -> Option<String> {
+        self.kernel.sample_row(number)
     }
 
     fn read(&self, record: &Record, rows: &mut K::Rows) -> Result<(), Wrong> {
@@ -57,8 +57,8 @@ impl<K: BatchKernel> BatchKernel for Graded<'_, K> {
         self.kernel.read_plain(text, delimiter, limit, rows)
     }
 
-    fn map_rows(&self, rows: &K::Rows, outputs: &mut K::Outputs) {
-        self.kernel.map_rows(rows, outputs);
+    fn map_batch(&self, rows: &K::Rows, outputs: &mut K::Outputs) {
+        self.kernel.map_batch(rows, outputs);
         if self.turns > 0 {
             for _ in 0..rows.len() {
                 black_box(work(self.turns));

@@ -2,7 +2,7 @@
 
 use crate::compare::graded::turns_a_microsecond;
 use crate::compare::trial::{Trial, in_memory};
-use crate::compare::{longest_row, median, repeated};
+use crate::compare::{Workload, median};
 use crate::error::Error;
 use crate::executor::{Executor, MIN_BLOCK_SIZE};
 use serde::Serialize;
@@ -35,19 +35,21 @@ pub struct Leverage {
     pub sentence: String,
 }
 
-/// Measures all executors at all grades of work, with blocks of at most so many bytes and tasks of so many rows.
-pub fn measure(rows: &[u8], jobs: usize, most: (usize, usize)) -> Result<Leverage, Error> {
+/// Measures all executors at all grades of work.
+pub fn measure(workload: &Workload) -> Result<Leverage, Error> {
+    let jobs = workload.jobs;
     let turns = turns_a_microsecond();
     let mut times = Executor::ALL.map(|executor| (executor.name(), vec![]));
     let mut transport = [0.0; 4];
     for grade in GRADES {
-        let (text, count) = repeated(rows, (RUN / (grade + LEAST_WORK)) as usize);
-        let input = in_memory(&text)?;
+        let text = workload.repeated((RUN / (grade + LEAST_WORK)) as usize);
+        let count = text.rows;
+        let input = in_memory(&text.bytes)?;
         // However few rows there are, each worker has some pieces of them.
         let pieces = PIECES * jobs;
-        let block_size = text.len().div_ceil(pieces).clamp(MIN_BLOCK_SIZE, most.0.max(MIN_BLOCK_SIZE));
-        let block_size = block_size.max(longest_row(&text));
-        let chunk_size = count.div_ceil(pieces).min(most.1);
+        let block_size = text.bytes.len().div_ceil(pieces).min(workload.block_size).max(MIN_BLOCK_SIZE);
+        let block_size = block_size.max(text.longest);
+        let chunk_size = count.div_ceil(pieces).min(workload.chunk_size);
         let mut walls = [const { vec![] }; 4];
         let mut cpus = [const { vec![] }; 4];
         for _ in 0..RUNS {

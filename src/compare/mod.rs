@@ -7,6 +7,8 @@ mod plot;
 mod table;
 pub mod trial;
 
+use crate::csv::Format;
+use crate::csv::record::{self, Line};
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::output::Output;
@@ -18,7 +20,11 @@ use trial::{Trial, in_memory};
 
 /// What is compared.
 pub struct Workload {
-    /// The rows, as text.
+    /// How they are written.
+    pub format: Format,
+    /// What stands before the first row, if each input begins with a header.
+    pub header: Vec<u8>,
+    /// The rows, as text, each with its line end.
     pub rows: Vec<u8>,
     /// Where they come from.
     pub name: String,
@@ -116,21 +122,53 @@ pub fn compare(workload: Workload, as_json: bool, plot: Option<Output>) -> Resul
     Ok(())
 }
 
-/// These rows as often as it takes to have so many, and how many there are; or just the first of them.
-fn repeated(rows: &[u8], count: usize) -> (Vec<u8>, usize) {
-    let lines: Vec<&[u8]> = rows.split_inclusive(|&byte| byte == b'\n').collect();
-    let repeated: Vec<&[u8]> = lines.iter().copied().cycle().take(count.max(1)).collect();
-    (repeated.concat(), repeated.len().max(1))
+/// Rows to be read by a trial.
+struct Text {
+    bytes: Vec<u8>,
+    rows: usize,
+    /// Bytes of the longest row, or of the header.
+    longest: usize,
 }
 
-fn longest_row(rows: &[u8]) -> usize {
-    rows.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::len).max().unwrap_or(0)
+impl Workload {
+    /// These rows as often as it takes to have so many, or just the first of them; under the header.
+    fn repeated(&self, count: usize) -> Text {
+        let rows = self.split();
+        let count = if rows.is_empty() { 0 } else { count.max(1) };
+        let mut text = Text { bytes: self.header.clone(), rows: count, longest: self.header.len() };
+        for row in rows.iter().cycle().take(count) {
+            text.bytes.extend_from_slice(row);
+            text.longest = text.longest.max(row.len());
+        }
+        text
+    }
+
+    /// The rows, each with its line end.
+    fn split(&self) -> Vec<&[u8]> {
+        let (mut rows, mut rest, mut fields) = (vec![], &self.rows[..], vec![]);
+        while !rest.is_empty() {
+            let length = match record::split(rest, self.format, &mut fields) {
+                Line::Row { length, .. } => {
+                    rows.push(&rest[..length]);
+                    length
+                }
+                Line::Nothing { length } => length,
+                Line::Unclosed { .. } => break,
+            };
+            rest = &rest[length..];
+        }
+        rows
+    }
 }
 
 impl Report {
     fn of(workload: Workload) -> Result<Self, Error> {
-        let input = in_memory(&workload.rows)?;
-        let (rows, peaks) = agree(&input)?;
+        let rows = workload.split().len();
+        if rows == 0 {
+            return Err(Error::usage("there are no rows to compare with"));
+        }
+        let input = in_memory(&workload.repeated(rows).bytes)?;
+        let peaks = agree(&input)?;
         let mut walls = [const { vec![] }; 4];
         let mut cpus = [const { vec![] }; 4];
         for _ in 0..RUNS {
@@ -141,9 +179,8 @@ impl Report {
             }
         }
         let serial = median(walls[0].clone()).as_secs_f64();
-        let lines = memchr::memchr_iter(b'\n', &workload.rows).count();
-        let times = ((TIMED / serial).ceil() as usize).min(MOST_ROWS / lines).max(1);
-        let repeated = in_memory(&repeated(&workload.rows, times * lines).0)?;
+        let times = ((TIMED / serial).ceil() as usize).min(MOST_ROWS / rows).max(1);
+        let repeated = in_memory(&workload.repeated(times * rows).bytes)?;
         let (pickle, copied, pickle_part_of_cpu) = steps_of(Executor::Pickle, &repeated, times * rows)?;
         let (shared, _, shared_part_of_cpu) = steps_of(Executor::Shared, &repeated, times * rows)?;
         let step = |(at, (name, is_shared)): (usize, (&'static str, bool))| StepCost {
@@ -169,8 +206,8 @@ impl Report {
         Ok(Report {
             executors,
             steps: Steps { steps, pickle_part_of_cpu, shared_part_of_cpu },
-            leverage: leverage::measure(&workload.rows, workload.jobs, (workload.block_size, workload.chunk_size))?,
-            crashes: crash::try_all(&workload.rows, workload.jobs)?,
+            leverage: leverage::measure(&workload)?,
+            crashes: crash::try_all(&workload)?,
             workload: workload.name,
             rows,
             jobs: workload.jobs,
@@ -180,13 +217,9 @@ impl Report {
     }
 }
 
-/// How many results there are, and the most memory that each executor took, once all have given the same.
-fn agree(input: &File) -> Result<(usize, Vec<u64>), Error> {
+/// The most memory that each executor took, once all have given the same results.
+fn agree(input: &File) -> Result<Vec<u64>, Error> {
     let (expected, peak) = Trial::new(Executor::Serial, 0).results(input)?;
-    let rows = memchr::memchr_iter(b'\n', &expected).count();
-    if rows == 0 {
-        return Err(Error::usage("there are no rows to compare with"));
-    }
     let mut peaks = vec![peak];
     for executor in &Executor::ALL[1..] {
         let (results, peak) = Trial::new(*executor, 0).results(input)?;
@@ -195,7 +228,7 @@ fn agree(input: &File) -> Result<(usize, Vec<u64>), Error> {
         }
         peaks.push(peak);
     }
-    Ok((rows, peaks))
+    Ok(peaks)
 }
 
 /// Nanoseconds a row by step, bytes copied a row, and the steps' part of the processor time.
@@ -223,8 +256,20 @@ mod tests {
 
     #[test]
     fn rows_are_repeated_or_cut_whole() {
-        assert_eq!(repeated(b"1\n2\n3\n", 2), (b"1\n2\n".to_vec(), 2));
-        assert_eq!(repeated(b"1\n2\n", 5), (b"1\n2\n1\n2\n1\n".to_vec(), 5));
-        assert_eq!(longest_row(b"1\n\n222\n33"), 4);
+        let workload = Workload {
+            format: Format::default(),
+            header: b"h\n".to_vec(),
+            rows: b"1\n\n\"2\n2\"\n3\n".to_vec(),
+            name: String::new(),
+            jobs: 1,
+            block_size: 64,
+            chunk_size: 1,
+        };
+        let repeated = |count| {
+            let text = workload.repeated(count);
+            (String::from_utf8(text.bytes).unwrap(), text.rows, text.longest)
+        };
+        assert_eq!(repeated(2), ("h\n1\n\"2\n2\"\n".to_string(), 2, 6));
+        assert_eq!(repeated(4), ("h\n1\n\"2\n2\"\n3\n1\n".to_string(), 4, 6));
     }
 }

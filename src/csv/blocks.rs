@@ -38,6 +38,11 @@ impl RowEnds {
         self.is_open.then_some(self.opened)
     }
 
+    /// Whether what was looked at ends in a comment.
+    pub fn is_in_comment(&self) -> bool {
+        self.in_comment
+    }
+
     /// Forgets the text that was looked at, which has no end of a row, but for what is needed to look further: answers
     /// where that begins, and the text with it.
     pub fn forget(&mut self) -> usize {

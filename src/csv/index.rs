@@ -82,6 +82,16 @@ mod tests {
     use super::super::record::split;
     use super::*;
 
+    #[test]
+    fn it_tells_every_row_that_ends_in_whole_words() {
+        let text = b"\"a, \"\"b\"\"\n\",12,18,x\r\n".repeat(1000);
+        let (mut index, mut fields, format) = (Index::default(), vec![], Format::default());
+        for at in (0..text.len() - 100).step_by(21) {
+            let line = index.line(&text, at, format, &mut fields);
+            assert_eq!((line, fields.len()), (Some(Line::Row { content: 19, length: 21 }), 4), "{at}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn what_it_tells_is_what_the_row_by_row_reader_finds(

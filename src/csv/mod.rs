@@ -3,10 +3,8 @@
 pub mod blocks;
 pub mod columns;
 pub mod index;
-pub mod pairs;
 pub mod record;
 pub mod report;
-pub mod rows;
 pub mod shown;
 pub mod structure;
 
@@ -41,4 +39,9 @@ pub fn trimmed(value: &[u8]) -> &[u8] {
     let Some(first) = value.iter().position(|byte| !is_blank(byte)) else { return &[] };
     let last = value.iter().rposition(|byte| !is_blank(byte)).unwrap_or(first);
     &value[first..=last]
+}
+
+/// How many line ends there are.
+pub fn lines(text: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', text).count()
 }

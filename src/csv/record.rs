@@ -135,11 +135,6 @@ impl<'a> Record<'a> {
         self.columns.map_or(self.fields.len(), <[usize]>::len)
     }
 
-    /// Whether fields were chosen with `--columns`.
-    pub fn is_chosen(&self) -> bool {
-        self.columns.is_some()
-    }
-
     /// The number that a person would give to a field: its place in the row, from 1.
     pub fn number(&self, field: usize) -> usize {
         self.columns.map_or(field, |columns| columns[field]) + 1
@@ -156,11 +151,6 @@ impl<'a> Record<'a> {
     /// The whole row, byte for byte, without its line end.
     pub fn text(&self) -> &'a [u8] {
         self.text
-    }
-
-    /// The delimiter between its fields.
-    pub fn delimiter(&self) -> u8 {
-        self.format.delimiter
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a worker says about a bad row, as bytes behind its results.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// A bad row in part of a block.
@@ -11,10 +12,10 @@ pub struct Report<'a> {
     pub row: Range<usize>,
     /// Where in the part the line begins, or what is at fault on it, that is to be named.
     pub place: usize,
-    /// The number of the field at fault, from 1; 0 when it is none of them.
-    pub field: usize,
+    /// The number of the field at fault, from 1, if it is one.
+    pub field: Option<usize>,
     /// What is wrong.
-    pub what: &'a str,
+    pub what: Cow<'a, str>,
 }
 
 const NUMBERS: usize = 6;
@@ -27,7 +28,7 @@ impl<'a> Report<'a> {
             return false;
         }
         let what = &self.what[..self.what.floor_char_boundary(room - HEAD)];
-        let numbers = [self.results, self.row.start, self.row.end, self.place, self.field, what.len()];
+        let numbers = [self.results, self.row.start, self.row.end, self.place, self.field.unwrap_or(0), what.len()];
         bytes.extend(numbers.map(|number| (number as u32).to_le_bytes()).as_flattened());
         bytes.extend_from_slice(what.as_bytes());
         true
@@ -46,8 +47,10 @@ impl<'a> Report<'a> {
         let number = |at: usize| u32::from_le_bytes(numbers[at]) as usize;
         let (what, rest) = rest.split_at_checked(number(5))?;
         *bytes = rest;
-        let what = std::str::from_utf8(what).ok()?;
-        let report = Report { results: number(0), row: number(1)..number(2), place: number(3), field: number(4), what };
+        // Copied before it is looked at: a worker that breaks the protocol may change it under us.
+        let what = String::from_utf8(what.to_vec()).ok()?.into();
+        let field = Some(number(4)).filter(|&field| field > 0);
+        let report = Report { results: number(0), row: number(1)..number(2), place: number(3), field, what };
         let is_within = report.row.start <= report.row.end && report.row.end.max(report.place) <= part;
         (is_within && report.results <= results).then_some(report)
     }
@@ -59,13 +62,13 @@ mod tests {
 
     #[test]
     fn a_report_comes_back_and_nonsense_does_not() {
-        let report = Report { results: 3, row: 5..9, place: 7, field: 2, what: "is é" };
+        let report = Report { results: 3, row: 5..9, place: 7, field: Some(2), what: "is é".into() };
         let mut bytes = vec![];
         assert!(report.append(&mut bytes, 1000) && report.append(&mut bytes, HEAD + 4));
         assert!(!report.append(&mut bytes, HEAD - 1));
         let mut rest = &bytes[..];
         assert_eq!(Report::take(&mut rest, 9, 3).as_ref(), Some(&report));
-        assert_eq!(Report::take(&mut rest, 9, 3), Some(Report { what: "is ", ..report }));
+        assert_eq!(Report::take(&mut rest, 9, 3), Some(Report { what: "is ".into(), ..report.clone() }));
         assert!(rest.is_empty());
         for (part, results) in [(8, 3), (9, 2)] {
             assert_eq!(Report::take(&mut &bytes[..], part, results), None);

@@ -42,16 +42,15 @@ pub trait MapPickles {
     /// When these bytes are no such list.
     fn map_pickles(&mut self, task: &[u8], reply: &mut Vec<u8>) -> Result<(), Error>;
 
-    /// In the parent: unpickles the list of outputs of the rows at the front of `block`, and appends their results, of
-    /// which each must fit into `room`, and what is to be said of `bad`, the row after them.
+    /// In the parent: unpickles the list of outputs of the task's rows, and appends their results, of which each must fit
+    /// into `room`, and the reports of bad rows.
     ///
     /// # Errors
     /// When these bytes are no such list.
     fn unpickle_outputs(
         &mut self,
         reply: &[u8],
-        block: &[u8],
-        bad: Option<BadRow>,
+        task: &mut Task,
         room: &mut [u8],
         results: &mut Vec<u8>,
         reports: &mut Vec<u8>,
@@ -61,23 +60,35 @@ pub trait MapPickles {
 /// How far rows were read.
 #[derive(Debug, Default)]
 pub struct Read {
-    /// Bytes of the rows that were read.
-    pub bytes: usize,
-    /// The row after them, if it is bad.
-    pub bad: Option<BadRow>,
+    /// How many rows.
+    pub rows: usize,
+    /// Where the next one begins.
+    pub end: usize,
+    /// What is wrong with that one, if it is bad.
+    pub fault: Option<Fault>,
 }
 
-/// A bad row in a text.
+/// Rows that a worker was sent.
+pub struct Task {
+    /// Part of a block.
+    pub text: Vec<u8>,
+    /// How many rows there are at its front.
+    pub rows: usize,
+    /// What is wrong with the row after them, if there is one.
+    pub fault: Option<Fault>,
+}
+
+/// A bad row in a block.
 #[derive(Debug)]
-pub struct BadRow {
+pub struct Fault {
     /// Where it lies, without its line end.
     pub row: Range<usize>,
     /// Where the next one begins.
     pub end: usize,
     /// The place whose line is to be named.
     pub place: usize,
-    /// The number of the field at fault; 0 for none.
-    pub field: usize,
+    /// The number of the field at fault, if it is one.
+    pub field: Option<usize>,
     /// What is wrong.
     pub what: String,
     /// Whether it is a row that can be printed again, and not one without an end.
@@ -98,4 +109,16 @@ pub(super) fn next_number() -> u32 {
 pub(super) fn check_outputs(outputs: usize, rows: usize) {
     assert_eq!(outputs, rows, "the kernel has not one output for each row");
     lap(Step::Run);
+}
+
+/// Refuses a reply that is not one to what was asked.
+///
+/// # Errors
+/// When it has not one output for each row.
+pub(super) fn check_reply(outputs: usize, rows: usize) -> Result<(), Error> {
+    if outputs == rows {
+        Ok(())
+    } else {
+        Err(Error::workers(format!("a worker has sent {outputs} outputs for {rows} rows")))
+    }
 }

@@ -5,8 +5,9 @@
 //! and merges them in order. One thread of the parent feeds, the other collects, like the executor's queue feeder and
 //! its manager thread. A worker that dies breaks the pool: the rows it held are nowhere else.
 
+use crate::csv::lines;
 use crate::error::Error;
-use crate::executor::block::{BadRow, MapBlocks, MapPickles};
+use crate::executor::block::{MapBlocks, MapPickles, Task};
 use crate::executor::children::Children;
 use crate::executor::frame::{HEADER, seal, send, split_frame};
 use crate::executor::run::{bell, ring_bell};
@@ -106,8 +107,7 @@ enum Next {
     /// Rows at the front of this text are with the worker; the one after them may be bad.
     Task {
         worker: usize,
-        text: Vec<u8>,
-        bad: Option<BadRow>,
+        task: Task,
     },
     End(Ending),
 }
@@ -170,13 +170,14 @@ impl Feeder<'_> {
                 Ok(read) => read,
                 Err(error) => return Some(Err(error)),
             };
-            let (text, after) = rest.split_at(read.bad.as_ref().map_or(read.bytes, |bad| bad.end));
+            let (text, after) = rest.split_at(read.fault.as_ref().map_or(read.end, |fault| fault.end));
             rest = after;
             let worker = idle.recv().ok()?;
             if let Err(error) = seal(&mut task, *number) {
                 return Some(Err(error));
             }
-            told.send(Next::Task { worker, text: text.to_vec(), bad: read.bad }).ok()?;
+            let sent = Task { text: text.to_vec(), rows: read.rows, fault: read.fault };
+            told.send(Next::Task { worker, task: sent }).ok()?;
             lap(Step::Take);
             *number += 1;
             send(&self.sockets[worker], &task).ok()?;
@@ -223,21 +224,21 @@ impl Collector<'_> {
                     sink.begin(block)?;
                     continue;
                 }
-                Some(Next::Task { worker, text, bad }) => match self.waiting.remove(&number) {
+                Some(Next::Task { worker, mut task }) => match self.waiting.remove(&number) {
                     Some(reply) => {
                         number += 1;
                         results.clear();
                         reports.clear();
                         let (room, results, reports) = (&mut self.room, &mut results, &mut reports);
-                        self.pickler.unpickle_outputs(&reply, &text, bad, room, results, reports)?;
-                        let lines = memchr::memchr_iter(b'\n', &text).count();
-                        sink.write(Part { input: &text, consumed: text.len(), lines, results, reports })?;
+                        self.pickler.unpickle_outputs(&reply, &mut task, room, results, reports)?;
+                        let (text, lines) = (&task.text, lines(&task.text));
+                        sink.write(Part { input: text, consumed: text.len(), lines, results, reports })?;
                         lap(Step::Merge);
                         continue;
                     }
                     // What the dead one had is lost, and all after that; what others have before that is not.
                     None if self.dead.contains(&worker) => return Err(self.broken_by(worker)),
-                    None => next = Some(Next::Task { worker, text, bad }),
+                    None => next = Some(Next::Task { worker, task }),
                 },
                 None => {
                     if let Some(&worker) = self.dead.first() {

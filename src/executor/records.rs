@@ -1,7 +1,9 @@
 //! A kernel over records as they lie in memory: rows are used where they are, and outputs laid down as they are.
 
 use crate::error::Error;
-use crate::executor::block::{BATCH, BadRow, MapBlock, MapBlocks, MapPickles, Read, check_outputs, next_number};
+use crate::executor::block::{
+    BATCH, MapBlock, MapBlocks, MapPickles, Read, Task, check_outputs, check_reply, next_number,
+};
 use crate::executor::pickles::{pickle, unpickle};
 use crate::kernel::Kernel;
 use crate::ring::Outcome;
@@ -82,7 +84,7 @@ impl<K: Kernel<Row: Pod, Output: Pod>> MapPickles for Hand<'_, K> {
         lap(Step::Take);
         pickle("rows", &rows, task)?;
         lap(Step::Pickle);
-        Ok(Read { bytes: size_of_val(rows), bad: None })
+        Ok(Read { rows: rows.len(), end: size_of_val(rows), fault: None })
     }
 
     fn map_pickles(&mut self, task: &[u8], reply: &mut Vec<u8>) -> Result<(), Error> {
@@ -97,13 +99,13 @@ impl<K: Kernel<Row: Pod, Output: Pod>> MapPickles for Hand<'_, K> {
     fn unpickle_outputs(
         &mut self,
         reply: &[u8],
-        _: &[u8],
-        _: Option<BadRow>,
+        task: &mut Task,
         _: &mut [u8],
         results: &mut Vec<u8>,
         _: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let outputs: Vec<K::Output> = unpickle("outputs", reply)?;
+        check_reply(outputs.len(), task.rows)?;
         lap(Step::UnpickleResult);
         results.extend_from_slice(bytemuck::cast_slice(&outputs));
         lap(Step::Merge);

@@ -1,12 +1,14 @@
 //! A kernel over rows of text.
 
-use crate::csv::Format;
 use crate::csv::index::Index;
 use crate::csv::record::{Field, Line, Record, split};
 use crate::csv::report::Report;
 use crate::csv::shown::shown;
+use crate::csv::{Format, lines};
 use crate::error::Error;
-use crate::executor::block::{BATCH, BadRow, MapBlock, MapBlocks, MapPickles, Read, check_outputs, next_number};
+use crate::executor::block::{
+    BATCH, Fault, MapBlock, MapBlocks, MapPickles, Read, Task, check_outputs, check_reply, next_number,
+};
 use crate::executor::pickles::{pickle, unpickle};
 use crate::kernel::{Batch, BatchKernel, Written, Wrong};
 use crate::ring::Outcome;
@@ -17,7 +19,7 @@ const TOO_LONG: &str = "the output is longer than a block; use a larger --block-
 
 /// What becomes of bad rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
-pub enum BadRows {
+pub enum OnBadRow {
     /// The first one ends the run
     #[default]
     Stop,
@@ -35,7 +37,7 @@ pub struct Settings {
     /// Whether a row is printed with its result.
     pub append: bool,
     /// What becomes of bad rows.
-    pub bad_rows: BadRows,
+    pub on_bad_row: OnBadRow,
 }
 
 /// A kernel over blocks of text. The head of a block says which columns are meant, 4 bytes for each; without a head it
@@ -63,6 +65,7 @@ impl<'k, K: BatchKernel> Text<'k, K> {
             kernel: self.kernel,
             settings: self.settings,
             columns: None,
+            needed: 0,
             index: Index::default(),
             fields: vec![],
             rows: K::Rows::default(),
@@ -90,79 +93,91 @@ struct Hand<'k, K: BatchKernel> {
     kernel: &'k K,
     settings: Settings,
     columns: Option<Vec<usize>>,
+    /// How many fields a row has at least; without columns no more either, unless it is 0.
+    needed: usize,
     index: Index,
     fields: Vec<Field>,
     rows: K::Rows,
     outputs: K::Outputs,
-    /// Where the rows lie, without their line ends, where that was asked for.
+    /// Where these rows lie, without their line ends, with `--append` or where that was asked for.
     places: Vec<Range<usize>>,
     reports: Vec<u8>,
 }
 
 impl<K: BatchKernel> Hand<'_, K> {
+    /// Takes up another block.
     fn enter(&mut self, head: &[u8]) {
         let (columns, _) = head.as_chunks::<4>();
         let columns = columns.iter().map(|column| u32::from_le_bytes(*column) as usize);
         self.columns = (!head.is_empty()).then(|| columns.collect());
+        self.needed = match &self.columns {
+            Some(columns) => columns.iter().max().map_or(0, |last| last + 1),
+            None => self.kernel.fields().unwrap_or(0),
+        };
+        self.index.clear();
+        self.reports.clear();
     }
 
-    /// Reads rows from the front of `text`, at most so many, up to the first that is bad.
-    fn read(&mut self, text: &[u8], limit: usize) -> Read {
+    /// Splits the line of the block that begins at `at`; asked for one line after the other.
+    fn line(&mut self, block: &[u8], at: usize) -> Line {
+        let format = self.settings.format;
+        let line = self.index.line(block, at, format, &mut self.fields);
+        line.unwrap_or_else(|| split(&block[at..], format, &mut self.fields))
+    }
+
+    /// Reads rows of the block from `start` on, at most so many, up to the first that is bad.
+    fn read(&mut self, block: &[u8], start: usize, limit: usize) -> Read {
         self.rows.clear();
-        self.index.clear();
-        let is_plain = self.columns.is_none();
-        let (mut bytes, mut try_plain) = (0, is_plain);
-        while self.rows.len() < limit && bytes < text.len() {
+        self.places.clear();
+        let is_plain = self.columns.is_none() && !self.settings.append;
+        let (mut at, mut try_plain) = (start, is_plain);
+        let mut fault = None;
+        while self.rows.len() < limit && at < block.len() {
             if try_plain {
                 let room = limit - self.rows.len();
-                let plain =
-                    self.kernel.read_plain(&text[bytes..], self.settings.format.delimiter, room, &mut self.rows);
-                bytes += plain;
-                if self.rows.len() >= limit || bytes >= text.len() {
+                let plain = self.kernel.read_plain(&block[at..], self.settings.format.delimiter, room, &mut self.rows);
+                at += plain;
+                if self.rows.len() >= limit || at >= block.len() {
                     break;
                 }
                 // Two rows in a row that are not plain: there will be more of them.
                 try_plain = plain > 0;
             }
-            let (rest, format) = (&text[bytes..], self.settings.format);
-            let line = self.index.line(text, bytes, format, &mut self.fields);
-            match line.unwrap_or_else(|| split(rest, format, &mut self.fields)) {
+            match self.line(block, at) {
                 Line::Nothing { length } => {
-                    bytes += length;
+                    at += length;
                     try_plain = is_plain;
                 }
-                Line::Row { content, length } => match self.read_row(&rest[..content]) {
-                    Ok(()) => bytes += length,
-                    Err(Wrong { field, what }) => {
-                        let (row, end) = (bytes..bytes + content, bytes + length);
-                        let field = field.unwrap_or(0);
-                        let bad = BadRow { row, end, place: bytes, field, what, is_closed: true };
-                        return Read { bytes, bad: Some(bad) };
+                Line::Row { content, length } => {
+                    let row = at..at + content;
+                    if let Err(Wrong { field, what }) = self.read_row(&block[row.clone()]) {
+                        fault = Some(Fault { row, end: at + length, place: at, field, what, is_closed: true });
+                        break;
                     }
-                },
+                    if self.settings.append {
+                        self.places.push(row);
+                    }
+                    at += length;
+                }
                 Line::Unclosed { quote } => {
-                    let place = bytes + quote;
-                    let row = bytes..bytes + rest.strip_suffix(b"\n").unwrap_or(rest).len();
-                    let field = self.fields.len() + 1;
+                    let (place, field) = (at + quote, self.fields.len() + 1);
+                    let row = at..block.len() - usize::from(block.ends_with(b"\n"));
                     let what =
-                        format!("field {field} begins with a quote that is never closed: {}", shown(&text[place..]));
-                    let bad = BadRow { row, end: text.len(), place, field, what, is_closed: false };
-                    return Read { bytes, bad: Some(bad) };
+                        format!("field {field} begins with a quote that is never closed: {}", shown(&block[place..]));
+                    fault = Some(Fault { row, end: block.len(), place, field: Some(field), what, is_closed: false });
+                    break;
                 }
             }
         }
-        Read { bytes, bad: None }
+        Read { rows: self.rows.len(), end: at, fault }
     }
 
     fn read_row(&mut self, text: &[u8]) -> Result<(), Wrong> {
-        let count = self.fields.len();
-        let needed = match &self.columns {
-            Some(columns) => columns.iter().max().map_or(0, |last| last + 1),
-            None => self.kernel.fields().unwrap_or(count),
-        };
-        if count < needed || (self.columns.is_none() && count > needed) {
+        let (count, needed) = (self.fields.len(), self.needed);
+        let is_fixed = self.columns.is_none() && needed > 0;
+        if count < needed || (is_fixed && count > needed) {
             let plural = if count == 1 { "" } else { "s" };
-            let expected = if self.columns.is_some() { "needed" } else { "expected" };
+            let expected = if is_fixed { "expected" } else { "needed" };
             let other = text.iter().find(|byte| count == 1 && b";\t|,:".contains(byte));
             let hint = match other {
                 Some(b'\t') => "; if tabs stand between fields, say so with -d tab".to_string(),
@@ -178,31 +193,29 @@ impl<K: BatchKernel> Hand<'_, K> {
 
     fn map_rows(&mut self) {
         self.outputs.clear();
-        self.kernel.map_rows(&self.rows, &mut self.outputs);
+        self.kernel.map_batch(&self.rows, &mut self.outputs);
         check_outputs(self.outputs.len(), self.rows.len());
     }
 
-    /// Finds out where the first rows of `text` lie, at most so many.
-    fn place(&mut self, text: &[u8], limit: usize) {
+    /// Finds out again where rows of the block lie, so many from `start` on.
+    fn place(&mut self, block: &[u8], start: usize, count: usize) {
         self.places.clear();
         self.index.clear();
-        let mut bytes = 0;
-        while self.places.len() < limit && bytes < text.len() {
-            let format = self.settings.format;
-            let line = self.index.line(text, bytes, format, &mut self.fields);
-            match line.unwrap_or_else(|| split(&text[bytes..], format, &mut self.fields)) {
-                Line::Nothing { length } => bytes += length,
+        let mut at = start;
+        while self.places.len() < count && at < block.len() {
+            match self.line(block, at) {
+                Line::Nothing { length } => at += length,
                 Line::Row { content, length } => {
-                    self.places.push(bytes..bytes + content);
-                    bytes += length;
+                    self.places.push(at..at + content);
+                    at += length;
                 }
                 Line::Unclosed { .. } => break,
             }
         }
     }
 
-    /// Writes the results of the rows of `text` from this one on, as many as fit. With `--append` they have been placed.
-    fn write(&self, text: &[u8], from: usize, room: &mut [u8]) -> Written {
+    /// Writes the results of the rows from this one on, as many as fit. With `--append` the rows have their places.
+    fn write(&self, block: &[u8], from: usize, room: &mut [u8]) -> Written {
         let Settings { format, append, .. } = self.settings;
         let count = self.outputs.len();
         if !append {
@@ -211,7 +224,7 @@ impl<K: BatchKernel> Hand<'_, K> {
         let mut written = Written::default();
         for (number, place) in (from..count).zip(&self.places[from..]) {
             let Some(mut room) = room.get_mut(written.bytes..) else { break };
-            let row = &text[place.clone()];
+            let row = &block[place.clone()];
             let Some(space) = room.split_off_mut(..row.len() + 1) else { break };
             space[..row.len()].copy_from_slice(row);
             space[row.len()] = format.delimiter;
@@ -220,85 +233,74 @@ impl<K: BatchKernel> Hand<'_, K> {
                 written.bad = result.bad;
                 break;
             }
-            written.bytes += row.len() + 1 + result.bytes;
-            if text.get(place.end) == Some(&b'\r') {
-                let Some(end) = room.get_mut(result.bytes - 1..=result.bytes) else {
-                    written.bytes -= row.len() + 1 + result.bytes;
-                    break;
-                };
-                end.copy_from_slice(b"\r\n");
-                written.bytes += 1;
-            }
+            let result = result.bytes.saturating_sub(1);
+            let end = line_end(block, place.end);
+            let Some(space) = room.get_mut(result..result + end.len()) else { break };
+            space.copy_from_slice(end);
+            written.bytes += row.len() + 1 + result + end.len();
             written.outputs += 1;
         }
         written
     }
 
-    /// A row whose output cannot be written, one of those that were placed.
-    fn unwritable(&self, text: &[u8], number: usize, what: String) -> BadRow {
+    /// The fault of a row whose output cannot be written, one of those that have places.
+    fn unwritable(&self, block: &[u8], number: usize, what: String) -> Fault {
         let row = self.places[number].clone();
-        BadRow { end: after_line(text, row.end), place: row.start, row, field: 0, what, is_closed: true }
+        let end = memchr::memchr(b'\n', &block[row.end..]).map_or(block.len(), |length| row.end + length + 1);
+        Fault { end, place: row.start, row, field: None, what, is_closed: true }
     }
 
     /// What is printed for a bad row.
-    fn kept(&self, text: &[u8], bad: &BadRow) -> Vec<u8> {
+    fn kept(&self, block: &[u8], fault: &Fault) -> Vec<u8> {
         match self.settings {
-            Settings { bad_rows: BadRows::Blank, append: true, format } if bad.is_closed => {
-                let end: &[u8] = if text.get(bad.row.end) == Some(&b'\r') { b"\r\n" } else { b"\n" };
-                [&text[bad.row.clone()], &[format.delimiter], end].concat()
+            Settings { on_bad_row: OnBadRow::Blank, append: true, format } if fault.is_closed => {
+                [&block[fault.row.clone()], &[format.delimiter], line_end(block, fault.row.end)].concat()
             }
-            Settings { bad_rows: BadRows::Blank, .. } => b"\n".to_vec(),
+            Settings { on_bad_row: OnBadRow::Blank, .. } => b"\n".to_vec(),
             _ => vec![],
         }
     }
 }
 
-/// Where the line after this end of a row begins.
-fn after_line(text: &[u8], end: usize) -> usize {
-    memchr::memchr(b'\n', &text[end..]).map_or(text.len(), |length| end + length + 1)
+/// The line end that a row has, or is given.
+fn line_end(block: &[u8], end: usize) -> &'static [u8] {
+    if block.get(end) == Some(&b'\r') { b"\r\n" } else { b"\n" }
 }
 
-impl BadRow {
-    fn report(&self, results: usize, at: usize) -> Report<'_> {
-        let row = at + self.row.start..at + self.row.end;
+impl Fault {
+    fn report(&self, results: usize) -> Report<'_> {
         let what = if self.what.is_empty() { "the row is bad" } else { &self.what };
-        Report { results, row, place: at + self.place, field: self.field, what }
+        Report { results, row: self.row.clone(), place: self.place, field: self.field, what: what.into() }
     }
 }
 
 impl<K: BatchKernel> MapBlock for Hand<'_, K> {
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8]) -> Outcome {
         self.enter(head);
-        self.reports.clear();
         let mut outcome = Outcome::default();
         while outcome.consumed < input.len() {
-            let at = outcome.consumed;
-            let text = &input[at..];
-            let read = self.read(text, BATCH);
+            let start = outcome.consumed;
+            let read = self.read(input, start, BATCH);
             lap(Step::Take);
             self.map_rows();
-            let count = self.rows.len();
-            if self.settings.append {
-                self.place(text, count);
-            }
             let free = room.len() - self.reports.len();
-            let written = self.write(text, 0, &mut room[outcome.results..free]);
+            let written = self.write(input, 0, &mut room[outcome.results..free]);
             lap(Step::Merge);
             outcome.results += written.bytes;
-            let bad = if written.outputs == count {
-                outcome.consumed += read.bytes;
-                read.bad
+            let fault = if written.outputs == read.rows {
+                outcome.consumed = read.end;
+                read.fault
             } else {
-                self.place(text, written.outputs + 1);
-                outcome.consumed += self.places[written.outputs].start;
+                self.place(input, start, written.outputs + 1);
+                outcome.consumed = self.places[written.outputs].start;
                 let too_long = || (outcome.results == 0 && self.reports.is_empty()).then(|| TOO_LONG.to_string());
                 match written.bad.or_else(too_long) {
-                    Some(what) => Some(self.unwritable(text, written.outputs, what)),
+                    Some(what) => Some(self.unwritable(input, written.outputs, what)),
                     None => break,
                 }
             };
-            let Some(bad) = bad else { continue };
-            let (kept, report) = (self.kept(text, &bad), bad.report(outcome.results, at));
+            let Some(fault) = fault else { continue };
+            let (kept, report) = (self.kept(input, &fault), fault.report(outcome.results));
             let used = outcome.results + self.reports.len();
             // Where there is no room for it, the part before it is handed over: the row then comes first in the rest
             // of the block, with all of the region for itself.
@@ -308,12 +310,12 @@ impl<K: BatchKernel> MapBlock for Hand<'_, K> {
             report.append(&mut self.reports, room.len() - used - kept.len());
             room[outcome.results..outcome.results + kept.len()].copy_from_slice(&kept);
             outcome.results += kept.len();
-            if self.settings.bad_rows == BadRows::Stop {
+            if self.settings.on_bad_row == OnBadRow::Stop {
                 break;
             }
-            outcome.consumed = at + bad.end;
+            outcome.consumed = fault.end;
         }
-        outcome.lines = memchr::memchr_iter(b'\n', &input[..outcome.consumed]).count();
+        outcome.lines = lines(&input[..outcome.consumed]);
         room[outcome.results..outcome.results + self.reports.len()].copy_from_slice(&self.reports);
         outcome.report = self.reports.len();
         outcome
@@ -323,7 +325,7 @@ impl<K: BatchKernel> MapBlock for Hand<'_, K> {
 impl<K: BatchKernel> MapPickles for Hand<'_, K> {
     fn pickle_rows(&mut self, head: &[u8], block: &[u8], limit: usize, task: &mut Vec<u8>) -> Result<Read, Error> {
         self.enter(head);
-        let read = self.read(block, limit);
+        let read = self.read(block, 0, limit);
         lap(Step::Take);
         pickle("rows", &self.rows, task)?;
         lap(Step::Pickle);
@@ -342,37 +344,36 @@ impl<K: BatchKernel> MapPickles for Hand<'_, K> {
     fn unpickle_outputs(
         &mut self,
         reply: &[u8],
-        block: &[u8],
-        bad: Option<BadRow>,
+        task: &mut Task,
         room: &mut [u8],
         results: &mut Vec<u8>,
         reports: &mut Vec<u8>,
     ) -> Result<(), Error> {
+        let (text, rows) = (&task.text, task.rows);
         self.outputs = unpickle("outputs", reply)?;
         lap(Step::UnpickleResult);
-        let count = self.outputs.len();
+        check_reply(self.outputs.len(), rows)?;
         if self.settings.append {
-            self.place(block, count);
+            self.place(text, 0, rows);
         }
         let mut done = 0;
-        let mut bad = bad;
         loop {
-            let written = self.write(block, done, room);
+            let written = self.write(text, done, room);
             results.extend_from_slice(&room[..written.bytes]);
             done += written.outputs;
-            let next = if done == count {
-                bad.take()
+            let next = if done == rows {
+                task.fault.take()
             } else if written.bad.is_some() || written.outputs == 0 {
-                self.place(block, count);
+                self.place(text, 0, rows);
                 done += 1;
-                Some(self.unwritable(block, done - 1, written.bad.unwrap_or_else(|| TOO_LONG.to_string())))
+                Some(self.unwritable(text, done - 1, written.bad.unwrap_or_else(|| TOO_LONG.to_string())))
             } else {
                 continue;
             };
             let Some(next) = next else { break };
-            next.report(results.len(), 0).append(reports, room.len());
-            results.extend_from_slice(&self.kept(block, &next));
-            if self.settings.bad_rows == BadRows::Stop {
+            next.report(results.len()).append(reports, room.len());
+            results.extend_from_slice(&self.kept(text, &next));
+            if self.settings.on_bad_row == OnBadRow::Stop {
                 break;
             }
         }

@@ -1,6 +1,6 @@
 //! Bad rows: how many there may be, and where they are told.
 
-use crate::error::{Error, reason, say};
+use crate::error::{Error, say};
 use std::fs::File;
 use std::io::{self, BufWriter};
 
@@ -15,8 +15,8 @@ pub struct BadRow<'a> {
     pub line: u64,
     /// Where it begins, in bytes.
     pub offset: u64,
-    /// The number of the field at fault; 0 for none.
-    pub field: usize,
+    /// The number of the field at fault, if it is one.
+    pub field: Option<usize>,
     /// What is wrong.
     pub what: String,
     /// Its bytes.
@@ -25,8 +25,8 @@ pub struct BadRow<'a> {
 
 /// The bad rows so far.
 pub struct BadRows {
-    /// With so many the run goes on.
-    most: u64,
+    /// With so many the run goes on; none is too many for one that is to stop at the first.
+    most: Option<u64>,
     count: u64,
     rejects: Option<Rejects>,
 }
@@ -37,8 +37,8 @@ struct Rejects {
 }
 
 impl BadRows {
-    /// None yet, of which the run is to survive so many.
-    pub fn new(most: u64) -> Self {
+    /// None yet, of which the run is to survive so many, or else end at the first.
+    pub fn new(most: Option<u64>) -> Self {
         BadRows { most, count: 0, rejects: None }
     }
 
@@ -65,16 +65,18 @@ impl BadRows {
         self.count += 1;
         if let Some(rejects) = &mut self.rejects {
             let numbers = [bad.line.to_string(), bad.offset.to_string()];
-            let field = if bad.field > 0 { bad.field.to_string() } else { String::new() };
+            let field = bad.field.map_or(String::new(), |field| field.to_string());
             let [line, offset] = numbers.each_ref().map(|number| number.as_bytes());
             rejects.write([bad.file.as_bytes(), line, offset, field.as_bytes(), bad.what.as_bytes(), bad.row])?;
         }
-        let error = Error::row(bad.file, bad.line, bad.what);
-        if self.count > self.most {
-            return Err(error);
-        }
-        if self.count <= SAID {
-            say(&error);
+        let row = |what| Error::row(bad.file, bad.line, what);
+        match self.most {
+            None => return Err(row(bad.what)),
+            Some(most) if self.count > most => {
+                return Err(row(format!("{}; the run ends here, at more than --max-bad {most}", bad.what)));
+            }
+            Some(_) if self.count <= SAID => say(&row(bad.what)),
+            Some(_) => {}
         }
         Ok(())
     }
@@ -98,9 +100,6 @@ impl Rejects {
     }
 
     fn failed(&self, error: io::Error) -> Error {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Error::broken_pipe(),
-            _ => Error::usage(format!("{}: {}", self.name, reason(&error))),
-        }
+        Error::io(self.name.clone(), error)
     }
 }

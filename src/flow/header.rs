@@ -71,6 +71,12 @@ impl Headers {
                 Line::Row { content, length } => {
                     let record = Record::new(&rest[..content], &fields, None, shape.format);
                     let bad = |what| BadHeader { at, what };
+                    if has_lone_return(&rest[..content], shape.format) {
+                        return Err(bad(format!(
+                            "the header has a carriage return in it, which ends no row before a line feed: {}",
+                            shown(&rest[..content])
+                        )));
+                    }
                     let columns = shape.columns.as_ref().map(|columns| columns.places_under(&record));
                     let columns = columns.transpose().map_err(bad)?.unwrap_or_default();
                     let end = if rest[content..].starts_with(b"\r") { "\r\n" } else { "\n" };
@@ -99,6 +105,11 @@ impl Headers {
         self.printed = Some((names, input.to_string()));
         Ok([header.text(), &[shape.format.delimiter], &quoted(name, shape.format), end.as_bytes()].concat())
     }
+}
+
+/// Whether there is a carriage return and no quotes around it: that is what old files look like, as one long row.
+fn has_lone_return(header: &[u8], format: Format) -> bool {
+    header.contains(&b'\r') && !format.quote.is_some_and(|quote| header.contains(&quote))
 }
 
 /// A name as a field.

@@ -4,6 +4,7 @@
 //! handed on as soon as it is not: so a row that arrives alone is answered at once, and a full pipe gives full blocks.
 
 use crate::csv::blocks::RowEnds;
+use crate::csv::{Format, lines};
 use crate::error::{Error, printable};
 use crate::flow::header::{BadHeader, Header, Headers};
 use crate::flow::{Block, Ending, Shape, Source, TooLong};
@@ -106,13 +107,10 @@ impl<'a> Reader<'a> {
         let end = match open.fill(rows, &mut self.carry, &self.shape, &self.watch)? {
             Filled::Nothing => return Ok(None),
             Filled::Rows(end) => end,
-            Filled::TooLong(row, ends) if self.passes_over && !open.wants_header => {
-                // A block without rows, which says so in its place.
-                block.lines_before = open.pass_over(ends, rows, &mut self.carry, &self.watch)?;
-                block.too_long = Some(row);
+            Filled::TooLong(row, ends) => {
+                self.pass_over(open, rows, row, ends, &mut block)?;
                 0
             }
-            Filled::TooLong(row, _) => return Err(Ending::RowTooLong { input: open.input, row }),
         };
         let mut start = 0;
         if open.wants_header && end > 0 {
@@ -122,10 +120,10 @@ impl<'a> Reader<'a> {
                     open.wants_header = false;
                     open.head = columns_as_head(&columns);
                     (start, block.header) = (length, print);
-                    block.lines_before = lines(&rows[..length]);
+                    block.lines_before = lines(&rows[..length]) as u64;
                 }
                 Err(BadHeader { at, what }) => {
-                    return Err(Ending::BadHeader { input: open.input, lines: lines(&rows[..at]), what });
+                    return Err(Ending::BadHeader { input: open.input, lines: lines(&rows[..at]) as u64, what });
                 }
             }
         }
@@ -134,6 +132,35 @@ impl<'a> Reader<'a> {
         block.rows = head.len() + start..head.len() + end;
         open.offset += end as u64;
         Ok(Some(block))
+    }
+
+    /// Passes over the line that fills the buffer and goes on; the block, which has no rows then, says what it was.
+    fn pass_over(
+        &mut self,
+        open: &mut Open,
+        buffer: &mut [u8],
+        row: TooLong,
+        ends: RowEnds,
+        block: &mut Block,
+    ) -> Result<(), Ending> {
+        let goes_on = self.passes_over && !open.wants_header;
+        let is_comment = ends.is_in_comment();
+        let format = self.shape.format;
+        if is_comment || goes_on || buffer.iter().all(|&byte| format.is_blank(byte)) {
+            let (lines, is_blank) = open.pass_over(ends, format, buffer, &mut self.carry, &self.watch)?;
+            block.lines_before = lines;
+            if is_comment || is_blank {
+                return Ok(());
+            }
+        }
+        if goes_on {
+            block.too_long = Some(row);
+            Ok(())
+        } else if open.wants_header {
+            Err(Ending::BadHeader { input: open.input, lines: row.lines, what: row.what })
+        } else {
+            Err(Ending::RowTooLong { input: open.input, row })
+        }
     }
 }
 
@@ -245,29 +272,29 @@ impl Open {
 
     /// A row that fills the buffer and goes on.
     fn too_long(&self, buffer: &[u8], ends: &RowEnds) -> TooLong {
-        let (size, hint) = (buffer.len(), "use a larger --block-size");
-        let (place, what) = match ends.open_quote() {
-            Some(quote) => (
-                quote,
-                format!("a quote is not closed within a block, {size} bytes; close it, or {hint}, or --quote none"),
-            ),
-            None => (0, format!("the row is longer than a block, {size} bytes; {hint}")),
+        let size = buffer.len();
+        let (place, hint) = match ends.open_quote() {
+            Some(quote) => (quote, ", or close the quote that is open from here on"),
+            None => (0, ""),
         };
+        let what = format!("the row is longer than a block, {size} bytes; use a larger --block-size{hint}");
         let start = buffer[..size.min(KEPT)].to_vec();
-        TooLong { offset: self.offset, lines: lines(&buffer[..place]), what, start }
+        TooLong { offset: self.offset, lines: lines(&buffer[..place]) as u64, what, start }
     }
 
-    /// Passes over the row that fills the buffer and goes on in `carry`, where what comes after it is left. Answers how
-    /// many lines it has.
+    /// Passes over the line that fills the buffer and goes on in `carry`, where what comes after it is left. Answers how
+    /// many line ends it has, and whether it is blank.
     fn pass_over(
         &mut self,
         mut ends: RowEnds,
+        format: Format,
         buffer: &mut [u8],
         carry: &mut Vec<u8>,
         watch: &Watch,
-    ) -> Result<u64, Ending> {
+    ) -> Result<(u64, bool), Ending> {
+        let is_blank = |bytes: &[u8]| bytes.iter().all(|&byte| format.is_blank(byte) || matches!(byte, b'\r' | b'\n'));
         let mut filled = buffer.len();
-        let mut passed = lines(buffer);
+        let mut passed = (lines(buffer) as u64, is_blank(buffer));
         loop {
             let kept = ends.forget();
             self.offset += kept as u64;
@@ -286,14 +313,16 @@ impl Open {
                 }
             }
             for at in memchr::memchr_iter(b'\n', &buffer[start..filled]) {
-                passed += 1;
+                passed.0 += 1;
                 ends.look_at(&buffer[..=start + at]);
                 if ends.end() > 0 {
+                    passed.1 &= is_blank(&buffer[start..ends.end()]);
                     self.offset += ends.end() as u64;
                     carry.extend_from_slice(&buffer[ends.end()..filled]);
                     return Ok(passed);
                 }
             }
+            passed.1 &= is_blank(&buffer[start..filled]);
             ends.look_at(&buffer[..filled]);
         }
     }
@@ -343,10 +372,6 @@ impl Open {
     fn failed(&self, error: io::Error) -> Ending {
         Ending::Failed(Error::io(&self.name, error))
     }
-}
-
-fn lines(text: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', text).count() as u64
 }
 
 /// The head of blocks in which these columns count: 4 bytes for each.

@@ -2,7 +2,7 @@
 
 use crate::csv::record::{Line, Record, split};
 use crate::csv::report::Report;
-use crate::csv::{Format, trimmed};
+use crate::csv::{Format, lines, trimmed};
 use crate::error::Error;
 use crate::flow::bad_rows::{BadRow, BadRows};
 use crate::flow::{Block, Ending, Part, Sink, TooLong};
@@ -78,7 +78,7 @@ impl Sink for Writer<'_> {
             let nonsense = || Error::workers("a worker has reported what cannot be: its memory is spoilt");
             let report = Report::take(&mut reports, part.input.len(), part.results.len()).ok_or_else(nonsense)?;
             if report.place > counted.0 {
-                counted.1 += lines(&part.input[counted.0..report.place]);
+                counted.1 += lines(&part.input[counted.0..report.place]) as u64;
                 counted.0 = report.place;
             }
             let row = &part.input[report.row.clone()];
@@ -120,7 +120,7 @@ impl Sink for Writer<'_> {
     }
 
     fn given_up(&mut self, rest: &[u8], what: String) -> Error {
-        let last = self.lines + 1 + lines(rest.strip_suffix(b"\n").unwrap_or(rest));
+        let last = self.lines + 1 + lines(rest.strip_suffix(b"\n").unwrap_or(rest)) as u64;
         Error::deaths(&self.inputs[self.input], (self.lines + 1, last), what)
     }
 }
@@ -138,7 +138,7 @@ impl Writer<'_> {
             file: &self.inputs[self.input],
             line: self.lines + row.lines + 1,
             offset: row.offset,
-            field: 0,
+            field: None,
             what: row.what,
             row: &row.start,
         })
@@ -161,8 +161,8 @@ impl Writer<'_> {
             !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
         };
         match report.field {
-            0 => record.len() > 1 && (0..record.len()).all(is_name),
-            number => is_name(number - 1) && !(0..record.len()).any(is_number),
+            None => record.len() > 1 && (0..record.len()).all(is_name),
+            Some(number) => number <= record.len() && is_name(number - 1) && !(0..record.len()).any(is_number),
         }
     }
 
@@ -187,8 +187,4 @@ impl Writer<'_> {
             Err(error) => Err(Error::io(&self.output_name, error.into())),
         }
     }
-}
-
-fn lines(text: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', text).count() as u64
 }

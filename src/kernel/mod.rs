@@ -1,9 +1,10 @@
 //! The function mapped over rows.
 
 pub mod gcd;
+mod rows;
 
+use crate::csv::Format;
 use crate::csv::record::Record;
-use crate::csv::{self, Format};
 use serde::{Serialize, de::DeserializeOwned};
 use std::ops::Range;
 
@@ -117,11 +118,11 @@ pub trait BatchKernel: Sync {
         None
     }
 
-    /// As in [`Kernel::name`].
-    fn name(&self) -> &str;
+    /// As [`Kernel::name`].
+    fn result_name(&self) -> &str;
 
-    /// As in [`Kernel::sample`].
-    fn sample(&self, number: u64) -> Option<String>;
+    /// As [`Kernel::sample`].
+    fn sample_row(&self, number: u64) -> Option<String>;
 
     /// Reads one row and appends it to `rows`.
     ///
@@ -137,7 +138,7 @@ pub trait BatchKernel: Sync {
     }
 
     /// Appends the output of each row to `outputs`, in order: one for each.
-    fn map_rows(&self, rows: &Self::Rows, outputs: &mut Self::Outputs);
+    fn map_batch(&self, rows: &Self::Rows, outputs: &mut Self::Outputs);
 
     /// Writes outputs of this range to the front of `room`, a line each that ends in `\n`, as many as fit.
     fn write(&self, outputs: &Self::Outputs, range: Range<usize>, format: Format, room: &mut [u8]) -> Written;
@@ -147,25 +148,25 @@ impl<K: Kernel> BatchKernel for K {
     type Rows = Vec<K::Row>;
     type Outputs = Vec<K::Output>;
 
-    fn name(&self) -> &str {
-        Kernel::name(self)
+    fn result_name(&self) -> &str {
+        self.name()
     }
 
-    fn sample(&self, number: u64) -> Option<String> {
-        Kernel::sample(self, number)
+    fn sample_row(&self, number: u64) -> Option<String> {
+        self.sample(number)
     }
 
     fn read(&self, record: &Record, rows: &mut Vec<K::Row>) -> Result<(), Wrong> {
-        rows.push(csv::rows::read(record)?);
+        rows.push(rows::read(record)?);
         Ok(())
     }
 
-    fn map_rows(&self, rows: &Vec<K::Row>, outputs: &mut Vec<K::Output>) {
-        Kernel::map_rows(self, rows, outputs);
+    fn map_batch(&self, rows: &Vec<K::Row>, outputs: &mut Vec<K::Output>) {
+        self.map_rows(rows, outputs);
     }
 
     fn write(&self, outputs: &Vec<K::Output>, range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
-        csv::rows::write(&outputs[range], format, room)
+        rows::write(&outputs[range], format, room)
     }
 }
 

@@ -79,6 +79,8 @@ fn a_header_that_lacks_what_was_asked_for_is_told_with_what_there_is() {
     case(&["-ka,b"], "a,\"b", "the header has a quote that is never closed: \"\\\"b\\n12,18,6\\n\"");
     let taken = "there is a column \"gcd\" already; give the results another with --append=NAME";
     case(&["--append", "-k1,2", "--header"], "a,b,gcd", taken);
+    let what = "the header has a carriage return in it, which ends no row before a line feed: \"a,b\\r12,18\"";
+    case(&["--header"], "a,b\r12,18", what);
     let names = (1..=40).map(|number| format!("c{number}")).collect::<Vec<_>>();
     let listed = names[..30].iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     case(&["-kx,c1"], &names.join(","), &format!("there is no column \"x\": there are 40 columns, {listed}, …"));
@@ -122,6 +124,11 @@ fn formats_that_cannot_be_are_refused() {
         (&["--quote", "#", "--comment", "#"], "--delimiter, --quote and --comment have to differ"),
         (&["--append=x"], "--append=NAME is for a header, and there is none without --header"),
         (&["--max-bad", "3"], "--max-bad goes with --bad-rows skip or --bad-rows blank"),
+        (
+            &["--append=a,b", "--header", "--quote=none"],
+            "the NAME of --append has the delimiter in it, and there are no quotes",
+        ),
+        (&["--compare", "-d;"], "--compare makes rows of two fields with a comma itself; give it a FILE for others"),
         (&["--compare", "--header"], "with a header, --compare takes one FILE, or rows from stdin"),
     ] {
         let finished = run(crate::shell("exec \"$0\" \"$@\" < /dev/null").args(arguments), "");

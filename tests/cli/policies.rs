@@ -49,10 +49,9 @@ fn too_many_bad_rows_end_the_run_before_the_results_after_them() {
             let most_is = most.to_string();
             let arguments = ["--bad-rows=skip", "--max-bad", &most_is];
             let finished = run(&mut pmapgcd(way.into_iter().chain(arguments)), &*rows);
-            let stderr: String = (1..=10.min(most))
-                .chain([most + 1])
-                .map(|number| format!("pmapgcd: stdin:{}: {WHAT}\n", 2 * number))
-                .collect();
+            let named = |number| format!("pmapgcd: stdin:{}: {WHAT}\n", 2 * number);
+            let last = named(most + 1).replace('\n', &format!("; the run ends here, at more than --max-bad {most}\n"));
+            let stderr = (1..=10.min(most)).map(named).collect::<String>() + &last;
             finished.is(1, "6\n".repeat(most + 1), &stderr);
         }
         let arguments = ["--bad-rows=blank", "--max-bad=1000"];
@@ -72,6 +71,10 @@ fn rejects_are_kept_however_the_run_ends() {
         let finished = folder.run([executor, "--bad-rows=skip", "--rejects=bad", "-", "none"], "\u{feff}\r\n5,x");
         finished.is(2, "", &format!("pmapgcd: stdin:2: {WHAT}\npmapgcd: none: No such file or directory\n"));
         assert_eq!(folder.read("bad"), kept("stdin,2,5"));
+        // Nothing was found out: what is there stays.
+        let finished = folder.run([executor, "--rejects=bad", "none"], "");
+        finished.is(2, "", "pmapgcd: none: No such file or directory\n");
+        assert_eq!(folder.read("bad"), kept("stdin,2,5"));
         folder.run([executor, "--rejects=bad", "-o=out", "--bad-rows=skip"], "1,2\n").is(0, "", "");
         assert_eq!((&*folder.read("bad"), &*folder.read("out")), ("file,line,offset,field,reason,row\n", "1\n"));
     }
@@ -84,6 +87,19 @@ fn rejects_go_nowhere_else() {
     folder.run(["--rejects=a.csv", "a.csv"], "").is(2, "", both);
     let twice = "pmapgcd: out cannot be two outputs at once; write to another file\n";
     folder.run(["--rejects=out", "-o=out", "a.csv"], "").is(2, "", twice);
+    folder.run(["--rejects=./out", "-o=out", "a.csv"], "").is(2, "", &twice.replace("out ", "./out "));
+    let finished = folder.shell("echo 5,x | \"$0\" --rejects /dev/stdin --bad-rows skip");
+    finished.is(2, "", "pmapgcd: stdin is both input and output; write to another file\n");
+    folder.run(["--rejects=-", "a.csv"], "").is(2, "", &twice.replace("out ", "stdout "));
+    let finished = folder.run(["--rejects=-", "-o=out", "--bad-rows=skip", "a.csv"], "");
+    assert_eq!((finished.status.code(), finished.stdout.iter().filter(|&&byte| byte == b'\n').count()), (Some(1), 2));
+    assert_eq!(folder.read("out"), "6\n");
+    // What is in a log stays there.
+    folder
+        .shell("echo before > log; \"$0\" --rejects /dev/stderr --bad-rows skip a.csv 2>> log; true")
+        .is(0, "6\n", "");
+    assert!(folder.read("log").starts_with("before\npmapgcd: a.csv:2: "));
+    assert!(folder.read("log").contains("a.csv,2,6,2,"));
     folder.run(["--rejects=no/where", "a.csv"], "").is(2, "", "pmapgcd: no/where: No such file or directory\n");
     let finished = folder.run(["--rejects=/dev/full", "--bad-rows=skip", "a.csv"], "");
     finished.is(2, "6\n", &format!("pmapgcd: a.csv:2: {WHAT}\npmapgcd: /dev/full: No space left on device\n"));
@@ -105,7 +121,7 @@ fn results_go_to_their_file_though_rows_are_bad() {
 fn a_row_too_long_for_a_block_is_a_bad_row() {
     let long = format!("\"{}\n,\"\"\",7", "x".repeat(1000));
     let rows = format!("12,18\n{long}\n{long}\r\n5,10\n{long}");
-    let line = |line| format!("pmapgcd: stdin:{line}: a quote is not closed within a block, ");
+    let line = |line| format!("pmapgcd: stdin:{line}: the row is longer than a block, ");
     for way in ways(&["64", "500"]) {
         for (how, stdout) in [("skip", "6\n5\n"), ("blank", "6\n\n\n5\n\n")] {
             let finished = run(&mut pmapgcd(way.into_iter().chain(["--bad-rows", how])), &*rows);
@@ -114,6 +130,7 @@ fn a_row_too_long_for_a_block_is_a_bad_row() {
             }
             finished.is(1, stdout, &finished.stderr);
             assert!(finished.stderr.ends_with("\npmapgcd: 3 bad rows\n"), "{finished:?}");
+            assert_eq!(finished.stderr.matches("close the quote").count(), 3);
         }
     }
 }
@@ -142,4 +159,21 @@ fn a_limit_on_digits_can_be_set() {
             &format!("pmapgcd: stdin:2: {what}\n"),
         );
     }
+}
+
+#[test]
+fn comments_and_blank_lines_may_be_longer_than_a_block() {
+    let long = |start: &str| format!("{start}{:>1000}\r\n", "");
+    let rows = format!("12,18\n{}{}{}5,10\n", long("#\"c"), long(" "), long("#"));
+    for way in ways(&["64", "128K"]) {
+        for policy in ["stop", "blank"] {
+            let finished = run(&mut pmapgcd(way.into_iter().chain(["--comment=#", "--bad-rows", policy])), &*rows);
+            finished.is(0, "6\n5\n", "");
+        }
+        let header = format!("{}a,b\n12,18\n", long("#"));
+        run(&mut pmapgcd(way.into_iter().chain(["--comment=#", "--header"])), header).is(0, "6\n", "");
+    }
+    // Blanks before a row make it too long.
+    let finished = run(&mut pmapgcd(["--block-size=64"]), format!("12,18\n{:>1000}\n", "5,10"));
+    assert!(finished.stderr.starts_with("pmapgcd: stdin:2: the row is longer than a block, 64 bytes"), "{finished:?}");
 }

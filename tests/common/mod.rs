@@ -1,6 +1,8 @@
 //! What the tests that drive the built binary share.
 #![allow(dead_code)]
 
+pub mod random;
+
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::ffi::OsStr;
 use std::fs::{self, File};

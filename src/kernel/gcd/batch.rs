@@ -100,31 +100,31 @@ impl Batch for Divisors {
 }
 
 /// A list, as Python has it: of integers, or of their digits where a pickle of ours cannot hold them.
+fn serialize<S: Serializer, T: Serialize, L: Serialize>(
+    small: &[T],
+    large: &[(usize, L)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut list = serializer.serialize_seq(Some(small.len()))?;
+    let mut large = large.iter().peekable();
+    for (at, item) in small.iter().enumerate() {
+        match large.next_if(|(place, _)| *place == at) {
+            Some((_, item)) => list.serialize_element(item)?,
+            None => list.serialize_element(item)?,
+        }
+    }
+    list.end()
+}
+
 impl Serialize for Pairs {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.small.len()))?;
-        let mut large = self.large.iter().peekable();
-        for (at, pair) in self.small.iter().enumerate() {
-            match large.next_if(|(place, _)| *place == at) {
-                Some((_, pair)) => list.serialize_element(pair)?,
-                None => list.serialize_element(pair)?,
-            }
-        }
-        list.end()
+        serialize(&self.small, &self.large, serializer)
     }
 }
 
 impl Serialize for Divisors {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.small.len()))?;
-        let mut large = self.large.iter().peekable();
-        for (at, divisor) in self.small.iter().enumerate() {
-            match large.next_if(|(place, _)| *place == at) {
-                Some((_, divisor)) => list.serialize_element(divisor)?,
-                None => list.serialize_element(divisor)?,
-            }
-        }
-        list.end()
+        serialize(&self.small, &self.large, serializer)
     }
 }
 

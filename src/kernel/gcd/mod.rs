@@ -5,10 +5,11 @@ mod binary;
 mod euclid;
 mod large;
 mod number;
+mod plain;
 mod trial;
 
 use crate::csv::record::Record;
-use crate::csv::{Format, pairs, trimmed};
+use crate::csv::{Format, trimmed};
 use crate::kernel::{BatchKernel, Kernel, Written, Wrong};
 pub use batch::{Divisors, Pairs};
 use number::Number;
@@ -112,11 +113,11 @@ impl BatchKernel for Gcd {
         Some(2)
     }
 
-    fn name(&self) -> &str {
-        Kernel::name(&self.small)
+    fn result_name(&self) -> &str {
+        self.small.name()
     }
 
-    fn sample(&self, number: u64) -> Option<String> {
+    fn sample_row(&self, number: u64) -> Option<String> {
         // Numbers like those of Item 41, below 4 000 000, in an order that repeats itself only after all of them.
         let spread = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let below = |n: u64| (spread(n) * 4_000_000) >> 32;
@@ -138,14 +139,14 @@ impl BatchKernel for Gcd {
     }
 
     fn read_plain(&self, text: &[u8], delimiter: u8, limit: usize, pairs: &mut Pairs) -> usize {
-        if self.max_digits < pairs::MAX_DIGITS {
+        if self.max_digits < plain::MAX_DIGITS {
             return 0;
         }
-        pairs::read_plain(text, delimiter, limit, &mut pairs.small)
+        plain::read_plain(text, delimiter, limit, &mut pairs.small)
     }
 
-    fn map_rows(&self, pairs: &Pairs, divisors: &mut Divisors) {
-        Kernel::map_rows(&self.small, &pairs.small, &mut divisors.small);
+    fn map_batch(&self, pairs: &Pairs, divisors: &mut Divisors) {
+        self.small.map_rows(&pairs.small, &mut divisors.small);
         pairs.large.iter().for_each(|(at, pair)| divisors.set(*at, large::gcd(pair)));
     }
 
@@ -164,7 +165,7 @@ mod tests {
         let rows: Vec<_> = edges.iter().flat_map(|&a| edges.iter().map(move |&b| [a, b])).collect();
         let outputs = |algorithm| {
             let mut outputs = vec![];
-            Kernel::map_rows(&Gcd64::new(algorithm), &rows, &mut outputs);
+            Gcd64::new(algorithm).map_rows(&rows, &mut outputs);
             outputs
         };
         for algorithm in [Algorithm::Auto, Algorithm::Binary, Algorithm::Trial] {

@@ -1,9 +1,9 @@
 //! Rows of any type that serde knows, by the `csv` crate.
 
-use super::record::Record;
-use super::shown::shown;
-use super::{Format, trimmed};
-use crate::kernel::{Written, Wrong};
+use super::{Written, Wrong};
+use crate::csv::record::Record;
+use crate::csv::shown::shown;
+use crate::csv::{Format, trimmed};
 use ::csv::{ErrorKind, StringRecord};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -60,8 +60,8 @@ pub fn write<O: Serialize>(outputs: &[O], format: Format, room: &mut [u8]) -> Wr
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{Field, split};
     use super::*;
+    use crate::csv::record::{Field, split};
 
     fn row<R: DeserializeOwned>(text: &[u8]) -> Result<R, String> {
         let mut fields: Vec<Field> = vec![];
