@@ -23,6 +23,7 @@ mod pool;
 mod ring;
 mod segment;
 mod steps;
+mod vectors;
 
 pub use cli::{Options, filter};
 pub use csv::{Format, record::Record};

@@ -1,14 +1,10 @@
-//! Rows of two plain integers, the fast path: digits, a delimiter, digits, a line end.
+//! On any processor: eight digits at a time.
 
 /// The longest that a row of the fast path can be: two numbers of 20 digits in words of 8, three more bytes of each
 /// looked at, and the ends. Nearer to the end of the text the fast path would look beyond it.
 const LOOK_AHEAD: usize = 64;
 
-/// The most digits that are read here.
-pub const MAX_DIGITS: usize = 20;
-
-/// Appends the rows at the front of `text` that are two unsigned integers below 2^64, as many as there are in a row and
-/// at most `limit`; answers how many bytes they have. What follows them may be anything.
+/// As [`super::read_plain`].
 pub fn read_plain(text: &[u8], delimiter: u8, limit: usize, rows: &mut Vec<[u64; 2]>) -> usize {
     let mut bytes = 0;
     // The shortest row, `1,2` and its end, has 4 bytes.
@@ -23,7 +19,7 @@ pub fn read_plain(text: &[u8], delimiter: u8, limit: usize, rows: &mut Vec<[u64;
 
 /// `digits , digits \n` or `\r\n` at the front of `text`, and its length.
 #[inline(always)]
-fn plain_row(text: &[u8], delimiter: u8) -> Option<([u64; 2], usize)> {
+pub fn plain_row(text: &[u8], delimiter: u8) -> Option<([u64; 2], usize)> {
     let text: &[u8; LOOK_AHEAD] = text.first_chunk()?;
     let (a, end) = number(text, 0)?;
     if text[end] != delimiter {
@@ -85,67 +81,4 @@ fn eight_digits(text: &[u8; LOOK_AHEAD], at: usize) -> (u64, usize) {
     let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
     let eight = (fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff;
     (eight, digits)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn all(text: &[u8]) -> (Vec<[u64; 2]>, usize) {
-        let mut rows = vec![];
-        let bytes = read_plain(text, b',', text.len(), &mut rows);
-        (rows, bytes)
-    }
-
-    #[test]
-    fn every_length_of_number_is_read() {
-        let after = "7,8\n".repeat(20);
-        for (a_digits, b_digits) in (1..=20).flat_map(|a| (1..=20).map(move |b| (a, b))) {
-            let number = |digits: usize| "18446744073709551615"[..digits].parse::<u64>().unwrap();
-            let (a, b) = (number(a_digits), number(b_digits));
-            for end in ["\n", "\r\n"] {
-                let (rows, bytes) = all(format!("{a},{b}{end}{after}").as_bytes());
-                assert_eq!(rows[..2], [[a, b], [7, 8]]);
-                assert!(bytes > a_digits + b_digits + after.len() - LOOK_AHEAD);
-            }
-        }
-    }
-
-    #[test]
-    fn other_rows_are_left() {
-        let after = "7,8\n".repeat(20);
-        for row in [
-            "",
-            ",",
-            "1",
-            "1,",
-            ",1",
-            "-1,2",
-            "1, 2",
-            "1;2",
-            "1,2,3",
-            "\"1\",2",
-            "1,2 ",
-            "1,2\r\r",
-            "1,2x",
-            "0x1,2",
-            "1,18446744073709551616",
-            "99999999999999999999,1",
-            "000000000000000000001,1",
-        ] {
-            assert_eq!(all(format!("{row}\n{after}").as_bytes()), (vec![], 0), "{row}");
-            let text = format!("5,6\n{row}\n{after}");
-            assert_eq!(all(text.as_bytes()), (vec![[5, 6]], 4), "{row}");
-        }
-    }
-
-    #[test]
-    fn no_more_rows_than_the_limit_are_read() {
-        let text = "1,2\n".repeat(100);
-        let mut rows = vec![];
-        assert_eq!(read_plain(text.as_bytes(), b',', 2, &mut rows), 8);
-        assert_eq!(read_plain(text.as_bytes(), b',', 0, &mut rows), 0);
-        assert_eq!(read_plain(b"1;2\n".repeat(20).as_slice(), b';', 3, &mut rows), 12);
-        assert_eq!(rows, [[1, 2]; 5]);
-    }
 }
