@@ -59,7 +59,13 @@ fn modules_use_only_what_is_below_them() {
 
 #[test]
 fn unsafe_code_stands_only_where_it_is_rationed() {
-    let allowed = ["src/segment.rs", "src/event.rs", "src/csv/structure.rs", "src/kernel/gcd/binary/mod.rs", "src/kernel/gcd/plain/mod.rs"];
+    let allowed = [
+        "src/segment.rs",
+        "src/event.rs",
+        "src/csv/structure.rs",
+        "src/kernel/gcd/binary/mod.rs",
+        "src/kernel/gcd/plain/mod.rs",
+    ];
     for path in sources() {
         let text = fs::read_to_string(&path).unwrap();
         let has_unsafe = text.contains("allow(unsafe_code)");

@@ -11,8 +11,8 @@ use crate::segment::Segment;
 use crate::steps::{self, Step};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
 
@@ -49,18 +49,18 @@ pub fn run(segment: &Segment, crew: &dyn Crew, kernel: &dyn MapBlocks, job: Job)
         bell: bell()?,
         stop,
         published: AtomicU64::new(0),
+        told: Mutex::default(),
         is_over: AtomicBool::new(false),
         given_up: Mutex::new(vec![]),
     };
-    let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         let cannot = |error| Error::io("cannot start a thread", error);
         let _end = EndOnDrop(&run);
-        let reading = || run.read(source, sender);
+        let reading = || run.read(source);
         thread::Builder::new().name("reader".into()).spawn_scoped(scope, reading).map_err(cannot)?;
         let writing = || {
             let _end = EndOnDrop(&run);
-            run.write(sink, receiver)
+            run.write(sink)
         };
         let writing = thread::Builder::new().name("writer".into()).spawn_scoped(scope, writing).map_err(cannot)?;
         let supervised = {
@@ -113,6 +113,8 @@ pub struct Run<'a> {
     jobs: u64,
     /// How many blocks there are so far.
     published: AtomicU64,
+    /// What the reader has told the writer and the writer has not come to, in input order.
+    told: Mutex<VecDeque<Next>>,
     is_over: AtomicBool,
     /// Blocks that no worker is to try again, and why.
     given_up: Mutex<Vec<(Held, String)>>,
@@ -149,7 +151,29 @@ impl Run<'_> {
         self.given_up.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn read(&self, source: &mut dyn Source, next: Sender<Next>) {
+    fn told(&self) -> MutexGuard<'_, VecDeque<Next>> {
+        self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The ending, if that is what was told first.
+    fn take_ending(&self) -> Option<Ending> {
+        let mut told = self.told();
+        match told.pop_front()? {
+            Next::End(ending) => Some(ending),
+            block => {
+                told.push_front(block);
+                None
+            }
+        }
+    }
+
+    /// Tells the writer of the end, for which no worker will wake it.
+    fn tell_end(&self, ending: Ending) {
+        self.told().push_back(Next::End(ending));
+        FutexEvent(&self.segment.ring().control().done.0).signal();
+    }
+
+    fn read(&self, source: &mut dyn Source) {
         let ring = self.segment.ring();
         let (filled, freed) = (FutexEvent(&ring.control().filled.0), FutexEvent(&ring.control().freed.0));
         for block in 0.. {
@@ -163,39 +187,45 @@ impl Run<'_> {
                 }
             };
             if let Err(error) = self.segment.allocate(&filling) {
-                let _ = next.send(Next::End(Ending::Failed(Error::usage(error.to_string()))));
-                return;
+                return self.tell_end(Ending::Failed(Error::usage(error.to_string())));
             }
             match source.next_block(self.segment.input_mut(&mut filling)) {
                 Ok(read) => {
-                    ring.publish(filling, read.rows.clone());
+                    let rows = read.rows.clone();
+                    // Before the block can be done.
+                    self.told().push_back(Next::Block(read));
+                    ring.publish(filling, rows);
                     filled.signal();
                     self.published.store(block + 1, Ordering::Release);
                     if block < self.jobs {
                         ring_bell(&self.bell);
                     }
-                    // The writer is gone only when the run is over.
-                    let _ = next.send(Next::Block(read));
                     steps::lap(Step::Take);
                 }
                 Err(ending) => {
-                    let _ = next.send(Next::End(ending));
                     steps::lap(Step::Take);
-                    return;
+                    return self.tell_end(ending);
                 }
             }
         }
     }
 
-    fn write(&self, sink: &mut dyn Sink, next: Receiver<Next>) -> Result<(), Error> {
+    fn write(&self, sink: &mut dyn Sink) -> Result<(), Error> {
         let ring = self.segment.ring();
-        for (block, next) in (0..).zip(next) {
-            match next {
-                Next::Block(block) => sink.begin(block)?,
-                Next::End(ending) => return sink.end(ending),
-            }
+        for block in 0.. {
+            let mut is_begun = false;
             loop {
-                let Some(taken) = self.wait_for(block, sink)? else { return Ok(()) };
+                let taken = match self.wait_for(block, is_begun) {
+                    Came::Done(taken) => Some(taken),
+                    Came::GivenUp => None,
+                    Came::End(ending) => return sink.end(ending),
+                    Came::Over => return Ok(()),
+                };
+                if !is_begun && let Some(Next::Block(block)) = self.told().pop_front() {
+                    sink.begin(block)?;
+                    is_begun = true;
+                }
+                let Some(taken) = taken else { return Err(self.given_up_error(block, sink)) };
                 let (input, results, reports) = self.segment.results(&taken);
                 let Outcome { consumed, lines, .. } = taken.outcome();
                 sink.write(Part { input, consumed: consumed.min(input.len()), lines, results, reports })?;
@@ -212,20 +242,44 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The block with its results; none when the run was ended by the supervisor.
-    fn wait_for(&self, block: u64, sink: &mut dyn Sink) -> Result<Option<Taken>, Error> {
+    /// What comes of a block. The writer sleeps in here alone, so that it is woken once for each.
+    fn wait_for(&self, block: u64, is_begun: bool) -> Came {
         let ring = self.segment.ring();
         loop {
             if let Some(taken) = ring.try_take(block) {
-                return Ok(Some(taken));
+                return Came::Done(taken);
             }
-            if let Some((held, what)) = self.given_up().iter().find(|(held, _)| held.block() == block) {
-                return Err(sink.given_up(self.segment.input_of_held(held), what.clone()));
+            if self.given_up().iter().any(|(held, _)| held.block() == block) {
+                return Came::GivenUp;
+            }
+            // What was told first is of this block, unless that is taken note of already.
+            if !is_begun && let Some(ending) = self.take_ending() {
+                return Came::End(ending);
             }
             if self.is_over() {
-                return Ok(None);
+                return Came::Over;
             }
             FutexEvent(&ring.control().done.0).sleep();
         }
     }
+
+    fn given_up_error(&self, block: u64, sink: &mut dyn Sink) -> Error {
+        let given_up = self.given_up();
+        match given_up.iter().find(|(held, _)| held.block() == block) {
+            Some((held, what)) => sink.given_up(self.segment.input_of_held(held), what.clone()),
+            None => Error::workers("a block was given up"),
+        }
+    }
+}
+
+/// What comes of a block.
+enum Came {
+    /// Results of it, or of part of it.
+    Done(Taken),
+    /// No worker is to try it again.
+    GivenUp,
+    /// There is no such block.
+    End(Ending),
+    /// The run was ended by the supervisor.
+    Over,
 }

@@ -1,5 +1,6 @@
 //! How many workers there are, and who may be one.
 
+use crate::EXECUTORS;
 use crate::common::{Running, eventually, is_alive, pmapgcd, run};
 use std::thread;
 use std::time::Duration;
@@ -76,5 +77,32 @@ fn the_mark_of_a_worker_in_the_environment_is_refused() {
         let told = finished.stderr.starts_with("pmapgcd: ") && finished.stderr.lines().count() == 1;
         assert!(finished.status.code() == Some(2) && told, "{junk:?}: {finished:?}");
         assert!(finished.stdout.is_empty(), "{junk:?}: {finished:?}");
+    }
+}
+
+/// How often the threads of these processes have gone to sleep of themselves.
+fn sleeps(processes: &[u32]) -> u64 {
+    let tasks = processes.iter().flat_map(|pid| std::fs::read_dir(format!("/proc/{pid}/task")).unwrap());
+    let sleeps = tasks.map(|task| {
+        let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.unwrap().trim().parse::<u64>().unwrap()
+    });
+    sleeps.sum()
+}
+
+#[test]
+fn while_there_is_nothing_to_do_nothing_is_done() {
+    for executor in EXECUTORS {
+        let mut running = Running::start(&mut pmapgcd([executor, "-j4", "--block-size=64"]));
+        send_blocks(&mut running, 50);
+        let mut processes = running.children();
+        processes.push(running.child.id());
+        // Whoever still has to find out that there is no more to do.
+        thread::sleep(Duration::from_millis(300));
+        let before = sleeps(&processes);
+        thread::sleep(Duration::from_millis(500));
+        assert_eq!(sleeps(&processes), before, "{executor}");
+        running.finish().is(0, "", "");
     }
 }
