@@ -1,6 +1,7 @@
 //! Instructions a row on the fast paths, against those that are recorded: a slow-down that needs no clock to be seen.
 //!
-//! `PMAPGCD_RECORD=1 cargo test --test instructions` records what there is now. Valgrind counts, which knows no AVX-512.
+//! `PMAPGCD_RECORD=1 cargo test --test instructions` records what there is now, of the program as the tests have it:
+//! optimised, with all checks on. Valgrind counts, which knows no AVX-512.
 
 mod common;
 
@@ -21,7 +22,8 @@ fn count(arguments: &[&str], vectors: &str, input: Vec<u8>) -> f64 {
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", BINARY, "--executor=serial"]).args(arguments);
     command.env("PMAPGCD_VECTORS", vectors).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut run = command.spawn().unwrap();
-    run.stdin.take().unwrap().write_all(&input).unwrap();
+    // It may have ended with a message, which is shown below.
+    let _ = run.stdin.take().unwrap().write_all(&input);
     let output = run.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
@@ -45,7 +47,8 @@ fn a_row_takes_no_more_instructions_than_recorded() {
         return;
     }
     let mut found = vec![];
-    for vectors in ["portable", "avx2"] {
+    let has_avx2 = fs::read_to_string("/proc/cpuinfo").unwrap_or_default().contains(" avx2 ");
+    for vectors in ["portable", "avx2"].into_iter().take(1 + usize::from(has_avx2)) {
         type Rows = fn(usize) -> Vec<u8>;
         let cases: [(&str, &[&str], Rows); 3] = [
             ("small", &[], |rows| plain(Kind::Small, rows)),
