@@ -1,10 +1,15 @@
 //! A kernel that crashes on some rows, to see what the isolation of processes is worth: the sum of two integers,
 //! unless the first is 13.
 //!
-//! `printf '1,2\n13,11\n3,4\n' | cargo run --example faulty`
+//! `printf '1,2\n13,11\n3,4\n' | cargo run --example faulty -- --bad-rows skip`
+//!
+//! `13,0` panics and `13,n` dies of signal n, but for these: `13,101` reads from a null pointer, `13,102` aborts, `13,103`
+//! overflows its stack, `13,104` takes all memory there is, `13,105` goes on for ever, `13,106` opens a file.
+#![allow(unsafe_code)] // a null pointer cannot be read without
 
 use pmapgcd::Kernel;
 use signal_hook::low_level;
+use std::hint::black_box;
 use std::process::ExitCode;
 
 struct Faulty;
@@ -13,15 +18,51 @@ impl Kernel for Faulty {
     type Row = (u64, u64);
     type Output = u64;
 
-    /// `13,n` dies of signal n; `13,0` panics.
     fn map(&self, &(a, b): &(u64, u64)) -> u64 {
         if a == 13 {
-            assert_ne!(b, 0, "a kernel that panics");
-            // Past the handlers that Rust has for some signals.
-            let _ = low_level::emulate_default_handler(b as i32).or_else(|_| low_level::raise(b as i32));
+            crash(b);
         }
         a.wrapping_add(b)
     }
+
+    fn is_self_contained(&self) -> bool {
+        true
+    }
+}
+
+fn crash(how: u64) {
+    match how {
+        0 => panic!("a kernel that panics"),
+        101 => {
+            let null = black_box(std::ptr::null::<u8>());
+            // SAFETY: none: this is what the example is there to survive.
+            black_box(unsafe { null.read_volatile() });
+        }
+        102 => std::process::abort(),
+        103 => overflow(0),
+        104 => {
+            let mut hoard = vec![];
+            loop {
+                hoard.push(black_box(vec![1u8; 1 << 20]));
+            }
+        }
+        105 => loop {
+            std::hint::spin_loop();
+        },
+        106 => assert!(std::fs::File::open("/etc/hostname").is_err(), "a file could be opened"),
+        signal => {
+            // Past the handlers that Rust has for some signals.
+            let signal = signal as i32;
+            let _ = low_level::emulate_default_handler(signal).or_else(|_| low_level::raise(signal));
+        }
+    }
+}
+
+#[allow(unconditional_recursion)]
+fn overflow(depth: u64) {
+    black_box([depth; 1000]);
+    overflow(black_box(depth + 1));
+    black_box(depth);
 }
 
 fn main() -> ExitCode {

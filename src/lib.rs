@@ -21,6 +21,7 @@ mod kernel;
 mod output;
 mod pool;
 mod ring;
+mod sandbox;
 mod segment;
 mod steps;
 mod vectors;

@@ -97,6 +97,7 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
             stop: &stop,
             jobs: self.jobs,
             sizes: Sizes { head: 0, block: record * block_rows, room: record * block_rows },
+            block_timeout: None,
             chunk_size: self.chunk_size,
         };
         self.executor.run(&self.mapping, job)?;

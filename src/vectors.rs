@@ -30,6 +30,19 @@ impl Vectors {
         })
     }
 
+    /// Refuses a name in the environment that is none of theirs.
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn check_environment() -> Result<(), String> {
+        match std::env::var_os(VARIABLE) {
+            Some(name) if !["portable", "avx2", "avx512"].iter().any(|known| name == *known) => {
+                Err(format!("{VARIABLE} is none of portable, avx2 and avx512"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// All that this processor has.
     #[cfg(test)]
     pub fn all() -> impl Iterator<Item = Self> {
@@ -44,7 +57,7 @@ impl Vectors {
         }
         if !has!("avx2" "bmi1" "bmi2" "popcnt" "lzcnt") {
             Vectors::Portable
-        } else if !has!("avx512f" "avx512bw" "avx512dq" "avx512vl" "avx512vbmi2" "avx512vpopcntdq") {
+        } else if !has!("fma" "f16c" "avx512f" "avx512bw" "avx512vl" "avx512vbmi2" "avx512vpopcntdq") {
             Vectors::Avx2
         } else {
             Vectors::Avx512

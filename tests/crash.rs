@@ -210,40 +210,95 @@ fn faulty() -> PathBuf {
     PathBuf::from(BINARY).with_file_name("examples").join("faulty")
 }
 
+/// A filter that crashes on some rows, with these arguments.
+fn faulty_run(arguments: &[&str], input: &str) -> common::Finished {
+    let mut command = Command::new(faulty());
+    // Only who goes on for ever is to be taken for one who does.
+    let timeout = if input.contains("13,105") { "0.5" } else { "60" };
+    command.args(["--block-timeout", timeout, "--worker-memory", "256M"]).args(arguments).env("RUST_BACKTRACE", "0");
+    run(&mut command, input)
+}
+
+/// What a row does, and what is said of the worker that it does it to.
+const DEADLY: [(&str, &str); 8] = [
+    ("13,11", "was killed by SIGSEGV"),
+    ("13,6", "was killed by SIGABRT"),
+    ("13,0", "exited with status 101"),
+    ("13,101", "was killed by SIGSEGV"),
+    ("13,102", "was killed by SIGABRT"),
+    ("13,103", "was killed by SIGABRT"),
+    ("13,104", "was killed by SIGABRT"),
+    ("13,105", "held its block for longer than --block-timeout, 0.5 seconds"),
+];
+
 #[test]
-fn rows_that_kill_workers_are_given_up_and_named() {
+fn rows_that_kill_workers_are_found_and_named() {
     let before = "1,2\n\n".repeat(100);
-    for (row, cause, deaths) in [
-        ("13,11", "was killed by SIGSEGV", 3),
-        ("13,6", "was killed by SIGABRT", 3),
-        ("13,0", "exited with status 101", 3),
-        ("13,9", "was killed by SIGKILL", 30),
-    ] {
-        for jobs in ["1", "3"] {
-            let input = format!("{before}{row}\n4,5\n");
-            let mut command = Command::new(faulty());
-            command.args(["-j", jobs, "--block-size", "64"]).env("RUST_BACKTRACE", "0");
-            let finished = run(&mut command, input);
-            let (stdout, stderr) = (String::from_utf8(finished.stdout).unwrap(), finished.stderr);
-            assert_eq!(finished.status.code(), Some(3), "{row}: {stderr}");
-            // Blocks of 64 bytes hold 12 or 13 of the rows before; the one that kills comes in line 201.
-            let written = stdout.lines().count();
-            assert!(stdout == "3\n".repeat(written) && (86..=100).contains(&written), "{row}: {written} results");
-            let last = stderr.lines().last().unwrap();
-            let place = last.strip_prefix("faulty: stdin:").unwrap_or_else(|| panic!("{stderr}"));
-            let (first, rest) = place.split_once('-').unwrap();
-            let what = format!(
-                ": workers keep dying on these rows: {deaths} so far, the last one {cause}; all results before them are \
-                 written"
-            );
-            let (end, what_found) = rest.split_at(rest.find(':').unwrap());
-            assert_eq!(what_found, what);
-            let (first, end): (usize, usize) = (first.parse().unwrap(), end.parse().unwrap());
-            assert_eq!(first, 2 * written + 1);
-            assert!(first <= 201 && (201..=202).contains(&end), "{place}");
+    for (row, cause) in DEADLY {
+        for arguments in [["-j1", "--block-size=64"], ["-j3", "--block-size=128K"]] {
+            let finished = faulty_run(&arguments, &format!("{before}{row}\n4,5\n"));
+            let last = "stdin:201: workers keep dying on this row; all results before it are written\n";
+            assert!(finished.stderr.ends_with(last) && finished.stderr.matches(cause).count() == 3, "{finished:?}");
+            finished.is(3, "3\n".repeat(100), &finished.stderr);
         }
     }
     assert_no_segment_is_left();
+}
+
+#[test]
+fn rows_that_kill_workers_can_be_skipped() {
+    for (row, cause) in DEADLY {
+        let input = format!("1,2\n{row}\n3,4\n13,0\n\n{row}\n5,x\n5,6\n");
+        for (jobs, policy, stdout) in [("-j1", "skip", "3\n7\n11\n"), ("-j3", "blank", "3\n\n7\n\n\n\n11\n")] {
+            let finished = faulty_run(&[jobs, "--bad-rows", policy], &input);
+            for line in [2, 4, 6] {
+                let named = format!("faulty: stdin:{line}: workers keep dying on this row\n");
+                assert_eq!(finished.stderr.matches(&named).count(), 1, "{finished:?}");
+            }
+            assert!(finished.stderr.contains(cause) && finished.stderr.contains("faulty: stdin:7: field 2: "));
+            assert!(
+                finished
+                    .stderr
+                    .ends_with("faulty: 4 bad rows\nfaulty: 12 workers died in all, 9 of them over a block\n")
+                    || finished.stderr.ends_with("faulty: 4 bad rows\n"),
+                "{finished:?}"
+            );
+            finished.is(1, stdout, &finished.stderr);
+        }
+    }
+    assert_no_segment_is_left();
+}
+
+#[test]
+fn rows_over_which_workers_are_killed_from_outside_are_given_up() {
+    let before = "1,2\n\n".repeat(100);
+    for jobs in ["-j1", "-j3"] {
+        let finished = faulty_run(&[jobs, "--block-size=64"], &format!("{before}13,9\n4,5\n"));
+        // Blocks of 64 bytes hold 12 or 13 of the rows before; the one that kills comes in line 201.
+        let written = finished.stdout.len() / 2;
+        let last = finished.stderr.lines().last().unwrap();
+        let place = last.strip_prefix("faulty: stdin:").unwrap_or_else(|| panic!("{finished:?}"));
+        let (lines, what) = place.split_once(": ").unwrap();
+        let (first, end) = lines.split_once('-').unwrap();
+        let (first, end): (usize, usize) = (first.parse().unwrap(), end.parse().unwrap());
+        assert!(first == 2 * written + 1 && first <= 201 && (201..=202).contains(&end), "{place}");
+        let killed = "the last one was killed by SIGKILL; all results before them are written";
+        assert_eq!(what, format!("workers keep dying on these rows: 30 so far, {killed}"));
+        finished.is(3, "3\n".repeat(written), &finished.stderr);
+    }
+    assert_no_segment_is_left();
+}
+
+#[test]
+fn workers_of_self_contained_kernels_can_open_no_file() {
+    let mut command = Command::new(faulty());
+    run(command.args(["-j1"]), "1,2\n13,106\n3,4\n").is(0, "3\n119\n7\n", "");
+    let mut command = Command::new(faulty());
+    run(command.args(["-j1", "--executor=pickle"]), "1,2\n13,106\n3,4\n").is(0, "3\n119\n7\n", "");
+    let mut command = Command::new(faulty());
+    let finished = run(command.args(["-j1", "--no-sandbox"]), "1,2\n13,106\n3,4\n");
+    assert_eq!(finished.status.code(), Some(3));
+    assert!(finished.stderr.contains("a file could be opened"), "{finished:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ const FLOORS: [&[&str]; 8] = [
     &["compare", "pool"],
     &["output"],
     &["executor"],
-    &["flow", "segment", "event"],
+    &["flow", "segment", "event", "sandbox"],
     &["ring", "kernel"],
     &["csv"],
     &["error", "steps", "vectors"],

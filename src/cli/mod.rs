@@ -15,13 +15,16 @@ use crate::flow::writer::Writer;
 use crate::flow::{Block, Ending, Shape, Source};
 use crate::kernel::BatchKernel;
 use crate::output::Output;
+use crate::sandbox::Confinement;
 use crate::segment::Sizes;
+use crate::vectors::Vectors;
 use clap::{Args, FromArgMatches};
 use rustix::fd::AsFd;
 use rustix::fs::FileType;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 use values::Quote;
 
 /// By how much the result region is larger than what it is for, so that a report of a bad row fits into it.
@@ -82,6 +85,18 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", value_parser = values::block_size, default_value = executor::DEFAULT_BLOCK_SIZE)]
     block_size: usize,
 
+    /// Let workers ask the system for anything, and not for memory and time alone
+    #[arg(long)]
+    no_sandbox: bool,
+
+    /// Most address space of a worker process; K, M and G are understood
+    #[arg(long, value_name = "BYTES", value_parser = values::memory, default_value = "8G")]
+    worker_memory: u64,
+
+    /// Kill a worker that holds a block for longer than this, and compute the block again
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    block_timeout: Option<Duration>,
+
     /// Most rows in a task of the pickle executor; Python's own default is 1, which measures its messages and not pickling
     #[arg(long, value_name = "ROWS", value_parser = values::chunk_size, default_value_t = executor::DEFAULT_CHUNK_SIZE)]
     chunk_size: usize,
@@ -112,6 +127,9 @@ impl Options {
     /// Each worker is this program again with the same arguments, so whatever is done before this call is done in each
     /// of them too: parse the arguments, make the kernel, and come here.
     pub fn run<K: BatchKernel>(self, kernel: &K) -> ExitCode {
+        if let Err(what) = Vectors::check_environment() {
+            return end(Err(Error::usage(what)));
+        }
         let (settings, trial) =
             match self.settings(kernel).and_then(|settings| Ok((settings, Trial::of_this_process()?))) {
                 Ok(found) => found,
@@ -141,6 +159,9 @@ impl Options {
         if self.append.as_ref().is_some_and(|name| !name.is_empty()) && !self.has_header() {
             return Err(Error::usage("--append=NAME is for a header, and there is none without --header"));
         }
+        if self.block_timeout.is_some() && self.executor != Executor::Shared {
+            return Err(Error::usage("--block-timeout goes with --executor shared"));
+        }
         if let (Some(name), None) = (&self.append, format.quote)
             && name.bytes().any(|byte| byte == format.delimiter)
         {
@@ -149,7 +170,8 @@ impl Options {
         if self.max_bad.is_some() && self.bad_rows == OnBadRow::Stop {
             return Err(Error::usage("--max-bad goes with --bad-rows skip or --bad-rows blank"));
         }
-        Ok(Settings { format, append: self.append.is_some(), on_bad_row: self.bad_rows })
+        let confinement = Confinement { filter: !self.no_sandbox, memory: Some(self.worker_memory) };
+        Ok(Settings { format, append: self.append.is_some(), on_bad_row: self.bad_rows, confinement })
     }
 
     fn has_header(&self) -> bool {
@@ -230,6 +252,7 @@ impl Options {
             stop: &stop,
             jobs: 1,
             sizes,
+            block_timeout: None,
             chunk_size: self.chunk_size,
         };
         Executor::Serial.run(mapping, job)?;
@@ -286,6 +309,7 @@ impl Options {
             stop: &stop,
             jobs: self.jobs.unwrap_or_else(executor::processors),
             sizes: self.sizes(),
+            block_timeout: self.block_timeout,
             chunk_size: self.chunk_size,
         };
         let ended = executor.run(mapping, job);

@@ -1,5 +1,7 @@
 //! Values on the command line.
 
+use std::time::Duration;
+
 use crate::executor::{MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE};
 
 pub fn jobs(text: &str) -> Result<usize, String> {
@@ -17,23 +19,35 @@ pub fn chunk_size(text: &str) -> Result<usize, String> {
 }
 
 pub fn block_size(text: &str) -> Result<usize, String> {
-    let upper = text.to_ascii_uppercase();
-    let (digits, unit) = match upper.strip_suffix(['K', 'M', 'G']) {
-        Some(digits) => (
-            digits,
-            match upper.as_bytes().last() {
-                Some(b'K') => 1 << 10,
-                Some(b'M') => 1 << 20,
-                _ => 1 << 30,
-            },
-        ),
-        None => (upper.as_str(), 1usize),
-    };
-    let bytes = digits.parse::<usize>().ok().and_then(|count| count.checked_mul(unit));
-    match bytes {
-        Some(bytes @ MIN_BLOCK_SIZE..=MAX_BLOCK_SIZE) => Ok(bytes),
+    match bytes(text) {
+        Some(bytes) if (MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64).contains(&bytes) => Ok(bytes as usize),
         _ => Err(format!("a number of bytes from {MIN_BLOCK_SIZE} to {}G is expected", MAX_BLOCK_SIZE >> 30)),
     }
+}
+
+/// The address space of a worker.
+pub fn memory(text: &str) -> Result<u64, String> {
+    bytes(text).filter(|&bytes| bytes >= 64 << 20).ok_or("a number of bytes from 64M is expected".to_string())
+}
+
+/// A number of bytes, with its unit.
+fn bytes(text: &str) -> Option<u64> {
+    let upper = text.to_ascii_uppercase();
+    let (digits, unit) = match upper.as_bytes().last()? {
+        b'K' => (&upper[..upper.len() - 1], 1 << 10),
+        b'M' => (&upper[..upper.len() - 1], 1 << 20),
+        b'G' => (&upper[..upper.len() - 1], 1 << 30),
+        _ => (upper.as_str(), 1),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// A time.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds
+        .filter(|time| *time >= Duration::from_millis(10))
+        .ok_or("a number of seconds from 0.01 is expected".to_string())
 }
 
 /// The character between fields.

@@ -45,6 +45,10 @@ impl<K: BatchKernel> BatchKernel for Graded<'_, K> {
         self.kernel.result_name()
     }
 
+    fn needs_nothing(&self) -> bool {
+        self.kernel.needs_nothing()
+    }
+
     fn sample_row(&self, number: u64) -> Option<String> {
         self.kernel.sample_row(number)
     }

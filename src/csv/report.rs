@@ -14,11 +14,13 @@ pub struct Report<'a> {
     pub place: usize,
     /// The number of the field at fault, from 1, if it is one.
     pub field: Option<usize>,
+    /// Whether workers die of it.
+    pub is_deadly: bool,
     /// What is wrong.
     pub what: Cow<'a, str>,
 }
 
-const NUMBERS: usize = 6;
+const NUMBERS: usize = 7;
 const HEAD: usize = NUMBERS * 4;
 
 impl<'a> Report<'a> {
@@ -28,7 +30,15 @@ impl<'a> Report<'a> {
             return false;
         }
         let what = &self.what[..self.what.floor_char_boundary(room - HEAD)];
-        let numbers = [self.results, self.row.start, self.row.end, self.place, self.field.unwrap_or(0), what.len()];
+        let numbers = [
+            self.results,
+            self.row.start,
+            self.row.end,
+            self.place,
+            self.field.unwrap_or(0),
+            usize::from(self.is_deadly),
+            what.len(),
+        ];
         bytes.extend(numbers.map(|number| (number as u32).to_le_bytes()).as_flattened());
         bytes.extend_from_slice(what.as_bytes());
         true
@@ -45,12 +55,13 @@ impl<'a> Report<'a> {
         let (head, rest) = bytes.split_at_checked(HEAD)?;
         let (numbers, _) = head.as_chunks::<4>();
         let number = |at: usize| u32::from_le_bytes(numbers[at]) as usize;
-        let (what, rest) = rest.split_at_checked(number(5))?;
+        let (what, rest) = rest.split_at_checked(number(6))?;
         *bytes = rest;
         // Copied before it is looked at: a worker that breaks the protocol may change it under us.
         let what = String::from_utf8(what.to_vec()).ok()?.into();
         let field = Some(number(4)).filter(|&field| field > 0);
-        let report = Report { results: number(0), row: number(1)..number(2), place: number(3), field, what };
+        let (results_before, row, place, is_deadly) = (number(0), number(1)..number(2), number(3), number(5) == 1);
+        let report = Report { results: results_before, row, place, field, is_deadly, what };
         let is_within = report.row.start <= report.row.end && report.row.end.max(report.place) <= part;
         (is_within && report.results <= results).then_some(report)
     }
@@ -62,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_report_comes_back_and_nonsense_does_not() {
-        let report = Report { results: 3, row: 5..9, place: 7, field: Some(2), what: "is é".into() };
+        let report = Report { results: 3, row: 5..9, place: 7, field: Some(2), is_deadly: true, what: "is é".into() };
         let mut bytes = vec![];
         assert!(report.append(&mut bytes, 1000) && report.append(&mut bytes, HEAD + 4));
         assert!(!report.append(&mut bytes, HEAD - 1));

@@ -1,7 +1,8 @@
 //! A kernel over bytes: what an executor sees of it.
 
 use crate::error::Error;
-use crate::ring::Outcome;
+use crate::ring::{Care, Outcome};
+use crate::sandbox::Confinement;
 use crate::steps::{Step, lap};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,6 +15,8 @@ pub trait MapBlocks: Sync {
     /// Which of the program's mappings it is, in the order in which they were made: a worker process makes them all
     /// again, and works for this one.
     fn number(&self) -> u32;
+    /// How a worker process of its own is confined.
+    fn confinement(&self) -> Confinement;
     /// What one worker of a ring, or the serial loop, keeps from block to block.
     fn mapper(&self) -> Box<dyn MapBlock + '_>;
     /// What one side of a pool with pickles keeps from task to task.
@@ -22,9 +25,9 @@ pub trait MapBlocks: Sync {
 
 /// A kernel in the hands of one who shares memory.
 pub trait MapBlock {
-    /// Maps the rows of a block, or as many as have room for their results. `head` is what the source has put before
-    /// them.
-    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8]) -> Outcome;
+    /// Maps the rows of a block, or as many as have room for their results, with care where workers have died. `head` is
+    /// what the source has put before them.
+    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Outcome;
 }
 
 /// A kernel in the hands of those who share no memory, and so pickle rows and outputs.
@@ -93,6 +96,8 @@ pub struct Fault {
     pub what: String,
     /// Whether it is a row that can be printed again, and not one without an end.
     pub is_closed: bool,
+    /// Whether workers die of it.
+    pub is_deadly: bool,
 }
 
 static MAPPINGS: AtomicU32 = AtomicU32::new(0);
@@ -101,6 +106,9 @@ static MAPPINGS: AtomicU32 = AtomicU32::new(0);
 pub(super) fn next_number() -> u32 {
     MAPPINGS.fetch_add(1, Ordering::Relaxed)
 }
+
+/// What is said of a row that no worker is to touch again.
+pub(super) const DEADLY: &str = "workers keep dying on this row";
 
 /// The end of step 6, once a kernel has given its outputs.
 ///

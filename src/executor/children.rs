@@ -3,7 +3,7 @@
 use crate::error::{Error, say};
 use crate::executor::Executor;
 use crate::executor::worker::{MARK, Mark};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::{OsStr, OsString};
@@ -11,12 +11,15 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 /// A worker process that runs.
 struct Process {
     worker: u32,
     child: Child,
     exit: OwnedFd,
+    /// It was killed since it held a block for longer than that.
+    overdue: Option<Duration>,
 }
 
 /// A worker process that has ended.
@@ -27,6 +30,7 @@ pub struct Death {
     pub pid: u32,
     /// Unknown where our own caller ignores SIGCHLD, so that the system reaps in our place.
     status: Option<ExitStatus>,
+    overdue: Option<Duration>,
 }
 
 impl Death {
@@ -34,11 +38,15 @@ impl Death {
     pub fn is_fault(&self) -> bool {
         use signal_hook::consts::*;
         const SENT: [i32; 9] = [SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2];
-        self.status.is_some_and(|status| status.signal().is_none_or(|signal| !SENT.contains(&signal)))
+        let died_so = |status: ExitStatus| status.signal().is_none_or(|signal| !SENT.contains(&signal));
+        self.overdue.is_some() || self.status.is_some_and(died_so)
     }
 
     /// How it came about, to follow its name.
     pub fn cause(&self) -> String {
+        if let Some(overdue) = self.overdue {
+            return format!("held its block for longer than --block-timeout, {} seconds", overdue.as_secs_f64());
+        }
         let Some(status) = self.status else { return "ended".to_string() };
         match (status.signal(), status.code()) {
             (Some(signal), _) => match signal_hook::low_level::signal_name(signal) {
@@ -100,7 +108,7 @@ impl Children {
             .ok_or(io::ErrorKind::NotFound.into())
             .and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
         match exit {
-            Ok(exit) => self.processes.push(Process { worker, child, exit }),
+            Ok(exit) => self.processes.push(Process { worker, child, exit, overdue: None }),
             Err(error) => {
                 end(&mut child);
                 return Err(error);
@@ -109,18 +117,27 @@ impl Children {
         Ok(())
     }
 
-    /// Sleeps until the bell rings or a worker has ended, and answers with those that have.
-    pub fn wait(&mut self, bell: BorrowedFd) -> Result<Vec<Death>, Error> {
+    /// Kills a worker that has held its block for longer than this.
+    pub fn kill(&mut self, worker: u32, overdue: Duration) {
+        for process in self.processes.iter_mut().filter(|process| process.worker == worker) {
+            process.overdue = Some(overdue);
+            let _ = pidfd_send_signal(&process.exit, Signal::KILL);
+        }
+    }
+
+    /// Sleeps until the bell rings, a worker has ended, or so much time is over, and answers with those that have ended.
+    pub fn wait(&mut self, bell: BorrowedFd, most: Option<Duration>) -> Result<Vec<Death>, Error> {
         let mut fds = vec![PollFd::new(&bell, PollFlags::IN)];
         fds.extend(self.processes.iter().map(|process| PollFd::new(&process.exit, PollFlags::IN)));
-        let polled = rustix::io::retry_on_intr(|| poll(&mut fds, None));
+        let most = most.and_then(|most| Timespec::try_from(most).ok());
+        let polled = rustix::io::retry_on_intr(|| poll(&mut fds, most.as_ref()));
         polled.map_err(|error| Error::io("cannot watch the workers", error.into()))?;
         let ended: Vec<bool> = fds[1..].iter().map(|fd| !fd.revents().is_empty()).collect();
         let mut deaths = vec![];
         for at in (0..ended.len()).rev().filter(|&at| ended[at]) {
             let mut process = self.processes.swap_remove(at);
             let status = process.child.wait().ok();
-            deaths.push(Death { worker: process.worker, pid: process.child.id(), status });
+            deaths.push(Death { worker: process.worker, pid: process.child.id(), status, overdue: process.overdue });
         }
         Ok(deaths)
     }
@@ -134,7 +151,7 @@ impl Children {
         let at = self.processes.iter().position(|process| process.worker == worker).ok_or_else(gone)?;
         let mut process = self.processes.swap_remove(at);
         let status = process.child.wait().ok();
-        Ok(Death { worker, pid: process.child.id(), status })
+        Ok(Death { worker, pid: process.child.id(), status, overdue: None })
     }
 
     /// Counts a block that is computed again.

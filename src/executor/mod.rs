@@ -18,6 +18,7 @@ use crate::flow::{Sink, Source};
 use crate::segment::Sizes;
 use block::MapBlocks;
 use rustix::fd::OwnedFd;
+use std::time::Duration;
 
 pub use run::bell;
 
@@ -78,6 +79,8 @@ pub struct Job<'a> {
     pub jobs: usize,
     /// How much a block holds, up to [`MAX_BLOCK_SIZE`].
     pub sizes: Sizes,
+    /// How long a worker process may hold a block before it is killed.
+    pub block_timeout: Option<Duration>,
     /// How many rows a task of the `pickle` executor has at most; a task does not span blocks.
     pub chunk_size: usize,
 }

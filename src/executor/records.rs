@@ -2,11 +2,12 @@
 
 use crate::error::Error;
 use crate::executor::block::{
-    BATCH, MapBlock, MapBlocks, MapPickles, Read, Task, check_outputs, check_reply, next_number,
+    BATCH, DEADLY, MapBlock, MapBlocks, MapPickles, Read, Task, check_outputs, check_reply, next_number,
 };
 use crate::executor::pickles::{pickle, unpickle};
 use crate::kernel::Kernel;
-use crate::ring::Outcome;
+use crate::ring::{Care, Outcome};
+use crate::sandbox::Confinement;
 use crate::steps::{Step, lap};
 use bytemuck::Pod;
 use std::borrow::Cow;
@@ -28,6 +29,9 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Records<'k, K> {
 impl<K: Kernel<Row: Pod, Output: Pod>> MapBlocks for Records<'_, K> {
     fn number(&self) -> u32 {
         self.number
+    }
+    fn confinement(&self) -> Confinement {
+        Confinement { filter: self.kernel.is_self_contained(), memory: None }
     }
     fn mapper(&self) -> Box<dyn MapBlock + '_> {
         Box::new(Hand { kernel: self.kernel, outputs: vec![] })
@@ -60,20 +64,27 @@ fn cast<R: Pod>(bytes: &[u8]) -> Cow<'_, [R]> {
 }
 
 impl<K: Kernel<Row: Pod, Output: Pod>> MapBlock for Hand<'_, K> {
-    fn map_block(&mut self, _: &[u8], input: &[u8], room: &mut [u8]) -> Outcome {
+    fn map_block(&mut self, _: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Outcome {
         let fit = room.len() / size_of::<K::Output>();
         let rows = cast::<K::Row>(input);
         let rows = &rows[..rows.len().min(fit)];
-        let mut results = 0;
-        for rows in rows.chunks(BATCH) {
+        let (mut results, mut consumed) = (0, 0);
+        for rows in rows.chunks(if care.is_needed() { 1 } else { BATCH }) {
+            care.note(consumed);
+            if care.must_avoid(consumed) {
+                let said = room.len().min(results + DEADLY.len());
+                room[results..said].copy_from_slice(&DEADLY.as_bytes()[..said - results]);
+                return Outcome { consumed, lines: 0, results, report: said - results };
+            }
             lap(Step::Take);
+            consumed += size_of_val(rows);
             self.map_rows(rows);
             let outputs = bytemuck::cast_slice(&self.outputs);
             room[results..results + outputs.len()].copy_from_slice(outputs);
             results += outputs.len();
             lap(Step::Merge);
         }
-        Outcome { consumed: size_of_val(rows), lines: 0, results, report: 0 }
+        Outcome { consumed, lines: 0, results, report: 0 }
     }
 }
 

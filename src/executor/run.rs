@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 /// Slots for each worker: one that it works on, one that waits for it, one that waits to be written, and one for what
 /// is uneven about these.
@@ -42,10 +43,11 @@ pub fn slots(job: &Job) -> usize {
 
 /// Takes the job's blocks through the ring in the segment, with this crew at work.
 pub fn run(segment: &Segment, crew: &dyn Crew, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
-    let Job { source, sink, stop, jobs, .. } = job;
+    let Job { source, sink, stop, jobs, block_timeout, .. } = job;
     let run = Run {
         segment,
         jobs: jobs as u64,
+        block_timeout,
         bell: bell()?,
         stop,
         published: AtomicU64::new(0),
@@ -56,7 +58,10 @@ pub fn run(segment: &Segment, crew: &dyn Crew, kernel: &dyn MapBlocks, job: Job)
     thread::scope(|scope| {
         let cannot = |error| Error::io("cannot start a thread", error);
         let _end = EndOnDrop(&run);
-        let reading = || run.read(source);
+        let reading = || {
+            let _panic = EndOnPanic(&run);
+            run.read(source);
+        };
         thread::Builder::new().name("reader".into()).spawn_scoped(scope, reading).map_err(cannot)?;
         let writing = || {
             let _end = EndOnDrop(&run);
@@ -78,6 +83,17 @@ struct EndOnDrop<'a, 's>(&'a Run<'s>);
 impl Drop for EndOnDrop<'_, '_> {
     fn drop(&mut self) {
         self.0.end();
+    }
+}
+
+/// Ends the run when its holder panics: a reader that comes to its end does not.
+pub struct EndOnPanic<'a, 's>(pub &'a Run<'s>);
+
+impl Drop for EndOnPanic<'_, '_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.end();
+        }
     }
 }
 
@@ -111,6 +127,8 @@ pub struct Run<'a> {
     /// Stops the reader.
     stop: &'a OwnedFd,
     jobs: u64,
+    /// How long a worker may hold a block.
+    pub block_timeout: Option<Duration>,
     /// How many blocks there are so far.
     published: AtomicU64,
     /// What the reader has told the writer and the writer has not come to, in input order.
@@ -221,8 +239,12 @@ impl Run<'_> {
                     Came::End(ending) => return sink.end(ending),
                     Came::Over => return Ok(()),
                 };
-                if !is_begun && let Some(Next::Block(block)) = self.told().pop_front() {
-                    sink.begin(block)?;
+                if !is_begun {
+                    // The lock is not held while it is printed.
+                    let next = self.told().pop_front();
+                    if let Some(Next::Block(block)) = next {
+                        sink.begin(block)?;
+                    }
                     is_begun = true;
                 }
                 let Some(taken) = taken else { return Err(self.given_up_error(block, sink)) };
@@ -242,7 +264,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What comes of a block. The writer sleeps in here alone, so that it is woken once for each.
+    /// What comes of a block. The writer sleeps nowhere else, so that one wake-up for each is enough.
     fn wait_for(&self, block: u64, is_begun: bool) -> Came {
         let ring = self.segment.ring();
         loop {

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::executor::{Execute, Job, MapBlocks};
 use crate::flow::Part;
+use crate::ring::Care;
 use crate::steps::{Step, lap};
 
 pub struct Serial;
@@ -25,7 +26,7 @@ impl Execute for Serial {
             let head = &buffer[..job.sizes.head];
             let mut input = &buffer[rows];
             while !input.is_empty() {
-                let outcome = mapper.map_block(head, input, &mut room);
+                let outcome = mapper.map_block(head, input, &mut room, Care::default());
                 let (results, reports) = room[..outcome.results + outcome.report].split_at(outcome.results);
                 let (consumed, lines) = (outcome.consumed, outcome.lines);
                 job.sink.write(Part { input, consumed, lines, results, reports })?;

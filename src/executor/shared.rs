@@ -11,6 +11,7 @@ use crate::segment::Segment;
 use crate::steps::{self, Step};
 use rustix::fd::AsFd;
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 pub struct Shared;
 
@@ -34,6 +35,7 @@ impl Crew for Shared {
     fn supervise(&self, run: &Run, kernel: &dyn MapBlocks) -> Result<(), Error> {
         let mut children = Children::default();
         let mut ledger = Ledger::default();
+        let mut overdue = Overdue::default();
         let (mut started, mut limit) = (0, usize::MAX);
         while !run.is_over() {
             while started < limit.min(run.wanted()) {
@@ -43,9 +45,12 @@ impl Crew for Shared {
                 }
             }
             steps::lap(Step::Import);
-            let deaths = children.wait(run.bell.as_fd())?;
+            let deaths = children.wait(run.bell.as_fd(), run.block_timeout.map(|most| most / LOOKS))?;
             if run.is_over() {
                 break;
+            }
+            if let Some(most) = run.block_timeout {
+                overdue.look(run, most).into_iter().for_each(|worker| children.kill(worker, most));
             }
             for death in deaths {
                 bury(run, &mut children, &mut ledger, &death)?;
@@ -70,7 +75,13 @@ fn bury(run: &Run, children: &mut Children, ledger: &mut Ledger, death: &Death) 
         if run.given_up().iter().any(|(given_up, _)| given_up.block() == held.block()) {
             continue;
         }
-        if ledger.enter(held.block(), death) {
+        let is_too_many = ledger.enter(held.block(), death);
+        if let Some(row) = ring.row_of(&held).filter(|_| is_too_many) {
+            consequence = "no other will be tried on its row";
+            ledger.forget(held.block());
+            ring.caution(&held, Some(row));
+            ring.recover(held);
+        } else if is_too_many {
             consequence = "no other will be tried on its rows";
             let what = format!(
                 "workers keep dying on these rows: {} so far, the last one {}; all results before them are written",
@@ -81,6 +92,10 @@ fn bury(run: &Run, children: &mut Children, ledger: &mut Ledger, death: &Death) 
         } else {
             consequence = "its block is computed again";
             children.count_redone();
+            if death.is_fault() {
+                // To find out which row it is.
+                ring.caution(&held, None);
+            }
             ring.recover(held);
         }
     }
@@ -108,6 +123,29 @@ fn start(run: &Run, children: &mut Children, worker: u32, mapping: u32) -> Resul
     Ok(false)
 }
 
+/// How often within the time that a worker may hold a block it is looked whether one has.
+const LOOKS: u32 = 8;
+
+/// Since when each worker has been seen to hold what it holds.
+#[derive(Default)]
+struct Overdue {
+    since: HashMap<(u64, u32, usize), Instant>,
+}
+
+impl Overdue {
+    /// Workers that have held the same part of a block for longer than this.
+    fn look(&mut self, run: &Run, most: Duration) -> Vec<u32> {
+        let now = Instant::now();
+        let claims: Vec<_> = run.segment.ring().claims().collect();
+        self.since.retain(|claim, _| claims.contains(claim));
+        let is_overdue = |claim: &&(u64, u32, usize)| now - *self.since.entry(**claim).or_insert(now) >= most;
+        let overdue: Vec<_> = claims.iter().filter(is_overdue).copied().collect();
+        // Whoever takes it up next has all the time again.
+        self.since.retain(|claim, _| !overdue.contains(claim));
+        overdue.into_iter().map(|(_, worker, _)| worker).collect()
+    }
+}
+
 /// The deaths so far: points and how many, by block.
 #[derive(Default)]
 struct Ledger {
@@ -125,6 +163,11 @@ impl Ledger {
         *sum += points(death);
         *deaths += 1;
         *sum >= LIMIT
+    }
+
+    /// Starts anew with this block.
+    fn forget(&mut self, block: u64) {
+        self.blocks.remove(&block);
     }
 
     fn deaths(&self, block: u64) -> u32 {

@@ -7,11 +7,12 @@ use crate::csv::shown::shown;
 use crate::csv::{Format, lines};
 use crate::error::Error;
 use crate::executor::block::{
-    BATCH, Fault, MapBlock, MapBlocks, MapPickles, Read, Task, check_outputs, check_reply, next_number,
+    BATCH, DEADLY, Fault, MapBlock, MapBlocks, MapPickles, Read, Task, check_outputs, check_reply, next_number,
 };
 use crate::executor::pickles::{pickle, unpickle};
 use crate::kernel::{Batch, BatchKernel, Written, Wrong};
-use crate::ring::Outcome;
+use crate::ring::{Care, Outcome};
+use crate::sandbox::Confinement;
 use crate::steps::{Step, lap};
 use std::ops::Range;
 
@@ -38,6 +39,8 @@ pub struct Settings {
     pub append: bool,
     /// What becomes of bad rows.
     pub on_bad_row: OnBadRow,
+    /// How worker processes are confined, if the kernel allows for it.
+    pub confinement: Confinement,
 }
 
 /// A kernel over blocks of text. The head of a block says which columns are meant, 4 bytes for each; without a head it
@@ -79,6 +82,10 @@ impl<'k, K: BatchKernel> Text<'k, K> {
 impl<K: BatchKernel> MapBlocks for Text<'_, K> {
     fn number(&self) -> u32 {
         self.number
+    }
+    fn confinement(&self) -> Confinement {
+        let Confinement { filter, memory } = self.settings.confinement;
+        Confinement { filter: filter && self.kernel.needs_nothing(), memory }
     }
     fn mapper(&self) -> Box<dyn MapBlock + '_> {
         Box::new(self.hand())
@@ -126,10 +133,10 @@ impl<K: BatchKernel> Hand<'_, K> {
     }
 
     /// Reads rows of the block from `start` on, at most so many, up to the first that is bad.
-    fn read(&mut self, block: &[u8], start: usize, limit: usize) -> Read {
+    fn read(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> Read {
         self.rows.clear();
         self.places.clear();
-        let is_plain = self.columns.is_none() && !self.settings.append;
+        let is_plain = self.columns.is_none() && !self.settings.append && !care.is_needed();
         let (mut at, mut try_plain) = (start, is_plain);
         let mut fault = None;
         while self.rows.len() < limit && at < block.len() {
@@ -146,12 +153,29 @@ impl<K: BatchKernel> Hand<'_, K> {
             match self.line(block, at) {
                 Line::Nothing { length } => {
                     at += length;
-                    try_plain = is_plain;
+                    try_plain = is_plain && block.get(at).is_some_and(u8::is_ascii_digit);
                 }
                 Line::Row { content, length } => {
                     let row = at..at + content;
+                    if care.is_needed() {
+                        care.note(at);
+                    }
+                    if care.must_avoid(at) {
+                        let (end, what) = (at + length, DEADLY.to_string());
+                        let (place, is_closed) = (at, true);
+                        fault = Some(Fault { row, end, place, field: None, what, is_closed, is_deadly: true });
+                        break;
+                    }
                     if let Err(Wrong { field, what }) = self.read_row(&block[row.clone()]) {
-                        fault = Some(Fault { row, end: at + length, place: at, field, what, is_closed: true });
+                        fault = Some(Fault {
+                            row,
+                            end: at + length,
+                            place: at,
+                            field,
+                            what,
+                            is_closed: true,
+                            is_deadly: false,
+                        });
                         break;
                     }
                     if self.settings.append {
@@ -164,7 +188,15 @@ impl<K: BatchKernel> Hand<'_, K> {
                     let row = at..block.len() - usize::from(block.ends_with(b"\n"));
                     let what =
                         format!("field {field} begins with a quote that is never closed: {}", shown(&block[place..]));
-                    fault = Some(Fault { row, end: block.len(), place, field: Some(field), what, is_closed: false });
+                    fault = Some(Fault {
+                        row,
+                        end: block.len(),
+                        place,
+                        field: Some(field),
+                        what,
+                        is_closed: false,
+                        is_deadly: false,
+                    });
                     break;
                 }
             }
@@ -246,20 +278,25 @@ impl<K: BatchKernel> Hand<'_, K> {
     /// The fault of a row whose output cannot be written, one of those that have places.
     fn unwritable(&self, block: &[u8], number: usize, what: String) -> Fault {
         let row = self.places[number].clone();
-        let end = memchr::memchr(b'\n', &block[row.end..]).map_or(block.len(), |length| row.end + length + 1);
-        Fault { end, place: row.start, row, field: None, what, is_closed: true }
+        let end = after_line(block, row.end);
+        Fault { end, place: row.start, row, field: None, what, is_closed: true, is_deadly: false }
     }
 
     /// What is printed for a bad row.
     fn kept(&self, block: &[u8], fault: &Fault) -> Vec<u8> {
         match self.settings {
-            Settings { on_bad_row: OnBadRow::Blank, append: true, format } if fault.is_closed => {
+            Settings { on_bad_row: OnBadRow::Blank, append: true, format, .. } if fault.is_closed => {
                 [&block[fault.row.clone()], &[format.delimiter], line_end(block, fault.row.end)].concat()
             }
             Settings { on_bad_row: OnBadRow::Blank, .. } => b"\n".to_vec(),
             _ => vec![],
         }
     }
+}
+
+/// Where the line after this end of a row begins.
+fn after_line(block: &[u8], end: usize) -> usize {
+    memchr::memchr(b'\n', &block[end..]).map_or(block.len(), |length| end + length + 1)
 }
 
 /// The line end that a row has, or is given.
@@ -270,17 +307,25 @@ fn line_end(block: &[u8], end: usize) -> &'static [u8] {
 impl Fault {
     fn report(&self, results: usize) -> Report<'_> {
         let what = if self.what.is_empty() { "the row is bad" } else { &self.what };
-        Report { results, row: self.row.clone(), place: self.place, field: self.field, what: what.into() }
+        Report {
+            results,
+            row: self.row.clone(),
+            place: self.place,
+            field: self.field,
+            is_deadly: self.is_deadly,
+            what: what.into(),
+        }
     }
 }
 
 impl<K: BatchKernel> MapBlock for Hand<'_, K> {
-    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8]) -> Outcome {
+    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Outcome {
         self.enter(head);
         let mut outcome = Outcome::default();
         while outcome.consumed < input.len() {
             let start = outcome.consumed;
-            let read = self.read(input, start, BATCH);
+            care.note(start);
+            let read = self.read(input, start, if care.is_needed() { 1 } else { BATCH }, care);
             lap(Step::Take);
             self.map_rows();
             let free = room.len() - self.reports.len();
@@ -314,6 +359,10 @@ impl<K: BatchKernel> MapBlock for Hand<'_, K> {
                 break;
             }
             outcome.consumed = fault.end;
+            if fault.is_deadly {
+                // Done with, before another row can undo it.
+                break;
+            }
         }
         outcome.lines = lines(&input[..outcome.consumed]);
         room[outcome.results..outcome.results + self.reports.len()].copy_from_slice(&self.reports);
@@ -325,7 +374,7 @@ impl<K: BatchKernel> MapBlock for Hand<'_, K> {
 impl<K: BatchKernel> MapPickles for Hand<'_, K> {
     fn pickle_rows(&mut self, head: &[u8], block: &[u8], limit: usize, task: &mut Vec<u8>) -> Result<Read, Error> {
         self.enter(head);
-        let read = self.read(block, 0, limit);
+        let read = self.read(block, 0, limit, Care::default());
         lap(Step::Take);
         pickle("rows", &self.rows, task)?;
         lap(Step::Pickle);

@@ -4,7 +4,7 @@
 
 use crate::error::Error;
 use crate::event::FutexEvent;
-use crate::executor::run::{Crew, Run, run, slots};
+use crate::executor::run::{Crew, EndOnPanic, Run, run, slots};
 use crate::executor::{Execute, Job, MapBlocks, worker};
 use crate::segment::Segment;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -29,6 +29,7 @@ impl Crew for Threads {
                 while workers.len() < run.wanted() {
                     let number = workers.len() as u32;
                     let work = move || {
+                        // A kernel that panics takes the program with it, and must not leave it waiting for the block.
                         let _panic = EndOnPanic(run);
                         worker::work(run.segment, number, &mut *kernel.mapper());
                     };
@@ -50,16 +51,5 @@ impl Crew for Threads {
             FutexEvent(&ring.control().filled.0).signal();
             Ok(())
         })
-    }
-}
-
-/// A kernel that panics takes the program with it, and so must not leave it waiting for the block.
-struct EndOnPanic<'a, 's>(&'a Run<'s>);
-
-impl Drop for EndOnPanic<'_, '_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.end();
-        }
     }
 }

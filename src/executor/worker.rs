@@ -4,9 +4,10 @@ use crate::error::{Error, say};
 use crate::event::FutexEvent;
 use crate::executor::block::{MapBlock, MapBlocks};
 use crate::executor::{Executor, pickle};
+use crate::sandbox::{self, Confinement};
 use crate::segment::Segment;
 use crate::steps::{self, Step};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use std::fmt;
 use std::process::ExitCode;
@@ -87,7 +88,11 @@ fn join(mark: &Mark, kernel: &dyn MapBlocks) -> Result<(), Error> {
         return if is_worker { Ok(()) } else { Err(not_for_you()) };
     }
     match mark.executor {
-        Executor::Pickle => pickle::serve(stdin, &mut *kernel.pickler()),
+        Executor::Pickle => {
+            let mut pickler = kernel.pickler();
+            confine(kernel.confinement(), Some(stdin.as_fd()), mark.worker == 0)?;
+            pickle::serve(stdin, &mut *pickler)
+        }
         _ => share(stdin, mark.worker, kernel),
     }
 }
@@ -100,10 +105,22 @@ pub fn not_for_you() -> Error {
 fn share(stdin: OwnedFd, worker: u32, kernel: &dyn MapBlocks) -> Result<(), Error> {
     let segment = Segment::attach(stdin).map_err(|error| Error::usage(error.to_string()))?;
     let mut mapper = kernel.mapper();
-    segment.ring().report_up();
+    let is_first = segment.ring().report_up() == 0;
+    confine(kernel.confinement(), None, is_first)?;
     steps::lap(Step::Import);
     hand_in_steps(&segment);
     work(&segment, worker, &mut *mapper);
+    Ok(())
+}
+
+/// Gives up all rights that are not needed from here on. Where the system does not know how, `says` so and goes on.
+fn confine(confinement: Confinement, socket: Option<BorrowedFd>, says: bool) -> Result<(), Error> {
+    sandbox::limit(confinement)?;
+    if let Err(error) = sandbox::filter(confinement, socket)
+        && says
+    {
+        say(&format_args!("{error}; going on without (--no-sandbox says nothing)"));
+    }
     Ok(())
 }
 
@@ -121,8 +138,9 @@ pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock) {
         if ring.has_filled() {
             filled.signal();
         }
+        let care = ring.care(&claim);
         let (head, input, room) = segment.work(&mut claim);
-        let outcome = mapper.map_block(head, input, room);
+        let outcome = mapper.map_block(head, input, room, care);
         hand_in_steps(segment);
         ring.finish(claim, outcome);
         done.signal();

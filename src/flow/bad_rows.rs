@@ -17,6 +17,8 @@ pub struct BadRow<'a> {
     pub offset: u64,
     /// The number of the field at fault, if it is one.
     pub field: Option<usize>,
+    /// Whether workers die of it.
+    pub is_deadly: bool,
     /// What is wrong.
     pub what: String,
     /// Its bytes.
@@ -71,6 +73,10 @@ impl BadRows {
         }
         let row = |what| Error::row(bad.file, bad.line, what);
         match self.most {
+            None if bad.is_deadly => {
+                let what = format!("{}; all results before it are written", bad.what);
+                return Err(Error::deaths(bad.file, (bad.line, bad.line), what));
+            }
             None => return Err(row(bad.what)),
             Some(most) if self.count > most => {
                 return Err(row(format!("{}; the run ends here, at more than --max-bad {most}", bad.what)));

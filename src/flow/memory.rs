@@ -38,7 +38,7 @@ impl Sink for Outputs {
 
     fn write(&mut self, part: Part) -> Result<(), Error> {
         self.0.extend_from_slice(part.results);
-        Ok(())
+        if part.reports.is_empty() { Ok(()) } else { Err(Error::workers(String::from_utf8_lossy(part.reports))) }
     }
 
     fn end(&mut self, ending: Ending) -> Result<(), Error> {

@@ -90,6 +90,7 @@ impl Sink for Writer<'_> {
                 offset: self.offset + report.row.start as u64,
                 field: report.field,
                 what: format!("{}{hint}", report.what),
+                is_deadly: report.is_deadly,
                 row,
             });
             if let Err(error) = entered {
@@ -139,6 +140,7 @@ impl Writer<'_> {
             line: self.lines + row.lines + 1,
             offset: row.offset,
             field: None,
+            is_deadly: false,
             what: row.what,
             row: &row.start,
         })

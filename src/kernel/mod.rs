@@ -43,6 +43,12 @@ pub trait Kernel: Sync {
         "result"
     }
 
+    /// Whether it needs nothing of the system but memory and time: no file, no network, no other process, no thread.
+    /// Its worker processes may then ask for nothing else, whatever rows make them do.
+    fn is_self_contained(&self) -> bool {
+        false
+    }
+
     /// A row, as text without its end, for `--compare` to make a workload of where it is given none. The number is the
     /// row's.
     fn sample(&self, _number: u64) -> Option<String> {
@@ -121,6 +127,9 @@ pub trait BatchKernel: Sync {
     /// As [`Kernel::name`].
     fn result_name(&self) -> &str;
 
+    /// As [`Kernel::is_self_contained`].
+    fn needs_nothing(&self) -> bool;
+
     /// As [`Kernel::sample`].
     fn sample_row(&self, number: u64) -> Option<String>;
 
@@ -150,6 +159,10 @@ impl<K: Kernel> BatchKernel for K {
 
     fn result_name(&self) -> &str {
         self.name()
+    }
+
+    fn needs_nothing(&self) -> bool {
+        self.is_self_contained()
     }
 
     fn sample_row(&self, number: u64) -> Option<String> {

@@ -65,6 +65,10 @@ pub struct Slot {
     // Written by the parent.
     start: AtomicU32,
     end: AtomicU32,
+    /// What the next claimant is to mind: 0 nothing, 1 that a worker died here, or 2 more than the row it must not touch.
+    caution: AtomicU32,
+    /// Where the claimant is, in the input region.
+    progress: AtomicU32,
     // Written by the claimant. Apart from the above, so that a claimant that dies has not spoilt the block.
     consumed: AtomicU32,
     lines: AtomicU32,
@@ -79,6 +83,8 @@ impl Slot {
             word: AtomicU64::new(Word::free(block).0),
             start: AtomicU32::new(0),
             end: AtomicU32::new(0),
+            caution: AtomicU32::new(0),
+            progress: AtomicU32::new(0),
             consumed: AtomicU32::new(0),
             lines: AtomicU32::new(0),
             results: AtomicU32::new(0),
@@ -106,6 +112,33 @@ pub struct Outcome {
     pub results: usize,
     /// Bytes of what there is to report about the rows, which follow the results.
     pub report: usize,
+}
+
+/// How a claimant goes about a block: as it likes, or with care where workers have died.
+#[derive(Clone, Copy, Default)]
+pub struct Care<'a> {
+    start: usize,
+    caution: u32,
+    progress: Option<&'a AtomicU32>,
+}
+
+impl Care<'_> {
+    /// Notes that the claimant has come to this byte of what it claimed: where it is when it dies.
+    pub fn note(&self, at: usize) {
+        if let Some(progress) = self.progress {
+            progress.store((self.start + at) as u32, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a worker died over this block: then rows are to be taken one at a time, and each noted.
+    pub fn is_needed(&self) -> bool {
+        self.caution > 0
+    }
+
+    /// Whether the row that begins at this byte is one that workers keep dying on.
+    pub fn must_avoid(&self, at: usize) -> bool {
+        self.caution > 1 && self.caution as usize - 2 == self.start + at
+    }
 }
 
 /// A free slot, the reader's to fill.
@@ -233,6 +266,7 @@ impl<'a> Ring<'a> {
         let slot = &self.slots[filling.slot];
         slot.start.store(input.start as u32, Ordering::Relaxed);
         slot.end.store(input.end as u32, Ordering::Relaxed);
+        slot.caution.store(0, Ordering::Relaxed);
         slot.word.store(Word::filled(filling.block).0, Ordering::Release);
     }
 
@@ -309,9 +343,15 @@ impl<'a> Ring<'a> {
         }
     }
 
-    /// Counts the calling worker as one that came up.
-    pub fn report_up(&self) {
-        self.control.came_up.0.fetch_add(1, Ordering::Relaxed);
+    /// Counts the calling worker as one that came up; answers how many have before it.
+    pub fn report_up(&self) -> u32 {
+        self.control.came_up.0.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What the claimant is to mind, and where it says how far it is.
+    pub fn care(&self, claim: &Claim) -> Care<'a> {
+        let slot = &self.slots[claim.slot];
+        Care { start: claim.input.start, caution: slot.caution.load(Ordering::Relaxed), progress: Some(&slot.progress) }
     }
 
     // The writer.
@@ -360,6 +400,29 @@ impl<'a> Ring<'a> {
             })
         };
         self.slots.iter().enumerate().filter_map(held).collect()
+    }
+
+    /// Where in the slot's input region the dead claimant was, if it was told to take one row at a time.
+    pub fn row_of(&self, held: &Held) -> Option<usize> {
+        let slot = &self.slots[held.slot];
+        let progress = slot.progress.load(Ordering::Relaxed) as usize;
+        (slot.caution.load(Ordering::Relaxed) > 0 && held.input.contains(&progress)).then_some(progress)
+    }
+
+    /// Has whoever claims the block next take one row at a time, and not touch the one that begins at `avoid` in the
+    /// input region.
+    pub fn caution(&self, held: &Held, avoid: Option<usize>) {
+        let slot = &self.slots[held.slot];
+        slot.caution.store(avoid.map_or(1, |row| row as u32 + 2), Ordering::Relaxed);
+        slot.progress.store(u32::MAX, Ordering::Relaxed);
+    }
+
+    /// All claims there are: the block, its worker, and where the part of it begins that was claimed.
+    pub fn claims(&self) -> impl Iterator<Item = (u64, u32, usize)> {
+        self.slots.iter().filter_map(|slot| {
+            let word = slot.load();
+            (word.state() == State::Claimed).then(|| (word.block(), word.worker(), slot.input().start))
+        })
     }
 
     /// Puts the block of a dead worker back to be claimed.

@@ -44,3 +44,11 @@ fn options_may_stand_anywhere_and_sizes_have_units() {
     folder.run(["a.csv", "-j2", "a.csv", "--block-size", "1k"], "").is(0, "6\n6\n", "");
     folder.run(["--block-size=2M", "-j", "2", "a.csv"], "").is(0, "6\n", "");
 }
+
+#[test]
+fn vectors_that_are_none_are_refused() {
+    for (name, status, stdout) in [("portable", 0, "6\n"), ("avx2", 0, "6\n"), ("AVX2", 2, ""), ("", 2, "")] {
+        let finished = run(pmapgcd([""; 0]).env("PMAPGCD_VECTORS", name), "12,18\n");
+        assert_eq!((finished.status.code(), &*finished.stdout), (Some(status), stdout.as_bytes()), "{finished:?}");
+    }
+}

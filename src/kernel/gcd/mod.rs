@@ -65,6 +65,10 @@ impl Kernel for Gcd64 {
         "gcd"
     }
 
+    fn is_self_contained(&self) -> bool {
+        true
+    }
+
     fn map_rows(&self, rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
         match self.algorithm {
             Algorithm::Auto => binary::gcd_rows(rows, outputs),
@@ -115,6 +119,10 @@ impl BatchKernel for Gcd {
 
     fn result_name(&self) -> &str {
         self.small.name()
+    }
+
+    fn needs_nothing(&self) -> bool {
+        true
     }
 
     fn sample_row(&self, number: u64) -> Option<String> {

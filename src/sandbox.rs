@@ -1,0 +1,115 @@
+//! What a worker may still ask of the system once it has all it needs: memory, time, sleep, its last words and its end.
+
+use crate::error::Error;
+use nix::libc;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    apply_filter,
+};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// How a worker process is confined.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Confinement {
+    /// Whether system calls are filtered.
+    pub filter: bool,
+    /// Most bytes of address space.
+    pub memory: Option<u64>,
+}
+
+/// Limits the memory of this process, for good.
+///
+/// # Errors
+/// When the system refuses.
+pub fn limit(confinement: Confinement) -> Result<(), Error> {
+    let Some(memory) = confinement.memory else { return Ok(()) };
+    // No more than whoever started us allows.
+    let most = getrlimit(Resource::RLIMIT_AS).map_or(memory, |(_, most)| most.min(memory));
+    setrlimit(Resource::RLIMIT_AS, most, most).map_err(|error| Error::io("--worker-memory", error.into()))
+}
+
+/// Filters the system calls of this process, for good; over this socket, if there is one, it talks to its parent.
+///
+/// # Errors
+/// When the system refuses.
+pub fn filter(confinement: Confinement, socket: Option<BorrowedFd>) -> Result<(), Error> {
+    if !confinement.filter {
+        return Ok(());
+    }
+    let cannot = |error: &dyn fmt::Display| Error::usage(format!("workers cannot be confined: {error}"));
+    let program = program(socket).map_err(|error| cannot(&error))?;
+    apply_filter(&program).map_err(|error| cannot(&error))
+}
+
+/// What is not named here fails with EPERM.
+fn program(socket: Option<BorrowedFd>) -> Result<BpfProgram, seccompiler::BackendError> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = FREE.iter().map(|&call| (call, vec![])).collect();
+    let is = |argument, value| {
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
+            .and_then(|condition| SeccompRule::new(vec![condition]))
+    };
+    let has = |argument, mask: i32, value: i32| {
+        let masked = SeccompCmpOp::MaskedEq(mask as u64);
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, masked, value as u64)
+            .and_then(|condition| SeccompRule::new(vec![condition]))
+    };
+    // Last words, on stderr; what a kernel prints to stdout goes there too.
+    rules.insert(libc::SYS_write, vec![is(0, 1)?, is(0, 2)?]);
+    rules.insert(libc::SYS_writev, vec![is(0, 1)?, is(0, 2)?]);
+    // Memory, but nobody's file, and no new code.
+    let anonymous = SeccompRule::new(vec![
+        SeccompCondition::new(
+            3,
+            SeccompCmpArgLen::Dword,
+            SeccompCmpOp::MaskedEq(libc::MAP_ANONYMOUS as u64),
+            libc::MAP_ANONYMOUS as u64,
+        )?,
+        SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?,
+    ])?;
+    rules.insert(libc::SYS_mmap, vec![anonymous]);
+    rules.insert(libc::SYS_mprotect, vec![has(2, libc::PROT_EXEC, 0)?]);
+    // A signal to itself, as in abort.
+    let own = u64::from(std::process::id());
+    rules.insert(libc::SYS_tgkill, vec![is(0, own)?]);
+    // Whether a descriptor is open, as std asks before it closes one.
+    rules.insert(libc::SYS_fcntl, vec![is(1, libc::F_GETFD as u64)?]);
+    if let Some(socket) = socket {
+        for call in [libc::SYS_read, libc::SYS_sendto] {
+            rules.insert(call, vec![is(0, socket.as_raw_fd() as u64)?]);
+        }
+    }
+    let architecture = std::env::consts::ARCH.try_into()?;
+    let otherwise = SeccompAction::Errno(libc::EPERM as u32);
+    SeccompFilter::new(rules, otherwise, SeccompAction::Allow, architecture)?.try_into()
+}
+
+/// Calls that are free whatever their arguments.
+const FREE: [i64; 24] = [
+    libc::SYS_futex,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_brk,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_sigaltstack,
+    libc::SYS_restart_syscall,
+    libc::SYS_sched_yield,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_getrandom,
+    libc::SYS_gettid,
+    libc::SYS_getpid,
+    libc::SYS_getrusage,
+    libc::SYS_close,
+    libc::SYS_poll,
+    libc::SYS_membarrier,
+];
