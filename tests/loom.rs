@@ -248,3 +248,62 @@ fn no_part_is_lost_when_a_block_is_handed_over_in_parts() {
         died
     });
 }
+
+/// A worker dies at any step of its work on a row. Whoever takes up its block, at whatever moment, is told to take care;
+/// and once one has died with care, the row is known, and whoever comes next is told to leave it alone.
+#[test]
+fn whoever_takes_up_the_block_of_the_dead_is_told_so() {
+    explore("death on a row", |steps| {
+        let model = Model::new(1);
+        assert!(model.fill(0));
+        let careful = |model: &Model, worker| {
+            let claim = model.ring().try_claim(worker)?;
+            let care = model.ring().care(&claim);
+            care.note(1);
+            let is_needed = care.is_needed();
+            model.compute(claim);
+            Some(is_needed)
+        };
+        let dying = {
+            let model = model.clone();
+            thread::spawn(move || {
+                die_after(steps);
+                match catch_unwind(AssertUnwindSafe(|| careful(&model, 1))) {
+                    Ok(_) => false,
+                    Err(payload) if payload.is::<Died>() => true,
+                    Err(payload) => std::panic::resume_unwind(payload),
+                }
+            })
+        };
+        let living = {
+            let model = model.clone();
+            thread::spawn(move || careful(&model, 2))
+        };
+        let died = dying.join().unwrap();
+        let mut was_held = false;
+        for held in model.ring().held_by(1) {
+            assert_eq!(model.ring().row_of(&held), None, "nobody was told to take rows one at a time");
+            model.ring().caution(&held, None);
+            model.ring().recover(held);
+            was_held = true;
+        }
+        let taken_up = living.join().unwrap();
+        assert!(!was_held || taken_up != Some(false), "taken up without care");
+        if was_held && taken_up.is_none() {
+            // This thread's turn: it dies on row 1, and then another time.
+            let claim = model.ring().try_claim(1).unwrap();
+            let care = model.ring().care(&claim);
+            assert!(care.is_needed() && !care.must_avoid(1));
+            care.note(1);
+            let held = model.ring().held_by(1).pop().unwrap();
+            assert_eq!(model.ring().row_of(&held), Some(1));
+            model.ring().caution(&held, Some(1));
+            model.ring().recover(held);
+            let claim = model.ring().try_claim(1).unwrap();
+            let care = model.ring().care(&claim);
+            assert!(care.must_avoid(1) && !care.must_avoid(0));
+            model.compute(claim);
+        }
+        died
+    });
+}

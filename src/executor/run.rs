@@ -250,6 +250,10 @@ impl Run<'_> {
                 let Some(taken) = taken else { return Err(self.given_up_error(block, sink)) };
                 let (input, results, reports) = self.segment.results(&taken);
                 let Outcome { consumed, lines, .. } = taken.outcome();
+                if !taken.is_whole() && consumed == 0 && results.is_empty() && reports.is_empty() {
+                    // No honest worker hands over nothing, and the next one might do so again.
+                    return Err(Error::workers("a worker has handed over nothing: its memory is spoilt"));
+                }
                 sink.write(Part { input, consumed: consumed.min(input.len()), lines, results, reports })?;
                 steps::lap(Step::Merge);
                 if taken.is_whole() {
