@@ -27,8 +27,9 @@ pub struct Confinement {
 pub fn limit(confinement: Confinement) -> Result<(), Error> {
     let Some(memory) = confinement.memory else { return Ok(()) };
     // No more than whoever started us allows.
-    let most = getrlimit(Resource::RLIMIT_AS).map_or(memory, |(_, most)| most.min(memory));
-    setrlimit(Resource::RLIMIT_AS, most, most).map_err(|error| Error::io("--worker-memory", error.into()))
+    let limits = getrlimit(Resource::RLIMIT_AS).unwrap_or((memory, memory));
+    let set = setrlimit(Resource::RLIMIT_AS, limits.0.min(memory), limits.1.min(memory));
+    set.map_err(|error| Error::io("--worker-memory", error.into()))
 }
 
 /// Filters the system calls of this process, for good; over this socket, if there is one, it talks to its parent.

@@ -86,4 +86,19 @@ mod tests {
         }
         assert_eq!(Report::take(&mut &bytes[..HEAD + 2], 9, 3), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_worker_writes_what_is_taken_is_within_bounds(
+            bytes in proptest::collection::vec(proptest::prop_oneof![0..=3u8, 0u8..], 0..200),
+            part in 0..100usize,
+            results in 0..100usize,
+        ) {
+            let mut rest = &bytes[..];
+            while let Some(report) = Report::take(&mut rest, part, results) {
+                proptest::prop_assert!(report.results <= results && report.place <= part);
+                proptest::prop_assert!(report.row.start <= report.row.end && report.row.end <= part);
+            }
+        }
+    }
 }
