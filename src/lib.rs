@@ -24,6 +24,7 @@ mod ring;
 mod sandbox;
 mod segment;
 mod steps;
+mod streams;
 mod vectors;
 
 pub use cli::{Options, filter};

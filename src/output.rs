@@ -2,6 +2,7 @@
 
 use crate::error::{Error, printable};
 use crate::flow::reader::Input;
+use crate::streams;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::fs::{self, File, Permissions};
@@ -30,16 +31,16 @@ enum Place {
 }
 
 impl Output {
-    /// Standard output. Where a program is started without one, Rust has put /dev/null in its place.
+    /// Standard output.
     ///
     /// # Errors
-    /// When there are no more descriptors.
+    /// When this process was started without it, or there are no more descriptors.
     pub fn stdout() -> Result<Self, Error> {
         Self::of("stdout", io::stdout())
     }
 
     fn of(name: &str, stream: impl AsFd) -> Result<Self, Error> {
-        match stream.as_fd().try_clone_to_owned() {
+        match streams::given(&stream) {
             Ok(file) => Ok(Output { file: file.into(), name: name.to_string(), place: None }),
             Err(error) => Err(Error::io(name, error)),
         }

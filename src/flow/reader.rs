@@ -8,8 +8,9 @@ use crate::csv::{Format, lines};
 use crate::error::{Error, printable};
 use crate::flow::header::{BadHeader, Header, Headers};
 use crate::flow::{Block, Ending, Shape, Source, TooLong};
+use crate::streams;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::BorrowedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -36,7 +37,7 @@ impl Input {
 
     fn open(self) -> io::Result<File> {
         let file = match self {
-            Input::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?),
+            Input::Stdin => File::from(streams::given(&io::stdin())?),
             // A FIFO that nobody writes to yet must not hold us up where we cannot be stopped: we wait in poll.
             Input::Path(path) => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
