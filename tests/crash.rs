@@ -2,43 +2,17 @@
 
 mod common;
 
+use common::harm::{Random, assert_no_segment_is_left, pid, signal_one, workers};
 use common::{BINARY, Kind, eventually, input_and_output, is_alive, run};
-use rustix::process::{Pid, Signal, kill_process};
-use std::collections::BTreeSet;
+use rustix::process::{Signal, kill_process};
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-
-fn pid(id: u32) -> Pid {
-    Pid::from_raw(id as i32).unwrap()
-}
-
-/// The worker processes of this parent.
-fn workers(parent: u32) -> Vec<u32> {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{parent}/task")) else { return vec![] };
-    let children = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).unwrap_or_default();
-    let lists: Vec<String> = tasks.flatten().map(children).collect();
-    lists.iter().flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap())).collect()
-}
-
-/// The segments in /dev/shm that hold memory. Other tests have one for a moment; see which stay.
-fn segments() -> BTreeSet<PathBuf> {
-    let entries = fs::read_dir("/dev/shm").unwrap().flatten();
-    let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("shmem_"));
-    ours.filter(|entry| entry.metadata().is_ok_and(|entry| entry.blocks() > 0)).map(|entry| entry.path()).collect()
-}
-
-#[track_caller]
-fn assert_no_segment_is_left() {
-    let before = segments();
-    eventually("the segments of /dev/shm are gone", || before.intersection(&segments()).next().is_none());
-}
 
 fn start(arguments: &[&str], input: impl Into<Stdio>) -> Child {
     let mut command = Command::new(BINARY);
@@ -96,21 +70,6 @@ fn run_harmed(
 
 /// A run that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 33) as usize % bound
-    }
-}
-
-fn signal_one(parent: u32, signal: Signal, random: &mut Random) -> Option<u32> {
-    let workers = workers(parent);
-    let chosen = *workers.get(random.below(workers.len().max(1)))?;
-    kill_process(pid(chosen), signal).ok().map(|()| chosen)
-}
 
 #[test]
 fn hundreds_of_killed_workers_cost_nothing_but_time() {

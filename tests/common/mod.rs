@@ -1,6 +1,7 @@
 //! What the tests that drive the built binary share.
 #![allow(dead_code)]
 
+pub mod harm;
 pub mod random;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
