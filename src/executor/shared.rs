@@ -123,6 +123,9 @@ fn start(run: &Run, children: &mut Children, worker: u32, mapping: u32) -> Resul
     Ok(false)
 }
 
+/// For so long at least workers may be killed from outside before one of them takes up work.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// How often within the time that a worker may hold a block it is looked whether one has.
 const LOOKS: u32 = 8;
 
@@ -154,6 +157,7 @@ struct Ledger {
     came_up: u32,
     deaths_at_start: u64,
     points_at_start: u32,
+    since: Option<Instant>,
 }
 
 impl Ledger {
@@ -177,14 +181,17 @@ impl Ledger {
     /// Whether this death, of a worker that held nothing, is one too many without a worker that came up in between. As
     /// many as there are workers may have been up and idle; those after them never came up.
     fn enter_start(&mut self, came_up: u32, jobs: u64, death: &Death) -> bool {
-        if came_up != self.came_up {
+        if came_up != self.came_up || self.deaths_at_start == 0 {
             (self.came_up, self.deaths_at_start, self.points_at_start) = (came_up, 0, 0);
+            self.since = Some(Instant::now());
         }
         self.deaths_at_start += 1;
         if self.deaths_at_start > jobs {
             self.points_at_start += points(death);
         }
-        self.points_at_start >= LIMIT
+        // Whoever kills may be quicker than a worker can start on a busy machine, and may yet stop doing so.
+        let is_long = death.is_fault() || self.since.is_some_and(|since| since.elapsed() >= PATIENCE);
+        self.points_at_start >= LIMIT && is_long
     }
 }
 
