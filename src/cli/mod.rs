@@ -187,7 +187,7 @@ impl Options {
 
     /// The sizes of a slot.
     fn sizes(&self) -> Sizes {
-        let head = self.columns.as_ref().map_or(0, |columns| 4 * columns.count());
+        let head = self.columns.as_ref().map_or(0, Columns::head_size);
         // Rows that are printed again take as much as there is of them, and their results.
         let results = if self.append.is_some() { 2 * self.block_size } else { self.block_size };
         Sizes { head, block: self.block_size, room: results + REPORT_ROOM }

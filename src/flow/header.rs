@@ -18,13 +18,6 @@ pub struct Shape {
     pub append: Option<String>,
 }
 
-impl Shape {
-    /// How many bytes stand before each block to say which columns count.
-    pub fn head_size(&self) -> usize {
-        self.columns.as_ref().map_or(0, |columns| 4 * columns.count())
-    }
-}
-
 /// The headers so far.
 #[derive(Default)]
 pub struct Headers {

@@ -4,6 +4,7 @@
 //! handed on as soon as it is not: so a row that arrives alone is answered at once, and a full pipe gives full blocks.
 
 use crate::csv::blocks::RowEnds;
+use crate::csv::columns::{self, Columns};
 use crate::csv::{Format, lines};
 use crate::error::{Error, printable};
 use crate::flow::header::{BadHeader, Header, Headers};
@@ -103,7 +104,7 @@ impl<'a> Reader<'a> {
 
     /// The next block of the current input; none when it has ended.
     fn next_of(&mut self, open: &mut Open, buffer: &mut [u8]) -> Result<Option<Block>, Ending> {
-        let (head, rows) = buffer.split_at_mut(self.shape.head_size());
+        let (head, rows) = buffer.split_at_mut(self.shape.columns.as_ref().map_or(0, Columns::head_size));
         let mut block = Block { input: open.input, ..Block::default() };
         let end = match open.fill(rows, &mut self.carry, &self.shape, &self.watch)? {
             Filled::Nothing => return Ok(None),
@@ -119,7 +120,7 @@ impl<'a> Reader<'a> {
                 Ok(None) => {}
                 Ok(Some(Header { length, columns, print })) => {
                     open.wants_header = false;
-                    open.head = columns_as_head(&columns);
+                    open.head = columns::head(&columns);
                     (start, block.header) = (length, print);
                     block.lines_before = lines(&rows[..length]) as u64;
                 }
@@ -210,7 +211,7 @@ impl Open {
         let (file, is_regular) = open().map_err(|error| Error::io(&name, error))?;
         // A pipe that holds more wakes its writer and us less often; where that is not allowed, it stays as it is.
         let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
-        let head = columns_as_head(&shape.columns.as_ref().map_or(vec![], |columns| columns.places()));
+        let head = columns::head(&shape.columns.as_ref().map_or(vec![], |columns| columns.places()));
         let wants_header = shape.has_header;
         Ok(Open { file, name, input, is_regular, at_start: true, at_end: false, offset: 0, wants_header, head })
     }
@@ -373,9 +374,4 @@ impl Open {
     fn failed(&self, error: io::Error) -> Ending {
         Ending::Failed(Error::io(&self.name, error))
     }
-}
-
-/// The head of blocks in which these columns count: 4 bytes for each.
-fn columns_as_head(columns: &[usize]) -> Vec<u8> {
-    columns.iter().flat_map(|&column| (column as u32).to_le_bytes()).collect()
 }
