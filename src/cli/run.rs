@@ -1,0 +1,228 @@
+//! What the options ask for is done.
+
+use super::end;
+use super::options::Options;
+use crate::compare::trial::Trial;
+use crate::compare::{Workload, compare};
+use crate::csv::Format;
+use crate::error::{Error, say};
+use crate::executor::text::{OnBadRow, Text};
+use crate::executor::{self, Executor, Job};
+use crate::flow::bad_rows::BadRows;
+use crate::flow::reader::{Input, Reader, Watch};
+use crate::flow::writer::Writer;
+use crate::flow::{Block, Ending, Source};
+use crate::kernel::BatchKernel;
+use crate::output::Output;
+use crate::vectors::Vectors;
+use rustix::fd::AsFd;
+use rustix::fs::FileType;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+impl Options {
+    /// Runs the filter that these ask for, or the part of it that this process was started for, and answers with the
+    /// status to end with.
+    ///
+    /// Each worker is this program again with the same arguments, so whatever is done before this call is done in each
+    /// of them too: parse the arguments, make the kernel, and come here.
+    pub fn run<K: BatchKernel>(self, kernel: &K) -> ExitCode {
+        if let Err(what) = Vectors::check_environment() {
+            return end(Err(Error::usage(what)));
+        }
+        let (settings, trial) =
+            match self.settings(kernel).and_then(|settings| Ok((settings, Trial::of_this_process()?))) {
+                Ok(found) => found,
+                Err(error) => return end(Err(error)),
+            };
+        match trial {
+            None => self.run_over(&Text::new(kernel, settings), kernel, None),
+            Some(trial) => self.run_over(&Text::new(&trial.graded(kernel), settings), kernel, Some(trial)),
+        }
+    }
+
+    fn run_over<K: BatchKernel>(self, mapping: &Text<K>, kernel: &impl BatchKernel, trial: Option<Trial>) -> ExitCode {
+        if let Some(status) = executor::worker::reenter(mapping) {
+            return status;
+        }
+        if executor::worker::is_worker() {
+            return end(Err(executor::worker::not_for_you()));
+        }
+        end(match trial {
+            Some(trial) => self.try_out(mapping, kernel, trial),
+            None if self.compare => self.compare(mapping, kernel),
+            None => {
+                let executor = self.executor;
+                self.map(mapping, kernel, executor, None)
+            }
+        })
+    }
+
+    /// What a trial is told to do, with the rest of the settings from the command line.
+    fn try_out<K: BatchKernel>(
+        mut self,
+        mapping: &Text<K>,
+        kernel: &impl BatchKernel,
+        trial: Trial,
+    ) -> Result<(), Error> {
+        self.files.clear();
+        self.output = trial.accounts().then(|| PathBuf::from("/dev/null"));
+        (self.block_size, self.chunk_size) = trial.pieces().unwrap_or((self.block_size, self.chunk_size));
+        self.map(mapping, kernel, trial.executor(), Some(trial))
+    }
+
+    fn compare<K: BatchKernel>(self, mapping: &Text<K>, kernel: &impl BatchKernel) -> Result<(), Error> {
+        // A terminal or /dev/null; an empty pipe is more likely to be an accident.
+        let is_without_input = self.files.is_empty() && is_character_device(&io::stdin());
+        if self.has_header() && (is_without_input || self.files.len() > 1) {
+            return Err(Error::usage("with a header, --compare takes one FILE, or rows from stdin"));
+        }
+        if is_without_input && (self.columns.is_some() || mapping.format() != Format::default()) {
+            return Err(Error::usage(
+                "--compare makes rows of two fields with a comma itself; give it a FILE for others",
+            ));
+        }
+        let shape = self.shape(mapping.format(), kernel);
+        let inputs = if is_without_input { vec![] } else { inputs(&self.files) };
+        let names: Vec<String> = inputs.iter().map(Input::name).collect();
+        let plot = self.plot.as_deref().map(Output::file).transpose()?;
+        plot.iter().try_for_each(|plot| plot.is_none_of(&inputs))?;
+        // Once through, so that a bad row is named by its file and line, and not after half of the measurement.
+        let (stop, stdout) = (executor::bell()?, Output::stdout()?);
+        let nowhere = Output::file("/dev/null".as_ref())?;
+        let watch = Watch { stop: stop.as_fd(), output: stdout.as_fd() };
+        let sizes = self.sizes();
+        let mut copy =
+            Copied { reader: Reader::new(inputs, shape, watch), head: sizes.head, header: vec![], rows: vec![] };
+        let job = Job {
+            source: &mut copy,
+            sink: &mut self.writer(&nowhere, &names, mapping.format(), BadRows::new(None)),
+            stop: &stop,
+            jobs: 1,
+            sizes,
+            block_timeout: None,
+            chunk_size: self.chunk_size,
+        };
+        Executor::Serial.run(mapping, job)?;
+        let mut workload = Workload {
+            format: mapping.format(),
+            header: copy.header,
+            rows: copy.rows,
+            name: names.join(", "),
+            jobs: self.jobs.unwrap_or_else(executor::processors),
+            block_size: self.block_size,
+            chunk_size: self.chunk_size,
+        };
+        if is_without_input {
+            const ROWS: u64 = 1_000_000;
+            workload.name = "the kernel's own sample".to_string();
+            for number in 0..ROWS {
+                let row = kernel.sample_row(number);
+                let no_sample = || Error::usage("this kernel has no rows of its own to compare with: give it a FILE");
+                workload.rows.extend_from_slice(row.ok_or_else(no_sample)?.as_bytes());
+                workload.rows.push(b'\n');
+            }
+        }
+        compare(workload, self.json, plot)
+    }
+
+    fn map<K: BatchKernel>(
+        self,
+        mapping: &Text<K>,
+        kernel: &impl BatchKernel,
+        executor: Executor,
+        trial: Option<Trial>,
+    ) -> Result<(), Error> {
+        let inputs = inputs(&self.files);
+        let names: Vec<String> = inputs.iter().map(Input::name).collect();
+        let output = self.output.as_deref().map_or_else(Output::stdout, output_to)?;
+        output.is_none_of(&inputs)?;
+        let rejects = self.rejects.as_deref().map(output_to).transpose()?;
+        let mut bad_rows = BadRows::new(match self.bad_rows {
+            OnBadRow::Stop => None,
+            OnBadRow::Skip | OnBadRow::Blank => Some(self.max_bad.unwrap_or(u64::MAX)),
+        });
+        if let Some(rejects) = &rejects {
+            rejects.is_none_of(&inputs)?;
+            rejects.is_not(&output)?;
+            bad_rows = bad_rows.written_to(rejects.file_to_write()?, rejects.name())?;
+        }
+        let stop = executor::bell()?;
+        let watch = Watch { stop: stop.as_fd(), output: output.as_fd() };
+        let reader = Reader::new(inputs, self.shape(mapping.format(), kernel), watch);
+        let mut writer = self.writer(&output, &names, mapping.format(), bad_rows);
+        let job = Job {
+            source: &mut reader.passing_over(self.bad_rows != OnBadRow::Stop),
+            sink: &mut writer,
+            stop: &stop,
+            jobs: self.jobs.unwrap_or_else(executor::processors),
+            sizes: self.sizes(),
+            block_timeout: self.block_timeout,
+            chunk_size: self.chunk_size,
+        };
+        let ended = executor.run(mapping, job);
+        let bad_rows = writer.bad_rows();
+        let count = bad_rows.count();
+        // However it ended, these are the rows to look at; but a run that found nothing does not replace what was found
+        // before.
+        let rejects = rejects.filter(|_| count > 0 || ended.is_ok());
+        let rejected = bad_rows.flush().and_then(|()| rejects.map_or(Ok(()), Output::complete));
+        if let (Err(_), Err(error)) = (&ended, &rejected) {
+            say(error);
+        }
+        ended.and(rejected)?;
+        if trial.is_some_and(|trial| trial.accounts()) {
+            Trial::give_account();
+        }
+        output.complete()?;
+        if count > 0 { Err(Error::bad_rows(count)) } else { Ok(()) }
+    }
+
+    fn writer<'a>(&self, output: &'a Output, names: &[String], format: Format, bad_rows: BadRows) -> Writer<'a> {
+        let writer = Writer::new(output, output.name().to_string(), names.to_vec(), bad_rows);
+        let blank: &[u8] = if self.bad_rows == OnBadRow::Blank { b"\n" } else { b"" };
+        writer.headless((!self.has_header()).then_some(format)).blank(blank)
+    }
+}
+
+/// What a reader reads, kept: all rows, each with its end.
+struct Copied<'a> {
+    reader: Reader<'a>,
+    /// How much stands before the rows in each buffer.
+    head: usize,
+    header: Vec<u8>,
+    rows: Vec<u8>,
+}
+
+impl Source for Copied<'_> {
+    fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending> {
+        let block = self.reader.next_block(buffer)?;
+        self.header.extend_from_slice(&buffer[self.head..block.rows.start]);
+        self.rows.extend_from_slice(&buffer[block.rows.clone()]);
+        if !self.rows.ends_with(b"\n") {
+            self.rows.push(b'\n');
+        }
+        Ok(block)
+    }
+}
+
+/// Where a FILE for output is, or stdout for `-`.
+fn output_to(path: &Path) -> Result<Output, Error> {
+    if path.as_os_str() == "-" { Output::stdout() } else { Output::file(path) }
+}
+
+fn is_character_device(file: &impl AsFd) -> bool {
+    rustix::fs::fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice)
+}
+
+fn inputs(files: &[PathBuf]) -> Vec<Input> {
+    if files.is_empty() {
+        if io::stdin().is_terminal() {
+            say(&"waiting for rows like 12,18 from the terminal; Ctrl-D ends them");
+        }
+        return vec![Input::Stdin];
+    }
+    let input = |path: &PathBuf| if path.as_os_str() == "-" { Input::Stdin } else { Input::Path(path.clone()) };
+    files.iter().map(input).collect()
+}
