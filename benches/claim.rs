@@ -17,13 +17,13 @@ fn claim(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     group.bench_function("fill, claim, finish, take and free a block", |bencher| {
         bencher.iter(|| {
-            if let Some(filling) = ring.try_fill(block) {
+            if let Ok(Some(filling)) = ring.try_fill(block) {
                 ring.publish(filling, 0..1);
             }
             if let Some(claim) = ring.try_claim(0) {
                 ring.finish(claim, outcome);
             }
-            if let Some(taken) = ring.try_take(block) {
+            if let Ok(Some(taken)) = ring.try_take(block, &(0..1), true) {
                 ring.free(taken);
                 block += 1;
             }

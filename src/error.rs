@@ -37,6 +37,10 @@ impl Error {
     pub(crate) fn workers(what: impl Into<String>) -> Self {
         Self::new(Kind::Workers(what.into()))
     }
+    /// A worker has written where it should not, in the memory that all share.
+    pub(crate) fn spoilt() -> Self {
+        Self::workers("a worker has spoilt the memory that it shares with others: do not trust these results")
+    }
     /// A file, or what stands for one, that cannot be read or written.
     pub(crate) fn io(name: impl Into<String>, source: io::Error) -> Self {
         Self::new(Kind::Io { name: name.into(), source })

@@ -45,7 +45,8 @@ impl FutexEvent<'_> {
     }
 
     fn consume(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == SIGNALED && self.0.swap(CLEAR, Ordering::Acquire) == SIGNALED
+        // Whatever stands there but clear: a worker gone mad must not keep us from sleep or from waking.
+        self.0.load(Ordering::Relaxed) != CLEAR && self.0.swap(CLEAR, Ordering::Acquire) != CLEAR
     }
 }
 

@@ -9,7 +9,7 @@
 //! removed at once, so that no way of dying leaves it behind; workers inherit the descriptor and map it with `memmap2`.
 #![allow(unsafe_code)]
 
-use crate::ring::{Claim, Control, Filling, Held, Ring, Slot, Taken};
+use crate::ring::{Claim, Control, Filling, Ring, Slot, Spoilt, Taken};
 use memmap2::{MmapOptions, MmapRaw};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::fd::OwnedFd;
@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 const MAGIC: u64 = u64::from_be_bytes(*b"pmapgcd\0");
 /// Changes whenever `Header`, `Control`, `Slot` or the place of a region does.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const PAGE: usize = 4096;
 
 /// The sizes of a slot's regions, in bytes.
@@ -119,6 +119,17 @@ impl fmt::Display for SegmentError {
             Self::NotOurs(what) => write!(f, "what a worker was handed is not a segment: {what}"),
         }
     }
+}
+
+/// What a worker has left of a block, or of the first part of it.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Done<'a> {
+    /// What there was of the block.
+    pub input: &'a [u8],
+    /// The results.
+    pub results: &'a [u8],
+    /// The report behind them.
+    pub report: &'a [u8],
 }
 
 /// The mapping and what lies where in it.
@@ -276,24 +287,31 @@ impl Segment {
     }
 
     /// A done block: its bytes, its results, and the report behind them.
-    pub fn results<'a>(&'a self, taken: &'a Taken) -> (&'a [u8], &'a [u8], &'a [u8]) {
+    ///
+    /// # Errors
+    /// When they are more than there is room for.
+    pub fn results<'a>(&'a self, taken: &'a Taken) -> Result<Done<'a>, Spoilt> {
         let outcome = taken.outcome();
-        let results = outcome.results.min(self.layout.sizes.room);
-        let report = outcome.report.min(self.layout.sizes.room - results);
-        // SAFETY: in the mapping, since all lengths are cut to their regions. The parent alone writes input regions. The claimant wrote these bytes before the
-        // slot was done, and nobody writes them until the writer gives the slot back. The doubt is the same as above.
+        if outcome.results + outcome.report > self.layout.sizes.room {
+            return Err(Spoilt);
+        }
+        // SAFETY: in the mapping, as was seen just now, and cut for the input. The parent alone writes input regions. The
+        // claimant wrote these bytes before the slot was done, and nobody writes them until the writer gives the slot
+        // back. The doubt is the same as above.
         let (input, all) = unsafe {
             let input = self.bytes(self.layout.input(taken.slot()), self.within(taken.input()));
-            (input, self.bytes(self.layout.results(taken.slot()), 0..results + report))
+            (input, self.bytes(self.layout.results(taken.slot()), 0..outcome.results + outcome.report))
         };
-        let (results, report) = all.split_at(results);
-        (input, results, report)
+        let (results, report) = all.split_at(outcome.results);
+        Ok(Done { input, results, report })
     }
 
-    /// The input of a block whose claimant is dead.
-    pub fn input_of_held<'a>(&'a self, held: &'a Held) -> &'a [u8] {
-        // SAFETY: in the mapping; the parent alone writes input regions, and not those of claimed slots.
-        unsafe { self.bytes(self.layout.input(held.slot()), self.within(held.input())) }
+    /// What is left of the input of this block, which is not done.
+    pub fn input_of(&self, block: u64, rest: Range<usize>) -> &[u8] {
+        let slot = (block % self.layout.slots as u64) as usize;
+        // SAFETY: in the mapping; the parent alone writes input regions, and not those of slots that were published and
+        // not taken.
+        unsafe { self.bytes(self.layout.input(slot), self.within(rest)) }
     }
 
     fn within(&self, range: Range<usize>) -> Range<usize> {
@@ -375,7 +393,7 @@ mod tests {
     fn a_block_goes_through_two_mappings() {
         let parent = Segment::shared(2, SIZES).unwrap();
         let worker = reopened(&parent).unwrap();
-        let mut filling = parent.ring().try_fill(0).unwrap();
+        let mut filling = parent.ring().try_fill(0).unwrap().unwrap();
         parent.input_mut(&mut filling)[..13].copy_from_slice(b"the head12,18");
         parent.ring().publish(filling, 8..13);
         let mut claim = worker.ring().try_claim(7).unwrap();
@@ -383,22 +401,36 @@ mod tests {
         assert_eq!((head, input, results.len()), (&b"the head"[..], &b"12,18"[..], 100));
         results[..3].copy_from_slice(b"6\n!");
         worker.ring().finish(claim, Outcome { consumed: 5, lines: 1, results: 2, report: 1 });
-        let taken = parent.ring().try_take(0).unwrap();
-        assert_eq!(parent.results(&taken), (&b"12,18"[..], &b"6\n"[..], &b"!"[..]));
+        let taken = parent.ring().try_take(0, &(8..13), true).unwrap().unwrap();
+        assert_eq!(parent.results(&taken), Ok(Done { input: b"12,18", results: b"6\n", report: b"!" }));
     }
 
     #[test]
-    fn lengths_that_no_honest_worker_writes_stay_within_the_slot() {
+    fn measures_that_no_honest_worker_writes_are_refused() {
+        let honest = Outcome { consumed: 5, lines: 1, results: 99, report: 1 };
+        let after = |outcome| {
+            let segment = Segment::shared(2, SIZES).unwrap();
+            let ring = segment.ring();
+            ring.publish(ring.try_fill(0).unwrap().unwrap(), 60..65);
+            ring.finish(ring.try_claim(0).unwrap(), outcome);
+            let taken = ring.try_take(0, &(60..65), true)?.unwrap();
+            segment.results(&taken).map(|done| (done.input.len(), done.results.len(), done.report.len()))
+        };
+        assert_eq!(after(honest), Ok((5, 99, 1)));
+        assert_eq!(after(Outcome { consumed: 6, ..honest }), Err(Spoilt));
+        assert_eq!(after(Outcome { lines: 6, ..honest }), Err(Spoilt));
+        assert_eq!(after(Outcome { results: 100, ..honest }), Err(Spoilt));
+        assert_eq!(after(Outcome { results: u32::MAX as usize, report: u32::MAX as usize, ..honest }), Err(Spoilt));
+        assert_eq!(after(Outcome::default()), Err(Spoilt));
+    }
+
+    #[test]
+    fn input_that_no_honest_worker_names_stays_within_the_slot() {
         let segment = Segment::shared(2, SIZES).unwrap();
         let ring = segment.ring();
-        let filling = ring.try_fill(0).unwrap();
-        ring.publish(filling, 60..4_000_000);
+        ring.publish(ring.try_fill(0).unwrap().unwrap(), 60..4_000_000);
         let mut claim = ring.try_claim(0).unwrap();
         assert_eq!(segment.work(&mut claim).1.len(), 12);
-        ring.finish(claim, Outcome { consumed: 1 << 31, lines: 1, results: 1 << 31, report: 1 << 31 });
-        let taken = ring.try_take(0).unwrap();
-        let (input, results, report) = segment.results(&taken);
-        assert_eq!((input.len(), results.len(), report.len()), (12, 100, 0));
     }
 
     #[test]
@@ -418,7 +450,7 @@ mod tests {
     #[test]
     fn asking_for_too_much_is_an_error() {
         let segment = Segment::shared(2, Sizes { block: 1 << 44, ..SIZES }).unwrap();
-        let filling = segment.ring().try_fill(0).unwrap();
+        let filling = segment.ring().try_fill(0).unwrap().unwrap();
         let Err(error) = segment.allocate(&filling) else { panic!("16 TiB were granted") };
         assert!(error.to_string().contains("bytes of shared memory in /dev/shm"), "{error}");
     }

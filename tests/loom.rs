@@ -50,7 +50,7 @@ impl Model {
 
     /// The reader: block k is the number 100 + k, in two parts.
     fn fill(&self, block: u64) -> bool {
-        let Some(filling) = self.ring().try_fill(block) else { return false };
+        let Some(filling) = self.ring().try_fill(block).expect("no slot is spoilt") else { return false };
         // SAFETY: the token is the leave to write; loom checks that it is.
         self.inputs[filling.slot()].with_mut(|input| unsafe { *input = 100 + block });
         self.ring().publish(filling, 0..2);
@@ -77,7 +77,8 @@ impl Model {
 
     /// The writer: the block, if it is done, with all of its parts checked.
     fn take(&self, block: u64, part: &mut u64) -> bool {
-        let Some(taken) = self.ring().try_take(block) else { return false };
+        let taken = self.ring().try_take(block, &(*part as usize..2), true).expect("no slot is spoilt");
+        let Some(taken) = taken else { return false };
         // SAFETY: the token is the leave to read; loom checks that it is.
         let result = self.results[taken.slot()].with(|result| unsafe { *result });
         assert_eq!(result, (100 + block) * 10 + *part);
@@ -304,6 +305,75 @@ fn whoever_takes_up_the_block_of_the_dead_is_told_so() {
             assert!(care.must_avoid(1) && !care.must_avoid(0));
             model.compute(claim);
         }
+        died
+    });
+}
+
+/// The supervisor looks who holds what, has workers look again, and kills one that is over its time, wherever that is by
+/// then: in the part it was seen with, in the next one, or in none.
+#[test]
+fn nothing_is_lost_when_a_worker_is_killed_for_the_time_it_takes() {
+    explore("death by a time limit", |steps| {
+        IN_PARTS.set(true);
+        let model = Model::new(1);
+        assert!(model.fill(0));
+        let dying = mortal(&model, 1, steps);
+        let supervisor = {
+            let model = model.clone();
+            thread::spawn(move || {
+                for (block, worker, start) in model.ring().claims() {
+                    assert!(block == 0 && worker == 1 && start < 2, "a claim that nobody made");
+                }
+                model.ring().look_again_from(0);
+                let died = dying.join().unwrap();
+                if died {
+                    model.recover(1);
+                }
+                died
+            })
+        };
+        let mut part = 0;
+        let mut whole = model.take(0, &mut part);
+        let died = supervisor.join().unwrap();
+        while !whole {
+            model.work(1);
+            whole = model.take(0, &mut part);
+        }
+        IN_PARTS.set(false);
+        died
+    });
+}
+
+/// The run is closed while workers look for work, compute, or die: whoever lives comes to its end with no block in its
+/// hands, and what is done by then is whole.
+#[test]
+fn workers_leave_nothing_half_done_when_the_run_is_closed() {
+    explore("shutdown", |steps| {
+        let model = Model::new(1);
+        assert!(model.fill(0));
+        let dying = mortal(&model, 1, steps);
+        let living = {
+            let model = model.clone();
+            thread::spawn(move || {
+                // Twice is as good as for ever: a model must come to an end.
+                for _ in 0..2 {
+                    if model.ring().is_closed() {
+                        return;
+                    }
+                    model.work(2);
+                }
+            })
+        };
+        model.ring().close();
+        living.join().unwrap();
+        let died = dying.join().unwrap();
+        assert!(model.ring().held_by(2).is_empty(), "a worker has left with a block in its hands");
+        if died {
+            model.recover(1);
+        }
+        assert!(model.ring().held_by(1).is_empty());
+        model.work(3);
+        assert!(model.take(0, &mut 0), "a block was lost");
         died
     });
 }

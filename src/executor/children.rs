@@ -126,10 +126,10 @@ impl Children {
     }
 
     /// Sleeps until the bell rings, a worker has ended, or so much time is over, and answers with those that have ended.
-    pub fn wait(&mut self, bell: BorrowedFd, most: Option<Duration>) -> Result<Vec<Death>, Error> {
+    pub fn wait(&mut self, bell: BorrowedFd, most: Duration) -> Result<Vec<Death>, Error> {
         let mut fds = vec![PollFd::new(&bell, PollFlags::IN)];
         fds.extend(self.processes.iter().map(|process| PollFd::new(&process.exit, PollFlags::IN)));
-        let most = most.and_then(|most| Timespec::try_from(most).ok());
+        let most = Timespec::try_from(most).ok();
         let polled = rustix::io::retry_on_intr(|| poll(&mut fds, most.as_ref()));
         polled.map_err(|error| Error::io("cannot watch the workers", error.into()))?;
         let ended: Vec<bool> = fds[1..].iter().map(|fd| !fd.revents().is_empty()).collect();

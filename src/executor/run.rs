@@ -6,12 +6,13 @@ use crate::error::Error;
 use crate::event::FutexEvent;
 use crate::executor::{Job, MapBlocks};
 use crate::flow::{Block, Ending, Part, Sink, Source};
-use crate::ring::{Held, Outcome, Taken};
-use crate::segment::Segment;
+use crate::ring::{Outcome, Spoilt};
+use crate::segment::{Done, Segment};
 use crate::steps::{self, Step};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
@@ -51,9 +52,10 @@ pub fn run(segment: &Segment, crew: &dyn Crew, kernel: &dyn MapBlocks, job: Job)
         bell: bell()?,
         stop,
         published: AtomicU64::new(0),
+        written: AtomicU64::new(0),
         told: Mutex::default(),
         is_over: AtomicBool::new(false),
-        given_up: Mutex::new(vec![]),
+        given_up: Mutex::default(),
     };
     thread::scope(|scope| {
         let cannot = |error| Error::io("cannot start a thread", error);
@@ -131,11 +133,13 @@ pub struct Run<'a> {
     pub block_timeout: Option<Duration>,
     /// How many blocks there are so far.
     published: AtomicU64,
+    /// How many of them are written.
+    written: AtomicU64,
     /// What the reader has told the writer and the writer has not come to, in input order.
     told: Mutex<VecDeque<Next>>,
     is_over: AtomicBool,
     /// Blocks that no worker is to try again, and why.
-    given_up: Mutex<Vec<(Held, String)>>,
+    given_up: Mutex<HashMap<u64, String>>,
 }
 
 impl Run<'_> {
@@ -165,24 +169,12 @@ impl Run<'_> {
     }
 
     /// Blocks that were given up, with what is to be said when the writer comes to them.
-    pub fn given_up(&self) -> MutexGuard<'_, Vec<(Held, String)>> {
+    pub fn given_up(&self) -> MutexGuard<'_, HashMap<u64, String>> {
         self.given_up.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn told(&self) -> MutexGuard<'_, VecDeque<Next>> {
         self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// The ending, if that is what was told first.
-    fn take_ending(&self) -> Option<Ending> {
-        let mut told = self.told();
-        match told.pop_front()? {
-            Next::End(ending) => Some(ending),
-            block => {
-                told.push_front(block);
-                None
-            }
-        }
     }
 
     /// Tells the writer of the end, for which no worker will wake it.
@@ -200,8 +192,9 @@ impl Run<'_> {
                     return;
                 }
                 match ring.try_fill(block) {
-                    Some(filling) => break filling,
-                    None => freed.sleep(),
+                    Ok(Some(filling)) => break filling,
+                    Ok(None) => freed.sleep(),
+                    Err(Spoilt) => return self.tell_end(Ending::Failed(Error::spoilt())),
                 }
             };
             if let Err(error) = self.segment.allocate(&filling) {
@@ -229,83 +222,68 @@ impl Run<'_> {
     }
 
     fn write(&self, sink: &mut dyn Sink) -> Result<(), Error> {
-        let ring = self.segment.ring();
         for block in 0.. {
-            let mut is_begun = false;
-            loop {
-                let taken = match self.wait_for(block, is_begun) {
-                    Came::Done(taken) => Some(taken),
-                    Came::GivenUp => None,
-                    Came::End(ending) => return sink.end(ending),
-                    Came::Over => return Ok(()),
-                };
-                if !is_begun {
-                    // The lock is not held while it is printed.
-                    let next = self.told().pop_front();
-                    if let Some(Next::Block(block)) = next {
-                        sink.begin(block)?;
+            // Told before it is published, so before it can be done.
+            let rows = loop {
+                let told = self.told().pop_front();
+                match told {
+                    Some(Next::Block(next)) => {
+                        let rows = next.rows.clone();
+                        sink.begin(next)?;
+                        break rows;
                     }
-                    is_begun = true;
+                    Some(Next::End(ending)) => return sink.end(ending),
+                    None if self.is_over() => return Ok(()),
+                    None => FutexEvent(&self.segment.ring().control().done.0).sleep(),
                 }
-                let Some(taken) = taken else { return Err(self.given_up_error(block, sink)) };
-                let (input, results, reports) = self.segment.results(&taken);
-                let Outcome { consumed, lines, .. } = taken.outcome();
-                if !taken.is_whole() && consumed == 0 && results.is_empty() && reports.is_empty() {
-                    // No honest worker hands over nothing, and the next one might do so again.
-                    return Err(Error::workers("a worker has handed over nothing: its memory is spoilt"));
-                }
-                sink.write(Part { input, consumed: consumed.min(input.len()), lines, results, reports })?;
-                steps::lap(Step::Merge);
-                if taken.is_whole() {
-                    ring.free(taken);
-                    FutexEvent(&ring.control().freed.0).signal();
-                    break;
-                }
-                ring.put_rest_back(taken);
-                FutexEvent(&ring.control().filled.0).signal();
+            };
+            if !self.write_block(block, rows, sink)? {
+                return Ok(());
             }
+            self.written.store(block + 1, Ordering::Release);
         }
         Ok(())
     }
 
-    /// What comes of a block. The writer sleeps nowhere else, so that one wake-up for each is enough.
-    fn wait_for(&self, block: u64, is_begun: bool) -> Came {
+    /// Writes the block, of which these are the rows, as its results come; answers whether they did before the end.
+    fn write_block(&self, block: u64, mut rest: Range<usize>, sink: &mut dyn Sink) -> Result<bool, Error> {
         let ring = self.segment.ring();
         loop {
-            if let Some(taken) = ring.try_take(block) {
-                return Came::Done(taken);
+            // The writer sleeps here and while it waits to be told, so that one wake-up for each event is enough.
+            let is_published = self.published.load(Ordering::Acquire) > block;
+            let Some(taken) = ring.try_take(block, &rest, is_published).map_err(|Spoilt| Error::spoilt())? else {
+                let given_up = self.given_up().remove(&block);
+                if let Some(what) = given_up {
+                    return Err(sink.given_up(self.segment.input_of(block, rest), what));
+                }
+                if self.is_over() {
+                    return Ok(false);
+                }
+                FutexEvent(&ring.control().done.0).sleep();
+                continue;
+            };
+            let Done { input, results, report } = self.segment.results(&taken).map_err(|Spoilt| Error::spoilt())?;
+            let Outcome { consumed, lines, .. } = taken.outcome();
+            sink.write(Part { input, consumed, lines, results, reports: report })?;
+            steps::lap(Step::Merge);
+            if taken.is_whole() {
+                ring.free(taken);
+                FutexEvent(&ring.control().freed.0).signal();
+                return Ok(true);
             }
-            if self.given_up().iter().any(|(held, _)| held.block() == block) {
-                return Came::GivenUp;
-            }
-            // What was told first is of this block, unless that is taken note of already.
-            if !is_begun && let Some(ending) = self.take_ending() {
-                return Came::End(ending);
-            }
-            if self.is_over() {
-                return Came::Over;
-            }
-            FutexEvent(&ring.control().done.0).sleep();
+            rest = taken.rest();
+            ring.put_rest_back(taken);
+            FutexEvent(&ring.control().filled.0).signal();
         }
     }
 
-    fn given_up_error(&self, block: u64, sink: &mut dyn Sink) -> Error {
-        let given_up = self.given_up();
-        match given_up.iter().find(|(held, _)| held.block() == block) {
-            Some((held, what)) => sink.given_up(self.segment.input_of_held(held), what.clone()),
-            None => Error::workers("a block was given up"),
+    /// Says again what may have been lost, and has blocks that nobody has claimed looked at again: the way out where a
+    /// worker has spoilt the events or the counter.
+    pub fn remind(&self) {
+        let ring = self.segment.ring();
+        ring.look_again_from(self.written.load(Ordering::Acquire));
+        for event in [&ring.control().filled, &ring.control().done, &ring.control().freed] {
+            FutexEvent(&event.0).repeat();
         }
     }
-}
-
-/// What comes of a block.
-enum Came {
-    /// Results of it, or of part of it.
-    Done(Taken),
-    /// No worker is to try it again.
-    GivenUp,
-    /// There is no such block.
-    End(Ending),
-    /// The run was ended by the supervisor.
-    Over,
 }

@@ -35,7 +35,7 @@ impl Crew for Shared {
     fn supervise(&self, run: &Run, kernel: &dyn MapBlocks) -> Result<(), Error> {
         let mut children = Children::default();
         let mut ledger = Ledger::default();
-        let mut overdue = Overdue::default();
+        let mut claims = Claims::default();
         let (mut started, mut limit) = (0, usize::MAX);
         while !run.is_over() {
             while started < limit.min(run.wanted()) {
@@ -45,14 +45,18 @@ impl Crew for Shared {
                 }
             }
             steps::lap(Step::Import);
-            let deaths = children.wait(run.bell.as_fd(), run.block_timeout.map(|most| most / LOOKS))?;
+            let pause = run.block_timeout.map_or(ROUND, |most| ROUND.min(most / LOOKS));
+            let deaths = children.wait(run.bell.as_fd(), pause)?;
             if run.is_over() {
                 break;
             }
+            claims.look(run, started as u32)?;
             if let Some(most) = run.block_timeout {
-                overdue.look(run, most).into_iter().for_each(|worker| children.kill(worker, most));
+                claims.overdue(most).into_iter().for_each(|worker| children.kill(worker, most));
             }
+            run.remind();
             for death in deaths {
+                claims.forget(death.worker);
                 bury(run, &mut children, &mut ledger, &death)?;
                 start(run, &mut children, death.worker, kernel.number())?;
             }
@@ -72,7 +76,7 @@ fn bury(run: &Run, children: &mut Children, ledger: &mut Ledger, death: &Death) 
         return Err(Error::workers(what));
     }
     for held in held_blocks {
-        if run.given_up().iter().any(|(given_up, _)| given_up.block() == held.block()) {
+        if run.given_up().contains_key(&held.block()) {
             continue;
         }
         let is_too_many = ledger.enter(held.block(), death);
@@ -88,7 +92,7 @@ fn bury(run: &Run, children: &mut Children, ledger: &mut Ledger, death: &Death) 
                 ledger.deaths(held.block()),
                 death.cause()
             );
-            run.given_up().push((held, what));
+            run.given_up().insert(held.block(), what);
         } else {
             consequence = "its block is computed again";
             children.count_redone();
@@ -126,26 +130,50 @@ fn start(run: &Run, children: &mut Children, worker: u32, mapping: u32) -> Resul
 /// For so long at least workers may be killed from outside before one of them takes up work.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often within the time that a worker may hold a block it is looked whether one has.
+/// How often the supervisor looks at the claims: whatever is wrong with them is found within two of these.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// How often at least within the time that a worker may hold a block.
 const LOOKS: u32 = 8;
 
-/// Since when each worker has been seen to hold what it holds.
+/// Since when each worker has been seen to hold what it holds: block, worker, and where its part begins.
 #[derive(Default)]
-struct Overdue {
+struct Claims {
     since: HashMap<(u64, u32, usize), Instant>,
 }
 
-impl Overdue {
-    /// Workers that have held the same part of a block for longer than this.
-    fn look(&mut self, run: &Run, most: Duration) -> Vec<u32> {
-        let now = Instant::now();
+impl Claims {
+    /// Looks who holds what, of so many workers.
+    ///
+    /// # Errors
+    /// When there is a claim that no worker can have made: it would never be done.
+    fn look(&mut self, run: &Run, workers: u32) -> Result<(), Error> {
         let claims: Vec<_> = run.segment.ring().claims().collect();
         self.since.retain(|claim, _| claims.contains(claim));
-        let is_overdue = |claim: &&(u64, u32, usize)| now - *self.since.entry(**claim).or_insert(now) >= most;
-        let overdue: Vec<_> = claims.iter().filter(is_overdue).copied().collect();
-        // Whoever takes it up next has all the time again.
-        self.since.retain(|claim, _| !overdue.contains(claim));
-        overdue.into_iter().map(|(_, worker, _)| worker).collect()
+        let mut lasting: Vec<u32> = self.since.keys().map(|&(_, worker, _)| worker).collect();
+        lasting.sort_unstable();
+        // One that is seen once may be a claim that follows another that was seen just before.
+        let is_twice = lasting.windows(2).any(|pair| pair[0] == pair[1]);
+        if is_twice || claims.iter().any(|&(_, worker, _)| worker >= workers) {
+            return Err(Error::spoilt());
+        }
+        let now = Instant::now();
+        claims.into_iter().for_each(|claim| {
+            self.since.entry(claim).or_insert(now);
+        });
+        Ok(())
+    }
+
+    /// Forgets those of a worker that has died.
+    fn forget(&mut self, dead: u32) {
+        self.since.retain(|&(_, worker, _), _| worker != dead);
+    }
+
+    /// Workers that have held the same part of a block for longer than this. Whoever takes it up next has all the time
+    /// again.
+    fn overdue(&mut self, most: Duration) -> Vec<u32> {
+        let overdue = self.since.extract_if(|_, since| since.elapsed() >= most);
+        overdue.map(|((_, worker, _), _)| worker).collect()
     }
 }
 

@@ -129,7 +129,8 @@ pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock) {
     let ring = segment.ring();
     let filled = FutexEvent(&ring.control().filled.0);
     let done = FutexEvent(&ring.control().done.0);
-    while !ring.is_closed() {
+    // A process ends with its parent, and goes home on nobody else's word.
+    while segment.is_shared() || !ring.is_closed() {
         let Some(mut claim) = ring.try_claim(worker) else {
             filled.sleep();
             continue;

@@ -75,8 +75,7 @@ impl Sink for Writer<'_> {
         let mut reports = part.reports;
         let mut counted = (0, self.lines);
         while !reports.is_empty() {
-            let nonsense = || Error::workers("a worker has reported what cannot be: its memory is spoilt");
-            let report = Report::take(&mut reports, part.input.len(), part.results.len()).ok_or_else(nonsense)?;
+            let report = Report::take(&mut reports, part.input.len(), part.results.len()).ok_or_else(Error::spoilt)?;
             if report.place > counted.0 {
                 counted.1 += lines(&part.input[counted.0..report.place]) as u64;
                 counted.0 = report.place;

@@ -13,6 +13,10 @@
 //! whichever instruction, as long as the supervisor calls [`Ring::recover`] for each that died and one worker is left.
 //!
 //! Each hand-over is a release store of the slot's word and an acquire load of it. The counter carries no data.
+//!
+//! **Who is trusted.** The parent keeps its own count of blocks and of what is left of each, and takes nothing else from
+//! a slot than what it has checked against that: a word that no honest worker leaves behind, or measures that cannot be,
+//! are [`Spoilt`].
 
 pub mod sync;
 pub mod word;
@@ -56,6 +60,9 @@ impl Control {
     }
 }
 
+/// No block.
+const NONE: u64 = u64::MAX;
+
 /// A slot's word and the measures of what lies in its two regions.
 ///
 /// The measures are ordered by the word: whoever owns the slot by its word writes them, the next owner reads them.
@@ -70,6 +77,8 @@ pub struct Slot {
     /// Where the claimant is, in the input region.
     progress: AtomicU32,
     // Written by the claimant. Apart from the above, so that a claimant that dies has not spoilt the block.
+    /// The block that the measures are of.
+    block: AtomicU64,
     consumed: AtomicU32,
     lines: AtomicU32,
     results: AtomicU32,
@@ -85,6 +94,7 @@ impl Slot {
             end: AtomicU32::new(0),
             caution: AtomicU32::new(0),
             progress: AtomicU32::new(0),
+            block: AtomicU64::new(NONE),
             consumed: AtomicU32::new(0),
             lines: AtomicU32::new(0),
             results: AtomicU32::new(0),
@@ -141,6 +151,10 @@ impl Care<'_> {
     }
 }
 
+/// A worker has written where it should not: no honest one leaves a slot like that.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Spoilt;
+
 /// A free slot, the reader's to fill.
 #[derive(Debug)]
 pub struct Filling {
@@ -172,7 +186,6 @@ pub struct Held {
     slot: usize,
     block: u64,
     worker: u32,
-    input: Range<usize>,
 }
 
 impl Filling {
@@ -198,9 +211,13 @@ impl Taken {
     pub fn slot(&self) -> usize {
         self.slot
     }
-    /// Where in the slot's input region the block's bytes lie.
+    /// Where in the slot's input region the block's bytes lie, or those that are left of it.
     pub fn input(&self) -> Range<usize> {
         self.input.clone()
+    }
+    /// What is left of it after this part.
+    pub fn rest(&self) -> Range<usize> {
+        self.input.start + self.outcome.consumed..self.input.end
     }
     /// What the claimant said it did.
     pub fn outcome(&self) -> Outcome {
@@ -208,22 +225,14 @@ impl Taken {
     }
     /// Whether all of the block was dealt with.
     pub fn is_whole(&self) -> bool {
-        self.outcome.consumed >= self.input.len()
+        self.outcome.consumed == self.input.len()
     }
 }
 
 impl Held {
-    /// The slot's place in the ring.
-    pub fn slot(&self) -> usize {
-        self.slot
-    }
     /// The block's number.
     pub fn block(&self) -> u64 {
         self.block
-    }
-    /// Where in the slot's input region the block's bytes lie.
-    pub fn input(&self) -> Range<usize> {
-        self.input.clone()
     }
 }
 
@@ -256,9 +265,17 @@ impl<'a> Ring<'a> {
     // The reader.
 
     /// The slot for `block`, if the writer is done with what was there before.
-    pub fn try_fill(&self, block: u64) -> Option<Filling> {
+    ///
+    /// # Errors
+    /// When what is there is neither that slot nor the block before.
+    pub fn try_fill(&self, block: u64) -> Result<Option<Filling>, Spoilt> {
         let slot = self.slot_of(block);
-        (self.slots[slot].load() == Word::free(block)).then_some(Filling { slot, block })
+        let word = self.slots[slot].load();
+        if word == Word::free(block) {
+            return Ok(Some(Filling { slot, block }));
+        }
+        let before = block.checked_sub(self.slots.len() as u64).ok_or(Spoilt)?;
+        if word.is_of(before) && word.state() != State::Free { Ok(None) } else { Err(Spoilt) }
     }
 
     /// Hands the block to the workers: its bytes are `input` of the slot's input region.
@@ -324,6 +341,7 @@ impl<'a> Ring<'a> {
     /// Hands the block to the writer with what became of it.
     pub fn finish(&self, claim: Claim, outcome: Outcome) {
         let slot = &self.slots[claim.slot];
+        slot.block.store(claim.block, Ordering::Relaxed);
         slot.consumed.store(outcome.consumed as u32, Ordering::Relaxed);
         slot.lines.store(outcome.lines as u32, Ordering::Relaxed);
         slot.results.store(outcome.results as u32, Ordering::Relaxed);
@@ -356,12 +374,19 @@ impl<'a> Ring<'a> {
 
     // The writer.
 
-    /// The block, if it has results.
-    pub fn try_take(&self, block: u64) -> Option<Taken> {
+    /// The block, of which these bytes of the slot's input region are left, if it has results. `is_published` says that
+    /// it was published before this call.
+    ///
+    /// # Errors
+    /// When the slot has another block, or measures that are not of this one.
+    pub fn try_take(&self, block: u64, input: &Range<usize>, is_published: bool) -> Result<Option<Taken>, Spoilt> {
         let index = self.slot_of(block);
         let slot = &self.slots[index];
-        if slot.load() != Word::done(block) {
-            return None;
+        let word = slot.load();
+        if word != Word::done(block) {
+            let is_early = word == Word::free(block) && !is_published;
+            let is_at_work = word.is_of(block) && word.state() != State::Free;
+            return if is_early || is_at_work { Ok(None) } else { Err(Spoilt) };
         }
         let outcome = Outcome {
             consumed: slot.consumed.load(Ordering::Relaxed) as usize,
@@ -369,7 +394,16 @@ impl<'a> Ring<'a> {
             results: slot.results.load(Ordering::Relaxed) as usize,
             report: slot.report.load(Ordering::Relaxed) as usize,
         };
-        Some(Taken { slot: index, block, input: slot.input(), outcome })
+        let is_sound = slot.block.load(Ordering::Relaxed) == block
+            && outcome.consumed <= input.len()
+            && outcome.lines <= outcome.consumed;
+        // Whoever hands over nothing might do so again, for ever.
+        let is_nothing = outcome.consumed < input.len() && outcome == Outcome::default();
+        if is_sound && !is_nothing {
+            Ok(Some(Taken { slot: index, block, input: input.clone(), outcome }))
+        } else {
+            Err(Spoilt)
+        }
     }
 
     /// Gives the slot back to the reader, for the block one lap on.
@@ -381,7 +415,10 @@ impl<'a> Ring<'a> {
     /// Puts what was not dealt with back to be claimed: the results of the first part are written out.
     pub fn put_rest_back(&self, taken: Taken) {
         let slot = &self.slots[taken.slot];
-        slot.start.store((taken.input.start + taken.outcome.consumed) as u32, Ordering::Relaxed);
+        let rest = taken.rest();
+        slot.start.store(rest.start as u32, Ordering::Relaxed);
+        slot.end.store(rest.end as u32, Ordering::Relaxed);
+        slot.block.store(NONE, Ordering::Relaxed);
         slot.word.store(Word::filled(taken.block).0, Ordering::Release);
         self.look_again_from(taken.block);
     }
@@ -396,7 +433,6 @@ impl<'a> Ring<'a> {
                 slot: index,
                 block: word.block(),
                 worker,
-                input: slot.input(),
             })
         };
         self.slots.iter().enumerate().filter_map(held).collect()
@@ -406,14 +442,14 @@ impl<'a> Ring<'a> {
     pub fn row_of(&self, held: &Held) -> Option<usize> {
         let slot = &self.slots[held.slot];
         let progress = slot.progress.load(Ordering::Relaxed) as usize;
-        (slot.caution.load(Ordering::Relaxed) > 0 && held.input.contains(&progress)).then_some(progress)
+        (slot.caution.load(Ordering::Relaxed) > 0 && slot.input().contains(&progress)).then_some(progress)
     }
 
     /// Has whoever claims the block next take one row at a time, and not touch the one that begins at `avoid` in the
     /// input region.
     pub fn caution(&self, held: &Held, avoid: Option<usize>) {
         let slot = &self.slots[held.slot];
-        slot.caution.store(avoid.map_or(1, |row| row as u32 + 2), Ordering::Relaxed);
+        slot.caution.store(avoid.map_or(1, |row| (row as u32).saturating_add(2)), Ordering::Relaxed);
         slot.progress.store(u32::MAX, Ordering::Relaxed);
     }
 
@@ -432,7 +468,8 @@ impl<'a> Ring<'a> {
         self.look_again_from(held.block);
     }
 
-    fn look_again_from(&self, block: u64) {
+    /// Has workers look at this block again, and at those after it: the way out where the counter was spoilt.
+    pub fn look_again_from(&self, block: u64) {
         let mut seen = Next(self.control.next.0.load(Ordering::Acquire));
         while let Err(now) =
             self.control.next.0.compare_exchange(seen.0, seen.lowered(block).0, Ordering::AcqRel, Ordering::Acquire)

@@ -58,6 +58,10 @@ impl Word {
     pub fn block(self) -> u64 {
         self.0 >> (WORKER_BITS + 2)
     }
+    /// Whether it is one that the protocol knows for this block.
+    pub fn is_of(self, block: u64) -> bool {
+        self.block() == block && (self.state() == State::Claimed || self.worker() == 0)
+    }
 }
 
 /// The claim counter: the block to look at next, and an epoch that changes whenever the counter is lowered.

@@ -1,0 +1,193 @@
+//! Workers gone mad: worker processes whose kernel writes over what all workers share, in ways that are meant to hold up
+//! the parent or to have it print what it should not. The parent must come to its end, with the right results or with an
+//! error.
+//!
+//! No harness: the filter and its workers are this program again.
+#![allow(unsafe_code)] // that is what a worker gone mad is
+
+use pmapgcd::Kernel;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Where things lie in the segment of this version, in bytes.
+const COUNTER: usize = 128;
+const CLOSED: usize = 256;
+const EVENTS: [usize; 3] = [640, 768, 896];
+const SLOTS: usize = 1024;
+const SLOT: usize = 128;
+/// How many there are with blocks of 4 KiB.
+const RING: usize = 128;
+
+const FILLED: u64 = 1;
+const CLAIMED: u64 = 2;
+const DONE: u64 = 3;
+
+/// The environment variable that says which deed is done over the row that is to be its occasion.
+const DEED: &str = "HOSTILE_DEED";
+const OCCASION: u64 = 666;
+
+/// What a worker gone mad may come to.
+#[derive(Clone, Copy, PartialEq)]
+enum Outcome {
+    /// The results are right all the same.
+    Right,
+    /// The run says that it cannot be trusted, or that its workers die.
+    Error,
+    /// One of these.
+    Either,
+}
+
+type Deed = (&'static str, Outcome, fn(&Shared));
+
+const DEEDS: [Deed; 13] = [
+    ("nothing", Outcome::Right, |_| {}),
+    ("sends the counter far ahead", Outcome::Right, |shared| shared.long(COUNTER, 1 << 40)),
+    ("sends the counter to its end", Outcome::Right, |shared| shared.long(COUNTER, u64::MAX)),
+    ("sends the counter back", Outcome::Right, |shared| shared.long(COUNTER, 0)),
+    ("takes back events", Outcome::Right, |shared| {
+        for _ in 0..1_000_000 {
+            EVENTS.iter().for_each(|&event| shared.short(event, 0));
+        }
+    }),
+    ("sets events to what they never are", Outcome::Right, |shared| {
+        EVENTS.iter().for_each(|&event| shared.short(event, u32::MAX));
+    }),
+    ("sends all workers home", Outcome::Right, |shared| shared.short(CLOSED, 1)),
+    ("says that blocks are done which are not", Outcome::Error, |shared| {
+        shared.each_slot(|word| if word & 3 == FILLED { word | DONE } else { word });
+    }),
+    ("says that slots are free which are not", Outcome::Error, |shared| shared.each_slot(|word| word & !3)),
+    ("gives slots to other blocks", Outcome::Error, |shared| shared.each_slot(|word| word + (1 << 20))),
+    ("claims in the name of workers that are not there", Outcome::Error, |shared| {
+        shared.each_slot(|word| if word & 3 == FILLED { word & !3 | CLAIMED | 5000 << 2 } else { word });
+    }),
+    ("claims what it does not work on", Outcome::Either, |shared| {
+        shared.each_slot(|word| if word & 3 == FILLED { word & !3 | CLAIMED | 1 << 2 } else { word });
+    }),
+    ("fills all of the ring's words with noise", Outcome::Either, |shared| {
+        let mut noise = u64::from(std::process::id());
+        for at in (COUNTER..SLOTS + RING * SLOT).step_by(8) {
+            noise = noise.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            shared.long(at, noise ^ noise >> 29);
+        }
+    }),
+];
+
+/// One claim that nobody works on is a kernel that hangs: the time limit is for that, and nothing else ends it.
+const HELD_UP: Deed = ("claims a block for another worker", Outcome::Either, |shared| {
+    shared.slots(1, |word| if word & 3 == FILLED { word & !3 | CLAIMED | 1 << 2 } else { word });
+});
+
+/// The segment, as a worker finds it in its own address space.
+struct Shared(usize);
+
+impl Shared {
+    fn find() -> Self {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let line = maps.lines().find(|line| line.contains("/dev/shm/")).unwrap();
+        Shared(usize::from_str_radix(line.split('-').next().unwrap(), 16).unwrap())
+    }
+
+    fn atom(&self, at: usize) -> &AtomicU64 {
+        // SAFETY: there is a mapping, longer than what is asked for here, and 8 divides all of these places.
+        unsafe { AtomicU64::from_ptr((self.0 + at) as *mut u64) }
+    }
+
+    fn long(&self, at: usize, value: u64) {
+        self.atom(at).store(value, Ordering::Relaxed);
+    }
+
+    fn short(&self, at: usize, value: u32) {
+        // SAFETY: as above.
+        unsafe { AtomicU32::from_ptr((self.0 + at) as *mut u32) }.store(value, Ordering::Relaxed);
+    }
+
+    fn each_slot(&self, change: impl Fn(u64) -> u64) {
+        self.slots(RING, change);
+    }
+
+    /// Changes the words of so many slots.
+    fn slots(&self, most: usize, change: impl Fn(u64) -> u64) {
+        let start = Instant::now();
+        let mut changed = 0;
+        while changed == 0 && start.elapsed() < Duration::from_secs(1) {
+            for slot in 0..RING {
+                if changed == most {
+                    return;
+                }
+                let word = self.atom(SLOTS + slot * SLOT);
+                let now = word.load(Ordering::Relaxed);
+                let is_changed = change(now) != now
+                    && word.compare_exchange(now, change(now), Ordering::Relaxed, Ordering::Relaxed).is_ok();
+                changed += usize::from(is_changed);
+            }
+        }
+    }
+}
+
+struct Hostile(fn(&Shared));
+
+impl Kernel for Hostile {
+    type Row = (u64, u64);
+    type Output = u64;
+
+    fn map(&self, &(a, b): &(u64, u64)) -> u64 {
+        if a == OCCASION {
+            (self.0)(&Shared::find());
+        }
+        std::hint::black_box((0..200).fold(0, |sum: u64, n| sum ^ n));
+        a + b
+    }
+}
+
+const ROWS: u64 = 40_000;
+
+fn try_out((name, outcome, _): Deed, options: &[&str]) {
+    let row = |n: u64| if n == ROWS / 3 { OCCASION } else { n + 1000 };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    let rows: String = (0..ROWS).map(|n| format!("{},{n}\n", row(n))).collect();
+    let right: String = (0..ROWS).map(|n| format!("{}\n", row(n) + n)).collect();
+    std::fs::write(&file, rows).unwrap();
+    let output = std::fs::File::create(folder.path().join("output")).unwrap();
+    let stderr = std::fs::File::create(folder.path().join("stderr")).unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["-j4", "--block-size=4K"]).args(options).arg(&file).env(DEED, name);
+    let mut child = command.stdin(Stdio::null()).stdout(output).stderr(stderr).spawn().unwrap();
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if start.elapsed() > Duration::from_secs(120) {
+            child.kill().unwrap();
+            panic!("a worker that {name} makes the parent hang");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let said = std::fs::read_to_string(folder.path().join("stderr")).unwrap();
+    let output = std::fs::read_to_string(folder.path().join("output")).unwrap();
+    println!("a worker that {name}: {status}, {:.1} s, {} bytes", start.elapsed().as_secs_f64(), output.len());
+    match status.code() {
+        Some(0) => assert!(outcome != Outcome::Error && output == right, "{name}: {} bytes\n{said}", output.len()),
+        Some(3) => assert!(outcome != Outcome::Right && !said.is_empty(), "{name}: {said}"),
+        _ => panic!("{name}: {status}\n{said}"),
+    }
+    if outcome == Outcome::Error {
+        assert!(right.starts_with(&output), "{name}: wrong results before the error");
+    }
+    assert!(!said.contains("panicked"), "{name}: {said}");
+}
+
+fn main() -> ExitCode {
+    if let Ok(name) = std::env::var(DEED) {
+        let (_, _, deed) = DEEDS.into_iter().chain([HELD_UP]).find(|deed| deed.0 == name).unwrap();
+        return pmapgcd::filter("Be a filter with mad workers", &Hostile(deed));
+    }
+    for deed in DEEDS {
+        try_out(deed, &[]);
+    }
+    try_out(HELD_UP, &["--block-timeout=0.2"]);
+    ExitCode::SUCCESS
+}
