@@ -168,6 +168,11 @@ impl Run<'_> {
         self.jobs.min(self.published.load(Ordering::Acquire)) as usize
     }
 
+    /// How many blocks are written.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+
     /// Blocks that were given up, with what is to be said when the writer comes to them.
     pub fn given_up(&self) -> MutexGuard<'_, HashMap<u64, String>> {
         self.given_up.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -252,7 +257,7 @@ impl Run<'_> {
             // The writer sleeps here and while it waits to be told, so that one wake-up for each event is enough.
             let is_published = self.published.load(Ordering::Acquire) > block;
             let Some(taken) = ring.try_take(block, &rest, is_published).map_err(|Spoilt| Error::spoilt())? else {
-                let given_up = self.given_up().remove(&block);
+                let given_up = self.given_up().get(&block).cloned();
                 if let Some(what) = given_up {
                     return Err(sink.given_up(self.segment.input_of(block, rest), what));
                 }
@@ -281,7 +286,7 @@ impl Run<'_> {
     /// worker has spoilt the events or the counter.
     pub fn remind(&self) {
         let ring = self.segment.ring();
-        ring.look_again_from(self.written.load(Ordering::Acquire));
+        ring.look_again_from(self.written());
         for event in [&ring.control().filled, &ring.control().done, &ring.control().freed] {
             FutexEvent(&event.0).repeat();
         }

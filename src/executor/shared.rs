@@ -79,6 +79,7 @@ fn bury(run: &Run, children: &mut Children, ledger: &mut Ledger, death: &Death) 
         if run.given_up().contains_key(&held.block()) {
             continue;
         }
+        ledger.blocks.retain(|&block, _| block >= run.written());
         let is_too_many = ledger.enter(held.block(), death);
         if let Some(row) = ring.row_of(&held).filter(|_| is_too_many) {
             consequence = "no other will be tried on its row";
@@ -148,7 +149,9 @@ impl Claims {
     /// # Errors
     /// When there is a claim that no worker can have made: it would never be done.
     fn look(&mut self, run: &Run, workers: u32) -> Result<(), Error> {
-        let claims: Vec<_> = run.segment.ring().claims().collect();
+        // A block that was given up stays with a worker that is dead, and whose number another has.
+        let is_open = |&(block, ..): &(u64, u32, usize)| !run.given_up().contains_key(&block);
+        let claims: Vec<_> = run.segment.ring().claims().filter(is_open).collect();
         self.since.retain(|claim, _| claims.contains(claim));
         let mut lasting: Vec<u32> = self.since.keys().map(|&(_, worker, _)| worker).collect();
         lasting.sort_unstable();
