@@ -23,12 +23,18 @@ use std::time::{Duration, Instant};
 /// Descriptors that the parent may have at a time beside one for each worker.
 const DESCRIPTORS: usize = 20;
 
+/// Rows of a round beyond which a consumer stalls less often, so that all its stalls do not take longer.
+const STALLING: usize = 400_000;
+
 /// How a round goes about it.
 #[derive(Debug)]
 struct Plan {
     seed: u64,
     rows: usize,
     jobs: usize,
+    /// The bits of integers that take trial division some microseconds, so that workers die over blocks rather than
+    /// between them; none for the stock algorithm.
+    bits: Option<usize>,
     block: usize,
     appends: bool,
     /// Whether bad rows are skipped; if there are any, they are many then, and otherwise one.
@@ -51,11 +57,14 @@ impl Plan {
         // Seeds side by side are to have plans far apart.
         let mut random = Random(Kind::Wide.rows(seed).next().unwrap().0);
         let mut below = |bound| random.below(bound);
+        let bits = [None, Some(11), Some(12), Some(13)][below(4)];
         Plan {
             seed,
             rows: most_rows / [1, 2, 4, 16][below(4)],
             jobs: 1 + below(4),
-            block: (512 << below(11)) + below(512),
+            bits,
+            // A block takes less time than there is between two kills of its worker, or they would never get past it.
+            block: (512 << below(bits.map_or(11, |bits| 18 - bits))) + below(512),
             appends: below(2) == 0,
             skips: below(2) == 0,
             has_bad: below(2) == 0,
@@ -77,6 +86,7 @@ impl Plan {
         }
         command.args(["--executor=shared", &format!("-j{}", self.jobs), &format!("--block-size={}", self.block)]);
         command.args(self.appends.then_some("--append")).args((self.memory == 1).then_some("--worker-memory=64M"));
+        command.args(self.bits.map(|_| "--algorithm=trial"));
         if self.skips {
             command.args(["--bad-rows=skip", "--rejects"]).arg(rejects);
         }
@@ -111,8 +121,12 @@ impl Rows {
                 write!(rows.text, "{bad}{}", plan.line_end).unwrap();
             } else {
                 // Integers too big for any machine, of which the divisor is known all the same.
-                let zeros = if random.below(8) == 0 { random.below(80) } else { 0 };
-                if random.below(2) == 0 {
+                let mut zeros = if random.below(8) == 0 { random.below(80) } else { 0 };
+                if let Some(bits) = plan.bits {
+                    (a, b) = (a >> (63 - bits), b >> (63 - bits));
+                    // Not for trial division: it would take for ever.
+                    zeros += if zeros > 0 { 20 } else { 0 };
+                } else if random.below(2) == 0 {
                     (a, b) = (a >> 41, b >> 41);
                 }
                 let zeros = &"0".repeat(zeros);
@@ -167,15 +181,16 @@ fn dribble(text: &[u8], mut random: Random, pipe: &mut ChildStdin) -> io::Result
 }
 
 /// Reads random pieces, and stalls at random.
-fn consume(running: &mut Running, mut random: Random) -> Vec<u8> {
+fn consume(running: &mut Running, mut random: Random, rows: usize) -> Vec<u8> {
     let (mut all, mut buffer) = (vec![], vec![0; 1 << 16]);
+    let bound = 100 * rows.max(STALLING) / STALLING;
     loop {
         let most = 1 + random.below(buffer.len());
         match running.read(&mut buffer[..most]) {
             0 => return all,
             count => all.extend(&buffer[..count]),
         }
-        let pause = match random.below(100) {
+        let pause = match random.below(bound) {
             0 => 100_000,
             1..25 => random.below(8_000) as u64,
             _ => 0,
@@ -239,9 +254,9 @@ impl Tally {
         let folder = tempfile::tempdir().unwrap();
         let (rejects, file) = (folder.path().join("rejects.csv"), folder.path().join("rows.csv"));
         let mut rows = Rows::new(plan);
-        let text = std::mem::take(&mut rows.text);
+        let mut text = std::mem::take(&mut rows.text);
         if !plan.is_piped {
-            fs::write(&file, &text).unwrap();
+            fs::write(&file, std::mem::take(&mut text)).unwrap();
         }
         let mut running = Running::start(&mut plan.command(&rejects, &file));
         let (id, random) = (running.child.id(), Random(plan.seed ^ 1));
@@ -250,7 +265,7 @@ impl Tally {
         }
         let finished = thread::scope(|scope| {
             let consuming = scope.spawn(|| {
-                let stdout = consume(&mut running, Random(plan.seed ^ 2));
+                let stdout = consume(&mut running, Random(plan.seed ^ 2), plan.rows);
                 Finished { stdout, ..running.end() }
             });
             self.harm(plan, id, || !consuming.is_finished());
