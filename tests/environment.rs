@@ -6,11 +6,17 @@
 mod common;
 
 use common::{BINARY, Finished, Kind, eventually, input_and_output, is_alive, run};
+use nix::libc;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use tempfile::TempDir;
 
 const EXECUTORS: [&str; 4] = ["serial", "threads", "pickle", "shared"];
@@ -276,5 +282,49 @@ fn standard_streams_that_are_needed_and_closed_are_an_error() {
             let finished = world.run(None, &format!("{RUN} {stream}"), &["--executor", executor], &world.few.0);
             finished.is(2, "", &format!("pmapgcd: {name}: Bad file descriptor\n"));
         }
+    }
+}
+
+/// Has this system call fail with this error, if its first argument is this.
+fn refusal(call: i64, first: i32, error: i32) -> BpfProgram {
+    let is_first = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, first as u64).unwrap();
+    let rules = [(call, vec![SeccompRule::new(vec![is_first]).unwrap()])].into();
+    let architecture = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(error as u32), architecture);
+    filter.unwrap().try_into().unwrap()
+}
+
+#[test]
+fn a_system_that_does_not_let_workers_be_confined_is_told_of_and_the_run_goes_on() {
+    let world = World::new();
+    let setting = libc::SECCOMP_SET_MODE_FILTER as i32;
+    for (call, name, first, error) in [
+        (libc::SYS_seccomp, "seccomp", setting, libc::EPERM),
+        (libc::SYS_seccomp, "seccomp", setting, libc::EINVAL),
+        (libc::SYS_seccomp, "seccomp", setting, libc::ENOSYS),
+        (libc::SYS_prctl, "prctl", libc::PR_SET_NO_NEW_PRIVS, libc::EINVAL),
+    ] {
+        let error_text = io::Error::from_raw_os_error(error);
+        let told = format!(
+            "pmapgcd: workers cannot be confined: Error calling `{name}`: {error_text}; \
+             going on without (--no-sandbox says nothing)\n"
+        );
+        // Of this thread alone, and of all that it starts.
+        let in_refusing_system = || {
+            seccompiler::apply_filter(&refusal(call, first, error)).unwrap();
+            for executor in EXECUTORS {
+                let has_workers = ["pickle", "shared"].contains(&executor);
+                for (input, output) in [&world.few, &world.many] {
+                    let run = |more| world.run(None, RUN, &["--executor", executor, more], input);
+                    run("-j1").is(0, output, if has_workers { &told } else { "" });
+                    run("--no-sandbox").is(0, output, "");
+                    // It is over, perhaps, before the worker that would say it comes to do so.
+                    let many = run("-j8");
+                    let says = if many.stderr.is_empty() || !has_workers { "" } else { &told };
+                    many.is(0, output, says);
+                }
+            }
+        };
+        thread::scope(|scope| scope.spawn(in_refusing_system).join().unwrap());
     }
 }
