@@ -249,6 +249,18 @@ fn rows_over_which_workers_are_killed_from_outside_are_given_up() {
 }
 
 #[test]
+fn a_block_that_was_given_up_does_not_count_against_the_worker_that_comes_after() {
+    // A row a block: the first is held until it is overdue, three times. Meanwhile the second is given up and stays with
+    // the number of those who died over it, and the next one of that number holds the third.
+    let row = |row: &str| format!("{row:60}\n");
+    let input = row("13,105") + &row("13,9") + &row("13,105") + &row("1,2");
+    let finished = faulty_run(&["-j2", "--block-size=64"], &input);
+    let found = (finished.status.code(), &*finished.stdout, finished.stderr.lines().last().unwrap());
+    let error = "faulty: stdin:1: workers keep dying on this row; all results before it are written";
+    assert_eq!(found, (Some(3), &b""[..], error), "{}", finished.stderr);
+}
+
+#[test]
 fn workers_of_self_contained_kernels_can_open_no_file() {
     let mut command = Command::new(faulty());
     run(command.args(["-j1"]), "1,2\n13,106\n3,4\n").is(0, "3\n119\n7\n", "");
