@@ -97,7 +97,7 @@ impl Output {
         let Ok(target) = self.target().map_or_else(|| self.file.metadata(), fs::metadata) else { return Ok(()) };
         for input in inputs {
             let found = match input {
-                Input::Path(path) => fs::metadata(path),
+                Input::Path(path) | Input::Range(path, _) => fs::metadata(path),
                 Input::Stdin => io::stdin().as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).metadata()),
             };
             if (target.is_file() || target.file_type().is_fifo()) && is_same(found, &target) {

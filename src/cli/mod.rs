@@ -1,6 +1,7 @@
 //! The command line.
 
 mod options;
+mod ranges;
 mod run;
 mod values;
 

@@ -87,6 +87,18 @@ pub struct Options {
     #[arg(long, value_name = "ROWS", value_parser = values::chunk_size, default_value_t = executor::DEFAULT_CHUNK_SIZE)]
     pub(super) chunk_size: usize,
 
+    /// Print up to N ranges of FILE that together are all of it and hold whole rows: `offset,length,first_line`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["compare", "range"])]
+    pub(super) split: Option<u64>,
+
+    /// Compute one of the ranges of FILE that --split prints; a header is read from the front of FILE
+    #[arg(long, value_name = "OFFSET,LENGTH", value_parser = values::range, requires = "first_line", conflicts_with = "compare")]
+    pub(super) range: Option<(u64, u64)>,
+
+    /// With --range: the number of the line that it begins with
+    #[arg(long, value_name = "N", requires = "range")]
+    pub(super) first_line: Option<u64>,
+
     /// Print how the executors compare on these rows, or on some made for this, and not the results
     #[arg(long, conflicts_with_all = ["executor", "output", "append", "bad_rows", "max_bad", "rejects"])]
     pub(super) compare: bool,

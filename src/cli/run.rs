@@ -52,6 +52,7 @@ impl Options {
         end(match trial {
             Some(trial) => self.try_out(mapping, kernel, trial),
             None if self.compare => self.compare(mapping, kernel),
+            None if self.split.is_some() => self.print_ranges(mapping.format()),
             None => {
                 let executor = self.executor;
                 self.map(mapping, kernel, executor, None)
@@ -134,7 +135,7 @@ impl Options {
         executor: Executor,
         trial: Option<Trial>,
     ) -> Result<(), Error> {
-        let inputs = inputs(&self.files);
+        let inputs = self.input_of_range()?.map_or_else(|| inputs(&self.files), |input| vec![input]);
         let names: Vec<String> = inputs.iter().map(Input::name).collect();
         let output = self.output.as_deref().map_or_else(Output::stdout, output_to)?;
         output.is_none_of(&inputs)?;
@@ -182,7 +183,8 @@ impl Options {
     fn writer<'a>(&self, output: &'a Output, names: &[String], format: Format, bad_rows: BadRows) -> Writer<'a> {
         let writer = Writer::new(output, output.name().to_string(), names.to_vec(), bad_rows);
         let blank: &[u8] = if self.bad_rows == OnBadRow::Blank { b"\n" } else { b"" };
-        writer.headless((!self.has_header()).then_some(format)).blank(blank)
+        let has_first_row = self.range.is_none_or(|(offset, _)| offset == 0);
+        writer.headless((has_first_row && !self.has_header()).then_some(format)).blank(blank)
     }
 }
 
@@ -208,7 +210,7 @@ impl Source for Copied<'_> {
 }
 
 /// Where a FILE for output is, or stdout for `-`.
-fn output_to(path: &Path) -> Result<Output, Error> {
+pub(super) fn output_to(path: &Path) -> Result<Output, Error> {
     if path.as_os_str() == "-" { Output::stdout() } else { Output::file(path) }
 }
 

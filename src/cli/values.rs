@@ -42,6 +42,14 @@ fn bytes(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
+/// A part of a file: where it begins and how long it is.
+pub fn range(text: &str) -> Result<(u64, u64), String> {
+    let parsed = text.split_once(',').and_then(|(offset, length)| Some((offset.parse().ok()?, length.parse().ok()?)));
+    parsed
+        .filter(|&(_, length)| length > 0)
+        .ok_or("two numbers of bytes as --split prints them are expected".to_string())
+}
+
 /// A time.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());

@@ -3,6 +3,7 @@
 pub mod bad_rows;
 mod header;
 pub mod memory;
+pub mod ranges;
 pub mod reader;
 pub mod writer;
 

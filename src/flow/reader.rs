@@ -8,14 +8,17 @@ use crate::csv::columns::{self, Columns};
 use crate::csv::{Format, lines};
 use crate::error::{Error, printable};
 use crate::flow::header::{BadHeader, Header, Headers};
+use crate::flow::ranges::FileRange;
 use crate::flow::{Block, Ending, Shape, Source, TooLong};
 use crate::streams;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use std::fmt::Display;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 /// Where rows come from.
@@ -25,6 +28,8 @@ pub enum Input {
     Stdin,
     /// The file of this name, opened when its turn comes.
     Path(PathBuf),
+    /// A part of the file of this name.
+    Range(PathBuf, FileRange),
 }
 
 impl Input {
@@ -32,15 +37,19 @@ impl Input {
     pub fn name(&self) -> String {
         match self {
             Input::Stdin => "stdin".to_string(),
-            Input::Path(path) => printable(path.as_os_str()),
+            Input::Path(path) | Input::Range(path, _) => printable(path.as_os_str()),
         }
     }
 
-    fn open(self) -> io::Result<File> {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When it is not there, not permitted, or a folder.
+    pub fn open(self) -> io::Result<File> {
         let file = match self {
             Input::Stdin => File::from(streams::given(&io::stdin())?),
             // A FIFO that nobody writes to yet must not hold us up where we cannot be stopped: we wait in poll.
-            Input::Path(path) => {
+            Input::Path(path) | Input::Range(path, _) => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
                 rustix::io::retry_on_intr(|| rustix::fs::open(&path, flags, Mode::empty()))?.into()
             }
@@ -84,6 +93,10 @@ struct Open {
     at_end: bool,
     /// Where the carry was read from.
     offset: u64,
+    /// How much is left of the range that is read; none where that is all of it.
+    left: Option<u64>,
+    /// Line ends before what is read, as long as nobody was told of them.
+    lines_before: u64,
     /// A header is still to come.
     wants_header: bool,
     /// The columns that count, as they stand at the head of each block.
@@ -106,10 +119,12 @@ impl<'a> Reader<'a> {
     fn next_of(&mut self, open: &mut Open, buffer: &mut [u8]) -> Result<Option<Block>, Ending> {
         let (head, rows) = buffer.split_at_mut(self.shape.columns.as_ref().map_or(0, Columns::head_size));
         let mut block = Block { input: open.input, ..Block::default() };
+        let lines_before = std::mem::take(&mut open.lines_before);
         let end = match open.fill(rows, &mut self.carry, &self.shape, &self.watch)? {
             Filled::Nothing => return Ok(None),
             Filled::Rows(end) => end,
-            Filled::TooLong(row, ends) => {
+            Filled::TooLong(mut row, ends) => {
+                row.lines += lines_before;
                 self.pass_over(open, rows, row, ends, &mut block)?;
                 0
             }
@@ -122,7 +137,7 @@ impl<'a> Reader<'a> {
                     open.wants_header = false;
                     open.head = columns::head(&columns);
                     (start, block.header) = (length, print);
-                    block.lines_before = lines(&rows[..length]) as u64;
+                    block.lines_before += lines(&rows[..length]) as u64;
                 }
                 Err(BadHeader { at, what }) => {
                     return Err(Ending::BadHeader { input: open.input, lines: lines(&rows[..at]) as u64, what });
@@ -133,7 +148,25 @@ impl<'a> Reader<'a> {
         block.offset = open.offset + start as u64;
         block.rows = head.len() + start..head.len() + end;
         open.offset += end as u64;
+        block.lines_before += lines_before;
         Ok(Some(block))
+    }
+
+    /// Goes to a part of an input that was just opened, by way of the header if there is one before it.
+    fn enter(&mut self, open: &mut Open, range: FileRange, buffer: &mut [u8]) -> Result<(), Ending> {
+        open.check(range)?;
+        if open.wants_header && range.offset > 0 {
+            // Where what is read of the input's front ends, or the header in it.
+            let mut end = 0;
+            while open.wants_header && end < range.offset {
+                end = self.next_of(open, buffer)?.map_or(u64::MAX, |block| block.offset);
+            }
+            if open.wants_header || end > range.offset {
+                return Err(open.refused("the range does not begin behind the header"));
+            }
+            self.carry.clear();
+        }
+        open.go_to(range)
     }
 
     /// Passes over the line that fills the buffer and goes on; the block, which has no rows then, says what it was.
@@ -173,7 +206,12 @@ impl Source for Reader<'_> {
                 Some(open) => open,
                 None => {
                     let (input, source) = self.inputs.next().ok_or(Ending::Done)?;
-                    Open::new(input, source, &self.shape).map_err(Ending::Failed)?
+                    let range = if let Input::Range(_, range) = source { Some(range) } else { None };
+                    let mut open = Open::new(input, source, &self.shape).map_err(Ending::Failed)?;
+                    if let Some(range) = range {
+                        self.enter(&mut open, range, buffer)?;
+                    }
+                    open
                 }
             };
             if let Some(block) = self.next_of(&mut open, buffer)? {
@@ -187,7 +225,8 @@ impl Source for Reader<'_> {
 /// What a pipe is asked to hold: 16 times the default, and the most that an unprivileged process may ask for.
 const PIPE_SIZE: usize = 1 << 20;
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// What a file in UTF-8 may begin with; it is no part of its first row.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// How much is kept of a row that is too long.
 const KEPT: usize = 1024;
@@ -213,7 +252,59 @@ impl Open {
         let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
         let head = columns::head(&shape.columns.as_ref().map_or(vec![], |columns| columns.places()));
         let wants_header = shape.has_header;
-        Ok(Open { file, name, input, is_regular, at_start: true, at_end: false, offset: 0, wants_header, head })
+        Ok(Open {
+            file,
+            name,
+            input,
+            is_regular,
+            at_start: true,
+            at_end: false,
+            offset: 0,
+            left: None,
+            lines_before: 0,
+            wants_header,
+            head,
+        })
+    }
+
+    /// Whether it has such a part, which begins and ends where lines do.
+    fn check(&self, range: FileRange) -> Result<(), Ending> {
+        if !self.is_regular {
+            return Err(Ending::Failed(Error::usage(format!("{}: only a regular file has ranges", self.name))));
+        }
+        let failed = |error| self.failed(error);
+        let size = self.file.metadata().map_err(failed)?.len();
+        let end = range.offset.saturating_add(range.length);
+        if end > size {
+            return Err(self.refused(format!("the range goes on to byte {end}, and the file has {size}")));
+        }
+        let ends_line = |end: u64| {
+            let mut last = [0];
+            self.file.read_exact_at(&mut last, end - 1).map(|()| last == *b"\n").map_err(failed)
+        };
+        if range.offset > 0 && !ends_line(range.offset)? {
+            return Err(self.refused(format!("byte {} does not begin a line", range.offset)));
+        }
+        if end < size && !ends_line(end)? {
+            return Err(self.refused(format!("the range does not end where a line does, at byte {end}")));
+        }
+        // Each line before it has a byte, and there is one if there are bytes.
+        let (line, offset) = (range.first_line, range.offset);
+        if line == 0 || line - 1 > offset || (line == 1) != (offset == 0) {
+            return Err(self.refused(format!("byte {offset} cannot be in line {line}")));
+        }
+        Ok(())
+    }
+
+    fn go_to(&mut self, range: FileRange) -> Result<(), Ending> {
+        (&self.file).seek(SeekFrom::Start(range.offset)).map_err(|error| self.failed(error))?;
+        (self.at_start, self.at_end) = (range.offset == 0, false);
+        (self.offset, self.left, self.lines_before) = (range.offset, Some(range.length), range.first_line - 1);
+        Ok(())
+    }
+
+    fn refused(&self, what: impl Display) -> Ending {
+        Ending::Failed(Error::usage(format!("{}: {what}; take ranges from --split", self.name)))
     }
 
     /// Fills the front of `buffer` with whole rows, and leaves what comes after them in `carry`.
@@ -340,9 +431,14 @@ impl Open {
     }
 
     fn read(&mut self, into: &mut [u8], watch: &Watch) -> Result<usize, Ending> {
+        let most = self.left.map_or(into.len(), |left| left.min(into.len() as u64) as usize);
         loop {
-            match rustix::io::read(&self.file, &mut *into) {
-                Ok(count) => return Ok(count),
+            match rustix::io::read(&self.file, &mut into[..most]) {
+                Ok(0) if most > 0 && self.left.is_some() => return Err(self.refused("it ends before the range does")),
+                Ok(count) => {
+                    self.left = self.left.map(|left| left - count as u64);
+                    return Ok(count);
+                }
                 Err(Errno::INTR) => {}
                 // Somebody has made it non-blocking, and was quicker than we to take what was there.
                 Err(Errno::AGAIN) => self.wait(watch)?,
