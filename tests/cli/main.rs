@@ -9,6 +9,7 @@ mod inputs;
 mod output;
 mod pipes;
 mod policies;
+mod ranges;
 mod rows;
 mod usage;
 mod workers;
