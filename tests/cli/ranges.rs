@@ -2,7 +2,8 @@
 
 use crate::common::Finished;
 use crate::{EXECUTORS, Folder, ways};
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 
 /// A row with a line end within quotes, a blank line and a comment.
 const ROWS: &str = "#c\n12,18\n\n5,\"1\n0\"\r\n#\"\n7,14\nx,y\n9,6";
@@ -18,8 +19,13 @@ impl Folder {
 
 #[test]
 fn a_file_is_cut_at_the_first_ends_of_rows_at_or_behind_equal_shares() {
-    let folder =
-        Folder::with([("rows.csv", ROWS), ("none.csv", ""), ("blank.csv", "\n\n\n"), ("mark.csv", "\u{feff}")]);
+    let folder = Folder::with([
+        ("rows.csv", ROWS),
+        ("none.csv", ""),
+        ("blank.csv", "\n\n\n"),
+        ("mark.csv", "\u{feff}"),
+        ("return.csv", "\r\r\n1,2\n"),
+    ]);
     let split = |count, others: &[&str]| folder.run([&["--split", count], others].concat(), "");
     let options = ["--comment=#", "rows.csv"];
     split("1", &options).is(0, "0,34,1\n", "");
@@ -32,6 +38,7 @@ fn a_file_is_cut_at_the_first_ends_of_rows_at_or_behind_equal_shares() {
     }
     split("3", &["none.csv"]).is(0, "", "");
     split("3", &["blank.csv"]).is(0, "0,3,1\n", "");
+    split("9", &["return.csv"]).is(0, "0,3,1\n3,4,2\n", "");
     split("3", &["mark.csv"]).is(0, "0,3,1\n", "");
 }
 
@@ -45,6 +52,15 @@ fn quotes_and_comments_are_as_the_options_say() {
     split(&["--quote", "none", "rows.csv"]).is(0, "0,5,1\n5,3,2\n8,3,3\n11,5,4\n16,3,5\n19,4,6\n", "");
     // The row with a quote that is never closed goes on to the end of the file.
     split(&["open.csv"]).is(0, "0,4,1\n4,13,2\n", "");
+}
+
+#[test]
+fn a_row_of_any_length_is_passed_in_little_memory() {
+    let folder = Folder::with([("rows.csv", "1,2\n3,\"")]);
+    let file = File::options().write(true).open(folder.path("rows.csv")).unwrap();
+    file.write_all_at(b"\n\"\n5,6\n", 1 << 28).unwrap();
+    let run = folder.shell("ulimit -v 65536; exec \"$0\" --split 9 rows.csv");
+    run.is(0, "0,268435459,1\n268435459,4,4\n", "");
 }
 
 #[test]
@@ -112,6 +128,24 @@ fn the_header_is_read_from_the_front_of_the_file_and_printed_once() {
         }
         let message = "pmapgcd: rows.csv: the range does not begin behind the header; take ranges from --split\n";
         folder.range("4,15", "2", with(["-ka,b", "--no-sandbox"])).is(2, "", message);
+    }
+}
+
+#[test]
+fn nothing_before_a_range_is_read_but_the_header() {
+    let folder = Folder::with([("rows.csv", "a,b\n")]);
+    // To read that much would take minutes, and bring a row that is longer than a block.
+    const FAR: u64 = 1 << 40;
+    let file = File::options().write(true).open(folder.path("rows.csv")).unwrap();
+    file.write_all_at(b"\n12,18\n5,x\n", FAR).unwrap();
+    for executor in EXECUTORS {
+        let (range, line) = (format!("{},10", FAR + 1), "300000000001");
+        let options = [executor, "-ka,b", "--bad-rows=skip", "--rejects=bad.csv", "rows.csv"];
+        let message = format!("field 2 is not an integer: \"x\"{EXPECTED}");
+        let said = format!("pmapgcd: rows.csv:300000000002: {message}\npmapgcd: 1 bad row\n");
+        folder.range(&range, line, options).is(1, "6\n", &said);
+        let rejected = format!("\nrows.csv,300000000002,{},2,", FAR + 7);
+        assert!(folder.read("bad.csv").contains(&rejected), "{}", folder.read("bad.csv"));
     }
 }
 

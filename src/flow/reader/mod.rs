@@ -3,6 +3,8 @@
 //! It looks at headers, and for the end of the last row of a block; at nothing else. A block fills up as long as input is ready, and is
 //! handed on as soon as it is not: so a row that arrives alone is answered at once, and a full pipe gives full blocks.
 
+mod range;
+
 use crate::csv::blocks::RowEnds;
 use crate::csv::columns::{self, Columns};
 use crate::csv::{Format, lines};
@@ -15,10 +17,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::PathBuf;
 
 /// Where rows come from.
@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
                     open.wants_header = false;
                     open.head = columns::head(&columns);
                     (start, block.header) = (length, print);
-                    block.lines_before += lines(&rows[..length]) as u64;
+                    block.lines_before = lines(&rows[..length]) as u64;
                 }
                 Err(BadHeader { at, what }) => {
                     return Err(Ending::BadHeader { input: open.input, lines: lines(&rows[..at]) as u64, what });
@@ -150,23 +150,6 @@ impl<'a> Reader<'a> {
         open.offset += end as u64;
         block.lines_before += lines_before;
         Ok(Some(block))
-    }
-
-    /// Goes to a part of an input that was just opened, by way of the header if there is one before it.
-    fn enter(&mut self, open: &mut Open, range: FileRange, buffer: &mut [u8]) -> Result<(), Ending> {
-        open.check(range)?;
-        if open.wants_header && range.offset > 0 {
-            // Where what is read of the input's front ends, or the header in it.
-            let mut end = 0;
-            while open.wants_header && end < range.offset {
-                end = self.next_of(open, buffer)?.map_or(u64::MAX, |block| block.offset);
-            }
-            if open.wants_header || end > range.offset {
-                return Err(open.refused("the range does not begin behind the header"));
-            }
-            self.carry.clear();
-        }
-        open.go_to(range)
     }
 
     /// Passes over the line that fills the buffer and goes on; the block, which has no rows then, says what it was.
@@ -265,46 +248,6 @@ impl Open {
             wants_header,
             head,
         })
-    }
-
-    /// Whether it has such a part, which begins and ends where lines do.
-    fn check(&self, range: FileRange) -> Result<(), Ending> {
-        if !self.is_regular {
-            return Err(Ending::Failed(Error::usage(format!("{}: only a regular file has ranges", self.name))));
-        }
-        let failed = |error| self.failed(error);
-        let size = self.file.metadata().map_err(failed)?.len();
-        let end = range.offset.saturating_add(range.length);
-        if end > size {
-            return Err(self.refused(format!("the range goes on to byte {end}, and the file has {size}")));
-        }
-        let ends_line = |end: u64| {
-            let mut last = [0];
-            self.file.read_exact_at(&mut last, end - 1).map(|()| last == *b"\n").map_err(failed)
-        };
-        if range.offset > 0 && !ends_line(range.offset)? {
-            return Err(self.refused(format!("byte {} does not begin a line", range.offset)));
-        }
-        if end < size && !ends_line(end)? {
-            return Err(self.refused(format!("the range does not end where a line does, at byte {end}")));
-        }
-        // Each line before it has a byte, and there is one if there are bytes.
-        let (line, offset) = (range.first_line, range.offset);
-        if line == 0 || line - 1 > offset || (line == 1) != (offset == 0) {
-            return Err(self.refused(format!("byte {offset} cannot be in line {line}")));
-        }
-        Ok(())
-    }
-
-    fn go_to(&mut self, range: FileRange) -> Result<(), Ending> {
-        (&self.file).seek(SeekFrom::Start(range.offset)).map_err(|error| self.failed(error))?;
-        (self.at_start, self.at_end) = (range.offset == 0, false);
-        (self.offset, self.left, self.lines_before) = (range.offset, Some(range.length), range.first_line - 1);
-        Ok(())
-    }
-
-    fn refused(&self, what: impl Display) -> Ending {
-        Ending::Failed(Error::usage(format!("{}: {what}; take ranges from --split", self.name)))
     }
 
     /// Fills the front of `buffer` with whole rows, and leaves what comes after them in `carry`.
