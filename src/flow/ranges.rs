@@ -232,18 +232,21 @@ mod tests {
         #[test]
         fn cuts_are_the_first_ends_of_rows_at_or_behind_equal_shares(
             has_mark in proptest::bool::ANY,
+            is_open in proptest::bool::ANY,
+            missing in 0..300usize,
             text in proptest::collection::vec(proptest::sample::select(b"\"\"\",,,1\n\n\n\r# \t".as_slice()), 0..300),
             count in proptest::prop_oneof![1..6u64, 1..400u64],
             delimiter in proptest::sample::select(b",\t".as_slice()),
             quote in proptest::sample::select([Some(b'"'), None].as_slice()),
             comment in proptest::sample::select([Some(b'#'), None].as_slice()),
-            // In front, so that pieces end anywhere in the text.
+            // In front, so that pieces end in it or anywhere in the text.
             padding in proptest::sample::select([None, Some("1,2\n"), Some("\"\n"), Some("#"), Some(" "), Some("\n")].as_slice()),
         ) {
             let format = Format { delimiter, quote, comment };
             let mark = if has_mark { BYTE_ORDER_MARK } else { b"" };
-            let padding = padding.map_or(String::new(), |padding| padding.repeat((PIECE - 150) / padding.len()));
-            let text = [mark, padding.as_bytes(), &text].concat();
+            let padding = padding.map_or(String::new(), |padding| padding.repeat((PIECE + 150 - missing) / padding.len()));
+            let quote = if is_open { &b"\""[..] } else { b"" };
+            let text = [mark, quote, padding.as_bytes(), &text].concat();
             let found = ranges(&*text, text.len() as u64, count, format).unwrap();
             proptest::prop_assert_eq!(found, expected(&text, count, format));
         }
