@@ -11,7 +11,7 @@ fn claim(criterion: &mut Criterion) {
     let control = Control::new();
     let slots: Vec<Slot> = (0..8).map(Slot::new).collect();
     let ring = Ring::new(&control, &slots);
-    let outcome = Outcome { consumed: 1, lines: 1, results: 1, report: 0 };
+    let outcome = Outcome { consumed: 1, lines: 1, results: 1, ..Outcome::default() };
     let mut block = 0;
     let mut group = criterion.benchmark_group("ring");
     group.throughput(Throughput::Elements(1));

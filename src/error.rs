@@ -1,5 +1,6 @@
 //! What ends a run early, said to the person who meets it.
 
+use crate::console;
 use std::fmt;
 use std::io;
 
@@ -121,9 +122,12 @@ pub(crate) fn must_be_escaped(c: char) -> bool {
 
 /// Says a line on stderr. Where there is no stderr there is nobody to tell that.
 pub(crate) fn say(line: &dyn fmt::Display) {
-    use std::io::Write;
-    let text = format!("{}: {line}\n", program());
-    let _ = io::stderr().write_all(text.as_bytes());
+    console::say(console::NOTE, &program(), line);
+}
+
+/// Says what ends the run.
+pub(crate) fn say_last(error: &Error) {
+    console::say(console::ERROR, &program(), error);
 }
 
 /// What this program was started as.

@@ -12,6 +12,7 @@
 
 mod cli;
 mod compare;
+mod console;
 mod csv;
 mod error;
 mod event;
@@ -25,9 +26,10 @@ mod sandbox;
 mod segment;
 mod steps;
 mod streams;
+mod tally;
 mod vectors;
 
-pub use cli::{Options, filter};
+pub use cli::{Options, filter, parse};
 pub use csv::{Format, record::Record};
 pub use error::Error;
 pub use executor::Executor;

@@ -1,6 +1,6 @@
 //! The `pmapgcd` command.
 
-/// Print the greatest common divisor of the two integers in each row, in input order
+/// Print the greatest common divisor of the two integers in each row of FILEs or stdin, in input order
 #[cfg(not(loom))]
 #[derive(clap::Parser)]
 #[command(name = "pmapgcd", version, max_term_width = 100, after_help = AFTER_HELP)]
@@ -8,12 +8,20 @@ struct Arguments {
     #[command(flatten)]
     options: pmapgcd::Options,
 
-    /// How the divisor is found, of integers below 2^64
-    #[arg(long, value_name = "HOW", value_enum, default_value = "auto")]
+    /// Divisors below 2^64 by: auto, binary, euclid, trial
+    #[arg(
+        long,
+        help_heading = "Workers",
+        hide_possible_values = true,
+        hide_short_help = true,
+        value_name = "HOW",
+        value_enum,
+        default_value = "auto"
+    )]
     algorithm: pmapgcd::Algorithm,
 
     /// Most digits that an integer may have
-    #[arg(long, value_name = "N", default_value_t = pmapgcd::Gcd::MAX_DIGITS)]
+    #[arg(long, help_heading = "Rows", hide_short_help = true, value_name = "N", default_value_t = pmapgcd::Gcd::MAX_DIGITS)]
     max_digits: usize,
 }
 
@@ -21,15 +29,13 @@ struct Arguments {
 const AFTER_HELP: &str = "\
 Examples:
   cat pairs.csv | pmapgcd -j 4
-  pmapgcd -o gcds.txt january.csv february.csv
-  pmapgcd -k width,height --append screens.csv
+  pmapgcd -k width,height --append -o gcds.csv screens.csv
 
-Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers kept dying.";
+Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers kept dying";
 
 #[cfg(not(loom))]
 fn main() -> std::process::ExitCode {
-    // Usage errors exit with 2 in here, --help and --version with 0.
-    let arguments: Arguments = clap::Parser::parse();
+    let arguments: Arguments = pmapgcd::parse();
     arguments.options.run(&pmapgcd::Gcd::new(arguments.algorithm).max_digits(arguments.max_digits))
 }
 

@@ -6,6 +6,7 @@ use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, MAX_BLOCK_SIZE, bell, w
 use crate::flow::memory;
 use crate::kernel::Kernel;
 use crate::segment::Sizes;
+use crate::tally::Tally;
 use bytemuck::Pod;
 
 /// A kernel over rows that are in memory already, with the executors that filters have.
@@ -98,6 +99,7 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
             jobs: self.jobs,
             sizes: Sizes { head: 0, block: record * block_rows, room: record * block_rows },
             block_timeout: None,
+            tally: &Tally::default(),
             chunk_size: self.chunk_size,
         };
         self.executor.run(&self.mapping, job)?;

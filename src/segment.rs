@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 const MAGIC: u64 = u64::from_be_bytes(*b"pmapgcd\0");
 /// Changes whenever `Header`, `Control`, `Slot` or the place of a region does.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 const PAGE: usize = 4096;
 
 /// The sizes of a slot's regions, in bytes.
@@ -400,14 +400,14 @@ mod tests {
         let (head, input, results) = worker.work(&mut claim);
         assert_eq!((head, input, results.len()), (&b"the head"[..], &b"12,18"[..], 100));
         results[..3].copy_from_slice(b"6\n!");
-        worker.ring().finish(claim, Outcome { consumed: 5, lines: 1, results: 2, report: 1 });
+        worker.ring().finish(claim, Outcome { consumed: 5, lines: 1, results: 2, report: 1, ..Outcome::default() });
         let taken = parent.ring().try_take(0, &(8..13), true).unwrap().unwrap();
         assert_eq!(parent.results(&taken), Ok(Done { input: b"12,18", results: b"6\n", report: b"!" }));
     }
 
     #[test]
     fn measures_that_no_honest_worker_writes_are_refused() {
-        let honest = Outcome { consumed: 5, lines: 1, results: 99, report: 1 };
+        let honest = Outcome { consumed: 5, lines: 1, results: 99, report: 1, rows: 1, ..Outcome::default() };
         let after = |outcome| {
             let segment = Segment::shared(2, SIZES).unwrap();
             let ring = segment.ring();
@@ -419,6 +419,7 @@ mod tests {
         assert_eq!(after(honest), Ok((5, 99, 1)));
         assert_eq!(after(Outcome { consumed: 6, ..honest }), Err(Spoilt));
         assert_eq!(after(Outcome { lines: 6, ..honest }), Err(Spoilt));
+        assert_eq!(after(Outcome { rows: 6, ..honest }), Err(Spoilt));
         assert_eq!(after(Outcome { results: 100, ..honest }), Err(Spoilt));
         assert_eq!(after(Outcome { results: u32::MAX as usize, report: u32::MAX as usize, ..honest }), Err(Spoilt));
         assert_eq!(after(Outcome::default()), Err(Spoilt));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down: a file may use what is below it, or on its own floor within its own folder.
-const FLOORS: [&[&str]; 8] = [
+const FLOORS: [&[&str]; 9] = [
     &["main", "cli"],
     &["compare", "pool"],
     &["output"],
@@ -12,7 +12,8 @@ const FLOORS: [&[&str]; 8] = [
     &["flow", "segment", "event", "sandbox"],
     &["ring", "kernel"],
     &["csv"],
-    &["error", "steps", "streams", "vectors"],
+    &["error", "steps", "streams", "tally", "vectors"],
+    &["console"],
 ];
 
 fn floor(module: &str) -> usize {

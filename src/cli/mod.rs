@@ -1,13 +1,16 @@
 //! The command line.
 
+mod help;
 mod options;
+mod progress;
 mod ranges;
 mod run;
+mod stats;
 mod values;
 
 pub use options::Options;
 
-use crate::error::{Error, program, say};
+use crate::error::{Error, program, say_last};
 use crate::kernel::BatchKernel;
 use clap::{Args, FromArgMatches};
 use std::process::ExitCode;
@@ -21,7 +24,7 @@ fn end(result: Result<(), Error>) -> ExitCode {
         // Rust ignores SIGPIPE; a filter whose reader is gone dies of it, in silence.
         let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
     } else {
-        say(&error);
+        say_last(&error);
     }
     ExitCode::from(error.exit_status())
 }
@@ -50,9 +53,31 @@ fn end(result: Result<(), Error>) -> ExitCode {
 pub fn filter<K: BatchKernel>(about: &'static str, kernel: &K) -> ExitCode {
     let command = Options::augment_args(clap::Command::new(program()));
     let command = command.about(about).long_about(None).after_help(EXIT_STATUS).max_term_width(100);
-    // Usage errors exit with 2 in here, --help with 0.
-    match Options::from_arg_matches(&command.get_matches()) {
+    match Options::from_arg_matches(&help::matches(command)) {
         Ok(options) => options.run(kernel),
         Err(error) => error.exit(),
     }
+}
+
+/// The command line of a program that has [`Options`] and others: like clap's `Parser::parse`, which exits with 2 after
+/// an error and with 0 after help, with the help, the manual page and the completions that these options promise.
+///
+/// ```no_run
+/// #[derive(clap::Parser)]
+/// struct Arguments {
+///     #[command(flatten)]
+///     options: pmapgcd::Options,
+///     /// Most steps
+///     #[arg(long, default_value_t = 1000)]
+///     steps: u32,
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     let arguments: Arguments = pmapgcd::parse();
+///     let kernel = pmapgcd::Function(move |&(a, b): &(u32, u32)| (a ^ b) % arguments.steps);
+///     arguments.options.run(&kernel)
+/// }
+/// ```
+pub fn parse<P: clap::Parser>() -> P {
+    P::from_arg_matches(&help::matches(P::command())).unwrap_or_else(|error| error.exit())
 }

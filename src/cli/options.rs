@@ -10,110 +10,196 @@ use crate::flow::Shape;
 use crate::kernel::BatchKernel;
 use crate::sandbox::Confinement;
 use crate::segment::Sizes;
+use clap::ValueHint;
+use clap_complete::Shell;
 use std::path::PathBuf;
 use std::time::Duration;
 
+// The headings of the help.
+const ROWS: &str = "Rows";
+const OUTPUT: &str = "Output";
+const WORK: &str = "Workers";
+/// Where help and version are, too.
+pub const MORE: &str = "More";
+
 /// By how much the result region is larger than what it is for, so that a report of a bad row fits into it.
 const REPORT_ROOM: usize = 1024;
+
+/// Whether something is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum When {
+    /// On a terminal
+    Auto,
+    /// Wherever it goes
+    Always,
+    /// Nowhere
+    Never,
+}
+
+/// How statistics are printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum StatsForm {
+    /// For people
+    Text,
+    /// One line for programs
+    Json,
+}
 
 /// The command line that every filter has.
 #[derive(clap::Args, Debug)]
 pub struct Options {
     /// Files of rows, read in this order; stdin where there is none, or for `-`
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) files: Vec<PathBuf>,
 
     /// The first row of each FILE is names
-    #[arg(long)]
+    #[arg(long, help_heading = ROWS)]
     pub(super) header: bool,
 
-    /// The columns to read: names, which are in the first row then, or numbers from 1
-    #[arg(short = 'k', long, value_name = "A,B", value_parser = Columns::parse, allow_hyphen_values = true)]
+    /// The columns to read: names (of a header), or numbers from 1
+    ///
+    /// Names are those in the first row, as with --header. Without this option a row has as many fields as the kernel takes.
+    #[arg(short = 'k', long, help_heading = ROWS, value_name = "A,B", value_parser = Columns::parse, allow_hyphen_values = true)]
     pub(super) columns: Option<Columns>,
 
-    /// What stands between fields: a character, or `tab`
-    #[arg(short, long, value_name = "CHAR", value_parser = values::delimiter, default_value = ",", allow_hyphen_values = true)]
+    /// What stands between fields: a character, or tab
+    ///
+    /// `\t` is a tab too. Letters, digits, signs and the point are for values.
+    #[arg(short, long, help_heading = ROWS, value_name = "CHAR", value_parser = values::delimiter, default_value = ",", allow_hyphen_values = true)]
     pub(super) delimiter: u8,
 
-    /// What stands around fields that hold delimiters or line ends: a character, or `none`
-    #[arg(long, value_name = "CHAR", value_parser = values::quote, default_value = "\"", allow_hyphen_values = true)]
+    /// What stands around fields that need it: a character, or none
+    #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::quote, default_value = "\"", allow_hyphen_values = true, hide_short_help = true)]
     pub(super) quote: Quote,
 
     /// Lines that begin with this are no rows
-    #[arg(long, value_name = "CHAR", value_parser = values::comment)]
+    #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::comment, hide_short_help = true)]
     pub(super) comment: Option<u8>,
 
-    /// Print each row as it is, with its result as one more field; NAME is for the header
-    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    pub(super) append: Option<String>,
-
-    /// What becomes of bad rows; those that do not end the run are named on stderr
-    #[arg(long, value_name = "HOW", value_enum, default_value = "stop")]
+    /// A bad row ends the run, or: skip it, leave it blank
+    ///
+    /// Results before a bad row that ends the run are written, and none after it. The others are named on stderr, the first ten
+    /// one by one.
+    #[arg(long, help_heading = ROWS, value_name = "HOW", value_enum, hide_possible_values = true, default_value = "stop")]
     pub(super) bad_rows: OnBadRow,
 
     /// End the run when there are more bad rows than this
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = ROWS, value_name = "N", hide_short_help = true)]
     pub(super) max_bad: Option<u64>,
 
     /// Write bad rows to FILE, as CSV with their places and what is wrong
-    #[arg(long, value_name = "FILE")]
+    ///
+    /// The columns are file, line, offset (in bytes), field, reason and row.
+    #[arg(long, help_heading = ROWS, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) rejects: Option<PathBuf>,
 
-    /// Number of workers [default: the processors this process may use]
-    #[arg(short, long, value_name = "N", value_parser = values::jobs)]
+    /// Write to FILE, which appears when it is complete, and not to stdout
+    #[arg(short, long, help_heading = OUTPUT, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) output: Option<PathBuf>,
+
+    /// Print rows as they are, with the result as one more field, called NAME
+    ///
+    /// The header is printed with NAME, or else with the name that the kernel has for its results.
+    #[arg(long, help_heading = OUTPUT, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(super) append: Option<String>,
+
+    /// Show on stderr how far the run is: auto, on a terminal; always; never
+    ///
+    /// Without WHEN it is auto. Where results go to a terminal, auto shows nothing. Where stderr is no terminal, always prints a
+    /// line every five seconds.
+    #[arg(long, help_heading = OUTPUT, value_name = "WHEN", value_enum, hide_possible_values = true, num_args = 0..=1, require_equals = true, default_value = "never", hide_default_value = true, default_missing_value = "auto")]
+    pub(super) progress: When,
+
+    /// Say on stderr at the end what the run came to, as text or json
+    ///
+    /// Rows, bytes and time; what reader, writer and each worker did, and how long they waited for others; workers that were
+    /// replaced; memory. The reader works while it waits for input, and the writer while it waits for who reads its output.
+    #[arg(long, help_heading = OUTPUT, value_name = "FORM", value_enum, hide_possible_values = true, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub(super) stats: Option<StatsForm>,
+
+    /// Have colours in messages and help: auto, always, never
+    ///
+    /// With auto a terminal has them, unless NO_COLOR is set.
+    #[arg(long, help_heading = OUTPUT, value_name = "WHEN", value_enum, hide_possible_values = true, default_value = "auto", hide_short_help = true)]
+    pub(super) color: When,
+
+    /// Number of workers [default: the processors there are for it]
+    #[arg(short, long, help_heading = WORK, value_name = "N", value_parser = values::jobs)]
     pub(super) jobs: Option<usize>,
 
-    /// How the kernel is run
-    #[arg(long, value_name = "HOW", value_enum, default_value = "shared")]
+    /// Run by: serial, threads, pickle, shared
+    ///
+    /// All give the same output, and the same errors but for dead workers.
+    #[arg(long, help_heading = WORK, value_name = "HOW", value_enum, hide_possible_values = true, default_value = "shared", hide_short_help = true)]
     pub(super) executor: Executor,
 
-    /// Most bytes in a block, the share of input that a worker takes at a time; K, M and G are understood
-    #[arg(long, value_name = "BYTES", value_parser = values::block_size, default_value = executor::DEFAULT_BLOCK_SIZE)]
+    /// Most input that a worker takes at a time
+    ///
+    /// K, M and G stand for 2^10, 2^20 and 2^30 bytes. A row has to fit into a block.
+    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::block_size, default_value = executor::DEFAULT_BLOCK_SIZE, hide_short_help = true)]
     pub(super) block_size: usize,
 
-    /// Let workers ask the system for anything, and not for memory and time alone
-    #[arg(long)]
-    pub(super) no_sandbox: bool,
-
-    /// Most address space of a worker process; K, M and G are understood
-    #[arg(long, value_name = "BYTES", value_parser = values::memory, default_value = "8G")]
-    pub(super) worker_memory: u64,
-
-    /// Kill a worker that holds a block for longer than this, and compute the block again
-    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
-    pub(super) block_timeout: Option<Duration>,
-
-    /// Most rows in a task of the pickle executor; Python's own default is 1, which measures its messages and not pickling
-    #[arg(long, value_name = "ROWS", value_parser = values::chunk_size, default_value_t = executor::DEFAULT_CHUNK_SIZE)]
+    /// Most rows in a task of the pickle executor
+    ///
+    /// Python's own default is 1, which measures its messages and not pickling.
+    #[arg(long, help_heading = WORK, value_name = "ROWS", value_parser = values::chunk_size, default_value_t = executor::DEFAULT_CHUNK_SIZE, hide_short_help = true)]
     pub(super) chunk_size: usize,
 
-    /// Print up to N ranges of FILE that together are all of it and hold whole rows: `offset,length,first_line`
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["compare", "range"])]
+    /// Kill a worker that holds a block for longer
+    ///
+    /// Its block is computed again, row by row. A row that takes so long three times is a bad row.
+    #[arg(long, help_heading = WORK, value_name = "SECONDS", value_parser = values::seconds, hide_short_help = true)]
+    pub(super) block_timeout: Option<Duration>,
+
+    /// Most address space of a worker process
+    ///
+    /// K, M and G are understood.
+    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::memory, default_value = "8G", hide_short_help = true)]
+    pub(super) worker_memory: u64,
+
+    /// Let workers ask the system for more than memory and time
+    ///
+    /// A kernel of your own is confined only if it says that it is self-contained.
+    #[arg(long, help_heading = WORK, hide_short_help = true)]
+    pub(super) no_sandbox: bool,
+
+    /// Print N ranges of whole rows of FILE: offset,length,first_line
+    ///
+    /// They are about equal in bytes, and fewer than N where there are fewer rows.
+    #[arg(long, help_heading = MORE, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["compare", "range"], hide_short_help = true)]
     pub(super) split: Option<u64>,
 
-    /// Compute one of the ranges of FILE that --split prints; a header is read from the front of FILE
-    #[arg(long, value_name = "OFFSET,LENGTH", value_parser = values::range, requires = "first_line", conflicts_with = "compare")]
+    /// Compute one of these ranges of FILE
+    ///
+    /// A header is read from the front of FILE.
+    #[arg(long, help_heading = MORE, value_name = "OFFSET,LENGTH", value_parser = values::range, requires = "first_line", conflicts_with = "compare", hide_short_help = true)]
     pub(super) range: Option<(u64, u64)>,
 
-    /// With --range: the number of the line that it begins with
-    #[arg(long, value_name = "N", requires = "range")]
+    /// With --range: the number of its first line
+    #[arg(long, help_heading = MORE, value_name = "N", requires = "range", hide_short_help = true)]
     pub(super) first_line: Option<u64>,
 
-    /// Print how the executors compare on these rows, or on some made for this, and not the results
-    #[arg(long, conflicts_with_all = ["executor", "output", "append", "bad_rows", "max_bad", "rejects"])]
+    /// Compare the executors on these rows, or on some of its own
+    ///
+    /// No results are printed.
+    #[arg(long, help_heading = MORE, conflicts_with_all = ["executor", "output", "append", "bad_rows", "max_bad", "rejects"])]
     pub(super) compare: bool,
 
     /// With --compare: print it as JSON
-    #[arg(long, requires = "compare")]
+    #[arg(long, help_heading = MORE, requires = "compare", hide_short_help = true)]
     pub(super) json: bool,
 
     /// With --compare: draw time against work a row as SVG
-    #[arg(long, requires = "compare", value_name = "FILE")]
+    #[arg(long, help_heading = MORE, requires = "compare", value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub(super) plot: Option<PathBuf>,
 
-    /// Write to FILE, which appears when it is complete, and not to stdout
-    #[arg(short, long, value_name = "FILE")]
-    pub(super) output: Option<PathBuf>,
+    /// Print completions for bash, elvish, fish, powershell or zsh
+    #[arg(long, help_heading = MORE, value_name = "SHELL", value_enum, hide_possible_values = true, exclusive = true, hide_short_help = true)]
+    pub(super) completions: Option<Shell>,
+
+    /// Print the manual page, for man -l
+    #[arg(long, help_heading = MORE, exclusive = true, hide_short_help = true)]
+    pub(super) man: bool,
 }
 
 impl Options {

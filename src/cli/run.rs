@@ -1,7 +1,7 @@
 //! What the options ask for is done.
 
-use super::end;
 use super::options::Options;
+use super::{end, progress, stats};
 use crate::compare::trial::Trial;
 use crate::compare::{Workload, compare};
 use crate::csv::Format;
@@ -14,12 +14,15 @@ use crate::flow::writer::Writer;
 use crate::flow::{Block, Ending, Source};
 use crate::kernel::BatchKernel;
 use crate::output::Output;
+use crate::tally::Tally;
 use crate::vectors::Vectors;
 use rustix::fd::AsFd;
 use rustix::fs::FileType;
+use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 impl Options {
     /// Runs the filter that these ask for, or the part of it that this process was started for, and answers with the
@@ -49,15 +52,40 @@ impl Options {
         if executor::worker::is_worker() {
             return end(Err(executor::worker::not_for_you()));
         }
-        end(match trial {
-            Some(trial) => self.try_out(mapping, kernel, trial),
-            None if self.compare => self.compare(mapping, kernel),
-            None if self.split.is_some() => self.print_ranges(mapping.format()),
-            None => {
-                let executor = self.executor;
-                self.map(mapping, kernel, executor, None)
+        match trial {
+            Some(trial) => end(self.try_out(mapping, kernel, trial)),
+            None if self.compare => end(self.compare(mapping, kernel)),
+            None if self.split.is_some() => end(self.print_ranges(mapping.format())),
+            None => self.map_in_sight(mapping, kernel),
+        }
+    }
+
+    /// Maps, and says how that goes and what it came to, as far as that is asked for.
+    fn map_in_sight<K: BatchKernel>(self, mapping: &Text<K>, kernel: &impl BatchKernel) -> ExitCode {
+        let (executor, progress, stats) = (self.executor, self.progress, self.stats);
+        let (start, tally) = (Instant::now(), Tally::default());
+        let total = self.total();
+        let run = || self.map(mapping, kernel, executor, None, &tally);
+        let status = end(progress::while_running(progress, &tally, total, run));
+        if let Some(form) = stats {
+            stats::print(form, &tally, start.elapsed());
+        }
+        status
+    }
+
+    /// How many bytes of input there are, if all of it lies in regular files.
+    fn total(&self) -> Option<u64> {
+        if let Some((_, length)) = self.range {
+            return Some(length);
+        }
+        let size = |path: &PathBuf| {
+            if path.as_os_str() == "-" {
+                return size_of_stdin();
             }
-        })
+            let metadata = fs::metadata(path).ok()?;
+            metadata.is_file().then_some(metadata.len())
+        };
+        if self.files.is_empty() { size_of_stdin() } else { self.files.iter().map(size).sum() }
     }
 
     /// What a trial is told to do, with the rest of the settings from the command line.
@@ -70,7 +98,7 @@ impl Options {
         self.files.clear();
         self.output = trial.accounts().then(|| PathBuf::from("/dev/null"));
         (self.block_size, self.chunk_size) = trial.pieces().unwrap_or((self.block_size, self.chunk_size));
-        self.map(mapping, kernel, trial.executor(), Some(trial))
+        self.map(mapping, kernel, trial.executor(), Some(trial), &Tally::default())
     }
 
     fn compare<K: BatchKernel>(self, mapping: &Text<K>, kernel: &impl BatchKernel) -> Result<(), Error> {
@@ -91,6 +119,7 @@ impl Options {
         plot.iter().try_for_each(|plot| plot.is_none_of(&inputs))?;
         // Once through, so that a bad row is named by its file and line, and not after half of the measurement.
         let (stop, stdout) = (executor::bell()?, Output::stdout()?);
+        let tally = Tally::default();
         let nowhere = Output::file("/dev/null".as_ref())?;
         let watch = Watch { stop: stop.as_fd(), output: stdout.as_fd() };
         let sizes = self.sizes();
@@ -98,11 +127,12 @@ impl Options {
             Copied { reader: Reader::new(inputs, shape, watch), head: sizes.head, header: vec![], rows: vec![] };
         let job = Job {
             source: &mut copy,
-            sink: &mut self.writer(&nowhere, &names, mapping.format(), BadRows::new(None)),
+            sink: &mut self.writer(&nowhere, &names, mapping.format(), BadRows::new(None), &tally),
             stop: &stop,
             jobs: 1,
             sizes,
             block_timeout: None,
+            tally: &tally,
             chunk_size: self.chunk_size,
         };
         Executor::Serial.run(mapping, job)?;
@@ -134,6 +164,7 @@ impl Options {
         kernel: &impl BatchKernel,
         executor: Executor,
         trial: Option<Trial>,
+        tally: &Tally,
     ) -> Result<(), Error> {
         let inputs = self.input_of_range()?.map_or_else(|| inputs(&self.files), |input| vec![input]);
         let names: Vec<String> = inputs.iter().map(Input::name).collect();
@@ -152,7 +183,7 @@ impl Options {
         let stop = executor::bell()?;
         let watch = Watch { stop: stop.as_fd(), output: output.as_fd() };
         let reader = Reader::new(inputs, self.shape(mapping.format(), kernel), watch);
-        let mut writer = self.writer(&output, &names, mapping.format(), bad_rows);
+        let mut writer = self.writer(&output, &names, mapping.format(), bad_rows, tally);
         let job = Job {
             source: &mut reader.passing_over(self.bad_rows != OnBadRow::Stop),
             sink: &mut writer,
@@ -160,6 +191,7 @@ impl Options {
             jobs: self.jobs.unwrap_or_else(executor::processors),
             sizes: self.sizes(),
             block_timeout: self.block_timeout,
+            tally,
             chunk_size: self.chunk_size,
         };
         let ended = executor.run(mapping, job);
@@ -180,8 +212,15 @@ impl Options {
         if count > 0 { Err(Error::bad_rows(count)) } else { Ok(()) }
     }
 
-    fn writer<'a>(&self, output: &'a Output, names: &[String], format: Format, bad_rows: BadRows) -> Writer<'a> {
-        let writer = Writer::new(output, output.name().to_string(), names.to_vec(), bad_rows);
+    fn writer<'a>(
+        &self,
+        output: &'a Output,
+        names: &[String],
+        format: Format,
+        bad_rows: BadRows,
+        tally: &'a Tally,
+    ) -> Writer<'a> {
+        let writer = Writer::new(output, output.name().to_string(), names.to_vec(), bad_rows, tally);
         let blank: &[u8] = if self.bad_rows == OnBadRow::Blank { b"\n" } else { b"" };
         let has_first_row = self.range.is_none_or(|(offset, _)| offset == 0);
         writer.headless((has_first_row && !self.has_header()).then_some(format)).blank(blank)
@@ -212,6 +251,14 @@ impl Source for Copied<'_> {
 /// Where a FILE for output is, or stdout for `-`.
 pub(super) fn output_to(path: &Path) -> Result<Output, Error> {
     if path.as_os_str() == "-" { Output::stdout() } else { Output::file(path) }
+}
+
+/// What is left to read of stdin, if that is a regular file.
+fn size_of_stdin() -> Option<u64> {
+    let stat = rustix::fs::fstat(io::stdin()).ok()?;
+    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    let at = rustix::fs::tell(io::stdin()).ok()?;
+    is_file.then(|| (stat.st_size as u64).saturating_sub(at))
 }
 
 fn is_character_device(file: &impl AsFd) -> bool {

@@ -16,6 +16,7 @@ pub mod worker;
 use crate::error::Error;
 use crate::flow::{Sink, Source};
 use crate::segment::Sizes;
+use crate::tally::Tally;
 use block::MapBlocks;
 use rustix::fd::OwnedFd;
 use std::time::Duration;
@@ -81,6 +82,8 @@ pub struct Job<'a> {
     pub sizes: Sizes,
     /// How long a worker process may hold a block before it is killed.
     pub block_timeout: Option<Duration>,
+    /// What the run comes to.
+    pub tally: &'a Tally,
     /// How many rows a task of the `pickle` executor has at most; a task does not span blocks.
     pub chunk_size: usize,
 }

@@ -15,6 +15,7 @@ use crate::executor::{Execute, Executor, Job};
 use crate::flow::{Block, Ending, Part, Sink, Source};
 use crate::segment::Sizes;
 use crate::steps::{self, Nanos, STEPS, Step, lap};
+use crate::tally::{Stopwatch, Tally};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -22,6 +23,7 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair}
 use std::collections::HashMap;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError};
 use std::thread;
+use std::time::Duration;
 
 pub struct Pickle;
 
@@ -47,14 +49,14 @@ impl Execute for Pickle {
         }
         lap(Step::Import);
         let bell = bell()?;
-        let Job { source, sink, stop, sizes, chunk_size, .. } = job;
+        let Job { source, sink, stop, sizes, chunk_size, tally, .. } = job;
         let (told, order) = mpsc::sync_channel(job.jobs * TASKS_UNMERGED);
         let (free, idle) = mpsc::channel();
         for worker in (0..TASKS_PER_WORKER).flat_map(|_| 0..sockets.len()) {
             let _ = free.send(worker);
         }
         thread::scope(|scope| {
-            let feeder = Feeder { kernel, sockets: &sockets, bell: &bell, sizes, chunk_size };
+            let feeder = Feeder { kernel, sockets: &sockets, bell: &bell, sizes, chunk_size, tally };
             let feeding = move || feeder.feed(source, idle, told);
             let feeding = thread::Builder::new().name("feeder".into()).spawn_scoped(scope, feeding);
             feeding.map_err(|error| Error::io("cannot start a thread", error))?;
@@ -62,6 +64,7 @@ impl Execute for Pickle {
             let mut collector = Collector {
                 sockets: &sockets,
                 bell: &bell,
+                tally,
                 children: &mut children,
                 pickler: kernel.pickler(),
                 room: vec![0; sizes.room],
@@ -118,6 +121,7 @@ struct Feeder<'a> {
     bell: &'a OwnedFd,
     sizes: Sizes,
     chunk_size: usize,
+    tally: &'a Tally,
 }
 
 impl Feeder<'_> {
@@ -129,9 +133,12 @@ impl Feeder<'_> {
         let mut buffer = vec![0; self.sizes.head + self.sizes.block];
         let mut pickler = self.kernel.pickler();
         let mut number = 0;
+        let mut watch = Stopwatch::new(&self.tally.reader);
         let ending = loop {
+            watch.skip();
             match source.next_block(&mut buffer) {
                 Ok(block) => {
+                    watch.worked();
                     let (head, rows) = (&buffer[..self.sizes.head], &buffer[block.rows.clone()]);
                     if told.send(Next::Block(block)).is_err() {
                         break Ending::Stopped;
@@ -164,6 +171,7 @@ impl Feeder<'_> {
         told: &SyncSender<Next>,
     ) -> Option<Result<(), Error>> {
         let mut rest = rows;
+        let mut watch = Stopwatch::new(&self.tally.reader);
         while !rest.is_empty() {
             let mut task = vec![0; HEADER];
             let read = match pickler.pickle_rows(head, rest, self.chunk_size, &mut task) {
@@ -172,7 +180,9 @@ impl Feeder<'_> {
             };
             let (text, after) = rest.split_at(read.fault.as_ref().map_or(read.end, |fault| fault.end));
             rest = after;
+            watch.worked();
             let worker = idle.recv().ok()?;
+            watch.waited();
             if let Err(error) = seal(&mut task, *number) {
                 return Some(Err(error));
             }
@@ -184,6 +194,7 @@ impl Feeder<'_> {
             steps::count_copied(task.len());
             lap(Step::Send);
         }
+        watch.worked();
         Some(Ok(()))
     }
 }
@@ -191,6 +202,7 @@ impl Feeder<'_> {
 struct Collector<'a> {
     sockets: &'a [OwnedFd],
     bell: &'a OwnedFd,
+    tally: &'a Tally,
     children: &'a mut Children,
     pickler: Box<dyn MapPickles + 'a>,
     room: Vec<u8>,
@@ -209,6 +221,7 @@ impl Collector<'_> {
         let mut next = None;
         let mut number = 0;
         let (mut results, mut reports) = (vec![], vec![]);
+        let mut watch = Stopwatch::new(&self.tally.writer);
         loop {
             if next.is_none() {
                 next = match order.try_recv() {
@@ -231,9 +244,11 @@ impl Collector<'_> {
                         reports.clear();
                         let (room, results, reports) = (&mut self.room, &mut results, &mut reports);
                         self.pickler.unpickle_outputs(&reply, &mut task, room, results, reports)?;
-                        let (text, lines) = (&task.text, lines(&task.text));
-                        sink.write(Part { input: text, consumed: text.len(), lines, results, reports })?;
+                        let (text, rows, lines) = (&task.text, task.rows, lines(&task.text));
+                        self.tally.enter(worker, rows, Duration::ZERO, Duration::ZERO);
+                        sink.write(Part { input: text, consumed: text.len(), lines, rows, results, reports })?;
                         lap(Step::Merge);
+                        watch.worked();
                         continue;
                     }
                     // What the dead one had is lost, and all after that; what others have before that is not.
@@ -246,7 +261,9 @@ impl Collector<'_> {
                     }
                 }
             }
+            watch.worked();
             self.receive(&free)?;
+            watch.waited();
         }
     }
 
@@ -400,7 +417,8 @@ mod tests {
         let sockets = [ours];
         let bell = bell().unwrap();
         let sizes = Sizes { head: 0, block: 4096, room: 4096 };
-        let feeder = Feeder { kernel: &kernel, sockets: &sockets, bell: &bell, sizes, chunk_size: 2 };
+        let feeder =
+            Feeder { kernel: &kernel, sockets: &sockets, bell: &bell, sizes, chunk_size: 2, tally: &Tally::default() };
         feeder.feed(&mut source, idle, told);
         drop(sockets);
         assert_eq!(order.try_iter().filter(|next| matches!(next, Next::Task { .. })).count(), 3);

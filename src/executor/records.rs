@@ -68,13 +68,13 @@ impl<K: Kernel<Row: Pod, Output: Pod>> MapBlock for Hand<'_, K> {
         let fit = room.len() / size_of::<K::Output>();
         let rows = cast::<K::Row>(input);
         let rows = &rows[..rows.len().min(fit)];
-        let (mut results, mut consumed) = (0, 0);
+        let (mut results, mut consumed, mut done) = (0, 0, 0);
         for rows in rows.chunks(if care.is_needed() { 1 } else { BATCH }) {
             care.note(consumed);
             if care.must_avoid(consumed) {
                 let said = room.len().min(results + DEADLY.len());
                 room[results..said].copy_from_slice(&DEADLY.as_bytes()[..said - results]);
-                return Outcome { consumed, lines: 0, results, report: said - results };
+                return Outcome { consumed, results, report: said - results, rows: done, ..Outcome::default() };
             }
             lap(Step::Take);
             consumed += size_of_val(rows);
@@ -82,9 +82,10 @@ impl<K: Kernel<Row: Pod, Output: Pod>> MapBlock for Hand<'_, K> {
             let outputs = bytemuck::cast_slice(&self.outputs);
             room[results..results + outputs.len()].copy_from_slice(outputs);
             results += outputs.len();
+            done += rows.len();
             lap(Step::Merge);
         }
-        Outcome { consumed, lines: 0, results, report: 0 }
+        Outcome { consumed, results, rows: done, ..Outcome::default() }
     }
 }
 

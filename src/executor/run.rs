@@ -9,6 +9,7 @@ use crate::flow::{Block, Ending, Part, Sink, Source};
 use crate::ring::{Outcome, Spoilt};
 use crate::segment::{Done, Segment};
 use crate::steps::{self, Step};
+use crate::tally::{Stopwatch, Tally};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 use std::collections::{HashMap, VecDeque};
@@ -44,11 +45,12 @@ pub fn slots(job: &Job) -> usize {
 
 /// Takes the job's blocks through the ring in the segment, with this crew at work.
 pub fn run(segment: &Segment, crew: &dyn Crew, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
-    let Job { source, sink, stop, jobs, block_timeout, .. } = job;
+    let Job { source, sink, stop, jobs, block_timeout, tally, .. } = job;
     let run = Run {
         segment,
         jobs: jobs as u64,
         block_timeout,
+        tally,
         bell: bell()?,
         stop,
         published: AtomicU64::new(0),
@@ -131,6 +133,8 @@ pub struct Run<'a> {
     jobs: u64,
     /// How long a worker may hold a block.
     pub block_timeout: Option<Duration>,
+    /// What it comes to.
+    pub tally: &'a Tally,
     /// How many blocks there are so far.
     published: AtomicU64,
     /// How many of them are written.
@@ -191,6 +195,7 @@ impl Run<'_> {
     fn read(&self, source: &mut dyn Source) {
         let ring = self.segment.ring();
         let (filled, freed) = (FutexEvent(&ring.control().filled.0), FutexEvent(&ring.control().freed.0));
+        let mut watch = Stopwatch::new(&self.tally.reader);
         for block in 0.. {
             let mut filling = loop {
                 if self.is_over() {
@@ -202,6 +207,7 @@ impl Run<'_> {
                     Err(Spoilt) => return self.tell_end(Ending::Failed(Error::spoilt())),
                 }
             };
+            watch.waited();
             if let Err(error) = self.segment.allocate(&filling) {
                 return self.tell_end(Ending::Failed(Error::usage(error.to_string())));
             }
@@ -217,6 +223,7 @@ impl Run<'_> {
                         ring_bell(&self.bell);
                     }
                     steps::lap(Step::Take);
+                    watch.worked();
                 }
                 Err(ending) => {
                     steps::lap(Step::Take);
@@ -227,6 +234,7 @@ impl Run<'_> {
     }
 
     fn write(&self, sink: &mut dyn Sink) -> Result<(), Error> {
+        let mut watch = Stopwatch::new(&self.tally.writer);
         for block in 0.. {
             // Told before it is published, so before it can be done.
             let rows = loop {
@@ -234,7 +242,9 @@ impl Run<'_> {
                 match told {
                     Some(Next::Block(next)) => {
                         let rows = next.rows.clone();
+                        watch.waited();
                         sink.begin(next)?;
+                        watch.worked();
                         break rows;
                     }
                     Some(Next::End(ending)) => return sink.end(ending),
@@ -242,7 +252,7 @@ impl Run<'_> {
                     None => FutexEvent(&self.segment.ring().control().done.0).sleep(),
                 }
             };
-            if !self.write_block(block, rows, sink)? {
+            if !self.write_block(block, rows, sink, &mut watch)? {
                 return Ok(());
             }
             self.written.store(block + 1, Ordering::Release);
@@ -251,7 +261,13 @@ impl Run<'_> {
     }
 
     /// Writes the block, of which these are the rows, as its results come; answers whether they did before the end.
-    fn write_block(&self, block: u64, mut rest: Range<usize>, sink: &mut dyn Sink) -> Result<bool, Error> {
+    fn write_block(
+        &self,
+        block: u64,
+        mut rest: Range<usize>,
+        sink: &mut dyn Sink,
+        watch: &mut Stopwatch,
+    ) -> Result<bool, Error> {
         let ring = self.segment.ring();
         loop {
             // The writer sleeps here and while it waits to be told, so that one wake-up for each event is enough.
@@ -268,9 +284,13 @@ impl Run<'_> {
                 continue;
             };
             let Done { input, results, report } = self.segment.results(&taken).map_err(|Spoilt| Error::spoilt())?;
-            let Outcome { consumed, lines, .. } = taken.outcome();
-            sink.write(Part { input, consumed, lines, results, reports: report })?;
+            let Outcome { consumed, lines, rows, working, waiting, .. } = taken.outcome();
+            let micros = |micros| Duration::from_micros(u64::from(micros));
+            self.tally.enter(taken.worker() as usize % self.jobs as usize, rows, micros(working), micros(waiting));
+            watch.waited();
+            sink.write(Part { input, consumed, lines, rows, results, reports: report })?;
             steps::lap(Step::Merge);
+            watch.worked();
             if taken.is_whole() {
                 ring.free(taken);
                 FutexEvent(&ring.control().freed.0).signal();
@@ -369,6 +389,7 @@ mod tests {
                         jobs: 2,
                         sizes: Sizes { head: 0, block: 64, room: 512 },
                         block_timeout: None,
+                        tally: &Tally::default(),
                         chunk_size: 1,
                     };
                     Executor::Threads.run(&Text::new(&Function(map), Settings::default()), job)

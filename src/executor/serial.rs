@@ -3,8 +3,10 @@
 use crate::error::Error;
 use crate::executor::{Execute, Job, MapBlocks};
 use crate::flow::Part;
-use crate::ring::Care;
+use crate::ring::{Care, Outcome};
 use crate::steps::{Step, lap};
+use crate::tally::Stopwatch;
+use std::time::{Duration, Instant};
 
 pub struct Serial;
 
@@ -13,7 +15,9 @@ impl Execute for Serial {
         let mut mapper = kernel.mapper();
         let mut buffer = vec![0; job.sizes.head + job.sizes.block];
         let mut room = vec![0; job.sizes.room];
+        let mut reading = Stopwatch::new(&job.tally.reader);
         loop {
+            reading.skip();
             let rows = match job.source.next_block(&mut buffer) {
                 Ok(block) => {
                     let rows = block.rows.clone();
@@ -22,14 +26,19 @@ impl Execute for Serial {
                 }
                 Err(ending) => return job.sink.end(ending),
             };
+            reading.worked();
             lap(Step::Take);
             let head = &buffer[..job.sizes.head];
             let mut input = &buffer[rows];
             while !input.is_empty() {
+                let start = Instant::now();
                 let outcome = mapper.map_block(head, input, &mut room, Care::default());
                 let (results, reports) = room[..outcome.results + outcome.report].split_at(outcome.results);
-                let (consumed, lines) = (outcome.consumed, outcome.lines);
-                job.sink.write(Part { input, consumed, lines, results, reports })?;
+                let Outcome { consumed, lines, rows, .. } = outcome;
+                job.tally.enter(0, rows, start.elapsed(), Duration::ZERO);
+                let mut writing = Stopwatch::new(&job.tally.writer);
+                job.sink.write(Part { input, consumed, lines, rows, results, reports })?;
+                writing.worked();
                 lap(Step::Merge);
                 input = &input[consumed..];
             }

@@ -43,6 +43,7 @@ impl Crew for Shared {
                     true => started += 1,
                     false => limit = started,
                 }
+                run.tally.workers.set(children.count() as u64);
             }
             steps::lap(Step::Import);
             let pause = run.block_timeout.map_or(ROUND, |most| ROUND.min(most / LOOKS));
@@ -58,7 +59,10 @@ impl Crew for Shared {
             for death in deaths {
                 claims.forget(death.worker);
                 bury(run, &mut children, &mut ledger, &death)?;
-                start(run, &mut children, death.worker, kernel.number())?;
+                if start(run, &mut children, death.worker, kernel.number())? {
+                    run.tally.restarts.add(1);
+                }
+                run.tally.workers.set(children.count() as u64);
             }
             let _ = rustix::io::read(&run.bell, &mut [0; 8]);
         }

@@ -331,6 +331,7 @@ impl<K: BatchKernel> MapBlock for Hand<'_, K> {
             let written = self.write(input, 0, &mut room[outcome.results..free]);
             lap(Step::Merge);
             outcome.results += written.bytes;
+            outcome.rows += written.outputs;
             let fault = if written.outputs == read.rows {
                 outcome.consumed = read.end;
                 read.fault

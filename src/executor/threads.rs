@@ -35,7 +35,10 @@ impl Crew for Threads {
                     };
                     let name = format!("worker {number}");
                     match thread::Builder::new().name(name).spawn_scoped(scope, work) {
-                        Ok(worker) => workers.push(worker),
+                        Ok(worker) => {
+                            workers.push(worker);
+                            run.tally.workers.set(workers.len() as u64);
+                        }
                         Err(error) => {
                             ring.close();
                             FutexEvent(&ring.control().filled.0).signal();

@@ -4,13 +4,16 @@ use crate::error::{Error, say};
 use crate::event::FutexEvent;
 use crate::executor::block::{MapBlock, MapBlocks};
 use crate::executor::{Executor, pickle};
+use crate::ring::Outcome;
 use crate::sandbox::{self, Confinement};
 use crate::segment::Segment;
 use crate::steps::{self, Step};
+use crate::tally;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use std::fmt;
 use std::process::ExitCode;
+use std::time::Instant;
 
 /// The environment variable that tells a process that it is a worker, and which.
 pub(super) const MARK: &str = "PMAPGCD_WORKER";
@@ -130,6 +133,7 @@ pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock) {
     let filled = FutexEvent(&ring.control().filled.0);
     let done = FutexEvent(&ring.control().done.0);
     // A process ends with its parent, and goes home on nobody else's word.
+    let mut last = Instant::now();
     while segment.is_shared() || !ring.is_closed() {
         let Some(mut claim) = ring.try_claim(worker) else {
             filled.sleep();
@@ -139,14 +143,21 @@ pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock) {
         if ring.has_filled() {
             filled.signal();
         }
+        let waiting = micros(&mut last);
         let care = ring.care(&claim);
         let (head, input, room) = segment.work(&mut claim);
         let outcome = mapper.map_block(head, input, room, care);
         hand_in_steps(segment);
+        let outcome = Outcome { working: micros(&mut last), waiting, ..outcome };
         ring.finish(claim, outcome);
         done.signal();
     }
     filled.signal();
+}
+
+/// The microseconds since `last`, which is now from now on.
+fn micros(last: &mut Instant) -> u32 {
+    tally::lap(last).as_micros().try_into().unwrap_or(u32::MAX)
 }
 
 /// Before the block is done, since the run may be over then, and this process with it.

@@ -87,6 +87,8 @@ pub struct Part<'a> {
     pub consumed: usize,
     /// Line ends among these.
     pub lines: usize,
+    /// Rows among these that have results.
+    pub rows: usize,
     /// Their results.
     pub results: &'a [u8],
     /// What is said of bad rows: [`Report`](crate::csv::report::Report)s.

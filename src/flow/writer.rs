@@ -6,6 +6,7 @@ use crate::csv::{Format, lines, trimmed};
 use crate::error::Error;
 use crate::flow::bad_rows::{BadRow, BadRows};
 use crate::flow::{Block, Ending, Part, Sink, TooLong};
+use crate::tally::Tally;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 
@@ -15,6 +16,7 @@ pub struct Writer<'a> {
     output_name: String,
     inputs: Vec<String>,
     bad_rows: BadRows,
+    tally: &'a Tally,
     /// Where inputs have no header: how they are written, to tell a first row that is one all the same.
     headless: Option<Format>,
     /// What a bad row leaves in the output.
@@ -23,22 +25,31 @@ pub struct Writer<'a> {
     input: usize,
     lines: u64,
     offset: u64,
+    counted_to: Option<u64>,
     has_rows: bool,
 }
 
 impl<'a> Writer<'a> {
     /// A writer to `output`, which messages call `output_name`, of what comes from `inputs`.
-    pub fn new(output: &'a impl AsFd, output_name: String, inputs: Vec<String>, bad_rows: BadRows) -> Self {
+    pub fn new(
+        output: &'a impl AsFd,
+        output_name: String,
+        inputs: Vec<String>,
+        bad_rows: BadRows,
+        tally: &'a Tally,
+    ) -> Self {
         Writer {
             output: output.as_fd(),
             output_name,
             inputs,
             bad_rows,
+            tally,
             headless: None,
             blank: b"",
             input: 0,
             lines: 0,
             offset: 0,
+            counted_to: None,
             has_rows: false,
         }
     }
@@ -67,7 +78,11 @@ impl Sink for Writer<'_> {
             self.write_all(self.blank)?;
         }
         self.lines += block.lines_before;
+        // What the reader has passed over; but not what comes before a range of a file.
+        let start = self.counted_to.unwrap_or(block.offset);
+        self.tally.bytes.add(block.offset.saturating_sub(start));
         self.offset = block.offset;
+        self.counted_to = Some(block.offset);
         self.write_all(&block.header)
     }
 
@@ -92,15 +107,20 @@ impl Sink for Writer<'_> {
                 is_deadly: report.is_deadly,
                 row,
             });
+            self.tally.bad_rows.add(1);
             if let Err(error) = entered {
+                self.tally.rows.add(part.rows as u64);
                 self.write_all(&part.results[..report.results])?;
                 return Err(error);
             }
             self.has_rows = true;
         }
         self.has_rows |= !part.results.is_empty();
+        self.tally.rows.add(part.rows as u64);
+        self.tally.bytes.add(part.consumed as u64);
         self.lines += part.lines as u64;
         self.offset += part.consumed as u64;
+        self.counted_to = Some(self.offset);
         self.write_all(part.results)
     }
 
@@ -128,12 +148,13 @@ impl Sink for Writer<'_> {
 impl Writer<'_> {
     fn enter(&mut self, input: usize) {
         if input != self.input {
-            (self.input, self.lines, self.has_rows) = (input, 0, false);
+            (self.input, self.lines, self.counted_to, self.has_rows) = (input, 0, None, false);
         }
     }
 
     fn too_long(&mut self, row: TooLong) -> Result<(), Error> {
         self.has_rows = true;
+        self.tally.bad_rows.add(1);
         self.bad_rows.enter(BadRow {
             file: &self.inputs[self.input],
             line: self.lines + row.lines + 1,

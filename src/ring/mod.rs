@@ -83,6 +83,10 @@ pub struct Slot {
     lines: AtomicU32,
     results: AtomicU32,
     report: AtomicU32,
+    rows: AtomicU32,
+    worker: AtomicU32,
+    working: AtomicU32,
+    waiting: AtomicU32,
 }
 
 impl Slot {
@@ -99,6 +103,10 @@ impl Slot {
             lines: AtomicU32::new(0),
             results: AtomicU32::new(0),
             report: AtomicU32::new(0),
+            rows: AtomicU32::new(0),
+            worker: AtomicU32::new(0),
+            working: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
         }
     }
 
@@ -122,6 +130,12 @@ pub struct Outcome {
     pub results: usize,
     /// Bytes of what there is to report about the rows, which follow the results.
     pub report: usize,
+    /// Rows that have results.
+    pub rows: usize,
+    /// Microseconds that the claimant worked on this, at most 2^32.
+    pub working: u32,
+    /// Microseconds that it had waited for it.
+    pub waiting: u32,
 }
 
 /// How a claimant goes about a block: as it likes, or with care where workers have died.
@@ -176,6 +190,7 @@ pub struct Claim {
 pub struct Taken {
     slot: usize,
     block: u64,
+    worker: u32,
     input: Range<usize>,
     outcome: Outcome,
 }
@@ -218,6 +233,10 @@ impl Taken {
     /// What is left of it after this part.
     pub fn rest(&self) -> Range<usize> {
         self.input.start + self.outcome.consumed..self.input.end
+    }
+    /// Which worker it says that it is from.
+    pub fn worker(&self) -> u32 {
+        self.worker
     }
     /// What the claimant said it did.
     pub fn outcome(&self) -> Outcome {
@@ -346,6 +365,10 @@ impl<'a> Ring<'a> {
         slot.lines.store(outcome.lines as u32, Ordering::Relaxed);
         slot.results.store(outcome.results as u32, Ordering::Relaxed);
         slot.report.store(outcome.report as u32, Ordering::Relaxed);
+        slot.rows.store(outcome.rows as u32, Ordering::Relaxed);
+        slot.worker.store(claim.worker, Ordering::Relaxed);
+        slot.working.store(outcome.working, Ordering::Relaxed);
+        slot.waiting.store(outcome.waiting, Ordering::Relaxed);
         self.exchange(slot, Word::claimed(claim.block, claim.worker), Word::done(claim.block));
     }
 
@@ -393,14 +416,20 @@ impl<'a> Ring<'a> {
             lines: slot.lines.load(Ordering::Relaxed) as usize,
             results: slot.results.load(Ordering::Relaxed) as usize,
             report: slot.report.load(Ordering::Relaxed) as usize,
+            rows: slot.rows.load(Ordering::Relaxed) as usize,
+            working: slot.working.load(Ordering::Relaxed),
+            waiting: slot.waiting.load(Ordering::Relaxed),
         };
+        let worker = slot.worker.load(Ordering::Relaxed);
         let is_sound = slot.block.load(Ordering::Relaxed) == block
             && outcome.consumed <= input.len()
-            && outcome.lines <= outcome.consumed;
+            && outcome.lines <= outcome.consumed
+            && outcome.rows <= outcome.consumed
+            && worker < word::MAX_WORKERS;
         // Whoever hands over nothing might do so again, for ever.
-        let is_nothing = outcome.consumed < input.len() && outcome == Outcome::default();
+        let is_nothing = outcome.consumed == 0 && !input.is_empty() && outcome.results + outcome.report == 0;
         if is_sound && !is_nothing {
-            Ok(Some(Taken { slot: index, block, input: input.clone(), outcome }))
+            Ok(Some(Taken { slot: index, block, worker, input: input.clone(), outcome }))
         } else {
             Err(Spoilt)
         }

@@ -24,13 +24,16 @@ fn wrong_usage_is_told_and_ends_with_status_2() {
 
 #[test]
 fn help_and_version_are_printed_on_request() {
-    for argument in ["-h", "--help"] {
+    // On a screen of a hundred columns; the short one on one of any size.
+    for (argument, most, rare) in [("-h", 30, false), ("--help", 50, true)] {
         let finished = run(&mut pmapgcd([argument]), "");
         let help = String::from_utf8(finished.stdout).unwrap();
         assert_eq!((finished.status.code(), &*finished.stderr), (Some(0), ""));
-        for part in ["Usage: pmapgcd [OPTIONS] [FILE]...", "--jobs", "--executor", "--block-size", "--output", "-V"] {
+        for part in ["Usage: pmapgcd [OPTIONS] [FILE]...", "--jobs", "--output", "-V", "Examples:", "Exit status: 0"] {
             assert!(help.contains(part), "{part} in {help}");
         }
+        assert!(["--executor", "--block-size", "--man"].iter().all(|option| help.contains(option) == rare), "{help}");
+        assert!(help.lines().count() <= most, "{help}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
     }
     for argument in ["-V", "--version"] {
@@ -51,4 +54,35 @@ fn vectors_that_are_none_are_refused() {
         let finished = run(pmapgcd([""; 0]).env("PMAPGCD_VECTORS", name), "12,18\n");
         assert_eq!((finished.status.code(), &*finished.stdout), (Some(status), stdout.as_bytes()), "{finished:?}");
     }
+}
+
+#[test]
+fn statistics_add_up_under_every_executor() {
+    let rows = "12,18\nx,1\n5,10\n".repeat(20_000);
+    for executor in ["serial", "threads", "pickle", "shared"] {
+        let arguments = ["--executor", executor, "-j2", "--bad-rows=skip", "--max-bad=100000", "--stats=json"];
+        let finished = run(&mut pmapgcd(arguments), rows.as_str());
+        assert_eq!((finished.status.code(), finished.stdout.len()), (Some(1), 80_000), "{}", finished.stderr);
+        let last = finished.stderr.lines().last().unwrap();
+        let stats: serde_json::Value = serde_json::from_str(last).unwrap_or_else(|_| panic!("{}", finished.stderr));
+        assert_eq!((&stats["rows"], &stats["bad_rows"]), (&40_000.into(), &20_000.into()), "{executor}: {last}");
+        assert_eq!(stats["bytes"], rows.len(), "{executor}: {last}");
+        let workers = stats["workers"].as_array().unwrap();
+        let sum: u64 = workers.iter().map(|worker| worker["rows"].as_u64().unwrap()).sum();
+        assert_eq!(sum, 40_000, "{executor}: {last}");
+        assert!(stats["seconds"].as_f64().unwrap() > 0.0 && stats["restarts"] == 0, "{executor}: {last}");
+        assert!(stats["peak_memory"]["parent"].as_u64().unwrap() > 1 << 20, "{executor}: {last}");
+    }
+    let finished = run(&mut pmapgcd(["--stats", "-j1"]), "12,18\n");
+    assert!(finished.stderr.starts_with("rows        1, bad rows 0\n"), "{}", finished.stderr);
+    assert_eq!((finished.status.code(), &*finished.stdout), (Some(0), &b"6\n"[..]));
+}
+
+#[test]
+fn colours_are_for_terminals_or_on_request() {
+    let bad = |arguments: &[&str]| run(&mut pmapgcd(arguments), "1,x\n").stderr;
+    assert!(bad(&[]).starts_with("pmapgcd: stdin:1: "));
+    assert!(bad(&["--color", "always"]).starts_with("\x1b[1;31mpmapgcd:\x1b[0m stdin:1: "));
+    assert!(bad(&["--color=always", "--what"]).contains("\x1b["), "a usage error too");
+    assert!(!bad(&["--color=never", "--what"]).contains("\x1b["));
 }

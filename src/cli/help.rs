@@ -1,0 +1,128 @@
+//! Help, the manual page and completions, all from the one definition of the command line.
+
+use super::options::{MORE, When};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap_complete::Shell;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+use std::io::{self, Write};
+
+/// What the command line says; what ends here is an error, help, the manual page or completions.
+pub fn matches(command: Command) -> ArgMatches {
+    let arguments: Vec<_> = std::env::args_os().take_while(|argument| argument != "--").collect();
+    let color = color(&arguments);
+    match color {
+        When::Auto => {}
+        When::Always => anstream::ColorChoice::AlwaysAnsi.write_global(),
+        When::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let color = match color {
+        When::Auto => clap::ColorChoice::Auto,
+        When::Always => clap::ColorChoice::Always,
+        When::Never => clap::ColorChoice::Never,
+    };
+    let command = command.color(color);
+    let is_short = arguments.iter().any(|argument| argument == "-h");
+    let usage = format!("{} [OPTIONS] [FILE]...", command.get_name());
+    // The first line of the help says what FILE is.
+    let helped = with_help(command.clone(), is_short).override_usage(usage).mut_arg("files", |files| files.hide(true));
+    let matches = helped.get_matches();
+    let command = with_help(command, false);
+    if matches.get_flag("man") {
+        end(&manual(command).unwrap_or_default());
+    }
+    if let Some(&shell) = matches.get_one::<Shell>("completions") {
+        let (mut command, mut script) = (command, vec![]);
+        let name = command.get_name().to_string();
+        clap_complete::generate(shell, &mut command, name, &mut script);
+        end(&script);
+    }
+    matches
+}
+
+/// Errors of usage are shown in colours too, so it is looked for before the command line is read.
+fn color(arguments: &[std::ffi::OsString]) -> When {
+    let mut color = When::Auto;
+    for (at, argument) in arguments.iter().enumerate() {
+        let said = match argument.to_str() {
+            Some("--color") => arguments.get(at + 1).and_then(|next| next.to_str()),
+            Some(argument) => argument.strip_prefix("--color="),
+            None => None,
+        };
+        color = match said {
+            Some("always") => When::Always,
+            Some("never") => When::Never,
+            Some("auto") => When::Auto,
+            _ => color,
+        };
+    }
+    color
+}
+
+/// `-h` shows what most people want, `--help` shows all, and both take a line for an option: clap's own long help takes
+/// three.
+fn with_help(command: Command, is_short: bool) -> Command {
+    let help = |name: &'static str, action, text: &'static str| Arg::new(name).action(action).help(text);
+    let about = "Print help: -h for what is used most, --help for all";
+    command
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .mut_args(|arg| {
+            let is_hidden = arg.is_hide_set() || (is_short && arg.is_hide_short_help_set());
+            arg.hide_short_help(false).hide(is_hidden)
+        })
+        .arg(help("help", ArgAction::HelpShort, about).short('h').long("help").help_heading(MORE))
+        .arg(help("version", ArgAction::Version, "Print the version").short('V').long("version").help_heading(MORE))
+}
+
+/// The manual page, in the roff that man knows.
+fn manual(command: Command) -> io::Result<Vec<u8>> {
+    let mut command = command.mut_args(|arg| arg.hide_possible_values(false));
+    command.build();
+    let name = command.get_name().to_string();
+    let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let man = Man::new(command);
+    let mut page = vec![];
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    let mut synopsis = Roff::new();
+    synopsis.control("SH", ["SYNOPSIS"]).text([bold(name), roman(" [OPTIONS] [FILE]...")]);
+    synopsis.to_writer(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    // What follows the options in the help: paragraphs, each with what it is about before a colon.
+    for paragraph in after.split("\n\n") {
+        let Some((title, text)) = paragraph.split_once(':') else { continue };
+        let mut roff = Roff::new();
+        roff.control("SH", [title.to_uppercase().as_str()]);
+        let is_listing = text.starts_with('\n');
+        if is_listing {
+            roff.control("nf", []);
+        }
+        text.trim_start_matches(['\n', ' ']).lines().for_each(|line| {
+            roff.text([roman(line.trim_start())]);
+        });
+        if is_listing {
+            roff.control("fi", []);
+        }
+        roff.to_writer(&mut page)?;
+    }
+    Ok(page)
+}
+
+/// Prints this and ends.
+fn end(text: &[u8]) -> ! {
+    let written = io::stdout().write_all(text).and_then(|()| io::stdout().flush());
+    let status = match written {
+        Ok(()) => 0,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
+            2
+        }
+        Err(error) => {
+            crate::error::say(&format_args!("stdout: {}", crate::error::reason(&error)));
+            2
+        }
+    };
+    std::process::exit(status)
+}
