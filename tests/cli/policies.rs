@@ -173,6 +173,15 @@ fn comments_and_blank_lines_may_be_longer_than_a_block() {
         let header = format!("{}a,b\n12,18\n", long("#"));
         run(&mut pmapgcd(way.into_iter().chain(["--comment=#", "--header"])), header).is(0, "6\n", "");
     }
+    // A carriage return that ends no line is no blank: such a row is bad, whatever its length.
+    for line in [format!("\r{:>1000}\n", ""), format!("{:>1000}\r\r\n", "")] {
+        for way in ways(&["64", "128K"]) {
+            let finished =
+                run(&mut pmapgcd(way.into_iter().chain(["--bad-rows=skip"])), format!("12,18\n{line}5,10\n"));
+            finished.is(1, "6\n5\n", &finished.stderr);
+            assert!(finished.stderr.ends_with("pmapgcd: 1 bad row\n"), "{finished:?}");
+        }
+    }
     // Blanks before a row make it too long.
     let finished = run(&mut pmapgcd(["--block-size=64"]), format!("12,18\n{:>1000}\n", "5,10"));
     assert!(finished.stderr.starts_with("pmapgcd: stdin:2: the row is longer than a block, 64 bytes"), "{finished:?}");

@@ -328,9 +328,19 @@ impl Open {
         carry: &mut Vec<u8>,
         watch: &Watch,
     ) -> Result<(u64, bool), Ending> {
-        let is_blank = |bytes: &[u8]| bytes.iter().all(|&byte| format.is_blank(byte) || matches!(byte, b'\r' | b'\n'));
+        let (mut is_blank, mut is_after_return) = (true, false);
+        let mut look_at = |bytes: &[u8]| {
+            is_blank = is_blank
+                && bytes.iter().all(|&byte| {
+                    // A carriage return belongs to the line end or is none.
+                    let is_none = byte == b'\n' || (!is_after_return && (byte == b'\r' || format.is_blank(byte)));
+                    is_after_return = byte == b'\r';
+                    is_none
+                });
+            is_blank
+        };
         let mut filled = buffer.len();
-        let mut passed = (lines(buffer) as u64, is_blank(buffer));
+        let mut passed = (lines(buffer) as u64, look_at(buffer));
         loop {
             let kept = ends.forget();
             self.offset += kept as u64;
@@ -352,13 +362,13 @@ impl Open {
                 passed.0 += 1;
                 ends.look_at(&buffer[..=start + at]);
                 if ends.end() > 0 {
-                    passed.1 &= is_blank(&buffer[start..ends.end()]);
+                    passed.1 = look_at(&buffer[start..ends.end()]);
                     self.offset += ends.end() as u64;
                     carry.extend_from_slice(&buffer[ends.end()..filled]);
                     return Ok(passed);
                 }
             }
-            passed.1 &= is_blank(&buffer[start..filled]);
+            passed.1 = look_at(&buffer[start..filled]);
             ends.look_at(&buffer[..filled]);
         }
     }
