@@ -204,7 +204,7 @@ pub struct Options {
 
 impl Options {
     /// How rows are read and results printed, if the options and the kernel agree.
-    pub(super) fn settings(&self, kernel: &impl BatchKernel) -> Result<Settings, Error> {
+    pub(crate) fn settings(&self, kernel: &impl BatchKernel) -> Result<Settings, Error> {
         let format = Format { delimiter: self.delimiter, quote: self.quote.0, comment: self.comment };
         let twice = format.quote == Some(format.delimiter)
             || format.comment == Some(format.delimiter)
@@ -224,10 +224,9 @@ impl Options {
         if self.block_timeout.is_some() && self.executor != Executor::Shared {
             return Err(Error::usage("--block-timeout goes with --executor shared"));
         }
-        if let (Some(name), None) = (&self.append, format.quote)
-            && name.bytes().any(|byte| byte == format.delimiter)
-        {
-            return Err(Error::usage("the NAME of --append has the delimiter in it, and there are no quotes"));
+        if self.append.as_ref().is_some_and(|name| !format.can_hold(name)) {
+            let what = "the NAME of --append has the delimiter or a line end in it, and there are no quotes";
+            return Err(Error::usage(what));
         }
         if self.max_bad.is_some() && self.bad_rows == OnBadRow::Stop {
             return Err(Error::usage("--max-bad goes with --bad-rows skip or --bad-rows blank"));
@@ -241,14 +240,14 @@ impl Options {
     }
 
     /// How the inputs are written.
-    pub(super) fn shape(&self, format: Format, kernel: &impl BatchKernel) -> Shape {
+    pub(crate) fn shape(&self, format: Format, kernel: &impl BatchKernel) -> Shape {
         let name = |name: &String| if name.is_empty() { kernel.result_name().to_string() } else { name.clone() };
         let append = self.append.as_ref().map(name);
         Shape { format, has_header: self.has_header(), columns: self.columns.clone(), append }
     }
 
     /// The sizes of a slot.
-    pub(super) fn sizes(&self) -> Sizes {
+    pub(crate) fn sizes(&self) -> Sizes {
         let head = self.columns.as_ref().map_or(0, Columns::head_size);
         // Rows that are printed again take as much as there is of them, and their results.
         let results = if self.append.is_some() { 2 * self.block_size } else { self.block_size };

@@ -31,6 +31,11 @@ impl Format {
     pub fn is_blank(self, byte: u8) -> bool {
         matches!(byte, b' ' | b'\t') && byte != self.delimiter
     }
+
+    /// Whether a field can read like this: without quotes it has no delimiter and no line end in it.
+    pub fn can_hold(self, value: &str) -> bool {
+        self.quote.is_some() || !value.bytes().any(|byte| byte == self.delimiter || matches!(byte, b'\r' | b'\n'))
+    }
 }
 
 /// A value without the blanks around it.

@@ -126,7 +126,11 @@ fn formats_that_cannot_be_are_refused() {
         (&["--max-bad", "3"], "--max-bad goes with --bad-rows skip or --bad-rows blank"),
         (
             &["--append=a,b", "--header", "--quote=none"],
-            "the NAME of --append has the delimiter in it, and there are no quotes",
+            "the NAME of --append has the delimiter or a line end in it, and there are no quotes",
+        ),
+        (
+            &["--append=a\nb", "--header", "--quote=none"],
+            "the NAME of --append has the delimiter or a line end in it, and there are no quotes",
         ),
         (&["--compare", "-d;"], "--compare makes rows of two fields with a comma itself; give it a FILE for others"),
         (&["--compare", "--header"], "with a header, --compare takes one FILE, or rows from stdin"),
