@@ -1,5 +1,6 @@
 //! What a worker says about a bad row, as bytes behind its results.
 
+use crate::error::printable;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -58,7 +59,8 @@ impl<'a> Report<'a> {
         let (what, rest) = rest.split_at_checked(number(6))?;
         *bytes = rest;
         // Copied before it is looked at: a worker that breaks the protocol may change it under us.
-        let what = String::from_utf8(what.to_vec()).ok()?.into();
+        let what = String::from_utf8(what.to_vec()).ok()?;
+        let what = printable(what.as_ref()).into();
         let field = Some(number(4)).filter(|&field| field > 0);
         let (results_before, row, place, is_deadly) = (number(0), number(1)..number(2), number(3), number(5) == 1);
         let report = Report { results: results_before, row, place, field, is_deadly, what };
@@ -85,6 +87,15 @@ mod tests {
             assert_eq!(Report::take(&mut &bytes[..], part, results), None);
         }
         assert_eq!(Report::take(&mut &bytes[..HEAD + 2], 9, 3), None);
+    }
+
+    #[test]
+    fn words_have_nothing_in_them_that_a_terminal_would_obey() {
+        let what = "\x1b[7mé\n".into();
+        let report = Report { results: 0, row: 0..0, place: 0, field: None, is_deadly: false, what };
+        let mut bytes = vec![];
+        assert!(report.append(&mut bytes, 1000));
+        assert_eq!(Report::take(&mut &bytes[..], 0, 0).unwrap().what, "\\u{1b}[7mé\\n");
     }
 
     proptest::proptest! {
