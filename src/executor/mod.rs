@@ -2,7 +2,8 @@
 
 pub mod block;
 mod children;
-mod frame;
+pub mod frame;
+mod opcodes;
 mod pickle;
 mod pickles;
 pub mod records;

@@ -3,6 +3,8 @@
 //! serde-pickle reads no integer above 2^63 - 1, though it writes them: so its values are taken, and turned into what
 //! serde asks for here.
 
+use crate::error::printable;
+use crate::executor::opcodes::is_plain;
 use serde::Serialize;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
@@ -25,7 +27,21 @@ pub fn pickle<T: Serialize>(name: &str, value: &T, pickle: &mut Vec<u8>) -> Resu
 pub fn unpickle<T: DeserializeOwned>(name: &str, pickle: &[u8]) -> Result<T, crate::error::Error> {
     let value = serde_pickle::value_from_slice(pickle, DeOptions::new());
     let value = value.and_then(|value| T::deserialize(Unpickled(value)));
-    value.map_err(|error| crate::error::Error::usage(format!("the {name} cannot be unpickled: {error}")))
+    value.map_err(|error| {
+        let what = printable(error.to_string().as_ref());
+        crate::error::Error::usage(format!("the {name} cannot be unpickled: {what}"))
+    })
+}
+
+/// The same, from one who is not trusted to send what [`pickle`] makes.
+///
+/// # Errors
+/// When these bytes are something else.
+pub fn unpickle_untrusted<T: DeserializeOwned>(name: &str, pickle: &[u8]) -> Result<T, crate::error::Error> {
+    if !is_plain(pickle) {
+        return Err(crate::error::Error::workers(format!("a worker has sent {name} that are not what it was to send")));
+    }
+    unpickle(name, pickle)
 }
 
 struct Unpickled(Value);
@@ -121,7 +137,7 @@ mod tests {
         fn comes_back<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: T) {
             let mut bytes = vec![];
             pickle("value", &value, &mut bytes).unwrap();
-            assert_eq!(unpickle::<T>("value", &bytes).unwrap(), value);
+            assert_eq!(unpickle_untrusted::<T>("value", &bytes).unwrap(), value);
         }
         comes_back([0u64, 1, 1 << 31, 1 << 63, u64::MAX]);
         comes_back((i64::MIN, -1i8, 2.5f64, 'x', "text".to_string()));
@@ -135,5 +151,14 @@ mod tests {
         pickle("value", &[300u64], &mut bytes).unwrap();
         assert!(unpickle::<Vec<u8>>("value", &bytes).is_err());
         assert!(unpickle::<Vec<u64>>("value", &bytes[..3]).is_err());
+        assert!(unpickle_untrusted::<Vec<u64>>("value", b"]N2\x862\x86.").is_err());
+    }
+
+    #[test]
+    fn what_is_said_of_a_pickle_has_nothing_in_it_that_a_terminal_would_obey() {
+        let mut bytes = vec![];
+        pickle("value", &"\x1b[7m", &mut bytes).unwrap();
+        let error = unpickle::<Shape>("value", &bytes).unwrap_err().to_string();
+        assert!(error.contains("\\u{1b}[7m"), "{error}");
     }
 }

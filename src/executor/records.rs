@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::executor::block::{
     BATCH, DEADLY, MapBlock, MapBlocks, MapPickles, Read, Task, check_outputs, check_reply, next_number,
 };
-use crate::executor::pickles::{pickle, unpickle};
+use crate::executor::pickles::{pickle, unpickle, unpickle_untrusted};
 use crate::kernel::Kernel;
 use crate::ring::{Care, Outcome};
 use crate::sandbox::Confinement;
@@ -116,7 +116,7 @@ impl<K: Kernel<Row: Pod, Output: Pod>> MapPickles for Hand<'_, K> {
         results: &mut Vec<u8>,
         _: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let outputs: Vec<K::Output> = unpickle("outputs", reply)?;
+        let outputs: Vec<K::Output> = unpickle_untrusted("outputs", reply)?;
         check_reply(outputs.len(), task.rows)?;
         lap(Step::UnpickleResult);
         results.extend_from_slice(bytemuck::cast_slice(&outputs));

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::executor::block::{
     BATCH, DEADLY, Fault, MapBlock, MapBlocks, MapPickles, Read, Task, check_outputs, check_reply, next_number,
 };
-use crate::executor::pickles::{pickle, unpickle};
+use crate::executor::pickles::{pickle, unpickle, unpickle_untrusted};
 use crate::kernel::{Batch, BatchKernel, Written, Wrong};
 use crate::ring::{Care, Outcome};
 use crate::sandbox::Confinement;
@@ -399,7 +399,7 @@ impl<K: BatchKernel> MapPickles for Hand<'_, K> {
         reports: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let (text, rows) = (&task.text, task.rows);
-        self.outputs = unpickle("outputs", reply)?;
+        self.outputs = unpickle_untrusted("outputs", reply)?;
         lap(Step::UnpickleResult);
         check_reply(self.outputs.len(), rows)?;
         if self.settings.append {

@@ -1,0 +1,127 @@
+//! What a pickle is made of, looked at before it is unpickled.
+//!
+//! A worker gone mad could send a bomb: a few bytes that double a list thirty times, or nest one so deeply that it
+//! overflows the stack of whoever takes it apart. So what is unpickled has the opcodes alone that our pickles have, of
+//! which none copies a value, and is nested no deeper than outputs can sensibly be.
+
+/// As deep as `serde_json` goes.
+const DEEPEST: u8 = 128;
+
+/// Whether these bytes are a pickle of one value with nothing unusual about it.
+pub fn is_plain(pickle: &[u8]) -> bool {
+    has_one_value(pickle).is_some()
+}
+
+fn has_one_value(mut rest: &[u8]) -> Option<()> {
+    // How deep each value on the unpickler's stack is nested, and how many of them lie below each mark.
+    let (mut depths, mut marks): (Vec<u8>, Vec<usize>) = (vec![], vec![]);
+    loop {
+        let opcode = take(&mut rest, 1)?[0];
+        match opcode {
+            PROTO => drop(take(&mut rest, 1)?),
+            STOP => return (rest.is_empty() && marks.is_empty() && depths.len() == 1).then_some(()),
+            MARK => {
+                marks.push(depths.len());
+                if marks.len() > usize::from(DEEPEST) {
+                    return None;
+                }
+            }
+            NONE | NEWTRUE | NEWFALSE => depths.push(0),
+            BININT1 | BININT2 | BININT | BINFLOAT => {
+                take(
+                    &mut rest,
+                    match opcode {
+                        BININT1 => 1,
+                        BININT2 => 2,
+                        BININT => 4,
+                        _ => 8,
+                    },
+                )?;
+                depths.push(0);
+            }
+            LONG1 | SHORT_BINBYTES => {
+                let length = usize::from(take(&mut rest, 1)?[0]);
+                take(&mut rest, length)?;
+                depths.push(0);
+            }
+            BINUNICODE | BINBYTES => {
+                let length = u32::from_le_bytes(*take(&mut rest, 4)?.first_chunk()?) as usize;
+                take(&mut rest, length)?;
+                depths.push(0);
+            }
+            EMPTY_LIST | EMPTY_DICT | EMPTY_TUPLE => depths.push(1),
+            APPENDS | SETITEMS | TUPLE | SETITEM => {
+                let inside = match opcode {
+                    SETITEM => depths.len().checked_sub(2)?,
+                    _ => marks.pop()?,
+                };
+                let deepest = depths.get(inside..)?.iter().max().copied().unwrap_or(0);
+                depths.truncate(inside);
+                if opcode == TUPLE {
+                    depths.push(0);
+                }
+                // What lies below the last mark is not for this.
+                let below = marks.last().copied().unwrap_or(0);
+                let around = depths.get_mut(below..)?.last_mut()?;
+                *around = (*around).max(deepest + 1);
+                if *around > DEEPEST {
+                    return None;
+                }
+            }
+            _ => return None,
+        }
+    }
+}
+
+fn take<'a>(rest: &mut &'a [u8], bytes: usize) -> Option<&'a [u8]> {
+    rest.split_off(..bytes)
+}
+
+const PROTO: u8 = 0x80;
+const STOP: u8 = b'.';
+const MARK: u8 = b'(';
+const NONE: u8 = b'N';
+const NEWTRUE: u8 = 0x88;
+const NEWFALSE: u8 = 0x89;
+const BININT: u8 = b'J';
+const BININT1: u8 = b'K';
+const BININT2: u8 = b'M';
+const BINFLOAT: u8 = b'G';
+const LONG1: u8 = 0x8a;
+const BINUNICODE: u8 = b'X';
+const SHORT_BINBYTES: u8 = b'C';
+const BINBYTES: u8 = b'B';
+const EMPTY_LIST: u8 = b']';
+const EMPTY_DICT: u8 = b'}';
+const EMPTY_TUPLE: u8 = b')';
+const APPENDS: u8 = b'e';
+const SETITEM: u8 = b's';
+const SETITEMS: u8 = b'u';
+const TUPLE: u8 = b't';
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bombs_are_not_plain() {
+        let doubled = [b"]N".to_vec(), b"2\x86".repeat(40), b".".to_vec()].concat();
+        let nested = [b"](".repeat(100_000), b"e".repeat(100_000), b".".to_vec()].concat();
+        let tuples = [b"N".to_vec(), b"\x85".repeat(100_000), b".".to_vec()].concat();
+        let keys = [b"}".repeat(100_001), b"Ns".repeat(100_000), b".".to_vec()].concat();
+        let variants = [b"}N".repeat(100_000), b"N".to_vec(), b"s".repeat(100_000), b".".to_vec()].concat();
+        for bomb in [doubled, nested, tuples, keys, variants] {
+            assert!(!is_plain(&bomb), "{}", bomb[..10].escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_has_no_end_or_more_than_one_is_not_plain() {
+        assert!(is_plain(b"\x80\x03](K\x01K\x02e."));
+        for wrong in
+            [&b""[..], b".", b"N", b"NN.", b"N.N", b"(N.", b"J\0\0.", b"X\xff\xff\xff\xff.", b"N(e.(", b"s.", b"(se."]
+        {
+            assert!(!is_plain(wrong), "{}", wrong.escape_ascii());
+        }
+    }
+}
