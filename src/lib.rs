@@ -18,6 +18,8 @@ mod error;
 mod event;
 mod executor;
 mod flow;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod kernel;
 mod output;
 mod pool;

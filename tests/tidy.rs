@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down: a file may use what is below it, or on its own floor within its own folder.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 10] = [
+    &["fuzzing"],
     &["main", "cli"],
     &["compare", "pool"],
     &["output"],

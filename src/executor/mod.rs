@@ -7,7 +7,7 @@ mod opcodes;
 mod pickle;
 mod pickles;
 pub mod records;
-mod run;
+pub mod run;
 mod serial;
 mod shared;
 pub mod text;

@@ -1,7 +1,7 @@
 //! Input to blocks, and results to output, in order.
 
 pub mod bad_rows;
-mod header;
+pub mod header;
 pub mod memory;
 pub mod ranges;
 pub mod reader;

@@ -1,0 +1,191 @@
+//! Text that comes in pieces, cut into blocks of whole rows.
+
+use super::{MOST, file, format, newlines, reader};
+use crate::csv::Format;
+use crate::csv::blocks::RowEnds;
+use crate::csv::record::{Line, split};
+use crate::flow::{Block, Ending, Shape, Source};
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::fs::File;
+use std::io::Write;
+use std::ops::Range;
+
+/// A line of the text, rows being lines too.
+struct Piece {
+    place: Range<usize>,
+    is_row: bool,
+    /// Where a quote stands that is never closed.
+    quote: Option<usize>,
+}
+
+/// The lines of a text, by the reader of rows.
+fn pieces(text: &[u8], format: Format) -> Vec<Piece> {
+    let (mut pieces, mut at, mut fields) = (vec![], 0, vec![]);
+    while at < text.len() {
+        let (length, is_row, quote) = match split(&text[at..], format, &mut fields) {
+            Line::Row { length, .. } => (length, true, None),
+            Line::Nothing { length } => (length, false, None),
+            Line::Unclosed { quote } => (text.len() - at, true, Some(at + quote)),
+        };
+        pieces.push(Piece { place: at..at + length, is_row, quote });
+        at += length;
+    }
+    pieces
+}
+
+/// Where the pieces of the text come to an end, by sizes that are taken in turn.
+fn arrivals(length: usize, cuts: &[u8]) -> Vec<usize> {
+    let (mut arrivals, mut arrived) = (vec![], 0);
+    for cut in cuts.iter().cycle() {
+        arrived = length.min(arrived + 1 + usize::from(*cut));
+        arrivals.push(arrived);
+        if arrived == length {
+            break;
+        }
+    }
+    arrivals
+}
+
+/// Rows end where the reader of rows says, however the text arrives.
+fn check_ends(text: &[u8], format: Format, pieces: &[Piece], cuts: &[u8]) {
+    let mut ends = RowEnds::new(format);
+    let mut whole = pieces.iter().map(|piece| piece.place.end).filter(|&end| text[..end].ends_with(b"\n")).peekable();
+    // What an open quote reaches over may end in a line end.
+    let open = pieces.last().and_then(|piece| piece.quote.map(|quote| (piece.place.start, quote)));
+    let mut end = 0;
+    for arrived in arrivals(text.len(), cuts) {
+        while let Some(next) = whole.next_if(|&next| next <= arrived && open.is_none_or(|(start, _)| next <= start)) {
+            end = next;
+        }
+        ends.look_at(&text[..arrived]);
+        assert_eq!(ends.end(), end, "of {}", text[..arrived].escape_ascii());
+    }
+    assert_eq!(ends.open_quote(), open.map(|(_, quote)| quote));
+    let is_comment = text.get(end).is_some_and(|&first| Some(first) == format.comment);
+    assert_eq!(ends.is_in_comment(), is_comment);
+}
+
+/// How far the blocks have come.
+struct Walk<'a> {
+    text: &'a [u8],
+    pieces: &'a [Piece],
+    /// The length of a byte order mark.
+    mark: usize,
+    block: usize,
+    passes_over: bool,
+    /// The next line.
+    next: usize,
+    /// Line ends, as the reader counts them.
+    lines: u64,
+}
+
+impl Walk<'_> {
+    fn is_too_long(&self, piece: &Piece) -> bool {
+        piece.place.len() > self.block
+    }
+
+    /// Whether the next line is there, when so much has come.
+    fn is_ready(&self, arrived: usize) -> bool {
+        self.pieces.get(self.next).is_some_and(|piece| {
+            piece.place.end <= arrived && piece.quote.is_none() && self.text[..piece.place.end].ends_with(b"\n")
+        })
+    }
+
+    /// Checks the next block; answers whether it was filled as far as can be.
+    fn take(&mut self, block: Block, buffer: &[u8]) -> bool {
+        let rows = &buffer[block.rows];
+        let first = &self.pieces[self.next];
+        let start = first.place.start;
+        self.lines += block.lines_before;
+        let end = if rows.is_empty() {
+            assert!(self.is_too_long(first));
+            assert_eq!(block.too_long.is_some(), first.is_row);
+            assert!(self.passes_over || !first.is_row);
+            if let Some(row) = block.too_long {
+                assert_eq!(row.offset as usize, self.mark + start);
+                assert!(self.text[start..].starts_with(&row.start));
+            }
+            self.next += 1;
+            assert_eq!(block.offset as usize, self.mark + first.place.end);
+            first.place.end
+        } else {
+            assert_eq!(block.offset as usize, self.mark + start);
+            assert_eq!(block.lines_before, 0);
+            let end = start + rows.len();
+            assert_eq!(rows.escape_ascii().to_string(), self.text[start..end].escape_ascii().to_string());
+            while self.pieces.get(self.next).is_some_and(|piece| piece.place.end <= end) {
+                assert!(!self.is_too_long(&self.pieces[self.next]));
+                self.next += 1;
+            }
+            assert_eq!(self.pieces[self.next - 1].place.end, end, "a block ends within a row");
+            self.lines += newlines(rows) as u64;
+            end
+        };
+        assert_eq!(self.lines as usize, newlines(&self.text[..end]));
+        match self.pieces.get(self.next) {
+            // Whether the last line has an end to come is not known.
+            Some(piece) if piece.place.end == self.text.len() => piece.place.end - start >= self.block,
+            Some(piece) => piece.place.end - start > self.block,
+            None => true,
+        }
+    }
+
+    fn end(&self, ending: Ending) {
+        match ending {
+            Ending::Done => assert_eq!(self.next, self.pieces.len(), "lines are missing"),
+            Ending::RowTooLong { row, .. } => {
+                let next = &self.pieces[self.next];
+                assert!(!self.passes_over && next.is_row && self.is_too_long(next));
+                assert_eq!(row.offset as usize, self.mark + next.place.start);
+            }
+            other => panic!("ended by {other:?}"),
+        }
+    }
+}
+
+/// Blocks put together are the input but for lines that are too long, and end where rows end.
+pub fn blocks(bytes: &[u8]) {
+    let Some((&[by_format, block, how, ref cuts @ ..], bytes)) = bytes.split_first_chunk::<8>() else { return };
+    let (format, bytes) = (format(by_format), &bytes[..bytes.len().min(MOST)]);
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let pieces = pieces(text, format);
+    check_ends(text, format, &pieces, cuts);
+
+    let (block, passes_over, mark) = (1 + usize::from(block), how & 1 > 0, bytes.len() - text.len());
+    // The mark has to fit too.
+    let block = block.max(4);
+    let mut walk = Walk { text, pieces: &pieces, mark, block, passes_over, next: 0, lines: 0 };
+    let shape = Shape { format, ..Shape::default() };
+    let mut buffer = vec![0; block];
+    if how & 2 == 0 {
+        let file = file(bytes);
+        let mut reader = reader(&file, shape, passes_over);
+        loop {
+            match reader.next_block(&mut buffer) {
+                Ok(block) => assert!(walk.take(block, &buffer), "there is room for the next row"),
+                Err(ending) => return walk.end(ending),
+            }
+        }
+    }
+    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let mut reader = reader(&ours, shape, passes_over);
+    let (mut theirs, mut written) = (File::from(theirs), 0);
+    for arrived in arrivals(bytes.len(), cuts) {
+        theirs.write_all(&bytes[written..arrived]).unwrap();
+        written = arrived;
+        // A row that is there is not waited with; for others the reader would wait in vain.
+        while walk.is_ready(arrived.saturating_sub(mark)) {
+            match reader.next_block(&mut buffer) {
+                Ok(block) => drop(walk.take(block, &buffer)),
+                Err(ending) => return walk.end(ending),
+            }
+        }
+    }
+    drop(theirs);
+    loop {
+        match reader.next_block(&mut buffer) {
+            Ok(block) => drop(walk.take(block, &buffer)),
+            Err(ending) => return walk.end(ending),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Rows of any format to results and reports, as workers make them, against the judge.
+
+use super::judge::{Row, divisor, lines_before_open_quote, rows};
+use super::{MOST, QUIET, file, format, newlines, reader};
+use crate::csv::Format;
+use crate::csv::columns::Columns;
+use crate::csv::report::Report;
+use crate::error::Error;
+use crate::executor::block::{MapBlocks, Task};
+use crate::executor::text::{OnBadRow, Settings, Text};
+use crate::executor::{Executor, Job};
+use crate::flow::{Block, Ending, Part, Shape, Sink, Source, TooLong};
+use crate::kernel::gcd::Gcd;
+use crate::sandbox::Confinement;
+use crate::segment::Sizes;
+
+/// How rows are read and printed: the first bytes of an input.
+#[derive(Debug)]
+struct Case {
+    format: Format,
+    columns: Option<[usize; 2]>,
+    has_header: bool,
+    append: bool,
+    on_bad_row: OnBadRow,
+    sizes: Sizes,
+    max_digits: usize,
+    chunk_size: usize,
+}
+
+const RESULT: &str = "gcd";
+
+impl Case {
+    fn new([by_format, flags, columns, block, room, digits, chunk]: [u8; 7]) -> Self {
+        let append = flags & 4 > 0;
+        let on_bad_row = [OnBadRow::Skip, OnBadRow::Blank, OnBadRow::Stop, OnBadRow::Skip][usize::from(flags >> 3 & 3)];
+        let columns = (flags & 1 > 0).then(|| [usize::from(columns & 7), usize::from(columns >> 3 & 7)]);
+        let block = 64 + usize::from(block);
+        // As much as the command line gives, or less, so that results come in parts and reports are cut.
+        let room = if append { 2 * block } else { block } + 4 + usize::from(room) * 4;
+        Case {
+            format: format(by_format),
+            columns,
+            has_header: flags & 2 > 0,
+            append,
+            on_bad_row,
+            sizes: Sizes { head: if columns.is_some() { 8 } else { 0 }, block, room },
+            max_digits: if digits < 64 { usize::from(digits) + 1 } else { Gcd::MAX_DIGITS },
+            chunk_size: usize::from(chunk) + 1,
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        let columns = self.columns.map(|[a, b]| Columns::parse(&format!("{},{}", a + 1, b + 1)).unwrap());
+        let append = self.append.then(|| RESULT.to_string());
+        Shape { format: self.format, has_header: self.has_header, columns, append }
+    }
+
+    /// What is printed of a row: its result, or the row with it.
+    fn printed(&self, text: &[u8], row: &Row, result: &str) -> Vec<u8> {
+        if !self.append {
+            return format!("{result}\n").into_bytes();
+        }
+        let end: &[u8] = if text.get(row.content.end) == Some(&b'\r') { b"\r\n" } else { b"\n" };
+        [&text[row.content.clone()], &[self.format.delimiter], result.as_bytes(), end].concat()
+    }
+
+    fn is_bad_header(&self, text: &[u8], row: &Row) -> bool {
+        let content = &text[row.content.clone()];
+        let has_quote = self.format.quote.is_some_and(|quote| content.contains(&quote));
+        row.is_open
+            || row.len() > self.sizes.block
+            || (content.contains(&b'\r') && !has_quote)
+            || self.columns.is_some_and(|columns| columns.iter().any(|&at| at >= row.fields.len()))
+            || (self.append && row.fields.iter().any(|name| crate::csv::trimmed(name) == RESULT.as_bytes()))
+    }
+
+    /// What comes of a FILE.
+    fn expected(&self, file: &[u8]) -> Found {
+        let text = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
+        let mark = file.len() - text.len();
+        let mut expected = Found { on_bad_row: self.on_bad_row, ..Found::default() };
+        for (number, row) in rows(text, self.format).iter().enumerate() {
+            if self.has_header && number == 0 {
+                if self.is_bad_header(text, row) {
+                    expected.is_failed = true;
+                    return expected;
+                }
+                if self.append {
+                    expected.output = self.printed(text, row, RESULT);
+                }
+                continue;
+            }
+            let block = self.sizes.block;
+            let (raw, is_whole) = (&text[row.content.start..row.end], row.len() <= block);
+            let (kept, answer) = if is_whole && row.is_open {
+                let what = format!("field {} begins with a quote that is never closed: \"", row.fields.len());
+                (raw, Err((Some(row.fields.len()), what)))
+            } else if is_whole {
+                (raw, divisor(row, self.columns, self.max_digits))
+            } else {
+                (&raw[..block], Err((None, format!("the row is longer than a block, {block} bytes; use"))))
+            };
+            let (field, what) = match answer {
+                Ok(divisor) => {
+                    expected.output.extend(self.printed(text, row, &divisor.to_string()));
+                    continue;
+                }
+                Err(fault) => fault,
+            };
+            let quote = if is_whole && !row.is_open { None } else { lines_before_open_quote(kept, self.format) };
+            let line = 1 + newlines(&text[..row.content.start]) + quote.unwrap_or(0);
+            let kept = if is_whole { &text[row.content.clone()] } else { kept };
+            let offset = mark + row.content.start;
+            expected.bad.push(Bad { line: line as u64, offset: offset as u64, field, what, row: kept.to_vec() });
+            match self.on_bad_row {
+                OnBadRow::Stop => {
+                    expected.is_failed = true;
+                    return expected;
+                }
+                OnBadRow::Skip => {}
+                OnBadRow::Blank if is_whole && !row.is_open => expected.output.extend(self.printed(text, row, "")),
+                OnBadRow::Blank => expected.output.push(b'\n'),
+            }
+        }
+        expected
+    }
+}
+
+/// A bad row.
+#[derive(Debug, PartialEq, Eq)]
+struct Bad {
+    line: u64,
+    offset: u64,
+    field: Option<usize>,
+    what: String,
+    row: Vec<u8>,
+}
+
+/// What came of a run.
+#[derive(Debug, Default)]
+struct Found {
+    output: Vec<u8>,
+    bad: Vec<Bad>,
+    is_failed: bool,
+    on_bad_row: OnBadRow,
+    lines: u64,
+    offset: u64,
+}
+
+impl Found {
+    fn enter(&mut self, bad: Bad) -> Result<(), Error> {
+        self.bad.push(bad);
+        if self.on_bad_row == OnBadRow::Stop { Err(Error::usage("a bad row")) } else { Ok(()) }
+    }
+
+    fn too_long(&mut self, row: TooLong) -> Result<(), Error> {
+        let (line, offset) = (self.lines + row.lines + 1, row.offset);
+        self.enter(Bad { line, offset, field: None, what: row.what, row: row.start })
+    }
+}
+
+impl Sink for Found {
+    fn begin(&mut self, block: Block) -> Result<(), Error> {
+        if let Some(row) = block.too_long {
+            self.too_long(row)?;
+            self.output.extend((self.on_bad_row == OnBadRow::Blank).then_some(b'\n'));
+        }
+        self.lines += block.lines_before;
+        self.offset = block.offset;
+        self.output.extend(block.header);
+        Ok(())
+    }
+
+    fn write(&mut self, part: Part) -> Result<(), Error> {
+        let mut reports = part.reports;
+        while !reports.is_empty() {
+            let report = Report::take(&mut reports, part.input.len(), part.results.len()).expect("no report");
+            let entered = self.enter(Bad {
+                line: self.lines + newlines(&part.input[..report.place]) as u64 + 1,
+                offset: self.offset + report.row.start as u64,
+                field: report.field,
+                what: report.what.into_owned(),
+                row: part.input[report.row].to_vec(),
+            });
+            if let Err(error) = entered {
+                self.output.extend_from_slice(&part.results[..report.results]);
+                return Err(error);
+            }
+        }
+        assert_eq!(part.lines, newlines(&part.input[..part.consumed]));
+        self.lines += part.lines as u64;
+        self.offset += part.consumed as u64;
+        self.output.extend_from_slice(part.results);
+        Ok(())
+    }
+
+    fn end(&mut self, ending: Ending) -> Result<(), Error> {
+        match ending {
+            Ending::Done => Ok(()),
+            Ending::RowTooLong { row, .. } => self.too_long(row),
+            Ending::BadHeader { what, .. } => Err(Error::usage(what)),
+            other => panic!("ended by {other:?}"),
+        }
+    }
+
+    fn given_up(&mut self, _: &[u8], what: String) -> Error {
+        panic!("given up: {what}")
+    }
+}
+
+impl Found {
+    fn check(&self, expected: &Found, case: &Case) {
+        let output = |found: &Found| found.output.escape_ascii().to_string();
+        assert_eq!(output(self), output(expected), "{case:?}");
+        assert_eq!(self.is_failed, expected.is_failed, "{case:?}");
+        assert_eq!(self.bad.len(), expected.bad.len(), "{:?} are not {:?} of {case:?}", self.bad, expected.bad);
+        for (found, expected) in self.bad.iter().zip(&expected.bad) {
+            let place = |bad: &Bad| (bad.line, bad.offset, bad.field, bad.row.escape_ascii().to_string());
+            assert_eq!(place(found), place(expected), "{case:?}");
+            // A report is cut where there is no room for it, but not to nothing.
+            let is_said = found.what.starts_with(&expected.what)
+                || (!found.what.is_empty() && expected.what.starts_with(&found.what));
+            assert!(is_said, "{:?} is not {:?} of {case:?}", found.what, expected.what);
+        }
+    }
+}
+
+/// What the `pickle` executor does, in one process.
+fn run_pickled(mapping: &dyn MapBlocks, case: &Case, source: &mut dyn Source, sink: &mut Found) -> Result<(), Error> {
+    let (mut parent, mut worker) = (mapping.pickler(), mapping.pickler());
+    let mut buffer = vec![0; case.sizes.head + case.sizes.block];
+    let mut room = vec![0; case.sizes.room];
+    loop {
+        let rows = match source.next_block(&mut buffer) {
+            Ok(block) => {
+                let rows = block.rows.clone();
+                sink.begin(block)?;
+                rows
+            }
+            Err(ending) => return sink.end(ending),
+        };
+        let (head, mut rest) = (&buffer[..case.sizes.head], &buffer[rows]);
+        while !rest.is_empty() {
+            let (mut task, mut reply, mut results, mut reports) = (vec![], vec![], vec![], vec![]);
+            let read = parent.pickle_rows(head, rest, case.chunk_size, &mut task)?;
+            let (text, after) = rest.split_at(read.fault.as_ref().map_or(read.end, |fault| fault.end));
+            rest = after;
+            let mut sent = Task { text: text.to_vec(), rows: read.rows, fault: read.fault };
+            worker.map_pickles(&task, &mut reply)?;
+            parent.unpickle_outputs(&reply, &mut sent, &mut room, &mut results, &mut reports)?;
+            let (consumed, lines) = (text.len(), newlines(text));
+            sink.write(Part { input: text, consumed, lines, results: &results, reports: &reports })?;
+        }
+    }
+}
+
+/// What rows of any format become: the same as the judge says, in blocks of any size, shared or pickled.
+pub fn decoder(bytes: &[u8]) {
+    let Some((&how, text)) = bytes.split_first_chunk() else { return };
+    let (case, text) = (Case::new(how), &text[..text.len().min(MOST)]);
+    let expected = case.expected(text);
+    let file = file(text);
+    let (gcd, passes_over) = (Gcd::default().max_digits(case.max_digits), case.on_bad_row != OnBadRow::Stop);
+    let settings = Settings {
+        format: case.format,
+        append: case.append,
+        on_bad_row: case.on_bad_row,
+        confinement: Confinement::default(),
+    };
+    let mapping = Text::new(&gcd, settings);
+
+    let mut found = Found { on_bad_row: case.on_bad_row, ..Found::default() };
+    let job = Job {
+        source: &mut reader(&file, case.shape(), passes_over),
+        sink: &mut found,
+        stop: &QUIET.0,
+        jobs: 1,
+        sizes: case.sizes,
+        block_timeout: None,
+        chunk_size: case.chunk_size,
+    };
+    found.is_failed = Executor::Serial.run(&mapping, job).is_err();
+    found.check(&expected, &case);
+
+    let mut found = Found { on_bad_row: case.on_bad_row, ..Found::default() };
+    let ended = run_pickled(&mapping, &case, &mut reader(&file, case.shape(), passes_over), &mut found);
+    found.is_failed = ended.is_err();
+    found.check(&expected, &case);
+}

@@ -1,0 +1,101 @@
+//! Headers: that of the segment in files of any content, and that of an input in any text.
+
+use super::{MOST, file, format};
+use crate::csv::columns::Columns;
+use crate::csv::record::{Line, Record, split};
+use crate::csv::trimmed;
+use crate::error::must_be_escaped;
+use crate::flow::Shape;
+use crate::flow::header::Headers;
+use crate::segment::{Segment, Sizes};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// A worker attaches to no file but a segment, and to that within its bounds; a header is found in text, or an error.
+pub fn header(bytes: &[u8]) {
+    match bytes.split_first_chunk::<3>() {
+        Some(([0, length, _], patches)) => segment(usize::from(*length), patches),
+        Some(([1, _, _], content)) => drop(Segment::attach(file(content).into())),
+        Some(([_, by_format, how], text)) => names(*by_format, *how, text),
+        None => {}
+    }
+}
+
+/// Attaches to a segment with another length and with bytes of its header changed: each the place and the value.
+fn segment(length: usize, patches: &[u8]) {
+    let made = Segment::shared(3, Sizes { head: 8, block: 64, room: 100 }).unwrap();
+    let file = File::from(made.descriptor().unwrap());
+    if length > 0 {
+        file.set_len(length as u64 * 64).unwrap();
+    }
+    for [at, value] in patches.as_chunks().0 {
+        file.write_at(&[*value], u64::from(*at % 48)).unwrap();
+    }
+    let Ok(attached) = Segment::attach(file.into()) else { return };
+    for block in 0..4 {
+        let Ok(Some(mut filling)) = attached.ring().try_fill(block) else { continue };
+        attached.allocate(&filling).unwrap();
+        attached.input_mut(&mut filling).fill(b'x');
+        attached.ring().publish(filling, 0..usize::MAX);
+        let Some(mut claim) = attached.ring().try_claim(0) else { continue };
+        attached.work(&mut claim).2.fill(b'y');
+    }
+}
+
+/// Columns, the name of the results, and a text: with a byte between them that no text has.
+fn names(by_format: u8, how: u8, bytes: &[u8]) {
+    let mut parts = bytes[..bytes.len().min(MOST)].splitn(3, |&byte| byte == 0xff);
+    let mut part = || parts.next().unwrap_or_default();
+    let (list, name, text, format) = (part(), part(), part(), format(by_format));
+    let (Ok(list), Ok(name)) = (std::str::from_utf8(list), std::str::from_utf8(name)) else { return };
+    let columns = match Columns::parse(list) {
+        Ok(columns) => Some(columns),
+        Err(what) => {
+            assert!(!what.contains(must_be_escaped), "{what:?}");
+            None
+        }
+    };
+    let append = (how & 1 > 0).then(|| name.to_string());
+    if append.as_ref().is_some_and(|name| !format.can_hold(name)) {
+        return;
+    }
+    let shape = Shape { format, has_header: true, columns, append: append.clone() };
+    let mut headers = Headers::default();
+    let header = match headers.find(&shape, text, "a") {
+        Ok(Some(header)) => header,
+        Ok(None) => return,
+        Err(bad) => {
+            assert!(bad.at < text.len() && !bad.what.contains(must_be_escaped), "{bad:?}");
+            return;
+        }
+    };
+    let before = &text[..header.length];
+    assert!(header.length <= text.len() && (before.ends_with(b"\n") || before.len() == text.len()));
+    // Up to the header there is nothing.
+    let (mut at, mut fields) = (0, vec![]);
+    let content = loop {
+        match split(&text[at..], format, &mut fields) {
+            Line::Nothing { length } => at += length,
+            Line::Row { content, length } => {
+                assert_eq!(at + length, header.length);
+                break &text[at..at + content];
+            }
+            Line::Unclosed { .. } => panic!("a header without an end was found"),
+        }
+    };
+    let record = Record::new(content, &fields, None, format);
+    assert!(header.columns.iter().all(|&at| at < record.len()));
+    assert_eq!(header.print.is_empty(), append.is_none());
+    let Some(name) = append else { return };
+    // What is printed reads as the same names and one more.
+    let mut printed_fields = vec![];
+    let Line::Row { content, length } = split(&header.print, format, &mut printed_fields) else {
+        panic!("{} is no row", header.print.escape_ascii());
+    };
+    assert_eq!(length, header.print.len());
+    let printed = Record::new(&header.print[..content], &printed_fields, None, format);
+    assert_eq!(printed.len(), record.len() + 1);
+    assert!((0..record.len()).all(|at| printed.value(at) == record.value(at)));
+    assert_eq!(trimmed(&printed.value(record.len())), trimmed(name.as_bytes()));
+    assert!(headers.find(&shape, text, "b").unwrap().unwrap().print.is_empty());
+}

@@ -1,0 +1,87 @@
+//! What a worker gone mad may send, on the parent's side: it ends the run with an error, or does no harm.
+
+use super::{MOST, QUIET};
+use crate::csv::report::Report;
+use crate::error::must_be_escaped;
+use crate::executor::block::{Fault, MapBlocks, Task};
+use crate::executor::frame::split_frame;
+use crate::executor::text::{OnBadRow, Settings, Text};
+use crate::flow::bad_rows::BadRows;
+use crate::flow::writer::Writer;
+use crate::flow::{Block, Part, Sink};
+use crate::kernel::Function;
+use crate::kernel::gcd::Gcd;
+
+/// Reports of any content, about rows and among results of any size.
+pub fn report(bytes: &[u8]) {
+    let Some((&[input, results, lines, how], bytes)) = bytes.split_first_chunk() else { return };
+    let Some((input, bytes)) = bytes.split_at_checked(usize::from(input)) else { return };
+    let Some((results, reports)) = bytes.split_at_checked(usize::from(results)) else { return };
+    let mut rest = reports;
+    while let Some(report) = Report::take(&mut rest, input.len(), results.len()) {
+        assert!(report.results <= results.len() && report.place <= input.len());
+        assert!(report.row.start <= report.row.end && report.row.end <= input.len());
+        assert!(!report.what.contains(must_be_escaped), "{report:?}");
+    }
+    // One that goes on after a bad row would say each.
+    let bad_rows = BadRows::new((how & 1 > 0).then_some(0));
+    let headless = (how & 2 > 0).then(|| super::format(how >> 2));
+    let mut writer = Writer::new(&QUIET.1, "out".to_string(), vec!["in".to_string()], bad_rows).headless(headless);
+    writer.begin(Block::default()).unwrap();
+    let part = Part { input, consumed: input.len(), lines: usize::from(lines), results, reports };
+    let written = writer.write(part);
+    assert_eq!(written.is_err(), !reports.is_empty());
+    if let Err(error) = written {
+        assert!(!error.to_string().contains(must_be_escaped), "{error}");
+    }
+}
+
+type Row = (u64, u64);
+type Output = (f64, Option<String>, Vec<i64>);
+
+fn any(&(a, b): &Row) -> Output {
+    (a as f64, None, vec![b as i64])
+}
+
+/// Frames from a socket, in pieces of any size, and pickles of any content in them.
+pub fn frames(bytes: &[u8]) {
+    let Some((&[rows, how, room, cut], bytes)) = bytes.split_first_chunk() else { return };
+    let bytes = &bytes[..bytes.len().min(MOST)];
+    let (mut partial, mut frames, mut whole) = (vec![], vec![], vec![]);
+    for piece in bytes.chunks(1 + usize::from(cut)) {
+        partial.extend_from_slice(piece);
+        while let Some((number, pickle)) = split_frame(&mut partial) {
+            whole.extend((pickle.len() as u32).to_le_bytes());
+            whole.extend(number.to_le_bytes());
+            whole.extend_from_slice(&pickle);
+            frames.push(pickle);
+        }
+    }
+    assert_eq!([whole, partial].concat(), bytes);
+
+    let on_bad_row = [OnBadRow::Stop, OnBadRow::Skip, OnBadRow::Blank, OnBadRow::Skip][usize::from(how & 3)];
+    let settings = Settings { append: how & 4 > 0, on_bad_row, ..Settings::default() };
+    let (gcd, function) = (Gcd::default(), Function(any as fn(&Row) -> Output));
+    let (gcd, function) = (Text::new(&gcd, settings), Text::new(&function, settings));
+    let mapping: &dyn MapBlocks = if how & 8 > 0 { &gcd } else { &function };
+    for pickle in frames {
+        let mut task = Task { text: b"12,18\r\n".repeat(usize::from(rows)), rows: usize::from(rows), fault: None };
+        if how & 16 > 0 {
+            let (start, what) = (task.text.len(), "it is bad".to_string());
+            task.text.extend(b"x,y\n");
+            let (row, end, field) = (start..start + 3, start + 4, Some(1));
+            task.fault = Some(Fault { row, end, place: start, field, what, is_closed: true, is_deadly: false });
+        }
+        let (mut room, mut results, mut reports) = (vec![0; 64 + usize::from(room)], vec![], vec![]);
+        let answer = mapping.pickler().unpickle_outputs(&pickle, &mut task, &mut room, &mut results, &mut reports);
+        match answer {
+            Ok(()) => {
+                let mut rest = &reports[..];
+                while !rest.is_empty() {
+                    assert!(Report::take(&mut rest, task.text.len(), results.len()).is_some());
+                }
+            }
+            Err(error) => assert!(!error.to_string().contains(must_be_escaped), "{error}"),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What the rows of a text are and mean: by the `csv` crate, row by row, and `num-bigint`.
+
+use super::newlines;
+use crate::csv::{Format, trimmed};
+use ::csv::{ByteRecord, ReaderBuilder, Terminator};
+use num_bigint::BigUint;
+use num_integer::Integer;
+use std::io::Read;
+use std::ops::Range;
+
+/// A row of a text.
+pub struct Row {
+    /// Where it stands, without its line end.
+    pub content: Range<usize>,
+    /// Where the next one begins.
+    pub end: usize,
+    /// Its fields as they read.
+    pub fields: Vec<Vec<u8>>,
+    /// Whether it ends within quotes, and so with the text.
+    pub is_open: bool,
+}
+
+impl Row {
+    pub fn len(&self) -> usize {
+        self.end - self.content.start
+    }
+}
+
+/// The first record, how many bytes it takes, and whether there is another.
+fn record(text: &[u8], format: Format) -> (ByteRecord, usize, bool) {
+    let mut reader = ReaderBuilder::new();
+    reader.has_headers(false).flexible(true).terminator(Terminator::Any(b'\n')).buffer_capacity(512);
+    reader.delimiter(format.delimiter);
+    match format.quote {
+        Some(quote) => reader.quote(quote),
+        None => reader.quoting(false),
+    };
+    // A byte order mark is one at the start of a FILE only.
+    let mut reader = reader.from_reader((&b"\n"[..]).chain(text));
+    let mut first = ByteRecord::new();
+    reader.read_byte_record(&mut first).unwrap();
+    let length = reader.position().byte() as usize - 1;
+    (first, length, reader.read_byte_record(&mut ByteRecord::new()).unwrap())
+}
+
+/// The fields of a text that ends within quotes, with a line more; none where it does not.
+fn open_fields(text: &[u8], format: Format) -> Option<ByteRecord> {
+    let (fields, _, has_more) = record(&[text, b"\nmore"].concat(), format);
+    (!has_more).then_some(fields)
+}
+
+/// How many line ends come before the quote within which a text ends; none where it does not.
+pub fn lines_before_open_quote(text: &[u8], format: Format) -> Option<usize> {
+    let fields = open_fields(text, format)?;
+    Some(newlines(text) + 1 - newlines(fields.iter().next_back()?))
+}
+
+/// The rows of a text, which begins with one.
+///
+/// What is not as in the `csv` crate: comments and blank lines, blanks or not, are no rows, and a carriage return belongs
+/// to the line end only.
+pub fn rows(text: &[u8], format: Format) -> Vec<Row> {
+    let (mut rows, mut at) = (vec![], 0);
+    while at < text.len() {
+        let end = text[at..].iter().position(|&byte| byte == b'\n').map_or(text.len(), |length| at + length + 1);
+        let line = text[at..end].strip_suffix(b"\n").unwrap_or(&text[at..end]);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let is_comment = format.comment.is_some_and(|comment| line.starts_with(&[comment]));
+        if is_comment || line.iter().all(|&byte| b" \t".contains(&byte) && byte != format.delimiter) {
+            at = end;
+            continue;
+        }
+        let (fields, length, _) = record(&text[at..], format);
+        let raw = &text[at..at + length];
+        let is_open = at + length == text.len() && open_fields(raw, format).is_some();
+        let mut fields: Vec<Vec<u8>> = fields.iter().map(<[u8]>::to_vec).collect();
+        let mut content = raw.strip_suffix(b"\n").unwrap_or(raw).len();
+        if !is_open && raw[..content].ends_with(b"\r") {
+            content -= 1;
+            assert_eq!(fields.last_mut().and_then(Vec::pop), Some(b'\r'));
+        }
+        rows.push(Row { content: at..at + content, end: at + length, fields, is_open });
+        at += length;
+    }
+    rows
+}
+
+/// The greatest common divisor of these fields; or which of them is at fault, and how a message about it begins.
+pub fn divisor(row: &Row, columns: Option<[usize; 2]>, max_digits: usize) -> Result<BigUint, (Option<usize>, String)> {
+    let (count, pair) = (row.fields.len(), columns.unwrap_or([0, 1]));
+    let (needed, plural) = (pair[0].max(pair[1]) + 1, if count == 1 { "" } else { "s" });
+    match columns {
+        None if count != 2 => return Err((None, format!("{count} field{plural} where 2 are expected: \""))),
+        Some(_) if count < needed => {
+            return Err((None, format!("{count} field{plural} where {needed} are needed: \"")));
+        }
+        _ => {}
+    }
+    let number = |at: usize| {
+        magnitude(&row.fields[at], max_digits).map_err(|what| (Some(at + 1), format!("field {} {what}", at + 1)))
+    };
+    Ok(number(pair[0])?.gcd(&number(pair[1])?))
+}
+
+fn magnitude(value: &[u8], max_digits: usize) -> Result<BigUint, String> {
+    let value = trimmed(value);
+    let digits = match value {
+        [b'-' | b'+', digits @ ..] => digits,
+        digits => digits,
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(match value {
+            [] => "is empty",
+            _ if value.contains(&0) => "has a NUL byte: \"",
+            _ if std::str::from_utf8(value).is_err() => "is not UTF-8: \"",
+            _ => "is not an integer: \"",
+        }
+        .to_string());
+    }
+    let number = BigUint::parse_bytes(digits, 10).unwrap();
+    let length = digits.len() - digits.iter().take_while(|&&digit| digit == b'0').count();
+    if length > max_digits { Err(format!("has {length} digits, ")) } else { Ok(number) }
+}

@@ -1,0 +1,64 @@
+//! What the fuzzers of `fuzz/` call: a function a target, which takes any bytes and panics where a promise is broken.
+//!
+//! The first bytes say how, the rest is text or what a worker wrote, as it is: so a fuzzer that keeps and joins pieces of
+//! inputs keeps rows and reports whole.
+
+mod arguments;
+mod blocks;
+mod decoder;
+mod header;
+mod hostile;
+mod judge;
+mod segment;
+
+pub use arguments::arguments;
+pub use blocks::blocks;
+pub use decoder::decoder;
+pub use header::header;
+pub use hostile::{frames, report};
+pub use segment::segment;
+
+use crate::csv::Format;
+use crate::executor::bell;
+use crate::flow::Shape;
+use crate::flow::reader::{Input, Reader, Watch};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::MemfdFlags;
+use std::fs::File;
+use std::io::Write;
+use std::sync::LazyLock;
+
+/// More text than this finds nothing that less does not, and takes longer.
+const MOST: usize = 4096;
+
+/// A format of rows, such as arguments may ask for, in one byte.
+fn format(byte: u8) -> Format {
+    let pick = |at: u8| usize::from(byte >> at & 3);
+    Format {
+        delimiter: b",;\t "[pick(0)],
+        quote: [Some(b'"'), Some(b'\''), None, Some(b'"')][pick(2)],
+        comment: [None, Some(b'#'), None, Some(b'!')][pick(4)],
+    }
+}
+
+/// A file without a name that holds these bytes.
+fn file(bytes: &[u8]) -> File {
+    let mut file = File::from(rustix::fs::memfd_create("fuzz", MemfdFlags::CLOEXEC).unwrap());
+    file.write_all(bytes).unwrap();
+    file
+}
+
+/// Readable when a run is over, which it never is from outside; and an output that never goes.
+static QUIET: LazyLock<(OwnedFd, File)> = LazyLock::new(|| (bell().unwrap(), File::create("/dev/null").unwrap()));
+
+/// A reader of what is behind this descriptor.
+fn reader(file: &impl AsFd, shape: Shape, passes_over: bool) -> Reader<'static> {
+    let input = Input::Path(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()).into());
+    let watch = Watch { stop: QUIET.0.as_fd(), output: QUIET.1.as_fd() };
+    Reader::new(vec![input], shape, watch).passing_over(passes_over)
+}
+
+/// How many line ends there are, counted one by one.
+fn newlines(text: &[u8]) -> usize {
+    text.iter().filter(|&&byte| byte == b'\n').count()
+}

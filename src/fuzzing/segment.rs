@@ -1,0 +1,160 @@
+//! A worker gone mad against the parent: its real reader and writer, with a supervisor that is the worker too.
+
+use super::QUIET;
+use crate::error::Error;
+use crate::event::FutexEvent;
+use crate::executor::block::MapBlocks;
+use crate::executor::run::{Crew, Run, run};
+use crate::executor::text::{Settings, Text};
+use crate::executor::{Executor, Job};
+use crate::flow::memory::{Outputs, Records};
+use crate::flow::{Block, Ending, Part, Sink};
+use crate::kernel::gcd::Gcd;
+use crate::ring::word::Word;
+use crate::ring::{Claim, Outcome};
+use crate::segment::{Segment, Sizes};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const SIZES: Sizes = Sizes { head: 0, block: 64, room: 200 };
+const SLOTS: usize = 3;
+const ROW: usize = 6;
+
+/// What the worker does, and whether all of that was honest.
+struct Madness<'a> {
+    script: &'a [[u8; 4]],
+    is_honest: AtomicBool,
+}
+
+impl Crew for Madness<'_> {
+    fn supervise(&self, run: &Run, kernel: &dyn MapBlocks) -> Result<(), Error> {
+        let theirs = Segment::attach(run.segment.descriptor().unwrap()).unwrap();
+        // What a worker writes through its mapping is the same through the file.
+        let file = File::from(run.segment.descriptor().unwrap());
+        let (ring, mut mapper) = (theirs.ring(), kernel.mapper());
+        let mut finish = |mut claim: Claim, outcome: Option<Outcome>| {
+            let care = ring.care(&claim);
+            let (head, input, room) = theirs.work(&mut claim);
+            let honest = mapper.map_block(head, input, room, care);
+            ring.finish(claim, outcome.unwrap_or(honest));
+            FutexEvent(&ring.control().done.0).signal();
+        };
+        let (mut held, mut words_are_sound) = (None, true);
+        for &[act, place, value, more] in self.script {
+            let (at, block) = (u64::from(place), u64::from(value & 15));
+            match act % 8 {
+                0 | 1 if words_are_sound && held.is_none() => held = ring.try_claim(0),
+                2 => held.take().into_iter().for_each(|claim| finish(claim, None)),
+                3 => {
+                    let number = |byte: u8| if byte == 255 { u32::MAX as usize } else { usize::from(byte) };
+                    let (consumed, lines) = (number(place), number(more & 31));
+                    let outcome = Outcome { consumed, lines, results: number(value), report: number(more >> 5) };
+                    self.is_honest.fetch_and(held.is_none(), Ordering::Relaxed);
+                    held.take().into_iter().for_each(|claim| finish(claim, Some(outcome)));
+                }
+                4 | 5 => {
+                    // A slot's or an event's word, or the counter.
+                    let word = match value >> 4 & 7 {
+                        0 => Word::free(block).0,
+                        1 => Word::filled(block).0,
+                        2 => Word::claimed(block, u32::from(more)).0,
+                        3 => Word::done(block).0,
+                        4 => u64::from(more),
+                        5 => u64::MAX,
+                        6 => u64::from(more) << 44 | block,
+                        _ => block << 20 | u64::from(more),
+                    };
+                    file.write_at(&word.to_le_bytes(), 128 * (1 + at % 16)).unwrap();
+                    (words_are_sound, held) = (false, None);
+                }
+                6 => {
+                    // Any measure.
+                    let measure = [u32::from(more), u32::MAX - u32::from(more)][usize::from(value & 1)];
+                    file.write_at(&measure.to_le_bytes(), 128 * (1 + at % 16) + u64::from(value >> 1) % 32 * 4)
+                        .unwrap();
+                    (words_are_sound, held) = (false, None);
+                }
+                7 => {
+                    file.write_at(&[value; 16], 4096 + at * 4).unwrap();
+                    self.is_honest.store(false, Ordering::Relaxed);
+                }
+                _ => std::thread::yield_now(),
+            }
+        }
+        // It dies.
+        ring.held_by(0).into_iter().for_each(|held| ring.recover(held));
+        if words_are_sound {
+            while !run.is_over() {
+                match ring.try_claim(1) {
+                    Some(claim) => finish(claim, None),
+                    None => std::thread::sleep(Duration::from_micros(20)),
+                }
+            }
+            return Ok(());
+        }
+        self.is_honest.store(false, Ordering::Relaxed);
+        // The parent may have seen it by now; if not, it is not held up by what it has seen.
+        for _ in 0..5 {
+            run.remind();
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        Err(Error::spoilt())
+    }
+}
+
+/// Takes what is within the block and the room for its results, and nothing else.
+#[derive(Default)]
+struct Within {
+    left: usize,
+    outputs: Outputs,
+}
+
+impl Sink for Within {
+    fn begin(&mut self, block: Block) -> Result<(), Error> {
+        assert_eq!(self.left, 0, "the block before is not done");
+        self.left = block.rows.len();
+        self.outputs.begin(block)
+    }
+
+    fn write(&mut self, part: Part) -> Result<(), Error> {
+        assert_eq!(part.input.len(), self.left);
+        assert!(part.consumed <= self.left && part.lines <= part.consumed);
+        assert!(part.results.len() + part.reports.len() <= SIZES.room);
+        self.left -= part.consumed;
+        self.outputs.write(part)
+    }
+
+    fn end(&mut self, ending: Ending) -> Result<(), Error> {
+        self.outputs.end(ending)
+    }
+
+    fn given_up(&mut self, rest: &[u8], what: String) -> Error {
+        self.outputs.given_up(rest, what)
+    }
+}
+
+fn job<'a>(source: &'a mut Records, sink: &'a mut Within) -> Job<'a> {
+    Job { source, sink, stop: &QUIET.0, jobs: 1, sizes: SIZES, block_timeout: None, chunk_size: 1 }
+}
+
+/// Whatever a worker does to the segment, the parent comes to an end, and takes nothing from beyond the slots; and it ends
+/// with the right results if that was nothing bad.
+pub fn segment(bytes: &[u8]) {
+    let (script, _) = bytes[..bytes.len().min(400)].as_chunks();
+    let gcd = Gcd::default();
+    let mapping = Text::new(&gcd, Settings::default());
+    let rows = b"12,18\n07,14\n05,10\n".repeat(15);
+    let source = || Records { bytes: &rows, size: ROW, block_rows: SIZES.block / ROW - 3 };
+    let (mut expected, mut found) = (Within::default(), Within::default());
+    Executor::Serial.run(&mapping, job(&mut source(), &mut expected)).unwrap();
+
+    let crew = Madness { script, is_honest: AtomicBool::new(true) };
+    let shared = Segment::shared(SLOTS, SIZES).unwrap();
+    let ended = run(&shared, &crew, &mapping, job(&mut source(), &mut found));
+    if crew.is_honest.into_inner() {
+        ended.unwrap();
+        assert_eq!(found.outputs.0, expected.outputs.0);
+    }
+}
