@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""Runs pmapgcd on a Spark cluster by `RDD.pipe`: ranges of a file in, parts out, and the same bytes as one machine gives.
+
+    pip install pyspark                                         and Java 17
+    examples/spark_pipe.py small.csv gcds.txt                   starts a master and two workers on this machine
+    examples/spark_pipe.py small.csv gcds.txt --master spark://10.0.0.1:7077 --workers 40 --ranges 4000
+
+`pmapgcd --split` cuts the file into ranges of whole rows. The ranges are the elements of an RDD, one a partition, and
+are piped through a shell that runs `pmapgcd --range` on each and writes a part beside the output. What this shows:
+
+- Rows and results never enter the JVM or Python: what goes through the pipe is a line for each range.
+- `checkCode=True`: without it a failing command is a success with fewer results. `env` is all that the command gets:
+  without it there is no PATH. Elements stay in the order of their partitions. A partition without an element starts a
+  process too, which reads nothing and ends.
+- Spark tries a range four times before the job fails, whatever its status. pmapgcd's message would be in the log of some
+  executor; so it is kept beside the part, and the first one in the order of the file is shown.
+- An executor that is lost takes its tasks with it; Spark runs them again elsewhere.
+"""
+
+import os
+import shlex
+import signal
+import sys
+from argparse import Namespace
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+import clusters
+import pyspark
+from clusters import Clock, Failed, Processes, Range
+from py4j.protocol import Py4JJavaError
+from pyspark.java_gateway import launch_gateway
+
+HOME = Path(pyspark.__file__).parent
+SPARK_CLASS = str(HOME / "bin" / "spark-class")
+DEPLOY = "org.apache.spark.deploy"
+LOOPBACK = ["--host", "127.0.0.1", "--webui-port", "0"]
+
+# Reads `offset,length,first_line,part` from the RDD, and prints the part when it is there. With `--bad-rows skip` there
+# is a part beside the status 1, and the job goes on.
+COMPUTE = r"""
+while IFS=, read -r offset length line part; do
+  "$PMAPGCD" "$@" --range "$offset,$length" --first-line "$line" -o "$part" "$FILE" < /dev/null 2> "$part.message"
+  status=$?
+  echo "$status" > "$part.status"
+  [ -e "$part" ] || exit "$status"
+  echo "$part"
+done
+"""
+
+
+def start(processes: Processes, workers: int) -> str:
+    """A standalone cluster: pip's pyspark has its classes, but not the scripts that start them."""
+    around = {"SPARK_HOME": str(HOME), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": processes.scratch.name,
+              "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false"}
+    master = processes.start("master", [SPARK_CLASS, DEPLOY + ".master.Master", *LOOPBACK, "--port", "0"], **around)
+    address = master.says(r"Starting Spark master at (\S+)")
+    for number in range(workers):
+        files = os.path.join(processes.scratch.name, f"worker-{number}.files")
+        size = ["--cores", "1", "--memory", "1g", "--work-dir", files]
+        worker = [SPARK_CLASS, DEPLOY + ".worker.Worker", *LOOPBACK, *size, address]
+        processes.start(f"worker-{number}", worker, **around)
+    return address
+
+
+@contextmanager
+def driver(given: Namespace, address: str, scratch: str) -> Iterator[pyspark.SparkContext]:
+    """A driver with all workers at its service, whose JVM ends with the `with` block."""
+    os.environ.update(PYSPARK_PYTHON=sys.executable, SPARK_HOME=str(HOME), SPARK_LOCAL_DIRS=scratch)
+    settings = {
+        "spark.master": address,
+        "spark.app.name": "pmapgcd",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "OFF",
+        "spark.executor.memory": "512m",
+        "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+        "spark.cores.max": str(given.workers),
+    }
+    if not given.address:
+        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    configuration = pyspark.SparkConf(loadDefaults=False).setAll(settings.items())
+    gateway = launch_gateway(configuration)
+    try:
+        spark = pyspark.SparkContext(conf=configuration, gateway=gateway)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # pyspark's own waits for an answer of the JVM
+        spark.parallelize([None]).count()
+        try:
+            yield spark
+        except Failed:
+            spark.stop()
+            raise
+        spark.stop()
+    finally:  # and nothing else when interrupted: `stop` would wait for the end of the job
+        gateway.proc.terminate()
+        gateway.proc.wait()
+
+
+def compute(spark: pyspark.SparkContext, given: Namespace, ranges: list[Range]) -> None:
+    """Every range to its part, by one job."""
+    command = shlex.join(["sh", "-c", COMPUTE, "pmapgcd", *given.options])
+    environment = {"PATH": os.environ["PATH"], "PMAPGCD": given.pmapgcd, "FILE": str(given.file)}
+    elements = [",".join(map(str, one)) for one in ranges]
+    parts = spark.parallelize(elements, len(elements)).pipe(command, env=environment, checkCode=True)
+    try:
+        done = parts.collect()
+    except Py4JJavaError as error:
+        cause = str(error.java_exception.getMessage()).splitlines()[0]
+        status, message = failure(ranges) or (3, f"the cluster gave up: {cause}")
+        raise Failed(status, message) from None
+    if done != [str(one.part) for one in ranges]:
+        raise Failed(3, f"{len(done)} of {len(ranges)} ranges came back")
+
+
+def failure(ranges: list[Range]) -> tuple[int, str] | None:
+    """The status and the message of the first range that has these and no part."""
+    for one in ranges:
+        status, message = sidecars(one)
+        if status.exists() and not one.part.exists():
+            return int(status.read_text()), message.read_text()
+    return None
+
+
+def sidecars(one: Range) -> tuple[Path, Path]:
+    """The files beside a part: pmapgcd's status and what it said."""
+    return Path(f"{one.part}.status"), Path(f"{one.part}.message")
+
+
+def said(ranges: list[Range]) -> int:
+    """Passes on what pmapgcd said of ranges that have a part; returns the exit status."""
+    for one in ranges:
+        sys.stderr.write(sidecars(one)[1].read_text())
+    return max((int(sidecars(one)[0].read_text()) for one in ranges), default=0)
+
+
+def run(given: Namespace) -> int:
+    """Splits, computes and joins; returns the exit status."""
+    clock = Clock()
+    with clusters.beside(given.output) as folder:
+        ranges = clusters.split(given, folder)
+        clock.step("split")
+        with Processes() as processes:
+            address = given.address or start(processes, given.workers)
+            with driver(given, address, processes.scratch.name) as spark:
+                clock.step("start")
+                compute(spark, given, ranges)
+                clock.step("compute")
+        clock.step("stop")
+        status = said(ranges)
+        joined = clusters.join(ranges, folder, given.output)
+        clock.step("join")
+    clusters.report(joined, ranges, given, clock)
+    return status
+
+
+def main() -> int:
+    """The command line, and the run."""
+    return clusters.finish(run, clusters.parse(clusters.parser("Run pmapgcd on a Spark cluster.", "master")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
