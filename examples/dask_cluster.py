@@ -82,7 +82,7 @@ def kill_one(client: Client, processes: Processes) -> str:
     busiest = max(tasks, key=lambda worker: len(tasks[worker]))
     pid = client.run(os.getpid)[busiest]
     next(process for process in processes.started if process.pid == pid).kill_group()
-    return f"killed worker {pid}, which had {len(tasks[busiest])} ranges to do"
+    return f"killed worker {pid}, ranges it had to do: {len(tasks[busiest])}"
 
 
 def compute_all(client: Client, given: Namespace, ranges: list[Range], processes: Processes) -> int:
