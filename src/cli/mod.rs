@@ -74,8 +74,17 @@ pub fn filter<K: BatchKernel>(about: &'static str, kernel: &K) -> ExitCode {
 ///
 /// fn main() -> std::process::ExitCode {
 ///     let arguments: Arguments = pmapgcd::parse();
-///     let kernel = pmapgcd::Function(move |&(a, b): &(u32, u32)| (a ^ b) % arguments.steps);
-///     arguments.options.run(&kernel)
+///     arguments.options.run(&Steps(arguments.steps))
+/// }
+///
+/// struct Steps(u32);
+///
+/// impl pmapgcd::Kernel for Steps {
+///     type Row = (u32, u32);
+///     type Output = u32;
+///     fn map(&self, &(a, b): &(u32, u32)) -> u32 {
+///         (a ^ b) % self.0
+///     }
 /// }
 /// ```
 pub fn parse<P: clap::Parser>() -> P {

@@ -13,6 +13,7 @@ use crate::flow::{Block, Ending, Part, Shape, Sink, Source, TooLong};
 use crate::kernel::gcd::Gcd;
 use crate::sandbox::Confinement;
 use crate::segment::Sizes;
+use crate::tally::Tally;
 
 /// How rows are read and printed: the first bytes of an input.
 #[derive(Debug)]
@@ -249,7 +250,7 @@ fn run_pickled(mapping: &dyn MapBlocks, case: &Case, source: &mut dyn Source, si
             worker.map_pickles(&task, &mut reply)?;
             parent.unpickle_outputs(&reply, &mut sent, &mut room, &mut results, &mut reports)?;
             let (consumed, lines) = (text.len(), newlines(text));
-            sink.write(Part { input: text, consumed, lines, results: &results, reports: &reports })?;
+            sink.write(Part { input: text, consumed, lines, rows: sent.rows, results: &results, reports: &reports })?;
         }
     }
 }
@@ -277,6 +278,7 @@ pub fn decoder(bytes: &[u8]) {
         jobs: 1,
         sizes: case.sizes,
         block_timeout: None,
+        tally: &Tally::default(),
         chunk_size: case.chunk_size,
     };
     found.is_failed = Executor::Serial.run(&mapping, job).is_err();

@@ -11,6 +11,7 @@ use crate::flow::writer::Writer;
 use crate::flow::{Block, Part, Sink};
 use crate::kernel::Function;
 use crate::kernel::gcd::Gcd;
+use crate::tally::Tally;
 
 /// Reports of any content, about rows and among results of any size.
 pub fn report(bytes: &[u8]) {
@@ -26,9 +27,11 @@ pub fn report(bytes: &[u8]) {
     // One that goes on after a bad row would say each.
     let bad_rows = BadRows::new((how & 1 > 0).then_some(0));
     let headless = (how & 2 > 0).then(|| super::format(how >> 2));
-    let mut writer = Writer::new(&QUIET.1, "out".to_string(), vec!["in".to_string()], bad_rows).headless(headless);
+    let tally = Tally::default();
+    let mut writer = Writer::new(&QUIET.1, "out".to_string(), vec!["in".to_string()], bad_rows, &tally);
+    writer = writer.headless(headless);
     writer.begin(Block::default()).unwrap();
-    let part = Part { input, consumed: input.len(), lines: usize::from(lines), results, reports };
+    let part = Part { input, consumed: input.len(), lines: usize::from(lines), rows: 0, results, reports };
     let written = writer.write(part);
     assert_eq!(written.is_err(), !reports.is_empty());
     if let Err(error) = written {

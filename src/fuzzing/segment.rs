@@ -13,8 +13,10 @@ use crate::kernel::gcd::Gcd;
 use crate::ring::word::Word;
 use crate::ring::{Claim, Outcome};
 use crate::segment::{Segment, Sizes};
+use crate::tally::Tally;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -50,7 +52,8 @@ impl Crew for Madness<'_> {
                 3 => {
                     let number = |byte: u8| if byte == 255 { u32::MAX as usize } else { usize::from(byte) };
                     let (consumed, lines) = (number(place), number(more & 31));
-                    let outcome = Outcome { consumed, lines, results: number(value), report: number(more >> 5) };
+                    let (results, report) = (number(value), number(more >> 5));
+                    let outcome = Outcome { consumed, lines, results, report, ..Outcome::default() };
                     self.is_honest.fetch_and(held.is_none(), Ordering::Relaxed);
                     held.take().into_iter().for_each(|claim| finish(claim, Some(outcome)));
                 }
@@ -136,7 +139,10 @@ impl Sink for Within {
 }
 
 fn job<'a>(source: &'a mut Records, sink: &'a mut Within) -> Job<'a> {
-    Job { source, sink, stop: &QUIET.0, jobs: 1, sizes: SIZES, block_timeout: None, chunk_size: 1 }
+    // One for all runs: what it comes to is of no interest here.
+    static TALLY: LazyLock<Tally> = LazyLock::new(Tally::default);
+    let tally = &*TALLY;
+    Job { source, sink, stop: &QUIET.0, jobs: 1, sizes: SIZES, block_timeout: None, tally, chunk_size: 1 }
 }
 
 /// Whatever a worker does to the segment, the parent comes to an end, and takes nothing from beyond the slots; and it ends
