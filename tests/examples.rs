@@ -39,6 +39,18 @@ fn haversine_is_the_same_filter_with_a_kernel_of_its_own() {
 }
 
 #[test]
+fn filters_have_help_and_a_manual_page_and_a_version_only_if_they_say_one() {
+    for argument in ["-h", "--help", "--man"] {
+        let finished = run(example("haversine").arg(argument), "");
+        let text = String::from_utf8(finished.stdout).unwrap();
+        assert_eq!((finished.status.code(), &*finished.stderr), (Some(0), ""));
+        assert!(text.contains("haversine") && text.contains("kilometres") && !text.contains("version"), "{text}");
+    }
+    let finished = run(example("haversine").arg("--version"), "");
+    assert_eq!(finished.status.code(), Some(2), "{finished:?}");
+}
+
+#[test]
 fn collatz_rows_are_shared_out_by_the_counter() {
     let finished = run(&mut example("collatz"), "");
     let text = String::from_utf8(finished.stdout).unwrap();

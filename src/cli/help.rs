@@ -64,15 +64,19 @@ fn color(arguments: &[std::ffi::OsString]) -> When {
 fn with_help(command: Command, is_short: bool) -> Command {
     let help = |name: &'static str, action, text: &'static str| Arg::new(name).action(action).help(text);
     let about = "Print help: -h for what is used most, --help for all";
-    command
+    let has_version = command.get_version().is_some();
+    let command = command
         .disable_help_flag(true)
         .disable_version_flag(true)
         .mut_args(|arg| {
             let is_hidden = arg.is_hide_set() || (is_short && arg.is_hide_short_help_set());
             arg.hide_short_help(false).hide(is_hidden)
         })
-        .arg(help("help", ArgAction::HelpShort, about).short('h').long("help").help_heading(MORE))
-        .arg(help("version", ArgAction::Version, "Print the version").short('V').long("version").help_heading(MORE))
+        .arg(help("help", ArgAction::HelpShort, about).short('h').long("help").help_heading(MORE));
+    if !has_version {
+        return command;
+    }
+    command.arg(help("version", ArgAction::Version, "Print the version").short('V').long("version").help_heading(MORE))
 }
 
 /// The manual page, in the roff that man knows.
