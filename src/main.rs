@@ -1,5 +1,12 @@
 //! The `pmapgcd` command.
 
+#[cfg(not(loom))]
+mod allocator;
+
+#[cfg(not(loom))]
+#[global_allocator]
+static ALLOCATOR: allocator::OrEnd = allocator::OrEnd;
+
 /// Print the greatest common divisor of the two integers in each row of FILEs or stdin, in input order
 #[cfg(not(loom))]
 #[derive(clap::Parser)]
