@@ -273,12 +273,12 @@ fn standard_streams_that_are_needed_and_closed_are_an_error() {
     }
 }
 
-/// Has this system call fail with this error, if its first argument is this.
-fn refusal(call: i64, first: i32, error: i32) -> BpfProgram {
+/// Refuses this system call in this way, if its first argument is this.
+fn refusal(call: i64, first: i32, how: SeccompAction) -> BpfProgram {
     let is_first = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, first as u64).unwrap();
     let rules = [(call, vec![SeccompRule::new(vec![is_first]).unwrap()])].into();
     let architecture = std::env::consts::ARCH.try_into().unwrap();
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(error as u32), architecture);
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, how, architecture);
     filter.unwrap().try_into().unwrap()
 }
 
@@ -299,7 +299,7 @@ fn a_system_that_does_not_let_workers_be_confined_is_told_of_and_the_run_goes_on
         );
         // Of this thread alone, and of all that it starts.
         let in_refusing_system = || {
-            seccompiler::apply_filter(&refusal(call, first, error)).unwrap();
+            seccompiler::apply_filter(&refusal(call, first, SeccompAction::Errno(error as u32))).unwrap();
             for executor in EXECUTORS {
                 let has_workers = ["pickle", "shared"].contains(&executor);
                 for (input, output) in [&world.few, &world.many] {
@@ -315,4 +315,25 @@ fn a_system_that_does_not_let_workers_be_confined_is_told_of_and_the_run_goes_on
         };
         thread::scope(|scope| scope.spawn(in_refusing_system).join().unwrap());
     }
+}
+
+/// As services do under systemd's `SystemCallFilter=@system-service`.
+#[test]
+fn workers_that_die_of_a_filter_around_the_program_end_the_run_with_what_to_do() {
+    let world = World::new();
+    let in_killing_system = || {
+        let kill = refusal(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER as i32, SeccompAction::KillProcess);
+        seccompiler::apply_filter(&kill).unwrap();
+        for executor in ["pickle", "shared"] {
+            for (input, output) in [&world.few, &world.many] {
+                for jobs in ["-j1", "-j8"] {
+                    let finished = world.run(None, RUN, &["--executor", executor, jobs], input);
+                    let says_what_to_do = finished.stderr.lines().last().unwrap().contains("use --no-sandbox)");
+                    assert!(!is_whole(&finished, output) && says_what_to_do, "{finished:?}");
+                    world.run(None, RUN, &["--executor", executor, jobs, "--no-sandbox"], input).is(0, output, "");
+                }
+            }
+        }
+    };
+    thread::scope(|scope| scope.spawn(in_killing_system).join().unwrap());
 }

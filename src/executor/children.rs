@@ -49,6 +49,12 @@ impl Death {
         }
         let Some(status) = self.status else { return "ended".to_string() };
         match (status.signal(), status.code()) {
+            // Its own filter does not kill.
+            (Some(signal_hook::consts::SIGSYS), _) => {
+                "was killed by SIGSYS (by the filter of system calls that the program runs under: where that permits no other, \
+                 use --no-sandbox)"
+                    .to_string()
+            }
             (Some(signal), _) => match signal_hook::low_level::signal_name(signal) {
                 Some(name) => format!("was killed by {name}"),
                 None => format!("was killed by signal {signal}"),

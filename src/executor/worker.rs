@@ -93,7 +93,8 @@ fn join(mark: &Mark, kernel: &dyn MapBlocks) -> Result<(), Error> {
     match mark.executor {
         Executor::Pickle => {
             let mut pickler = kernel.pickler();
-            confine(kernel.confinement(), Some(stdin.as_fd()), mark.worker == 0)?;
+            let refused = confine(kernel.confinement(), Some(stdin.as_fd()))?;
+            refused.filter(|_| mark.worker == 0).inspect(|error| say(error));
             pickle::serve(stdin, &mut *pickler)
         }
         _ => share(stdin, mark.worker, kernel),
@@ -108,23 +109,22 @@ pub fn not_for_you() -> Error {
 fn share(stdin: OwnedFd, worker: u32, kernel: &dyn MapBlocks) -> Result<(), Error> {
     let segment = Segment::attach(stdin).map_err(|error| Error::usage(error.to_string()))?;
     let mut mapper = kernel.mapper();
+    let refused = confine(kernel.confinement(), None)?;
+    // Who runs under a filter of another's may have died of asking for one.
     let is_first = segment.ring().report_up() == 0;
-    confine(kernel.confinement(), None, is_first)?;
+    refused.filter(|_| is_first).inspect(|error| say(error));
     steps::lap(Step::Import);
     hand_in_steps(&segment);
     work(&segment, worker, &mut *mapper);
     Ok(())
 }
 
-/// Gives up all rights that are not needed from here on. Where the system does not know how, `says` so and goes on.
-fn confine(confinement: Confinement, socket: Option<BorrowedFd>, says: bool) -> Result<(), Error> {
+/// Gives up all rights that are not needed from here on, and answers with what to say where the system refuses to filter
+/// calls: the run goes on without.
+fn confine(confinement: Confinement, socket: Option<BorrowedFd>) -> Result<Option<String>, Error> {
     sandbox::limit(confinement)?;
-    if let Err(error) = sandbox::filter(confinement, socket)
-        && says
-    {
-        say(&format_args!("{error}; going on without (--no-sandbox says nothing)"));
-    }
-    Ok(())
+    let refused = sandbox::filter(confinement, socket).err();
+    Ok(refused.map(|error| format!("{error}; going on without (--no-sandbox says nothing)")))
 }
 
 /// Claims blocks and computes them, until the run is over.
