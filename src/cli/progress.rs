@@ -84,7 +84,7 @@ impl Rates {
 
     fn line(&self, total: Option<u64>, workers: u64) -> String {
         let rate = count(self.rows_rate.unwrap_or(0.0), "rows/s");
-        let rows = count(self.rows as f64, "rows");
+        let rows = count(self.rows as f64, if self.rows == 1 { "row" } else { "rows" });
         let workers = match workers {
             0 => String::new(),
             1 => ", 1 worker".to_string(),
@@ -158,6 +158,8 @@ mod tests {
     fn a_line_says_what_is_known() {
         let mut rates = Rates { rows: 0, bytes: 0, at: Instant::now(), rows_rate: None, bytes_rate: None };
         assert_eq!(rates.line(Some(10), 1), "  0 %  0 B of 10 B, 0 rows, 0 rows/s, 1 worker");
+        rates = Rates { rows: 1, bytes: 6, ..rates };
+        assert_eq!(rates.line(None, 2), "1 row, 6 B, 0 rows/s, 2 workers");
         rates = Rates { rows: 5000, bytes: 50_000, rows_rate: Some(1000.0), bytes_rate: Some(10_000.0), ..rates };
         assert_eq!(rates.line(None, 0), "5.00 k rows, 50.0 kB, 1.00 k rows/s");
         let line = rates.line(Some(200_000), 2);

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub const BINARY: &str = env!("CARGO_BIN_EXE_pmapgcd");
 
 /// What takes longer than this hangs, on however busy a machine.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Waits until something holds, and fails when it never does.
 #[track_caller]

@@ -1,0 +1,319 @@
+//! What a person at a terminal sees, in tmux: progress, hints, colours, Ctrl-C and Ctrl-D, completions, the manual page.
+//!
+//! Where tmux or a shell is missing, its tests are skipped with a note.
+
+mod common;
+
+use common::{BINARY, Kind, PATIENCE, eventually, input_and_output, pmapgcd, run};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Whether all of these programs are here; says what is not.
+fn has(programs: &[&str]) -> bool {
+    let is_there = |program: &&&str| {
+        let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
+        found.unwrap().success()
+    };
+    let missing = programs.iter().find(|program| !is_there(program));
+    missing.inspect(|program| println!("skipped: there is no {program}")).is_none()
+}
+
+/// A terminal with a shell in it, in a folder with some rows, that ends when dropped.
+struct Terminal {
+    server: String,
+    folder: TempDir,
+}
+
+impl Terminal {
+    /// With a prompt of `> `, so many columns wide, and the program in the path.
+    fn new(shell: &str, columns: u16) -> Self {
+        static SERVERS: AtomicU32 = AtomicU32::new(0);
+        let server = format!("pmapgcd-{}-{}", std::process::id(), SERVERS.fetch_add(1, Ordering::Relaxed));
+        let folder = tempfile::tempdir().unwrap();
+        let own = Path::new(BINARY).parent().unwrap().display();
+        let path = format!("PATH={own}:{}", std::env::var("PATH").unwrap());
+        let terminal = Terminal { server, folder };
+        let columns = columns.to_string();
+        let home = terminal.folder.path().to_str().unwrap();
+        let started = terminal.tmux(&[
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            &columns,
+            "-y",
+            "30",
+            "-c",
+            home,
+            "env",
+            "-u",
+            "NO_COLOR",
+            "-u",
+            "RUST_BACKTRACE",
+            &path,
+            &format!("HOME={home}"),
+            "PS1=> ",
+            "sh",
+            "-c",
+            shell,
+        ]);
+        assert!(started.status.success(), "{started:?}");
+        terminal
+    }
+
+    fn bash(columns: u16) -> Self {
+        let terminal = Terminal::new("exec bash --norc --noprofile", columns);
+        terminal.shows(">");
+        terminal
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> Output {
+        Command::new("tmux").args(["-L", &self.server]).args(arguments).env_remove("TMUX").output().unwrap()
+    }
+
+    /// Types this as it is, and then keys by their names.
+    fn types(&self, text: &str, keys: &[&str]) {
+        self.tmux(&["send-keys", "-l", text]);
+        keys.iter().for_each(|key| drop(self.tmux(&["send-keys", key])));
+    }
+
+    /// What stands on the screen, with codes for colours if they are wanted.
+    fn screen(&self, colours: bool) -> String {
+        let codes: &[&str] = if colours { &["-e"] } else { &[] };
+        String::from_utf8(self.tmux(&[&["capture-pane", "-p"], codes].concat()).stdout).unwrap()
+    }
+
+    /// Waits until the screen holds this, and answers with it.
+    #[track_caller]
+    fn shows(&self, text: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let screen = self.screen(false);
+            if screen.contains(text) {
+                return screen;
+            }
+            assert!(start.elapsed() < PATIENCE, "the terminal never shows {text:?} but\n{screen}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Runs a command to its end and answers with what the screen shows of it.
+    #[track_caller]
+    fn runs(&self, command: &str, colours: bool) -> String {
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        let number = RUNS.fetch_add(1, Ordering::Relaxed);
+        // What is typed does not look like what is shown.
+        self.types(&format!("clear; {command}; echo status $? of run '{number}'."), &["Enter"]);
+        self.shows(&format!(" of run {number}."));
+        self.screen(colours)
+    }
+
+    fn write(&self, name: &str, text: &[u8]) {
+        fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.folder.path().join(name)).unwrap()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+/// A reader of results that lets the run stand still for a while.
+const STALLS: &str = "(sleep 1.5; cat > results)";
+
+#[test]
+fn progress_is_a_line_that_goes_away_and_is_never_in_the_results() {
+    if !has(&["tmux"]) {
+        return;
+    }
+    let terminal = Terminal::bash(100);
+    let (input, output) = input_and_output(Kind::Small.rows(3).take(2_000_000));
+    terminal.write("small.csv", &input);
+    terminal.types(&format!("clear; pmapgcd -j 2 --progress small.csv | {STALLS}; echo status $?."), &["Enter"]);
+    let screen = terminal.shows(" of 30.9 MB, ");
+    let line = screen.lines().find(|line| line.contains(" of ")).unwrap();
+    for part in [" %  ", " rows, ", "rows/s", ", 2 workers"] {
+        assert!(line.contains(part), "{part:?} in {screen}");
+    }
+    let screen = terminal.shows("status 0.");
+    assert!(!screen.contains(" of "), "{screen}");
+    assert!(terminal.read("results") == output);
+
+    // From a pipe it is not known how much there will be, and so not how much is left.
+    terminal.types(&format!("clear; cat small.csv | pmapgcd -j 2 --progress | {STALLS}; echo status $?."), &["Enter"]);
+    let screen = terminal.shows(" rows, ");
+    assert!(!screen.contains(" % ") && !screen.contains(" left"), "{screen}");
+    terminal.shows("status 0.");
+    assert!(terminal.read("results") == output);
+}
+
+#[test]
+fn time_left_is_shown_where_the_size_is_known() {
+    if !has(&["tmux"]) {
+        return;
+    }
+    let terminal = Terminal::bash(100);
+    terminal.write("small.csv", &input_and_output(Kind::Small.rows(3).take(100_000)).0);
+    // A reader of some results at a time: the run goes on, and slowly.
+    let slowly = "while read -r -N 30000 part; do sleep 0.1; done";
+    terminal.types(&format!("clear; pmapgcd -j 2 --progress --block-size 4K small.csv | {slowly}"), &["Enter"]);
+    let screen = terminal.shows(" left, 2 workers");
+    assert!(screen.lines().any(|line| line.contains(" rows/s, 0:0")), "{screen}");
+}
+
+#[test]
+fn progress_gives_way_to_messages_and_fits_the_terminal() {
+    if !has(&["tmux"]) {
+        return;
+    }
+    let terminal = Terminal::bash(44);
+    let (input, output) = input_and_output(Kind::Small.rows(3).take(2_000_000));
+    terminal.write("bad.csv", &[&input[..], b"12,x\n"].concat());
+    let run = format!("pmapgcd -j 2 --progress bad.csv > >{STALLS}; wait");
+    terminal.types(&format!("clear; {run}; echo status $?."), &["Enter"]);
+    let screen = terminal.shows(" of 30.9 MB");
+    let at = screen.lines().position(|line| line.contains(" of ")).unwrap();
+    // Cut, and not wrapped to the next line.
+    assert!(screen.lines().skip(at + 1).all(|line| line.trim().is_empty()), "{screen}");
+    let screen = terminal.shows("status ");
+    assert!(screen.lines().any(|line| line.starts_with("pmapgcd: bad.csv:2000001: field 2 is not an")), "{screen}");
+    assert!(!screen.contains(" of 3"), "{screen}");
+    eventually("all results are there", || terminal.read("results") == output);
+}
+
+#[test]
+fn progress_is_not_shown_where_it_would_be_among_results_or_in_a_log() {
+    if !has(&["tmux"]) {
+        return;
+    }
+    let terminal = Terminal::bash(100);
+    let slow = "(echo 12,18; sleep 1; echo 5,10)";
+    let screen = terminal.runs(&format!("{slow} | pmapgcd --progress"), false);
+    assert!(screen.contains("6\n5\nstatus 0 of run "), "{screen}");
+    terminal.runs(&format!("{slow} | pmapgcd --progress > results 2> log"), false);
+    assert_eq!((&*terminal.read("results"), &*terminal.read("log")), (&b"6\n5\n"[..], &b""[..]));
+}
+
+#[test]
+fn a_person_at_a_terminal_is_told_what_is_waited_for() {
+    if !has(&["tmux"]) {
+        return;
+    }
+    let terminal = Terminal::bash(100);
+    for executor in ["serial", "threads", "pickle", "shared"] {
+        terminal.types(&format!("clear; pmapgcd --executor {executor}; echo status $?."), &["Enter"]);
+        terminal.shows("pmapgcd: waiting for rows like 12,18 from the terminal; Ctrl-D ends them");
+        terminal.types("12,18", &["Enter"]);
+        terminal.shows("12,18\n6\n");
+        terminal.types("5,10", &["Enter"]);
+        terminal.shows("5,10\n5\n");
+        terminal.types("", &["C-d"]);
+        terminal.shows("status 0.");
+
+        terminal.types(&format!("clear; pmapgcd --executor {executor}; echo status $?."), &["Enter"]);
+        terminal.shows("waiting for rows");
+        terminal.types("12,18", &["Enter"]);
+        terminal.shows("12,18\n6\n");
+        terminal.types("", &["C-c"]);
+        terminal.shows(">");
+        // bash gives up the rest of the line after a program that dies of SIGINT, as it should.
+        terminal.types("echo status $?.", &["Enter"]);
+        terminal.shows("status 130.");
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    if !has(&["tmux"]) {
+        return;
+    }
+    let terminal = Terminal::bash(100);
+    let has_colours = |command: &str| {
+        let screen = terminal.runs(command, true);
+        let line = screen.lines().find(|line| line.contains("nothing.csv: No such file")).expect(&screen);
+        line.contains("\x1b[")
+    };
+    assert!(has_colours("pmapgcd nothing.csv"));
+    assert!(!has_colours("NO_COLOR=1 pmapgcd nothing.csv"));
+    assert!(!has_colours("TERM=dumb pmapgcd nothing.csv"));
+    assert!(!has_colours("pmapgcd --color never nothing.csv"));
+    assert!(!has_colours("pmapgcd nothing.csv 2>&1 | cat"));
+    assert!(has_colours("pmapgcd --color always nothing.csv 2>&1 | cat"));
+    assert!(has_colours("NO_COLOR=1 pmapgcd --color=always nothing.csv"));
+}
+
+/// What a shell makes of what is typed before Tab.
+const COMPLETED: [(&str, &str); 4] = [
+    ("pmapgcd --execu", "pmapgcd --executor"),
+    ("pmapgcd --executor thr", "pmapgcd --executor threads"),
+    ("pmapgcd --bad-rows bl", "pmapgcd --bad-rows blank"),
+    ("pmapgcd screens-of-", "pmapgcd screens-of-2026.csv"),
+];
+
+#[track_caller]
+fn completes(shell: &str, start: &str, load: &str) {
+    if !has(&["tmux", shell]) {
+        return;
+    }
+    let terminal = Terminal::new(start, 100);
+    terminal.write("screens-of-2026.csv", b"12,18\n");
+    let script = run(&mut pmapgcd(["--completions", shell]), "");
+    assert!(script.status.success() && script.stderr.is_empty(), "{script:?}");
+    terminal.write("_pmapgcd", &script.stdout);
+    terminal.types(load, &["Enter"]);
+    terminal.types("echo rea''dy", &["Enter"]);
+    terminal.shows("ready");
+    for (typed, completed) in COMPLETED {
+        terminal.types(typed, &["Tab"]);
+        terminal.shows(completed);
+        terminal.types("", &["C-u", "C-l"]);
+        eventually("the screen is clear", || !terminal.screen(false).contains("pmapgcd"));
+    }
+    let expected = ["serial", "threads", "pickle", "shared"];
+    terminal.types("pmapgcd --executor ", &["Tab", "Tab"]);
+    eventually("all executors are listed", || {
+        let screen = terminal.screen(false);
+        expected.iter().all(|executor| screen.contains(executor))
+    });
+}
+
+#[test]
+fn bash_completes_options_values_and_files() {
+    completes("bash", "exec bash --norc --noprofile", "source ./_pmapgcd");
+}
+
+#[test]
+fn zsh_completes_options_values_and_files() {
+    completes("zsh", "exec zsh -f", "fpath=(~ $fpath); autoload -Uz compinit; compinit -u");
+}
+
+#[test]
+fn fish_completes_options_values_and_files() {
+    completes("fish", "exec fish --no-config", "source ./_pmapgcd");
+}
+
+#[test]
+fn the_manual_page_is_rendered_without_a_warning() {
+    if !has(&["man"]) {
+        return;
+    }
+    let page = run(&mut pmapgcd(["--man"]), "").stdout;
+    let mut man = Command::new("man");
+    let rendered = run(man.args(["--warnings", "-l", "-"]).env("MANWIDTH", "80"), page);
+    let text = String::from_utf8(rendered.stdout).unwrap();
+    assert_eq!((rendered.status.code(), &*rendered.stderr), (Some(0), ""), "{text}");
+    for part in ["NAME", "SYNOPSIS", "--block-timeout", "EXAMPLES", "EXIT STATUS"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
