@@ -1,0 +1,199 @@
+//! Commands in the documents do what is said of them.
+//!
+//! A `console` block is a dialogue: commands behind `$ ` (and `> `), and all that a terminal then shows. A `sh` block is
+//! commands that end with status 0. Each block is run by a bash of its own, all of a page in one folder.
+//! `SNAPSHOTS=overwrite cargo test --test documented` writes what is shown today into the pages.
+
+mod common;
+
+use common::{BINARY, Kind, input_and_output, run};
+use snapbox::Data;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// Commands of `sh` blocks that are not run here, by how they begin: too long, or by another name, or with more than there
+/// is on this machine. Each with the file that has them run in a short form, and what to see there.
+const ELSEWHERE: [(&str, &str, &str); 17] = [
+    ("cat examples/pairs.csv | cargo run --release -q -- -j 4", ".ci/run", "cargo run --release -q -- -j 4"),
+    ("cargo test", ".ci/run", "\ncargo test\n"),
+    ("cargo install --path .", "tests/package", "cargo install --path ."),
+    ("sudo dpkg --install \"$(packaging/deb)\"", "tests/package", "package=$(packaging/deb)"),
+    ("pmapgcd --compare -j 2 --plot docs/sharing.svg small.csv", "tests/compare.rs", "--plot"),
+    ("cargo run --release -q --example item_41", "tests/examples.rs", "item_41"),
+    ("cargo run --release -q --example collatz", "tests/examples.rs", "collatz"),
+    ("PMAPGCD_CHAOS_SECONDS=600 ", "tests/chaos.rs", "PMAPGCD_CHAOS_SECONDS"),
+    ("fuzz/smoke", ".ci/run", "fuzz/smoke"),
+    ("RUSTC_BOOTSTRAP=1 cargo fuzz run decoder ", "fuzz/Cargo.toml", "name = \"decoder\""),
+    ("LOOM_MAX_PREEMPTIONS=2 ", ".ci/run", "LOOM_MAX_PREEMPTIONS=2"),
+    ("benches/peers ", ".ci/run", "benches/peers --quick"),
+    ("cargo bench --bench stages", "Cargo.toml", "name = \"stages\""),
+    ("pip install 'dask[distributed]'", "tests/clusters", "dask[distributed]"),
+    ("examples/dask_cluster.py ", "tests/clusters", "dask_cluster.py"),
+    ("pip install pyspark", "tests/clusters", "pyspark"),
+    ("examples/spark_pipe.py ", "tests/clusters", "spark_pipe.py"),
+];
+
+/// What blocks may use and not everybody has, and how to find out: blocks with what is missing are skipped.
+const OPTIONAL: [(&str, &str); 4] = [
+    ("parallel", "command -v parallel"),
+    ("zstd", "command -v zstd"),
+    ("man", "command -v man"),
+    ("systemd-run", "test -d /run/systemd/system"),
+];
+
+#[test]
+fn dialogues_and_commands_of_the_pages_are_as_they_are_shown() {
+    for page in ["README.md", "docs/options.md", "docs/clusters.md"] {
+        let place = Place::new();
+        let text = fs::read_to_string(page).unwrap();
+        let replayed = place.replayed(page, &text);
+        let compared = snapbox::Assert::new().action_env("SNAPSHOTS").normalize_paths(false);
+        compared.eq(replayed, Data::read_from(Path::new(page), None));
+    }
+}
+
+#[test]
+fn what_is_run_elsewhere_is_there_and_is_documented() {
+    let pages = ["README.md", "docs/clusters.md"].map(|page| fs::read_to_string(page).unwrap()).concat();
+    for (command, file, text) in ELSEWHERE {
+        assert!(pages.contains(&format!("\n{command}")), "no page has {command}");
+        assert!(fs::read_to_string(file).unwrap().contains(text), "{file} has no {text:?}, which is to try {command}");
+    }
+}
+
+#[test]
+fn each_option_of_the_help_has_an_example() {
+    let help = String::from_utf8(run(&mut common::pmapgcd(["--help"]), "").stdout).unwrap();
+    let page = fs::read_to_string("docs/options.md").unwrap();
+    let commands: Vec<&str> = page.lines().filter(|line| line.starts_with("$ ") && line.contains("pmapgcd")).collect();
+    let is_tried = |option: &str| {
+        let ends = |rest: &str| !rest.starts_with(|next: char| next == '-' || next.is_ascii_alphanumeric());
+        commands.iter().any(|line| line.match_indices(option).any(|(at, _)| ends(&line[at + option.len()..])))
+    };
+    let options: Vec<&str> = help
+        .lines()
+        .filter(|line| line.trim_start().starts_with('-'))
+        .filter_map(|line| line.find("--").map(|at| &line[at..]))
+        .map(|line| line.split(|end: char| end != '-' && !end.is_ascii_alphanumeric()).next().unwrap())
+        .collect();
+    assert!(options.len() > 30 && options.contains(&"--algorithm"), "{options:?}");
+    let missing: Vec<_> = options.iter().filter(|option| !is_tried(option)).collect();
+    assert!(missing.is_empty(), "docs/options.md has no example of {missing:?}");
+}
+
+/// Where the blocks of a page are run: a folder with the files they need, and the program and stand-ins in the path.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &[u8]| fs::write(folder.path().join(name), text).unwrap();
+        fs::create_dir(folder.path().join("bin")).unwrap();
+        file("pairs.csv", b"12,18\n1963309,2265973\n5,10\n");
+        file("screens.csv", b"name,width,height\n\"12\"\" tablet, old\",2160,1440\nphone,1170,-2532\n");
+        file("small.csv", &input_and_output(Kind::Small.rows(1).take(5000)).0);
+        // The machines of the examples are this one.
+        file("bin/ssh", b"#!/bin/sh\nwhile [ \"${1#-}\" != \"$1\" ]; do shift; done\nshift\n[ \"$1\" != -- ] || shift\nexec sh -c \"$*\"\n");
+        fs::set_permissions(folder.path().join("bin/ssh"), fs::Permissions::from_mode(0o755)).unwrap();
+        Place(folder)
+    }
+
+    /// The page with what its commands show today.
+    fn replayed(&self, page: &str, text: &str) -> String {
+        let mut replayed = String::new();
+        let mut lines = text.split_inclusive('\n');
+        while let Some(line) = lines.next() {
+            replayed += line;
+            let kind = line.trim_end();
+            if kind != "```console" && kind != "```sh" {
+                continue;
+            }
+            let block: Vec<&str> = lines.by_ref().take_while(|line| line.trim_end() != "```").collect();
+            match kind {
+                "```console" => replayed += &self.dialogue(&block.concat()),
+                _ => {
+                    self.commands(page, &block.concat());
+                    replayed += &block.concat();
+                }
+            }
+            replayed += "```\n";
+        }
+        replayed
+    }
+
+    /// Commands and what they show; as it is written, where a program is missing.
+    fn dialogue(&self, block: &str) -> String {
+        if is_skipped(block) {
+            return block.to_string();
+        }
+        let mut commands: Vec<String> = vec![];
+        for line in block.split_inclusive('\n') {
+            match (line.strip_prefix("$ "), line.strip_prefix("> "), commands.last_mut()) {
+                (Some(command), ..) => commands.push(command.to_string()),
+                (None, Some(more), Some(command)) => *command += more,
+                _ => {}
+            }
+        }
+        let script: String = commands.iter().map(|command| format!("{command}printf '\\036'\n")).collect();
+        let (_, shown) = self.bash(&script);
+        let shown: Vec<&str> = shown.split_terminator('\x1e').collect();
+        assert_eq!(shown.len(), commands.len(), "{block}{shown:?}");
+        let both = commands.iter().zip(shown);
+        both.map(|(command, shown)| format!("$ {}{shown}", command.trim_end().replace('\n', "\n> ") + "\n")).collect()
+    }
+
+    /// Commands that are to succeed.
+    fn commands(&self, page: &str, block: &str) {
+        let mut script = String::from("set -e\n");
+        for command in split(block) {
+            if !ELSEWHERE.iter().any(|(elsewhere, ..)| command.starts_with(elsewhere)) {
+                script += &command;
+            }
+        }
+        if !is_skipped(&script) {
+            let (is_success, shown) = self.bash(&script);
+            assert!(is_success, "{page}: {script}{shown}");
+        }
+    }
+
+    /// Whether the script succeeded, and all that it showed.
+    fn bash(&self, script: &str) -> (bool, String) {
+        let path = std::env::var("PATH").unwrap();
+        let own = Path::new(BINARY).parent().unwrap();
+        let path = format!("{}:{}:{path}", self.0.path().join("bin").display(), own.display());
+        let mut bash = Command::new("timeout");
+        bash.args(["-k", "1", "120", "bash", "-c", &format!("exec 2>&1\n{script}")]);
+        // parallel wants a home for what it remembers, and not ours.
+        bash.env("PATH", path).env("HOME", self.0.path()).env_remove("RUST_BACKTRACE").current_dir(self.0.path());
+        let output = bash.stdin(Stdio::null()).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+/// Whether this uses something that is not there.
+fn is_skipped(script: &str) -> bool {
+    let is_there = |test| Command::new("sh").args(["-c", test]).stdout(Stdio::null()).status().unwrap().success();
+    let words: Vec<_> = script.split(|end: char| !end.is_ascii_alphanumeric() && end != '-').collect();
+    let missing = OPTIONAL.iter().find(|(name, test)| words.contains(name) && !is_there(test));
+    if let Some((name, _)) = missing {
+        println!("skipped: there is no {name} for\n{script}");
+    }
+    missing.is_some()
+}
+
+/// The commands of a block, each with its lines.
+fn split(block: &str) -> Vec<String> {
+    let mut commands = vec![];
+    let mut command = String::new();
+    for line in block.split_inclusive('\n') {
+        command += line;
+        let end = line.trim_end();
+        if !["\\", "|", "&&"].iter().any(|more| end.ends_with(more)) {
+            commands.push(std::mem::take(&mut command));
+        }
+    }
+    commands
+}
