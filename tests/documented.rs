@@ -46,7 +46,7 @@ const OPTIONAL: [(&str, &str); 4] = [
 
 #[test]
 fn dialogues_and_commands_of_the_pages_are_as_they_are_shown() {
-    for page in ["README.md", "docs/options.md", "docs/clusters.md"] {
+    for page in ["README.md", "docs/options.md", "docs/clusters.md", "docs/scaling.md"] {
         let place = Place::new();
         let text = fs::read_to_string(page).unwrap();
         let replayed = place.replayed(page, &text);
@@ -107,19 +107,22 @@ impl Place {
         let mut lines = text.split_inclusive('\n');
         while let Some(line) = lines.next() {
             replayed += line;
-            let kind = line.trim_end();
+            let kind = line.trim();
             if kind != "```console" && kind != "```sh" {
                 continue;
             }
-            let block: Vec<&str> = lines.by_ref().take_while(|line| line.trim_end() != "```").collect();
+            let mut block = String::new();
+            let end = lines.by_ref().find(|line| {
+                let is_end = line.trim() == "```";
+                block += if is_end { "" } else { line };
+                is_end
+            });
             match kind {
-                "```console" => replayed += &self.dialogue(&block.concat()),
-                _ => {
-                    self.commands(page, &block.concat());
-                    replayed += &block.concat();
-                }
+                "```console" => block = self.dialogue(&block),
+                _ => self.commands(page, &block),
             }
-            replayed += "```\n";
+            replayed += &block;
+            replayed += end.unwrap_or_default();
         }
         replayed
     }
