@@ -4,13 +4,15 @@
 //! `printf '1,2\n13,11\n3,4\n' | cargo run --example faulty -- --bad-rows skip`
 //!
 //! `13,0` panics and `13,n` dies of signal n, but for these: `13,101` reads from a null pointer, `13,102` aborts, `13,103`
-//! overflows its stack, `13,104` takes all memory there is, `13,105` goes on for ever, `13,106` opens a file.
+//! overflows its stack, `13,104` takes all memory there is, `13,105` goes on for ever, `13,106` opens a file,
+//! `13,107` takes 5 milliseconds.
 #![allow(unsafe_code)] // a null pointer cannot be read without
 
 use pmapgcd::Kernel;
 use signal_hook::low_level;
 use std::hint::black_box;
 use std::process::ExitCode;
+use std::time::Duration;
 
 struct Faulty;
 
@@ -50,6 +52,7 @@ fn crash(how: u64) {
             std::hint::spin_loop();
         },
         106 => assert!(std::fs::File::open("/etc/hostname").is_err(), "a file could be opened"),
+        107 => std::thread::sleep(Duration::from_millis(5)),
         signal => {
             // Past the handlers that Rust has for some signals.
             let signal = signal as i32;

@@ -14,13 +14,16 @@ use rustix::io::Errno;
 use rustix::thread::futex;
 use std::error::Error;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const CLEAR: u32 = 0;
 const SIGNALED: u32 = 1;
 
 /// Looks at the word before sleeping, about a microsecond in all: a worker that finishes just now saves two switches.
 const SPINS: u32 = 50;
+
+/// For so long nobody sleeps without a look.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// An event that one wait resets (auto-reset), in memory that processes may share.
 #[derive(Clone, Copy)]
@@ -39,9 +42,10 @@ impl FutexEvent<'_> {
         let _ = self.set(EventState::Signaled);
     }
 
-    /// Waits until the event is set.
+    /// Waits until the event is set, or for a second: a worker gone mad may have the system wake others in our place, and
+    /// whoever wakes looks again anyway.
     pub fn sleep(&self) {
-        let _ = self.wait(Timeout::Infinite);
+        let _ = self.wait(Timeout::Val(ROUND));
     }
 
     fn consume(&self) -> bool {

@@ -72,6 +72,17 @@ fn program(socket: Option<BorrowedFd>) -> Result<BpfProgram, seccompiler::Backen
     ])?;
     rules.insert(libc::SYS_mmap, vec![anonymous]);
     rules.insert(libc::SYS_mprotect, vec![has(2, libc::PROT_EXEC, 0)?]);
+    // To wait and to wake, but not to have those who wait for one thing wait for another; private or not, by any clock.
+    let waits = |operation: i32| {
+        let masked = SeccompCmpOp::MaskedEq(!(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME) as u32 as u64);
+        SeccompCondition::new(1, SeccompCmpArgLen::Dword, masked, operation as u64)
+            .and_then(|condition| SeccompRule::new(vec![condition]))
+    };
+    let waiting = [libc::FUTEX_WAIT, libc::FUTEX_WAKE, libc::FUTEX_WAIT_BITSET, libc::FUTEX_WAKE_BITSET];
+    rules.insert(libc::SYS_futex, waiting.into_iter().map(waits).collect::<Result<_, _>>()?);
+    // What allocators say of memory that they need no more; shared pages stay where they are.
+    let advice = [libc::MADV_DONTNEED, libc::MADV_FREE].map(|advice| is(2, advice as u64));
+    rules.insert(libc::SYS_madvise, advice.into_iter().collect::<Result<_, _>>()?);
     // A signal to itself, as in abort.
     let own = u64::from(std::process::id());
     rules.insert(libc::SYS_tgkill, vec![is(0, own)?]);
@@ -88,13 +99,11 @@ fn program(socket: Option<BorrowedFd>) -> Result<BpfProgram, seccompiler::Backen
 }
 
 /// Calls that are free whatever their arguments.
-const FREE: [i64; 24] = [
-    libc::SYS_futex,
+const FREE: [i64; 22] = [
     libc::SYS_exit,
     libc::SYS_exit_group,
     libc::SYS_munmap,
     libc::SYS_mremap,
-    libc::SYS_madvise,
     libc::SYS_brk,
     libc::SYS_rt_sigreturn,
     libc::SYS_rt_sigaction,

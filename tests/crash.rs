@@ -3,7 +3,7 @@
 mod common;
 
 use common::harm::{Random, assert_no_segment_is_left, pid, signal_one, workers};
-use common::{BINARY, Kind, eventually, input_and_output, is_alive, run};
+use common::{BINARY, Kind, Running, eventually, input_and_output, is_alive, run};
 use rustix::process::{Signal, kill_process};
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -197,7 +197,10 @@ fn rows_that_kill_workers_are_found_and_named() {
         for arguments in [["-j1", "--block-size=64"], ["-j3", "--block-size=128K"]] {
             let finished = faulty_run(&arguments, &format!("{before}{row}\n4,5\n"));
             let last = "stdin:201: workers keep dying on this row; all results before it are written\n";
-            assert!(finished.stderr.ends_with(last) && finished.stderr.matches(cause).count() == 3, "{finished:?}");
+            assert!(
+                finished.stderr.ends_with(last) && (3..=4).contains(&finished.stderr.matches(cause).count()),
+                "{finished:?}"
+            );
             finished.is(3, "3\n".repeat(100), &finished.stderr);
         }
     }
@@ -215,13 +218,11 @@ fn rows_that_kill_workers_can_be_skipped() {
                 assert_eq!(finished.stderr.matches(&named).count(), 1, "{finished:?}");
             }
             assert!(finished.stderr.contains(cause) && finished.stderr.contains("faulty: stdin:7: field 2: "));
-            assert!(
-                finished
-                    .stderr
-                    .ends_with("faulty: 4 bad rows\nfaulty: 12 workers died in all, 9 of them over a block\n")
-                    || finished.stderr.ends_with("faulty: 4 bad rows\n"),
-                "{finished:?}"
-            );
+            // Three for each row, and one more where rows before it were handed over after the first.
+            let last = finished.stderr.lines().last().unwrap();
+            let counted = last.strip_prefix("faulty: ").and_then(|last| last.split_once(" workers died in all, "));
+            let is_counted = counted.is_none_or(|(count, _)| (12..=15).contains(&count.parse().unwrap()));
+            assert!(finished.stderr.contains("faulty: 4 bad rows\n") && is_counted, "{finished:?}");
             finished.is(1, stdout, &finished.stderr);
         }
     }
@@ -258,6 +259,37 @@ fn a_block_that_was_given_up_does_not_count_against_the_worker_that_comes_after(
     let found = (finished.status.code(), &*finished.stdout, finished.stderr.lines().last().unwrap());
     let error = "faulty: stdin:1: workers keep dying on this row; all results before it are written";
     assert_eq!(found, (Some(3), &b""[..], error), "{}", finished.stderr);
+}
+
+#[test]
+fn rows_that_are_slow_together_are_not_slow_one_by_one() {
+    // In one block, for half a second.
+    let input = "13,107\n".repeat(100);
+    for jobs in ["-j1", "-j3"] {
+        let mut command = Command::new(faulty());
+        let finished = run(command.args(["--block-timeout", "0.1", jobs]), input.as_str());
+        let said = finished.stderr.clone();
+        assert!(said.contains("held its block for longer than --block-timeout"), "{said}");
+        finished.is(0, "120\n".repeat(100), &said);
+    }
+}
+
+#[test]
+fn deaths_over_rows_that_are_done_count_no_more() {
+    // In one block, for two seconds: a fault, and then more kills than a row that is at fault would take to be named.
+    let mut command = Command::new(faulty());
+    let mut running = Running::start(command.args(["-j1", "--bad-rows", "skip"]));
+    running.send("13,107\n".repeat(400));
+    running.child.stdin = None;
+    for signal in [Signal::ABORT].into_iter().chain([Signal::KILL; 25]) {
+        eventually("there is a worker, or no work", || !running.children().is_empty() || !is_alive(running.child.id()));
+        thread::sleep(Duration::from_millis(60));
+        running.children().into_iter().for_each(|worker| drop(kill_process(pid(worker), signal)));
+    }
+    let finished = running.end();
+    let said = finished.stderr.clone();
+    assert!(said.contains("was killed by SIGABRT"), "{said}");
+    finished.is(0, "120\n".repeat(400), &said);
 }
 
 #[test]

@@ -169,10 +169,14 @@ fn address_space_may_be_short() {
     for more in (0..24).map(|step| step << 8).chain([8, 12, 16, 32, 64, 512].map(|mib| mib << 10)) {
         for executor in EXECUTORS {
             for (input, output) in [&world.few, &world.many] {
-                is_whole(
-                    &world.run(setup, &limited(least + more), &["--executor", executor, "-j", "2"], input),
-                    output,
-                );
+                let finished = world.run(setup, &limited(least + more), &["--executor", executor, "-j", "2"], input);
+                // What std and glibc allocate when a thread begins is not ours to refuse: they abort.
+                let theirs = ["failed to allocate an alternative stack", "failed to register TLS destructor"];
+                if theirs.iter().any(|what| finished.stderr.contains(what)) {
+                    assert!(output.starts_with(&finished.stdout), "{finished:?}");
+                    continue;
+                }
+                is_whole(&finished, output);
             }
         }
     }

@@ -19,6 +19,12 @@ const SLOT: usize = 128;
 /// How many there are with blocks of 4 KiB.
 const RING: usize = 128;
 
+/// Within a slot: where the claimant says that it is, and what it says that it did.
+const PROGRESS: usize = 20;
+const MEASURES: usize = 24;
+
+/// Where the block's number begins in a slot's word.
+const BLOCK: u32 = 20;
 const FILLED: u64 = 1;
 const CLAIMED: u64 = 2;
 const DONE: u64 = 3;
@@ -40,7 +46,7 @@ enum Outcome {
 
 type Deed = (&'static str, Outcome, fn(&Shared));
 
-const DEEDS: [Deed; 13] = [
+const DEEDS: [Deed; 17] = [
     ("nothing", Outcome::Right, |_| {}),
     ("sends the counter far ahead", Outcome::Right, |shared| shared.long(COUNTER, 1 << 40)),
     ("sends the counter to its end", Outcome::Right, |shared| shared.long(COUNTER, u64::MAX)),
@@ -65,6 +71,30 @@ const DEEDS: [Deed; 13] = [
     ("claims what it does not work on", Outcome::Either, |shared| {
         shared.each_slot(|word| if word & 3 == FILLED { word & !3 | CLAIMED | 1 << 2 } else { word });
     }),
+    ("puts its block back and dies", Outcome::Error, |shared| {
+        shared.each_slot(|word| if word & 3 == CLAIMED { word >> BLOCK << BLOCK | FILLED } else { word });
+        std::process::abort();
+    }),
+    ("dies and lies about where it was", Outcome::Error, |shared| {
+        (0..RING).for_each(|slot| shared.short(SLOTS + slot * SLOT + PROGRESS, 1));
+        std::process::abort();
+    }),
+    ("hands over results and no row", Outcome::Error, |shared| {
+        for slot in (0..RING).map(|slot| SLOTS + slot * SLOT) {
+            let word = shared.atom(slot).load(Ordering::Relaxed);
+            if word & 3 == CLAIMED {
+                shared.long(slot + MEASURES, word >> BLOCK);
+                shared.long(slot + MEASURES + 8, 0);
+                shared.long(slot + MEASURES + 16, 2);
+                shared.long(slot, word >> BLOCK << BLOCK | DONE);
+            }
+        }
+    }),
+    ("has the system wake others in the parent's place", Outcome::Right, |shared| {
+        for event in EVENTS.into_iter().cycle().take(30_000) {
+            shared.requeue(event, CLOSED);
+        }
+    }),
     ("fills all of the ring's words with noise", Outcome::Either, |shared| {
         let mut noise = u64::from(std::process::id());
         for at in (COUNTER..SLOTS + RING * SLOT).step_by(8) {
@@ -74,10 +104,17 @@ const DEEDS: [Deed; 13] = [
     }),
 ];
 
-/// One claim that nobody works on is a kernel that hangs: the time limit is for that, and nothing else ends it.
-const HELD_UP: Deed = ("claims a block for another worker", Outcome::Either, |shared| {
-    shared.slots(1, |word| if word & 3 == FILLED { word & !3 | CLAIMED | 1 << 2 } else { word });
-});
+/// A claim that nobody works on is a kernel that hangs: the time limit is for that, and nothing else ends it.
+const HELD_UP: [Deed; 2] = [
+    ("says all the time that its block is another", Outcome::Either, |shared| {
+        for start in 0.. {
+            (0..RING).for_each(|slot| shared.short(SLOTS + slot * SLOT + 8, start & 1));
+        }
+    }),
+    ("claims a block for another worker", Outcome::Either, |shared| {
+        shared.slots(1, |word| if word & 3 == FILLED { word & !3 | CLAIMED | 1 << 2 } else { word });
+    }),
+];
 
 /// The segment, as a worker finds it in its own address space.
 struct Shared(usize);
@@ -101,6 +138,13 @@ impl Shared {
     fn short(&self, at: usize, value: u32) {
         // SAFETY: as above.
         unsafe { AtomicU32::from_ptr((self.0 + at) as *mut u32) }.store(value, Ordering::Relaxed);
+    }
+
+    /// Has whoever waits for this event wait for another.
+    fn requeue(&self, event: usize, other: usize) {
+        let (event, other) = (self.0 + event, self.0 + other);
+        // SAFETY: the system reads no memory but these words of the mapping.
+        unsafe { nix::libc::syscall(nix::libc::SYS_futex, event, nix::libc::FUTEX_REQUEUE, 0, 100, other) };
     }
 
     fn each_slot(&self, change: impl Fn(u64) -> u64) {
@@ -182,12 +226,17 @@ fn try_out((name, outcome, _): Deed, options: &[&str]) {
 
 fn main() -> ExitCode {
     if let Ok(name) = std::env::var(DEED) {
-        let (_, _, deed) = DEEDS.into_iter().chain([HELD_UP]).find(|deed| deed.0 == name).unwrap();
+        let (_, _, deed) = DEEDS.into_iter().chain(HELD_UP).find(|deed| deed.0 == name).unwrap();
         return pmapgcd::filter("Be a filter with mad workers", &Hostile(deed));
     }
-    for deed in DEEDS {
-        try_out(deed, &[]);
-    }
-    try_out(HELD_UP, &["--block-timeout=0.2"]);
+    // Some take long, and do nothing meanwhile.
+    std::thread::scope(|scope| {
+        for deed in DEEDS {
+            scope.spawn(move || try_out(deed, &[]));
+        }
+        for deed in HELD_UP {
+            scope.spawn(move || try_out(deed, &["--block-timeout=0.2"]));
+        }
+    });
     ExitCode::SUCCESS
 }

@@ -6,9 +6,29 @@ use crate::sandbox::Confinement;
 use crate::steps::{Step, lap};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 /// Rows that are read, mapped and written together: rows and outputs stay in the first-level cache.
 pub(super) const BATCH: usize = 512;
+
+/// With care so much time goes into a part of a block, or one row: whether workers die of a row, or take too long for it,
+/// is then a matter of that row, and those before it are out of danger.
+const CAREFUL_PART: Duration = Duration::from_millis(1);
+
+/// How much of a block is done at a time.
+pub(super) struct Pace(Option<Instant>);
+
+impl Pace {
+    /// From now on; without care there is no end to it.
+    pub fn with(care: Care) -> Self {
+        Pace(care.is_needed().then(Instant::now))
+    }
+
+    /// Whether what is done by now is to be handed over before another row is begun.
+    pub fn is_enough(&self) -> bool {
+        self.0.is_some_and(|start| start.elapsed() >= CAREFUL_PART)
+    }
+}
 
 /// A kernel, whatever its types, that can be mapped over blocks of bytes.
 pub trait MapBlocks: Sync {

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::executor::block::{
-    BATCH, DEADLY, MapBlock, MapBlocks, MapPickles, Read, Task, check_outputs, check_reply, next_number,
+    BATCH, DEADLY, MapBlock, MapBlocks, MapPickles, Pace, Read, Task, check_outputs, check_reply, next_number,
 };
 use crate::executor::pickles::{pickle, unpickle, unpickle_untrusted};
 use crate::kernel::Kernel;
@@ -68,6 +68,7 @@ impl<K: Kernel<Row: Pod, Output: Pod>> MapBlock for Hand<'_, K> {
         let fit = room.len() / size_of::<K::Output>();
         let rows = cast::<K::Row>(input);
         let rows = &rows[..rows.len().min(fit)];
+        let pace = Pace::with(care);
         let (mut results, mut consumed, mut done) = (0, 0, 0);
         for rows in rows.chunks(if care.is_needed() { 1 } else { BATCH }) {
             care.note(consumed);
@@ -84,6 +85,9 @@ impl<K: Kernel<Row: Pod, Output: Pod>> MapBlock for Hand<'_, K> {
             results += outputs.len();
             done += rows.len();
             lap(Step::Merge);
+            if pace.is_enough() {
+                break;
+            }
         }
         Outcome { consumed, results, rows: done, ..Outcome::default() }
     }

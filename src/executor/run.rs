@@ -55,6 +55,7 @@ pub fn run(segment: &Segment, crew: &dyn Crew, kernel: &dyn MapBlocks, job: Job)
         stop,
         published: AtomicU64::new(0),
         written: AtomicU64::new(0),
+        taken: AtomicU64::new(0),
         told: Mutex::default(),
         is_over: AtomicBool::new(false),
         given_up: Mutex::default(),
@@ -139,6 +140,8 @@ pub struct Run<'a> {
     published: AtomicU64,
     /// How many of them are written.
     written: AtomicU64,
+    /// How many parts of blocks are written.
+    taken: AtomicU64,
     /// What the reader has told the writer and the writer has not come to, in input order.
     told: Mutex<VecDeque<Next>>,
     is_over: AtomicBool,
@@ -175,6 +178,11 @@ impl Run<'_> {
     /// How many blocks are written.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)
+    }
+
+    /// How many parts of blocks are written: what there is of progress, by the parent's own word.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Acquire)
     }
 
     /// Blocks that were given up, with what is to be said when the writer comes to them.
@@ -288,9 +296,15 @@ impl Run<'_> {
             let micros = |micros| Duration::from_micros(u64::from(micros));
             self.tally.enter(taken.worker() as usize % self.jobs as usize, rows, micros(working), micros(waiting));
             watch.waited();
+            let is_stuck = consumed == 0 && !taken.is_whole();
             sink.write(Part { input, consumed, lines, rows, results, reports: report })?;
+            if is_stuck {
+                // Only a report that ends the run comes without a row, and it has not ended.
+                return Err(Error::spoilt());
+            }
             steps::lap(Step::Merge);
             watch.worked();
+            self.taken.fetch_add(1, Ordering::Release);
             if taken.is_whole() {
                 ring.free(taken);
                 FutexEvent(&ring.control().freed.0).signal();

@@ -9,6 +9,7 @@ use crate::executor::run::{Crew, Run, run, slots};
 use crate::executor::{Execute, Executor, Job, MapBlocks};
 use crate::segment::Segment;
 use crate::steps::{self, Step};
+use crate::tally;
 use rustix::fd::AsFd;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -36,6 +37,8 @@ impl Crew for Shared {
         let mut children = Children::default();
         let mut ledger = Ledger::default();
         let mut claims = Claims::default();
+        let mut clock = Clock::start();
+        let mut standstill = Standstill::default();
         let (mut started, mut limit) = (0, usize::MAX);
         while !run.is_over() {
             while started < limit.min(run.wanted()) {
@@ -51,9 +54,14 @@ impl Crew for Shared {
             if run.is_over() {
                 break;
             }
-            claims.look(run, started as u32)?;
+            let now = clock.tick(pause);
+            claims.look(run, started as u32, now)?;
             if let Some(most) = run.block_timeout {
-                claims.overdue(most).into_iter().for_each(|worker| children.kill(worker, most));
+                claims.overdue(most, now).into_iter().for_each(|worker| children.kill(worker, most));
+                // However often a worker was killed over the same rows, for whatever reason, it is over by then.
+                if standstill.lasts(run, now) >= most * (LIMIT + 1) + PATIENCE {
+                    return Err(Error::spoilt());
+                }
             }
             run.remind();
             for death in deaths {
@@ -75,7 +83,8 @@ fn bury(run: &Run, children: &mut Children, ledger: &mut Ledger, death: &Death) 
     let ring = run.segment.ring();
     let mut consequence = "another takes its place";
     let held_blocks = ring.held_by(death.worker);
-    if held_blocks.is_empty() && ledger.enter_start(ring.came_up(), run.jobs(), death) {
+    if held_blocks.is_empty() && (ledger.enter_start(ring.came_up(), run.jobs(), death) | ledger.enter_idle(run, death))
+    {
         let what = format!("workers keep dying before they can take up work: the last one {}", death.cause());
         return Err(Error::workers(what));
     }
@@ -84,17 +93,19 @@ fn bury(run: &Run, children: &mut Children, ledger: &mut Ledger, death: &Death) 
             continue;
         }
         ledger.blocks.retain(|&block, _| block >= run.written());
-        let is_too_many = ledger.enter(held.block(), death);
-        if let Some(row) = ring.row_of(&held).filter(|_| is_too_many) {
+        let account = ledger.enter(run, held.block(), death);
+        let is_too_many = account.points >= LIMIT;
+        // Where it has been avoided and nothing came of that, it was another's lie.
+        if let Some(row) = ring.row_of(&held).filter(|_| is_too_many && !account.has_avoided) {
             consequence = "no other will be tried on its row";
-            ledger.forget(held.block());
+            *account = Account { has_avoided: true, taken: account.taken, ..Account::default() };
             ring.caution(&held, Some(row));
             ring.recover(held);
         } else if is_too_many {
             consequence = "no other will be tried on its rows";
             let what = format!(
                 "workers keep dying on these rows: {} so far, the last one {}; all results before them are written",
-                ledger.deaths(held.block()),
+                account.deaths,
                 death.cause()
             );
             run.given_up().insert(held.block(), what);
@@ -141,6 +152,48 @@ const ROUND: Duration = Duration::from_secs(1);
 /// How often at least within the time that a worker may hold a block.
 const LOOKS: u32 = 8;
 
+/// Time, less what passed while this process stood still, with its workers as a rule: stopped from a terminal, frozen.
+struct Clock {
+    last: Instant,
+    still: Duration,
+}
+
+/// A busy machine may let us wait for so long.
+const SLACK: Duration = Duration::from_millis(100);
+
+impl Clock {
+    fn start() -> Self {
+        Clock { last: Instant::now(), still: Duration::ZERO }
+    }
+
+    /// The time, where so much at most was meant to pass since the last one.
+    fn tick(&mut self, most: Duration) -> Instant {
+        let passed = tally::lap(&mut self.last);
+        if passed > most + SLACK {
+            self.still += passed - most;
+        }
+        self.last.checked_sub(self.still).unwrap_or(self.last)
+    }
+}
+
+/// Since when the writer has waited for the same part of a block, with work for workers to do.
+#[derive(Default)]
+struct Standstill(Option<(u64, Instant)>);
+
+impl Standstill {
+    fn lasts(&mut self, run: &Run, now: Instant) -> Duration {
+        let taken = run.taken();
+        let is_waited_for = run.segment.ring().is_under_way(run.written());
+        match self.0.filter(|&(before, _)| is_waited_for && before == taken) {
+            Some((_, since)) => now.saturating_duration_since(since),
+            None => {
+                self.0 = Some((taken, now));
+                Duration::ZERO
+            }
+        }
+    }
+}
+
 /// Since when each worker has been seen to hold what it holds: block, worker, and where its part begins.
 #[derive(Default)]
 struct Claims {
@@ -152,7 +205,7 @@ impl Claims {
     ///
     /// # Errors
     /// When there is a claim that no worker can have made: it would never be done.
-    fn look(&mut self, run: &Run, workers: u32) -> Result<(), Error> {
+    fn look(&mut self, run: &Run, workers: u32, now: Instant) -> Result<(), Error> {
         // A block that was given up stays with a worker that is dead, and whose number another has.
         let is_open = |&(block, ..): &(u64, u32, usize)| !run.given_up().contains_key(&block);
         let claims: Vec<_> = run.segment.ring().claims().filter(is_open).collect();
@@ -164,7 +217,6 @@ impl Claims {
         if is_twice || claims.iter().any(|&(_, worker, _)| worker >= workers) {
             return Err(Error::spoilt());
         }
-        let now = Instant::now();
         claims.into_iter().for_each(|claim| {
             self.since.entry(claim).or_insert(now);
         });
@@ -178,39 +230,62 @@ impl Claims {
 
     /// Workers that have held the same part of a block for longer than this. Whoever takes it up next has all the time
     /// again.
-    fn overdue(&mut self, most: Duration) -> Vec<u32> {
-        let overdue = self.since.extract_if(|_, since| since.elapsed() >= most);
+    fn overdue(&mut self, most: Duration, now: Instant) -> Vec<u32> {
+        let overdue = self.since.extract_if(|_, since| now.saturating_duration_since(*since) >= most);
         overdue.map(|((_, worker, _), _)| worker).collect()
     }
 }
 
-/// The deaths so far: points and how many, by block.
+/// The deaths over a block, or over what was left of it.
+#[derive(Clone, Copy, Default)]
+struct Account {
+    points: u32,
+    deaths: u32,
+    /// How many parts had been taken at the last one, if its turn to be written had come.
+    taken: Option<u64>,
+    /// One of its rows was named, and is not to be tried again.
+    has_avoided: bool,
+}
+
+/// The deaths so far.
 #[derive(Default)]
 struct Ledger {
-    blocks: HashMap<u64, (u32, u32)>,
+    blocks: HashMap<u64, Account>,
     /// Workers that had come up at the last death, deaths since that changed, and the points of those that count.
     came_up: u32,
     deaths_at_start: u64,
     points_at_start: u32,
     since: Option<Instant>,
+    /// How many parts had been taken, faults of workers that held nothing since then, and the first of these.
+    idle: Option<(u64, u32, Instant)>,
 }
 
 impl Ledger {
-    /// Whether this death under the block is one too many.
-    fn enter(&mut self, block: u64, death: &Death) -> bool {
-        let (sum, deaths) = self.blocks.entry(block).or_default();
-        *sum += points(death);
-        *deaths += 1;
-        *sum >= LIMIT
+    /// This death under the block, and those before it under the same part.
+    fn enter(&mut self, run: &Run, block: u64, death: &Death) -> &mut Account {
+        let taken = (block == run.written()).then(|| run.taken());
+        let account = self.blocks.entry(block).or_default();
+        if account.taken.is_some_and(|before| taken != Some(before)) {
+            // A part has been taken since: whoever died before died over rows that are done.
+            *account = Account::default();
+        }
+        account.taken = taken;
+        account.points += points(death);
+        account.deaths += 1;
+        account
     }
 
-    /// Starts anew with this block.
-    fn forget(&mut self, block: u64) {
-        self.blocks.remove(&block);
-    }
-
-    fn deaths(&self, block: u64) -> u32 {
-        self.blocks.get(&block).map_or(0, |&(_, deaths)| deaths)
+    /// Whether this fault, of a worker that held nothing while there was something to claim, is one too many: those that
+    /// are sound take up work, those that are not may put it back before they die.
+    fn enter_idle(&mut self, run: &Run, death: &Death) -> bool {
+        if !death.is_fault() || !run.segment.ring().is_unclaimed(run.written()) {
+            return false;
+        }
+        let taken = run.taken();
+        let (_, faults, since) =
+            self.idle.filter(|&(before, ..)| before == taken).unwrap_or((taken, 0, Instant::now()));
+        self.idle = Some((taken, faults + 1, since));
+        (faults + 1) * FAULT >= LIMIT && since.elapsed() >= PATIENCE
     }
 
     /// Whether this death, of a worker that held nothing, is one too many without a worker that came up in between. As

@@ -8,7 +8,7 @@ use crate::csv::shown::shown;
 use crate::csv::{Format, lines};
 use crate::error::Error;
 use crate::executor::block::{
-    BATCH, DEADLY, Fault, MapBlock, MapBlocks, MapPickles, Read, Task, check_outputs, check_reply, next_number,
+    BATCH, DEADLY, Fault, MapBlock, MapBlocks, MapPickles, Pace, Read, Task, check_outputs, check_reply, next_number,
 };
 use crate::executor::pickles::{pickle, unpickle, unpickle_untrusted};
 use crate::kernel::{Batch, BatchKernel, Written, Wrong};
@@ -320,6 +320,7 @@ impl Fault {
 impl<K: BatchKernel> MapBlock for Hand<'_, K> {
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Outcome {
         self.enter(head);
+        let pace = Pace::with(care);
         let mut outcome = Outcome::default();
         while outcome.consumed < input.len() {
             let start = outcome.consumed;
@@ -344,7 +345,12 @@ impl<K: BatchKernel> MapBlock for Hand<'_, K> {
                     None => break,
                 }
             };
-            let Some(fault) = fault else { continue };
+            let Some(fault) = fault else {
+                if pace.is_enough() {
+                    break;
+                }
+                continue;
+            };
             let (kept, report) = (self.kept(input, &fault), fault.report(outcome.results));
             let used = outcome.results + self.reports.len();
             // Where there is no room for it, the part before it is handed over: the row then comes first in the rest
@@ -359,8 +365,8 @@ impl<K: BatchKernel> MapBlock for Hand<'_, K> {
                 break;
             }
             outcome.consumed = fault.end;
-            if fault.is_deadly {
-                // Done with, before another row can undo it.
+            // What is deadly is done with before another row can undo that.
+            if fault.is_deadly || pace.is_enough() {
                 break;
             }
         }

@@ -426,8 +426,8 @@ impl<'a> Ring<'a> {
             && outcome.lines <= outcome.consumed
             && outcome.rows <= outcome.consumed
             && worker < word::MAX_WORKERS;
-        // Whoever hands over nothing might do so again, for ever.
-        let is_nothing = outcome.consumed == 0 && !input.is_empty() && outcome.results + outcome.report == 0;
+        // Whoever gets nowhere might do so again, for ever. Only with a report does that end the run.
+        let is_nothing = outcome.consumed == 0 && !input.is_empty() && outcome.report == 0;
         if is_sound && !is_nothing {
             Ok(Some(Taken { slot: index, block, worker, input: input.clone(), outcome }))
         } else {
@@ -480,6 +480,17 @@ impl<'a> Ring<'a> {
         let slot = &self.slots[held.slot];
         slot.caution.store(avoid.map_or(1, |row| (row as u32).saturating_add(2)), Ordering::Relaxed);
         slot.progress.store(u32::MAX, Ordering::Relaxed);
+    }
+
+    /// Whether the block waits to be claimed.
+    pub fn is_unclaimed(&self, block: u64) -> bool {
+        self.slots[self.slot_of(block)].load() == Word::filled(block)
+    }
+
+    /// Whether the block waits to be claimed, or to be done by who has claimed it.
+    pub fn is_under_way(&self, block: u64) -> bool {
+        let word = self.slots[self.slot_of(block)].load();
+        self.is_unclaimed(block) || (word.is_of(block) && word.state() == State::Claimed)
     }
 
     /// All claims there are: the block, its worker, and where the part of it begins that was claimed.
