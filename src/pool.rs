@@ -103,6 +103,9 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
             chunk_size: self.chunk_size,
         };
         self.executor.run(&self.mapping, job)?;
+        if sink.0.len() != rows.len() * output {
+            return Err(Error::spoilt());
+        }
         Ok(bytemuck::allocation::pod_collect_to_vec(&sink.0))
     }
 }

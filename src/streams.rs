@@ -1,10 +1,15 @@
-//! Which standard streams this process was started with: std puts /dev/null in the place of those that are closed,
-//! before `main`, and what is written there is lost without a word.
+//! What this process was started with. Which standard streams: std puts /dev/null in the place of those that are closed,
+//! before `main`, and what is written there is lost without a word. No other descriptors, if it is a worker. And the
+//! signals that a parent needs as they are by default.
 #![allow(unsafe_code)]
 
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use std::ffi::CStr;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The environment variable that tells a process that it is a worker, and which.
+pub const MARK: &CStr = c"PMAPGCD_WORKER";
 
 static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 
@@ -20,6 +25,31 @@ extern "C" fn note() {
         let flags = unsafe { nix::libc::fcntl(number as i32, nix::libc::F_GETFD) };
         closed.store(flags == -1, Ordering::Relaxed);
     }
+    // SAFETY: `MARK` is a string, and nobody changes the environment before `main`. Nothing of this program has opened a
+    // descriptor yet: those above stderr are what whoever started the parent had open, and are not for a worker.
+    unsafe {
+        if !nix::libc::getenv(MARK.as_ptr()).is_null() {
+            nix::libc::syscall(nix::libc::SYS_close_range, 3, u32::MAX, 0);
+        }
+    }
+}
+
+/// Has this process hear of its children, and of files that may not grow, whatever whoever started it ignored.
+pub fn heed_signals() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    for (number, how) in [(Signal::SIGCHLD, SigHandler::SigDfl), (Signal::SIGXFSZ, SigHandler::SigIgn)] {
+        // SAFETY: neither is a handler that could do something unsafe.
+        let _ = unsafe { signal(number, how) };
+    }
+}
+
+/// Ends this process as a filter ends whose reader is gone: by SIGPIPE, in silence. Rust ignores that signal.
+pub fn die_of_broken_pipe() -> ! {
+    // The first process of a container does not die of signals.
+    if std::process::id() != 1 {
+        let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
+    }
+    std::process::exit(128 + signal_hook::consts::SIGPIPE)
 }
 
 /// The stream under another descriptor.

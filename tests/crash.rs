@@ -3,7 +3,7 @@
 mod common;
 
 use common::harm::{Random, assert_no_segment_is_left, pid, signal_one, workers};
-use common::{BINARY, Kind, Running, eventually, input_and_output, is_alive, run};
+use common::{BINARY, Kind, Running, eventually, input_and_output, is_alive, run, shell};
 use rustix::process::{Signal, kill_process};
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -259,6 +259,39 @@ fn a_block_that_was_given_up_does_not_count_against_the_worker_that_comes_after(
     let found = (finished.status.code(), &*finished.stdout, finished.stderr.lines().last().unwrap());
     let error = "faulty: stdin:1: workers keep dying on this row; all results before it are written";
     assert_eq!(found, (Some(3), &b""[..], error), "{}", finished.stderr);
+}
+
+#[test]
+fn workers_have_no_descriptors_of_whoever_started_the_program() {
+    for executor in ["shared", "pickle"] {
+        let script =
+            format!("exec 8< /etc/passwd 9< /etc/passwd; exec \"$0\" -j1 --executor {executor} --no-sandbox");
+        let mut running = Running::start(&mut shell(&script));
+        running.send("12,18\n");
+        assert_eq!(running.line(), "6");
+        for worker in running.children() {
+            let descriptors = fs::read_dir(format!("/proc/{worker}/fd")).unwrap();
+            for descriptor in descriptors.map(|entry| entry.unwrap().path()) {
+                let target = fs::read_link(&descriptor).unwrap().display().to_string();
+                let number: u32 = descriptor.file_name().unwrap().to_str().unwrap().parse().unwrap();
+                assert!(number < 5 && !target.contains("passwd"), "{executor}: {number} is {target}");
+            }
+        }
+        running.finish().is(0, "", "");
+    }
+}
+
+#[test]
+fn signals_that_were_ignored_before_do_not_hide_what_became_of_workers() {
+    for row in ["13,11", "13,102"] {
+        let rows = format!("{}{row}\n4,5\n", "1,2\n".repeat(1000));
+        let mut ignoring = Command::new("python3");
+        ignoring.args(["-c", "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"]);
+        let finished = run(ignoring.arg(faulty()).args(["-j2", "--bad-rows=skip"]).env("RUST_BACKTRACE", "0"), rows);
+        let said = finished.stderr.clone();
+        assert!(said.contains("faulty: stdin:1001: workers keep dying on this row\n"), "{said}");
+        finished.is(1, "3\n".repeat(1000) + "9\n", &said);
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Help, the manual page and completions, all from the one definition of the command line.
 
 use super::options::{MORE, When};
+use crate::streams::die_of_broken_pipe;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
@@ -119,10 +120,7 @@ fn end(text: &[u8]) -> ! {
     let written = io::stdout().write_all(text).and_then(|()| io::stdout().flush());
     let status = match written {
         Ok(()) => 0,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
-            2
-        }
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => die_of_broken_pipe(),
         Err(error) => {
             crate::error::say(&format_args!("stdout: {}", crate::error::reason(&error)));
             2

@@ -12,6 +12,7 @@ pub use options::Options;
 
 use crate::error::{Error, program, say_last};
 use crate::kernel::BatchKernel;
+use crate::streams::die_of_broken_pipe;
 use clap::{Args, FromArgMatches};
 use std::process::ExitCode;
 
@@ -21,11 +22,9 @@ const EXIT_STATUS: &str = "Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 wo
 fn end(result: Result<(), Error>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     if error.is_broken_pipe() {
-        // Rust ignores SIGPIPE; a filter whose reader is gone dies of it, in silence.
-        let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
-    } else {
-        say_last(&error);
+        die_of_broken_pipe();
     }
+    say_last(&error);
     ExitCode::from(error.exit_status())
 }
 

@@ -14,6 +14,7 @@ use crate::flow::writer::Writer;
 use crate::flow::{Block, Ending, Source};
 use crate::kernel::BatchKernel;
 use crate::output::Output;
+use crate::streams::heed_signals;
 use crate::tally::Tally;
 use crate::vectors::Vectors;
 use rustix::fd::AsFd;
@@ -52,6 +53,7 @@ impl Options {
         if executor::worker::is_worker() {
             return end(Err(executor::worker::not_for_you()));
         }
+        heed_signals();
         match trial {
             Some(trial) => end(self.try_out(mapping, kernel, trial)),
             None if self.compare => end(self.compare(mapping, kernel)),

@@ -65,6 +65,9 @@ impl Death {
     }
 }
 
+/// How long a worker may take to end after its last words.
+const LAST_WORDS: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
 /// Deaths that are told one by one; the rest are counted.
 const TOLD: u64 = 10;
 
@@ -156,6 +159,11 @@ impl Children {
         let gone = || Error::workers(format!("worker {worker} has gone"));
         let at = self.processes.iter().position(|process| process.worker == worker).ok_or_else(gone)?;
         let mut process = self.processes.swap_remove(at);
+        // One that has closed its socket and lives on is not waited for.
+        let mut exit = [PollFd::new(&process.exit, PollFlags::IN)];
+        if rustix::io::retry_on_intr(|| poll(&mut exit, Some(&LAST_WORDS))) == Ok(0) {
+            let _ = pidfd_send_signal(&process.exit, Signal::KILL);
+        }
         let status = process.child.wait().ok();
         Ok(Death { worker, pid: process.child.id(), status, overdue: None })
     }

@@ -209,7 +209,7 @@ struct Collector<'a> {
     /// What has come from each worker and is not a whole reply yet.
     partial: Vec<Vec<u8>>,
     /// Replies that wait for those before them.
-    waiting: HashMap<u64, Vec<u8>>,
+    waiting: HashMap<(usize, u64), Vec<u8>>,
     /// Workers that have ended, or listen no more.
     dead: Vec<usize>,
     buffer: Vec<u8>,
@@ -237,7 +237,7 @@ impl Collector<'_> {
                     sink.begin(block)?;
                     continue;
                 }
-                Some(Next::Task { worker, mut task }) => match self.waiting.remove(&number) {
+                Some(Next::Task { worker, mut task }) => match self.waiting.remove(&(worker, number)) {
                     Some(reply) => {
                         number += 1;
                         results.clear();
@@ -313,7 +313,7 @@ impl Collector<'_> {
             }
         }
         while let Some((number, reply)) = split_frame(&mut self.partial[worker]) {
-            self.waiting.insert(number, reply);
+            self.waiting.insert((worker, number), reply);
             // The feeder is gone when the input has ended.
             let _ = free.send(worker);
         }

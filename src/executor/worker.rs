@@ -8,6 +8,7 @@ use crate::ring::Outcome;
 use crate::sandbox::{self, Confinement};
 use crate::segment::Segment;
 use crate::steps::{self, Step};
+use crate::streams::MARK as MARK_IN_C;
 use crate::tally;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -16,7 +17,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 /// The environment variable that tells a process that it is a worker, and which.
-pub(super) const MARK: &str = "PMAPGCD_WORKER";
+pub(super) const MARK: &str = match MARK_IN_C.to_str() {
+    Ok(mark) => mark,
+    Err(_) => panic!("it is plain ASCII"),
+};
 
 /// What a worker is told of itself.
 pub(super) struct Mark {

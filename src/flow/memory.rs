@@ -1,7 +1,9 @@
 //! Records that are in memory already: no text, no lines, no files.
 
-use crate::error::Error;
+use crate::error::{Error, printable};
 use crate::flow::{Block, Ending, Part, Sink, Source};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 /// Records as they lie in memory, cut into blocks of whole ones.
 pub struct Records<'a> {
@@ -38,7 +40,7 @@ impl Sink for Outputs {
 
     fn write(&mut self, part: Part) -> Result<(), Error> {
         self.0.extend_from_slice(part.results);
-        if part.reports.is_empty() { Ok(()) } else { Err(Error::workers(String::from_utf8_lossy(part.reports))) }
+        if part.reports.is_empty() { Ok(()) } else { Err(Error::workers(printable(OsStr::from_bytes(part.reports)))) }
     }
 
     fn end(&mut self, ending: Ending) -> Result<(), Error> {
