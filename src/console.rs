@@ -47,5 +47,6 @@ pub fn status(line: Option<&str>) {
         return;
     }
     *has_status = line.is_some();
-    let _ = io::stderr().write_all(format!("{CLEAR}{}", line.unwrap_or_default()).as_bytes());
+    // Whatever others write to the same terminal, or we, stands in its place.
+    let _ = io::stderr().write_all(format!("{CLEAR}{}\r", line.unwrap_or_default()).as_bytes());
 }

@@ -10,12 +10,14 @@ static ALLOCATOR: allocator::OrEnd = allocator::OrEnd;
 /// Print the greatest common divisor of the two integers in each row of FILEs or stdin, in input order
 #[cfg(not(loom))]
 #[derive(clap::Parser)]
-#[command(name = "pmapgcd", version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(name = "pmapgcd", version, max_term_width = 80, after_help = AFTER_HELP)]
 struct Arguments {
     #[command(flatten)]
     options: pmapgcd::Options,
 
-    /// Divisors below 2^64 by: auto, binary, euclid, trial
+    /// auto, binary, euclid, trial
+    ///
+    /// How divisors below 2^64 are found.
     #[arg(
         long,
         help_heading = "Workers",

@@ -255,7 +255,7 @@ impl Segment {
     /// The ring that lies here.
     pub fn ring(&self) -> Ring<'_> {
         let base = self.map.as_ptr();
-        // SAFETY: `create` or `attach` made sure that the mapping is as long as the layout says and holds a `Control`
+        // SAFETY: `laid_out` or `attach` made sure that the mapping is as long as the layout says and holds a `Control`
         // and `slots` slots at these aligned offsets. Both are nothing but atomics: shared references to them are
         // valid whatever another process does, and every bit pattern is a value.
         unsafe {

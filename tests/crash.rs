@@ -264,8 +264,7 @@ fn a_block_that_was_given_up_does_not_count_against_the_worker_that_comes_after(
 #[test]
 fn workers_have_no_descriptors_of_whoever_started_the_program() {
     for executor in ["shared", "pickle"] {
-        let script =
-            format!("exec 8< /etc/passwd 9< /etc/passwd; exec \"$0\" -j1 --executor {executor} --no-sandbox");
+        let script = format!("exec 8< /etc/passwd 9< /etc/passwd; exec \"$0\" -j1 --executor {executor} --no-sandbox");
         let mut running = Running::start(&mut shell(&script));
         running.send("12,18\n");
         assert_eq!(running.line(), "6");
@@ -317,7 +316,9 @@ fn deaths_over_rows_that_are_done_count_no_more() {
     for signal in [Signal::ABORT].into_iter().chain([Signal::KILL; 25]) {
         eventually("there is a worker, or no work", || !running.children().is_empty() || !is_alive(running.child.id()));
         thread::sleep(Duration::from_millis(60));
-        running.children().into_iter().for_each(|worker| drop(kill_process(pid(worker), signal)));
+        running.children().into_iter().for_each(|worker| {
+            let _ = kill_process(pid(worker), signal);
+        });
     }
     let finished = running.end();
     let said = finished.stderr.clone();

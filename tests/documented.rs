@@ -16,12 +16,13 @@ use tempfile::TempDir;
 
 /// Commands of `sh` blocks that are not run here, by how they begin: too long, or by another name, or with more than there
 /// is on this machine. Each with the file that has them run in a short form, and what to see there.
-const ELSEWHERE: [(&str, &str, &str); 17] = [
+const ELSEWHERE: [(&str, &str, &str); 18] = [
     ("cat examples/pairs.csv | cargo run --release -q -- -j 4", ".ci/run", "cargo run --release -q -- -j 4"),
     ("cargo test", ".ci/run", "\ncargo test\n"),
     ("cargo install --path .", "tests/package", "cargo install --path ."),
     ("sudo dpkg --install \"$(packaging/deb)\"", "tests/package", "package=$(packaging/deb)"),
     ("pmapgcd --compare -j 2 --plot docs/sharing.svg small.csv", "tests/compare.rs", "--plot"),
+    ("cargo run --release -q --example generate -- ", "tests/clusters", "GENERATE, \"--rows\""),
     ("cargo run --release -q --example item_41", "tests/examples.rs", "item_41"),
     ("cargo run --release -q --example collatz", "tests/examples.rs", "collatz"),
     ("PMAPGCD_CHAOS_SECONDS=600 ", "tests/chaos.rs", "PMAPGCD_CHAOS_SECONDS"),

@@ -206,6 +206,21 @@ fn progress_is_not_shown_where_it_would_be_among_results_or_in_a_log() {
 }
 
 #[test]
+fn progress_is_for_the_foreground() {
+    if !has(&["tmux"]) {
+        return;
+    }
+    let terminal = Terminal::bash(100);
+    let slow = "(echo 12,18; sleep 1.5) | pmapgcd --progress > results";
+    terminal.types(&format!("clear; {slow} &"), &["Enter"]);
+    std::thread::sleep(Duration::from_millis(1000));
+    let screen = terminal.screen(false);
+    assert!(!screen.contains("rows/s"), "{screen}");
+    terminal.types("fg", &["Enter"]);
+    terminal.shows("rows/s");
+}
+
+#[test]
 fn a_person_at_a_terminal_is_told_what_is_waited_for() {
     if !has(&["tmux"]) {
         return;
@@ -254,11 +269,13 @@ fn colours_are_for_terminals_that_want_them() {
 }
 
 /// What a shell makes of what is typed before Tab.
-const COMPLETED: [(&str, &str); 4] = [
+const COMPLETED: [(&str, &str); 6] = [
     ("pmapgcd --execu", "pmapgcd --executor"),
     ("pmapgcd --executor thr", "pmapgcd --executor threads"),
     ("pmapgcd --bad-rows bl", "pmapgcd --bad-rows blank"),
     ("pmapgcd screens-of-", "pmapgcd screens-of-2026.csv"),
+    ("pmapgcd --stats screens-of-", "pmapgcd --stats screens-of-2026.csv"),
+    ("pmapgcd --append screens-of-", "pmapgcd --append screens-of-2026.csv"),
 ];
 
 #[track_caller]

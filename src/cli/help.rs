@@ -2,7 +2,7 @@
 
 use super::options::{MORE, When};
 use crate::streams::die_of_broken_pipe;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
@@ -12,28 +12,32 @@ use std::io::{self, Write};
 pub fn matches(command: Command) -> ArgMatches {
     let arguments: Vec<_> = std::env::args_os().take_while(|argument| argument != "--").collect();
     let color = color(&arguments);
-    match color {
-        When::Auto => {}
-        When::Always => anstream::ColorChoice::AlwaysAnsi.write_global(),
-        When::Never => anstream::ColorChoice::Never.write_global(),
-    }
-    let color = match color {
-        When::Auto => clap::ColorChoice::Auto,
-        When::Always => clap::ColorChoice::Always,
-        When::Never => clap::ColorChoice::Never,
+    let (messages, help) = match color {
+        When::Auto => (anstream::ColorChoice::Auto, clap::ColorChoice::Auto),
+        When::Always => (anstream::ColorChoice::AlwaysAnsi, clap::ColorChoice::Always),
+        When::Never => (anstream::ColorChoice::Never, clap::ColorChoice::Never),
     };
-    let command = command.color(color);
+    messages.write_global();
+    let command = command.color(help);
     let is_short = arguments.iter().any(|argument| argument == "-h");
     let usage = format!("{} [OPTIONS] [FILE]...", command.get_name());
     // The first line of the help says what FILE is.
     let helped = with_help(command.clone(), is_short).override_usage(usage).mut_arg("files", |files| files.hide(true));
-    let matches = helped.get_matches();
+    let matches = helped.try_get_matches().unwrap_or_else(|error| {
+        let is_asked_for = !error.use_stderr();
+        match error.print() {
+            Err(failed) if is_asked_for => end_with(Err(failed)),
+            _ => std::process::exit(error.exit_code()),
+        }
+    });
     let command = with_help(command, false);
     if matches.get_flag("man") {
         end(&manual(command).unwrap_or_default());
     }
     if let Some(&shell) = matches.get_one::<Shell>("completions") {
-        let (mut command, mut script) = (command, vec![]);
+        // Shells would complete these values after a blank, where they do not belong.
+        let plain = |arg: Arg| if arg.is_require_equals_set() { flag(&arg) } else { arg };
+        let (mut command, mut script) = (command.mut_args(plain), vec![]);
         let name = command.get_name().to_string();
         clap_complete::generate(shell, &mut command, name, &mut script);
         end(&script);
@@ -50,12 +54,7 @@ fn color(arguments: &[std::ffi::OsString]) -> When {
             Some(argument) => argument.strip_prefix("--color="),
             None => None,
         };
-        color = match said {
-            Some("always") => When::Always,
-            Some("never") => When::Never,
-            Some("auto") => When::Auto,
-            _ => color,
-        };
+        color = said.and_then(|said| When::from_str(said, false).ok()).unwrap_or(color);
     }
     color
 }
@@ -64,7 +63,7 @@ fn color(arguments: &[std::ffi::OsString]) -> When {
 /// three.
 fn with_help(command: Command, is_short: bool) -> Command {
     let help = |name: &'static str, action, text: &'static str| Arg::new(name).action(action).help(text);
-    let about = "Print help: -h for what is used most, --help for all";
+    let about = "Print help: -h what is used most, --help all";
     let has_version = command.get_version().is_some();
     let command = command
         .disable_help_flag(true)
@@ -115,9 +114,19 @@ fn manual(command: Command) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
+/// The option without its value.
+fn flag(arg: &Arg) -> Arg {
+    let flag = Arg::new(arg.get_id().clone()).action(ArgAction::SetTrue);
+    flag.long(arg.get_long().unwrap_or_default().to_string()).help(arg.get_help().cloned().unwrap_or_default())
+}
+
 /// Prints this and ends.
 fn end(text: &[u8]) -> ! {
-    let written = io::stdout().write_all(text).and_then(|()| io::stdout().flush());
+    end_with(io::stdout().write_all(text).and_then(|()| io::stdout().flush()))
+}
+
+/// Ends, now that this has been printed or not.
+fn end_with(written: io::Result<()>) -> ! {
     let status = match written {
         Ok(()) => 0,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => die_of_broken_pipe(),

@@ -51,7 +51,7 @@ fn end(result: Result<(), Error>) -> ExitCode {
 /// ```
 pub fn filter<K: BatchKernel>(about: &'static str, kernel: &K) -> ExitCode {
     let command = Options::augment_args(clap::Command::new(program()));
-    let command = command.about(about).long_about(None).after_help(EXIT_STATUS).max_term_width(100);
+    let command = command.about(about).long_about(None).after_help(EXIT_STATUS).max_term_width(80);
     match Options::from_arg_matches(&help::matches(command)) {
         Ok(options) => options.run(kernel),
         Err(error) => error.exit(),

@@ -56,19 +56,20 @@ pub struct Options {
     #[arg(long, help_heading = ROWS)]
     pub(super) header: bool,
 
-    /// The columns to read: names (of a header), or numbers from 1
+    /// Columns to read, by header name or number from 1
     ///
-    /// Names are those in the first row, as with --header. Without this option a row has as many fields as the kernel takes.
+    /// Names are those in the first row, as with --header. A name with a comma in it stands in quotes. Without this option a
+    /// row has as many fields as the kernel takes.
     #[arg(short = 'k', long, help_heading = ROWS, value_name = "A,B", value_parser = Columns::parse, allow_hyphen_values = true)]
     pub(super) columns: Option<Columns>,
 
-    /// What stands between fields: a character, or tab
+    /// Character between fields, or tab
     ///
     /// `\t` is a tab too. Letters, digits, signs and the point are for values.
     #[arg(short, long, help_heading = ROWS, value_name = "CHAR", value_parser = values::delimiter, default_value = ",", allow_hyphen_values = true)]
     pub(super) delimiter: u8,
 
-    /// What stands around fields that need it: a character, or none
+    /// Character around fields that need it, or none
     #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::quote, default_value = "\"", allow_hyphen_values = true, hide_short_help = true)]
     pub(super) quote: Quote,
 
@@ -76,7 +77,7 @@ pub struct Options {
     #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::comment, hide_short_help = true)]
     pub(super) comment: Option<u8>,
 
-    /// A bad row ends the run, or: skip it, leave it blank
+    /// At a bad row: stop, skip, blank
     ///
     /// Results before a bad row that ends the run are written, and none after it. The others are named on stderr, the first ten
     /// one by one.
@@ -87,59 +88,59 @@ pub struct Options {
     #[arg(long, help_heading = ROWS, value_name = "N", hide_short_help = true)]
     pub(super) max_bad: Option<u64>,
 
-    /// Write bad rows to FILE, as CSV with their places and what is wrong
+    /// Write bad rows to FILE: places, reasons, rows
     ///
-    /// The columns are file, line, offset (in bytes), field, reason and row.
+    /// As CSV; the columns are file, line, offset (in bytes), field, reason and row.
     #[arg(long, help_heading = ROWS, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) rejects: Option<PathBuf>,
 
-    /// Write to FILE, which appears when it is complete, and not to stdout
+    /// Write to FILE, which appears when it is complete
     #[arg(short, long, help_heading = OUTPUT, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) output: Option<PathBuf>,
 
-    /// Print rows as they are, with the result as one more field, called NAME
+    /// Print whole rows, with the result as field NAME
     ///
     /// The header is printed with NAME, or else with the name that the kernel has for its results.
     #[arg(long, help_heading = OUTPUT, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(super) append: Option<String>,
 
-    /// Show on stderr how far the run is: auto, on a terminal; always; never
+    /// Show progress on stderr: auto, always, never
     ///
-    /// Without WHEN it is auto. Where results go to a terminal, auto shows nothing. Where stderr is no terminal, always prints a
+    /// Without WHEN it is auto, which is on a terminal and in the foreground. Where results go to a terminal, auto shows nothing. Where stderr is no terminal, always prints a
     /// line every five seconds.
     #[arg(long, help_heading = OUTPUT, value_name = "WHEN", value_enum, hide_possible_values = true, num_args = 0..=1, require_equals = true, default_value = "never", hide_default_value = true, default_missing_value = "auto")]
     pub(super) progress: When,
 
-    /// Say on stderr at the end what the run came to, as text or json
+    /// Say at the end what the run took: text, json
     ///
-    /// Rows, bytes and time; what reader, writer and each worker did, and how long they waited for others; workers that were
+    /// On stderr: rows, bytes and time; what reader, writer and each worker did, and how long they waited for others; workers that were
     /// replaced; memory. The reader works while it waits for input, and the writer while it waits for who reads its output.
     #[arg(long, help_heading = OUTPUT, value_name = "FORM", value_enum, hide_possible_values = true, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     pub(super) stats: Option<StatsForm>,
 
-    /// Have colours in messages and help: auto, always, never
+    /// Colours: auto, always, never
     ///
-    /// With auto a terminal has them, unless NO_COLOR is set.
+    /// In messages and help. With auto a terminal has them, unless NO_COLOR is set.
     #[arg(long, help_heading = OUTPUT, value_name = "WHEN", value_enum, hide_possible_values = true, default_value = "auto", hide_short_help = true)]
     pub(super) color: When,
 
-    /// Number of workers [default: the processors there are for it]
-    #[arg(short, long, help_heading = WORK, value_name = "N", value_parser = values::jobs)]
+    /// Number of workers [default: processors]
+    #[arg(short, long, help_heading = WORK, value_name = "N", value_parser = values::jobs, allow_negative_numbers = true)]
     pub(super) jobs: Option<usize>,
 
-    /// Run by: serial, threads, pickle, shared
+    /// serial, threads, pickle, or shared, the default
     ///
     /// All give the same output, and the same errors but for dead workers.
-    #[arg(long, help_heading = WORK, value_name = "HOW", value_enum, hide_possible_values = true, default_value = "shared", hide_short_help = true)]
+    #[arg(long, help_heading = WORK, value_name = "HOW", value_enum, hide_possible_values = true, default_value = "shared", hide_default_value = true, hide_short_help = true)]
     pub(super) executor: Executor,
 
-    /// Most input that a worker takes at a time
+    /// Most input in a block
     ///
-    /// K, M and G stand for 2^10, 2^20 and 2^30 bytes. A row has to fit into a block.
+    /// It is what a worker takes at a time. K, M and G stand for 2^10, 2^20 and 2^30 bytes. A row has to fit into a block.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::block_size, default_value = executor::DEFAULT_BLOCK_SIZE, hide_short_help = true)]
     pub(super) block_size: usize,
 
-    /// Most rows in a task of the pickle executor
+    /// Most rows in a task of pickle
     ///
     /// Python's own default is 1, which measures its messages and not pickling.
     #[arg(long, help_heading = WORK, value_name = "ROWS", value_parser = values::chunk_size, default_value_t = executor::DEFAULT_CHUNK_SIZE, hide_short_help = true)]
@@ -151,22 +152,22 @@ pub struct Options {
     #[arg(long, help_heading = WORK, value_name = "SECONDS", value_parser = values::seconds, hide_short_help = true)]
     pub(super) block_timeout: Option<Duration>,
 
-    /// Most address space of a worker process
+    /// Most address space of a worker
     ///
     /// K, M and G are understood.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::memory, default_value = "8G", hide_short_help = true)]
     pub(super) worker_memory: u64,
 
-    /// Let workers ask the system for more than memory and time
+    /// Let workers ask the system for anything
     ///
-    /// A kernel of your own is confined only if it says that it is self-contained.
+    /// They may have memory and time, and nothing else. A kernel of your own is confined only if it says that it is self-contained.
     #[arg(long, help_heading = WORK, hide_short_help = true)]
     pub(super) no_sandbox: bool,
 
-    /// Print N ranges of whole rows of FILE: offset,length,first_line
+    /// Print N ranges of FILE: offset,length,first_line
     ///
-    /// They are about equal in bytes, and fewer than N where there are fewer rows.
-    #[arg(long, help_heading = MORE, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["compare", "range"], hide_short_help = true)]
+    /// Each is of whole rows, by the options that say how rows look: give these to --range too. They are about equal in bytes, and fewer than N where there are fewer rows.
+    #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::ranges, conflicts_with_all = ["compare", "range", "append", "bad_rows", "max_bad", "rejects", "progress", "stats"], hide_short_help = true)]
     pub(super) split: Option<u64>,
 
     /// Compute one of these ranges of FILE
@@ -179,9 +180,9 @@ pub struct Options {
     #[arg(long, help_heading = MORE, value_name = "N", requires = "range", hide_short_help = true)]
     pub(super) first_line: Option<u64>,
 
-    /// Compare the executors on these rows, or on some of its own
+    /// Compare the executors, on these rows or its own
     ///
-    /// No results are printed.
+    /// It takes a quarter of a minute and more. No results are printed.
     #[arg(long, help_heading = MORE, conflicts_with_all = ["executor", "output", "append", "bad_rows", "max_bad", "rejects"])]
     pub(super) compare: bool,
 
@@ -189,11 +190,11 @@ pub struct Options {
     #[arg(long, help_heading = MORE, requires = "compare", hide_short_help = true)]
     pub(super) json: bool,
 
-    /// With --compare: draw time against work a row as SVG
+    /// With --compare: draw time against work as SVG
     #[arg(long, help_heading = MORE, requires = "compare", value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub(super) plot: Option<PathBuf>,
 
-    /// Print completions for bash, elvish, fish, powershell or zsh
+    /// Print completions: bash, zsh, fish and others
     #[arg(long, help_heading = MORE, value_name = "SHELL", value_enum, hide_possible_values = true, exclusive = true, hide_short_help = true)]
     pub(super) completions: Option<Shell>,
 

@@ -22,7 +22,8 @@ const LOOKS: f64 = 8.0;
 /// Shows how far `run` is while it goes on, if that is asked for and there is somebody to see it. `total` is how many
 /// bytes of input there are, where that is known.
 pub fn while_running<T>(when: When, tally: &Tally, total: Option<u64>, run: impl FnOnce() -> T) -> T {
-    let is_terminal = io::stderr().is_terminal();
+    // One that cannot take a line away is as good as a log.
+    let is_terminal = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
     let is_shown = match when {
         When::Never => false,
         When::Always => true,
@@ -49,7 +50,14 @@ fn show(in_place: bool, tally: &Tally, total: Option<u64>, ended: &Receiver<()>)
         rates.look(tally.rows.get() + tally.bad_rows.get(), tally.bytes.get());
         let line = rates.line(total, tally.workers.get());
         if in_place {
-            let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col));
+            // Another's turn: what we wrote would be among what is typed there.
+            let is_ours =
+                rustix::termios::tcgetpgrp(io::stderr()).is_ok_and(|group| group == rustix::process::getpgrp());
+            if !is_ours {
+                continue;
+            }
+            let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
+            let width = if width == 0 { 80 } else { width };
             // A line that is as wide as the terminal would wrap.
             let line: String = line.chars().take(width.saturating_sub(1).max(20)).collect();
             console::status(Some(&line));
@@ -84,7 +92,7 @@ impl Rates {
 
     fn line(&self, total: Option<u64>, workers: u64) -> String {
         let rate = count(self.rows_rate.unwrap_or(0.0), "rows/s");
-        let rows = count(self.rows as f64, if self.rows == 1 { "row" } else { "rows" });
+        let rows = count(self.rows as f64, "rows");
         let workers = match workers {
             0 => String::new(),
             1 => ", 1 worker".to_string(),
@@ -123,6 +131,7 @@ fn scaled(mut number: f64) -> (String, &'static str) {
 /// A number of things: `12.3 M rows`.
 pub fn count(number: f64, things: &str) -> String {
     let (digits, prefix) = scaled(number);
+    let things = if digits == "1" && prefix.is_empty() { &things.replacen("rows", "row", 1) } else { things };
     if prefix.is_empty() { format!("{digits} {things}") } else { format!("{digits} {prefix} {things}") }
 }
 

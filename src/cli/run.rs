@@ -138,6 +138,9 @@ impl Options {
             chunk_size: self.chunk_size,
         };
         Executor::Serial.run(mapping, job)?;
+        if io::stderr().is_terminal() {
+            say(&"comparing; this takes a quarter of a minute, and more with many rows");
+        }
         let mut workload = Workload {
             format: mapping.format(),
             header: copy.header,

@@ -11,6 +11,11 @@ pub fn jobs(text: &str) -> Result<usize, String> {
     }
 }
 
+/// How many ranges.
+pub fn ranges(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|&ranges| ranges > 0).ok_or("a number of ranges from 1 is expected".to_string())
+}
+
 pub fn chunk_size(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(rows @ 1..) => Ok(rows),

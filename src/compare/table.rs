@@ -35,7 +35,7 @@ fn write_all(text: &mut String, report: &Report, width: usize, block: char) -> s
             one.executor,
             one.seconds,
             one.speed_up,
-            one.rows_a_second,
+            one.rows_per_second,
             one.cpu_seconds,
             one.copied_bytes_a_row,
             one.peak_memory_bytes as f64 / f64::from(1 << 20),

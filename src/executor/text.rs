@@ -213,6 +213,10 @@ impl<K: BatchKernel> Hand<'_, K> {
             let hint = match other {
                 Some(b'\t') => "; if tabs stand between fields, say so with -d tab".to_string(),
                 Some(&other) => format!("; if '{0}' stands between fields, say so with -d '{0}'", char::from(other)),
+                None if is_fixed && count > needed => {
+                    let first: Vec<String> = (1..=needed).map(|number| number.to_string()).collect();
+                    format!("; say which of them count, as in -k {}", first.join(","))
+                }
                 None => String::new(),
             };
             let what = format!("{count} field{plural} where {needed} are {expected}: {}{hint}", shown(text));

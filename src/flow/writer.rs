@@ -3,7 +3,7 @@
 use crate::csv::record::{Line, Record, split};
 use crate::csv::report::Report;
 use crate::csv::{Format, lines, trimmed};
-use crate::error::Error;
+use crate::error::{Error, program};
 use crate::flow::bad_rows::{BadRow, BadRows};
 use crate::flow::{Block, Ending, Part, Sink, TooLong};
 use crate::tally::Tally;
@@ -28,6 +28,15 @@ pub struct Writer<'a> {
     counted_to: Option<u64>,
     has_rows: bool,
 }
+
+/// How files begin that are often taken for text, and what makes text of them.
+const DISGUISES: [(&[u8], &str); 5] = [
+    (b"\x1f\x8b", "gzip -dc"),
+    (b"\x28\xb5\x2f\xfd", "zstd -dc"),
+    (b"\xfd7zXZ", "xz -dc"),
+    (b"\xff\xfe", "iconv -f UTF-16 -t UTF-8"),
+    (b"\xfe\xff", "iconv -f UTF-16 -t UTF-8"),
+];
 
 impl<'a> Writer<'a> {
     /// A writer to `output`, which messages call `output_name`, of what comes from `inputs`.
@@ -96,8 +105,11 @@ impl Sink for Writer<'_> {
                 counted.0 = report.place;
             }
             let row = &part.input[report.row.clone()];
-            let hint =
-                if self.is_header(row, &report) { "; if the first row is names, say so with --header" } else { "" };
+            let hint = match self.disguise(row, &report) {
+                Some(tool) => format!("; this is no plain text: {tool} FILE | {}", program()),
+                None if self.is_header(row, &report) => "; if the first row is names, say so with --header".into(),
+                None => String::new(),
+            };
             let entered = self.bad_rows.enter(BadRow {
                 file: &self.inputs[self.input],
                 line: counted.1 + 1,
@@ -164,6 +176,13 @@ impl Writer<'_> {
             what: row.what,
             row: &row.start,
         })
+    }
+
+    /// What makes text of an input whose first row is a bad one.
+    fn disguise(&self, row: &[u8], report: &Report) -> Option<&'static str> {
+        let is_first = !self.has_rows && report.results == 0;
+        let known = DISGUISES.iter().find(|(start, _)| is_first && row.starts_with(start));
+        known.map(|&(_, tool)| tool)
     }
 
     /// Whether a bad row is the first of an input that should have no header, and has words in it where others have

@@ -146,7 +146,8 @@ fn job<'a>(source: &'a mut Records, sink: &'a mut Within) -> Job<'a> {
 }
 
 /// Whatever a worker does to the segment, the parent comes to an end, and takes nothing from beyond the slots; and it ends
-/// with the right results if that was nothing bad.
+/// with the right results if that was nothing bad. Its supervisor is a stand-in that gives up after some rounds: what draws a
+/// run out is not found here, but in tests/hostile.rs.
 pub fn segment(bytes: &[u8]) {
     let (script, _) = bytes[..bytes.len().min(400)].as_chunks();
     let gcd = Gcd::default();

@@ -8,9 +8,9 @@ use std::time::Duration;
 const BAD_ROWS: [(&[u8], &str); 26] = [
     (b"12", r#"1 field where 2 are expected: "12""#),
     (b"abc", r#"1 field where 2 are expected: "abc""#),
-    (b"1,2,3", r#"3 fields where 2 are expected: "1,2,3""#),
-    (b"12,18,", r#"3 fields where 2 are expected: "12,18,""#),
-    (b",,,", r#"4 fields where 2 are expected: ",,,""#),
+    (b"1,2,3", r#"3 fields where 2 are expected: "1,2,3"; say which of them count, as in -k 1,2"#),
+    (b"12,18,", r#"3 fields where 2 are expected: "12,18,"; say which of them count, as in -k 1,2"#),
+    (b",,,", r#"4 fields where 2 are expected: ",,,"; say which of them count, as in -k 1,2"#),
     (b",18", "field 1 is empty"),
     (b"12, \t", "field 2 is empty"),
     (b",", "field 1 is empty"),
@@ -151,5 +151,20 @@ fn the_end_of_a_row_that_fills_a_block_may_come_later() {
             assert_eq!(finished.stderr.contains("--block-size"), status == 1);
             finished.is(status, stdout, &finished.stderr);
         }
+    }
+}
+
+#[test]
+fn what_is_no_text_is_told_with_what_makes_text_of_it() {
+    for (bytes, tool) in [
+        (&b"\x1f\x8b\x08\x00abc"[..], "gzip -dc"),
+        (b"\x28\xb5\x2f\xfd,\t1", "zstd -dc"),
+        (b"\xff\xfe1\x00,\x002\x00\n\x00", "iconv -f UTF-16 -t UTF-8"),
+    ] {
+        let finished = run(&mut pmapgcd(["-j1"]), bytes);
+        let told = format!("; this is no plain text: {tool} FILE | pmapgcd\n");
+        assert!(finished.status.code() == Some(1) && finished.stderr.ends_with(&told), "{finished:?}");
+        let finished = run(&mut pmapgcd(["-j1"]), [b"12,18\n", bytes].concat());
+        assert!(finished.status.code() == Some(1) && !finished.stderr.contains("FILE"), "{finished:?}");
     }
 }

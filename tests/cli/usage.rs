@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::Folder;
-use crate::common::{pmapgcd, run};
+use crate::common::{pmapgcd, run, shell};
 
 #[test]
 fn wrong_usage_is_told_and_ends_with_status_2() {
@@ -24,8 +24,8 @@ fn wrong_usage_is_told_and_ends_with_status_2() {
 
 #[test]
 fn help_and_version_are_printed_on_request() {
-    // On a screen of a hundred columns; the short one on one of any size.
-    for (argument, most, rare) in [("-h", 30, false), ("--help", 50, true)] {
+    // On a screen of eighty columns.
+    for (argument, most, rare) in [("-h", 30, false), ("--help", 52, true)] {
         let finished = run(&mut pmapgcd([argument]), "");
         let help = String::from_utf8(finished.stdout).unwrap();
         assert_eq!((finished.status.code(), &*finished.stderr), (Some(0), ""));
@@ -34,7 +34,9 @@ fn help_and_version_are_printed_on_request() {
         }
         assert!(["--executor", "--block-size", "--man"].iter().all(|option| help.contains(option) == rare), "{help}");
         assert!(help.lines().count() <= most, "{help}");
-        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        let finished = run(&mut shell(&format!("exec \"$0\" {argument} > /dev/full")), "");
+        finished.is(2, "", "pmapgcd: stdout: No space left on device\n");
     }
     for argument in ["-V", "--version"] {
         run(&mut pmapgcd([argument]), "").is(0, concat!("pmapgcd ", env!("CARGO_PKG_VERSION"), "\n"), "");
