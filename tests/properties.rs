@@ -119,7 +119,8 @@ fn bad_line() -> impl Strategy<Value = Line> {
     let count = prop_oneof![Just(1), 3..=9usize].prop_map(|count| {
         let text = vec!["12"; count].join(",");
         let plural = if count == 1 { "" } else { "s" };
-        let what = format!("{count} field{plural} where 2 are expected: \"{text}\"");
+        let hint = if count > 2 { "; say which of them count, as in -k 1,2" } else { "" };
+        let what = format!("{count} field{plural} where 2 are expected: \"{text}\"{hint}");
         Line { text: text.into_bytes(), meaning: Meaning::Error(what) }
     });
     prop_oneof![left, right, count]

@@ -114,6 +114,15 @@ impl Terminal {
         self.screen(colours)
     }
 
+    /// Clears the screen: what is waited for next is not what was there before.
+    fn clears(&self) {
+        self.types("clear", &["Enter"]);
+        eventually("the screen is clear", || {
+            let screen = self.screen(false);
+            !screen.contains("pmapgcd") && !screen.contains("status") && !screen.contains("clear")
+        });
+    }
+
     fn write(&self, name: &str, text: &[u8]) {
         fs::write(self.folder.path().join(name), text).unwrap();
     }
@@ -227,7 +236,8 @@ fn a_person_at_a_terminal_is_told_what_is_waited_for() {
     }
     let terminal = Terminal::bash(100);
     for executor in ["serial", "threads", "pickle", "shared"] {
-        terminal.types(&format!("clear; pmapgcd --executor {executor}; echo status $?."), &["Enter"]);
+        terminal.clears();
+        terminal.types(&format!("pmapgcd --executor {executor}; echo status $?."), &["Enter"]);
         terminal.shows("pmapgcd: waiting for rows like 12,18 from the terminal; Ctrl-D ends them");
         terminal.types("12,18", &["Enter"]);
         terminal.shows("12,18\n6\n");
@@ -236,7 +246,8 @@ fn a_person_at_a_terminal_is_told_what_is_waited_for() {
         terminal.types("", &["C-d"]);
         terminal.shows("status 0.");
 
-        terminal.types(&format!("clear; pmapgcd --executor {executor}; echo status $?."), &["Enter"]);
+        terminal.clears();
+        terminal.types(&format!("pmapgcd --executor {executor}; echo status $?."), &["Enter"]);
         terminal.shows("waiting for rows");
         terminal.types("12,18", &["Enter"]);
         terminal.shows("12,18\n6\n");
@@ -257,7 +268,8 @@ fn colours_are_for_terminals_that_want_them() {
     let has_colours = |command: &str| {
         let screen = terminal.runs(command, true);
         let line = screen.lines().find(|line| line.contains("nothing.csv: No such file")).expect(&screen);
-        line.contains("\x1b[")
+        println!("{command}: {screen:?}");
+        line.contains("\x1b[1m")
     };
     assert!(has_colours("pmapgcd nothing.csv"));
     assert!(!has_colours("NO_COLOR=1 pmapgcd nothing.csv"));
@@ -294,8 +306,8 @@ fn completes(shell: &str, start: &str, load: &str) {
     for (typed, completed) in COMPLETED {
         terminal.types(typed, &["Tab"]);
         terminal.shows(completed);
-        terminal.types("", &["C-u", "C-l"]);
-        eventually("the screen is clear", || !terminal.screen(false).contains("pmapgcd"));
+        terminal.types("", &["C-u"]);
+        terminal.clears();
     }
     let expected = ["serial", "threads", "pickle", "shared"];
     terminal.types("pmapgcd --executor ", &["Tab", "Tab"]);

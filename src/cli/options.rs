@@ -167,7 +167,7 @@ pub struct Options {
     /// Print N ranges of FILE: offset,length,first_line
     ///
     /// Each is of whole rows, by the options that say how rows look: give these to --range too. They are about equal in bytes, and fewer than N where there are fewer rows.
-    #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::ranges, conflicts_with_all = ["compare", "range", "append", "bad_rows", "max_bad", "rejects", "progress", "stats"], hide_short_help = true)]
+    #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::ranges, conflicts_with_all = ["compare", "range", "progress", "stats"], hide_short_help = true)]
     pub(super) split: Option<u64>,
 
     /// Compute one of these ranges of FILE
