@@ -201,7 +201,7 @@ fn rows_that_kill_workers_are_found_and_named() {
             let finished = faulty_run(&arguments, &format!("{before}{row}\n4,5\n"));
             let last = "stdin:201: workers keep dying on this row; all results before it are written\n";
             assert!(
-                finished.stderr.ends_with(last) && (3..=4).contains(&finished.stderr.matches(cause).count()),
+                finished.stderr.ends_with(last) && (3..=8).contains(&finished.stderr.matches(cause).count()),
                 "{finished:?}"
             );
             finished.is(3, "3\n".repeat(100), &finished.stderr);
@@ -221,10 +221,10 @@ fn rows_that_kill_workers_can_be_skipped() {
                 assert_eq!(finished.stderr.matches(&named).count(), 1, "{finished:?}");
             }
             assert!(finished.stderr.contains(cause) && finished.stderr.contains("faulty: stdin:7: field 2: "));
-            // Three for each row, and one more where rows before it were handed over after the first.
+            // Three for each row, and one more whenever rows before it were handed over in between.
             let last = finished.stderr.lines().last().unwrap();
             let counted = last.strip_prefix("faulty: ").and_then(|last| last.split_once(" workers died in all, "));
-            let is_counted = counted.is_none_or(|(count, _)| (12..=15).contains(&count.parse().unwrap()));
+            let is_counted = counted.is_none_or(|(count, _)| (12..=30).contains(&count.parse().unwrap()));
             assert!(finished.stderr.contains("faulty: 4 bad rows\n") && is_counted, "{finished:?}");
             finished.is(1, stdout, &finished.stderr);
         }

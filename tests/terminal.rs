@@ -55,6 +55,8 @@ impl Terminal {
             "-u",
             "NO_COLOR",
             "-u",
+            "CI",
+            "-u",
             "RUST_BACKTRACE",
             &path,
             &format!("HOME={home}"),
