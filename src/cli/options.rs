@@ -106,15 +106,16 @@ pub struct Options {
 
     /// Show progress on stderr: auto, always, never
     ///
-    /// Without WHEN it is auto, which is on a terminal and in the foreground. Where results go to a terminal, auto shows nothing. Where stderr is no terminal, always prints a
-    /// line every five seconds.
+    /// Without WHEN it is auto, which is on a terminal and in the foreground. Where results go to a terminal, auto shows
+    /// nothing. Where stderr is no terminal, always prints a line every five seconds.
     #[arg(long, help_heading = OUTPUT, value_name = "WHEN", value_enum, hide_possible_values = true, num_args = 0..=1, require_equals = true, default_value = "never", hide_default_value = true, default_missing_value = "auto")]
     pub(super) progress: When,
 
     /// Say at the end what the run took: text, json
     ///
-    /// On stderr: rows, bytes and time; what reader, writer and each worker did, and how long they waited for others; workers that were
-    /// replaced; memory. The reader works while it waits for input, and the writer while it waits for who reads its output.
+    /// On stderr: rows, bytes and time; what reader, writer and each worker did, and how long they waited for others; workers
+    /// that were replaced; memory. The reader works while it waits for input, and the writer while it waits for who reads its
+    /// output.
     #[arg(long, help_heading = OUTPUT, value_name = "FORM", value_enum, hide_possible_values = true, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     pub(super) stats: Option<StatsForm>,
 
@@ -160,13 +161,15 @@ pub struct Options {
 
     /// Let workers ask the system for anything
     ///
-    /// They may have memory and time, and nothing else. A kernel of your own is confined only if it says that it is self-contained.
+    /// They may have memory and time, and nothing else. A kernel of your own is confined only if it says that it is
+    /// self-contained.
     #[arg(long, help_heading = WORK, hide_short_help = true)]
     pub(super) no_sandbox: bool,
 
     /// Print N ranges of FILE: offset,length,first_line
     ///
-    /// Each is of whole rows, by the options that say how rows look: give these to --range too. They are about equal in bytes, and fewer than N where there are fewer rows.
+    /// Each is of whole rows, by the options that say how rows look: give these to --range too. They are about equal in
+    /// bytes, and fewer than N where there are fewer rows.
     #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::ranges, conflicts_with_all = ["compare", "range", "progress", "stats"], hide_short_help = true)]
     pub(super) split: Option<u64>,
 
