@@ -5,7 +5,8 @@
 //!
 //! `13,0` panics and `13,n` dies of signal n, but for these: `13,101` reads from a null pointer, `13,102` aborts, `13,103`
 //! overflows its stack, `13,104` takes all memory there is, `13,105` goes on for ever, `13,106` opens a file,
-//! `13,107` takes 5 milliseconds.
+//! `13,107` takes 5 milliseconds, `13,108` ends the process as if all were well,
+//! `13,109` panics unless there is a file of the name that `FAULTY_ONCE` has, and makes it.
 #![allow(unsafe_code)] // a null pointer cannot be read without
 
 use pmapgcd::Kernel;
@@ -53,6 +54,11 @@ fn crash(how: u64) {
         },
         106 => assert!(std::fs::File::open("/etc/hostname").is_err(), "a file could be opened"),
         107 => std::thread::sleep(Duration::from_millis(5)),
+        108 => std::process::exit(0),
+        109 => {
+            let mark = std::env::var_os("FAULTY_ONCE").unwrap_or_default();
+            assert!(std::fs::File::create_new(mark).is_err(), "it happens only once");
+        }
         signal => {
             // Past the handlers that Rust has for some signals.
             let signal = signal as i32;

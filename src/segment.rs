@@ -9,7 +9,7 @@
 //! removed at once, so that no way of dying leaves it behind; workers inherit the descriptor and map it with `memmap2`.
 #![allow(unsafe_code)]
 
-use crate::ring::{Claim, Control, Filling, Ring, Slot, Spoilt, Taken};
+use crate::ring::{Claim, Control, Filling, Held, Ring, Slot, Spoilt, Taken};
 use memmap2::{MmapOptions, MmapRaw};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::fd::OwnedFd;
@@ -304,6 +304,16 @@ impl Segment {
         };
         let (results, report) = all.split_at(outcome.results);
         Ok(Done { input, results, report })
+    }
+
+    /// What the dead claimant of a block said last, if it said anything.
+    pub fn last_words(&self, held: &Held) -> Option<Vec<u8>> {
+        let length = self.ring().last_words_of(held).min(self.layout.sizes.room);
+        // SAFETY: in the mapping, since it is no more than the region holds. The claimant is dead, nobody else can claim the
+        // block before the supervisor puts it back, and the writer does not read a slot that is not done. The doubt is the
+        // same as above, which is why this is a copy.
+        let words = unsafe { self.bytes(self.layout.results(held.slot()), 0..length) };
+        (length > 0).then(|| words.to_vec())
     }
 
     /// What is left of the input of this block, which is not done.

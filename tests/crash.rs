@@ -182,10 +182,11 @@ fn faulty_run(arguments: &[&str], input: &str) -> common::Finished {
 }
 
 /// What a row does, and what is said of the worker that it does it to.
-const DEADLY: [(&str, &str); 8] = [
+const DEADLY: [(&str, &str); 9] = [
     ("13,11", "was killed by SIGSEGV"),
     ("13,6", "was killed by SIGABRT"),
-    ("13,0", "exited with status 101"),
+    ("13,0", "panicked"),
+    ("13,108", "exited with status 0"),
     ("13,101", "was killed by SIGSEGV"),
     ("13,102", "was killed by SIGABRT"),
     ("13,103", "was killed by SIGABRT"),
@@ -199,9 +200,12 @@ fn rows_that_kill_workers_are_found_and_named() {
     for (row, cause) in DEADLY {
         for arguments in [["-j1", "--block-size=64"], ["-j3", "--block-size=128K"]] {
             let finished = faulty_run(&arguments, &format!("{before}{row}\n4,5\n"));
-            let last = "stdin:201: workers keep dying on this row; all results before it are written\n";
+            let (other_causes, last) = finished.stderr.trim_end().rsplit_once('\n').unwrap();
+            let named = format!("faulty: stdin:201: workers keep dying on this row: the last one {cause}");
             assert!(
-                finished.stderr.ends_with(last) && (3..=8).contains(&finished.stderr.matches(cause).count()),
+                last.starts_with(&named)
+                    && last.ends_with("; all results before it are written")
+                    && (3..=8).contains(&other_causes.matches(cause).count()),
                 "{finished:?}"
             );
             finished.is(3, "3\n".repeat(100), &finished.stderr);
@@ -217,7 +221,7 @@ fn rows_that_kill_workers_can_be_skipped() {
         for (jobs, policy, stdout) in [("-j1", "skip", "3\n7\n11\n"), ("-j3", "blank", "3\n\n7\n\n\n\n11\n")] {
             let finished = faulty_run(&[jobs, "--bad-rows", policy], &input);
             for line in [2, 4, 6] {
-                let named = format!("faulty: stdin:{line}: workers keep dying on this row\n");
+                let named = format!("faulty: stdin:{line}: workers keep dying on this row: the last one ");
                 assert_eq!(finished.stderr.matches(&named).count(), 1, "{finished:?}");
             }
             assert!(finished.stderr.contains(cause) && finished.stderr.contains("faulty: stdin:7: field 2: "));
@@ -229,6 +233,139 @@ fn rows_that_kill_workers_can_be_skipped() {
             finished.is(1, stdout, &finished.stderr);
         }
     }
+    assert_no_segment_is_left();
+}
+
+#[test]
+fn why_a_row_is_deadly_is_said_once_and_stands_among_the_rejects() {
+    let rejects = tempfile::NamedTempFile::new().unwrap();
+    let path = rejects.path().to_str().unwrap();
+    let reasons = [
+        ("13,0", "panicked: a kernel that panics (at examples/faulty.rs:"),
+        ("13,108", "exited with status 0"),
+        ("13,101", "was killed by SIGSEGV"),
+        ("13,105", "held its block for longer than --block-timeout, 0.5 seconds"),
+    ];
+    let input: String = reasons.map(|(row, _)| format!("1,2\n{row}\n")).concat();
+    for arguments in [["-j1", "--block-size=64"], ["-j3", "--block-size=128K"]] {
+        let finished = faulty_run(&[&arguments[..], &["--bad-rows=skip", "--rejects", path]].concat(), &input);
+        finished.is(1, "3\n".repeat(4), &finished.stderr);
+        let mut records = csv::Reader::from_path(path).unwrap().into_records();
+        for (number, (row, reason)) in reasons.into_iter().enumerate() {
+            let record = records.next().unwrap().unwrap();
+            let reason = format!("workers keep dying on this row: the last one {reason}");
+            assert_eq!((&record[1], &record[5]), (&*format!("{}", 2 * number + 2), row), "{record:?}");
+            assert!(record[4].starts_with(&reason), "{record:?}");
+            assert!(finished.stderr.contains(&record[4]), "{finished:?}");
+        }
+        assert!(records.next().is_none());
+        assert_eq!(finished.stderr.matches("a kernel that panics").count(), 1, "{finished:?}");
+    }
+}
+
+#[test]
+fn a_panic_that_does_not_come_again_is_told_all_the_same() {
+    // The file says whether somebody has been here before.
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("was_here");
+    let mut command = Command::new(faulty());
+    command.args(["-j1", "--no-sandbox"]).env("FAULTY_ONCE", &mark);
+    let finished = run(&mut command, "1,2\n13,109\n3,4\n");
+    let said = finished.stderr.clone();
+    finished.is(0, "3\n122\n7\n", &said);
+    assert!(said.contains(" panicked; its block is computed again\n"), "{said}");
+    let told =
+        "faulty: a worker panicked, and its rows went well the next time: it happens only once (at examples/faulty.rs:";
+    assert_eq!((said.matches(told).count(), said.matches("only once").count()), (1, 1), "{said}");
+}
+
+/// Rows of all kinds, deadly ones among them, and what is to come of them with `--bad-rows skip`.
+fn random_rows(random: &mut Random) -> (String, String, Vec<usize>) {
+    let (mut input, mut output, mut bad) = (String::new(), String::new(), vec![]);
+    let one_in = [3, 40, 1000][random.below(3)];
+    let rows = [50, 3000, 30_000][random.below(3)].min(25 * one_in);
+    for line in 1..=rows {
+        match random.below(2 * one_in) {
+            0 => {
+                input += ["13,0\n", "13,11\n", "13,101\n", "13,108\n"][random.below(4)];
+                bad.push(line);
+            }
+            1 => {
+                input += "x,1\n";
+                bad.push(line);
+            }
+            n => {
+                input += &format!("{n},{line}\n");
+                output += &format!("{}\n", n + line);
+            }
+        }
+    }
+    // No row of theirs may be deadly by chance.
+    if input.lines().any(|row| row.starts_with("13,") && !["13,0", "13,11", "13,101", "13,108"].contains(&row)) {
+        return random_rows(random);
+    }
+    (input, output, bad)
+}
+
+#[test]
+fn whatever_the_rows_and_the_kills_in_between_the_bad_rows_are_those_that_are_bad() {
+    let seconds = std::env::var("PMAPGCD_CHAOS_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(8);
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let folder = tempfile::tempdir().unwrap();
+    let (rejects, rows) = (folder.path().join("rejects.csv"), folder.path().join("rows.csv"));
+    let mut random = Random(std::env::var("PMAPGCD_CHAOS_SEED").map_or(7, |seed| seed.parse().unwrap()));
+    let (mut runs, mut kills) = (0, 0);
+    while Instant::now() < end || runs < 4 {
+        let (input, output, bad) = random_rows(&mut random);
+        let jobs = format!("-j{}", [1, 2, 4][random.below(3)]);
+        let block = format!("--block-size={}", ["64", "1K", "16K", "128K"][random.below(4)]);
+        let mut command = Command::new(faulty());
+        command.args([&*jobs, &*block, "--bad-rows=skip", "--rejects"]).arg(&rejects);
+        fs::write(&rows, &input).unwrap();
+        let from_file = random.below(2) == 0;
+        if from_file {
+            command.arg(&rows);
+        }
+        let mut running = Running::start(&mut command);
+        let said = format!(
+            "run {runs}: {jobs} {block}, from a file: {from_file}, {} rows, bad: {bad:?}",
+            input.lines().count()
+        );
+        if !from_file {
+            running.feed(move |pipe| pipe.write_all(input.as_bytes()));
+        }
+        let (over, id) = (AtomicBool::new(false), running.child.id());
+        // A kill every so many milliseconds: often enough to come in between, and no 30 of them over the same rows.
+        let pause = Duration::from_millis([3, 10, 1000][random.below(3)]);
+        let mut killing_random = Random(random.below(1 << 20) as u64);
+        let finished = thread::scope(|scope| {
+            let killing = scope.spawn(|| {
+                let mut kills = 0;
+                while !over.load(Ordering::Relaxed) {
+                    thread::sleep(pause.min(Duration::from_millis(20)));
+                    kills += u32::from(
+                        pause.as_millis() < 1000 && signal_one(id, Signal::KILL, &mut killing_random).is_some(),
+                    );
+                }
+                kills
+            });
+            let finished = running.end();
+            over.store(true, Ordering::Relaxed);
+            kills += killing.join().unwrap();
+            finished
+        });
+        let status = if bad.is_empty() { 0 } else { 1 };
+        assert_eq!(
+            (finished.status.code(), finished.stdout == output.as_bytes()),
+            (Some(status), true),
+            "{said}: {finished:?}"
+        );
+        let records = csv::Reader::from_path(&rejects).unwrap().into_records();
+        let lines: Vec<usize> = records.map(|record| record.unwrap()[1].parse().unwrap()).collect();
+        assert_eq!(lines, bad, "{said}: {}", finished.stderr);
+        runs += 1;
+    }
+    println!("{runs} runs with {kills} kills in between");
     assert_no_segment_is_left();
 }
 
@@ -260,7 +397,8 @@ fn a_block_that_was_given_up_does_not_count_against_the_worker_that_comes_after(
     let input = row("13,105") + &row("13,9") + &row("13,105") + &row("1,2");
     let finished = faulty_run(&["-j2", "--block-size=64"], &input);
     let found = (finished.status.code(), &*finished.stdout, finished.stderr.lines().last().unwrap());
-    let error = "faulty: stdin:1: workers keep dying on this row; all results before it are written";
+    let error = "faulty: stdin:1: workers keep dying on this row: the last one held its block for longer than \
+                 --block-timeout, 0.5 seconds; all results before it are written";
     assert_eq!(found, (Some(3), &b""[..], error), "{}", finished.stderr);
 }
 
@@ -291,7 +429,10 @@ fn signals_that_were_ignored_before_do_not_hide_what_became_of_workers() {
         ignoring.args(["-c", "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"]);
         let finished = run(ignoring.arg(faulty()).args(["-j2", "--bad-rows=skip"]).env("RUST_BACKTRACE", "0"), rows);
         let said = finished.stderr.clone();
-        assert!(said.contains("faulty: stdin:1001: workers keep dying on this row\n"), "{said}");
+        assert!(
+            said.contains("faulty: stdin:1001: workers keep dying on this row: the last one was killed by SIG"),
+            "{said}"
+        );
         finished.is(1, "3\n".repeat(1000) + "9\n", &said);
     }
 }

@@ -173,11 +173,11 @@ impl Children {
         self.redone += 1;
     }
 
-    /// Says on stderr that a worker has died, and what comes of it.
-    pub fn tell(&mut self, death: &Death, consequence: &str) {
+    /// Says on stderr that a worker has died, of what, and what comes of it.
+    pub fn tell(&mut self, death: &Death, cause: &str, consequence: &str) {
         self.deaths += 1;
         if self.deaths <= TOLD {
-            say(&format_args!("worker {} (pid {}) {}; {consequence}", death.worker, death.pid, death.cause()));
+            say(&format_args!("worker {} (pid {}) {cause}; {consequence}", death.worker, death.pid));
         }
     }
 }

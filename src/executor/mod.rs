@@ -3,6 +3,8 @@
 pub mod block;
 mod children;
 pub mod frame;
+mod last_words;
+mod ledger;
 mod opcodes;
 mod pickle;
 mod pickles;

@@ -246,7 +246,8 @@ impl Collector<'_> {
                         self.pickler.unpickle_outputs(&reply, &mut task, room, results, reports)?;
                         let (text, rows, lines) = (&task.text, task.rows, lines(&task.text));
                         self.tally.enter(worker, rows, Duration::ZERO, Duration::ZERO);
-                        sink.write(Part { input: text, consumed: text.len(), lines, rows, results, reports })?;
+                        let consumed = text.len();
+                        sink.write(Part { input: text, consumed, lines, rows, results, reports, deadly: "" })?;
                         lap(Step::Merge);
                         watch.worked();
                         continue;

@@ -55,10 +55,11 @@ pub fn run(segment: &Segment, crew: &dyn Crew, kernel: &dyn MapBlocks, job: Job)
         stop,
         published: AtomicU64::new(0),
         written: AtomicU64::new(0),
+        parts: AtomicU64::new(0),
         taken: AtomicU64::new(0),
         told: Mutex::default(),
         is_over: AtomicBool::new(false),
-        given_up: Mutex::default(),
+        sentences: Mutex::default(),
     };
     thread::scope(|scope| {
         let cannot = |error| Error::io("cannot start a thread", error);
@@ -123,6 +124,15 @@ enum Next {
     End(Ending),
 }
 
+/// What the supervisor has decided on a block that workers keep dying over, and what is to be said of it.
+#[derive(Clone, Debug)]
+pub enum Sentence {
+    /// A row of it is named, which no worker is to touch.
+    WithoutRow(String),
+    /// No worker is to try what is left of it.
+    GivenUp(String),
+}
+
 /// What reader, writer and crew share.
 pub struct Run<'a> {
     /// Where the ring lies.
@@ -140,13 +150,14 @@ pub struct Run<'a> {
     published: AtomicU64,
     /// How many of them are written.
     written: AtomicU64,
-    /// How many parts of blocks are written.
+    /// How many parts of the first block that is not written are.
+    parts: AtomicU64,
+    /// How many parts of blocks are written in all.
     taken: AtomicU64,
     /// What the reader has told the writer and the writer has not come to, in input order.
     told: Mutex<VecDeque<Next>>,
     is_over: AtomicBool,
-    /// Blocks that no worker is to try again, and why.
-    given_up: Mutex<HashMap<u64, String>>,
+    sentences: Mutex<HashMap<u64, Sentence>>,
 }
 
 impl Run<'_> {
@@ -185,9 +196,20 @@ impl Run<'_> {
         self.taken.load(Ordering::Acquire)
     }
 
-    /// Blocks that were given up, with what is to be said when the writer comes to them.
-    pub fn given_up(&self) -> MutexGuard<'_, HashMap<u64, String>> {
-        self.given_up.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// How many parts of this block were taken, which no living worker holds.
+    pub fn parts_taken_of(&self, block: u64) -> u64 {
+        // The writer sets the count to 0 before it moves on: so it is of the block that is seen to be next, or 0.
+        if self.written() == block { self.parts.load(Ordering::Acquire) } else { 0 }
+    }
+
+    /// What was decided on blocks that are not written, for the writer to say when it comes to them.
+    pub fn sentences(&self) -> MutexGuard<'_, HashMap<u64, Sentence>> {
+        self.sentences.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Whether no worker is to try this block again.
+    pub fn has_given_up(&self, block: u64) -> bool {
+        matches!(self.sentences().get(&block), Some(Sentence::GivenUp(_)))
     }
 
     fn told(&self) -> MutexGuard<'_, VecDeque<Next>> {
@@ -263,6 +285,8 @@ impl Run<'_> {
             if !self.write_block(block, rows, sink, &mut watch)? {
                 return Ok(());
             }
+            self.sentences().remove(&block);
+            self.parts.store(0, Ordering::Release);
             self.written.store(block + 1, Ordering::Release);
         }
         Ok(())
@@ -281,8 +305,8 @@ impl Run<'_> {
             // The writer sleeps here and while it waits to be told, so that one wake-up for each event is enough.
             let is_published = self.published.load(Ordering::Acquire) > block;
             let Some(taken) = ring.try_take(block, &rest, is_published).map_err(|Spoilt| Error::spoilt())? else {
-                let given_up = self.given_up().get(&block).cloned();
-                if let Some(what) = given_up {
+                let sentence = self.sentences().get(&block).cloned();
+                if let Some(Sentence::GivenUp(what)) = sentence {
                     return Err(sink.given_up(self.segment.input_of(block, rest), what));
                 }
                 if self.is_over() {
@@ -297,13 +321,19 @@ impl Run<'_> {
             self.tally.enter(taken.worker() as usize % self.jobs as usize, rows, micros(working), micros(waiting));
             watch.waited();
             let is_stuck = consumed == 0 && !taken.is_whole();
-            sink.write(Part { input, consumed, lines, rows, results, reports: report })?;
+            let sentence = if report.is_empty() { None } else { self.sentences().get(&block).cloned() };
+            let deadly = match &sentence {
+                Some(Sentence::WithoutRow(what)) => what,
+                _ => "",
+            };
+            sink.write(Part { input, consumed, lines, rows, results, reports: report, deadly })?;
             if is_stuck {
                 // Only a report that ends the run comes without a row, and it has not ended.
                 return Err(Error::spoilt());
             }
             steps::lap(Step::Merge);
             watch.worked();
+            self.parts.fetch_add(1, Ordering::Release);
             self.taken.fetch_add(1, Ordering::Release);
             if taken.is_whole() {
                 ring.free(taken);

@@ -37,7 +37,7 @@ impl Execute for Serial {
                 let Outcome { consumed, lines, rows, .. } = outcome;
                 job.tally.enter(0, rows, start.elapsed(), Duration::ZERO);
                 let mut writing = Stopwatch::new(&job.tally.writer);
-                job.sink.write(Part { input, consumed, lines, rows, results, reports })?;
+                job.sink.write(Part { input, consumed, lines, rows, results, reports, deadly: "" })?;
                 writing.worked();
                 lap(Step::Merge);
                 input = &input[consumed..];

@@ -3,7 +3,7 @@
 use crate::error::{Error, say};
 use crate::event::FutexEvent;
 use crate::executor::block::{MapBlock, MapBlocks};
-use crate::executor::{Executor, pickle};
+use crate::executor::{Executor, last_words, pickle};
 use crate::ring::Outcome;
 use crate::sandbox::{self, Confinement};
 use crate::segment::Segment;
@@ -112,6 +112,7 @@ pub fn not_for_you() -> Error {
 
 fn share(stdin: OwnedFd, worker: u32, kernel: &dyn MapBlocks) -> Result<(), Error> {
     let segment = Segment::attach(stdin).map_err(|error| Error::usage(error.to_string()))?;
+    last_words::keep();
     let mut mapper = kernel.mapper();
     let refused = confine(kernel.confinement(), None)?;
     // Who runs under a filter of another's may have died of asking for one.
@@ -150,7 +151,17 @@ pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock) {
         let waiting = micros(&mut last);
         let care = ring.care(&claim);
         let (head, input, room) = segment.work(&mut claim);
-        let outcome = mapper.map_block(head, input, room, care);
+        let mapped = match segment.is_shared() {
+            true => last_words::caught(|| mapper.map_block(head, input, room, care)),
+            false => Ok(mapper.map_block(head, input, room, care)),
+        };
+        let outcome = mapped.unwrap_or_else(|words| {
+            let (.., room) = segment.work(&mut claim);
+            let length = words.len().min(room.len());
+            room[..length].copy_from_slice(&words.as_bytes()[..length]);
+            ring.leave_last_words(&claim, length);
+            std::process::exit(last_words::STATUS)
+        });
         hand_in_steps(segment);
         let outcome = Outcome { working: micros(&mut last), waiting, ..outcome };
         ring.finish(claim, outcome);

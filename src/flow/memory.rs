@@ -40,7 +40,12 @@ impl Sink for Outputs {
 
     fn write(&mut self, part: Part) -> Result<(), Error> {
         self.0.extend_from_slice(part.results);
-        if part.reports.is_empty() { Ok(()) } else { Err(Error::workers(printable(OsStr::from_bytes(part.reports)))) }
+        match part.reports {
+            [] => Ok(()),
+            // Records have no other fault than that workers die of them.
+            _ if !part.deadly.is_empty() => Err(Error::workers(part.deadly)),
+            reports => Err(Error::workers(printable(OsStr::from_bytes(reports)))),
+        }
     }
 
     fn end(&mut self, ending: Ending) -> Result<(), Error> {

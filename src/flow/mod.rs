@@ -93,6 +93,8 @@ pub struct Part<'a> {
     pub results: &'a [u8],
     /// What is said of bad rows: [`Report`](crate::csv::report::Report)s.
     pub reports: &'a [u8],
+    /// What is said of a row among these that workers keep dying on.
+    pub deadly: &'a str,
 }
 
 /// What results go to, in input order.

@@ -115,7 +115,11 @@ impl Sink for Writer<'_> {
                 line: counted.1 + 1,
                 offset: self.offset + report.row.start as u64,
                 field: report.field,
-                what: format!("{}{hint}", report.what),
+                // The parent knows of what workers die, and whoever is to leave the row out does not.
+                what: match part.deadly {
+                    deadly if report.is_deadly && !deadly.is_empty() => deadly.to_string(),
+                    _ => format!("{}{hint}", report.what),
+                },
                 is_deadly: report.is_deadly,
                 row,
             });

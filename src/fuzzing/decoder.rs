@@ -250,7 +250,8 @@ fn run_pickled(mapping: &dyn MapBlocks, case: &Case, source: &mut dyn Source, si
             worker.map_pickles(&task, &mut reply)?;
             parent.unpickle_outputs(&reply, &mut sent, &mut room, &mut results, &mut reports)?;
             let (consumed, lines) = (text.len(), newlines(text));
-            sink.write(Part { input: text, consumed, lines, rows: sent.rows, results: &results, reports: &reports })?;
+            let (results, reports) = (&results, &reports);
+            sink.write(Part { input: text, consumed, lines, rows: sent.rows, results, reports, deadly: "" })?;
         }
     }
 }

@@ -31,7 +31,7 @@ pub fn report(bytes: &[u8]) {
     let mut writer = Writer::new(&QUIET.1, "out".to_string(), vec!["in".to_string()], bad_rows, &tally);
     writer = writer.headless(headless);
     writer.begin(Block::default()).unwrap();
-    let part = Part { input, consumed: input.len(), lines: usize::from(lines), rows: 0, results, reports };
+    let part = Part { input, consumed: input.len(), lines: usize::from(lines), rows: 0, results, reports, deadly: "" };
     let written = writer.write(part);
     assert_eq!(written.is_err(), !reports.is_empty());
     if let Err(error) = written {

@@ -76,6 +76,8 @@ pub struct Slot {
     caution: AtomicU32,
     /// Where the claimant is, in the input region.
     progress: AtomicU32,
+    /// How many bytes of last words a claimant that is about to die has left in the result region.
+    last_words: AtomicU32,
     // Written by the claimant. Apart from the above, so that a claimant that dies has not spoilt the block.
     /// The block that the measures are of.
     block: AtomicU64,
@@ -98,6 +100,7 @@ impl Slot {
             end: AtomicU32::new(0),
             caution: AtomicU32::new(0),
             progress: AtomicU32::new(0),
+            last_words: AtomicU32::new(0),
             block: AtomicU64::new(NONE),
             consumed: AtomicU32::new(0),
             lines: AtomicU32::new(0),
@@ -249,6 +252,10 @@ impl Taken {
 }
 
 impl Held {
+    /// The slot's place in the ring.
+    pub fn slot(&self) -> usize {
+        self.slot
+    }
     /// The block's number.
     pub fn block(&self) -> u64 {
         self.block
@@ -303,6 +310,8 @@ impl<'a> Ring<'a> {
         slot.start.store(input.start as u32, Ordering::Relaxed);
         slot.end.store(input.end as u32, Ordering::Relaxed);
         slot.caution.store(0, Ordering::Relaxed);
+        slot.progress.store(u32::MAX, Ordering::Relaxed);
+        slot.last_words.store(0, Ordering::Relaxed);
         slot.word.store(Word::filled(filling.block).0, Ordering::Release);
     }
 
@@ -370,6 +379,12 @@ impl<'a> Ring<'a> {
         slot.working.store(outcome.working, Ordering::Relaxed);
         slot.waiting.store(outcome.waiting, Ordering::Relaxed);
         self.exchange(slot, Word::claimed(claim.block, claim.worker), Word::done(claim.block));
+    }
+
+    /// Says that the first so many bytes of the result region are the last words of the claimant, which ends without
+    /// finishing.
+    pub fn leave_last_words(&self, claim: &Claim, length: usize) {
+        self.slots[claim.slot].last_words.store(length as u32, Ordering::Release);
     }
 
     /// Whether the run is over, for workers that live on after it.
@@ -474,12 +489,16 @@ impl<'a> Ring<'a> {
         (slot.caution.load(Ordering::Relaxed) > 0 && slot.input().contains(&progress)).then_some(progress)
     }
 
+    /// How many bytes of last words the dead claimant has left in the slot's result region.
+    pub fn last_words_of(&self, held: &Held) -> usize {
+        self.slots[held.slot].last_words.load(Ordering::Acquire) as usize
+    }
+
     /// Has whoever claims the block next take one row at a time, and not touch the one that begins at `avoid` in the
     /// input region.
     pub fn caution(&self, held: &Held, avoid: Option<usize>) {
-        let slot = &self.slots[held.slot];
-        slot.caution.store(avoid.map_or(1, |row| (row as u32).saturating_add(2)), Ordering::Relaxed);
-        slot.progress.store(u32::MAX, Ordering::Relaxed);
+        let caution = avoid.map_or(1, |row| (row as u32).saturating_add(2));
+        self.slots[held.slot].caution.store(caution, Ordering::Relaxed);
     }
 
     /// Whether the block waits to be claimed.
@@ -503,8 +522,11 @@ impl<'a> Ring<'a> {
 
     /// Puts the block of a dead worker back to be claimed.
     pub fn recover(&self, held: Held) {
-        let claimed = Word::claimed(held.block, held.worker);
-        self.exchange(&self.slots[held.slot], claimed, Word::filled(held.block));
+        let slot = &self.slots[held.slot];
+        // What the dead one has said of itself is not to be taken for what the next one says.
+        slot.progress.store(u32::MAX, Ordering::Relaxed);
+        slot.last_words.store(0, Ordering::Relaxed);
+        self.exchange(slot, Word::claimed(held.block, held.worker), Word::filled(held.block));
         self.look_again_from(held.block);
     }
 

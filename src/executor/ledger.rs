@@ -1,0 +1,408 @@
+//! The policy on deaths: what is done when a worker process dies, and when the run is given up. All of it is here, and
+//! nothing of it anywhere else; [`shared`](super::shared) carries it out.
+//!
+//! A **kill** is a death by a signal that others send, or the out-of-memory killer. Whoever kills may stop doing so. A
+//! **fault** is any other death: a crash, a panic, `exit`, a block held for longer than `--block-timeout`. It will most
+//! likely happen again. A worker that is told to take **care** takes one row at a time, says which, and hands over what it
+//! has done after a millisecond.
+//!
+//! Deaths are counted for each **part** of a block: the rows that are left of it. As soon as the writer has taken results of
+//! a part, the rest is another part, and its count begins at nothing. So no row is ever blamed for what happened over rows
+//! that are done.
+//!
+//! | a worker dies | so often | what is done |
+//! |---|---|---|
+//! | by a kill, over a part | fewer than [`MOST_KILLS`] times | the part is computed again, by whoever claims it |
+//! | | the [`MOST_KILLS`]th time | the part is given up: the run ends at it, with the numbers of its lines |
+//! | by a fault, over a part | fewer than [`MOST_FAULTS`] times | the part is computed again, with care |
+//! | | the [`MOST_FAULTS`]th time | the row that it was at is named: a bad row, which no worker touches again |
+//! | | as often again, over the same part | the part is given up: leaving out the named row did not help |
+//! | | the [`MOST_FAULTS`]th time, and it never said at which row it was | the part is given up |
+//! | over no part, before any worker came up since the last death | more often than there are workers, and then by [`MOST_FAULTS`] faults, or [`MOST_KILLS`] kills in [`PATIENCE`] | the run ends |
+//! | by a fault, over no part, while the block that is to be written next waits | [`MOST_FAULTS`] times and for [`PATIENCE`] without any progress | the run ends |
+//! | over no part, otherwise | | another takes its place |
+//!
+//! | a worker that lives | what is done |
+//! |---|---|
+//! | holds a part for longer than `--block-timeout` | it is killed, which is a fault |
+//! | claims what no worker can have claimed: two parts at once, or under a number that no worker has | the run ends: the shared memory is spoilt |
+//! | together with others keeps the writer waiting for the same part for longer than all these deaths could take | the run ends: the shared memory is spoilt |
+//!
+//! So kills and faults may come in any order and number: a row is named if and only if workers die of it by a fault, as long
+//! as fewer than [`MOST_KILLS`] kills fall on one part. The tests below try random plans of both.
+
+use crate::tally;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// So many faults over the same part are enough to blame the row that the last worker was at.
+pub const MOST_FAULTS: u32 = 3;
+
+/// So many kills over the same part are enough to give it up. An out-of-memory killer may well strike several times before
+/// memory is free again.
+pub const MOST_KILLS: u32 = 30;
+
+/// For so long workers may die before one of them takes up work: on a busy machine kills can come quicker than a worker
+/// can start.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is done with a part over which a worker has died.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It is computed again.
+    Again,
+    /// It is computed again with care, and without the row named before, if there is one.
+    Carefully(Option<usize>),
+    /// The row that begins here in the input region is named, and the part computed again with care and without it.
+    Without(usize),
+    /// It is given up, after so many deaths.
+    GiveUp(u32),
+}
+
+/// The deaths over a part.
+#[derive(Clone, Copy, Default)]
+struct Account {
+    /// How many parts of the block had been taken before.
+    part: u64,
+    kills: u32,
+    faults: u32,
+    /// A row of this part was named.
+    has_named: bool,
+    /// The row of this block that was named last: it may still lie before the workers.
+    avoided: Option<usize>,
+}
+
+/// The deaths so far.
+#[derive(Default)]
+pub struct Ledger {
+    /// By block.
+    accounts: HashMap<u64, Account>,
+    start: Start,
+    /// How many parts had been taken, faults of workers that held nothing since then, and the first of these.
+    idle: Option<(u64, u32, Instant)>,
+}
+
+/// Deaths of workers that held nothing.
+#[derive(Default)]
+struct Start {
+    /// Workers that had come up at the last one.
+    came_up: u32,
+    /// Deaths since that changed, the kills and faults among those that count, and the first of them.
+    deaths: u64,
+    kills: u32,
+    faults: u32,
+    since: Option<Instant>,
+}
+
+impl Ledger {
+    /// Enters a death over this part of the block, while the worker was at this row, if it had said so.
+    pub fn over(&mut self, block: u64, part: u64, row: Option<usize>, is_fault: bool) -> Verdict {
+        let account = self.accounts.entry(block).or_default();
+        if account.part != part {
+            *account = Account { part, avoided: account.avoided, ..Account::default() };
+        }
+        if !is_fault {
+            account.kills += 1;
+            return if account.kills < MOST_KILLS { Verdict::Again } else { account.given_up() };
+        }
+        account.faults += 1;
+        if account.faults < MOST_FAULTS {
+            return Verdict::Carefully(account.avoided);
+        }
+        match row {
+            Some(row) if !account.has_named => {
+                *account = Account { part, has_named: true, avoided: Some(row), ..Account::default() };
+                Verdict::Without(row)
+            }
+            // No row is known, or the one that was named was not it.
+            _ => account.given_up(),
+        }
+    }
+
+    /// Forgets the deaths over blocks before this one, which are written.
+    pub fn forget_before(&mut self, block: u64) {
+        self.accounts.retain(|&written, _| written >= block);
+    }
+
+    /// Whether this death, of a worker that held nothing, is one too many without a worker that came up in between. As
+    /// many as there are workers may have been up and idle; those after them never came up.
+    pub fn is_hopeless_start(&mut self, came_up: u32, jobs: u64, is_fault: bool) -> bool {
+        let start = &mut self.start;
+        if came_up != start.came_up || start.deaths == 0 {
+            *start = Start { came_up, since: Some(Instant::now()), ..Start::default() };
+        }
+        start.deaths += 1;
+        if start.deaths <= jobs {
+            return false;
+        }
+        *(if is_fault { &mut start.faults } else { &mut start.kills }) += 1;
+        let is_long = start.since.is_some_and(|since| since.elapsed() >= PATIENCE);
+        start.faults >= MOST_FAULTS || (start.kills >= MOST_KILLS && is_long)
+    }
+
+    /// Whether this fault, of a worker that held nothing while there was something to claim, is one too many since the last
+    /// of so many parts was taken: workers that are sound take up work, those that are not may put it back before they die.
+    pub fn is_hopeless_idling(&mut self, taken: u64) -> bool {
+        let begun = (taken, 0, Instant::now());
+        let (_, faults, since) = self.idle.filter(|&(before, ..)| before == taken).unwrap_or(begun);
+        self.idle = Some((taken, faults + 1, since));
+        faults + 1 >= MOST_FAULTS && since.elapsed() >= PATIENCE
+    }
+}
+
+impl Account {
+    fn given_up(&self) -> Verdict {
+        Verdict::GiveUp(self.kills + self.faults)
+    }
+}
+
+/// A claim as the ring shows it: the block, its worker, and where the part that is claimed begins.
+pub type SeenClaim = (u64, u32, usize);
+
+/// Since when each worker has been seen to hold what it holds.
+#[derive(Default)]
+pub struct Claims {
+    since: HashMap<SeenClaim, Instant>,
+}
+
+impl Claims {
+    /// Takes note of the claims that there are now, of so many workers. Answers whether workers can have made them: one that
+    /// none has made would never be done.
+    #[must_use]
+    pub fn look(&mut self, claims: &[SeenClaim], workers: u32, now: Instant) -> bool {
+        self.since.retain(|claim, _| claims.contains(claim));
+        let mut lasting: Vec<u32> = self.since.keys().map(|&(_, worker, _)| worker).collect();
+        lasting.sort_unstable();
+        // One that is seen for the first time may follow another of the same worker that was seen just before.
+        let is_twice = lasting.windows(2).any(|pair| pair[0] == pair[1]);
+        claims.iter().for_each(|&claim| {
+            self.since.entry(claim).or_insert(now);
+        });
+        !is_twice && claims.iter().all(|&(_, worker, _)| worker < workers)
+    }
+
+    /// Forgets those of a worker that has died.
+    pub fn forget(&mut self, dead: u32) {
+        self.since.retain(|&(_, worker, _), _| worker != dead);
+    }
+
+    /// Workers that have held the same part of a block for longer than this. Whoever takes it up next has all the time
+    /// again.
+    pub fn overdue(&mut self, most: Duration, now: Instant) -> Vec<u32> {
+        let overdue = self.since.extract_if(|_, since| now.saturating_duration_since(*since) >= most);
+        overdue.map(|((_, worker, _), _)| worker).collect()
+    }
+}
+
+/// Since when the writer has waited for the same part of a block, with work for workers to do.
+#[derive(Default)]
+pub struct Standstill(Option<(u64, Instant)>);
+
+impl Standstill {
+    /// Whether it has lasted for longer than all deaths that a part may have, where each takes so long at most. `taken` is how
+    /// many parts have been taken in all.
+    pub fn is_too_long(&mut self, taken: u64, is_waited_for: bool, most: Duration, now: Instant) -> bool {
+        let Some((_, since)) = self.0.filter(|&(before, _)| is_waited_for && before == taken) else {
+            self.0 = Some((taken, now));
+            return false;
+        };
+        let deaths = 2 * MOST_FAULTS + 2 * MOST_KILLS;
+        now.saturating_duration_since(since) >= most.saturating_mul(deaths).saturating_add(PATIENCE)
+    }
+}
+
+/// Time, less what passed while this process stood still, with its workers as a rule: stopped from a terminal, frozen.
+pub struct Clock {
+    last: Instant,
+    still: Duration,
+}
+
+/// A busy machine may let us wait for so long.
+const SLACK: Duration = Duration::from_millis(100);
+
+impl Clock {
+    /// From now on.
+    pub fn start() -> Self {
+        Clock { last: Instant::now(), still: Duration::ZERO }
+    }
+
+    /// The time, where so much at most was meant to pass since the last one.
+    pub fn tick(&mut self, most: Duration) -> Instant {
+        let passed = tally::lap(&mut self.last);
+        if passed > most + SLACK {
+            self.still += passed - most;
+        }
+        self.last.checked_sub(self.still).unwrap_or(self.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    /// A block as the ring keeps it: rows are bytes here.
+    #[derive(Clone, Default)]
+    struct Block {
+        start: usize,
+        has_care: bool,
+        avoided: Option<usize>,
+        /// Where the part ends that a worker has done, and the writer has not taken.
+        done: Option<usize>,
+        parts: u64,
+        /// Kills over this part.
+        kills: u32,
+    }
+
+    /// What befalls the next worker, by a seed.
+    struct Fate(u64);
+
+    impl Fate {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (self.0 >> 33) as usize % bound
+        }
+    }
+
+    /// Runs blocks of rows of which some are deadly, with kills in between, through the policy; answers with the rows that
+    /// were named, in the order in which the writer comes to them.
+    fn named(rows: &[Vec<bool>], mut fate: Fate, kill_one_in: usize) -> Result<Vec<(usize, usize)>, String> {
+        let mut ledger = Ledger::default();
+        let mut blocks = vec![Block::default(); rows.len()];
+        let mut named = vec![];
+        let mut written = 0;
+        while written < rows.len() {
+            // The writer takes what is done, sometimes late.
+            if let Some(end) = blocks[written].done.filter(|_| fate.below(3) > 0) {
+                let block = &mut blocks[written];
+                (block.start, block.done, block.kills) = (end, None, 0);
+                block.parts += 1;
+                if end == rows[written].len() {
+                    written += 1;
+                    ledger.forget_before(written as u64);
+                }
+                continue;
+            }
+            // A worker claims one of the blocks that wait.
+            let waiting: Vec<usize> = (written..rows.len()).filter(|&at| blocks[at].done.is_none()).collect();
+            let Some(&number) = waiting.get(fate.below(waiting.len().max(1))) else { continue };
+            let block = &mut blocks[number];
+            let all = &rows[number];
+            // With care it hands over after so many rows.
+            let end = if block.has_care { all.len().min(block.start + 1 + fate.below(4)) } else { all.len() };
+            let first_bad = (block.start..end).find(|&at| all[at] && block.avoided != Some(at));
+            let end = match block.avoided.filter(|avoided| (block.start..end).contains(avoided)) {
+                // The avoided row is reported, and ends the part.
+                Some(avoided) if first_bad.is_none_or(|bad| bad > avoided) => avoided + 1,
+                _ => end,
+            };
+            let first_bad = first_bad.filter(|&bad| bad < end);
+            let killed_at = block.start + fate.below(8);
+            let is_killed =
+                block.kills < MOST_KILLS - 1 && fate.below(kill_one_in) == 0 && killed_at < first_bad.unwrap_or(end);
+            let (at, is_fault) = match first_bad {
+                _ if is_killed => (killed_at, false),
+                Some(bad) => (bad, true),
+                None => {
+                    if let Some(avoided) = block.avoided.filter(|&avoided| avoided + 1 == end) {
+                        named.push((number, avoided));
+                    }
+                    block.done = Some(end);
+                    continue;
+                }
+            };
+            block.kills += u32::from(is_killed);
+            let part = if number == written { block.parts } else { 0 };
+            match ledger.over(number as u64, part, Some(at).filter(|_| block.has_care), is_fault) {
+                Verdict::Again => {}
+                Verdict::Carefully(avoided) => (block.has_care, block.avoided) = (true, avoided),
+                Verdict::Without(row) => (block.has_care, block.avoided) = (true, Some(row)),
+                Verdict::GiveUp(deaths) => return Err(format!("block {number} is given up after {deaths} deaths")),
+            }
+        }
+        named.sort_unstable();
+        Ok(named)
+    }
+
+    proptest! {
+        #[test]
+        fn the_rows_that_are_named_are_those_that_workers_die_of_by_a_fault(
+            rows in vec(vec(prop::bool::weighted(0.2), 1..40), 1..8),
+            seed in any::<u64>(),
+            kill_one_in in 1..4usize,
+        ) {
+            let deadly: Vec<_> = rows.iter().enumerate().flat_map(|(block, rows)| {
+                rows.iter().enumerate().filter(|&(_, &is_deadly)| is_deadly).map(move |(row, _)| (block, row))
+            }).collect();
+            prop_assert_eq!(named(&rows, Fate(seed), kill_one_in), Ok(deadly));
+        }
+    }
+
+    #[test]
+    fn a_part_is_given_up_after_kills_and_no_row_is_blamed_for_them() {
+        let mut ledger = Ledger::default();
+        for death in 1..MOST_KILLS {
+            let row = Some(7);
+            let verdict = ledger.over(0, 0, row, false);
+            assert_eq!(verdict, Verdict::Again, "{death}");
+        }
+        assert_eq!(ledger.over(0, 0, None, true), Verdict::Carefully(None));
+        assert_eq!(ledger.over(0, 0, Some(9), false), Verdict::GiveUp(MOST_KILLS + 1));
+        assert_eq!(ledger.over(0, 1, Some(9), false), Verdict::Again, "another part has an account of its own");
+    }
+
+    #[test]
+    fn a_row_that_was_named_in_vain_ends_the_run_and_one_that_is_unknown_too() {
+        let mut ledger = Ledger::default();
+        let mut faults = |row| [(); 3].map(|()| ledger.over(5, 0, row, true));
+        assert_eq!(faults(Some(3)), [Verdict::Carefully(None), Verdict::Carefully(None), Verdict::Without(3)]);
+        assert_eq!(faults(Some(4)), [Verdict::Carefully(Some(3)), Verdict::Carefully(Some(3)), Verdict::GiveUp(3)]);
+        ledger.over(6, 0, None, true);
+        ledger.over(6, 0, None, true);
+        assert_eq!(ledger.over(6, 0, None, true), Verdict::GiveUp(3));
+        let avoided: BTreeSet<_> = ledger.accounts.keys().copied().collect();
+        ledger.forget_before(6);
+        assert_eq!((avoided, ledger.accounts.len()), (BTreeSet::from([5, 6]), 1));
+    }
+
+    #[test]
+    fn workers_that_never_come_up_end_the_run_at_the_third_fault_beyond_their_number() {
+        let mut ledger = Ledger::default();
+        let mut is_hopeless = |came_up, is_fault| ledger.is_hopeless_start(came_up, 2, is_fault);
+        assert_eq!([true; 5].map(|fault| is_hopeless(0, fault)), [false, false, false, false, true]);
+        assert!(!is_hopeless(1, true), "one has come up");
+        assert!(!(0..100).any(|_| is_hopeless(1, false)), "kills are borne for a while");
+    }
+
+    #[test]
+    fn claims_that_no_worker_can_have_made_are_noticed_and_overdue_ones_are_named_once() {
+        let start = Instant::now();
+        let later = start + Duration::from_secs(1);
+        let mut claims = Claims::default();
+        assert!(claims.look(&[(0, 0, 0), (1, 1, 0)], 2, start));
+        assert!(claims.overdue(Duration::from_secs(2), later).is_empty());
+        // Seen once beside another of the same worker, which may be over by then.
+        assert!(claims.look(&[(0, 0, 0), (2, 0, 0)], 2, later));
+        assert_eq!(claims.overdue(Duration::from_secs(1), later), [0]);
+        assert!(claims.overdue(Duration::from_secs(1), later).is_empty());
+        assert!(claims.look(&[(2, 0, 0), (3, 0, 0)], 2, later));
+        assert!(!claims.look(&[(2, 0, 0), (3, 0, 0)], 2, later), "one worker holds two parts");
+        claims.forget(0);
+        assert!(claims.look(&[(4, 1, 0)], 2, later) && !claims.look(&[(4, 2, 0)], 2, later), "there is no worker 2");
+    }
+
+    #[test]
+    fn a_standstill_is_one_without_progress_and_with_work_to_do() {
+        let start = Instant::now();
+        let most = Duration::from_millis(10);
+        let late = start + PATIENCE + most * (2 * MOST_FAULTS + 2 * MOST_KILLS);
+        let mut standstill = Standstill::default();
+        assert!(!standstill.is_too_long(7, true, most, start));
+        assert!(!standstill.is_too_long(7, true, most, late - most));
+        assert!(standstill.is_too_long(7, true, most, late));
+        assert!(!standstill.is_too_long(8, true, most, late), "a part was taken");
+        assert!(!standstill.is_too_long(8, false, most, late), "nobody has work to do");
+    }
+}
