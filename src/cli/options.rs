@@ -10,7 +10,7 @@ use crate::flow::Shape;
 use crate::kernel::BatchKernel;
 use crate::sandbox::Confinement;
 use crate::segment::Sizes;
-use clap::ValueHint;
+use clap::{ArgAction, ValueHint};
 use clap_complete::Shell;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,7 +46,11 @@ pub enum StatsForm {
 }
 
 /// The command line that every filter has.
+///
+/// Of an option that is given twice the last one counts, so that what an alias or a wrapper gives can be overridden. The
+/// exceptions are lists, FILE and `--columns`, which add up.
 #[derive(clap::Args, Debug)]
+#[command(args_override_self = true)]
 pub struct Options {
     /// Files of rows, read in this order; stdin where there is none, or for `-`
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -58,10 +62,11 @@ pub struct Options {
 
     /// Columns to read, by header name or number from 1
     ///
-    /// Names are those in the first row, as with --header. A name with a comma in it stands in quotes. Without this option a
-    /// row has as many fields as the kernel takes.
-    #[arg(short = 'k', long, help_heading = ROWS, value_name = "A,B", value_parser = Columns::parse, allow_hyphen_values = true)]
-    pub(super) columns: Option<Columns>,
+    /// Names are those in the first row, as with --header. A name of digits, or with a comma in it, stands in quotes:
+    /// -k '"2020","x,y"'. Given more than once, the lists are joined: -k A -k B is -k A,B. Without this option a row has as
+    /// many fields as the kernel takes.
+    #[arg(short = 'k', long = "columns", help_heading = ROWS, value_name = "A,B", value_parser = Columns::parse, action = ArgAction::Append, allow_hyphen_values = true)]
+    pub(super) column_lists: Vec<Columns>,
 
     /// Character between fields, or tab
     ///
@@ -216,11 +221,13 @@ impl Options {
         if twice {
             return Err(Error::usage("--delimiter, --quote and --comment have to differ"));
         }
-        if let (Some(columns), Some(fields)) = (&self.columns, kernel.fields())
+        if let (Some(columns), Some(fields)) = (self.columns(), kernel.fields())
             && columns.count() != fields
         {
             let count = columns.count();
-            return Err(Error::usage(format!("--columns names {count} where {fields} are expected, like -k 1,2")));
+            let lists = if self.column_lists.len() > 1 { "; all that -k is given add up" } else { "" };
+            let what = format!("--columns names {count} where {fields} are expected, like -k 1,2{lists}");
+            return Err(Error::usage(what));
         }
         if self.append.as_ref().is_some_and(|name| !name.is_empty()) && !self.has_header() {
             return Err(Error::usage("--append=NAME is for a header, and there is none without --header"));
@@ -239,20 +246,25 @@ impl Options {
         Ok(Settings { format, append: self.append.is_some(), on_bad_row: self.bad_rows, confinement })
     }
 
+    /// The columns of all `--columns` together; none where it is not given.
+    pub(super) fn columns(&self) -> Option<Columns> {
+        self.column_lists.iter().cloned().reduce(Columns::and)
+    }
+
     pub(super) fn has_header(&self) -> bool {
-        self.header || self.columns.as_ref().is_some_and(Columns::has_names)
+        self.header || self.column_lists.iter().any(Columns::has_names)
     }
 
     /// How the inputs are written.
     pub(crate) fn shape(&self, format: Format, kernel: &impl BatchKernel) -> Shape {
         let name = |name: &String| if name.is_empty() { kernel.result_name().to_string() } else { name.clone() };
         let append = self.append.as_ref().map(name);
-        Shape { format, has_header: self.has_header(), columns: self.columns.clone(), append }
+        Shape { format, has_header: self.has_header(), columns: self.columns(), append }
     }
 
     /// The sizes of a slot.
     pub(crate) fn sizes(&self) -> Sizes {
-        let head = self.columns.as_ref().map_or(0, Columns::head_size);
+        let head = self.columns().as_ref().map_or(0, Columns::head_size);
         // Rows that are printed again take as much as there is of them, and their results.
         let results = if self.append.is_some() { 2 * self.block_size } else { self.block_size };
         Sizes { head, block: self.block_size, room: results + REPORT_ROOM }

@@ -109,7 +109,7 @@ impl Options {
         if self.has_header() && (is_without_input || self.files.len() > 1) {
             return Err(Error::usage("with a header, --compare takes one FILE, or rows from stdin"));
         }
-        if is_without_input && (self.columns.is_some() || mapping.format() != Format::default()) {
+        if is_without_input && (!self.column_lists.is_empty() || mapping.format() != Format::default()) {
             return Err(Error::usage(
                 "--compare makes rows of two fields with a comma itself; give it a FILE for others",
             ));

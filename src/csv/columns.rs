@@ -51,6 +51,12 @@ impl Columns {
         fields.iter().map(column).collect::<Result<_, _>>().map(Columns)
     }
 
+    /// These, and then the others.
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     /// How many bytes their places take at the head of a block.
     pub fn head_size(&self) -> usize {
         size_of::<Place>() * self.count()

@@ -88,3 +88,73 @@ fn colours_are_for_terminals_or_on_request() {
     assert!(bad(&["--color=always", "--what"]).contains("\x1b["), "a usage error too");
     assert!(!bad(&["--color=never", "--what"]).contains("\x1b["));
 }
+
+#[test]
+fn the_last_of_an_option_given_twice_counts() {
+    let folder = Folder::with([("a.csv", "12;18\n"), ("bad.csv", "1,x\n1,y\n1,z\n"), ("ab.csv", "a,b\n12,18\n")]);
+    for (arguments, stdout) in [
+        ("-d , -d ; a.csv", "6\n"),
+        ("--delimiter=, -d ; a.csv", "6\n"),
+        ("--quote ; --quote ' -d ; a.csv", "6\n"),
+        ("--comment ; --comment # -d ; a.csv", "6\n"),
+        ("-j 1 --jobs 2 -j3 -d; a.csv", "6\n"),
+        ("--executor shared --executor serial -d; a.csv", "6\n"),
+        ("--block-size 64 --block-size 1K -d; a.csv", "6\n"),
+        ("--chunk-size 1 --chunk-size 2 -d; a.csv", "6\n"),
+        ("--block-timeout 0.01 --block-timeout 60 -d; a.csv", "6\n"),
+        ("--worker-memory 64M --worker-memory 8G -d; a.csv", "6\n"),
+        ("--no-sandbox --no-sandbox -d; a.csv", "6\n"),
+        ("--algorithm trial --algorithm euclid -d; a.csv", "6\n"),
+        ("--max-digits 1 --max-digits 2 -d; a.csv", "6\n"),
+        ("--progress=always --progress=never -d; a.csv", "6\n"),
+        ("--color always --color never -d; a.csv", "6\n"),
+        ("--append=x --append -d; a.csv", "12;18;6\n"),
+        ("--append --append=it --header --header ab.csv", "a,b,it\n12,18,6\n"),
+        ("--range 1,2 --range 4,6 --first-line 7 --first-line 2 --header ab.csv", "6\n"),
+        ("--split 5 --split 1 ab.csv", "0,10,1\n"),
+    ] {
+        folder.run(arguments.split(' '), "").is(0, stdout, "");
+    }
+    // What it would have done does not happen.
+    folder.run("-o one -o two -d; a.csv".split(' '), "").is(0, "", "");
+    assert_eq!((folder.names().contains(&"one".into()), &*folder.read("two")), (false, "6\n"));
+    let finished = folder.run("--bad-rows=stop --bad-rows=skip --max-bad 0 --max-bad 9 bad.csv".split(' '), "");
+    assert!(finished.stderr.ends_with("pmapgcd: 3 bad rows\n"), "{finished:?}");
+    let finished = folder.run("--bad-rows=skip --rejects one --bad-rows=stop --rejects=two bad.csv".split(' '), "");
+    assert_eq!((finished.status.code(), finished.stderr.lines().count()), (Some(1), 1), "{finished:?}");
+    assert!(!folder.names().contains(&"one".into()) && folder.read("two").contains("bad.csv,1,"));
+    let finished = folder.run("--stats=text --stats=json -d; a.csv".split(' '), "");
+    assert!(finished.stderr.starts_with('{'), "{finished:?}");
+    folder.run(["--completions=zsh", "--completions=bash"], "").is(
+        0,
+        folder.run(["--completions=bash"], "").stdout,
+        "",
+    );
+    folder.run(["--man", "--man"], "").is(0, folder.run(["--man"], "").stdout, "");
+    folder.run(["-V", "--version"], "").is(0, concat!("pmapgcd ", env!("CARGO_PKG_VERSION"), "\n"), "");
+}
+
+#[test]
+fn lists_given_twice_add_up() {
+    let folder = Folder::with([("abc.csv", "a,b,c\n12,5,18\n"), ("2.csv", "a,b,c\n7,1,14\n")]);
+    folder.run(["-kc", "abc.csv", "--columns", "1", "2.csv"], "").is(0, "6\n7\n", "");
+    folder.run(["-k3", "--header", "-k=1", "abc.csv"], "").is(0, "6\n", "");
+    let what = "--columns names 4 where 2 are expected, like -k 1,2; all that -k is given add up";
+    folder.run(["-ka,b", "-ka,c", "abc.csv"], "").is(2, "", &format!("pmapgcd: {what}\n"));
+}
+
+#[test]
+fn options_that_exclude_each_other_do_so_however_often_they_are_given() {
+    for (arguments, what) in [
+        ("--split 2 --split 3 --compare", "'--compare'"),
+        ("--range 0,6 --range 0,6 --first-line 1 --compare", "'--compare'"),
+        ("--man --man -j2", "'--man'"),
+        ("--compare --compare -o x -o y", "'--compare'"),
+        // A value that is none is one, though another comes after it.
+        ("-j0 -j2", "'--jobs <N>'"),
+    ] {
+        let finished = run(&mut pmapgcd(arguments.split(' ')), "");
+        assert_eq!((finished.status.code(), &*finished.stdout), (Some(2), &b""[..]), "{arguments}: {finished:?}");
+        assert!(finished.stderr.starts_with("error: ") && finished.stderr.contains(what), "{finished:?}");
+    }
+}
