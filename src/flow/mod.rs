@@ -23,7 +23,7 @@ pub struct Block {
     pub offset: u64,
     /// Line ends between the block before, or the start of the input, and its rows.
     pub lines_before: u64,
-    /// What is printed before its results.
+    /// What is printed before its results, and before what becomes of a row that is too long: a header, a byte order mark.
     pub header: Vec<u8>,
     /// A row before its rows that could not be handed on.
     pub too_long: Option<TooLong>,

@@ -82,6 +82,7 @@ impl<'a> Writer<'a> {
 impl Sink for Writer<'_> {
     fn begin(&mut self, block: Block) -> Result<(), Error> {
         self.enter(block.input);
+        self.write_all(&block.header)?;
         if let Some(row) = block.too_long {
             self.too_long(row)?;
             self.write_all(self.blank)?;
@@ -92,7 +93,7 @@ impl Sink for Writer<'_> {
         self.tally.bytes.add(block.offset.saturating_sub(start));
         self.offset = block.offset;
         self.counted_to = Some(block.offset);
-        self.write_all(&block.header)
+        Ok(())
     }
 
     fn write(&mut self, part: Part) -> Result<(), Error> {

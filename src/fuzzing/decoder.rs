@@ -80,14 +80,22 @@ impl Case {
         let text = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
         let mark = file.len() - text.len();
         let mut expected = Found { on_bad_row: self.on_bad_row, ..Found::default() };
-        for (number, row) in rows(text, self.format).iter().enumerate() {
+        let rows = rows(text, self.format);
+        // Printed with the first block, unless the run ends before there is one.
+        let is_too_long = |row: &Row| row.content.start == 0 && row.len() > self.sizes.block;
+        let has_block = self.on_bad_row != OnBadRow::Stop || !rows.first().is_some_and(is_too_long);
+        let printed_mark = if self.append && !text.is_empty() { &file[..mark] } else { &[] };
+        if !self.has_header && has_block {
+            expected.output.extend_from_slice(printed_mark);
+        }
+        for (number, row) in rows.iter().enumerate() {
             if self.has_header && number == 0 {
                 if self.is_bad_header(text, row) {
                     expected.is_failed = true;
                     return expected;
                 }
                 if self.append {
-                    expected.output = self.printed(text, row, RESULT);
+                    expected.output = [printed_mark, &self.printed(text, row, RESULT)].concat();
                 }
                 continue;
             }

@@ -52,6 +52,61 @@ fn each_file_has_its_own_header_and_columns() {
 }
 
 #[test]
+fn a_byte_order_mark_stays_at_the_front_of_rows_that_are_printed() {
+    let long = format!("\u{feff}{}\n12,18\n", "x".repeat(64));
+    let files = [
+        ("rows.csv", "\u{feff}12,18\n\n5,10\n"),
+        ("names.csv", "\u{feff}\na,b\r\n12,18\n"),
+        ("bad.csv", "\u{feff}x,1\n12,18\n"),
+        ("long.csv", &long),
+        ("plain.csv", "7,14\n"),
+        ("empty.csv", ""),
+        ("blank.csv", "\n"),
+        ("mark.csv", "\u{feff}"),
+    ];
+    let folder = Folder::with(files);
+    for way in ways(&["64", "128K"]) {
+        let case = |arguments: &str, stdout: &str| {
+            let finished = folder.run(way.into_iter().chain(arguments.split(' ')), "");
+            assert_eq!(String::from_utf8_lossy(&finished.stdout), stdout, "{finished:?}");
+        };
+        case("--append rows.csv", "\u{feff}12,18,6\n5,10,5\n");
+        case("--append --header names.csv", "\u{feff}a,b,gcd\r\n12,18,6\n");
+        case("--append --header names.csv names.csv", "\u{feff}a,b,gcd\r\n12,18,6\n12,18,6\n");
+        case("--header names.csv", "6\n");
+        case("rows.csv", "6\n5\n");
+        // A row of the first FILE that has any is in front, and so is its mark; in between there is none.
+        case("--append rows.csv rows.csv", "\u{feff}12,18,6\n5,10,5\n12,18,6\n5,10,5\n");
+        case("--append rows.csv plain.csv", "\u{feff}12,18,6\n5,10,5\n7,14,7\n");
+        case("--append plain.csv rows.csv", "7,14,7\n12,18,6\n5,10,5\n");
+        case("--append empty.csv rows.csv", "\u{feff}12,18,6\n5,10,5\n");
+        case("--append blank.csv rows.csv", "12,18,6\n5,10,5\n");
+        case("--append mark.csv plain.csv mark.csv", "7,14,7\n");
+        case("--append mark.csv", "");
+        case("--append --bad-rows=stop bad.csv", "\u{feff}");
+        case("--append --bad-rows=skip bad.csv", "\u{feff}12,18,6\n");
+        case("--append --bad-rows=blank bad.csv", "\u{feff}x,1,\n12,18,6\n");
+        case("--append --bad-rows=skip long.csv", "\u{feff}12,18,6\n");
+        // What all ranges give together is what the whole FILE gives.
+        case("--append --range 0,9 --first-line 1 rows.csv", "\u{feff}12,18,6\n");
+        case("--append --range 10,5 --first-line 3 rows.csv", "5,10,5\n");
+        case("--append --header --range 0,9 --first-line 1 names.csv", "\u{feff}a,b,gcd\r\n");
+        case("--append --header --range 9,6 --first-line 3 names.csv", "12,18,6\n");
+    }
+    let finished = folder.run(["--append", "--block-size=64", "--bad-rows=blank", "long.csv"], "");
+    assert_eq!(String::from_utf8_lossy(&finished.stdout), "\u{feff}\n12,18,6\n");
+    for executor in EXECUTORS {
+        let mut running = crate::Running::start(&mut pmapgcd([executor, "--append"]));
+        for byte in b"\xef\xbb\xbf12,18\n" {
+            running.send([*byte]);
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(running.line(), "\u{feff}12,18,6");
+        running.finish().is(0, "", "");
+    }
+}
+
+#[test]
 fn a_header_without_rows_is_printed_and_one_that_arrives_alone_too() {
     for executor in EXECUTORS {
         run(&mut pmapgcd([executor, "--header", "--append"]), "a,b").is(0, "a,b,gcd\n", "");

@@ -181,7 +181,7 @@ impl Settings {
 #[derive(Clone, Debug)]
 pub struct Row {
     /// Blank lines and comments.
-    before: String,
+    pub before: String,
     pub text: Vec<u8>,
     pub end: String,
     pub fields: Vec<Field>,
@@ -240,7 +240,7 @@ prop_compose! {
 
 #[derive(Clone, Debug)]
 pub struct File {
-    mark: &'static str,
+    pub mark: &'static str,
     /// The first is the header, if there is one.
     pub rows: Vec<Row>,
     /// Blank lines and comments.

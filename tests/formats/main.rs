@@ -145,6 +145,15 @@ impl Case {
     fn expected(&self) -> Expected {
         let Settings { has_header, append, bad_rows, max_bad, .. } = self.settings;
         let mut expected = Expected::default();
+        // The mark of the first FILE that has more than that; before rows as soon as there is a block of them.
+        let first = self.files.iter().position(|file| file.bytes().len() > file.mark.len());
+        let mark = first.filter(|_| append.is_some()).map_or("", |first| self.files[first].mark);
+        let first_row = first.and_then(|first| self.files[first].rows.first());
+        let is_too_long = |row: &Row| row.before.is_empty() && row.len() > self.block_size;
+        let has_block = bad_rows != "stop" || !first_row.is_some_and(is_too_long);
+        if !has_header && has_block {
+            expected.stdout.extend(mark.bytes());
+        }
         let counts = self.files.iter().map(|file| file.rows.len()).enumerate();
         for (file, at) in counts.flat_map(|(file, count)| (0..count).map(move |at| (file, at))) {
             let (row, before) = (&self.files[file].rows[at], self.files[file].before(at));
@@ -152,7 +161,8 @@ impl Case {
                 if let Some(name) = append
                     && expected.stdout.is_empty()
                 {
-                    expected.stdout = self.printed(row, name);
+                    let mark = if first == Some(file) { mark } else { "" };
+                    expected.stdout = [mark.as_bytes(), &self.printed(row, name)].concat();
                 }
                 continue;
             }

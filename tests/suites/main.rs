@@ -25,6 +25,9 @@ fn agrees(name: &str, file: &[u8], rows: &[Row], columns: Option<[usize; 2]>, ar
     let what = format!("{name}: {}: {}", finished.command, finished.stderr);
     let is_whole = arguments.contains(&"--append");
     let (mut stdout, mut bad) = (vec![], vec![]);
+    if is_whole && file.len() > MARK.len() && file.starts_with(MARK) {
+        stdout.extend(MARK);
+    }
     for row in rows {
         match row.judge(columns) {
             Ok(gcd) if is_whole => stdout.extend(row.appended(gcd)),

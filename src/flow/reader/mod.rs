@@ -78,6 +78,8 @@ pub struct Reader<'a> {
     passes_over: bool,
     watch: Watch<'a>,
     current: Option<Open>,
+    /// The first of the inputs that has anything in it.
+    first: Option<usize>,
     /// The start of a row whose end is not read yet.
     carry: Vec<u8>,
 }
@@ -89,6 +91,8 @@ struct Open {
     /// Reading never waits, so there is no need to ask.
     is_regular: bool,
     at_start: bool,
+    /// It began with a byte order mark, and nobody was told of it.
+    has_mark: bool,
     /// It has ended. A terminal would go on after that.
     at_end: bool,
     /// Where the carry was read from.
@@ -107,7 +111,8 @@ impl<'a> Reader<'a> {
     /// A reader of these inputs in their order, each of this shape.
     pub fn new(inputs: Vec<Input>, shape: Shape, watch: Watch<'a>) -> Self {
         let inputs = inputs.into_iter().enumerate();
-        Reader { inputs, shape, headers: Headers::default(), passes_over: false, watch, current: None, carry: vec![] }
+        let headers = Headers::default();
+        Reader { inputs, shape, headers, passes_over: false, watch, current: None, first: None, carry: vec![] }
     }
 
     /// The same, which passes over rows that are too long if it is told to.
@@ -143,6 +148,14 @@ impl<'a> Reader<'a> {
                     return Err(Ending::BadHeader { input: open.input, lines: lines(&rows[..at]) as u64, what });
                 }
             }
+        }
+        let is_first = *self.first.get_or_insert(open.input) == open.input;
+        if open.has_mark && !open.wants_header {
+            // Rows are printed as they are, and the mark belongs to the front of them all: the others are dropped.
+            if is_first && self.shape.append.is_some() {
+                block.header.splice(..0, BYTE_ORDER_MARK.iter().copied());
+            }
+            open.has_mark = false;
         }
         head[..open.head.len()].copy_from_slice(&open.head);
         block.offset = open.offset + start as u64;
@@ -241,6 +254,7 @@ impl Open {
             input,
             is_regular,
             at_start: true,
+            has_mark: false,
             at_end: false,
             offset: 0,
             left: None,
@@ -296,6 +310,7 @@ impl Open {
                     buffer.copy_within(BYTE_ORDER_MARK.len()..filled, 0);
                     filled -= BYTE_ORDER_MARK.len();
                     self.offset += BYTE_ORDER_MARK.len() as u64;
+                    self.has_mark = true;
                     ends = RowEnds::new(shape.format);
                 }
             }
