@@ -74,9 +74,12 @@ pub struct Options {
     #[arg(short, long, help_heading = ROWS, value_name = "CHAR", value_parser = values::delimiter, default_value = ",", allow_hyphen_values = true)]
     pub(super) delimiter: u8,
 
-    /// Character around fields that need it, or none
-    #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::quote, default_value = "\"", allow_hyphen_values = true, hide_short_help = true)]
-    pub(super) quote: Quote,
+    /// Character around fields, or none [default: "; with tabs none]
+    ///
+    /// Within quotes a field may have delimiters, line ends, and quotes that are doubled. Between tabs a quote is part of the
+    /// value, as TSV has it: where a program did quote its fields, --quote '"' says so.
+    #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::quote, allow_hyphen_values = true, hide_short_help = true)]
+    pub(super) quote: Option<Quote>,
 
     /// Lines that begin with this are no rows
     #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::comment, hide_short_help = true)]
@@ -214,7 +217,8 @@ pub struct Options {
 impl Options {
     /// How rows are read and results printed, if the options and the kernel agree.
     pub(crate) fn settings(&self, kernel: &impl BatchKernel) -> Result<Settings, Error> {
-        let format = Format { delimiter: self.delimiter, quote: self.quote.0, comment: self.comment };
+        let quote = self.quote.map_or(Format::default_quote(self.delimiter), |Quote(quote)| quote);
+        let format = Format { delimiter: self.delimiter, quote, comment: self.comment };
         let twice = format.quote == Some(format.delimiter)
             || format.comment == Some(format.delimiter)
             || (format.comment.is_some() && format.comment == format.quote);

@@ -32,6 +32,12 @@ impl Format {
         matches!(byte, b' ' | b'\t') && byte != self.delimiter
     }
 
+    /// What stands around fields unless something else is said. Between tabs that is nothing, as TSV has it: a value may
+    /// begin with a quote there, and two of these would swallow all rows between them.
+    pub fn default_quote(delimiter: u8) -> Option<u8> {
+        (delimiter != b'\t').then_some(b'"')
+    }
+
     /// Whether a field can read like this: without quotes it has no delimiter and no line end in it.
     pub fn can_hold(self, value: &str) -> bool {
         self.quote.is_some() || !value.bytes().any(|byte| byte == self.delimiter || matches!(byte, b'\r' | b'\n'))

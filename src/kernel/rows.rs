@@ -1,7 +1,7 @@
 //! Rows of any type that serde knows, by the `csv` crate.
 
 use super::{Written, Wrong};
-use crate::csv::record::Record;
+use crate::csv::record::{Line, Record, split, unquoted};
 use crate::csv::shown::shown;
 use crate::csv::{Format, trimmed};
 use ::csv::{ErrorKind, StringRecord};
@@ -38,30 +38,60 @@ pub fn write<O: Serialize>(outputs: &[O], format: Format, room: &mut [u8]) -> Wr
     let mut written = Written::default();
     let mut settings = ::csv::WriterBuilder::new();
     settings.has_headers(false).flexible(true).delimiter(format.delimiter);
-    match format.quote {
-        Some(quote) => settings.quote(quote),
-        None => settings.quote_style(::csv::QuoteStyle::Never),
-    };
+    // Without quotes a field may not hold everything, which shows if all are quoted first.
+    let aside = if format.delimiter == b'"' { b'\'' } else { b'"' };
+    settings.quote(format.quote.unwrap_or(aside));
+    if format.quote.is_none() {
+        settings.quote_style(::csv::QuoteStyle::Always);
+    }
     let mut writer = settings.from_writer(vec![]);
+    let (mut bare, mut taken) = (vec![], 0);
     for output in outputs {
         if let Err(error) = writer.serialize(output).and_then(|()| Ok(writer.flush()?)) {
             written.bad = Some(format!("the output cannot be written as CSV: {error}"));
             break;
         }
-        if writer.get_ref().len() > room.len() {
+        if format.quote.is_none() {
+            let line = &writer.get_ref()[taken..];
+            if !take_quotes_off(line, Format { quote: Some(aside), ..format }, &mut bare) {
+                let what = "the output has the delimiter or a line end in a field, and there are no quotes; --quote says which";
+                written.bad = Some(what.to_string());
+                break;
+            }
+            taken += line.len();
+        }
+        let text = if format.quote.is_some() { writer.get_ref() } else { &bare };
+        if text.len() > room.len() {
             break;
         }
-        written.bytes = writer.get_ref().len();
+        written.bytes = text.len();
         written.outputs += 1;
     }
-    room[..written.bytes].copy_from_slice(&writer.get_ref()[..written.bytes]);
+    let text = if format.quote.is_some() { writer.get_ref() } else { &bare };
+    room[..written.bytes].copy_from_slice(&text[..written.bytes]);
     written
+}
+
+/// Appends a row of this format without its quotes, if it reads the same without them; answers whether it does.
+fn take_quotes_off(line: &[u8], format: Format, bare: &mut Vec<u8>) -> bool {
+    let mut fields = vec![];
+    let Line::Row { content, .. } = split(line, Format { comment: None, ..format }, &mut fields) else { return false };
+    for (at, field) in fields.iter().enumerate() {
+        let value = unquoted(field.raw(&line[..content]), format);
+        if value.iter().any(|&byte| byte == format.delimiter || matches!(byte, b'\r' | b'\n')) {
+            return false;
+        }
+        bare.extend((at > 0).then_some(format.delimiter));
+        bare.extend_from_slice(&value);
+    }
+    bare.push(b'\n');
+    true
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::csv::record::{Field, split};
+    use crate::csv::record::Field;
 
     fn row<R: DeserializeOwned>(text: &[u8]) -> Result<R, String> {
         let mut fields: Vec<Field> = vec![];
@@ -92,6 +122,13 @@ mod tests {
         assert_eq!((written.bytes, &room), (8, b"1,\"a,b\"\n"));
         let tabs = Format { delimiter: b'\t', ..Format::default() };
         assert_eq!((write(&[(1, "a,b")], tabs, &mut room).bytes, &room[..6]), (6, &b"1\ta,b\n"[..]));
+        let none = Format { delimiter: b'\t', quote: None, comment: None };
+        assert_eq!((write(&[("\"a\"", "")], none, &mut room).bytes, &room[..5]), (5, &b"\"a\"\t\n"[..]));
+        assert_eq!((write(&["", " ", "x"], none, &mut room).bytes, &room[..5]), (5, &b"\n \nx\n"[..]));
+        for text in ["a\tb", "a\nb", "a\rb"] {
+            let written = write(&["x", text], none, &mut room);
+            assert!(written.bad.is_some() && (written.outputs, written.bytes) == (1, 2), "{text:?}: {written:?}");
+        }
         let unwritable = std::collections::BTreeMap::from([(1, 2)]);
         assert!(write(&[unwritable], Format::default(), &mut room).bad.is_some());
     }

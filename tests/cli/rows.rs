@@ -1,7 +1,7 @@
 //! Rows that are answered.
 
-use crate::common::{Kind, Running, input_and_output, pmapgcd};
-use crate::{EXECUTORS, Folder, always, answers};
+use crate::common::{Kind, Running, input_and_output, pmapgcd, run};
+use crate::{EXECUTORS, Folder, always, answers, ways};
 use std::thread;
 use std::time::Duration;
 
@@ -89,4 +89,28 @@ fn empty_input_gives_empty_output() {
         folder.run([executor, "empty.csv"], "5,10\n").is(0, "", "");
         folder.run([executor, "empty.csv", "a.csv", "empty.csv", "/dev/null"], "").is(0, "6\n", "");
     }
+}
+
+#[test]
+fn between_tabs_a_quote_is_part_of_the_value_unless_it_is_told_otherwise() {
+    let rows = "1\t\"Weird\t12\t18\n2\tx\t5\t10\n3\t\"Al\t7\t14\n";
+    let quoted = "1\t\"two\tfields\"\t12\t18\n";
+    for way in ways(&["64", "128K"]) {
+        let of = |arguments: &[&'static str], text: &str| run(&mut pmapgcd(way.iter().chain(arguments)), text);
+        for tab in ["tab", "\\t", "\t"] {
+            of(&["-d", tab, "-k3,4"], rows).is(0, "6\n5\n7\n", "");
+        }
+        of(&["-dtab", "-k3,4", "--append"], rows).is(
+            0,
+            rows.replace("18\n", "18\t6\n").replace("10\n", "10\t5\n").replace("14\n", "14\t7\n"),
+            "",
+        );
+        of(&["-dtab", "--quote=\"", "-k3,4"], quoted).is(0, "6\n", "");
+        of(&["--quote=\"", "-dtab", "-k3,4"], quoted).is(0, "6\n", "");
+        of(&["-dtab", "--quote=none", "-k3,4"], rows).is(0, "6\n5\n7\n", "");
+        // The last delimiter counts, and other delimiters have quotes.
+        of(&["-dtab", "-d;"], "\"12\";18\n").is(0, "6\n", "");
+    }
+    let folder = Folder::with([("rows.tsv", rows)]);
+    folder.run(["-dtab", "--split=9", "rows.tsv"], "").is(0, "0,15,1\n15,9,2\n24,11,3\n", "");
 }
