@@ -5,6 +5,7 @@ use super::{end, progress, stats};
 use crate::compare::trial::Trial;
 use crate::compare::{Workload, compare};
 use crate::csv::Format;
+use crate::csv::hints::Reading;
 use crate::error::{Error, say};
 use crate::executor::text::{OnBadRow, Text};
 use crate::executor::{self, Executor, Job};
@@ -227,8 +228,9 @@ impl Options {
     ) -> Writer<'a> {
         let writer = Writer::new(output, output.name().to_string(), names.to_vec(), bad_rows, tally);
         let blank: &[u8] = if self.bad_rows == OnBadRow::Blank { b"\n" } else { b"" };
-        let has_first_row = self.range.is_none_or(|(offset, _)| offset == 0);
-        writer.headless((has_first_row && !self.has_header()).then_some(format)).blank(blank)
+        let has_front = self.range.is_none_or(|(offset, _)| offset == 0);
+        let reading = Reading { format, columns: self.columns(), has_header: self.has_header(), has_front };
+        writer.hinting(reading).blank(blank)
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Format, trimmed};
 pub struct Columns(Vec<Column>);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Column {
+pub(super) enum Column {
     /// A place in the row, from 0.
     At(usize),
     Named(Vec<u8>),
@@ -42,7 +42,7 @@ impl Columns {
                 Some("") => Err("a column has no name; a name that is empty stands in quotes".to_string()),
                 Some(digits) => match digits.parse::<u32>() {
                     Ok(number @ 1..) => Ok(Column::At(number as usize - 1)),
-                    Ok(_) => Err("columns are numbered from 1".to_string()),
+                    Ok(_) => Err("columns are numbered from 1; a name of digits stands in quotes".to_string()),
                     Err(_) => Err(format!("no row has a column {digits}; a name of digits stands in quotes")),
                 },
                 None => Ok(Column::Named(name)),
@@ -78,12 +78,17 @@ impl Columns {
         self.0.iter().filter_map(place).collect()
     }
 
+    /// One after the other.
+    pub(super) fn list(&self) -> &[Column] {
+        &self.0
+    }
+
     /// Their places in rows under this header.
     ///
     /// # Errors
     /// When a column is not there, or is there more than once.
     pub fn places_under(&self, header: &Record) -> Result<Vec<usize>, String> {
-        let names: Vec<Vec<u8>> = (0..header.len()).map(|at| trimmed(&header.value(at)).to_vec()).collect();
+        let names = names(header);
         let place = |column: &Column| match column {
             Column::At(place) if *place < names.len() => Ok(*place),
             Column::At(place) => Err(format!("there is no column {}: {}", place + 1, listed(&names))),
@@ -102,6 +107,11 @@ impl Columns {
         };
         self.0.iter().map(place).collect()
     }
+}
+
+/// The names in a header, without the blanks around them.
+pub fn names(header: &Record) -> Vec<Vec<u8>> {
+    (0..header.len()).map(|at| trimmed(&header.value(at)).to_vec()).collect()
 }
 
 /// A column's place at the head of a block.

@@ -1,7 +1,10 @@
 //! Rows as text: how they are written, where they end, and what their fields are.
 
+pub mod alike;
 pub mod blocks;
 pub mod columns;
+pub mod disguise;
+pub mod hints;
 pub mod index;
 pub mod record;
 pub mod report;

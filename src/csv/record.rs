@@ -148,6 +148,11 @@ impl<'a> Record<'a> {
         unquoted(self.fields[self.number(field) - 1].raw(self.text), self.format)
     }
 
+    /// How it is written.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
     /// The whole row, byte for byte, without its line end.
     pub fn text(&self) -> &'a [u8] {
         self.text

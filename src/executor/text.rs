@@ -209,15 +209,11 @@ impl<K: BatchKernel> Hand<'_, K> {
         if count < needed || (is_fixed && count > needed) {
             let plural = if count == 1 { "" } else { "s" };
             let expected = if is_fixed { "expected" } else { "needed" };
-            let other = text.iter().find(|byte| count == 1 && b";\t|,:".contains(byte));
-            let hint = match other {
-                Some(b'\t') => "; if tabs stand between fields, say so with -d tab".to_string(),
-                Some(&other) => format!("; if '{0}' stands between fields, say so with -d '{0}'", char::from(other)),
-                None if is_fixed && count > needed => {
-                    let first: Vec<String> = (1..=needed).map(|number| number.to_string()).collect();
-                    format!("; say which of them count, as in -k {}", first.join(","))
-                }
-                None => String::new(),
+            let hint = if is_fixed && count > needed {
+                let first: Vec<String> = (1..=needed).map(|number| number.to_string()).collect();
+                format!("; say which of them count, as in -k {}", first.join(","))
+            } else {
+                String::new()
             };
             let what = format!("{count} field{plural} where {needed} are {expected}: {}{hint}", shown(text));
             return Err(Wrong::row(what));

@@ -1,9 +1,9 @@
 //! The header of each input: which columns it has, and what is printed of it.
 
-use crate::csv::columns::Columns;
+use crate::csv::columns::{Columns, names};
 use crate::csv::record::{Line, Record, split};
 use crate::csv::shown::shown;
-use crate::csv::{Format, trimmed};
+use crate::csv::{Format, alike, hints};
 
 /// How the inputs are written.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +43,8 @@ pub struct BadHeader {
     pub at: usize,
     /// What is wrong with it.
     pub what: String,
+    /// What may have been meant, to be said behind that.
+    pub hint: String,
 }
 
 impl Headers {
@@ -59,19 +61,22 @@ impl Headers {
                 Line::Nothing { length } => at += length,
                 Line::Unclosed { quote } => {
                     let what = format!("the header has a quote that is never closed: {}", shown(&rest[quote..]));
-                    return Err(BadHeader { at: at + quote, what });
+                    return Err(BadHeader { at: at + quote, what, hint: hints::NO_QUOTES.to_string() });
                 }
                 Line::Row { content, length } => {
                     let record = Record::new(&rest[..content], &fields, None, shape.format);
-                    let bad = |what| BadHeader { at, what };
+                    let bad = |what| BadHeader { at, what, hint: String::new() };
                     if has_lone_return(&rest[..content], shape.format) {
                         return Err(bad(format!(
                             "the header has a carriage return in it, which ends no row before a line feed: {}",
                             shown(&rest[..content])
                         )));
                     }
-                    let columns = shape.columns.as_ref().map(|columns| columns.places_under(&record));
-                    let columns = columns.transpose().map_err(bad)?.unwrap_or_default();
+                    let columns = shape.columns.as_ref().map(|columns| {
+                        let hint = || hints::of_header(columns, &record);
+                        columns.places_under(&record).map_err(|what| BadHeader { at, what, hint: hint() })
+                    });
+                    let columns = columns.transpose()?.unwrap_or_default();
                     let end = if rest[content..].starts_with(b"\r") { "\r\n" } else { "\n" };
                     let print = self.printed(shape, &record, end, input).map_err(bad)?;
                     return Ok(Some(Header { length: at + length, columns, print }));
@@ -83,11 +88,14 @@ impl Headers {
 
     fn printed(&mut self, shape: &Shape, header: &Record, end: &str, input: &str) -> Result<Vec<u8>, String> {
         let Some(name) = &shape.append else { return Ok(vec![]) };
-        let names: Vec<Vec<u8>> = (0..header.len()).map(|at| trimmed(&header.value(at)).to_vec()).collect();
+        let names = names(header);
         match &self.printed {
             Some((printed, _)) if *printed == names => return Ok(vec![]),
-            Some((_, first)) => {
-                return Err(format!("this header is not that of {first}, under which --append prints all rows"));
+            Some((printed, first)) => {
+                let other = difference(&names, printed);
+                return Err(format!(
+                    "this header is not that of {first}, under which --append prints all rows: {other}"
+                ));
             }
             None => {}
         }
@@ -97,6 +105,18 @@ impl Headers {
         }
         self.printed = Some((names, input.to_string()));
         Ok([header.text(), &[shape.format.delimiter], &quoted(name, shape.format), end.as_bytes()].concat())
+    }
+}
+
+/// How names differ from others.
+fn difference(names: &[Vec<u8>], others: &[Vec<u8>]) -> String {
+    let differing = names.iter().zip(others).enumerate().find(|(_, (name, other))| name != other);
+    match differing.filter(|_| names.len() == others.len()) {
+        Some((at, (name, other))) => {
+            let [name, other] = alike::apart(name, other);
+            format!("column {} is {name} and not {other}", at + 1)
+        }
+        None => format!("{} columns and not {}", names.len(), others.len()),
     }
 }
 

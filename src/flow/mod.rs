@@ -25,6 +25,8 @@ pub struct Block {
     pub lines_before: u64,
     /// What is printed before its results, and before what becomes of a row that is too long: a header, a byte order mark.
     pub header: Vec<u8>,
+    /// In the first block of an input that is no CSV by its first bytes: what to do about it, said of the first bad row.
+    pub disguise: Option<String>,
     /// A row before its rows that could not be handed on.
     pub too_long: Option<TooLong>,
 }

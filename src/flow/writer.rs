@@ -1,9 +1,9 @@
 //! The writer: results in input order, and the places of bad rows among them.
 
-use crate::csv::record::{Line, Record, split};
+use crate::csv::hints::Reading;
+use crate::csv::lines;
 use crate::csv::report::Report;
-use crate::csv::{Format, lines, trimmed};
-use crate::error::{Error, program};
+use crate::error::Error;
 use crate::flow::bad_rows::{BadRow, BadRows};
 use crate::flow::{Block, Ending, Part, Sink, TooLong};
 use crate::tally::Tally;
@@ -17,8 +17,10 @@ pub struct Writer<'a> {
     inputs: Vec<String>,
     bad_rows: BadRows,
     tally: &'a Tally,
-    /// Where inputs have no header: how they are written, to tell a first row that is one all the same.
-    headless: Option<Format>,
+    /// How inputs are read, for hints.
+    reading: Option<Reading>,
+    /// What to do about the input that the last block came from, if it is no CSV: said of its first bad row.
+    disguise: Option<String>,
     /// What a bad row leaves in the output.
     blank: &'static [u8],
     /// The input that the last block came from, and how much of it is dealt with.
@@ -28,15 +30,6 @@ pub struct Writer<'a> {
     counted_to: Option<u64>,
     has_rows: bool,
 }
-
-/// How files begin that are often taken for text, and what makes text of them.
-const DISGUISES: [(&[u8], &str); 5] = [
-    (b"\x1f\x8b", "gzip -dc"),
-    (b"\x28\xb5\x2f\xfd", "zstd -dc"),
-    (b"\xfd7zXZ", "xz -dc"),
-    (b"\xff\xfe", "iconv -f UTF-16 -t UTF-8"),
-    (b"\xfe\xff", "iconv -f UTF-16 -t UTF-8"),
-];
 
 impl<'a> Writer<'a> {
     /// A writer to `output`, which messages call `output_name`, of what comes from `inputs`.
@@ -53,7 +46,8 @@ impl<'a> Writer<'a> {
             inputs,
             bad_rows,
             tally,
-            headless: None,
+            reading: None,
+            disguise: None,
             blank: b"",
             input: 0,
             lines: 0,
@@ -63,9 +57,9 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Has a first row that looks like a header named as what it may be, in inputs of this format.
-    pub fn headless(self, format: Option<Format>) -> Self {
-        Writer { headless: format, ..self }
+    /// Has hints given where rows look as if they should be read in another way than this.
+    pub fn hinting(self, reading: Reading) -> Self {
+        Writer { reading: Some(reading), ..self }
     }
 
     /// What is to stand in the output for a row that was too long to be handed on.
@@ -82,6 +76,9 @@ impl<'a> Writer<'a> {
 impl Sink for Writer<'_> {
     fn begin(&mut self, block: Block) -> Result<(), Error> {
         self.enter(block.input);
+        if block.disguise.is_some() {
+            self.disguise = block.disguise;
+        }
         self.write_all(&block.header)?;
         if let Some(row) = block.too_long {
             self.too_long(row)?;
@@ -106,11 +103,7 @@ impl Sink for Writer<'_> {
                 counted.0 = report.place;
             }
             let row = &part.input[report.row.clone()];
-            let hint = match self.disguise(row, &report) {
-                Some(tool) => format!("; this is no plain text: {tool} FILE | {}", program()),
-                None if self.is_header(row, &report) => "; if the first row is names, say so with --header".into(),
-                None => String::new(),
-            };
+            let hint = self.hint(row, &report);
             let entered = self.bad_rows.enter(BadRow {
                 file: &self.inputs[self.input],
                 line: counted.1 + 1,
@@ -166,6 +159,7 @@ impl Writer<'_> {
     fn enter(&mut self, input: usize) {
         if input != self.input {
             (self.input, self.lines, self.counted_to, self.has_rows) = (input, 0, None, false);
+            self.disguise = None;
         }
     }
 
@@ -183,32 +177,14 @@ impl Writer<'_> {
         })
     }
 
-    /// What makes text of an input whose first row is a bad one.
-    fn disguise(&self, row: &[u8], report: &Report) -> Option<&'static str> {
+    /// What may have been meant, where a row is bad for that.
+    fn hint(&mut self, row: &[u8], report: &Report) -> String {
         let is_first = !self.has_rows && report.results == 0;
-        let known = DISGUISES.iter().find(|(start, _)| is_first && row.starts_with(start));
-        known.map(|&(_, tool)| tool)
-    }
-
-    /// Whether a bad row is the first of an input that should have no header, and has words in it where others have
-    /// numbers.
-    fn is_header(&self, row: &[u8], report: &Report) -> bool {
-        let Some(format) = self.headless.filter(|_| !self.has_rows && report.results == 0) else { return false };
-        let mut fields = vec![];
-        let Line::Row { content, .. } = split(row, format, &mut fields) else { return false };
-        let record = Record::new(&row[..content], &fields, None, format);
-        let is_name = |at| {
-            let first = trimmed(&record.value(at)).first().copied();
-            first.is_some_and(|first: u8| first.is_ascii_alphabetic() || first == b'_' || !first.is_ascii())
-        };
-        let is_number = |at| {
-            let value = record.value(at);
-            let digits = trimmed(&value);
-            !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
-        };
-        match report.field {
-            None => record.len() > 1 && (0..record.len()).all(is_name),
-            Some(number) => number <= record.len() && is_name(number - 1) && !(0..record.len()).any(is_number),
+        match (self.disguise.take(), &self.reading) {
+            _ if report.is_deadly => String::new(),
+            (Some(disguise), _) => disguise,
+            (None, Some(reading)) => reading.hint(row, report.field, is_first),
+            (None, None) => String::new(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a worker gone mad may send, on the parent's side: it ends the run with an error, or does no harm.
 
 use super::{MOST, QUIET};
+use crate::csv::hints::Reading;
 use crate::csv::report::Report;
 use crate::error::must_be_escaped;
 use crate::executor::block::{Fault, MapBlocks, Task};
@@ -26,10 +27,12 @@ pub fn report(bytes: &[u8]) {
     }
     // One that goes on after a bad row would say each.
     let bad_rows = BadRows::new((how & 1 > 0).then_some(0));
-    let headless = (how & 2 > 0).then(|| super::format(how >> 2));
+    let reading = Reading { format: super::format(how >> 2), columns: None, has_header: how & 4 > 0, has_front: true };
     let tally = Tally::default();
     let mut writer = Writer::new(&QUIET.1, "out".to_string(), vec!["in".to_string()], bad_rows, &tally);
-    writer = writer.headless(headless);
+    if how & 2 > 0 {
+        writer = writer.hinting(reading);
+    }
     writer.begin(Block::default()).unwrap();
     let part = Part { input, consumed: input.len(), lines: usize::from(lines), rows: 0, results, reports, deadly: "" };
     let written = writer.write(part);

@@ -153,18 +153,3 @@ fn the_end_of_a_row_that_fills_a_block_may_come_later() {
         }
     }
 }
-
-#[test]
-fn what_is_no_text_is_told_with_what_makes_text_of_it() {
-    for (bytes, tool) in [
-        (&b"\x1f\x8b\x08\x00abc"[..], "gzip -dc"),
-        (b"\x28\xb5\x2f\xfd,\t1", "zstd -dc"),
-        (b"\xff\xfe1\x00,\x002\x00\n\x00", "iconv -f UTF-16 -t UTF-8"),
-    ] {
-        let finished = run(&mut pmapgcd(["-j1"]), bytes);
-        let told = format!("; this is no plain text: {tool} FILE | pmapgcd\n");
-        assert!(finished.status.code() == Some(1) && finished.stderr.ends_with(&told), "{finished:?}");
-        let finished = run(&mut pmapgcd(["-j1"]), [b"12,18\n", bytes].concat());
-        assert!(finished.status.code() == Some(1) && !finished.stderr.contains("FILE"), "{finished:?}");
-    }
-}

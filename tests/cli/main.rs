@@ -5,6 +5,7 @@ mod common;
 
 mod bad_rows;
 mod columns;
+mod hints;
 mod inputs;
 mod output;
 mod pipes;

@@ -138,7 +138,7 @@ fn a_row_too_long_for_a_block_is_a_bad_row() {
 #[test]
 fn a_quote_that_is_never_closed_is_named_by_its_line() {
     let rows = "12,18\n\"5\n\n5\",7\n5,\"10\n7,14\n8,12\n";
-    let what = "field 2 begins with a quote that is never closed: \"\\\"10\\n7,14\\n8,12\\n\"";
+    let what = "field 2 begins with a quote that is never closed: \"\\\"10\\n7,14\\n8,12\\n\"; if quotes are part of values, say so with --quote none";
     let first = "pmapgcd: stdin:2: field 1 is not an integer: \"5\\n\\n5\"; decimal digits are expected, with or without a sign";
     for way in ways(&["64", "128K"]) {
         let finished = run(&mut pmapgcd(way.into_iter().chain(["--bad-rows=skip"])), rows);

@@ -7,6 +7,7 @@ mod range;
 
 use crate::csv::blocks::RowEnds;
 use crate::csv::columns::{self, Columns};
+use crate::csv::disguise::disguise;
 use crate::csv::{Format, lines};
 use crate::error::{Error, printable};
 use crate::flow::header::{BadHeader, Header, Headers};
@@ -93,6 +94,8 @@ struct Open {
     at_start: bool,
     /// It began with a byte order mark, and nobody was told of it.
     has_mark: bool,
+    /// What to do about it, if it is no CSV by its first bytes.
+    disguise: Option<String>,
     /// It has ended. A terminal would go on after that.
     at_end: bool,
     /// Where the carry was read from.
@@ -125,7 +128,14 @@ impl<'a> Reader<'a> {
         let (head, rows) = buffer.split_at_mut(self.shape.columns.as_ref().map_or(0, Columns::head_size));
         let mut block = Block { input: open.input, ..Block::default() };
         let lines_before = std::mem::take(&mut open.lines_before);
-        let end = match open.fill(rows, &mut self.carry, &self.shape, &self.watch)? {
+        let is_start = open.at_start;
+        let filled = open.fill(rows, &mut self.carry, &self.shape, &self.watch)?;
+        if is_start {
+            // A file that is no CSV may have no line end at all, or one anywhere.
+            let read = if let Filled::Rows(end) = filled { end + self.carry.len() } else { rows.len() };
+            open.disguise = disguise(&rows[..read]);
+        }
+        let end = match filled {
             Filled::Nothing => return Ok(None),
             Filled::Rows(end) => end,
             Filled::TooLong(mut row, ends) => {
@@ -144,7 +154,8 @@ impl<'a> Reader<'a> {
                     (start, block.header) = (length, print);
                     block.lines_before = lines(&rows[..length]) as u64;
                 }
-                Err(BadHeader { at, what }) => {
+                Err(BadHeader { at, what, hint }) => {
+                    let what = what + open.disguise.as_deref().unwrap_or(&hint);
                     return Err(Ending::BadHeader { input: open.input, lines: lines(&rows[..at]) as u64, what });
                 }
             }
@@ -156,6 +167,9 @@ impl<'a> Reader<'a> {
                 block.header.splice(..0, BYTE_ORDER_MARK.iter().copied());
             }
             open.has_mark = false;
+        }
+        if !open.wants_header {
+            block.disguise = open.disguise.take();
         }
         head[..open.head.len()].copy_from_slice(&open.head);
         block.offset = open.offset + start as u64;
@@ -170,7 +184,7 @@ impl<'a> Reader<'a> {
         &mut self,
         open: &mut Open,
         buffer: &mut [u8],
-        row: TooLong,
+        mut row: TooLong,
         ends: RowEnds,
         block: &mut Block,
     ) -> Result<(), Ending> {
@@ -183,6 +197,9 @@ impl<'a> Reader<'a> {
             if is_comment || is_blank {
                 return Ok(());
             }
+        }
+        if row.offset <= BYTE_ORDER_MARK.len() as u64 {
+            row.what += &open.disguise.take().unwrap_or_default();
         }
         if goes_on {
             block.too_long = Some(row);
@@ -255,6 +272,7 @@ impl Open {
             is_regular,
             at_start: true,
             has_mark: false,
+            disguise: None,
             at_end: false,
             offset: 0,
             left: None,

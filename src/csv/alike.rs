@@ -1,0 +1,58 @@
+//! Names that look like each other and are not the same: how they differ.
+
+use super::shown::shown;
+use crate::error::{must_be_escaped, program};
+use unicode_normalization::UnicodeNormalization;
+
+/// Names are spelt out up to so many characters.
+const SPELT: usize = 100;
+
+/// The hint about a column of this name that is not there, where a column looks like it.
+pub fn hint(asked: &[u8], names: &[Vec<u8>]) -> Option<String> {
+    let asked = str::from_utf8(asked).ok()?;
+    let find = |is_it: &dyn Fn(&str) -> bool| {
+        let at = names.iter().position(|name| str::from_utf8(name).is_ok_and(is_it))?;
+        Some((at + 1, str::from_utf8(&names[at]).ok()?))
+    };
+    if let Some((number, name)) = find(&|name| name.nfc().eq(asked.nfc())) {
+        let [name, asked] = [name, asked].map(spelt);
+        return Some(format!(
+            "; column {number} is that name in another Unicode normal form, {name} where --columns has {asked}: use its number"
+        ));
+    }
+    if let Some((number, name)) = find(&|name| likeness(name) == likeness(asked)) {
+        let [name, asked] = [name, asked].map(spelt);
+        return Some(format!("; column {number} is {name}, which is not {asked}"));
+    }
+    let latin: Option<Vec<u8>> = asked.chars().map(|c| u8::try_from(c).ok()).collect();
+    let number = 1 + names.iter().position(|name| Some(name) == latin.as_ref())?;
+    let pipe = format!("iconv -f LATIN1 -t UTF-8 FILE | {}", program());
+    Some(format!("; column {number} is that name in Latin-1: use its number, or {pipe}"))
+}
+
+/// Two names that differ, so that one can see that they do.
+pub fn apart(one: &[u8], other: &[u8]) -> [String; 2] {
+    match [one, other].map(str::from_utf8) {
+        [Ok(one), Ok(other)] if likeness(one) == likeness(other) => [one, other].map(spelt),
+        _ => [one, other].map(shown),
+    }
+}
+
+/// What a name has in common with those that a person may take for it: case, width, blanks, marks that cannot be seen and
+/// the sign of a comment in front do not count.
+fn likeness(name: &str) -> String {
+    let is_seen = |c: &char| !c.is_whitespace() && !must_be_escaped(*c);
+    let name = name.trim_start_matches(['#', '%']);
+    name.nfkc().flat_map(char::to_lowercase).filter(is_seen).nfkc().collect()
+}
+
+/// A name with all that is not ASCII by its number.
+fn spelt(name: &str) -> String {
+    let spell = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if c.is_ascii() && !must_be_escaped(c) => c.to_string(),
+        c => c.escape_unicode().to_string(),
+    };
+    let more = if name.chars().nth(SPELT).is_some() { "…" } else { "" };
+    format!("\"{}{more}\"", name.chars().take(SPELT).map(spell).collect::<String>())
+}

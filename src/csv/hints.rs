@@ -1,0 +1,264 @@
+//! What may have been meant: hints beside what is wrong with a first row or a header, wherever that is found. What is no CSV
+//! at all is told in [`disguise`](super::disguise).
+
+use super::columns::{Column, Columns, names};
+use super::disguise::delimiter_option;
+use super::record::{Field, Line, Record, split};
+use super::{Format, alike, trimmed};
+use crate::error::{must_be_escaped, program};
+
+/// What stands between fields most often, first.
+const USUAL: &[u8] = b"\t;|,:";
+
+/// Where a quote opens a field and nothing closes it.
+pub const NO_QUOTES: &str = "; if quotes are part of values, say so with --quote none";
+
+/// How inputs are read, as far as hints are about that.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// How rows are written.
+    pub format: Format,
+    /// The columns that count; all where nothing is said.
+    pub columns: Option<Columns>,
+    /// Whether there is a header before the first row.
+    pub has_header: bool,
+    /// Whether the first row that is read is the first of its input, and not that of a range further back.
+    pub has_front: bool,
+}
+
+impl Reading {
+    /// The hint for a bad row with this field at fault, if it is one; nothing where there is none. Most are for the first
+    /// row that is read of an input: what is wrong with a later one is seldom the options. What is said of quotes is for any.
+    pub fn hint(&self, row: &[u8], at_fault: Option<usize>, is_first: bool) -> String {
+        let is_first = is_first && self.has_front;
+        let has_quotes = row.contains(&self.format.quote.unwrap_or(b'"'));
+        if !is_first && !has_quotes {
+            return String::new();
+        }
+        let mut fields = vec![];
+        let content = match split(row, self.format, &mut fields) {
+            Line::Row { content, .. } => content,
+            Line::Unclosed { .. } => return NO_QUOTES.to_string(),
+            Line::Nothing { .. } => return String::new(),
+        };
+        let record = Record::new(&row[..content], &fields, None, self.format);
+        let first = || {
+            let one_field = || one_field(&record).filter(|_| at_fault.is_none() || is_of_numbers(record.text()));
+            let hint = self.digits(&record).or_else(|| self.names(&record, at_fault)).or_else(|| comment(&record));
+            hint.or_else(one_field)
+        };
+        let hint = if is_first { first() } else { None };
+        hint.or_else(|| quotes(&record, at_fault)).unwrap_or_default()
+    }
+
+    fn digits(&self, row: &Record) -> Option<String> {
+        if self.has_header {
+            return None;
+        }
+        digits(self.columns.as_ref()?, &names(row))
+    }
+
+    /// Words where others have numbers: a header.
+    fn names(&self, row: &Record, at_fault: Option<usize>) -> Option<String> {
+        let is_name = |at| {
+            let first = trimmed(&row.value(at)).first().copied();
+            first.is_some_and(|first: u8| first.is_ascii_alphabetic() || first == b'_' || !first.is_ascii())
+        };
+        let is_number = |at| {
+            let value = row.value(at);
+            let digits = trimmed(&value);
+            !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+        };
+        let is_header = match at_fault {
+            None => row.len() > 1 && (0..row.len()).all(is_name),
+            Some(number) => number <= row.len() && is_name(number - 1) && !(0..row.len()).any(is_number),
+        };
+        (!self.has_header && is_header).then(|| "; if the first row is names, say so with --header".to_string())
+    }
+}
+
+/// The hint for a header that lacks some of these columns; nothing where there is none.
+pub fn of_header(columns: &Columns, header: &Record) -> String {
+    let names = names(header);
+    let alike = || {
+        columns.list().iter().find_map(|column| match column {
+            Column::Named(name) if !names.contains(name) => alike::hint(name, &names),
+            _ => None,
+        })
+    };
+    let hint = written_otherwise(columns, header).or_else(alike).or_else(|| digits(columns, &names));
+    hint.or_else(|| comment(header)).or_else(|| one_field(header)).unwrap_or_default()
+}
+
+/// A way to read a header by which all columns are there.
+fn written_otherwise(columns: &Columns, header: &Record) -> Option<String> {
+    if !columns.has_names() {
+        // So many columns there may be by accident.
+        return None;
+    }
+    let (format, text) = (header.format(), header.text());
+    let mut fields: Vec<Field> = vec![];
+    let mut has_all = |other: Format| match split(text, other, &mut fields) {
+        Line::Row { content, .. } => columns.places_under(&Record::new(&text[..content], &fields, None, other)).is_ok(),
+        _ => false,
+    };
+    let has_runs = text.windows(2).any(|pair| pair == b"  ");
+    let is_likely = |byte: u8| !has_runs || byte != b' ';
+    let mut delimiters: Vec<u8> =
+        text.iter().copied().filter(|&byte| is_likely(byte) && delimiter_option(byte).is_some()).collect();
+    // Those that are used most come first, and what may well be a quote comes last.
+    delimiters.sort_unstable_by_key(|&byte| {
+        (USUAL.iter().position(|&usual| usual == byte).unwrap_or(USUAL.len()), b"'\"".contains(&byte), byte)
+    });
+    delimiters.dedup();
+    delimiters.insert(0, format.delimiter);
+    for delimiter in delimiters {
+        for quote in [Format::default_quote(delimiter), format.quote, Some(b'"'), Some(b'\'')] {
+            let other = Format { delimiter, quote, ..format };
+            if quote != Some(delimiter) && other != format && has_all(other) {
+                return Some(meant(format, other));
+            }
+        }
+    }
+    let words: Vec<&[u8]> = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
+    let is_word = |column: &Column| match column {
+        Column::At(at) => *at < words.len(),
+        Column::Named(name) => words.contains(&name.as_slice()),
+    };
+    (words.len() > 1 && columns.list().iter().all(is_word)).then(blanks)
+}
+
+/// The options that have rows read in this other format.
+fn meant(format: Format, other: Format) -> String {
+    let quote = match other.quote {
+        Some(b'\'') => " --quote \"'\"",
+        Some(_) => " --quote '\"'",
+        None => " --quote none",
+    };
+    let option = delimiter_option(other.delimiter).unwrap_or_default();
+    let is_told = format.quote != Format::default_quote(format.delimiter);
+    let is_to_be_told =
+        other.quote != Format::default_quote(other.delimiter) || (is_told && other.quote != format.quote);
+    let stand = stand(other.delimiter);
+    match (other.delimiter != format.delimiter, is_to_be_told) {
+        (false, _) => format!("; if quotes stand around fields, say so with{quote}"),
+        (true, false) => format!("; if {stand} between fields, say so with {option}"),
+        (true, true) => format!("; if {stand} between fields and quotes around them, say so with {option}{quote}"),
+    }
+}
+
+fn stand(delimiter: u8) -> String {
+    match delimiter {
+        b'\t' => "tabs stand".to_string(),
+        b' ' => "blanks stand".to_string(),
+        b'\'' => "\"'\" stands".to_string(),
+        graphic if graphic.is_ascii_graphic() => format!("'{}' stands", char::from(graphic)),
+        other => format!("the character \\x{other:02x} stands"),
+    }
+}
+
+fn blanks() -> String {
+    format!("; if blanks stand between fields: awk -v OFS=, '{{$1=$1}}1' FILE | {}", program())
+}
+
+/// A row of one field, with something in it that may stand between several.
+fn one_field(row: &Record) -> Option<String> {
+    if row.len() > 1 {
+        return None;
+    }
+    let (format, text) = (row.format(), row.text());
+    let other = |delimiter| {
+        let quote = if text.starts_with(b"\"") { Some(b'"') } else { Format::default_quote(delimiter) };
+        meant(format, Format { delimiter, quote, ..format })
+    };
+    let mut others = text.iter().filter(|byte| !byte.is_ascii_digit() && !b"+-. \t".contains(byte));
+    let usual = USUAL.iter().find(|&&delimiter| delimiter != format.delimiter && text.contains(&delimiter));
+    usual.map(|&delimiter| other(delimiter)).or_else(|| match others.next() {
+        // Numbers with one other character between them, again and again.
+        Some(&delimiter) if others.all(|&byte| byte == delimiter) => {
+            delimiter_option(delimiter).is_some().then(|| other(delimiter))
+        }
+        Some(_) => None,
+        None if text.windows(2).any(|pair| pair == b"  ") || text.starts_with(b" ") => Some(blanks()),
+        None => trimmed(text).contains(&b' ').then(|| other(b' ')),
+    })
+}
+
+/// Whether there are but numbers in a text and what may stand between them.
+fn is_of_numbers(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE \"".contains(byte) || USUAL.contains(byte))
+}
+
+/// A line that others would not take for a row.
+fn comment(row: &Record) -> Option<String> {
+    let first = *row.text().first().filter(|first| b"#%".contains(first))?;
+    let first = char::from(first);
+    (row.format().comment.is_none())
+        .then(|| format!("; if lines that begin with '{first}' are no rows, say so with --comment '{first}'"))
+}
+
+/// Quotes that are read as part of a value.
+fn quotes(row: &Record, at_fault: Option<usize>) -> Option<String> {
+    let format = row.format();
+    let is_quoted = |at: usize, quote: u8| {
+        let value = row.value(at);
+        let value = trimmed(&value);
+        value.first() == Some(&quote) && (at_fault.is_none() || value.len() > 1 && value.ends_with(&[quote]))
+    };
+    let places = at_fault.map_or(0..row.len(), |number| number - 1..number.min(row.len()));
+    let mut quotes =
+        [b'"', b'\''].into_iter().filter(|&quote| format.quote != Some(quote) && format.delimiter != quote);
+    let quote = quotes.find(|&quote| places.clone().any(|at| is_quoted(at, quote)))?;
+    // A blank before a quote makes it part of the value in any format.
+    let raw = places.clone().any(|at| row.value(at).first() == Some(&quote));
+    (raw && (format.quote.is_none() || at_fault.is_some()))
+        .then(|| meant(format, Format { quote: Some(quote), ..format }))
+}
+
+/// Columns by a number that no row has, where that is a name.
+fn digits(columns: &Columns, names: &[Vec<u8>]) -> Option<String> {
+    let named = |place: usize| names.iter().find(|name| is_number(name, place + 1));
+    let is_meant = |column: &Column| matches!(column, Column::At(at) if *at >= names.len() && named(*at).is_some());
+    if !columns.list().iter().any(is_meant) {
+        return None;
+    }
+    let text = |column: &Column| match column {
+        Column::At(at) => match named(*at).filter(|_| *at >= names.len()) {
+            Some(name) => Some(format!("\"{}\"", str::from_utf8(name).ok()?)),
+            None => Some((at + 1).to_string()),
+        },
+        Column::Named(name) => {
+            let name = str::from_utf8(name).ok()?;
+            let is_plain = name.chars().all(|c| c.is_alphanumeric() || c == '_') && name.contains(char::is_alphabetic);
+            Some(if is_plain { name.to_string() } else { format!("\"{}\"", name.replace('"', "\"\"")) })
+        }
+    };
+    let list = columns.list().iter().map(text).collect::<Option<Vec<_>>>()?.join(",");
+    let hint = format!("; a name of digits stands in quotes: -k '{}'", list.replace('\'', "'\\''"));
+    (!hint.contains(must_be_escaped)).then_some(hint)
+}
+
+fn is_number(name: &[u8], number: usize) -> bool {
+    let digits = name.iter().all(u8::is_ascii_digit).then(|| str::from_utf8(name).ok()).flatten();
+    digits.and_then(|digits| digits.parse().ok()) == Some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_blames_the_only_field_gets_the_delimiter_hint_too() {
+        let reading = Reading { format: Format::default(), columns: None, has_header: false, has_front: true };
+        let hint = "; if ';' stands between fields, say so with -d ';'";
+        assert_eq!(reading.hint(b"1.5;-2e3", Some(1), true), hint);
+        assert_eq!(reading.hint(b"a;b", None, true), hint);
+        // Text in the only field is not taken for several.
+        assert_eq!(reading.hint(b"1 a; b", Some(1), true), "");
+        for row in [&b"1.5;2"[..], b"a;b", b"a,b", b"", b"\n"] {
+            assert_eq!(reading.hint(row, None, false), "");
+            let in_the_middle = Reading { has_front: false, ..reading.clone() };
+            assert_eq!(in_the_middle.hint(row, None, true), "");
+        }
+    }
+}
