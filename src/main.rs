@@ -30,8 +30,16 @@ struct Arguments {
     algorithm: pmapgcd::Algorithm,
 
     /// Most digits that an integer may have
-    #[arg(long, help_heading = "Rows", hide_short_help = true, value_name = "N", default_value_t = pmapgcd::Gcd::MAX_DIGITS)]
+    #[arg(long, help_heading = "Rows", hide_short_help = true, value_name = "N", value_parser = max_digits, allow_negative_numbers = true, default_value_t = pmapgcd::Gcd::MAX_DIGITS)]
     max_digits: usize,
+}
+
+/// A row has to fit into a block, which has at most 1 GiB.
+#[cfg(not(loom))]
+fn max_digits(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1 << 30;
+    let digits = text.parse().ok().filter(|digits| (1..=MOST).contains(digits));
+    digits.ok_or_else(|| format!("a number of digits from 1 to {MOST} is expected"))
 }
 
 #[cfg(not(loom))]

@@ -93,7 +93,7 @@ pub struct Options {
     pub(super) bad_rows: OnBadRow,
 
     /// End the run when there are more bad rows than this
-    #[arg(long, help_heading = ROWS, value_name = "N", hide_short_help = true)]
+    #[arg(long, help_heading = ROWS, value_name = "N", value_parser = values::max_bad, allow_negative_numbers = true, hide_short_help = true)]
     pub(super) max_bad: Option<u64>,
 
     /// Write bad rows to FILE: places, reasons, rows
@@ -146,25 +146,25 @@ pub struct Options {
     /// Most input in a block
     ///
     /// It is what a worker takes at a time. K, M and G stand for 2^10, 2^20 and 2^30 bytes. A row has to fit into a block.
-    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::block_size, default_value = executor::DEFAULT_BLOCK_SIZE, hide_short_help = true)]
+    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::block_size, allow_negative_numbers = true, default_value = executor::DEFAULT_BLOCK_SIZE, hide_short_help = true)]
     pub(super) block_size: usize,
 
     /// Most rows in a task of pickle
     ///
     /// Python's own default is 1, which measures its messages and not pickling.
-    #[arg(long, help_heading = WORK, value_name = "ROWS", value_parser = values::chunk_size, default_value_t = executor::DEFAULT_CHUNK_SIZE, hide_short_help = true)]
+    #[arg(long, help_heading = WORK, value_name = "ROWS", value_parser = values::chunk_size, allow_negative_numbers = true, default_value_t = executor::DEFAULT_CHUNK_SIZE, hide_short_help = true)]
     pub(super) chunk_size: usize,
 
     /// Kill a worker that holds a block for longer
     ///
     /// Its block is computed again, row by row. A row that takes so long three times is a bad row.
-    #[arg(long, help_heading = WORK, value_name = "SECONDS", value_parser = values::seconds, hide_short_help = true)]
+    #[arg(long, help_heading = WORK, value_name = "SECONDS", value_parser = values::seconds, allow_negative_numbers = true, hide_short_help = true)]
     pub(super) block_timeout: Option<Duration>,
 
     /// Most address space of a worker
     ///
     /// K, M and G are understood.
-    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::memory, default_value = "8G", hide_short_help = true)]
+    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::memory, allow_negative_numbers = true, default_value = "8G", hide_short_help = true)]
     pub(super) worker_memory: u64,
 
     /// Let workers ask the system for anything
@@ -178,17 +178,17 @@ pub struct Options {
     ///
     /// Each is of whole rows, by the options that say how rows look: give these to --range too. They are about equal in
     /// bytes, and fewer than N where there are fewer rows.
-    #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::ranges, conflicts_with_all = ["compare", "range", "progress", "stats"], hide_short_help = true)]
+    #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::ranges, allow_negative_numbers = true, conflicts_with_all = ["compare", "range", "progress", "stats"], hide_short_help = true)]
     pub(super) split: Option<u64>,
 
     /// Compute one of these ranges of FILE
     ///
     /// A header is read from the front of FILE.
-    #[arg(long, help_heading = MORE, value_name = "OFFSET,LENGTH", value_parser = values::range, requires = "first_line", conflicts_with = "compare", hide_short_help = true)]
+    #[arg(long, help_heading = MORE, value_name = "OFFSET,LENGTH", value_parser = values::range, allow_hyphen_values = true, requires = "first_line", conflicts_with = "compare", hide_short_help = true)]
     pub(super) range: Option<(u64, u64)>,
 
     /// With --range: the number of its first line
-    #[arg(long, help_heading = MORE, value_name = "N", requires = "range", hide_short_help = true)]
+    #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::line, allow_negative_numbers = true, requires = "range", hide_short_help = true)]
     pub(super) first_line: Option<u64>,
 
     /// Compare the executors, on these rows or its own

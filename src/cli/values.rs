@@ -1,26 +1,41 @@
 //! Values on the command line.
-
-use std::time::Duration;
+//!
+//! Each number has a range, which is in the message for one that is out of it or is none.
 
 use crate::executor::{MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Most rows, lines, ranges: where nothing else bounds them.
+const MOST: u64 = u64::MAX;
+
+/// The number in the text, if it is one of this range.
+fn number(text: &str, things: &str, range: RangeInclusive<u64>) -> Result<u64, String> {
+    let found = text.parse().ok().filter(|number| range.contains(number));
+    found.ok_or_else(|| format!("a number of {things} from {} to {} is expected", range.start(), range.end()))
+}
 
 pub fn jobs(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(jobs @ 1..=MAX_JOBS) => Ok(jobs),
-        _ => Err(format!("a number of workers from 1 to {MAX_JOBS} is expected")),
-    }
+    Ok(number(text, "workers", 1..=MAX_JOBS as u64)? as usize)
 }
 
 /// How many ranges.
 pub fn ranges(text: &str) -> Result<u64, String> {
-    text.parse().ok().filter(|&ranges| ranges > 0).ok_or("a number of ranges from 1 is expected".to_string())
+    number(text, "ranges", 1..=MOST)
 }
 
 pub fn chunk_size(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(rows @ 1..) => Ok(rows),
-        _ => Err("a number of rows from 1 is expected".to_string()),
-    }
+    Ok(number(text, "rows", 1..=usize::MAX as u64)? as usize)
+}
+
+/// How many bad rows there may be.
+pub fn max_bad(text: &str) -> Result<u64, String> {
+    number(text, "rows", 0..=MOST)
+}
+
+/// The number of a line.
+pub fn line(text: &str) -> Result<u64, String> {
+    number(text, "lines", 1..=MOST).map_err(|_| format!("the number of a line from 1 to {MOST} is expected"))
 }
 
 pub fn block_size(text: &str) -> Result<usize, String> {
@@ -30,9 +45,12 @@ pub fn block_size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// The address space of a worker.
+/// The address space of a worker: a program does not load in much less, and no machine has more.
 pub fn memory(text: &str) -> Result<u64, String> {
-    bytes(text).filter(|&bytes| bytes >= 64 << 20).ok_or("a number of bytes from 64M is expected".to_string())
+    let range = 64 << 20..=1 << 50;
+    let memory = bytes(text).filter(|bytes| range.contains(bytes));
+    memory
+        .ok_or_else(|| format!("a number of bytes from {}M to {}G is expected", range.start() >> 20, range.end() >> 30))
 }
 
 /// A number of bytes, with its unit.
@@ -50,17 +68,17 @@ fn bytes(text: &str) -> Option<u64> {
 /// A part of a file: where it begins and how long it is.
 pub fn range(text: &str) -> Result<(u64, u64), String> {
     let parsed = text.split_once(',').and_then(|(offset, length)| Some((offset.parse().ok()?, length.parse().ok()?)));
-    parsed
-        .filter(|&(_, length)| length > 0)
-        .ok_or("two numbers of bytes as --split prints them are expected".to_string())
+    let expected = || format!("two numbers of bytes as --split prints them are expected, from 0 and from 1 to {MOST}");
+    parsed.filter(|&(_, length)| length > 0).ok_or_else(expected)
 }
 
-/// A time.
+/// A time: not so short that a busy machine takes it to start, and not so long that a sum of times is none any more.
 pub fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds
-        .filter(|time| *time >= Duration::from_millis(10))
-        .ok_or("a number of seconds from 0.01 is expected".to_string())
+    let range = Duration::from_millis(10)..=Duration::from_secs(1_000_000_000);
+    let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let time = time.filter(|time| range.contains(time));
+    let [least, most] = [range.start(), range.end()].map(Duration::as_secs_f64);
+    time.ok_or_else(|| format!("a number of seconds from {least} to {most} is expected"))
 }
 
 /// The character between fields.

@@ -7,6 +7,7 @@ mod bad_rows;
 mod columns;
 mod hints;
 mod inputs;
+mod numbers;
 mod output;
 mod pipes;
 mod policies;
