@@ -1,6 +1,8 @@
 //! What ends a run early, said to the person who meets it.
 
 use crate::console;
+use nix::libc::RLIM_INFINITY;
+use nix::sys::resource::{Resource, getrlimit};
 use std::fmt;
 use std::io;
 
@@ -100,9 +102,16 @@ impl std::error::Error for Error {
 /// What the system said, without the number that std puts behind it.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
-    match text.rfind(" (os error ") {
+    let text = match text.rfind(" (os error ") {
         Some(at) => text[..at].to_string(),
         None => text,
+    };
+    // Also where the file system is what has no longer files.
+    match (error.kind(), getrlimit(Resource::RLIMIT_FSIZE)) {
+        (io::ErrorKind::FileTooLarge, Ok((most, _))) if most != RLIM_INFINITY => {
+            format!("{text} (ulimit -f allows {most} bytes)")
+        }
+        _ => text,
     }
 }
 

@@ -4,17 +4,16 @@
 //! Header | Control | Slot × N | (head and input region | result region) × N
 //! ```
 //!
-//! The parent makes it with `shared_memory`, which only truncates: the pages of a slot are then allocated for real
-//! before it is first filled, since a full `/dev/shm` would otherwise be a SIGBUS at the first touch. Its name is
-//! removed at once, so that no way of dying leaves it behind; workers inherit the descriptor and map it with `memmap2`.
+//! The parent makes it, as long as there is room for ([`memory`]), and removes its name at once, so that no way of dying
+//! leaves it behind; workers inherit the descriptor and map it with `memmap2`.
 #![allow(unsafe_code)]
+
+mod memory;
 
 use crate::ring::{Claim, Control, Filling, Held, Ring, Slot, Spoilt, Taken};
 use memmap2::{MmapOptions, MmapRaw};
-use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::fd::OwnedFd;
-use rustix::fs::FallocateFlags;
-use shared_memory::{ShmemConf, ShmemError};
+use rustix::io::Errno;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -23,7 +22,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const MAGIC: u64 = u64::from_be_bytes(*b"pmapgcd\0");
 /// Changes whenever `Header`, `Control`, `Slot` or the place of a region does.
 const VERSION: u32 = 5;
-const PAGE: usize = 4096;
+const PAGE: usize = memory::PAGE;
+
+/// One slot that is read into and one that is worked on, at least.
+const FEWEST_SLOTS: usize = 2;
+
+/// A segment of up to this size has all its pages from the start, so that nobody takes them away in the middle of a run. It
+/// is what a stock container has in `/dev/shm`, and takes tens of milliseconds; the 2 MiB of two workers take 0.3. A larger one,
+/// of large blocks, may be for little input all the same: its slots get their pages when they are first filled.
+const RESERVED: usize = 64 << 20;
 
 /// The sizes of a slot's regions, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +84,14 @@ impl Layout {
     fn length(&self) -> usize {
         self.regions() + self.slots * self.stride()
     }
+
+    /// The same with as many slots as there is room for in so many bytes; none when those are too few to work with.
+    fn within(self, room: u64) -> Option<Self> {
+        let a_slot = self.stride() + size_of::<Slot>();
+        let most = usize::try_from(room).unwrap_or(usize::MAX).saturating_sub(Self::SLOTS + PAGE) / a_slot;
+        let slots = if self.length() as u64 <= room { self.slots } else { most.min(self.slots) };
+        (slots >= FEWEST_SLOTS.min(self.slots)).then_some(Layout { slots, ..self })
+    }
 }
 
 /// Why there is no segment.
@@ -106,8 +121,9 @@ impl fmt::Display for SegmentError {
             Self::Refused { length, source } => {
                 let hint = match source.kind() {
                     io::ErrorKind::StorageFull | io::ErrorKind::OutOfMemory => {
-                        "; make room there, or use a smaller --block-size or fewer --jobs"
+                        "; make room there, or use a smaller --block-size, or --executor threads"
                     }
+                    io::ErrorKind::FileTooLarge => "; use a smaller --block-size, or --executor threads",
                     _ => "",
                 };
                 let reason = crate::error::reason(source);
@@ -143,18 +159,33 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// A new segment of `slots` slots of these sizes, for processes to share, without a name.
-    /// Its slots are there for real once [`Segment::allocate`] has said so.
+    /// A new segment of `slots` slots of these sizes, or fewer if there is no room for so many, for processes to share,
+    /// without a name. Its slots are there for real once [`Segment::allocate`] has said so.
     ///
     /// # Errors
-    /// When the system has not that much memory to share.
+    /// When the system has not enough memory to share.
     pub fn shared(slots: usize, sizes: Sizes) -> Result<Self, SegmentError> {
-        let layout = Layout { slots, sizes };
-        let refused = |source: io::Error| SegmentError::Refused { length: layout.length(), source };
-        let descriptor = shared_descriptor(layout.length()).map_err(refused)?;
-        allocate(&descriptor, 0..layout.regions()).map_err(refused)?;
+        let wanted = Layout { slots, sizes };
+        let least = Layout { slots: FEWEST_SLOTS.min(slots), ..wanted };
+        let refused = |source: io::Error| SegmentError::Refused { length: least.length(), source };
+        let descriptor = memory::unnamed().map_err(refused)?;
+        let is_limited = memory::most_of_a_file().is_some_and(|most| most < least.length() as u64);
+        let too_few = if is_limited { Errno::FBIG } else { Errno::NOSPC };
+        let mut layout = wanted.within(memory::room(&descriptor)).ok_or_else(|| refused(too_few.into()))?;
+        let reserved = loop {
+            let reserved = if layout.length() <= RESERVED { layout.length() } else { layout.regions() };
+            let made = memory::lengthen(&descriptor, layout.length());
+            match made.and_then(|()| memory::allocate(&descriptor, 0..reserved)) {
+                Ok(()) => break reserved,
+                // Somebody else was quicker, or has less than the file system says.
+                Err(error) if is_full(&error) && layout.slots > least.slots => {
+                    layout.slots = (layout.slots / 2).max(least.slots);
+                }
+                Err(error) => return Err(refused(error)),
+            }
+        };
         let map = MmapOptions::new().len(layout.length()).map_raw(&descriptor).map_err(refused)?;
-        Ok(Self::laid_out(map, layout, Some(descriptor)))
+        Ok(Segment { allocated: AtomicUsize::new(reserved), ..Self::laid_out(map, layout, Some(descriptor)) })
     }
 
     /// The same in this process's own memory, for threads.
@@ -234,9 +265,14 @@ impl Segment {
         let allocated = self.allocated.fetch_max(end, Ordering::Relaxed);
         if end > allocated {
             let refused = |source| SegmentError::Refused { length: self.layout.length(), source };
-            allocate(descriptor, allocated..end).map_err(refused)?;
+            memory::allocate(descriptor, allocated..end).map_err(refused)?;
         }
         Ok(())
+    }
+
+    /// How many slots it has.
+    pub fn slots(&self) -> usize {
+        self.layout.slots
     }
 
     /// Whether processes share it.
@@ -345,33 +381,15 @@ impl Segment {
     }
 }
 
-/// Shared memory of this length that has no name any more, and no pages yet.
-fn shared_descriptor(length: usize) -> io::Result<OwnedFd> {
-    // While it has a name only SIGKILL can end us. Threads that others have may still take a signal, and end us by it.
-    let signals = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    let made = unnamed_descriptor(length);
-    signals.thread_set_mask()?;
-    made
-}
-
-fn unnamed_descriptor(length: usize) -> io::Result<OwnedFd> {
-    let shmem = ShmemConf::new().size(length).create().map_err(|error| match error {
-        ShmemError::MapCreateFailed(code) | ShmemError::UnknownOsError(code) => {
-            io::Error::from_raw_os_error(code as i32)
-        }
-        other => io::Error::other(other.to_string()),
-    })?;
-    let name = shmem.get_os_id();
-    let opened = rustix::shm::open(name, rustix::shm::OFlags::RDWR, rustix::shm::Mode::empty());
-    rustix::shm::unlink(name)?;
-    let descriptor = opened?;
-    Ok(descriptor)
-}
-
-/// Has these pages there for real.
-fn allocate(descriptor: &OwnedFd, range: Range<usize>) -> io::Result<()> {
-    let (offset, length) = (range.start as u64, range.len() as u64);
-    Ok(rustix::io::retry_on_intr(|| rustix::fs::fallocate(descriptor, FallocateFlags::empty(), offset, length))?)
+/// Whether there would be room for less.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull
+            | io::ErrorKind::OutOfMemory
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge
+    )
 }
 
 #[cfg(test)]
@@ -396,6 +414,28 @@ mod tests {
             assert!([layout.input(1), layout.results(1)].iter().all(|offset| offset % 128 == 0));
             assert!(layout.results(1) + block < layout.input(2));
             assert!(layout.results(2) + block < layout.length());
+        }
+    }
+
+    #[test]
+    fn there_are_as_many_slots_as_there_is_room_for() {
+        let sizes = Sizes { head: 8, block: 4096, room: 5120 };
+        for wanted in [1, 2, 8, 1000] {
+            let layout = Layout { slots: wanted, sizes };
+            let mut before = 0;
+            for room in (0..layout.length() as u64 + 10_000).step_by(997) {
+                let Some(fits) = layout.within(room) else {
+                    assert_eq!(before, 0, "more room, and no slots");
+                    continue;
+                };
+                assert!(fits.length() as u64 <= room && fits.slots >= before && fits.slots <= wanted);
+                // Hardly any room for one more is left.
+                let more = Layout { slots: fits.slots + 1, sizes }.length() as u64;
+                assert!(fits.slots == wanted || more + 2 * PAGE as u64 > room, "{} of {wanted}", fits.slots);
+                before = fits.slots;
+            }
+            assert_eq!(before, wanted);
+            assert_eq!(layout.within(u64::MAX), Some(layout));
         }
     }
 
@@ -460,9 +500,12 @@ mod tests {
 
     #[test]
     fn asking_for_too_much_is_an_error() {
-        let segment = Segment::shared(2, Sizes { block: 1 << 44, ..SIZES }).unwrap();
-        let filling = segment.ring().try_fill(0).unwrap().unwrap();
-        let Err(error) = segment.allocate(&filling) else { panic!("16 TiB were granted") };
+        // At once where the file system says how much it has, and else when the first slot is to be there.
+        let granted = Segment::shared(2, Sizes { block: 1 << 44, ..SIZES }).and_then(|segment| {
+            let filling = segment.ring().try_fill(0).unwrap().unwrap();
+            segment.allocate(&filling)
+        });
+        let Err(error) = granted else { panic!("16 TiB were granted") };
         assert!(error.to_string().contains("bytes of shared memory in /dev/shm"), "{error}");
     }
 }

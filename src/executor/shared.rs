@@ -27,7 +27,13 @@ impl Execute for Shared {
     fn run(&self, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
         let segment = Segment::shared(slots(&job), job.sizes);
         let segment = segment.map_err(|error| Error::usage(error.to_string()))?;
-        run(&segment, self, kernel, job)?;
+        // Each works on a slot of its own.
+        let jobs = job.jobs.min(segment.slots());
+        if jobs < job.jobs {
+            let blocks = format_args!("/dev/shm has room for {jobs} blocks at a time; going on with {jobs} workers");
+            say(&format_args!("{blocks} (more with a smaller --block-size)"));
+        }
+        run(&segment, self, kernel, Job { jobs, ..job })?;
         steps::add(segment.ring().steps());
         Ok(())
     }
