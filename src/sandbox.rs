@@ -29,7 +29,7 @@ pub fn limit(confinement: Confinement) -> Result<(), Error> {
     // No more than whoever started us allows.
     let limits = getrlimit(Resource::RLIMIT_AS).unwrap_or((memory, memory));
     let set = setrlimit(Resource::RLIMIT_AS, limits.0.min(memory), limits.1.min(memory));
-    set.map_err(|error| Error::io("--worker-memory", error.into()))
+    set.map_err(|error| Error::io("the memory of workers cannot be limited", error.into()))
 }
 
 /// Filters the system calls of this process, for good; over this socket, if there is one, it talks to its parent.
@@ -99,7 +99,7 @@ fn program(socket: Option<BorrowedFd>) -> Result<BpfProgram, seccompiler::Backen
 }
 
 /// Calls that are free whatever their arguments.
-const FREE: [i64; 22] = [
+const FREE: [i64; 23] = [
     libc::SYS_exit,
     libc::SYS_exit_group,
     libc::SYS_munmap,
@@ -118,6 +118,7 @@ const FREE: [i64; 22] = [
     libc::SYS_getrandom,
     libc::SYS_gettid,
     libc::SYS_getpid,
+    libc::SYS_getppid,
     libc::SYS_getrusage,
     libc::SYS_close,
     libc::SYS_poll,

@@ -5,142 +5,19 @@
 
 mod common;
 
-use common::{BINARY, Finished, Kind, eventually, input_and_output, is_alive, run};
+use common::BINARY;
+use common::world::{EXECUTORS, RUN, STOCK, World, is_permitted, is_whole};
 use nix::libc;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::Command;
 use std::thread;
-use tempfile::TempDir;
 
-const EXECUTORS: [&str; 4] = ["serial", "threads", "pickle", "shared"];
-/// The program with its arguments, in a shell's command.
-const RUN: &str = r#""$0" "$@""#;
-/// Its shared memory, where nothing else is said: as much as a stock container has.
-const STOCK: &str = "mount -t tmpfs -o size=64m shm /dev/shm";
 /// A user whom permissions bind, as they do not bind root, and of whom nobody else has processes, to count them.
 const USER: &str = "setpriv --reuid=54321 --regid=54321 --clear-groups";
-
-/// Whether we may have a world of our own: root, and permitted to mount.
-fn is_permitted() -> bool {
-    let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", STOCK]).stderr(Stdio::null());
-    let permitted = command.status().is_ok_and(|status| status.success());
-    if !permitted {
-        println!("skipped: unshare -m and mount are not permitted here");
-    }
-    permitted
-}
-
-/// A folder that everybody may look into, with the program and some rows.
-struct World {
-    folder: TempDir,
-    few: (Vec<u8>, Vec<u8>),
-    many: (Vec<u8>, Vec<u8>),
-}
-
-impl World {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        // By another process: a file that this one has open for writing could not be run.
-        assert!(Command::new("cp").arg(BINARY).arg(folder.path()).status().unwrap().success());
-        let rows = |count| input_and_output(Kind::Wide.rows(6).take(count));
-        World { folder, few: rows(3), many: rows(100_000) }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Runs a shell's command, in which [`RUN`] is the program, after this setup, which takes root. Names that are left
-    /// in `/dev/shm` are put on stderr; processes that are left make this fail, and so does what takes a minute.
-    #[track_caller]
-    fn run(&self, setup: Option<&str>, command: &str, arguments: &[&str], stdin: &[u8]) -> Finished {
-        static RUNS: AtomicU32 = AtomicU32::new(0);
-        let mark = format!("{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
-        let mut timed = Command::new("timeout");
-        timed.args(["-k", "1", "60"]).env("PMAPGCD_TEST_RUN", &mark).env_remove("RUST_BACKTRACE");
-        match setup {
-            Some(setup) => {
-                let script = format!("{setup} || exit 99; {command}; status=$?; ls -A /dev/shm >&2; exit $status");
-                timed.args(["unshare", "-m", "sh", "-c", &script]);
-            }
-            None => drop(timed.args(["sh", "-c", command])),
-        }
-        let finished = run(timed.arg(self.path("pmapgcd")).args(arguments).current_dir(self.folder.path()), stdin);
-        let mark = format!("PMAPGCD_TEST_RUN={mark}\0");
-        eventually("no process is left", || !is_marked(&mark));
-        finished
-    }
-
-    /// How it goes with every executor, few and many rows, one worker, two and eight: `ends` hears of each run whether
-    /// it is the whole output; where it is not, it is a part of it and one error, with status 2 or 3.
-    #[track_caller]
-    fn try_all(&self, setup: Option<&str>, command: &str, ends: impl Fn(Tried)) {
-        for executor in EXECUTORS {
-            for (is_few, (input, output)) in [(true, &self.few), (false, &self.many)] {
-                for jobs in ["1", "2", "8"] {
-                    let finished = self.run(setup, command, &["--executor", executor, "-j", jobs], input);
-                    let is_whole = is_whole(&finished, output);
-                    ends(Tried { executor, is_few, is_narrow: jobs != "8", is_whole, stderr: &finished.stderr });
-                }
-            }
-        }
-    }
-
-    /// As [`World::try_all`], where nothing that is needed is missing.
-    #[track_caller]
-    fn answers(&self, setup: Option<&str>, command: &str) {
-        self.try_all(setup, command, |tried| {
-            assert!(tried.is_whole && tried.stderr.is_empty(), "{command}: {tried:?}")
-        });
-    }
-}
-
-/// A run, and what came of it.
-#[derive(Debug)]
-#[allow(dead_code)] // some are for the message only
-struct Tried<'a> {
-    executor: &'a str,
-    is_few: bool,
-    is_narrow: bool,
-    is_whole: bool,
-    stderr: &'a str,
-}
-
-/// Whether this is the whole output and not a part of it with an error; fails when it is neither.
-#[track_caller]
-fn is_whole(finished: &Finished, expected: &[u8]) -> bool {
-    // Neither a panic, nor what the allocator or the shell says, nor a name left in /dev/shm.
-    assert!(finished.stderr.lines().all(|line| line.starts_with("pmapgcd: ")), "{finished:?}");
-    let (command, stdout) = (&finished.command, &finished.stdout);
-    match finished.status.code() {
-        Some(0) => assert!(stdout == expected, "{command}: {} bytes, {}", stdout.len(), finished.stderr),
-        Some(2 | 3) => {
-            let is_part = expected.starts_with(stdout) && stdout.last().is_none_or(|&byte| byte == b'\n');
-            assert!(is_part && !finished.stderr.is_empty(), "{command}: {} bytes, {}", stdout.len(), finished.stderr);
-        }
-        _ => panic!("{command}: {}, {}", finished.status, finished.stderr),
-    }
-    finished.status.success()
-}
-
-/// Whether a process lives that has this in its environment.
-fn is_marked(mark: &str) -> bool {
-    let processes = fs::read_dir("/proc").unwrap();
-    let mut pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    pids.any(|pid| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.windows(mark.len()).any(|window| window == mark.as_bytes()) && is_alive(pid)
-    })
-}
 
 #[test]
 fn shared_memory_may_be_short() {
@@ -149,12 +26,73 @@ fn shared_memory_may_be_short() {
         return;
     }
     world.answers(Some(STOCK), RUN);
-    for options in ["size=64k", "size=1m", "ro"] {
+    for options in ["size=64k", "size=512k", "ro"] {
         world.try_all(Some(&format!("mount -t tmpfs -o {options} shm /dev/shm")), RUN, |tried| {
-            let is_enough = tried.executor != "shared" || (options == "size=1m" && tried.is_few);
+            let is_enough = tried.executor != "shared";
             assert_eq!(tried.is_whole, is_enough, "{options}: {tried:?}");
             assert!(is_enough || tried.stderr.contains("shared memory in /dev/shm: "), "{options}: {tried:?}");
         });
+    }
+}
+
+#[test]
+fn the_ring_has_as_many_slots_as_there_is_room_for() {
+    let world = World::new();
+    if !is_permitted() {
+        return;
+    }
+    let (input, output) = &world.many;
+    for size in ["600k", "1m", "2m", "8m", "64m"] {
+        let setup = format!("mount -t tmpfs -o size={size} shm /dev/shm");
+        for (jobs, block_size) in [(1, "128K"), (2, "128K"), (64, "128K"), (1000, "128K"), (64, "4K"), (2, "100K")] {
+            let arguments = ["--block-size", block_size, "-j", &jobs.to_string()];
+            for (input, output) in [&world.few, &world.many] {
+                let finished = world.run(Some(&setup), RUN, &arguments, input);
+                let told = finished.stderr.strip_prefix("pmapgcd: /dev/shm has room for ");
+                let is_told = told.is_some_and(|told| told.contains(" blocks at a time; going on with "));
+                assert!(finished.stderr.is_empty() || is_told, "{size}: {finished:?}");
+                assert!(is_whole(&finished, output), "{size}: {finished:?}");
+            }
+            // Each worker has a slot, or it is told that there are fewer.
+            let finished = world.run(Some(&setup), RUN, &arguments, b"");
+            assert!(finished.stderr.is_empty() || jobs > 2, "{size}: {finished:?}");
+            assert!(!finished.stderr.is_empty() || jobs < 1000, "{size}: {finished:?}");
+        }
+    }
+    // A file system without a limit, and what another has left of one.
+    let nearly_full = "mount -t tmpfs -o size=3m shm /dev/shm && truncate -s 2M /dev/shm/x && fallocate -l 2M /dev/shm/x && exec 9< /dev/shm/x && rm /dev/shm/x";
+    for setup in ["mount -t tmpfs -o size=0 shm /dev/shm", nearly_full] {
+        world.run(Some(setup), RUN, &["-j2"], input).is(0, output, "");
+    }
+}
+
+/// Shared memory is a file, so that the limit for files counts for it. dash counts in blocks of 512 bytes.
+#[test]
+fn files_may_have_to_be_short() {
+    let world = World::new();
+    let setup = is_permitted().then_some(STOCK);
+    for blocks in [1, 8, 100, 1200, 4000, 100_000] {
+        let command = format!("(ulimit -f {blocks}; exec {RUN})");
+        world.try_all(setup, &command, |tried| {
+            let is_enough = tried.executor != "shared" || blocks >= 1200;
+            assert_eq!(tried.is_whole, is_enough, "{blocks}: {tried:?}");
+            let names_limit = tried.stderr.contains(&format!("(ulimit -f allows {} bytes)", blocks * 512));
+            assert!(is_enough || names_limit && tried.stderr.contains("--executor threads"), "{blocks}: {tried:?}");
+        });
+        for executor in EXECUTORS {
+            let arguments = ["--executor", executor, "-j2", "-o", "many.txt"];
+            let finished = world.run(setup, &command, &arguments, &world.many.0);
+            let is_enough = blocks * 512 >= world.many.1.len() && (executor != "shared" || blocks >= 1200);
+            assert_eq!(finished.status.success(), is_enough, "{finished:?}");
+            let path = world.path("many.txt");
+            assert_eq!(path.exists(), is_enough, "{finished:?}");
+            if is_enough {
+                assert!(fs::read(&path).unwrap() == world.many.1, "{finished:?}");
+                fs::remove_file(path).unwrap();
+            } else {
+                assert!(finished.stderr.contains("(ulimit -f allows "), "{finished:?}");
+            }
+        }
     }
 }
 

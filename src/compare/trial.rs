@@ -3,6 +3,7 @@
 use crate::compare::graded::Graded;
 use crate::error::Error;
 use crate::executor::Executor;
+use crate::executor::again::again;
 use crate::executor::worker::is_worker;
 use crate::kernel::BatchKernel;
 use crate::steps::{self, Nanos};
@@ -13,7 +14,6 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -125,9 +125,8 @@ impl Trial {
     fn command(&self, input: &File) -> Result<Command, Error> {
         seek(input, SeekFrom::Start(0)).map_err(|error| Error::io("the input in memory", error.into()))?;
         let stdin = input.try_clone().map_err(|error| Error::io("the input in memory", error))?;
-        let mut command = Command::new("/proc/self/exe");
-        let mut arguments = std::env::args_os();
-        command.arg0(arguments.next().unwrap_or_default()).args(arguments).stdin(stdin);
+        let mut command = again().map_err(|error| Error::io("cannot run this program again", error))?;
+        command.stdin(stdin);
         command.env(TRIAL, serde_json::to_string(self).unwrap_or_default());
         Ok(command)
     }

@@ -1,25 +1,59 @@
 //! Starting worker processes, noticing how they end, and putting others in their place.
 
-use crate::error::{Error, say};
+use crate::error::{Error, reason, say};
 use crate::executor::Executor;
+use crate::executor::again::again;
 use crate::executor::worker::{MARK, Mark};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// A worker process that runs.
 struct Process {
     worker: u32,
     child: Child,
-    exit: OwnedFd,
+    /// Readable once it has ended. None where the system gives no such descriptor: before Linux 5.3, under valgrind, in
+    /// containers that know the call as little, or when there are no descriptors left. Then it is looked after in rounds.
+    exit: Option<OwnedFd>,
     /// It was killed since it held a block for longer than that.
     overdue: Option<Duration>,
+    /// Its end has been told.
+    is_told: bool,
+}
+
+impl Process {
+    /// Whether it has ended, or has been reaped by somebody else.
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Whether it has ended by then.
+    fn ends_by(&mut self, deadline: Instant) -> bool {
+        while !self.has_ended() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            thread::sleep(LOOK);
+        }
+        true
+    }
+
+    /// Kills it, unless it has ended.
+    fn kill(&mut self) -> io::Result<()> {
+        if self.exit.as_ref().is_some_and(|exit| pidfd_send_signal(exit, Signal::KILL).is_ok()) {
+            return Ok(());
+        }
+        // By its number, where nobody has reaped it: until then the number is not given to another process.
+        match self.child.try_wait()? {
+            None => self.child.kill(),
+            Some(_) => Ok(()),
+        }
+    }
 }
 
 /// A worker process that has ended.
@@ -66,7 +100,10 @@ impl Death {
 }
 
 /// How long a worker may take to end after its last words.
-const LAST_WORDS: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How often workers are looked after that have no descriptor to be watched by.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Deaths that are told one by one; the rest are counted.
 const TOLD: u64 = 10;
@@ -80,11 +117,6 @@ pub struct Children {
 }
 
 impl Children {
-    /// Descriptors that are readable when their worker has ended.
-    pub fn exits(&self) -> impl Iterator<Item = (u32, BorrowedFd<'_>)> {
-        self.processes.iter().map(|process| (process.worker, process.exit.as_fd()))
-    }
-
     /// How many there are.
     pub fn count(&self) -> usize {
         self.processes.len()
@@ -93,14 +125,8 @@ impl Children {
     /// Starts a worker of this number, to serve this executor over the descriptor that is to be its standard input. It
     /// lives no longer than the calling thread.
     pub fn start(&mut self, worker: u32, executor: Executor, mapping: u32, stdin: OwnedFd) -> io::Result<()> {
-        // The very file that runs now, even if another has been installed in its place.
-        let mut command = Command::new("/proc/self/exe");
-        if !std::path::Path::new("/proc/self/exe").exists() {
-            command = Command::new(OsStr::from_bytes(rustix::param::linux_execfn().to_bytes()));
-        }
-        let mut arguments = std::env::args_os();
-        command.arg0(arguments.next().unwrap_or_else(|| OsString::from("pmapgcd")));
-        command.args(arguments).env(MARK, Mark::new(executor, worker, mapping).to_string());
+        let mut command = again()?;
+        command.env(MARK, Mark::new(executor, worker, mapping).to_string());
         if executor == Executor::Pickle {
             // Or glibc gives the memory of every task back to the system after it, which costs ten times what pickling
             // does: mallopt(3). It is pickling that this executor is there to show.
@@ -112,39 +138,63 @@ impl Children {
             Ok(stderr) => Stdio::from(stderr),
             Err(_) => Stdio::null(),
         });
-        let mut child = command.spawn()?;
-        let exit = Pid::from_raw(child.id() as i32)
-            .ok_or(io::ErrorKind::NotFound.into())
-            .and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
-        match exit {
-            Ok(exit) => self.processes.push(Process { worker, child, exit, overdue: None }),
-            Err(error) => {
-                end(&mut child);
-                return Err(error);
+        let child = command.spawn()?;
+        let exit = Pid::from_raw(child.id() as i32).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        self.processes.push(Process { worker, child, exit, overdue: None, is_told: false });
+        Ok(())
+    }
+
+    /// Kills a worker that has held its block for longer than this.
+    ///
+    /// # Errors
+    /// When the system does not let us: nobody would ever be done with its block.
+    pub fn kill(&mut self, worker: u32, overdue: Duration) -> Result<(), Error> {
+        for process in self.processes.iter_mut().filter(|process| process.worker == worker) {
+            process.overdue = Some(overdue);
+            if let Err(error) = process.kill()
+                && !process.has_ended()
+            {
+                let pid = process.child.id();
+                return Err(Error::workers(format!(
+                    "worker {worker} (pid {pid}) has held its block for longer than --block-timeout and cannot be killed: {}",
+                    reason(&error)
+                )));
             }
         }
         Ok(())
     }
 
-    /// Kills a worker that has held its block for longer than this.
-    pub fn kill(&mut self, worker: u32, overdue: Duration) {
-        for process in self.processes.iter_mut().filter(|process| process.worker == worker) {
-            process.overdue = Some(overdue);
-            let _ = pidfd_send_signal(&process.exit, Signal::KILL);
+    /// Sleeps until one of these descriptors is readable, a worker has ended, or so much time is over, or less. Answers
+    /// which of the descriptors are readable, and with the numbers of workers whose end has not been told before.
+    ///
+    /// # Errors
+    /// When the system does not let us watch.
+    pub fn watch(&mut self, others: &[BorrowedFd], most: Option<Duration>) -> Result<(Vec<bool>, Vec<u32>), Error> {
+        let watched: Vec<&mut Process> = self.processes.iter_mut().filter(|process| !process.is_told).collect();
+        let mut fds: Vec<PollFd> = others.iter().map(|other| PollFd::new(other, PollFlags::IN)).collect();
+        fds.extend(watched.iter().filter_map(|process| Some(PollFd::new(process.exit.as_ref()?, PollFlags::IN))));
+        let is_each_watched = fds.len() == others.len() + watched.len();
+        let most = if is_each_watched { most } else { Some(most.map_or(LOOK, |most| most.min(LOOK))) };
+        let most = most.and_then(|most| Timespec::try_from(most).ok());
+        let polled = rustix::io::retry_on_intr(|| poll(&mut fds, most.as_ref()));
+        polled.map_err(|error| Error::io("cannot watch the workers", error.into()))?;
+        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty()).collect::<Vec<_>>().into_iter();
+        let others = ready.by_ref().take(others.len()).collect();
+        let mut ended = vec![];
+        for process in watched {
+            process.is_told = if process.exit.is_some() { ready.next() == Some(true) } else { process.has_ended() };
+            if process.is_told {
+                ended.push(process.worker);
+            }
         }
+        Ok((others, ended))
     }
 
     /// Sleeps until the bell rings, a worker has ended, or so much time is over, and answers with those that have ended.
     pub fn wait(&mut self, bell: BorrowedFd, most: Duration) -> Result<Vec<Death>, Error> {
-        let mut fds = vec![PollFd::new(&bell, PollFlags::IN)];
-        fds.extend(self.processes.iter().map(|process| PollFd::new(&process.exit, PollFlags::IN)));
-        let most = Timespec::try_from(most).ok();
-        let polled = rustix::io::retry_on_intr(|| poll(&mut fds, most.as_ref()));
-        polled.map_err(|error| Error::io("cannot watch the workers", error.into()))?;
-        let ended: Vec<bool> = fds[1..].iter().map(|fd| !fd.revents().is_empty()).collect();
+        self.watch(&[bell], Some(most))?;
         let mut deaths = vec![];
-        for at in (0..ended.len()).rev().filter(|&at| ended[at]) {
-            let mut process = self.processes.swap_remove(at);
+        for mut process in self.processes.extract_if(.., |process| process.is_told) {
             let status = process.child.wait().ok();
             deaths.push(Death { worker: process.worker, pid: process.child.id(), status, overdue: process.overdue });
         }
@@ -159,12 +209,9 @@ impl Children {
         let gone = || Error::workers(format!("worker {worker} has gone"));
         let at = self.processes.iter().position(|process| process.worker == worker).ok_or_else(gone)?;
         let mut process = self.processes.swap_remove(at);
-        // One that has closed its socket and lives on is not waited for.
-        let mut exit = [PollFd::new(&process.exit, PollFlags::IN)];
-        if rustix::io::retry_on_intr(|| poll(&mut exit, Some(&LAST_WORDS))) == Ok(0) {
-            let _ = pidfd_send_signal(&process.exit, Signal::KILL);
-        }
-        let status = process.child.wait().ok();
+        // One that has closed its socket and lives on is not waited for; nor is one that cannot be killed either.
+        let is_over = process.ends_by(Instant::now() + LAST_WORDS) || process.kill().is_ok();
+        let status = if is_over { process.child.wait().ok() } else { None };
         Ok(Death { worker, pid: process.child.id(), status, overdue: None })
     }
 
@@ -184,20 +231,16 @@ impl Children {
 
 impl Drop for Children {
     fn drop(&mut self) {
-        for process in &self.processes {
-            // Not by its number, which may be another's if somebody else has reaped it.
-            let _ = pidfd_send_signal(&process.exit, Signal::KILL);
-        }
-        for process in &mut self.processes {
-            let _ = process.child.wait();
+        let killed: Vec<bool> = self.processes.iter_mut().map(|process| process.kill().is_ok()).collect();
+        let deadline = Instant::now() + LAST_WORDS;
+        for (process, is_killed) in self.processes.iter_mut().zip(killed) {
+            // One that we may not kill is not waited for without end: the system ends it when we end.
+            if is_killed || process.ends_by(deadline) {
+                let _ = process.child.wait();
+            }
         }
         if self.deaths > TOLD {
             say(&format_args!("{} workers died in all, {} of them over a block", self.deaths, self.redone));
         }
     }
-}
-
-fn end(child: &mut Child) {
-    let _ = child.kill();
-    let _ = child.wait();
 }

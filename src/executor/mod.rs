@@ -1,5 +1,6 @@
 //! How a kernel is run: siblings behind one trait.
 
+pub mod again;
 pub mod block;
 mod children;
 pub mod frame;

@@ -6,7 +6,7 @@
 //! its manager thread. A worker that dies breaks the pool: the rows it held are nowhere else.
 
 use crate::csv::lines;
-use crate::error::Error;
+use crate::error::{Error, reason, say};
 use crate::executor::block::{MapBlocks, MapPickles, Task};
 use crate::executor::children::Children;
 use crate::executor::frame::{HEADER, seal, send, split_frame};
@@ -16,11 +16,11 @@ use crate::flow::{Block, Ending, Part, Sink, Source};
 use crate::segment::Sizes;
 use crate::steps::{self, Nanos, STEPS, Step, lap};
 use crate::tally::{Stopwatch, Tally};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair};
 use std::collections::HashMap;
+use std::io;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError};
 use std::thread;
 use std::time::Duration;
@@ -38,19 +38,22 @@ const FAREWELL: u64 = u64::MAX;
 
 impl Execute for Pickle {
     fn run(&self, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
+        let bell = bell()?;
         let mut children = Children::default();
         let mut sockets = vec![];
         for worker in 0..job.jobs {
-            let cannot = |error| Error::io("cannot start a worker", error);
-            let pair = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
-            let (ours, theirs) = pair.map_err(|error| cannot(error.into()))?;
-            children.start(worker as u32, Executor::Pickle, kernel.number(), theirs).map_err(cannot)?;
-            sockets.push(ours);
+            match start(&mut children, worker as u32, kernel.number()) {
+                Ok(socket) => sockets.push(socket),
+                Err(error) if sockets.is_empty() => return Err(Error::io("cannot start a worker", error)),
+                Err(error) => {
+                    say(&format_args!("cannot start worker {worker}: {}; going on with {worker}", reason(&error)));
+                    break;
+                }
+            }
         }
         lap(Step::Import);
-        let bell = bell()?;
         let Job { source, sink, stop, sizes, chunk_size, tally, .. } = job;
-        let (told, order) = mpsc::sync_channel(job.jobs * TASKS_UNMERGED);
+        let (told, order) = mpsc::sync_channel(sockets.len() * TASKS_UNMERGED);
         let (free, idle) = mpsc::channel();
         for worker in (0..TASKS_PER_WORKER).flat_map(|_| 0..sockets.len()) {
             let _ = free.send(worker);
@@ -77,6 +80,13 @@ impl Execute for Pickle {
             collector.say_farewell()
         })
     }
+}
+
+/// Starts a worker, and answers with our end of the socket to it.
+fn start(children: &mut Children, worker: u32, mapping: u32) -> io::Result<OwnedFd> {
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    children.start(worker, Executor::Pickle, mapping, theirs)?;
+    Ok(ours)
 }
 
 /// Ends the run for the feeder, which may be waiting for input, or in the middle of a task to a worker that does not
@@ -190,7 +200,14 @@ impl Feeder<'_> {
             told.send(Next::Task { worker, task: sent }).ok()?;
             lap(Step::Take);
             *number += 1;
-            send(&self.sockets[worker], &task).ok()?;
+            if let Err(error) = send(&self.sockets[worker], &task) {
+                if error != Errno::PIPE {
+                    say(&format_args!("cannot send rows to worker {worker}: {}", reason(&error.into())));
+                }
+                // Or the collector would wait for its reply without end.
+                let _ = rustix::net::shutdown(&self.sockets[worker], rustix::net::Shutdown::Both);
+                return None;
+            }
             steps::count_copied(task.len());
             lap(Step::Send);
         }
@@ -272,23 +289,16 @@ impl Collector<'_> {
     fn receive(&mut self, free: &Sender<usize>) -> Result<(), Error> {
         let is_alive = |worker: &usize| !self.dead.contains(worker);
         let alive: Vec<usize> = (0..self.sockets.len()).filter(is_alive).collect();
-        let exits: Vec<_> = self.children.exits().filter(|(worker, _)| is_alive(&(*worker as usize))).collect();
-        let mut fds = vec![PollFd::new(self.bell, PollFlags::IN)];
-        fds.extend(alive.iter().map(|&worker| PollFd::new(&self.sockets[worker], PollFlags::IN)));
-        fds.extend(exits.iter().map(|(_, exit)| PollFd::new(exit, PollFlags::IN)));
-        let polled = rustix::io::retry_on_intr(|| poll(&mut fds, None));
-        polled.map_err(|error| Error::io("cannot watch the workers", error.into()))?;
-        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-        let (talking, ended) = ready[1..].split_at(alive.len());
-        let ended: Vec<usize> =
-            exits.iter().zip(ended).filter(|(_, ended)| **ended).map(|((worker, _), _)| *worker as usize).collect();
+        let mut descriptors = vec![self.bell.as_fd()];
+        descriptors.extend(alive.iter().map(|&worker| self.sockets[worker].as_fd()));
+        let (ready, ended) = self.children.watch(&descriptors, None)?;
         if ready[0] {
             let _ = rustix::io::read(self.bell, &mut [0; 8]);
         }
-        for (&worker, _) in alive.iter().zip(talking).filter(|(_, talking)| **talking) {
+        for (&worker, _) in alive.iter().zip(&ready[1..]).filter(|(_, talking)| **talking) {
             self.take_in(worker, free);
         }
-        for worker in ended {
+        for worker in ended.into_iter().map(|worker| worker as usize) {
             // Its last words may have come since.
             self.take_in(worker, free);
             self.dead.push(worker);
@@ -339,7 +349,10 @@ impl Collector<'_> {
             return Ok(());
         }
         for (worker, socket) in self.sockets.iter().enumerate() {
-            let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
+            // Or it would wait for more, and we for it.
+            if rustix::net::shutdown(socket, rustix::net::Shutdown::Write).is_err() {
+                return Err(self.broken_by(worker));
+            }
             let nanos = loop {
                 match split_frame(&mut self.partial[worker]) {
                     Some((FAREWELL, nanos)) => break nanos,

@@ -72,7 +72,7 @@ impl Crew for Shared {
                 break Err(Error::spoilt());
             }
             if let Some(most) = run.block_timeout {
-                claims.overdue(most, now).into_iter().for_each(|worker| children.kill(worker, most));
+                claims.overdue(most, now).into_iter().try_for_each(|worker| children.kill(worker, most))?;
                 if standstill.is_too_long(run.taken(), ring.is_under_way(run.written()), most, now) {
                     break Err(Error::spoilt());
                 }
@@ -201,11 +201,6 @@ fn start(run: &Run, children: &mut Children, worker: u32, mapping: u32) -> Resul
     let segment = run.segment.descriptor();
     let started = segment.and_then(|segment| children.start(worker, Executor::Shared, mapping, segment));
     let Err(error) = started else { return Ok(true) };
-    // It may have been started and ended again for want of a descriptor to watch it by, with a block in its hands.
-    let ring = run.segment.ring();
-    ring.held_by(worker).into_iter().for_each(|held| ring.recover(held));
-    FutexEvent(&ring.control().filled.0).repeat();
-    FutexEvent(&ring.control().done.0).repeat();
     if children.count() == 0 {
         return Err(Error::io("cannot start a worker", error));
     }

@@ -31,7 +31,7 @@ impl Crew for Threads {
                     let work = move || {
                         // A kernel that panics takes the program with it, and must not leave it waiting for the block.
                         let _panic = EndOnPanic(run);
-                        worker::work(run.segment, number, &mut *kernel.mapper());
+                        worker::work(run.segment, number, &mut *kernel.mapper(), || true);
                     };
                     let name = format!("worker {number}");
                     match thread::Builder::new().name(name).spawn_scoped(scope, work) {

@@ -1,6 +1,6 @@
 //! The worker's side: this program again, with the segment or a socket as its standard input.
 
-use crate::error::{Error, say};
+use crate::error::{Error, reason, say};
 use crate::event::FutexEvent;
 use crate::executor::block::{MapBlock, MapBlocks};
 use crate::executor::{Executor, last_words, pickle};
@@ -11,6 +11,7 @@ use crate::steps::{self, Step};
 use crate::streams::MARK as MARK_IN_C;
 use crate::tally;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use std::fmt;
 use std::process::ExitCode;
@@ -35,6 +36,11 @@ impl Mark {
     /// For a worker of this number and executor, started by this process for this mapping.
     pub fn new(executor: Executor, worker: u32, mapping: u32) -> Self {
         Mark { executor, worker, parent: std::process::id(), mapping }
+    }
+
+    /// Whether the process that it names has started this one, and lives.
+    fn is_of_our_parent(&self) -> bool {
+        getppid().is_some_and(|pid| pid.as_raw_nonzero().get() as u32 == self.parent)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -82,11 +88,10 @@ pub fn reenter(kernel: &dyn MapBlocks) -> Option<ExitCode> {
 fn join(mark: &Mark, kernel: &dyn MapBlocks) -> Result<(), Error> {
     let _ = rustix::thread::set_name(c"pmapgcd-worker");
     // The signal comes only if the parent dies from here on, so see that it has not yet.
-    let bound = set_parent_process_death_signal(Some(Signal::KILL));
-    bound.map_err(|error| Error::workers(format!("a worker cannot be bound to its parent's life: {error}")))?;
+    let unbound = set_parent_process_death_signal(Some(Signal::KILL)).err();
     let stdin = std::io::stdin().as_fd().try_clone_to_owned();
     let stdin = stdin.map_err(|error| Error::io("stdin", error))?;
-    if getppid().map(|pid| pid.as_raw_nonzero().get() as u32) != Some(mark.parent) {
+    if !mark.is_of_our_parent() {
         // Its parent has died just now, or it is no worker at all: what it has for stdin tells.
         let is_worker = match mark.executor {
             Executor::Pickle => rustix::net::sockopt::socket_type(&stdin).is_ok(),
@@ -97,11 +102,11 @@ fn join(mark: &Mark, kernel: &dyn MapBlocks) -> Result<(), Error> {
     match mark.executor {
         Executor::Pickle => {
             let mut pickler = kernel.pickler();
-            let refused = confine(kernel.confinement(), Some(stdin.as_fd()))?;
-            refused.filter(|_| mark.worker == 0).inspect(|error| say(error));
+            let refused = confine(unbound, kernel.confinement(), Some(stdin.as_fd()));
+            refused.iter().filter(|_| mark.worker == 0).for_each(|what| say(what));
             pickle::serve(stdin, &mut *pickler)
         }
-        _ => share(stdin, mark.worker, kernel),
+        _ => share(stdin, mark, unbound, kernel),
     }
 }
 
@@ -110,30 +115,35 @@ pub fn not_for_you() -> Error {
     Error::usage(format!("the environment variable {MARK} is for worker processes only; unset it"))
 }
 
-fn share(stdin: OwnedFd, worker: u32, kernel: &dyn MapBlocks) -> Result<(), Error> {
+fn share(stdin: OwnedFd, mark: &Mark, unbound: Option<Errno>, kernel: &dyn MapBlocks) -> Result<(), Error> {
     let segment = Segment::attach(stdin).map_err(|error| Error::usage(error.to_string()))?;
     last_words::keep();
     let mut mapper = kernel.mapper();
-    let refused = confine(kernel.confinement(), None)?;
+    let refused = confine(unbound, kernel.confinement(), None);
     // Who runs under a filter of another's may have died of asking for one.
     let is_first = segment.ring().report_up() == 0;
-    refused.filter(|_| is_first).inspect(|error| say(error));
+    refused.iter().filter(|_| is_first).for_each(|what| say(what));
     steps::lap(Step::Import);
     hand_in_steps(&segment);
-    work(&segment, worker, &mut *mapper);
+    work(&segment, mark.worker, &mut *mapper, || mark.is_of_our_parent());
     Ok(())
 }
 
-/// Gives up all rights that are not needed from here on, and answers with what to say where the system refuses to filter
-/// calls: the run goes on without.
-fn confine(confinement: Confinement, socket: Option<BorrowedFd>) -> Result<Option<String>, Error> {
-    sandbox::limit(confinement)?;
-    let refused = sandbox::filter(confinement, socket).err();
-    Ok(refused.map(|error| format!("{error}; going on without (--no-sandbox says nothing)")))
+/// Gives up all rights that are not needed from here on, and answers with what to say where the system refuses that: the
+/// run goes on without.
+fn confine(unbound: Option<Errno>, confinement: Confinement, socket: Option<BorrowedFd>) -> Vec<String> {
+    let unbound = unbound.map(|error| {
+        let error = reason(&error.into());
+        format!("workers cannot be killed with their parent: {error}; going on, they end within seconds of it")
+    });
+    let unlimited = sandbox::limit(confinement).err().map(|error| format!("{error}; going on without"));
+    let unfiltered = sandbox::filter(confinement, socket).err();
+    let unfiltered = unfiltered.map(|error| format!("{error}; going on without (--no-sandbox says nothing)"));
+    [unbound, unlimited, unfiltered].into_iter().flatten().collect()
 }
 
-/// Claims blocks and computes them, until the run is over.
-pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock) {
+/// Claims blocks and computes them, until the run is over, or nobody wants them any more.
+pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock, is_wanted: impl Fn() -> bool) {
     let ring = segment.ring();
     let filled = FutexEvent(&ring.control().filled.0);
     let done = FutexEvent(&ring.control().done.0);
@@ -142,6 +152,10 @@ pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock) {
     while segment.is_shared() || !ring.is_closed() {
         let Some(mut claim) = ring.try_claim(worker) else {
             filled.sleep();
+            // As a rule the system ends a process that is not.
+            if !is_wanted() {
+                return;
+            }
             continue;
         };
         // One signal may stand for several blocks: whoever got it passes it on.

@@ -1,0 +1,126 @@
+//! This program, to be started again: as a worker, or as a run that a comparison makes.
+//!
+//! What the system runs is not always this program. Through the dynamic loader (`/lib64/ld-linux-x86-64.so.2 PROGRAM`, as
+//! is done where nothing may be executed, or with libraries of one's own) it runs the loader, and the loader loads us.
+
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::param::linux_execfn;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// A link to the file that the system runs in this process, even if another has been installed in its place.
+const RUNNING: &str = "/proc/self/exe";
+
+/// What `/proc` writes behind the name of a file that has been removed, or replaced by another.
+const REMOVED: &[u8] = b" (deleted)";
+
+/// The command that starts this program again with the arguments that it has been given.
+///
+/// # Errors
+/// When it was started through a loader, and the loader would find another file now, or none.
+pub fn again() -> io::Result<Command> {
+    let own: Vec<OsString> = std::env::args_os().collect();
+    let arguments = arguments_of_loader(&own)?.unwrap_or(own);
+    let mut command = Command::new(program()?);
+    let mut arguments = arguments.into_iter();
+    command.arg0(arguments.next().unwrap_or_else(|| OsString::from("pmapgcd"))).args(arguments);
+    Ok(command)
+}
+
+/// The file that the system runs in this process, to be run again. By a descriptor, since valgrind, which runs us in a
+/// process of its own, gives us the right file only when it is opened.
+fn program() -> io::Result<PathBuf> {
+    static FILE: OnceLock<Option<OwnedFd>> = OnceLock::new();
+    let open = || rustix::fs::open(RUNNING, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
+    if let Some(file) = FILE.get_or_init(open) {
+        return Ok(format!("/proc/self/fd/{}", file.as_raw_fd()).into());
+    }
+    if Path::new(RUNNING).exists() {
+        return Ok(RUNNING.into());
+    }
+    // Where /proc is not mounted: the name that it was started by.
+    let name = with_folder(linux_execfn().to_bytes());
+    match name.file_name() {
+        Some(file) if file.as_bytes().starts_with(b"ld-") || file.as_bytes().starts_with(b"ld.") => {
+            Err(io::Error::other(format!(
+                "it was started through {}, and without /proc there is no telling what that has loaded; start it \
+                 directly, or use --executor threads",
+                crate::error::printable(name.as_os_str())
+            )))
+        }
+        _ => Ok(name),
+    }
+}
+
+/// A name without a folder is meant in the current one: without this it would be looked for in `PATH`.
+fn with_folder(name: &[u8]) -> PathBuf {
+    let path = Path::new(OsStr::from_bytes(name));
+    if name.contains(&b'/') { path.to_path_buf() } else { Path::new(".").join(path) }
+}
+
+/// All arguments that the loader was started with, if it is the loader that the system runs here.
+fn arguments_of_loader(own: &[OsString]) -> io::Result<Option<Vec<OsString>>> {
+    let (Some(ours), Ok(running)) = (file_of_this_code(), fs::read_link(RUNNING)) else { return Ok(None) };
+    if ours == running.as_os_str() {
+        return Ok(None);
+    }
+    let Ok(line) = fs::read("/proc/self/cmdline") else { return Ok(None) };
+    let all = line.strip_suffix(b"\0").unwrap_or(&line).split(|&byte| byte == 0);
+    let all: Vec<OsString> = all.map(|argument| OsString::from_vec(argument.to_vec())).collect();
+    // The loader's own arguments and our name stand in front of what we were given.
+    let given = own.get(1..).unwrap_or_default();
+    if all.len() <= own.len() || !all.ends_with(given) {
+        return Ok(None);
+    }
+    if let Some(name) = ours.as_bytes().strip_suffix(REMOVED) {
+        let name = crate::error::printable(OsStr::from_bytes(name));
+        let loader = crate::error::printable(running.as_os_str());
+        return Err(io::Error::other(format!(
+            "{name}, which was started through {loader}, has been replaced or removed; start it anew, or use --executor threads"
+        )));
+    }
+    Ok(Some(all))
+}
+
+/// The name of the file that holds this very code.
+fn file_of_this_code() -> Option<OsString> {
+    let here = file_of_this_code as *const () as usize;
+    let mappings = fs::read("/proc/self/maps").ok()?;
+    mappings.split(|&byte| byte == b'\n').find_map(|mapping| file_at(mapping, here))
+}
+
+/// The file of this line of `/proc/self/maps` (from, to, permissions, offset, device, number, name), if the address lies there.
+fn file_at(mapping: &[u8], address: usize) -> Option<OsString> {
+    let mut fields = mapping.splitn(6, |&byte| byte == b' ');
+    let (start, end) = std::str::from_utf8(fields.next()?).ok()?.split_once('-')?;
+    let parsed = |text| usize::from_str_radix(text, 16).ok();
+    let is_there = (parsed(start)?..parsed(end)?).contains(&address);
+    let name = fields.nth(4)?.trim_ascii_start();
+    is_there.then(|| OsString::from_vec(name.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_code_is_found_in_the_file_that_runs() {
+        assert_eq!(file_of_this_code(), fs::read_link(RUNNING).ok().map(OsString::from));
+        let line = b"7f00-7f80 r-xp 00001000 fd:01 42                 /a folder/pmapgcd (deleted)";
+        assert_eq!(file_at(line, 0x7f7f), Some("/a folder/pmapgcd (deleted)".into()));
+        assert_eq!((file_at(line, 0x7f80), file_at(b"7f00-7f80 r-xp", 0x7f00), file_at(b"", 0)), (None, None, None));
+    }
+
+    #[test]
+    fn a_name_is_never_looked_for_elsewhere() {
+        assert_eq!(with_folder(b"pmapgcd"), Path::new("./pmapgcd"));
+        assert_eq!(with_folder(b"/usr/bin/pmapgcd"), Path::new("/usr/bin/pmapgcd"));
+    }
+}

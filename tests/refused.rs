@@ -1,0 +1,195 @@
+//! A system that refuses calls, as containers, old kernels and services' filters do: the run goes on another way, says in
+//! one line what it goes on without, and never waits for what does not come.
+
+mod common;
+
+use common::harm::workers;
+use common::world::{EXECUTORS, RUN, World};
+use common::{Running, eventually, is_alive, pmapgcd, run};
+use nix::libc;
+use rustix::process::{Pid, Signal, kill_process};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+/// Has the system refuse these calls with this error, to the calling thread and all that it starts; a call with a number
+/// beside it only where its first argument is that.
+fn refuse(calls: &[(i64, Option<i32>)], error: i32) {
+    let is = |first: i32| SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, first as u64).unwrap();
+    let rule = |first: Option<i32>| first.map(|first| SeccompRule::new(vec![is(first)]).unwrap()).into_iter().collect();
+    let rules = calls.iter().map(|&(call, first)| (call, rule(first))).collect();
+    let refusal = SeccompAction::Errno(error as u32);
+    let architecture = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refusal, architecture).unwrap();
+    seccompiler::apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
+}
+
+/// Does this in a thread of its own in which the calls are refused.
+fn refusing(calls: &[(i64, Option<i32>)], error: i32, test: impl FnOnce() + Send) {
+    thread::scope(|scope| {
+        let refused = scope.spawn(|| {
+            refuse(calls, error);
+            test();
+        });
+        refused.join().unwrap();
+    });
+}
+
+const NO_PIDFD: [&[(i64, Option<i32>)]; 2] = [&[(libc::SYS_pidfd_open, None)], &[(libc::SYS_pidfd_send_signal, None)]];
+
+#[test]
+fn workers_are_watched_and_killed_where_there_are_no_descriptors_for_it() {
+    let world = World::new();
+    for calls in NO_PIDFD {
+        for error in [libc::EPERM, libc::ENOSYS] {
+            refusing(calls, error, || world.answers(None, RUN));
+        }
+    }
+}
+
+#[test]
+fn a_worker_that_is_killed_is_noticed_where_there_are_no_descriptors_for_it() {
+    refusing(NO_PIDFD[0], libc::ENOSYS, || {
+        for executor in ["shared", "pickle"] {
+            let mut running = Running::start(&mut pmapgcd(["--executor", executor, "-j1"]));
+            running.send("12,18\n");
+            assert_eq!(running.line(), "6");
+            let victim = workers(running.child.id())[0];
+            kill_process(Pid::from_raw(victim as i32).unwrap(), Signal::KILL).unwrap();
+            if executor == "shared" {
+                running.send("5,10\n");
+                assert_eq!(running.line(), "5");
+                let finished = running.finish();
+                assert!(
+                    finished.status.success() && finished.stderr.contains("was killed by SIGKILL; "),
+                    "{finished:?}"
+                );
+            } else {
+                let finished = running.end();
+                assert_eq!(finished.status.code(), Some(3), "{finished:?}");
+                assert!(finished.stderr.contains("was killed by SIGKILL and has broken the pool"), "{finished:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_time_limit_is_kept_where_there_are_no_descriptors_for_it() {
+    let limited = || {
+        let faulty = Path::new(common::BINARY).with_file_name("examples/faulty");
+        let mut command = Command::new(faulty);
+        run(command.args(["-j1", "--block-timeout=0.2", "--bad-rows=skip"]), "1,2\n13,105\n3,4\n")
+    };
+    for calls in NO_PIDFD {
+        refusing(calls, libc::EPERM, || {
+            let finished = limited();
+            assert_eq!((finished.status.code(), &*finished.stdout), (Some(1), &b"3\n7\n"[..]), "{finished:?}");
+        });
+    }
+    // Where there is no way at all, that is the end, and the worker's too.
+    refusing(&[(libc::SYS_pidfd_send_signal, None), (libc::SYS_kill, None)], libc::EPERM, || {
+        let finished = limited();
+        let says = "for longer than --block-timeout and cannot be killed: Operation not permitted\n";
+        assert!(finished.status.code() == Some(3) && finished.stderr.ends_with(says), "{finished:?}");
+        let pid = finished.stderr.split("(pid ").nth(1).and_then(|rest| rest.split(')').next()?.parse().ok());
+        eventually("the worker has ended", || !is_alive(pid.unwrap()));
+    });
+}
+
+#[test]
+fn a_run_ends_where_workers_cannot_be_killed() {
+    let world = World::new();
+    refusing(&[(libc::SYS_pidfd_send_signal, None), (libc::SYS_kill, None)], libc::EPERM, || {
+        for executor in EXECUTORS {
+            world.run(None, RUN, &["--executor", executor, "-j2"], &world.many.0).is(0, &world.many.1, "");
+        }
+    });
+}
+
+#[test]
+fn what_hardens_workers_and_is_refused_is_told_of_and_the_run_goes_on() {
+    let world = World::new();
+    let text = |error| io::Error::from_raw_os_error(error).to_string();
+    let without_number = |error| text(error).split(" (os").next().unwrap().to_string();
+    let tells = |error| {
+        let (name, number) = (without_number(error), text(error));
+        [
+            (
+                vec![(libc::SYS_prctl, Some(libc::PR_SET_PDEATHSIG))],
+                format!(
+                    "pmapgcd: workers cannot be killed with their parent: {name}; going on, they end within seconds of it\n"
+                ),
+            ),
+            (
+                vec![(libc::SYS_prlimit64, None), (libc::SYS_setrlimit, None)],
+                format!("pmapgcd: the memory of workers cannot be limited: {name}; going on without\n"),
+            ),
+            (
+                vec![(libc::SYS_prctl, Some(libc::PR_SET_NO_NEW_PRIVS))],
+                format!(
+                    "pmapgcd: workers cannot be confined: Error calling `prctl`: {number}; going on without \
+                     (--no-sandbox says nothing)\n"
+                ),
+            ),
+            // What they can do without in silence: a name to be seen by, and descriptors closed before the filter.
+            (vec![(libc::SYS_prctl, Some(libc::PR_SET_NAME)), (libc::SYS_close_range, None)], String::new()),
+        ]
+    };
+    for error in [libc::EPERM, libc::EINVAL, libc::ENOSYS] {
+        for (calls, told) in tells(error) {
+            refusing(&calls, error, || {
+                for executor in EXECUTORS {
+                    let told = if ["pickle", "shared"].contains(&executor) { &*told } else { "" };
+                    for (input, output) in [&world.few, &world.many] {
+                        world.run(None, RUN, &["--executor", executor, "-j1"], input).is(0, output, told);
+                    }
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn workers_that_are_not_killed_with_their_parent_end_all_the_same() {
+    refusing(&[(libc::SYS_prctl, Some(libc::PR_SET_PDEATHSIG))], libc::EPERM, || {
+        for executor in ["shared", "pickle"] {
+            let mut running = Running::start(&mut pmapgcd(["--executor", executor, "-j2"]));
+            running.send("12,18\n");
+            assert_eq!(running.line(), "6");
+            let workers = workers(running.child.id());
+            assert!(!workers.is_empty());
+            running.child.kill().unwrap();
+            running.child.wait().unwrap();
+            eventually("the workers have ended", || !workers.iter().any(|&worker| is_alive(worker)));
+        }
+    });
+}
+
+#[test]
+fn the_comparison_needs_no_descriptors_of_processes() {
+    refusing(&[(libc::SYS_pidfd_open, None), (libc::SYS_pidfd_send_signal, None)], libc::ENOSYS, || {
+        let finished = run(&mut pmapgcd(["--compare", "-j1", "--json"]), "12,18\n5,10\n");
+        assert_eq!((finished.status.code(), &*finished.stderr), (Some(0), ""));
+    });
+}
+
+/// It knows neither these descriptors nor filters of system calls.
+#[test]
+fn it_runs_under_valgrind() {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("skipped: there is no valgrind here");
+        return;
+    }
+    for more in [&[][..], &["--trace-children=yes"]] {
+        for executor in EXECUTORS {
+            let mut command = Command::new("valgrind");
+            command.args(["-q", "--log-file=/dev/null"]).args(more);
+            let finished = run(command.arg(common::BINARY).args(["--executor", executor, "-j2"]), "12,18\n5,10\n");
+            assert_eq!((finished.status.code(), &*finished.stdout), (Some(0), &b"6\n5\n"[..]), "{finished:?}");
+        }
+    }
+}
