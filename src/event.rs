@@ -23,7 +23,7 @@ const SIGNALED: u32 = 1;
 const SPINS: u32 = 50;
 
 /// For so long nobody sleeps without a look.
-const ROUND: Duration = Duration::from_secs(1);
+pub const ROUND: Duration = Duration::from_secs(1);
 
 /// An event that one wait resets (auto-reset), in memory that processes may share.
 #[derive(Clone, Copy)]

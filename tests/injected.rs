@@ -15,6 +15,9 @@ use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// What takes longer than this hangs.
@@ -173,13 +176,13 @@ impl Bench {
         let mut child = self.traced(way, options).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
         if let Some(mut stdin) = child.stdin.take() {
             let input = self.input.clone();
-            std::thread::spawn(move || std::io::Write::write_all(&mut stdin, input.as_bytes()));
+            thread::spawn(move || std::io::Write::write_all(&mut stdin, input.as_bytes()));
         }
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
             match child.try_wait().unwrap() {
                 None if Instant::now() > deadline => break None,
-                None => std::thread::sleep(Duration::from_millis(2)),
+                None => thread::sleep(Duration::from_millis(2)),
                 status => break status,
             }
         };
@@ -276,31 +279,29 @@ fn whatever_system_call_fails_a_run_ends_right_or_with_an_error() {
         return;
     }
     let which = std::env::var("PMAPGCD_INJECTED").unwrap_or_default();
-    let bench = Bench::new();
-    let plan = plan(&bench, common::harm::Random(which.parse().unwrap_or(1)));
+    let seed = common::harm::Random(which.parse().unwrap_or(1));
+    let plan = plan(&Bench::new(), seed);
     let is_named = plan.iter().any(|&(_, call, ..)| call == which);
     let deadline = Instant::now() + if which == "all" || is_named { Duration::from_secs(1 << 30) } else { SHORT };
-    let (mut tried, mut faults) = (0, vec![]);
-    for (way, call, error, when) in plan {
-        if is_named && call != which {
-            continue;
+    let plan = Mutex::new(plan.into_iter().filter(|&(_, call, ..)| !is_named || call == which));
+    let next = || plan.lock().unwrap().next().filter(|_| Instant::now() < deadline);
+    let (tried, faults) = (AtomicUsize::new(0), Mutex::new(vec![]));
+    let try_all = || {
+        let bench = Bench::new();
+        while let Some((way, call, error, when)) = next() {
+            let inject = format!("inject={call}:error={error}:when={when}");
+            let options = ["-e".to_string(), format!("trace={call}"), "-e".to_string(), inject];
+            let ended = bench.run(way, &options, format!("{call} fails with {error}, {when}"));
+            tried.fetch_add(1, Ordering::Relaxed);
+            if let Some(fault) = bench.fault(&ended) {
+                println!("{}: {fault}\n{}", ended.what, ended.stderr);
+                faults.lock().unwrap().push(format!("{}: {fault}", ended.what));
+            }
         }
-        if Instant::now() > deadline {
-            break;
-        }
-        let options = [
-            "-e".to_string(),
-            format!("trace={call}"),
-            "-e".to_string(),
-            format!("inject={call}:error={error}:when={when}"),
-        ];
-        let ended = bench.run(way, &options, format!("{call} fails with {error}, {when} "));
-        tried += 1;
-        if let Some(fault) = bench.fault(&ended) {
-            println!("{}: {fault}\n{}", ended.what, ended.stderr);
-            faults.push(format!("{}: {fault}", ended.what));
-        }
-    }
+    };
+    // Most of the time they wait.
+    thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(try_all))));
+    let (tried, faults) = (tried.into_inner(), faults.into_inner().unwrap());
     println!("{tried} runs");
     assert!(faults.is_empty() && tried > 0, "{} of {tried} runs went wrong:\n{}", faults.len(), faults.join("\n"));
 }

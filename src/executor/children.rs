@@ -169,13 +169,12 @@ impl Children {
     ///
     /// # Errors
     /// When the system does not let us watch.
-    pub fn watch(&mut self, others: &[BorrowedFd], most: Option<Duration>) -> Result<(Vec<bool>, Vec<u32>), Error> {
+    pub fn watch(&mut self, others: &[BorrowedFd], most: Duration) -> Result<(Vec<bool>, Vec<u32>), Error> {
         let watched: Vec<&mut Process> = self.processes.iter_mut().filter(|process| !process.is_told).collect();
         let mut fds: Vec<PollFd> = others.iter().map(|other| PollFd::new(other, PollFlags::IN)).collect();
         fds.extend(watched.iter().filter_map(|process| Some(PollFd::new(process.exit.as_ref()?, PollFlags::IN))));
         let is_each_watched = fds.len() == others.len() + watched.len();
-        let most = if is_each_watched { most } else { Some(most.map_or(LOOK, |most| most.min(LOOK))) };
-        let most = most.and_then(|most| Timespec::try_from(most).ok());
+        let most = Timespec::try_from(if is_each_watched { most } else { most.min(LOOK) }).ok();
         let polled = rustix::io::retry_on_intr(|| poll(&mut fds, most.as_ref()));
         polled.map_err(|error| Error::io("cannot watch the workers", error.into()))?;
         let mut ready = fds.iter().map(|fd| !fd.revents().is_empty()).collect::<Vec<_>>().into_iter();
@@ -192,7 +191,7 @@ impl Children {
 
     /// Sleeps until the bell rings, a worker has ended, or so much time is over, and answers with those that have ended.
     pub fn wait(&mut self, bell: BorrowedFd, most: Duration) -> Result<Vec<Death>, Error> {
-        self.watch(&[bell], Some(most))?;
+        self.watch(&[bell], most)?;
         let mut deaths = vec![];
         for mut process in self.processes.extract_if(.., |process| process.is_told) {
             let status = process.child.wait().ok();

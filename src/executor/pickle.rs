@@ -7,6 +7,7 @@
 
 use crate::csv::lines;
 use crate::error::{Error, reason, say};
+use crate::event::ROUND;
 use crate::executor::block::{MapBlocks, MapPickles, Task};
 use crate::executor::children::Children;
 use crate::executor::frame::{HEADER, seal, send, split_frame};
@@ -291,7 +292,7 @@ impl Collector<'_> {
         let alive: Vec<usize> = (0..self.sockets.len()).filter(is_alive).collect();
         let mut descriptors = vec![self.bell.as_fd()];
         descriptors.extend(alive.iter().map(|&worker| self.sockets[worker].as_fd()));
-        let (ready, ended) = self.children.watch(&descriptors, None)?;
+        let (ready, ended) = self.children.watch(&descriptors, ROUND)?;
         if ready[0] {
             let _ = rustix::io::read(self.bell, &mut [0; 8]);
         }

@@ -2,12 +2,12 @@
 //!
 //! As fast as can be, and all in one: a kernel that crashes takes the whole program with it.
 
-use crate::error::Error;
-use crate::event::FutexEvent;
+use crate::error::{Error, reason, say};
+use crate::event::{FutexEvent, ROUND};
 use crate::executor::run::{Crew, EndOnPanic, Run, run, slots};
 use crate::executor::{Execute, Job, MapBlocks, worker};
 use crate::segment::Segment;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::thread;
 
 pub struct Threads;
@@ -25,8 +25,9 @@ impl Crew for Threads {
         let ring = run.segment.ring();
         thread::scope(|scope| {
             let mut workers = vec![];
+            let mut limit = usize::MAX;
             while !run.is_over() {
-                while workers.len() < run.wanted() {
+                while workers.len() < limit.min(run.wanted()) {
                     let number = workers.len() as u32;
                     let work = move || {
                         // A kernel that panics takes the program with it, and must not leave it waiting for the block.
@@ -39,6 +40,11 @@ impl Crew for Threads {
                             workers.push(worker);
                             run.tally.workers.set(workers.len() as u64);
                         }
+                        Err(error) if !workers.is_empty() => {
+                            limit = workers.len();
+                            let refused = reason(&error);
+                            say(&format_args!("cannot start worker {number}: {refused}; going on with {number}"));
+                        }
                         Err(error) => {
                             ring.close();
                             FutexEvent(&ring.control().filled.0).signal();
@@ -47,7 +53,8 @@ impl Crew for Threads {
                     }
                 }
                 let mut fds = [PollFd::new(&run.bell, PollFlags::IN)];
-                let _ = poll(&mut fds, None);
+                let most = Timespec::try_from(ROUND).ok();
+                let _ = poll(&mut fds, most.as_ref());
                 let _ = rustix::io::read(&run.bell, &mut [0; 8]);
             }
             ring.close();
