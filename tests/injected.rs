@@ -2,7 +2,7 @@
 //! first time, later, and always. Whatever fails, the run ends, with the right output or a clear error and its status, and
 //! leaves no process, no file beside those it was to write, and nothing that holds memory in `/dev/shm`.
 //!
-//! A part of all these runs is tried here, another one for each seed. All of them, for an hour, by
+//! A part of all these runs is tried here, another one for each seed. All of them, 3650, for some minutes, by
 //! `PMAPGCD_INJECTED=all cargo test --test injected`; others by `PMAPGCD_INJECTED=2000` (a seed) or `openat` (a call).
 
 mod common;

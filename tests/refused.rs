@@ -170,6 +170,35 @@ fn workers_that_are_not_killed_with_their_parent_end_all_the_same() {
 }
 
 #[test]
+fn shared_memory_is_had_without_the_calls_that_some_systems_lack() {
+    let world = World::new();
+    for (calls, errors) in [
+        (&[(libc::SYS_fallocate, None)], [libc::ENOSYS, libc::EOPNOTSUPP, libc::EPERM]),
+        (&[(libc::SYS_getrandom, None)], [libc::ENOSYS, libc::EPERM, libc::ENOSYS]),
+        (&[(libc::SYS_fstatfs, None)], [libc::ENOSYS, libc::EPERM, libc::EACCES]),
+    ] {
+        for error in errors {
+            refusing(calls, error, || {
+                world.run(None, RUN, &["--executor=shared", "-j2"], &world.many.0).is(0, &world.many.1, "");
+            });
+        }
+    }
+}
+
+#[test]
+fn rows_that_cannot_be_sent_break_the_pool_and_nobody_waits_for_their_results() {
+    let world = World::new();
+    refusing(&[(libc::SYS_sendto, None)], libc::ENOBUFS, || {
+        for (input, _) in [&world.few, &world.many] {
+            let finished = world.run(None, RUN, &["--executor=pickle", "-j2"], input);
+            let says = ["pmapgcd: cannot send rows to worker 0: No buffer space available\n", " has broken the pool: "];
+            let is_told = says.iter().all(|part| finished.stderr.contains(part));
+            assert!(is_told && finished.status.code() == Some(3) && finished.stdout.is_empty(), "{finished:?}");
+        }
+    });
+}
+
+#[test]
 fn the_comparison_needs_no_descriptors_of_processes() {
     refusing(&[(libc::SYS_pidfd_open, None), (libc::SYS_pidfd_send_signal, None)], libc::ENOSYS, || {
         let finished = run(&mut pmapgcd(["--compare", "-j1", "--json"]), "12,18\n5,10\n");
