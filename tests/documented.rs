@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 /// Commands of `sh` blocks that are not run here, by how they begin: too long, or by another name, or with more than there
 /// is on this machine. Each with the file that has them run in a short form, and what to see there.
-const ELSEWHERE: [(&str, &str, &str); 18] = [
+const ELSEWHERE: [(&str, &str, &str); 19] = [
     ("cat examples/pairs.csv | cargo run --release -q -- -j 4", ".ci/run", "cargo run --release -q -- -j 4"),
     ("cargo test", ".ci/run", "\ncargo test\n"),
     ("cargo install --path .", "tests/package", "cargo install --path ."),
@@ -26,6 +26,7 @@ const ELSEWHERE: [(&str, &str, &str); 18] = [
     ("cargo run --release -q --example item_41", "tests/examples.rs", "item_41"),
     ("cargo run --release -q --example collatz", "tests/examples.rs", "collatz"),
     ("PMAPGCD_CHAOS_SECONDS=600 ", "tests/chaos.rs", "PMAPGCD_CHAOS_SECONDS"),
+    ("PMAPGCD_INJECTED=all ", "tests/injected.rs", "PMAPGCD_INJECTED"),
     ("fuzz/smoke", ".ci/run", "fuzz/smoke"),
     ("RUSTC_BOOTSTRAP=1 cargo fuzz run decoder ", "fuzz/Cargo.toml", "name = \"decoder\""),
     ("LOOM_MAX_PREEMPTIONS=2 ", ".ci/run", "LOOM_MAX_PREEMPTIONS=2"),

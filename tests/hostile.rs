@@ -89,6 +89,8 @@ const DEEDS: [Deed; 17] = [
                 shared.long(slot, word >> BLOCK << BLOCK | DONE);
             }
         }
+        // Until the parent has looked: what this worker says when it is done would make it right again.
+        std::thread::sleep(Duration::from_secs(3));
     }),
     ("has the system wake others in the parent's place", Outcome::Right, |shared| {
         for event in EVENTS.into_iter().cycle().take(30_000) {
