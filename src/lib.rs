@@ -15,7 +15,6 @@ mod compare;
 mod console;
 mod csv;
 mod error;
-mod event;
 mod executor;
 mod flow;
 #[cfg(fuzzing)]
@@ -25,7 +24,6 @@ mod output;
 mod pool;
 mod ring;
 mod sandbox;
-mod segment;
 mod steps;
 mod streams;
 mod tally;

@@ -5,7 +5,7 @@ use crate::executor::records::Records;
 use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, MAX_BLOCK_SIZE, bell, worker};
 use crate::flow::memory;
 use crate::kernel::Kernel;
-use crate::segment::Sizes;
+use crate::ring::Sizes;
 use crate::tally::Tally;
 use bytemuck::Pod;
 

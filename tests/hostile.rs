@@ -21,7 +21,7 @@ const RING: usize = 128;
 
 /// Within a slot: where the claimant says that it is, and what it says that it did.
 const PROGRESS: usize = 20;
-const MEASURES: usize = 24;
+const MEASURES: usize = 32;
 
 /// Where the block's number begins in a slot's word.
 const BLOCK: u32 = 20;

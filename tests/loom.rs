@@ -15,7 +15,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 use ring::sync::modelled::{Died, die_after};
-use ring::{Claim, Control, Outcome, Ring, Slot};
+use ring::{Claim, Control, Outcome, Place, Ring, Slot};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -53,7 +53,7 @@ impl Model {
         let Some(filling) = self.ring().try_fill(block).expect("no slot is spoilt") else { return false };
         // SAFETY: the token is the leave to write; loom checks that it is.
         self.inputs[filling.slot()].with_mut(|input| unsafe { *input = 100 + block });
-        self.ring().publish(filling, 0..2);
+        self.ring().publish(filling, Place::Slot(0..2));
         true
     }
 
@@ -61,11 +61,11 @@ impl Model {
     fn compute(&self, claim: Claim) {
         // SAFETY: the claim is the leave to read the input and write the results; loom checks that it is.
         let input = self.inputs[claim.slot()].with(|input| unsafe { *input });
-        let part = claim.input();
+        let Place::Slot(part) = claim.place();
         // SAFETY: as above.
         self.results[claim.slot()].with_mut(|result| unsafe { *result = input * 10 + part.start as u64 });
         let consumed = if in_parts() { 1 } else { part.len() };
-        self.ring().finish(claim, Outcome { consumed, lines: 1, results: 1, ..Outcome::default() });
+        self.ring().finish(claim, Outcome { consumed, results: 1, ..Outcome::default() });
     }
 
     /// All that is there to be claimed now.

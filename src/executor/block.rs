@@ -1,7 +1,7 @@
 //! A kernel over bytes: what an executor sees of it.
 
 use crate::error::Error;
-use crate::ring::{Care, Outcome};
+use crate::ring::Care;
 use crate::sandbox::Confinement;
 use crate::steps::{Step, lap};
 use std::ops::Range;
@@ -43,11 +43,26 @@ pub trait MapBlocks: Sync {
     fn pickler(&self) -> Box<dyn MapPickles + '_>;
 }
 
+/// What became of a block, or of the first part of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Mapped {
+    /// Bytes of input dealt with. Fewer than the block has: the rest is still to be done.
+    pub consumed: usize,
+    /// Line ends among these.
+    pub lines: usize,
+    /// Rows among these that have results.
+    pub rows: usize,
+    /// Bytes of results, from the start of the room.
+    pub results: usize,
+    /// Bytes of what there is to report about bad rows, which follow the results.
+    pub reports: usize,
+}
+
 /// A kernel in the hands of one who shares memory.
 pub trait MapBlock {
     /// Maps the rows of a block, or as many as have room for their results, with care where workers have died. `head` is
     /// what the source has put before them.
-    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Outcome;
+    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Mapped;
 }
 
 /// A kernel in the hands of those who share no memory, and so pickle rows and outputs.

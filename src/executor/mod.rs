@@ -6,6 +6,7 @@ mod children;
 pub mod frame;
 mod last_words;
 mod ledger;
+pub mod measures;
 mod opcodes;
 mod pickle;
 mod pickles;
@@ -17,12 +18,13 @@ pub mod text;
 mod threads;
 pub mod worker;
 
-use crate::error::Error;
+use crate::error::{Error, reason};
 use crate::flow::{Sink, Source};
-use crate::segment::Sizes;
+use crate::ring::{SegmentError, Sizes};
 use crate::tally::Tally;
 use block::MapBlocks;
 use rustix::fd::OwnedFd;
+use std::io;
 use std::time::Duration;
 
 pub use run::bell;
@@ -115,4 +117,24 @@ trait Execute {
 /// The processors that this process may use, by its affinity and its control groups.
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().min(MAX_JOBS))
+}
+
+/// What is said where there is no segment.
+fn no_segment(error: SegmentError) -> Error {
+    Error::usage(match error {
+        SegmentError::Refused { length, source } => {
+            let hint = match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::OutOfMemory => {
+                    "; make room there, or use a smaller --block-size, or --executor threads"
+                }
+                io::ErrorKind::FileTooLarge => "; use a smaller --block-size, or --executor threads",
+                _ => "",
+            };
+            format!("cannot get {length} bytes of shared memory in /dev/shm: {}{hint}", reason(&source))
+        }
+        SegmentError::NoMemory { length, source } => {
+            format!("cannot get {length} bytes of memory: {}", reason(&source))
+        }
+        SegmentError::NotOurs(what) => format!("what a worker was handed is not a segment: {what}"),
+    })
 }

@@ -7,14 +7,14 @@
 
 use crate::csv::lines;
 use crate::error::{Error, reason, say};
-use crate::event::ROUND;
 use crate::executor::block::{MapBlocks, MapPickles, Task};
 use crate::executor::children::Children;
 use crate::executor::frame::{HEADER, seal, send, split_frame};
 use crate::executor::run::{bell, ring_bell};
 use crate::executor::{Execute, Executor, Job};
 use crate::flow::{Block, Ending, Part, Sink, Source};
-use crate::segment::Sizes;
+use crate::ring::ROUND;
+use crate::ring::Sizes;
 use crate::steps::{self, Nanos, STEPS, Step, lap};
 use crate::tally::{Stopwatch, Tally};
 use rustix::fd::{AsFd, OwnedFd};

@@ -2,11 +2,11 @@
 
 use crate::error::Error;
 use crate::executor::block::{
-    BATCH, DEADLY, MapBlock, MapBlocks, MapPickles, Pace, Read, Task, check_outputs, check_reply, next_number,
+    BATCH, DEADLY, MapBlock, MapBlocks, MapPickles, Mapped, Pace, Read, Task, check_outputs, check_reply, next_number,
 };
 use crate::executor::pickles::{pickle, unpickle, unpickle_untrusted};
 use crate::kernel::Kernel;
-use crate::ring::{Care, Outcome};
+use crate::ring::Care;
 use crate::sandbox::Confinement;
 use crate::steps::{Step, lap};
 use bytemuck::Pod;
@@ -64,7 +64,7 @@ fn cast<R: Pod>(bytes: &[u8]) -> Cow<'_, [R]> {
 }
 
 impl<K: Kernel<Row: Pod, Output: Pod>> MapBlock for Hand<'_, K> {
-    fn map_block(&mut self, _: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Outcome {
+    fn map_block(&mut self, _: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Mapped {
         let fit = room.len() / size_of::<K::Output>();
         let rows = cast::<K::Row>(input);
         let rows = &rows[..rows.len().min(fit)];
@@ -75,7 +75,7 @@ impl<K: Kernel<Row: Pod, Output: Pod>> MapBlock for Hand<'_, K> {
             if care.must_avoid(consumed) {
                 let said = room.len().min(results + DEADLY.len());
                 room[results..said].copy_from_slice(&DEADLY.as_bytes()[..said - results]);
-                return Outcome { consumed, results, report: said - results, rows: done, ..Outcome::default() };
+                return Mapped { consumed, results, reports: said - results, rows: done, ..Mapped::default() };
             }
             lap(Step::Take);
             consumed += size_of_val(rows);
@@ -89,7 +89,7 @@ impl<K: Kernel<Row: Pod, Output: Pod>> MapBlock for Hand<'_, K> {
                 break;
             }
         }
-        Outcome { consumed, results, rows: done, ..Outcome::default() }
+        Mapped { consumed, results, rows: done, ..Mapped::default() }
     }
 }
 

@@ -3,17 +3,16 @@
 //! `threads` and `shared` differ in where the ring lies and who works on it. That is a [`Crew`]; all else is here.
 
 use crate::error::Error;
-use crate::event::FutexEvent;
-use crate::executor::{Job, MapBlocks};
+use crate::executor::block::Mapped;
+use crate::executor::measures::unpack;
+use crate::executor::{Job, MapBlocks, no_segment};
 use crate::flow::{Block, Ending, Part, Sink, Source};
-use crate::ring::{Outcome, Spoilt};
-use crate::segment::{Done, Segment};
+use crate::ring::{Ends, Place, Reader, Segment, Spoilt, Supervisor, Writer};
 use crate::steps::{self, Step};
 use crate::tally::{Stopwatch, Tally};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 use std::collections::{HashMap, VecDeque};
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
@@ -34,7 +33,7 @@ pub trait Crew {
     ///
     /// # Errors
     /// When the run cannot go on.
-    fn supervise(&self, run: &Run, kernel: &dyn MapBlocks) -> Result<(), Error>;
+    fn supervise(&self, run: &Run, ring: Supervisor, kernel: &dyn MapBlocks) -> Result<(), Error>;
 }
 
 /// How many slots a ring for this job has.
@@ -44,7 +43,8 @@ pub fn slots(job: &Job) -> usize {
 }
 
 /// Takes the job's blocks through the ring in the segment, with this crew at work.
-pub fn run(segment: &Segment, crew: &dyn Crew, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
+pub fn run(segment: &mut Segment, crew: &dyn Crew, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
+    let Ends { reader, writer, supervisor, segment } = segment.ends(0);
     let Job { source, sink, stop, jobs, block_timeout, tally, .. } = job;
     let run = Run {
         segment,
@@ -66,17 +66,17 @@ pub fn run(segment: &Segment, crew: &dyn Crew, kernel: &dyn MapBlocks, job: Job)
         let _end = EndOnDrop(&run);
         let reading = || {
             let _panic = EndOnPanic(&run);
-            run.read(source);
+            run.read(reader, source);
         };
         thread::Builder::new().name("reader".into()).spawn_scoped(scope, reading).map_err(cannot)?;
         let writing = || {
             let _end = EndOnDrop(&run);
-            run.write(sink)
+            run.write(writer, sink)
         };
         let writing = thread::Builder::new().name("writer".into()).spawn_scoped(scope, writing).map_err(cannot)?;
         let supervised = {
             let _end = EndOnDrop(&run);
-            crew.supervise(&run, kernel)
+            crew.supervise(&run, supervisor, kernel)
         };
         let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         supervised.and(written)
@@ -171,9 +171,8 @@ impl Run<'_> {
         self.is_over.store(true, Ordering::Release);
         ring_bell(&self.bell);
         ring_bell(self.stop);
-        let control = self.segment.ring().control();
-        FutexEvent(&control.freed.0).repeat();
-        FutexEvent(&control.done.0).repeat();
+        self.segment.freed().repeat();
+        self.segment.done().repeat();
     }
 
     /// How many workers there may be.
@@ -219,35 +218,33 @@ impl Run<'_> {
     /// Tells the writer of the end, for which no worker will wake it.
     fn tell_end(&self, ending: Ending) {
         self.told().push_back(Next::End(ending));
-        FutexEvent(&self.segment.ring().control().done.0).signal();
+        self.segment.done().signal();
     }
 
-    fn read(&self, source: &mut dyn Source) {
-        let ring = self.segment.ring();
-        let (filled, freed) = (FutexEvent(&ring.control().filled.0), FutexEvent(&ring.control().freed.0));
+    fn read(&self, mut ring: Reader, source: &mut dyn Source) {
         let mut watch = Stopwatch::new(&self.tally.reader);
         for block in 0.. {
             let mut filling = loop {
                 if self.is_over() {
                     return;
                 }
-                match ring.try_fill(block) {
+                match ring.try_fill() {
                     Ok(Some(filling)) => break filling,
-                    Ok(None) => freed.sleep(),
+                    Ok(None) => self.segment.freed().sleep(),
                     Err(Spoilt) => return self.tell_end(Ending::Failed(Error::spoilt())),
                 }
             };
             watch.waited();
-            if let Err(error) = self.segment.allocate(&filling) {
-                return self.tell_end(Ending::Failed(Error::usage(error.to_string())));
+            if let Err(error) = filling.allocate() {
+                return self.tell_end(Ending::Failed(no_segment(error)));
             }
-            match source.next_block(self.segment.input_mut(&mut filling)) {
+            match source.next_block(filling.input()) {
                 Ok(read) => {
-                    let rows = read.rows.clone();
-                    // Before the block can be done.
+                    let place = Place::Slot(read.rows.clone());
+                    // Tell the writer before publishing: a worker may finish the block at once.
                     self.told().push_back(Next::Block(read));
-                    ring.publish(filling, rows);
-                    filled.signal();
+                    filling.publish(place);
+                    self.segment.filled().signal();
                     self.published.store(block + 1, Ordering::Release);
                     if block < self.jobs {
                         ring_bell(&self.bell);
@@ -263,26 +260,26 @@ impl Run<'_> {
         }
     }
 
-    fn write(&self, sink: &mut dyn Sink) -> Result<(), Error> {
+    fn write(&self, mut ring: Writer, sink: &mut dyn Sink) -> Result<(), Error> {
         let mut watch = Stopwatch::new(&self.tally.writer);
         for block in 0.. {
             // Told before it is published, so before it can be done.
-            let rows = loop {
+            loop {
                 let told = self.told().pop_front();
                 match told {
                     Some(Next::Block(next)) => {
-                        let rows = next.rows.clone();
+                        ring.begin(Place::Slot(next.rows.clone()));
                         watch.waited();
                         sink.begin(next)?;
                         watch.worked();
-                        break rows;
+                        break;
                     }
                     Some(Next::End(ending)) => return sink.end(ending),
                     None if self.is_over() => return Ok(()),
-                    None => FutexEvent(&self.segment.ring().control().done.0).sleep(),
+                    None => self.segment.done().sleep(),
                 }
-            };
-            if !self.write_block(block, rows, sink, &mut watch)? {
+            }
+            if !self.write_block(block, &mut ring, sink, &mut watch)? {
                 return Ok(());
             }
             self.sentences().remove(&block);
@@ -292,41 +289,41 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes the block, of which these are the rows, as its results come; answers whether they did before the end.
+    /// Writes the block that the end has begun, as its results come; answers whether they did before the end of the run.
     fn write_block(
         &self,
         block: u64,
-        mut rest: Range<usize>,
+        ring: &mut Writer,
         sink: &mut dyn Sink,
         watch: &mut Stopwatch,
     ) -> Result<bool, Error> {
-        let ring = self.segment.ring();
         loop {
             // The writer sleeps here and while it waits to be told, so that one wake-up for each event is enough.
             let is_published = self.published.load(Ordering::Acquire) > block;
-            let Some(taken) = ring.try_take(block, &rest, is_published).map_err(|Spoilt| Error::spoilt())? else {
+            let Some(taken) = ring.try_take(is_published).map_err(|Spoilt| Error::spoilt())? else {
                 let sentence = self.sentences().get(&block).cloned();
                 if let Some(Sentence::GivenUp(what)) = sentence {
-                    return Err(sink.given_up(self.segment.input_of(block, rest), what));
+                    return Err(sink.given_up(ring.rest(), what));
                 }
                 if self.is_over() {
                     return Ok(false);
                 }
-                FutexEvent(&ring.control().done.0).sleep();
+                self.segment.done().sleep();
                 continue;
             };
-            let Done { input, results, report } = self.segment.results(&taken).map_err(|Spoilt| Error::spoilt())?;
-            let Outcome { consumed, lines, rows, working, waiting, .. } = taken.outcome();
-            let micros = |micros| Duration::from_micros(u64::from(micros));
-            self.tally.enter(taken.worker() as usize % self.jobs as usize, rows, micros(working), micros(waiting));
+            let (Mapped { consumed, lines, rows, results, .. }, spent) =
+                unpack(&taken).map_err(|Spoilt| Error::spoilt())?;
+            let (working, waiting) = spent.durations();
+            self.tally.enter(taken.worker() as usize % self.jobs as usize, rows, working, waiting);
             watch.waited();
             let is_stuck = consumed == 0 && !taken.is_whole();
-            let sentence = if report.is_empty() { None } else { self.sentences().get(&block).cloned() };
+            let (results, reports) = taken.results().split_at(results);
+            let sentence = if reports.is_empty() { None } else { self.sentences().get(&block).cloned() };
             let deadly = match &sentence {
                 Some(Sentence::WithoutRow(what)) => what,
                 _ => "",
             };
-            sink.write(Part { input, consumed, lines, rows, results, reports: report, deadly })?;
+            sink.write(Part { input: taken.input(), consumed, lines, rows, results, reports, deadly })?;
             if is_stuck {
                 // Only a report that ends the run comes without a row, and it has not ended.
                 return Err(Error::spoilt());
@@ -335,24 +332,20 @@ impl Run<'_> {
             watch.worked();
             self.parts.fetch_add(1, Ordering::Release);
             self.taken.fetch_add(1, Ordering::Release);
-            if taken.is_whole() {
-                ring.free(taken);
-                FutexEvent(&ring.control().freed.0).signal();
+            if taken.give_back() {
+                self.segment.freed().signal();
                 return Ok(true);
             }
-            rest = taken.rest();
-            ring.put_rest_back(taken);
-            FutexEvent(&ring.control().filled.0).signal();
+            self.segment.filled().signal();
         }
     }
 
     /// Says again what may have been lost, and has blocks that nobody has claimed looked at again: the way out where a
     /// worker has spoilt the events or the counter.
-    pub fn remind(&self) {
-        let ring = self.segment.ring();
+    pub fn remind(&self, ring: &Supervisor) {
         ring.look_again_from(self.written());
-        for event in [&ring.control().filled, &ring.control().done, &ring.control().freed] {
-            FutexEvent(&event.0).repeat();
+        for event in [self.segment.filled(), self.segment.done(), self.segment.freed()] {
+            event.repeat();
         }
     }
 }
@@ -363,7 +356,7 @@ mod tests {
     use crate::executor::Executor;
     use crate::executor::text::{Settings, Text};
     use crate::kernel::Function;
-    use crate::segment::Sizes;
+    use crate::ring::Sizes;
     use std::sync::mpsc;
 
     /// What takes longer than this hangs, on however busy a machine.

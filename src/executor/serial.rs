@@ -1,9 +1,10 @@
 //! One loop in this process: the judge of all other executors.
 
 use crate::error::Error;
+use crate::executor::block::Mapped;
 use crate::executor::{Execute, Job, MapBlocks};
 use crate::flow::Part;
-use crate::ring::{Care, Outcome};
+use crate::ring::Care;
 use crate::steps::{Step, lap};
 use crate::tally::Stopwatch;
 use std::time::{Duration, Instant};
@@ -32,9 +33,9 @@ impl Execute for Serial {
             let mut input = &buffer[rows];
             while !input.is_empty() {
                 let start = Instant::now();
-                let outcome = mapper.map_block(head, input, &mut room, Care::default());
-                let (results, reports) = room[..outcome.results + outcome.report].split_at(outcome.results);
-                let Outcome { consumed, lines, rows, .. } = outcome;
+                let Mapped { consumed, lines, rows, results, reports } =
+                    mapper.map_block(head, input, &mut room, Care::default());
+                let (results, reports) = room[..results + reports].split_at(results);
                 job.tally.enter(0, rows, start.elapsed(), Duration::ZERO);
                 let mut writing = Stopwatch::new(&job.tally.writer);
                 job.sink.write(Part { input, consumed, lines, rows, results, reports, deadly: "" })?;

@@ -3,13 +3,12 @@
 //! The calling thread is the supervisor, since it starts the workers and they live no longer than it does.
 
 use crate::error::{Error, printable, reason, say};
-use crate::event::FutexEvent;
 use crate::executor::children::{Children, Death};
 use crate::executor::ledger::{Claims, Clock, Ledger, Standstill, Verdict};
 use crate::executor::run::{Crew, Run, Sentence, run, slots};
-use crate::executor::{Execute, Executor, Job, MapBlocks};
-use crate::segment::Segment;
-use crate::steps::{self, Step};
+use crate::executor::{Execute, Executor, Job, MapBlocks, no_segment};
+use crate::ring::{Segment, Supervisor};
+use crate::steps::{self, STEPS, Step};
 use rustix::fd::AsFd;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -26,22 +25,19 @@ const LOOKS: u32 = 8;
 impl Execute for Shared {
     fn run(&self, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
         let segment = Segment::shared(slots(&job), job.sizes);
-        let segment = segment.map_err(|error| Error::usage(error.to_string()))?;
+        let mut segment = segment.map_err(no_segment)?;
         // Each works on a slot of its own.
         let jobs = job.jobs.min(segment.slots());
         if jobs < job.jobs {
             let blocks = format_args!("/dev/shm has room for {jobs} blocks at a time; going on with {jobs} workers");
             say(&format_args!("{blocks} (more with a smaller --block-size)"));
         }
-        run(&segment, self, kernel, Job { jobs, ..job })?;
-        steps::add(segment.ring().steps());
-        Ok(())
+        run(&mut segment, self, kernel, Job { jobs, ..job })
     }
 }
 
 impl Crew for Shared {
-    fn supervise(&self, run: &Run, kernel: &dyn MapBlocks) -> Result<(), Error> {
-        let ring = run.segment.ring();
+    fn supervise(&self, run: &Run, mut ring: Supervisor, kernel: &dyn MapBlocks) -> Result<(), Error> {
         let mut children = Children::default();
         let mut undertaker = Undertaker::default();
         let mut claims = Claims::default();
@@ -67,7 +63,7 @@ impl Crew for Shared {
             }
             let now = clock.tick(pause);
             // A block that was given up stays with a worker that is dead, and whose number another has.
-            let seen: Vec<_> = ring.claims().filter(|&(block, ..)| !run.has_given_up(block)).collect();
+            let seen: Vec<_> = ring.claims().into_iter().filter(|&(block, ..)| !run.has_given_up(block)).collect();
             if !claims.look(&seen, started as u32, now) {
                 break Err(Error::spoilt());
             }
@@ -77,10 +73,10 @@ impl Crew for Shared {
                     break Err(Error::spoilt());
                 }
             }
-            run.remind();
+            run.remind(&ring);
             let buried = deaths.into_iter().try_for_each(|death| {
                 claims.forget(death.worker);
-                undertaker.bury(run, &mut children, &death)?;
+                undertaker.bury(run, &mut ring, &mut children, &death)?;
                 if start(run, &mut children, death.worker, kernel.number())? {
                     run.tally.restarts.add(1);
                 }
@@ -94,6 +90,8 @@ impl Crew for Shared {
             let _ = rustix::io::read(&run.bell, &mut [0; 8]);
         };
         undertaker.settle(run);
+        // All blocks are done by now, and workers add to these before that.
+        steps::add(std::array::from_fn::<_, STEPS, _>(|step| ring.sums()[step]));
         ended
     }
 }
@@ -111,11 +109,10 @@ impl Undertaker {
     ///
     /// # Errors
     /// When there is no hope for the run.
-    fn bury(&mut self, run: &Run, children: &mut Children, death: &Death) -> Result<(), Error> {
-        let ring = run.segment.ring();
+    fn bury(&mut self, run: &Run, ring: &mut Supervisor, children: &mut Children, death: &Death) -> Result<(), Error> {
         let held_blocks = ring.held_by(death.worker);
         let cause = death.cause();
-        if held_blocks.is_empty() && self.is_hopeless(run, death) {
+        if held_blocks.is_empty() && self.is_hopeless(run, ring, death) {
             let what = format!("workers keep dying before they can take up work: the last one {cause}");
             return Err(Error::workers(what));
         }
@@ -124,7 +121,7 @@ impl Undertaker {
         for held in held_blocks.into_iter().filter(|held| !run.has_given_up(held.block())) {
             let block = held.block();
             let part = run.parts_taken_of(block);
-            let cause = match run.segment.last_words(&held) {
+            let cause = match ring.last_words(&held) {
                 Some(words) => {
                     brief = "panicked".to_string();
                     let words = printable(OsStr::from_bytes(&words));
@@ -167,14 +164,13 @@ impl Undertaker {
         }
         children.tell(death, &brief, consequence);
         // It may have died with a signal in its hands, to be passed on or taken up.
-        FutexEvent(&ring.control().filled.0).repeat();
-        FutexEvent(&ring.control().done.0).repeat();
+        run.segment.filled().repeat();
+        run.segment.done().repeat();
         Ok(())
     }
 
     /// Whether a worker that held nothing died once too often.
-    fn is_hopeless(&mut self, run: &Run, death: &Death) -> bool {
-        let ring = run.segment.ring();
+    fn is_hopeless(&mut self, run: &Run, ring: &Supervisor, death: &Death) -> bool {
         let is_idle = death.is_fault() && ring.is_unclaimed(run.written());
         let is_hopeless_start = self.ledger.is_hopeless_start(ring.came_up(), run.jobs(), death.is_fault());
         (is_idle && self.ledger.is_hopeless_idling(run.taken())) || is_hopeless_start

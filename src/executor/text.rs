@@ -8,11 +8,12 @@ use crate::csv::shown::shown;
 use crate::csv::{Format, lines};
 use crate::error::Error;
 use crate::executor::block::{
-    BATCH, DEADLY, Fault, MapBlock, MapBlocks, MapPickles, Pace, Read, Task, check_outputs, check_reply, next_number,
+    BATCH, DEADLY, Fault, MapBlock, MapBlocks, MapPickles, Mapped, Pace, Read, Task, check_outputs, check_reply,
+    next_number,
 };
 use crate::executor::pickles::{pickle, unpickle, unpickle_untrusted};
 use crate::kernel::{Batch, BatchKernel, Written, Wrong};
-use crate::ring::{Care, Outcome};
+use crate::ring::Care;
 use crate::sandbox::Confinement;
 use crate::steps::{Step, lap};
 use std::ops::Range;
@@ -318,10 +319,10 @@ impl Fault {
 }
 
 impl<K: BatchKernel> MapBlock for Hand<'_, K> {
-    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Outcome {
+    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Mapped {
         self.enter(head);
         let pace = Pace::with(care);
-        let mut outcome = Outcome::default();
+        let mut outcome = Mapped::default();
         while outcome.consumed < input.len() {
             let start = outcome.consumed;
             care.note(start);
@@ -372,7 +373,7 @@ impl<K: BatchKernel> MapBlock for Hand<'_, K> {
         }
         outcome.lines = lines(&input[..outcome.consumed]);
         room[outcome.results..outcome.results + self.reports.len()].copy_from_slice(&self.reports);
-        outcome.report = self.reports.len();
+        outcome.reports = self.reports.len();
         outcome
     }
 }
@@ -462,8 +463,8 @@ mod tests {
             let outcome = mapper.map_block(&[], rest, &mut room, Care::default());
             results.extend_from_slice(&room[..outcome.results]);
             lines += outcome.lines;
-            if outcome.report > 0 {
-                let mut reports = &room[outcome.results..outcome.results + outcome.report];
+            if outcome.reports > 0 {
+                let mut reports = &room[outcome.results..outcome.results + outcome.reports];
                 let report = Report::take(&mut reports, rest.len(), outcome.results).unwrap();
                 return (String::from_utf8(results).unwrap(), lines, report.what.into_owned());
             }

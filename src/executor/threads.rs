@@ -3,10 +3,9 @@
 //! As fast as can be, and all in one: a kernel that crashes takes the whole program with it.
 
 use crate::error::{Error, reason, say};
-use crate::event::{FutexEvent, ROUND};
 use crate::executor::run::{Crew, EndOnPanic, Run, run, slots};
-use crate::executor::{Execute, Job, MapBlocks, worker};
-use crate::segment::Segment;
+use crate::executor::{Execute, Job, MapBlocks, no_segment, worker};
+use crate::ring::{ROUND, Segment, Supervisor};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::thread;
 
@@ -15,14 +14,12 @@ pub struct Threads;
 impl Execute for Threads {
     fn run(&self, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
         let segment = Segment::private(slots(&job), job.sizes);
-        let segment = segment.map_err(|error| Error::usage(error.to_string()))?;
-        run(&segment, self, kernel, job)
+        run(&mut segment.map_err(no_segment)?, self, kernel, job)
     }
 }
 
 impl Crew for Threads {
-    fn supervise(&self, run: &Run, kernel: &dyn MapBlocks) -> Result<(), Error> {
-        let ring = run.segment.ring();
+    fn supervise(&self, run: &Run, ring: Supervisor, kernel: &dyn MapBlocks) -> Result<(), Error> {
         thread::scope(|scope| {
             let mut workers = vec![];
             let mut limit = usize::MAX;
@@ -47,7 +44,7 @@ impl Crew for Threads {
                         }
                         Err(error) => {
                             ring.close();
-                            FutexEvent(&ring.control().filled.0).signal();
+                            run.segment.filled().signal();
                             return Err(Error::io("cannot start a worker", error));
                         }
                     }
@@ -58,7 +55,7 @@ impl Crew for Threads {
                 let _ = rustix::io::read(&run.bell, &mut [0; 8]);
             }
             ring.close();
-            FutexEvent(&ring.control().filled.0).signal();
+            run.segment.filled().signal();
             Ok(())
         })
     }

@@ -1,12 +1,11 @@
 //! The worker's side: this program again, with the segment or a socket as its standard input.
 
 use crate::error::{Error, reason, say};
-use crate::event::FutexEvent;
 use crate::executor::block::{MapBlock, MapBlocks};
-use crate::executor::{Executor, last_words, pickle};
-use crate::ring::Outcome;
+use crate::executor::measures::{Spent, pack};
+use crate::executor::{Executor, last_words, no_segment, pickle};
+use crate::ring::Segment;
 use crate::sandbox::{self, Confinement};
-use crate::segment::Segment;
 use crate::steps::{self, Step};
 use crate::streams::MARK as MARK_IN_C;
 use crate::tally;
@@ -116,12 +115,12 @@ pub fn not_for_you() -> Error {
 }
 
 fn share(stdin: OwnedFd, mark: &Mark, unbound: Option<Errno>, kernel: &dyn MapBlocks) -> Result<(), Error> {
-    let segment = Segment::attach(stdin).map_err(|error| Error::usage(error.to_string()))?;
+    let segment = Segment::attach(stdin).map_err(no_segment)?;
     last_words::keep();
     let mut mapper = kernel.mapper();
     let refused = confine(unbound, kernel.confinement(), None);
     // Who runs under a filter of another's may have died of asking for one.
-    let is_first = segment.ring().report_up() == 0;
+    let is_first = segment.report_up() == 0;
     refused.iter().filter(|_| is_first).for_each(|what| say(what));
     steps::lap(Step::Import);
     hand_in_steps(&segment);
@@ -144,14 +143,11 @@ fn confine(unbound: Option<Errno>, confinement: Confinement, socket: Option<Borr
 
 /// Claims blocks and computes them, until the run is over, or nobody wants them any more.
 pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock, is_wanted: impl Fn() -> bool) {
-    let ring = segment.ring();
-    let filled = FutexEvent(&ring.control().filled.0);
-    let done = FutexEvent(&ring.control().done.0);
     // A process ends with its parent, and goes home on nobody else's word.
     let mut last = Instant::now();
-    while segment.is_shared() || !ring.is_closed() {
-        let Some(mut claim) = ring.try_claim(worker) else {
-            filled.sleep();
+    while segment.is_shared() || !segment.is_closed() {
+        let Some(mut claim) = segment.try_claim(worker) else {
+            segment.filled().sleep();
             // As a rule the system ends a process that is not.
             if !is_wanted() {
                 return;
@@ -159,29 +155,28 @@ pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock, is
             continue;
         };
         // One signal may stand for several blocks: whoever got it passes it on.
-        if ring.has_filled() {
-            filled.signal();
+        if segment.has_filled() {
+            segment.filled().signal();
         }
         let waiting = micros(&mut last);
-        let care = ring.care(&claim);
-        let (head, input, room) = segment.work(&mut claim);
+        let care = claim.care();
+        let (head, input, room) = claim.parts();
         let mapped = match segment.is_shared() {
             true => last_words::caught(|| mapper.map_block(head, input, room, care)),
             false => Ok(mapper.map_block(head, input, room, care)),
         };
-        let outcome = mapped.unwrap_or_else(|words| {
-            let (.., room) = segment.work(&mut claim);
-            let length = words.len().min(room.len());
-            room[..length].copy_from_slice(&words.as_bytes()[..length]);
-            ring.leave_last_words(&claim, length);
-            std::process::exit(last_words::STATUS)
-        });
+        let mapped = match mapped {
+            Ok(mapped) => mapped,
+            Err(words) => {
+                claim.leave_last_words(words.as_bytes());
+                std::process::exit(last_words::STATUS)
+            }
+        };
         hand_in_steps(segment);
-        let outcome = Outcome { working: micros(&mut last), waiting, ..outcome };
-        ring.finish(claim, outcome);
-        done.signal();
+        claim.finish(pack(mapped, Spent { working: micros(&mut last), waiting }));
+        segment.done().signal();
     }
-    filled.signal();
+    segment.filled().signal();
 }
 
 /// The microseconds since `last`, which is now from now on.
@@ -192,6 +187,6 @@ fn micros(last: &mut Instant) -> u32 {
 /// Before the block is done, since the run may be over then, and this process with it.
 fn hand_in_steps(segment: &Segment) {
     if steps::is_timing() && segment.is_shared() {
-        segment.ring().add_steps(steps::take());
+        segment.add(&steps::take());
     }
 }

@@ -11,8 +11,8 @@ use crate::executor::text::{OnBadRow, Settings, Text};
 use crate::executor::{Executor, Job};
 use crate::flow::{Block, Ending, Part, Shape, Sink, Source, TooLong};
 use crate::kernel::gcd::Gcd;
+use crate::ring::Sizes;
 use crate::sandbox::Confinement;
-use crate::segment::Sizes;
 use crate::tally::Tally;
 
 /// How rows are read and printed: the first bytes of an input.

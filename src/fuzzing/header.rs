@@ -7,7 +7,7 @@ use crate::csv::trimmed;
 use crate::error::must_be_escaped;
 use crate::flow::Shape;
 use crate::flow::header::Headers;
-use crate::segment::{Segment, Sizes};
+use crate::ring::{Place, Segment, Sizes};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -31,14 +31,15 @@ fn segment(length: usize, patches: &[u8]) {
     for [at, value] in patches.as_chunks().0 {
         file.write_at(&[*value], u64::from(*at % 48)).unwrap();
     }
-    let Ok(attached) = Segment::attach(file.into()) else { return };
-    for block in 0..4 {
-        let Ok(Some(mut filling)) = attached.ring().try_fill(block) else { continue };
-        attached.allocate(&filling).unwrap();
-        attached.input_mut(&mut filling).fill(b'x');
-        attached.ring().publish(filling, 0..usize::MAX);
-        let Some(mut claim) = attached.ring().try_claim(0) else { continue };
-        attached.work(&mut claim).2.fill(b'y');
+    let Ok(mut attached) = Segment::attach(file.into()) else { return };
+    let mut ends = attached.ends(0);
+    for _ in 0..4 {
+        let Ok(Some(mut filling)) = ends.reader.try_fill() else { break };
+        filling.allocate().unwrap();
+        filling.input().fill(b'x');
+        filling.publish(Place::Slot(0..usize::MAX));
+        let Some(mut claim) = ends.segment.try_claim(0) else { continue };
+        claim.parts().2.fill(b'y');
     }
 }
 

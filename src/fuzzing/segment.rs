@@ -2,8 +2,8 @@
 
 use super::QUIET;
 use crate::error::Error;
-use crate::event::FutexEvent;
-use crate::executor::block::MapBlocks;
+use crate::executor::block::{MapBlocks, Mapped};
+use crate::executor::measures::{Spent, pack};
 use crate::executor::run::{Crew, Run, run};
 use crate::executor::text::{Settings, Text};
 use crate::executor::{Executor, Job};
@@ -11,8 +11,7 @@ use crate::flow::memory::{Outputs, Records};
 use crate::flow::{Block, Ending, Part, Sink};
 use crate::kernel::gcd::Gcd;
 use crate::ring::word::Word;
-use crate::ring::{Claim, Outcome};
-use crate::segment::{Segment, Sizes};
+use crate::ring::{Claim, Segment, Sizes, Supervisor};
 use crate::tally::Tally;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -31,31 +30,31 @@ struct Madness<'a> {
 }
 
 impl Crew for Madness<'_> {
-    fn supervise(&self, run: &Run, kernel: &dyn MapBlocks) -> Result<(), Error> {
+    fn supervise(&self, run: &Run, mut ring: Supervisor, kernel: &dyn MapBlocks) -> Result<(), Error> {
         let theirs = Segment::attach(run.segment.descriptor().unwrap()).unwrap();
         // What a worker writes through its mapping is the same through the file.
         let file = File::from(run.segment.descriptor().unwrap());
-        let (ring, mut mapper) = (theirs.ring(), kernel.mapper());
-        let mut finish = |mut claim: Claim, outcome: Option<Outcome>| {
-            let care = ring.care(&claim);
-            let (head, input, room) = theirs.work(&mut claim);
+        let mut mapper = kernel.mapper();
+        let mut finish = |mut claim: Claim, lie: Option<Mapped>| {
+            let care = claim.care();
+            let (head, input, room) = claim.parts();
             let honest = mapper.map_block(head, input, room, care);
-            ring.finish(claim, outcome.unwrap_or(honest));
-            FutexEvent(&ring.control().done.0).signal();
+            claim.finish(pack(lie.unwrap_or(honest), Spent::default()));
+            theirs.done().signal();
         };
         let (mut held, mut words_are_sound) = (None, true);
         for &[act, place, value, more] in self.script {
             let (at, block) = (u64::from(place), u64::from(value & 15));
             match act % 8 {
-                0 | 1 if words_are_sound && held.is_none() => held = ring.try_claim(0),
+                0 | 1 if words_are_sound && held.is_none() => held = theirs.try_claim(0),
                 2 => held.take().into_iter().for_each(|claim| finish(claim, None)),
                 3 => {
                     let number = |byte: u8| if byte == 255 { u32::MAX as usize } else { usize::from(byte) };
                     let (consumed, lines) = (number(place), number(more & 31));
-                    let (results, report) = (number(value), number(more >> 5));
-                    let outcome = Outcome { consumed, lines, results, report, ..Outcome::default() };
+                    let (results, reports) = (number(value), number(more >> 5));
+                    let lie = Mapped { consumed, lines, rows: 0, results, reports };
                     self.is_honest.fetch_and(held.is_none(), Ordering::Relaxed);
-                    held.take().into_iter().for_each(|claim| finish(claim, Some(outcome)));
+                    held.take().into_iter().for_each(|claim| finish(claim, Some(lie)));
                 }
                 4 | 5 => {
                     // A slot's or an event's word, or the counter.
@@ -90,7 +89,7 @@ impl Crew for Madness<'_> {
         ring.held_by(0).into_iter().for_each(|held| ring.recover(held));
         if words_are_sound {
             while !run.is_over() {
-                match ring.try_claim(1) {
+                match theirs.try_claim(1) {
                     Some(claim) => finish(claim, None),
                     None => std::thread::sleep(Duration::from_micros(20)),
                 }
@@ -100,7 +99,7 @@ impl Crew for Madness<'_> {
         self.is_honest.store(false, Ordering::Relaxed);
         // The parent may have seen it by now; if not, it is not held up by what it has seen.
         for _ in 0..5 {
-            run.remind();
+            run.remind(&ring);
             std::thread::sleep(Duration::from_micros(100));
         }
         Err(Error::spoilt())
@@ -158,8 +157,8 @@ pub fn segment(bytes: &[u8]) {
     Executor::Serial.run(&mapping, job(&mut source(), &mut expected)).unwrap();
 
     let crew = Madness { script, is_honest: AtomicBool::new(true) };
-    let shared = Segment::shared(SLOTS, SIZES).unwrap();
-    let ended = run(&shared, &crew, &mapping, job(&mut source(), &mut found));
+    let mut shared = Segment::shared(SLOTS, SIZES).unwrap();
+    let ended = run(&mut shared, &crew, &mapping, job(&mut source(), &mut found));
     if crew.is_honest.into_inner() {
         ended.unwrap();
         assert_eq!(found.outputs.0, expected.outputs.0);
