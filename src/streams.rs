@@ -3,7 +3,9 @@
 //! signals that a parent needs as they are by default.
 #![allow(unsafe_code)]
 
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
 use std::ffi::CStr;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,9 +59,45 @@ pub fn die_of_broken_pipe() -> ! {
 /// # Errors
 /// When this process was started without it, or there are no more descriptors.
 pub fn given(stream: &impl AsFd) -> io::Result<OwnedFd> {
-    let closed = CLOSED.get(stream.as_fd().as_raw_fd() as usize);
-    if closed.is_some_and(|closed| closed.load(Ordering::Relaxed)) {
-        return Err(rustix::io::Errno::BADF.into());
+    inherited(stream.as_fd().as_raw_fd())
+}
+
+/// What this process was started with under this number, under another: the same offset, the same mode.
+///
+/// Descriptors of our own do not count. They are told by their flag to be closed when a program is started: what is open
+/// from before the start of this one cannot have it, and all that std or we open has it.
+///
+/// # Errors
+/// When there was none, or there are no more descriptors.
+pub fn inherited(number: i32) -> io::Result<OwnedFd> {
+    let closed = usize::try_from(number).ok().and_then(|number| CLOSED.get(number));
+    // SAFETY: F_GETFD reads nothing from memory, whatever the descriptor.
+    let flags = unsafe { nix::libc::fcntl(number, nix::libc::F_GETFD) };
+    let is_own = flags & nix::libc::FD_CLOEXEC != 0;
+    if flags == -1 || is_own || closed.is_some_and(|closed| closed.load(Ordering::Relaxed)) {
+        return Err(Errno::BADF.into());
     }
-    stream.as_fd().try_clone_to_owned()
+    // SAFETY: it is open, and nobody here closes what the process was started with.
+    unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned()
+}
+
+/// A file, which waits where others would fail: whoever has it open beside us may have made it non-blocking.
+pub struct Patient<F>(pub F);
+
+impl<F: AsFd> io::Write for Patient<F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match rustix::io::write(&self.0, bytes) {
+                Err(Errno::AGAIN) => {
+                    let mut fds = [PollFd::new(&self.0, PollFlags::OUT)];
+                    rustix::io::retry_on_intr(|| poll(&mut fds, None))?;
+                }
+                written => return Ok(written?),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

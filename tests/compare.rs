@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{Kind, input_and_output, pmapgcd, run};
+use common::strace::may_trace;
+use common::{Kind, input_and_output, pmapgcd, run, shell};
 use serde_json::Value;
 
 #[test]
@@ -49,11 +50,28 @@ fn the_comparison_measures_all_executors_steps_grades_and_crashes() {
     assert!(names.iter().all(|name| svg.contains(name)) && svg.trim_end().ends_with("</svg>"));
 }
 
+/// The script with the file system's last word about a file being an error, where that can be had; and the status and the
+/// message that come of it, in which the file has a name of its own.
+fn closing(script: &str, file: &str, name: &str) -> (String, i32, String) {
+    if !may_trace() {
+        return (script.to_string(), 0, String::new());
+    }
+    let strace = format!("strace -qqq -o trace -P \"$PWD/{file}\" -e inject=close:error=EDQUOT \"$0\"");
+    (script.replace("\"$0\"", &strace), 2, format!("pmapgcd: {name}: Disk quota exceeded\n"))
+}
+
 #[test]
 fn the_tables_fit_and_say_what_they_are_of() {
-    let finished = run(&mut pmapgcd(["--compare", "-j", "1"]), "12,18\n5,10\n");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("plot"), "before\n").unwrap();
+    // What is open is written to as it was opened, and what comes of that when it is closed is said.
+    let script = "exec 3>> plot; \"$0\" --compare -j 1 --plot /dev/fd/3; status=$?; echo later >&3; exit $status";
+    let (script, status, said) = closing(script, "plot", "/dev/fd/3");
+    let finished = run(shell(&script).current_dir(folder.path()), "12,18\n5,10\n");
     let text = String::from_utf8(finished.stdout).unwrap();
-    assert_eq!((finished.status.code(), finished.stderr.as_str()), (Some(0), ""), "{text}");
+    assert_eq!((finished.status.code(), finished.stderr), (Some(status), said), "{text}");
+    let plot = std::fs::read_to_string(folder.path().join("plot")).unwrap();
+    assert!(plot.starts_with("before\n<svg") && plot.ends_with("</svg>\nlater\n"), "{plot}");
     assert!(text.starts_with("2 rows of stdin, 1 worker\n"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
     for part in
@@ -90,9 +108,11 @@ fn rows_are_compared_under_their_header() {
     let file = folder.path().join("rows.csv");
     let rows = "12,\"two\nlines, \"\"and\"\" more\",18\n\n5,x,10\n".repeat(1000);
     std::fs::write(&file, format!("\na,text,b\r\n{rows}")).unwrap();
-    let finished = run(&mut pmapgcd(["--compare", "-j2", "--json", "-ka,b", file.to_str().unwrap()]), "");
-    assert_eq!((finished.status.code(), finished.stderr.as_str()), (Some(0), ""));
-    let report: Value = serde_json::from_slice(&finished.stdout).unwrap();
+    let script = "\"$0\" --compare -j2 --json -ka,b rows.csv > out";
+    let (script, status, said) = closing(script, "out", "stdout");
+    let finished = run(shell(&script).current_dir(folder.path()), "");
+    assert_eq!((finished.status.code(), finished.stderr), (Some(status), said));
+    let report: Value = serde_json::from_slice(&std::fs::read(folder.path().join("out")).unwrap()).unwrap();
     assert_eq!(report["rows"], 2000);
     assert!(report["crashes"].as_array().unwrap().iter().any(|crash| crash["status"] == "0"));
 }

@@ -1,6 +1,8 @@
 //! Help, the manual page and completions, all from the one definition of the command line.
 
 use super::options::{MORE, When};
+use crate::error::Error;
+use crate::output::Output;
 use crate::streams::die_of_broken_pipe;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum};
 use clap_complete::Shell;
@@ -26,7 +28,7 @@ pub fn matches(command: Command) -> ArgMatches {
     let matches = helped.try_get_matches().unwrap_or_else(|error| {
         let is_asked_for = !error.use_stderr();
         match error.print() {
-            Err(failed) if is_asked_for => end_with(Err(failed)),
+            printed if is_asked_for => end_with(printed),
             _ => std::process::exit(error.exit_code()),
         }
     });
@@ -122,16 +124,22 @@ fn flag(arg: &Arg) -> Arg {
 
 /// Prints this and ends.
 fn end(text: &[u8]) -> ! {
-    end_with(io::stdout().write_all(text).and_then(|()| io::stdout().flush()))
+    end_with(io::stdout().write_all(text))
 }
 
 /// Ends, now that this has been printed or not.
 fn end_with(written: io::Result<()>) -> ! {
-    let status = match written {
-        Ok(()) => 0,
+    let flushed = written.and_then(|()| io::stdout().flush());
+    let closed = match flushed {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => die_of_broken_pipe(),
+        Err(error) => Err(Error::io("stdout", error)),
+        // The last word of what stdout is.
+        Ok(()) => Output::stdout().and_then(Output::complete),
+    };
+    let status = match closed {
+        Ok(()) => 0,
         Err(error) => {
-            crate::error::say(&format_args!("stdout: {}", crate::error::reason(&error)));
+            crate::error::say_last(&error);
             2
         }
     };

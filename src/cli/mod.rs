@@ -2,6 +2,7 @@
 
 mod help;
 mod options;
+mod outputs;
 mod progress;
 mod ranges;
 mod run;

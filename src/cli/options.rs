@@ -103,6 +103,10 @@ pub struct Options {
     pub(super) rejects: Option<PathBuf>,
 
     /// Write to FILE, which appears when it is complete
+    ///
+    /// A file that is there is replaced then, and keeps its permissions and attributes. Where it cannot be replaced, it is
+    /// written in place at the end, and a line on stderr says so. Devices, pipes and descriptors, like /dev/fd/3, are written
+    /// to at once, as they were opened.
     #[arg(short, long, help_heading = OUTPUT, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) output: Option<PathBuf>,
 

@@ -1,7 +1,7 @@
 //! A file for more than one run: `--split` says where it can be cut, and `--range` has one of the parts computed.
 
 use super::options::Options;
-use super::run::output_to;
+use super::outputs::output_to;
 use crate::csv::Format;
 use crate::error::Error;
 use crate::flow::ranges::{FileRange, ranges};

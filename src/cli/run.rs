@@ -1,6 +1,7 @@
 //! What the options ask for is done.
 
 use super::options::Options;
+use super::outputs::{Outputs, outcome};
 use super::{end, progress, stats};
 use crate::compare::trial::Trial;
 use crate::compare::{Workload, compare};
@@ -22,7 +23,7 @@ use rustix::fd::AsFd;
 use rustix::fs::FileType;
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -68,7 +69,10 @@ impl Options {
         let (executor, progress, stats) = (self.executor, self.progress, self.stats);
         let (start, tally) = (Instant::now(), Tally::default());
         let total = self.total();
-        let run = || self.map(mapping, kernel, executor, None, &tally);
+        let run = || {
+            let outputs = self.outputs()?;
+            self.map(mapping, kernel, executor, None, &tally, outputs)
+        };
         let status = end(progress::while_running(progress, &tally, total, run));
         if let Some(form) = stats {
             stats::print(form, &tally, start.elapsed());
@@ -101,7 +105,8 @@ impl Options {
         self.files.clear();
         self.output = trial.accounts().then(|| PathBuf::from("/dev/null"));
         (self.block_size, self.chunk_size) = trial.pieces().unwrap_or((self.block_size, self.chunk_size));
-        self.map(mapping, kernel, trial.executor(), Some(trial), &Tally::default())
+        let outputs = self.outputs()?;
+        self.map(mapping, kernel, trial.executor(), Some(trial), &Tally::default(), outputs)
     }
 
     fn compare<K: BatchKernel>(self, mapping: &Text<K>, kernel: &impl BatchKernel) -> Result<(), Error> {
@@ -122,6 +127,7 @@ impl Options {
         plot.iter().try_for_each(|plot| plot.is_none_of(&inputs))?;
         // Once through, so that a bad row is named by its file and line, and not after half of the measurement.
         let (stop, stdout) = (executor::bell()?, Output::stdout()?);
+        plot.iter().try_for_each(|plot| plot.is_not(&stdout))?;
         let tally = Tally::default();
         let nowhere = Output::file("/dev/null".as_ref())?;
         let watch = Watch { stop: stop.as_fd(), output: stdout.as_fd() };
@@ -171,12 +177,12 @@ impl Options {
         executor: Executor,
         trial: Option<Trial>,
         tally: &Tally,
+        outputs: Outputs,
     ) -> Result<(), Error> {
         let inputs = self.input_of_range()?.map_or_else(|| inputs(&self.files), |input| vec![input]);
         let names: Vec<String> = inputs.iter().map(Input::name).collect();
-        let output = self.output.as_deref().map_or_else(Output::stdout, output_to)?;
+        let Outputs { results: output, rejects } = outputs;
         output.is_none_of(&inputs)?;
-        let rejects = self.rejects.as_deref().map(output_to).transpose()?;
         let mut bad_rows = BadRows::new(match self.bad_rows {
             OnBadRow::Stop => None,
             OnBadRow::Skip | OnBadRow::Blank => Some(self.max_bad.unwrap_or(u64::MAX)),
@@ -184,7 +190,7 @@ impl Options {
         if let Some(rejects) = &rejects {
             rejects.is_none_of(&inputs)?;
             rejects.is_not(&output)?;
-            bad_rows = bad_rows.written_to(rejects.file_to_write()?, rejects.name())?;
+            bad_rows = bad_rows.written_to(rejects.file_to_write()?, &rejects.name())?;
         }
         let stop = executor::bell()?;
         let watch = Watch { stop: stop.as_fd(), output: output.as_fd() };
@@ -205,16 +211,14 @@ impl Options {
         let count = bad_rows.count();
         // However it ended, these are the rows to look at; but a run that found nothing does not replace what was found
         // before.
-        let rejects = rejects.filter(|_| count > 0 || ended.is_ok());
-        let rejected = bad_rows.flush().and_then(|()| rejects.map_or(Ok(()), Output::complete));
-        if let (Err(_), Err(error)) = (&ended, &rejected) {
-            say(error);
-        }
-        ended.and(rejected)?;
-        if trial.is_some_and(|trial| trial.accounts()) {
+        let close_rejects = if count > 0 || ended.is_ok() { Output::complete } else { Output::give_up };
+        let rejected = bad_rows.flush().and_then(|()| rejects.map_or(Ok(()), close_rejects));
+        let is_complete = ended.is_ok() && rejected.is_ok();
+        if is_complete && trial.is_some_and(|trial| trial.accounts()) {
             Trial::give_account();
         }
-        output.complete()?;
+        let written = if is_complete { output.complete() } else { output.give_up() };
+        outcome([ended, rejected, written])?;
         if count > 0 { Err(Error::bad_rows(count)) } else { Ok(()) }
     }
 
@@ -226,7 +230,7 @@ impl Options {
         bad_rows: BadRows,
         tally: &'a Tally,
     ) -> Writer<'a> {
-        let writer = Writer::new(output, output.name().to_string(), names.to_vec(), bad_rows, tally);
+        let writer = Writer::new(output, output.name(), names.to_vec(), bad_rows, tally);
         let blank: &[u8] = if self.bad_rows == OnBadRow::Blank { b"\n" } else { b"" };
         let has_front = self.range.is_none_or(|(offset, _)| offset == 0);
         let reading = Reading { format, columns: self.columns(), has_header: self.has_header(), has_front };
@@ -253,11 +257,6 @@ impl Source for Copied<'_> {
         }
         Ok(block)
     }
-}
-
-/// Where a FILE for output is, or stdout for `-`.
-pub(super) fn output_to(path: &Path) -> Result<Output, Error> {
-    if path.as_os_str() == "-" { Output::stdout() } else { Output::file(path) }
 }
 
 /// What is left to read of stdin, if that is a regular file.

@@ -114,7 +114,9 @@ pub fn compare(workload: Workload, as_json: bool, plot: Option<Output>) -> Resul
     let report = Report::of(workload)?;
     let text =
         if as_json { serde_json::to_string_pretty(&report).unwrap_or_default() + "\n" } else { table::text(&report) };
-    Output::stdout()?.write_all(text.as_bytes())?;
+    let stdout = Output::stdout()?;
+    stdout.write_all(text.as_bytes())?;
+    stdout.complete()?;
     if let Some(plot) = plot {
         plot.write_all(plot::svg(&report.leverage)?.as_bytes())?;
         plot.complete()?;

@@ -1,6 +1,7 @@
 //! Bad rows: how many there may be, and where they are told.
 
 use crate::error::{Error, say};
+use crate::streams::Patient;
 use std::fs::File;
 use std::io::{self, BufWriter};
 
@@ -34,7 +35,7 @@ pub struct BadRows {
 }
 
 struct Rejects {
-    writer: ::csv::Writer<BufWriter<File>>,
+    writer: ::csv::Writer<BufWriter<Patient<File>>>,
     name: String,
 }
 
@@ -49,7 +50,8 @@ impl BadRows {
     /// # Errors
     /// When it cannot be written to.
     pub fn written_to(self, file: File, name: &str) -> Result<Self, Error> {
-        let mut rejects = Rejects { writer: ::csv::Writer::from_writer(BufWriter::new(file)), name: name.to_string() };
+        let mut rejects =
+            Rejects { writer: ::csv::Writer::from_writer(BufWriter::new(Patient(file))), name: name.to_string() };
         rejects.write(["file", "line", "offset", "field", "reason", "row"].map(str::as_bytes))?;
         Ok(BadRows { rejects: Some(rejects), ..self })
     }

@@ -4,7 +4,9 @@
 mod common;
 
 mod bad_rows;
+mod closing;
 mod columns;
+mod descriptors;
 mod hints;
 mod inputs;
 mod numbers;
@@ -12,6 +14,7 @@ mod output;
 mod pipes;
 mod policies;
 mod ranges;
+mod replacing;
 mod rows;
 mod usage;
 mod workers;

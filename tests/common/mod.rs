@@ -3,6 +3,7 @@
 
 pub mod harm;
 pub mod random;
+pub mod strace;
 pub mod world;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

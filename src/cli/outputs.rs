@@ -1,0 +1,43 @@
+//! Where a run writes to, and what becomes of that at its end.
+
+use super::options::Options;
+use crate::error::{Error, say};
+use crate::output::Output;
+use std::path::Path;
+
+/// What a run writes.
+pub struct Outputs {
+    /// Results.
+    pub results: Output,
+    /// Bad rows.
+    pub rejects: Option<Output>,
+}
+
+impl Options {
+    /// Where results and bad rows go.
+    pub(super) fn outputs(&self) -> Result<Outputs, Error> {
+        let results = self.output.as_deref().map_or_else(Output::stdout, output_to)?;
+        Ok(Outputs { results, rejects: self.rejects.as_deref().map(output_to).transpose()? })
+    }
+}
+
+/// Where a FILE for output is, or stdout for `-`.
+pub fn output_to(path: &Path) -> Result<Output, Error> {
+    if path.as_os_str() == "-" { Output::stdout() } else { Output::file(path) }
+}
+
+/// The error to end with, of what became of a run, its rejects and its results. One of an output outweighs one of the run:
+/// what the run says of its rows is true only if what it wrote is there. The others are said, none twice.
+pub fn outcome([ended, rejected, written]: [Result<(), Error>; 3]) -> Result<(), Error> {
+    let is_broken_pipe = ended.as_ref().is_err_and(Error::is_broken_pipe);
+    let in_turn = if is_broken_pipe { [rejected, written, ended] } else { [ended, rejected, written] };
+    let mut errors = in_turn.into_iter().filter_map(Result::err).peekable();
+    while let Some(error) = errors.next() {
+        match errors.peek() {
+            None => return Err(error),
+            Some(next) if next.to_string() == error.to_string() => {}
+            Some(_) => say(&error),
+        }
+    }
+    Ok(())
+}

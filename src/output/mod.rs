@@ -1,0 +1,207 @@
+//! Where results go: standard output, what is open already, or a file that appears under its name when it is complete.
+
+mod attributes;
+mod place;
+mod replacement;
+
+use crate::error::{Error, printable};
+use crate::flow::reader::Input;
+use crate::streams;
+use place::{Place, is_same};
+use replacement::Replacement;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{FileType, OFlags, Stat, fcntl_getfl, fstat, stat};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+/// Where results go.
+pub struct Output {
+    file: File,
+    name: String,
+    /// The name that the file is to have when all is written; none for what is written to as it is.
+    replacement: Option<Replacement>,
+}
+
+impl Output {
+    /// Standard output.
+    ///
+    /// # Errors
+    /// When this process was started without it, or there are no more descriptors.
+    pub fn stdout() -> Result<Self, Error> {
+        Self::of("stdout", io::stdout())
+    }
+
+    fn of(name: &str, stream: impl AsFd) -> Result<Self, Error> {
+        match streams::given(&stream) {
+            Ok(file) => Ok(Output { file: file.into(), name: name.to_string(), replacement: None }),
+            Err(error) => Err(Error::io(name, error)),
+        }
+    }
+
+    /// A file that takes the place of what is at `path`, or of what a link there points to, when [`Output::complete`] is
+    /// called, with its owner, permissions and attributes. What is no regular file, a device or a pipe, is written to as it
+    /// is; and so is what `path` names as a descriptor, like `/dev/fd/3`, at the offset and in the mode that it has.
+    ///
+    /// # Errors
+    /// When it cannot be written there.
+    pub fn file(path: &Path) -> Result<Self, Error> {
+        let name = printable(path.as_os_str());
+        let failed = |error| Error::io(name.clone(), error);
+        let entry = match place::of(path).map_err(failed)? {
+            Place::Open(file) => return Ok(Output { file, name, replacement: None }),
+            Place::Entry(entry) => entry,
+        };
+        let existing = match entry.stat() {
+            Ok(existing) => Some(existing),
+            Err(Errno::NOENT) => None,
+            Err(error) => return Err(failed(error.into())),
+        };
+        let mut writable = None;
+        if let Some(existing) = existing {
+            // What stdout or stderr goes to already, under another name.
+            let already = [Self::stdout(), Self::of("stderr", io::stderr())].into_iter().flatten();
+            for output in already {
+                if output.is_writable() && output.stat().is_some_and(|output| is_same(&output, &existing)) {
+                    return Ok(Output { name, ..output });
+                }
+            }
+            // A file that may not be written to is not replaced either.
+            let file = entry.open(OFlags::empty()).map_err(|error| failed(error.into()))?;
+            if FileType::from_raw_mode(existing.st_mode) != FileType::RegularFile {
+                return Ok(Output { file, name, replacement: None });
+            }
+            writable = Some(file);
+        }
+        let (file, replacement) = Replacement::begin(entry, writable.as_ref()).map_err(failed)?;
+        Ok(Output { file, name, replacement: Some(replacement) })
+    }
+
+    /// What messages call it while it is written.
+    pub fn name(&self) -> String {
+        let temporary = || printable(std::env::temp_dir().as_os_str());
+        match &self.replacement {
+            Some(replacement) if replacement.is_elsewhere() => format!("{}, until then in {}", self.name, temporary()),
+            _ => self.name.clone(),
+        }
+    }
+
+    /// Whether it was opened for writing, by whoever did that.
+    fn is_writable(&self) -> bool {
+        let flags = fcntl_getfl(&self.file).unwrap_or(OFlags::PATH);
+        matches!(flags & OFlags::RWMODE, OFlags::WRONLY | OFlags::RDWR) && !flags.contains(OFlags::PATH)
+    }
+
+    /// Refuses to write into what is read, and into what is open for reading only.
+    ///
+    /// # Errors
+    /// When the target of this output, or the file that stdout goes to, is one of the inputs; or is not open for writing.
+    pub fn is_none_of(&self, inputs: &[Input]) -> Result<(), Error> {
+        let is_written_over =
+            |stat: &Stat| matches!(FileType::from_raw_mode(stat.st_mode), FileType::RegularFile | FileType::Fifo);
+        let target = self.stat().filter(is_written_over);
+        for input in inputs {
+            let found = match input {
+                Input::Path(path) | Input::Range(path, _) => stat(path),
+                Input::Stdin => fstat(io::stdin()),
+            };
+            if target.is_some_and(|target| found.is_ok_and(|found| is_same(&found, &target))) {
+                let what = format!("{} is both input and output; write to another file", input.name());
+                return Err(Error::usage(what));
+            }
+        }
+        if self.is_writable() { Ok(()) } else { Err(Error::usage(format!("{} is not open for writing", self.name))) }
+    }
+
+    /// Refuses to be where another output goes.
+    ///
+    /// # Errors
+    /// When both are to be the same file.
+    pub fn is_not(&self, other: &Output) -> Result<(), Error> {
+        let same = match (self.stat(), other.stat()) {
+            // Nothing is lost in /dev/null.
+            (Some(one), Some(other)) => {
+                is_same(&one, &other) && FileType::from_raw_mode(one.st_mode) != FileType::CharacterDevice
+            }
+            (None, None) => self.is_to_be(other),
+            _ => false,
+        };
+        if same {
+            return Err(Error::usage(format!("{} cannot be two outputs at once; write to another file", self.name)));
+        }
+        Ok(())
+    }
+
+    /// What is written to, or is to be replaced, if there is such a thing yet.
+    fn stat(&self) -> Option<Stat> {
+        match &self.replacement {
+            None => fstat(&self.file).ok(),
+            Some(replacement) => replacement.entry().stat().ok(),
+        }
+    }
+
+    /// Whether both are to be the same file.
+    fn is_to_be(&self, other: &Output) -> bool {
+        let (Some(one), Some(other)) = (&self.replacement, &other.replacement) else { return false };
+        let (one, other) = (one.entry(), other.entry());
+        let folders = (fstat(&one.folder), fstat(&other.folder));
+        one.name == other.name && matches!(folders, (Ok(one), Ok(other)) if is_same(&one, &other))
+    }
+
+    /// The file, for another to write to before this is complete.
+    ///
+    /// # Errors
+    /// When there are no more descriptors.
+    pub fn file_to_write(&self) -> Result<File, Error> {
+        self.file.try_clone().map_err(|error| Error::io(self.name.clone(), error))
+    }
+
+    /// Writes all of this.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_all(&self, bytes: &[u8]) -> Result<(), Error> {
+        streams::Patient(&self.file).write_all(bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Error::broken_pipe(),
+            _ => Error::io(self.name(), error),
+        })
+    }
+
+    /// Gives the finished file its name, once the disk has it; or has the last word about what is no such file.
+    ///
+    /// # Errors
+    /// When what was written cannot be kept, or the name cannot be given.
+    pub fn complete(self) -> Result<(), Error> {
+        let done = match self.replacement {
+            None => close(self.file),
+            Some(replacement) => replacement.complete(self.file, &self.name),
+        };
+        done.map_err(|error| Error::io(self.name, error))
+    }
+
+    /// Ends this where it is not complete: a file does not get its name, and what was written to as it is stays there.
+    ///
+    /// # Errors
+    /// When what was written to something as it is cannot be kept.
+    pub fn give_up(self) -> Result<(), Error> {
+        if self.replacement.is_some() { Ok(()) } else { self.complete() }
+    }
+}
+
+impl AsFd for Output {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// Closes this. NFS, FUSE and quotas may say only now that they could not keep what was written; std's own way of closing,
+/// when a file is dropped, would not tell.
+fn close(file: impl Into<OwnedFd>) -> io::Result<()> {
+    match nix::unistd::close(file.into()) {
+        // Linux has closed it all the same.
+        Ok(()) | Err(nix::errno::Errno::EINTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

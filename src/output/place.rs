@@ -1,0 +1,141 @@
+//! What the name of an output stands for: something that is open already, or an entry of a folder.
+//!
+//! Names like `/dev/fd/3` and `/dev/stdout` are links whose text looks like the path of a file. Whoever goes by that text
+//! gets another file than the one that is open: at another offset, without `O_APPEND`, or none at all for a pipe. So links
+//! are followed here one by one, and one that is a descriptor is recognised before its text is read.
+
+use crate::streams;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, Stat, fstatfs, openat, readlinkat, statat};
+use rustix::io::{Errno, retry_on_intr};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// What a name stands for.
+pub enum Place {
+    /// Something that is open already, to be written to as it was opened.
+    Open(File),
+    /// A name in a folder, of a file that may be there or not.
+    Entry(Entry),
+}
+
+/// A name in a folder, which is no symbolic link.
+#[derive(Debug)]
+pub struct Entry {
+    /// The folder. It stays the same one when it is renamed during the run.
+    pub folder: OwnedFd,
+    /// The name in it.
+    pub name: OsString,
+}
+
+impl Entry {
+    /// What is there.
+    pub fn stat(&self) -> rustix::io::Result<Stat> {
+        statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    /// Opens what is there for writing, without a change to it. A FIFO waits for a reader, unless `flags` say otherwise.
+    pub fn open(&self, flags: OFlags) -> rustix::io::Result<File> {
+        let flags = flags | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let opened = retry_on_intr(|| openat(&self.folder, &self.name, flags, Mode::from_raw_mode(0o666)));
+        opened.map(File::from)
+    }
+}
+
+/// How many symbolic links the system follows, and so do we.
+const MOST_LINKS: usize = 40;
+
+/// What this path stands for.
+///
+/// # Errors
+/// When there is no such folder, it is a folder itself, or a descriptor that cannot be written to.
+pub fn of(path: &Path) -> io::Result<Place> {
+    // Links that the system refuses to follow (in /tmp those of other users, with fs.protected_symlinks) are not followed.
+    if let Err(error) = fs::metadata(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let (mut folder, mut path) = (None::<OwnedFd>, path.to_path_buf());
+    for _ in 0..=MOST_LINKS {
+        let (parent, name) = split(&path)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let base = folder.as_ref().map_or(CWD, AsFd::as_fd);
+        let entry = Entry { folder: openat(base, parent, flags, Mode::empty())?, name: name.to_os_string() };
+        match descriptors_of(&entry.folder) {
+            Some(Owner::This) => return open_already(&entry.name).map(Place::Open),
+            Some(Owner::Another) => return open_elsewhere(&entry).map(Place::Open),
+            None => {}
+        }
+        match readlinkat(&entry.folder, &entry.name, vec![]) {
+            Ok(link) => path = PathBuf::from(OsString::from_vec(link.into_bytes())),
+            Err(Errno::INVAL | Errno::NOENT) => return Ok(Place::Entry(entry)),
+            Err(error) => return Err(error.into()),
+        }
+        folder = Some(entry.folder);
+    }
+    Err(Errno::LOOP.into())
+}
+
+/// A path's folder and its name there.
+fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.is_empty() {
+        return Err(Errno::NOENT.into());
+    }
+    let is_folder = bytes.ends_with(b"/") || bytes.ends_with(b"/.") || bytes == b".";
+    let name = path.file_name().filter(|_| !is_folder).ok_or(Errno::ISDIR)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    Ok((folder.unwrap_or(Path::new(".")), name))
+}
+
+enum Owner {
+    This,
+    Another,
+}
+
+/// Whose descriptors the entries of this folder are, if they are any: `/proc/PID/fd` and `/proc/PID/task/TID/fd`, wherever
+/// that file system is mounted.
+fn descriptors_of(folder: &OwnedFd) -> Option<Owner> {
+    let is_proc = fstatfs(folder).is_ok_and(|found| found.f_type == PROC_SUPER_MAGIC);
+    let is_same = |one: &str, other: &str| {
+        let stat = |path| statat(folder, path, AtFlags::empty());
+        stat(one).is_ok_and(|one| stat(other).is_ok_and(|other| is_same(&one, &other)))
+    };
+    if !is_proc || !is_same(".", "../fd") {
+        return None;
+    }
+    let is_own = is_same("..", "../../self") || is_same("../../..", "../../../../self");
+    Some(if is_own { Owner::This } else { Owner::Another })
+}
+
+/// What this process was given under a number, as it is.
+fn open_already(name: &OsStr) -> io::Result<File> {
+    let number = name
+        .to_str()
+        .and_then(|text| text.parse().ok().filter(|&number: &i32| number >= 0 && number.to_string() == text));
+    let Some(number) = number else { return Err(Errno::NOENT.into()) };
+    let open = streams::inherited(number).map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::BADF) => io::Error::other(format!("this program was started without a descriptor {number}")),
+        _ => error,
+    });
+    open.map(File::from)
+}
+
+/// What another process has open. Its offset and its mode are out of our reach, which matters for a file.
+fn open_elsewhere(entry: &Entry) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(retry_on_intr(|| openat(&entry.folder, &entry.name, flags, Mode::empty()))?);
+    if file.metadata()?.is_file() {
+        return Err(io::Error::other("it is a file that another process has open; name the file itself"));
+    }
+    Ok(file)
+}
+
+/// Whether these are of one file.
+pub fn is_same(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}

@@ -1,0 +1,214 @@
+//! How a file is replaced: by another that is written beside it, without a name as a rule, and takes its name when it is
+//! complete. Whatever ends the run before that leaves the old file as it was.
+//!
+//! Where that is refused (the file is a mount point, its folder does not let us, something forbids links), the results are
+//! copied into the file itself at the end, and a line on stderr says so. Whether it would be refused cannot be known
+//! before it is tried. So a file that is to be replaced must be one that can be written to as well: that is looked at
+//! before the first row is read, and nothing that was computed is lost.
+
+use super::attributes;
+use super::close;
+use super::place::Entry;
+use crate::error::{printable, reason, say};
+use rustix::fd::{AsFd, AsRawFd};
+use rustix::fs::{
+    AtFlags, CWD, FallocateFlags, Mode, OFlags, StatxAttributes, StatxFlags, fallocate, fdatasync, linkat, openat,
+    renameat, statx, unlinkat,
+};
+use rustix::io::{Errno, retry_on_intr};
+use std::ffi::OsString;
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Seek};
+use std::path::Path;
+
+/// What temporary names begin with.
+const PREFIX: &str = ".pmapgcd-";
+
+/// So many temporary names are tried before one that is free is given up.
+const TRIES: usize = 100;
+
+/// A file on its way to its name.
+pub struct Replacement {
+    entry: Entry,
+    /// Its name until then, where it has one: on file systems that know no unnamed files. Taken away when this is dropped.
+    temporary: Option<OsString>,
+    /// Why it could not be made in the folder of its name; it is in the folder for temporary files then.
+    refused: Option<Errno>,
+}
+
+impl Replacement {
+    /// A file to be written that is to take this name, and the place of what has it now, which is open for writing.
+    ///
+    /// # Errors
+    /// When there can be no new file in that folder and no file in it can be written to in place; or when there can be no
+    /// file anywhere.
+    pub fn begin(entry: Entry, existing: Option<&File>) -> io::Result<(File, Self)> {
+        let mut replacement = Replacement { entry, temporary: None, refused: None };
+        // What nobody else could read before, nobody opens under its temporary name before `keep` has closed it to them.
+        let mode = if existing.is_some() { 0o600 } else { 0o666 };
+        match (replacement.beside(Mode::from_raw_mode(mode)), existing) {
+            (Ok(file), None) => Ok((file, replacement)),
+            (Ok(file), Some(existing)) => {
+                // Again at the end, as they are then; this is for when the old file is gone by then.
+                let _ = attributes::keep(existing, &file);
+                Ok((file, replacement))
+            }
+            (Err(refused), None) => Err(refused.into()),
+            (Err(refused), Some(_)) => {
+                replacement.refused = Some(refused);
+                Ok((elsewhere(refused)?, replacement))
+            }
+        }
+    }
+
+    /// The name and the folder that it is to have.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Whether the file is in the folder for temporary files.
+    pub fn is_elsewhere(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    /// A new file in the folder.
+    fn beside(&mut self, mode: Mode) -> rustix::io::Result<File> {
+        // Its name is given to it by the one that it has there.
+        if Path::new("/proc/self/fd").exists() {
+            let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+            if let Ok(file) = openat(&self.entry.folder, ".", flags, mode) {
+                return Ok(file.into());
+            }
+        }
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = &self.entry.folder;
+        let (name, file) = under_a_free_name(|name| openat(folder, name, flags, mode))?;
+        self.temporary = Some(name);
+        Ok(file.into())
+    }
+
+    /// Has the file, which is complete, stand under its name, which messages call `shown`.
+    ///
+    /// # Errors
+    /// When the disk cannot keep it, or it can neither take the place of what is there nor be written into it.
+    pub fn complete(mut self, file: File, shown: &str) -> io::Result<()> {
+        if self.refused.is_none() {
+            settle(&file)?;
+        }
+        match self.take_place(&file) {
+            Ok(()) => {}
+            // Where the disk fails or is full, the old file is better than the half of a new one.
+            Err(error @ (Errno::IO | Errno::NOSPC | Errno::DQUOT)) => return Err(error.into()),
+            Err(refused) => self.write_in_place(&file, refused, shown)?,
+        }
+        close(file)
+    }
+
+    /// Has the file take the name, in one step.
+    fn take_place(&mut self, file: &File) -> rustix::io::Result<()> {
+        if let Some(refused) = self.refused.take() {
+            return Err(refused);
+        }
+        let existing = self.existing();
+        if let Some(existing) = &existing {
+            attributes::keep(existing, file)?;
+            // A name could be made there and never be taken away again.
+            let folder = statx(&self.entry.folder, "", AtFlags::EMPTY_PATH, StatxFlags::empty());
+            if folder.is_ok_and(|folder| folder.stx_attributes.contains(StatxAttributes::APPEND)) {
+                return Err(Errno::PERM);
+            }
+        }
+        let Entry { folder, name } = &self.entry;
+        let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let link = |name: &OsString| linkat(CWD, &unnamed, folder, name, AtFlags::SYMLINK_FOLLOW);
+        if self.temporary.is_none() && existing.is_none() {
+            match link(name) {
+                // Something has come there, which a link does not replace.
+                Err(Errno::EXIST) => {}
+                done => return done,
+            }
+        }
+        if self.temporary.is_none() {
+            self.temporary = Some(under_a_free_name(link)?.0);
+        }
+        if let Some(temporary) = &self.temporary {
+            renameat(folder, temporary, folder, name)?;
+            self.temporary = None;
+        }
+        Ok(())
+    }
+
+    /// The file that has the name now, open for writing.
+    fn existing(&self) -> Option<File> {
+        let file = self.entry.open(OFlags::NONBLOCK).ok()?;
+        file.metadata().is_ok_and(|found| found.is_file()).then_some(file)
+    }
+
+    /// Copies the file into the one that has its name, or into a new one of that name; `refused` is why.
+    fn write_in_place(&self, file: &File, refused: Errno, shown: &str) -> io::Result<()> {
+        let created = || self.entry.open(OFlags::CREATE | OFlags::EXCL).ok();
+        let target = self.existing().or_else(created).ok_or(refused)?;
+        let why = reason(&refused.into());
+        say(&format_args!("{shown}: it cannot be replaced ({why}), so it is written in place"));
+        let length = file.metadata()?.len();
+        // Before anything of the old file is lost: is there room? Not all file systems can say.
+        let room = || fallocate(&target, FallocateFlags::KEEP_SIZE, 0, length);
+        if length > 0
+            && let Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) = retry_on_intr(room)
+        {
+            return Err(error.into());
+        }
+        let mut source = file;
+        source.rewind()?;
+        io::copy(&mut source, &mut &target)?;
+        target.set_len(length)?;
+        sync(&target)?;
+        close(target)
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            let _ = unlinkat(&self.entry.folder, temporary, AtFlags::empty());
+        }
+    }
+}
+
+/// Makes something under a temporary name that nothing else has.
+fn under_a_free_name<T>(make: impl Fn(&OsString) -> rustix::io::Result<T>) -> rustix::io::Result<(OsString, T)> {
+    for number in 0..TRIES {
+        let name = OsString::from(format!("{PREFIX}{:016x}", RandomState::new().hash_one(number)));
+        match make(&name) {
+            Err(Errno::EXIST) => {}
+            made => return Ok((name, made?)),
+        }
+    }
+    Err(Errno::EXIST)
+}
+
+/// A new file without a name in the folder for temporary files, since none can be made in the right one.
+fn elsewhere(refused: Errno) -> io::Result<File> {
+    tempfile::tempfile().map_err(|error| {
+        let (here, there) = (reason(&refused.into()), reason(&error));
+        let folder = printable(std::env::temp_dir().as_os_str());
+        let what = format!("no file can be made beside it ({here}), and none in {folder} ({there}); set TMPDIR");
+        io::Error::other(what)
+    })
+}
+
+/// Has the disk keep what was written. Some file systems say only when a descriptor is closed that they cannot: so one is,
+/// before the name is given.
+fn settle(file: &File) -> io::Result<()> {
+    sync(file)?;
+    close(file.try_clone()?)
+}
+
+fn sync(file: &File) -> io::Result<()> {
+    match retry_on_intr(|| fdatasync(file.as_fd())) {
+        // There is nothing on a disk.
+        Ok(()) | Err(Errno::INVAL) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
