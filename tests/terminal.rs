@@ -217,6 +217,36 @@ fn progress_is_not_shown_where_it_would_be_among_results_or_in_a_log() {
 }
 
 #[test]
+fn progress_is_shown_where_results_go_to_a_file_and_not_where_they_go_to_the_terminal() {
+    if !has(&["tmux"]) {
+        return;
+    }
+    let terminal = Terminal::bash(100);
+    let slow = "(echo 12,18; sleep 1.5; echo x)";
+    for executor in ["serial", "threads", "pickle", "shared"] {
+        let run = format!("pmapgcd --executor {executor} --progress --bad-rows skip");
+        for to in ["-o results", "-o /dev/fd/3 3> results"] {
+            terminal.clears();
+            terminal.types(&format!("{slow} | {run} {to}; echo status $?."), &["Enter"]);
+            terminal.shows(" rows/s");
+            let screen = terminal.shows("status 1.");
+            assert!(!screen.contains("rows/s") && screen.contains("pmapgcd: 1 bad row\n"), "{screen}");
+            assert_eq!(terminal.read("results"), b"6\n");
+        }
+        if executor != "shared" {
+            continue;
+        }
+        for to in ["-o /dev/tty", "-o /dev/fd/3 3>&1 > /dev/null", "-o - ", "--rejects /dev/tty -o results"] {
+            terminal.types(&format!("clear; {slow} | {run} {to}; echo status $?."), &["Enter"]);
+            thread::sleep(Duration::from_millis(1000));
+            let screen = terminal.screen(false);
+            assert!(!screen.contains("rows/s"), "{screen}");
+            terminal.shows("status 1.");
+        }
+    }
+}
+
+#[test]
 fn progress_is_for_the_foreground() {
     if !has(&["tmux"]) {
         return;

@@ -13,6 +13,13 @@ pub struct Outputs {
     pub rejects: Option<Output>,
 }
 
+impl Outputs {
+    /// Whether anything of it appears on a terminal.
+    pub fn is_on_terminal(&self) -> bool {
+        self.results.is_terminal() || self.rejects.as_ref().is_some_and(Output::is_terminal)
+    }
+}
+
 impl Options {
     /// Where results and bad rows go.
     pub(super) fn outputs(&self) -> Result<Outputs, Error> {

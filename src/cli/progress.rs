@@ -20,22 +20,28 @@ const LOGGED: Duration = Duration::from_secs(5);
 const LOOKS: f64 = 8.0;
 
 /// Shows how far `run` is while it goes on, if that is asked for and there is somebody to see it. `total` is how many
-/// bytes of input there are, where that is known.
-pub fn while_running<T>(when: When, tally: &Tally, total: Option<u64>, run: impl FnOnce() -> T) -> T {
+/// bytes of input there are, where that is known; `is_among_results` says whether what the run writes is on a terminal.
+pub fn while_running<T>(
+    when: When,
+    tally: &Tally,
+    total: Option<u64>,
+    is_among_results: bool,
+    run: impl FnOnce() -> T,
+) -> T {
     // One that cannot take a line away is as good as a log.
     let is_terminal = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
     let is_shown = match when {
         When::Never => false,
         When::Always => true,
         // Results on the same terminal would be written over.
-        When::Auto => is_terminal && !io::stdout().is_terminal(),
+        When::Auto => is_terminal && !is_among_results,
     };
     if !is_shown {
         return run();
     }
     thread::scope(|scope| {
         let (end, ended) = mpsc::channel();
-        let show = move || show(is_terminal && !io::stdout().is_terminal(), tally, total, &ended);
+        let show = move || show(is_terminal && !is_among_results, tally, total, &ended);
         // A run is not given up because it cannot be watched.
         let _ = thread::Builder::new().name("progress".into()).spawn_scoped(scope, show);
         let result = run();

@@ -69,11 +69,10 @@ impl Options {
         let (executor, progress, stats) = (self.executor, self.progress, self.stats);
         let (start, tally) = (Instant::now(), Tally::default());
         let total = self.total();
-        let run = || {
-            let outputs = self.outputs()?;
-            self.map(mapping, kernel, executor, None, &tally, outputs)
-        };
-        let status = end(progress::while_running(progress, &tally, total, run));
+        let outputs = self.outputs();
+        let is_on_terminal = outputs.as_ref().is_ok_and(Outputs::is_on_terminal);
+        let run = || self.map(mapping, kernel, executor, None, &tally, outputs?);
+        let status = end(progress::while_running(progress, &tally, total, is_on_terminal, run));
         if let Some(form) = stats {
             stats::print(form, &tally, start.elapsed());
         }

@@ -13,7 +13,7 @@ use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{FileType, OFlags, Stat, fcntl_getfl, fstat, stat};
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -86,6 +86,11 @@ impl Output {
             Some(replacement) if replacement.is_elsewhere() => format!("{}, until then in {}", self.name, temporary()),
             _ => self.name.clone(),
         }
+    }
+
+    /// Whether what is written appears on a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.file.is_terminal()
     }
 
     /// Whether it was opened for writing, by whoever did that.
