@@ -4,7 +4,7 @@
 mod common;
 
 use common::random::{config, dribble, writes};
-use common::{Running, euclid, pmapgcd};
+use common::{RETURNS_TO_LINES, Running, euclid, pmapgcd};
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -55,7 +55,11 @@ fn model(input: &Input, block_size: usize) -> Run {
         let error = match &line.meaning {
             Meaning::Nothing => continue,
             _ if line.text.len() > block_size => {
-                format!("the row is longer than a block, {block_size} bytes; use a larger --block-size")
+                let is_stray = |pair: &[u8]| pair[0] == b'\r' && pair[1] != b'\n';
+                let is_stray = line.text[..block_size].windows(2).any(is_stray);
+                let what = "; it has a carriage return outside quotes, which ends no row without a line feed";
+                let more = if is_stray { format!("{what}{RETURNS_TO_LINES}") } else { String::new() };
+                format!("the row is longer than a block, {block_size} bytes; use a larger --block-size{more}")
             }
             Meaning::Gcd(gcd) => {
                 stdout += &format!("{gcd}\n");
@@ -100,7 +104,10 @@ const BAD_FIELDS: [(&[u8], &str); 9] = [
     (b"abc", r#"is not an integer: "abc"; decimal digits are expected, with or without a sign"#),
     (b"1 2", r#"is not an integer: "1 2"; decimal digits are expected, with or without a sign"#),
     (b"1.5", r#"is not an integer: "1.5"; decimal digits are expected, with or without a sign"#),
-    (b"7\r", r#"is not an integer: "7\r"; decimal digits are expected, with or without a sign"#),
+    (
+        b"7\r",
+        "has a carriage return outside quotes, which ends no row without a line feed: \"7\\r\"; if it is to end one: tr '\\r' '\\n' < FILE",
+    ),
     (b"4-", r#"is not an integer: "4-"; decimal digits are expected, with or without a sign"#),
     (b"1\x002", r#"has a NUL byte: "1\u{0}2""#),
     (b"1\xff", r#"is not UTF-8: "1\xff""#),

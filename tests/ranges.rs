@@ -20,7 +20,7 @@ fn line() -> impl Strategy<Value = String> {
         3 => (number(), number(), select(["\n", "\r\n", "\"\"", ",", "\n\n#", "\"\"\n"].as_slice()))
             .prop_map(|(a, b, text)| format!("{a},\"{b}\",\"two{text}lines\"")),
         2 => nothing(),
-        2 => select(["", "x,5", "5,", "1\n2", "12,\r6", "\u{feff}1,2", "1,\"2\n3\"", "a\"b,\"c"].as_slice())
+        2 => select(["", "x,5", "5,", "1\n2", "12,\r6", "1,2,x\ry", "#\r1,2", "\"1\"\r,2", "1,2\r", "\u{feff}1,2", "1,\"2\n3\"", "a\"b,\"c"].as_slice())
             .prop_map(str::to_string),
         1 => (60..200usize).prop_map(|zeros| format!("12,{}6", "0".repeat(zeros))),
         1 => (60..200usize).prop_map(|blanks| " ".repeat(blanks)),

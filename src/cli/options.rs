@@ -3,6 +3,7 @@
 use super::values::{self, Quote};
 use crate::csv::Format;
 use crate::csv::columns::Columns;
+use crate::csv::head::Head;
 use crate::error::Error;
 use crate::executor::text::{OnBadRow, Settings};
 use crate::executor::{self, Executor};
@@ -112,7 +113,8 @@ pub struct Options {
 
     /// Print whole rows, with the result as field NAME
     ///
-    /// The header is printed with NAME, or else with the name that the kernel has for its results.
+    /// The header is printed with NAME, or else with the name that the kernel has for its results. A row with more fields or
+    /// fewer than the header, or without one than the first row, is bad.
     #[arg(long, help_heading = OUTPUT, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(super) append: Option<String>,
 
@@ -187,7 +189,7 @@ pub struct Options {
 
     /// Compute one of these ranges of FILE
     ///
-    /// A header is read from the front of FILE.
+    /// A header, or the first row that --append goes by, is read from the front of FILE.
     #[arg(long, help_heading = MORE, value_name = "OFFSET,LENGTH", value_parser = values::range, allow_hyphen_values = true, requires = "first_line", conflicts_with = "compare", hide_short_help = true)]
     pub(super) range: Option<(u64, u64)>,
 
@@ -267,12 +269,13 @@ impl Options {
     pub(crate) fn shape(&self, format: Format, kernel: &impl BatchKernel) -> Shape {
         let name = |name: &String| if name.is_empty() { kernel.result_name().to_string() } else { name.clone() };
         let append = self.append.as_ref().map(name);
-        Shape { format, has_header: self.has_header(), columns: self.columns(), append }
+        let (columns, fields) = (self.columns(), kernel.fields());
+        Shape { format, has_header: self.has_header(), columns, fields, append }
     }
 
     /// The sizes of a slot.
     pub(crate) fn sizes(&self) -> Sizes {
-        let head = self.columns().as_ref().map_or(0, Columns::head_size);
+        let head = Head::size(self.columns().as_ref(), self.append.is_some());
         // Rows that are printed again take as much as there is of them, and their results.
         let results = if self.append.is_some() { 2 * self.block_size } else { self.block_size };
         Sizes { head, block: self.block_size, room: results + REPORT_ROOM }

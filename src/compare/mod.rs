@@ -155,7 +155,7 @@ impl Workload {
                     length
                 }
                 Line::Nothing { length } => length,
-                Line::Unclosed { .. } => break,
+                Line::Stray { .. } | Line::Unclosed { .. } => break,
             };
             rest = &rest[length..];
         }

@@ -145,7 +145,9 @@ mod tests {
         let mut end = 0;
         while end < text.len() {
             match split(&text[end..], format, &mut vec![]) {
-                Line::Row { length, .. } | Line::Nothing { length } if text[..end + length].ends_with(b"\n") => {
+                Line::Row { length, .. } | Line::Stray { length, .. } | Line::Nothing { length }
+                    if text[..end + length].ends_with(b"\n") =>
+                {
                     end += length;
                 }
                 _ => break,

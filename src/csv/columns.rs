@@ -57,11 +57,6 @@ impl Columns {
         self
     }
 
-    /// How many bytes their places take at the head of a block.
-    pub fn head_size(&self) -> usize {
-        size_of::<Place>() * self.count()
-    }
-
     /// How many there are.
     pub fn count(&self) -> usize {
         self.0.len()
@@ -112,21 +107,6 @@ impl Columns {
 /// The names in a header, without the blanks around them.
 pub fn names(header: &Record) -> Vec<Vec<u8>> {
     (0..header.len()).map(|at| trimmed(&header.value(at)).to_vec()).collect()
-}
-
-/// A column's place at the head of a block.
-type Place = [u8; 4];
-
-/// The head of blocks in which these columns count.
-pub fn head(places: &[usize]) -> Vec<u8> {
-    places.iter().flat_map(|&place| (place as u32).to_le_bytes()).collect()
-}
-
-/// The columns that count in blocks with this head; none where all do.
-pub fn places_in(head: &[u8]) -> Option<Vec<usize>> {
-    let (places, _) = head.as_chunks::<{ size_of::<Place>() }>();
-    let places = places.iter().map(|place| u32::from_le_bytes(*place) as usize);
-    (!head.is_empty()).then(|| places.collect())
 }
 
 /// How many names a message lists.

@@ -39,7 +39,8 @@ impl Reading {
         let content = match split(row, self.format, &mut fields) {
             Line::Row { content, .. } => content,
             Line::Unclosed { .. } => return NO_QUOTES.to_string(),
-            Line::Nothing { .. } => return String::new(),
+            // A stray carriage return brings a hint of its own.
+            Line::Stray { .. } | Line::Nothing { .. } => return String::new(),
         };
         let record = Record::new(&row[..content], &fields, None, self.format);
         let first = || {

@@ -4,10 +4,12 @@ pub mod alike;
 pub mod blocks;
 pub mod columns;
 pub mod disguise;
+pub mod head;
 pub mod hints;
 pub mod index;
 pub mod record;
 pub mod report;
+pub mod returns;
 pub mod shown;
 pub mod structure;
 

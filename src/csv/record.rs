@@ -2,18 +2,29 @@
 //!
 //! A quote opens a quoted field as the first byte of a field and nowhere else; within it two quotes stand for one; what
 //! follows the closing quote, up to the delimiter, belongs to the value as it is. What differs from the `csv` crate: a
-//! carriage return ends a row only with the line feed behind it, or with the input; a line of nothing but blanks is no
-//! row; and a quote that is never closed is an error.
+//! carriage return ends a row only with the line feed behind it, or with the input, and anywhere else outside quotes it makes
+//! the row a bad one; a line of nothing but blanks is no row; and a quote that is never closed is an error.
 
 use super::Format;
+use super::returns::stray_return;
 use memchr::{memchr, memchr2};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// What stands at the front of a text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Line {
     /// A row.
     Row {
+        /// Bytes without its line end.
+        content: usize,
+        /// Bytes with it.
+        length: usize,
+    },
+    /// A row, or a comment, with a carriage return in it that ends no row and is not quoted.
+    Stray {
+        /// Where the carriage return stands.
+        at: usize,
         /// Bytes without its line end.
         content: usize,
         /// Bytes with it.
@@ -47,15 +58,26 @@ impl Field {
 
     /// Its bytes in the text of the row.
     pub fn raw(self, row: &[u8]) -> &[u8] {
-        &row[self.start as usize..self.end as usize]
+        &row[self.range()]
+    }
+
+    /// Where they stand in it.
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
     }
 }
 
-/// Splits the line at the front of `text`, which is not empty; the fields of a row are left in `fields`.
+/// Splits the line at the front of `text`, which is not empty and ends where a row does; the fields of a row are left in
+/// `fields`.
 pub fn split(text: &[u8], format: Format, fields: &mut Vec<Field>) -> Line {
     fields.clear();
     if let Some(length) = nothing(text, format) {
         return Line::Nothing { length };
+    }
+    if begins_comment(text, format) {
+        let (line, length) = first_line(text);
+        let at = memchr(b'\r', line).unwrap_or_default();
+        return Line::Stray { at, content: line.len(), length };
     }
     let mut start = 0;
     loop {
@@ -78,7 +100,11 @@ pub fn split(text: &[u8], format: Format, fields: &mut Vec<Field>) -> Line {
                 // The carriage return of the line end, unless it is within the quotes.
                 let content = line.len() - usize::from(line.len() > at && line.ends_with(b"\r"));
                 field(content);
-                return Line::Row { content, length: end.map_or(text.len(), |end| end + 1) };
+                let length = end.map_or(text.len(), |end| end + 1);
+                return match stray_return(&text[..content], fields, format) {
+                    Some(at) => Line::Stray { at, content, length },
+                    None => Line::Row { content, length },
+                };
             }
         }
     }
@@ -88,20 +114,30 @@ pub fn split(text: &[u8], format: Format, fields: &mut Vec<Field>) -> Line {
 #[inline(always)]
 pub fn nothing(text: &[u8], format: Format) -> Option<usize> {
     let first = *text.first()?;
-    let is_comment = Some(first) == format.comment;
+    let is_comment = begins_comment(text, format);
     // Most rows begin with something else.
     if !is_comment && first != b'\n' && first != b'\r' && !format.is_blank(first) {
         return None;
     }
+    let (line, length) = first_line(text);
+    // Behind a carriage return in a comment there may be rows.
+    let is_nothing = if is_comment { !line.contains(&b'\r') } else { line.iter().all(|&byte| format.is_blank(byte)) };
+    is_nothing.then_some(length)
+}
+
+fn begins_comment(text: &[u8], format: Format) -> bool {
+    format.comment.is_some() && text.first().copied() == format.comment
+}
+
+/// The line at the front without its end, and its length with it. Quotes do not matter.
+fn first_line(text: &[u8]) -> (&[u8], usize) {
     let end = memchr(b'\n', text);
     let line = &text[..end.unwrap_or(text.len())];
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let is_nothing = is_comment || line.iter().all(|&byte| format.is_blank(byte));
-    is_nothing.then(|| end.map_or(text.len(), |end| end + 1))
+    (line.strip_suffix(b"\r").unwrap_or(line), end.map_or(text.len(), |end| end + 1))
 }
 
 /// Where the quoted field ends that begins at `start`.
-fn closing_quote(text: &[u8], start: usize) -> Option<usize> {
+pub(super) fn closing_quote(text: &[u8], start: usize) -> Option<usize> {
     let quote = text[start];
     let mut from = start + 1;
     loop {
@@ -202,7 +238,7 @@ mod tests {
                     rows.push((0..record.len()).map(|at| record.value(at).into_owned()).collect());
                     &rest[length..]
                 }
-                Line::Unclosed { quote } => panic!("unclosed at {quote}"),
+                other => panic!("{other:?}"),
             };
         }
         rows
@@ -255,6 +291,7 @@ mod tests {
                     match split(rest, format, &mut fields) {
                         Line::Nothing { length } | Line::Row { length, .. } => rest = &rest[length..],
                         Line::Unclosed { .. } => closed = false,
+                        Line::Stray { .. } => unreachable!("there is no carriage return"),
                     }
                 }
                 closed

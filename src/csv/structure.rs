@@ -32,6 +32,8 @@ pub struct Found {
     pub ends_of_rows: u64,
     /// Quotes that open a field.
     pub openers: u64,
+    /// What stands within quotes, with the quote before it.
+    pub inside: u64,
 }
 
 impl Structure {
@@ -75,7 +77,7 @@ impl Structure {
         self.inside = if inside >> (WIDTH - 1) == 1 { u64::MAX } else { 0 };
         self.after_end = ends_of_fields >> (WIDTH - 1);
         self.after_closer = closers >> (WIDTH - 1);
-        Some(Found { ends_of_fields, ends_of_rows, openers })
+        Some(Found { ends_of_fields, ends_of_rows, openers, inside })
     }
 }
 
@@ -85,10 +87,10 @@ fn parity(bits: u64) -> u64 {
     [1, 2, 4, 8, 16, 32].into_iter().fold(bits, |bits, shift| bits ^ bits << shift)
 }
 
-/// The bytes that equal this one.
+/// The bytes that equal this one, quoted or not.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn equal(bytes: &[u8; WIDTH], byte: u8) -> u64 {
+pub fn equal(bytes: &[u8; WIDTH], byte: u8) -> u64 {
     // SAFETY: SSE2 is part of x86-64: no processor of this architecture is without it.
     unsafe { equal_sse2(bytes, byte) }
 }
@@ -107,7 +109,7 @@ fn equal_sse2(bytes: &[u8; WIDTH], byte: u8) -> u64 {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn equal(bytes: &[u8; WIDTH], byte: u8) -> u64 {
+pub fn equal(bytes: &[u8; WIDTH], byte: u8) -> u64 {
     bytes.iter().rev().fold(0, |bits, &other| bits << 1 | u64::from(other == byte))
 }
 

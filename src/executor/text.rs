@@ -1,11 +1,12 @@
 //! A kernel over rows of text.
 
-use crate::csv::columns::places_in;
+use crate::csv::head::Head;
 use crate::csv::index::Index;
 use crate::csv::record::{Field, Line, Record, split};
 use crate::csv::report::Report;
+use crate::csv::returns::{self, stray_return, stray_return_in};
 use crate::csv::shown::shown;
-use crate::csv::{Format, lines};
+use crate::csv::{Format, lines, trimmed};
 use crate::error::Error;
 use crate::executor::block::{
     BATCH, DEADLY, Fault, MapBlock, MapBlocks, MapPickles, Mapped, Pace, Read, Task, check_outputs, check_reply,
@@ -45,8 +46,7 @@ pub struct Settings {
     pub confinement: Confinement,
 }
 
-/// A kernel over blocks of text. The head of a block says which columns are meant, 4 bytes for each; without a head it
-/// is all of them.
+/// A kernel over blocks of text. The [`Head`] of a block says which columns are meant; without a head it is all of them.
 #[derive(Clone)]
 pub struct Text<'k, K> {
     kernel: &'k K,
@@ -69,7 +69,7 @@ impl<'k, K: BatchKernel> Text<'k, K> {
         Hand {
             kernel: self.kernel,
             settings: self.settings,
-            columns: None,
+            head: Head::default(),
             needed: 0,
             index: Index::default(),
             fields: vec![],
@@ -101,7 +101,7 @@ impl<K: BatchKernel> MapBlocks for Text<'_, K> {
 struct Hand<'k, K: BatchKernel> {
     kernel: &'k K,
     settings: Settings,
-    columns: Option<Vec<usize>>,
+    head: Head,
     /// How many fields a row has at least; without columns no more either, unless it is 0.
     needed: usize,
     index: Index,
@@ -116,8 +116,8 @@ struct Hand<'k, K: BatchKernel> {
 impl<K: BatchKernel> Hand<'_, K> {
     /// Takes up another block.
     fn enter(&mut self, head: &[u8]) {
-        self.columns = places_in(head);
-        self.needed = match &self.columns {
+        self.head = Head::read(head);
+        self.needed = match &self.head.columns {
             Some(columns) => columns.iter().max().map_or(0, |last| last + 1),
             None => self.kernel.fields().unwrap_or(0),
         };
@@ -136,7 +136,7 @@ impl<K: BatchKernel> Hand<'_, K> {
     fn read(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> Read {
         self.rows.clear();
         self.places.clear();
-        let is_plain = self.columns.is_none() && !self.settings.append && !care.is_needed();
+        let is_plain = self.head.columns.is_none() && !self.settings.append && !care.is_needed();
         let (mut at, mut try_plain) = (start, is_plain);
         let mut fault = None;
         while self.rows.len() < limit && at < block.len() {
@@ -183,11 +183,29 @@ impl<K: BatchKernel> Hand<'_, K> {
                     }
                     at += length;
                 }
+                Line::Stray { at: stray, content, length } => {
+                    let (row, end, place) = (at..at + content, at + length, at + stray);
+                    let field = self.fields.iter().position(|field| field.range().contains(&stray));
+                    let what = match field {
+                        Some(field) => stray_return_in(
+                            &format!("field {}", field + 1),
+                            trimmed(self.fields[field].raw(&block[row.clone()])),
+                        ),
+                        None => stray_return_in("the comment", &block[row.clone()]),
+                    };
+                    let field = field.map(|field| field + 1);
+                    fault = Some(Fault { row, end, place, field, what, is_closed: true, is_deadly: false });
+                    break;
+                }
                 Line::Unclosed { quote } => {
                     let (place, field) = (at + quote, self.fields.len() + 1);
                     let row = at..block.len() - usize::from(block.ends_with(b"\n"));
-                    let what =
-                        format!("field {field} begins with a quote that is never closed: {}", shown(&block[place..]));
+                    let is_stray = stray_return(&block[at..place], &self.fields, self.settings.format).is_some();
+                    let hint = if is_stray { returns::hint(&block[at..]) } else { "" };
+                    let what = format!(
+                        "field {field} begins with a quote that is never closed: {}{hint}",
+                        shown(&block[place..])
+                    );
                     fault = Some(Fault {
                         row,
                         end: block.len(),
@@ -205,22 +223,40 @@ impl<K: BatchKernel> Hand<'_, K> {
     }
 
     fn read_row(&mut self, text: &[u8]) -> Result<(), Wrong> {
-        let (count, needed) = (self.fields.len(), self.needed);
-        let is_fixed = self.columns.is_none() && needed > 0;
-        if count < needed || (is_fixed && count > needed) {
-            let plural = if count == 1 { "" } else { "s" };
-            let expected = if is_fixed { "expected" } else { "needed" };
-            let hint = if is_fixed && count > needed {
-                let first: Vec<String> = (1..=needed).map(|number| number.to_string()).collect();
-                format!("; say which of them count, as in -k {}", first.join(","))
-            } else {
-                String::new()
-            };
-            let what = format!("{count} field{plural} where {needed} are {expected}: {}{hint}", shown(text));
-            return Err(Wrong::row(what));
+        if !self.has_as_many_fields_as_it_should() {
+            return Err(Wrong::row(self.wrong_count(text)));
         }
         self.kernel
-            .read(&Record::new(text, &self.fields, self.columns.as_deref(), self.settings.format), &mut self.rows)
+            .read(&Record::new(text, &self.fields, self.head.columns.as_deref(), self.settings.format), &mut self.rows)
+    }
+
+    /// Whether all rows have to have as many fields as are needed.
+    fn is_fixed(&self) -> bool {
+        self.head.columns.is_none() && self.needed > 0
+    }
+
+    fn has_as_many_fields_as_it_should(&self) -> bool {
+        let (count, needed) = (self.fields.len(), self.needed);
+        self.head.fields.is_none_or(|fields| count == fields)
+            && if self.is_fixed() { count == needed } else { count >= needed }
+    }
+
+    /// What is said of a row that has not.
+    fn wrong_count(&self, text: &[u8]) -> String {
+        let (count, is_fixed) = (self.fields.len(), self.is_fixed());
+        let by_first_row = self.head.fields.filter(|&fields| fields != count);
+        let needed = by_first_row.unwrap_or(self.needed);
+        let plural = if count == 1 { "" } else { "s" };
+        let expected = if is_fixed || by_first_row.is_some() { "expected" } else { "needed" };
+        let hint = if by_first_row.is_some() {
+            "; with --append all rows have as many as the first".to_string()
+        } else if is_fixed && count > needed {
+            let first: Vec<String> = (1..=needed).map(|number| number.to_string()).collect();
+            format!("; say which of them count, as in -k {}", first.join(","))
+        } else {
+            String::new()
+        };
+        format!("{count} field{plural} where {needed} are {expected}: {}{hint}", shown(text))
     }
 
     fn map_rows(&mut self) {
@@ -241,7 +277,8 @@ impl<K: BatchKernel> Hand<'_, K> {
                     self.places.push(at..at + content);
                     at += length;
                 }
-                Line::Unclosed { .. } => break,
+                // Only a row is looked for that was read, and so is none of these.
+                Line::Stray { .. } | Line::Unclosed { .. } => break,
             }
         }
     }

@@ -1,7 +1,9 @@
 //! The header of each input: which columns it has, and what is printed of it.
 
 use crate::csv::columns::{Columns, names};
+use crate::csv::head::Head;
 use crate::csv::record::{Line, Record, split};
+use crate::csv::returns::stray_return_in;
 use crate::csv::shown::shown;
 use crate::csv::{Format, alike, hints};
 
@@ -14,8 +16,38 @@ pub struct Shape {
     pub has_header: bool,
     /// The columns that count; all where nothing is said.
     pub columns: Option<Columns>,
+    /// How many fields a row has where all columns count, if the kernel says so.
+    pub fields: Option<usize>,
     /// What results are called in a header that is printed.
     pub append: Option<String>,
+}
+
+impl Shape {
+    /// How many bytes the head of a block takes.
+    pub fn head_size(&self) -> usize {
+        Head::size(self.columns.as_ref(), self.append.is_some())
+    }
+
+    /// Whether the first row says how many fields all rows have: where they are printed with one more, which then has its
+    /// place behind them, and neither a header nor the kernel says it.
+    pub fn goes_by_first_row(&self) -> bool {
+        self.append.is_some() && !self.has_header && (self.columns.is_some() || self.fields.is_none())
+    }
+
+    /// How many fields the first row in `text` has, whole rows. One that is bad whatever is in its fields does not count:
+    /// that lacks a column, or has a stray carriage return or an open quote in it.
+    pub fn fields_of_first_row(&self, text: &[u8]) -> Option<usize> {
+        let least = self.columns.as_ref().and_then(|columns| columns.places().into_iter().max()).map_or(0, |at| at + 1);
+        let (mut fields, mut at) = (vec![], 0);
+        while at < text.len() {
+            match split(&text[at..], self.format, &mut fields) {
+                Line::Row { .. } if fields.len() >= least => return Some(fields.len()),
+                Line::Row { length, .. } | Line::Stray { length, .. } | Line::Nothing { length } => at += length,
+                Line::Unclosed { .. } => break,
+            }
+        }
+        None
+    }
 }
 
 /// The headers so far.
@@ -30,8 +62,8 @@ pub struct Headers {
 pub struct Header {
     /// Bytes up to the first row.
     pub length: usize,
-    /// The places of the columns that count.
-    pub columns: Vec<usize>,
+    /// What it says of the rows under it.
+    pub head: Head,
     /// What is printed.
     pub print: Vec<u8>,
 }
@@ -63,23 +95,23 @@ impl Headers {
                     let what = format!("the header has a quote that is never closed: {}", shown(&rest[quote..]));
                     return Err(BadHeader { at: at + quote, what, hint: hints::NO_QUOTES.to_string() });
                 }
+                Line::Stray { at: stray, content, .. } => {
+                    let of = if fields.is_empty() { "the comment" } else { "the header" };
+                    let (what, hint) = (stray_return_in(of, &rest[..content]), String::new());
+                    return Err(BadHeader { at: at + stray, what, hint });
+                }
                 Line::Row { content, length } => {
                     let record = Record::new(&rest[..content], &fields, None, shape.format);
                     let bad = |what| BadHeader { at, what, hint: String::new() };
-                    if has_lone_return(&rest[..content], shape.format) {
-                        return Err(bad(format!(
-                            "the header has a carriage return in it, which ends no row before a line feed: {}",
-                            shown(&rest[..content])
-                        )));
-                    }
                     let columns = shape.columns.as_ref().map(|columns| {
                         let hint = || hints::of_header(columns, &record);
                         columns.places_under(&record).map_err(|what| BadHeader { at, what, hint: hint() })
                     });
-                    let columns = columns.transpose()?.unwrap_or_default();
+                    let columns = columns.transpose()?;
+                    let head = Head { fields: shape.append.as_ref().map(|_| record.len()), columns };
                     let end = if rest[content..].starts_with(b"\r") { "\r\n" } else { "\n" };
                     let print = self.printed(shape, &record, end, input).map_err(bad)?;
-                    return Ok(Some(Header { length: at + length, columns, print }));
+                    return Ok(Some(Header { length: at + length, head, print }));
                 }
             }
         }
@@ -118,11 +150,6 @@ fn difference(names: &[Vec<u8>], others: &[Vec<u8>]) -> String {
         }
         None => format!("{} columns and not {}", names.len(), others.len()),
     }
-}
-
-/// Whether there is a carriage return and no quotes around it: that is what old files look like, as one long row.
-fn has_lone_return(header: &[u8], format: Format) -> bool {
-    header.contains(&b'\r') && !format.quote.is_some_and(|quote| header.contains(&quote))
 }
 
 /// A name as a field.

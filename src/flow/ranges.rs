@@ -160,7 +160,7 @@ enum Leading {
     /// At the start of a line.
     Start,
     Blanks,
-    /// After a carriage return, which ends a blank line only with a line feed.
+    /// After a carriage return, which ends a blank line or a comment only with a line feed, and else makes a row of it.
     Return,
     Comment,
     Row,
@@ -173,9 +173,9 @@ impl Leading {
             *self = match (*self, byte) {
                 (Leading::Row, _) => Leading::Row,
                 (_, b'\n') => Leading::Start,
+                (Leading::Start | Leading::Blanks | Leading::Comment, b'\r') => Leading::Return,
                 (Leading::Comment, _) => Leading::Comment,
                 (Leading::Start, _) if Some(byte) == format.comment => Leading::Comment,
-                (Leading::Start | Leading::Blanks, b'\r') => Leading::Return,
                 (Leading::Start | Leading::Blanks, _) if format.is_blank(byte) => Leading::Blanks,
                 _ => Leading::Row,
             };
@@ -196,7 +196,7 @@ mod tests {
         while at < text.len() {
             let line = split(&text[at..], format, &mut vec![]);
             at = match line {
-                Line::Row { length, .. } | Line::Nothing { length } => at + length,
+                Line::Row { length, .. } | Line::Stray { length, .. } | Line::Nothing { length } => at + length,
                 Line::Unclosed { .. } => text.len(),
             };
             if !matches!(line, Line::Nothing { .. }) {

@@ -29,7 +29,7 @@ pub fn arguments(bytes: &[u8]) {
             assert!((0..3).all(is_different), "{format:?}");
             assert!((MIN_BLOCK_SIZE..=MAX_BLOCK_SIZE).contains(&sizes.block) && sizes.room > sizes.block);
             let shape = options.shape(format, &gcd);
-            assert_eq!(shape.columns.map_or(0, |columns| columns.head_size()), sizes.head);
+            assert_eq!(shape.head_size(), sizes.head);
             assert!(shape.append.is_none_or(|name| format.can_hold(&name)));
         }
         Err(error) => {

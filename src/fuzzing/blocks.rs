@@ -23,7 +23,7 @@ fn pieces(text: &[u8], format: Format) -> Vec<Piece> {
     let (mut pieces, mut at, mut fields) = (vec![], 0, vec![]);
     while at < text.len() {
         let (length, is_row, quote) = match split(&text[at..], format, &mut fields) {
-            Line::Row { length, .. } => (length, true, None),
+            Line::Row { length, .. } | Line::Stray { length, .. } => (length, true, None),
             Line::Nothing { length } => (length, false, None),
             Line::Unclosed { quote } => (text.len() - at, true, Some(at + quote)),
         };

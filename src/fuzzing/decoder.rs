@@ -38,13 +38,14 @@ impl Case {
         let block = 64 + usize::from(block);
         // As much as the command line gives, or less, so that results come in parts and reports are cut.
         let room = if append { 2 * block } else { block } + 4 + usize::from(room) * 4;
+        let head = if columns.is_some() { 12 } else { 4 * usize::from(append) };
         Case {
             format: format(by_format),
             columns,
             has_header: flags & 2 > 0,
             append,
             on_bad_row,
-            sizes: Sizes { head: if columns.is_some() { 8 } else { 0 }, block, room },
+            sizes: Sizes { head, block, room },
             max_digits: if digits < 64 { usize::from(digits) + 1 } else { Gcd::MAX_DIGITS },
             chunk_size: usize::from(chunk) + 1,
         }
@@ -53,7 +54,7 @@ impl Case {
     fn shape(&self) -> Shape {
         let columns = self.columns.map(|[a, b]| Columns::parse(&format!("{},{}", a + 1, b + 1)).unwrap());
         let append = self.append.then(|| RESULT.to_string());
-        Shape { format: self.format, has_header: self.has_header, columns, append }
+        Shape { format: self.format, has_header: self.has_header, columns, fields: Some(2), append }
     }
 
     /// What is printed of a row: its result, or the row with it.

@@ -60,7 +60,7 @@ fn names(by_format: u8, how: u8, bytes: &[u8]) {
     if append.as_ref().is_some_and(|name| !format.can_hold(name)) {
         return;
     }
-    let shape = Shape { format, has_header: true, columns, append: append.clone() };
+    let shape = Shape { format, has_header: true, columns, fields: None, append: append.clone() };
     let mut headers = Headers::default();
     let header = match headers.find(&shape, text, "a") {
         Ok(Some(header)) => header,
@@ -82,11 +82,12 @@ fn names(by_format: u8, how: u8, bytes: &[u8]) {
                 assert_eq!(at + length, header.length);
                 break &text[at..at + content];
             }
-            Line::Unclosed { .. } => panic!("a header without an end was found"),
+            Line::Stray { .. } | Line::Unclosed { .. } => panic!("a header that is none was found"),
         }
     };
     let record = Record::new(content, &fields, None, format);
-    assert!(header.columns.iter().all(|&at| at < record.len()));
+    assert!(header.head.columns.iter().flatten().all(|&at| at < record.len()));
+    assert_eq!(header.head.fields, append.is_some().then(|| record.len()));
     assert_eq!(header.print.is_empty(), append.is_none());
     let Some(name) = append else { return };
     // What is printed reads as the same names and one more.

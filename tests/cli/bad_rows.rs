@@ -1,6 +1,6 @@
 //! Rows that end the run, and what is said about them.
 
-use crate::common::{Kind, Running, input_and_output, pmapgcd, run};
+use crate::common::{Kind, RETURNS_TO_LINES, Running, input_and_output, pmapgcd, run};
 use crate::{EXECUTORS, always, ways};
 use std::thread;
 use std::time::Duration;
@@ -31,13 +31,17 @@ const BAD_ROWS: [(&[u8], &str); 26] = [
     (b"0x10,1", r#"field 1 is not an integer: "0x10""#),
     (b"12;18,1", r#"field 1 is not an integer: "12;18""#),
     (b"12,\x1b[31mred", r#"field 2 is not an integer: "\u{1b}[31mred""#),
-    (b"12,1\r\t8\r", r#"field 2 is not an integer: "1\r\t8""#),
+    (
+        b"12,1\r\t8\r",
+        r#"field 2 has a carriage return outside quotes, which ends no row without a line feed: "1\r\t8""#,
+    ),
 ];
 
 /// What comes behind some messages, to say what was expected.
 fn whole(what: &str) -> String {
     let expected = match what {
         _ if what.contains("is not an integer") => "; decimal digits are expected, with or without a sign",
+        _ if what.contains("carriage return") => RETURNS_TO_LINES,
         _ if what.contains("is empty") => "; an integer is expected",
         _ => "",
     };

@@ -1,6 +1,6 @@
 //! Headers, columns, and rows printed with their results.
 
-use crate::common::{pmapgcd, run};
+use crate::common::{RETURNS_TO_LINES, STRAY_RETURN, pmapgcd, run};
 use crate::{EXECUTORS, Folder, ways};
 
 const SCREENS: &str =
@@ -134,8 +134,7 @@ fn a_header_that_lacks_what_was_asked_for_is_told_with_what_there_is() {
     case(&["-ka,b"], "a,\"b", what);
     let taken = "there is a column \"gcd\" already; give the results another with --append=NAME";
     case(&["--append", "-k1,2", "--header"], "a,b,gcd", taken);
-    let what = "the header has a carriage return in it, which ends no row before a line feed: \"a,b\\r12,18\"";
-    case(&["--header"], "a,b\r12,18", what);
+    case(&["--header"], "a,b\r12,18", &format!("the header {STRAY_RETURN}\"a,b\\r12,18\"{RETURNS_TO_LINES}"));
     let names = (1..=40).map(|number| format!("c{number}")).collect::<Vec<_>>();
     let listed = names[..30].iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     case(&["-kx,c1"], &names.join(","), &format!("there is no column \"x\": there are 40 columns, {listed}, …"));

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod appended;
 mod bad_rows;
 mod closing;
 mod columns;
@@ -15,6 +16,7 @@ mod pipes;
 mod policies;
 mod ranges;
 mod replacing;
+mod returns;
 mod rows;
 mod usage;
 mod workers;

@@ -226,3 +226,27 @@ pub fn input_and_output(rows: impl Iterator<Item = (u64, u64)>) -> (Vec<u8>, Vec
     }
     (input, output)
 }
+
+/// What is said of a field, or of what else, with a carriage return in it that ends no row.
+pub const STRAY_RETURN: &str = "has a carriage return outside quotes, which ends no row without a line feed: ";
+/// What to do about it.
+pub const RETURNS_TO_LINES: &str = "; if it is to end one: tr '\\r' '\\n' < FILE";
+
+/// The number of the field, from 1, that has such a carriage return, in a row without its line end, and how many line
+/// ends come before that: found byte by byte.
+pub fn stray_return(row: &[u8], delimiter: u8, quote: Option<u8>) -> Option<(usize, usize)> {
+    let (mut field, mut at, mut begins, mut is_open) = (1, 0, true, false);
+    while at < row.len() {
+        let byte = row[at];
+        match is_open {
+            true if Some(byte) == quote && row.get(at + 1) == Some(&byte) => at += 1,
+            true => is_open = Some(byte) != quote,
+            false if begins && Some(byte) == quote => is_open = true,
+            false if byte == b'\r' => return Some((field, row[..at].iter().filter(|&&byte| byte == b'\n').count())),
+            false => field += usize::from(byte == delimiter),
+        }
+        begins = !is_open && byte == delimiter;
+        at += 1;
+    }
+    None
+}

@@ -1,5 +1,6 @@
 //! Random formats, and FILEs in them.
 
+use crate::common::stray_return;
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 use num_bigint::BigUint;
 use proptest::collection::vec;
@@ -70,7 +71,7 @@ pub struct Settings {
     quote: u8,
     comment: Option<u8>,
     /// The fields of the header, if there is one; there are as many columns without it.
-    names: Vec<Field>,
+    pub names: Vec<Field>,
     pub has_header: bool,
     /// None without `--columns`.
     pub columns: Option<[usize; 2]>,
@@ -148,6 +149,11 @@ impl Settings {
         reader.has_headers(false).flexible(true).terminator(Terminator::Any(b'\n'));
         reader.delimiter(self.delimiter).quote(self.quote).comment(self.comment);
         reader.from_reader(text).into_byte_records().collect::<Result<_, _>>().unwrap()
+    }
+
+    /// The field with a carriage return that ends no row, and how many lines come before that.
+    pub fn stray_return(&self, row: &Row) -> Option<(usize, usize)> {
+        stray_return(&row.text, self.delimiter, Some(self.quote))
     }
 
     fn written(&self, field: &Field, is_first: bool) -> Vec<u8> {

@@ -7,7 +7,7 @@ mod common;
 mod input;
 
 use common::random::{config, dribble, writes};
-use common::{Running, pmapgcd};
+use common::{Running, STRAY_RETURN, pmapgcd};
 use csv::{ByteRecord, ReaderBuilder};
 use input::{File, Row, Settings, file, settings};
 use num_bigint::BigUint;
@@ -104,6 +104,21 @@ impl Case {
         }
     }
 
+    /// How many fields all rows must have, that are printed with one more.
+    fn fields_of_first_row(&self) -> Option<usize> {
+        let Settings { has_header, append, columns, .. } = self.settings;
+        let [first, second] = columns.filter(|_| append.is_some())?;
+        if has_header {
+            return Some(self.settings.names.len());
+        }
+        let is_fine = |row: &&Row| {
+            let is_whole = !row.is_unclosed && row.len() <= self.block_size;
+            let has_columns = row.fields.len() > first.max(second);
+            is_whole && has_columns && self.settings.stray_return(row).is_none()
+        };
+        self.files.iter().flat_map(|file| &file.rows).find(is_fine).map(|row| row.fields.len())
+    }
+
     /// The result, or the number of the field at fault, or nothing where it is the row, and what is said.
     fn answer(&self, row: &Row) -> Result<BigUint, (String, String)> {
         let pair = self.settings.columns.unwrap_or([0, 1]);
@@ -119,6 +134,12 @@ impl Case {
             }
             _ if row.is_unclosed => {
                 return Err((count.to_string(), format!("field {count} begins with a quote that is never closed: \"")));
+            }
+            _ if let Some((field, _)) = self.settings.stray_return(row) => {
+                return Err((field.to_string(), format!("field {field} {STRAY_RETURN}\"")));
+            }
+            _ if let Some(fields_of_first) = self.fields_of_first_row().filter(|&first| first != count) => {
+                return whole_row(format!("{count} {fields} where {fields_of_first} are expected: \""));
             }
             None if count != 2 => return whole_row(format!("{count} {fields} where 2 are expected: \"")),
             Some(_) if count < needed => return whole_row(format!("{count} {fields} where {needed} are needed: \"")),
@@ -173,13 +194,14 @@ impl Case {
                 }
                 Err(fault) => fault,
             };
-            let line = 1 + newlines(&before) + self.open_quote(row).unwrap_or(0);
+            let is_whole = row.len() <= self.block_size;
+            let stray = self.settings.stray_return(row).filter(|_| is_whole).map_or(0, |(_, lines)| lines);
+            let line = 1 + newlines(&before) + self.open_quote(row).unwrap_or(stray);
             let bad_before = expected.rejects.len();
             if bad_before < 10 || bad_before == max_bad {
                 expected.stderr.push(format!("pmapgcd: {}:{line}: {reason}", self.name(file)));
             }
             let file_line_offset_field = [self.name(file), line.to_string(), before.len().to_string(), field];
-            let is_whole = row.len() <= self.block_size;
             let row_kept = if is_whole { row.text.clone() } else { row.bytes()[..self.block_size.min(1024)].to_vec() };
             expected.rejects.push(Reject { file_line_offset_field, reason, row: row_kept });
             expected.status = 1;

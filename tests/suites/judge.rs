@@ -1,6 +1,6 @@
 //! What the `csv` crate sees in a file, and what follows for its rows.
 
-use crate::common::euclid;
+use crate::common::{STRAY_RETURN, euclid, stray_return};
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 
 pub const MARK: &[u8] = b"\xef\xbb\xbf";
@@ -70,13 +70,24 @@ impl Row {
         [&self.text, &b","[..], result.to_string().as_bytes(), self.end.as_bytes()].concat()
     }
 
-    /// The gcd, or all that may be said to be wrong.
-    pub fn judge(&self, columns: Option<[usize; 2]>) -> Result<u64, Vec<Fault>> {
+    /// The field with a carriage return that ends no row.
+    pub fn field_with_stray_return(&self) -> Option<usize> {
+        stray_return(&self.text, b',', Some(b'"')).map(|(field, _)| field).filter(|_| !self.is_unclosed)
+    }
+
+    /// The gcd, or all that may be said to be wrong, where all rows are to have so many fields, if that is given.
+    pub fn judge(&self, columns: Option<[usize; 2]>, length: Option<usize>) -> Result<u64, Vec<Fault>> {
         let count = self.fields.len();
         let fields = if count == 1 { "field" } else { "fields" };
         let largest = columns.map_or(2, |[first, second]| first.max(second));
+        if let Some(field) = self.field_with_stray_return() {
+            return Err(vec![(field.to_string(), format!("field {field} {STRAY_RETURN}"))]);
+        }
         match columns {
             _ if self.is_unclosed => return Err(vec![]),
+            Some(_) if let Some(length) = length.filter(|&length| length != count) => {
+                return Err(vec![(String::new(), format!("{count} {fields} where {length} are expected: "))]);
+            }
             None if count != 2 => {
                 return Err(vec![(String::new(), format!("{count} {fields} where 2 are expected: "))]);
             }

@@ -28,12 +28,15 @@ fn agrees(name: &str, file: &[u8], rows: &[Row], columns: Option<[usize; 2]>, ar
     if is_whole && file.len() > MARK.len() && file.starts_with(MARK) {
         stdout.extend(MARK);
     }
+    let is_fine = |row: &&Row| !row.is_unclosed && row.field_with_stray_return().is_none();
+    let mut first = rows.iter().filter(is_fine).map(|row| row.fields.len());
+    let length = first.find(|&count| columns.is_some_and(|columns| count >= columns[0].max(columns[1])));
     for row in rows {
-        match row.judge(columns) {
+        match row.judge(columns, length.filter(|_| is_whole)) {
             Ok(gcd) if is_whole => stdout.extend(row.appended(gcd)),
             Ok(gcd) => stdout.extend(format!("{gcd}\n").into_bytes()),
             Err(faults) => {
-                stdout.extend(match is_whole {
+                stdout.extend(match is_whole && arguments.contains(&"--bad-rows=blank") {
                     // A row without an end would take the next one with it.
                     true if row.is_unclosed => b"\n".to_vec(),
                     true => row.appended(""),
@@ -177,7 +180,9 @@ fn integers_around_it_are_found_in_blocks_as_small_as_can_be() {
         let is_even = counts.windows(2).all(|pair| pair[0] == pair[1]);
         let last = counts.first().copied().filter(|_| is_even).unwrap_or(2);
         let divisors = (1..=rows.len() as u64).map(|number| 6 * number);
-        assert!(rows.iter().map(|row| row.judge(Some([1, last]))).eq(divisors.map(Ok)), "{name}: the judge errs");
+        let mut judged = rows.iter().zip(divisors).filter(|(row, _)| row.field_with_stray_return().is_none());
+        let is_right = judged.all(|(row, divisor)| row.judge(Some([1, last]), None) == Ok(divisor));
+        assert!(is_right, "{name}: the judge errs");
         let block_size = rows.iter().map(|row| row.text.len() + row.end.len()).max().unwrap_or(0).max(64);
         let ways = [format!("-k1,{last}"), format!("--block-size={block_size}")];
         for executor in EXECUTORS {

@@ -3,17 +3,20 @@
 //! It looks at headers, and for the end of the last row of a block; at nothing else. A block fills up as long as input is ready, and is
 //! handed on as soon as it is not: so a row that arrives alone is answered at once, and a full pipe gives full blocks.
 
+mod long_line;
 mod range;
 
 use crate::csv::blocks::RowEnds;
-use crate::csv::columns::{self, Columns};
+use crate::csv::columns::Columns;
 use crate::csv::disguise::disguise;
-use crate::csv::{Format, lines};
+use crate::csv::head::Head;
+use crate::csv::{Format, lines, returns};
 use crate::error::{Error, printable};
 use crate::flow::header::{BadHeader, Header, Headers};
 use crate::flow::ranges::FileRange;
 use crate::flow::{Block, Ending, Shape, Source, TooLong};
 use crate::streams;
+use long_line::{Passed, has_stray_return};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{Mode, OFlags};
@@ -75,6 +78,8 @@ pub struct Reader<'a> {
     inputs: std::iter::Enumerate<std::vec::IntoIter<Input>>,
     shape: Shape,
     headers: Headers,
+    /// How many fields the first row of all inputs has, where that matters and as soon as it is known.
+    fields: Option<usize>,
     /// Whether rows that are too long are passed over.
     passes_over: bool,
     watch: Watch<'a>,
@@ -106,8 +111,8 @@ struct Open {
     lines_before: u64,
     /// A header is still to come.
     wants_header: bool,
-    /// The columns that count, as they stand at the head of each block.
-    head: Vec<u8>,
+    /// What stands at the head of each block.
+    head: Head,
 }
 
 impl<'a> Reader<'a> {
@@ -115,7 +120,17 @@ impl<'a> Reader<'a> {
     pub fn new(inputs: Vec<Input>, shape: Shape, watch: Watch<'a>) -> Self {
         let inputs = inputs.into_iter().enumerate();
         let headers = Headers::default();
-        Reader { inputs, shape, headers, passes_over: false, watch, current: None, first: None, carry: vec![] }
+        Reader {
+            inputs,
+            shape,
+            headers,
+            fields: None,
+            passes_over: false,
+            watch,
+            current: None,
+            first: None,
+            carry: vec![],
+        }
     }
 
     /// The same, which passes over rows that are too long if it is told to.
@@ -123,9 +138,14 @@ impl<'a> Reader<'a> {
         Reader { passes_over, ..self }
     }
 
+    /// Whether a first row is still to come by which all others go.
+    fn wants_first_row(&self) -> bool {
+        self.fields.is_none() && self.shape.goes_by_first_row()
+    }
+
     /// The next block of the current input; none when it has ended.
     fn next_of(&mut self, open: &mut Open, buffer: &mut [u8]) -> Result<Option<Block>, Ending> {
-        let (head, rows) = buffer.split_at_mut(self.shape.columns.as_ref().map_or(0, Columns::head_size));
+        let (head, rows) = buffer.split_at_mut(self.shape.head_size());
         let mut block = Block { input: open.input, ..Block::default() };
         let lines_before = std::mem::take(&mut open.lines_before);
         let is_start = open.at_start;
@@ -148,9 +168,9 @@ impl<'a> Reader<'a> {
         if open.wants_header && end > 0 {
             match self.headers.find(&self.shape, &rows[..end], &open.name) {
                 Ok(None) => {}
-                Ok(Some(Header { length, columns, print })) => {
+                Ok(Some(Header { length, head, print })) => {
                     open.wants_header = false;
-                    open.head = columns::head(&columns);
+                    open.head = head;
                     (start, block.header) = (length, print);
                     block.lines_before = lines(&rows[..length]) as u64;
                 }
@@ -171,7 +191,11 @@ impl<'a> Reader<'a> {
         if !open.wants_header {
             block.disguise = open.disguise.take();
         }
-        head[..open.head.len()].copy_from_slice(&open.head);
+        if self.wants_first_row() {
+            self.fields = self.shape.fields_of_first_row(&rows[..end]);
+        }
+        open.head.fields = open.head.fields.or(self.fields);
+        open.head.write(head);
         block.offset = open.offset + start as u64;
         block.rows = head.len() + start..head.len() + end;
         open.offset += end as u64;
@@ -192,10 +216,13 @@ impl<'a> Reader<'a> {
         let is_comment = ends.is_in_comment();
         let format = self.shape.format;
         if is_comment || goes_on || buffer.iter().all(|&byte| format.is_blank(byte)) {
-            let (lines, is_blank) = open.pass_over(ends, format, buffer, &mut self.carry, &self.watch)?;
-            block.lines_before = lines;
-            if is_comment || is_blank {
+            let passed = open.pass_over(ends, format, buffer, &mut self.carry, &self.watch)?;
+            block.lines_before = passed.lines;
+            if if is_comment { !passed.has_stray_return } else { passed.is_blank } {
                 return Ok(());
+            }
+            if is_comment {
+                row.what = returns::stray_return_in("the comment", &row.start);
             }
         }
         if row.offset <= BYTE_ORDER_MARK.len() as u64 {
@@ -263,7 +290,7 @@ impl Open {
         let (file, is_regular) = open().map_err(|error| Error::io(&name, error))?;
         // A pipe that holds more wakes its writer and us less often; where that is not allowed, it stays as it is.
         let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
-        let head = columns::head(&shape.columns.as_ref().map_or(vec![], |columns| columns.places()));
+        let head = Head { fields: None, columns: shape.columns.as_ref().map(Columns::places) };
         let wants_header = shape.has_header;
         Ok(Open {
             file,
@@ -300,7 +327,7 @@ impl Open {
                     let mut next = [0];
                     if self.read(&mut next, watch)? > 0 {
                         carry.extend(next);
-                        return Ok(Filled::TooLong(self.too_long(buffer, &ends), ends));
+                        return Ok(Filled::TooLong(self.too_long(buffer, &ends, shape.format), ends));
                     }
                     self.at_end = true;
                     break filled;
@@ -340,19 +367,23 @@ impl Open {
     }
 
     /// A row that fills the buffer and goes on.
-    fn too_long(&self, buffer: &[u8], ends: &RowEnds) -> TooLong {
+    fn too_long(&self, buffer: &[u8], ends: &RowEnds, format: Format) -> TooLong {
         let size = buffer.len();
         let (place, hint) = match ends.open_quote() {
             Some(quote) => (quote, ", or close the quote that is open from here on"),
             None => (0, ""),
         };
-        let what = format!("the row is longer than a block, {size} bytes; use a larger --block-size{hint}");
+        let mut what = format!("the row is longer than a block, {size} bytes; use a larger --block-size{hint}");
+        if has_stray_return(buffer, format) {
+            what.push_str("; it has a carriage return outside quotes, which ends no row without a line feed");
+            what.push_str(returns::hint(buffer));
+        }
         let start = buffer[..size.min(KEPT)].to_vec();
         TooLong { offset: self.offset, lines: lines(&buffer[..place]) as u64, what, start }
     }
 
-    /// Passes over the line that fills the buffer and goes on in `carry`, where what comes after it is left. Answers how
-    /// many line ends it has, and whether it is blank.
+    /// Passes over the line that fills the buffer and goes on in `carry`, where what comes after it is left. Answers what
+    /// it was like.
     fn pass_over(
         &mut self,
         mut ends: RowEnds,
@@ -360,20 +391,10 @@ impl Open {
         buffer: &mut [u8],
         carry: &mut Vec<u8>,
         watch: &Watch,
-    ) -> Result<(u64, bool), Ending> {
-        let (mut is_blank, mut is_after_return) = (true, false);
-        let mut look_at = |bytes: &[u8]| {
-            is_blank = is_blank
-                && bytes.iter().all(|&byte| {
-                    // A carriage return belongs to the line end or is none.
-                    let is_none = byte == b'\n' || (!is_after_return && (byte == b'\r' || format.is_blank(byte)));
-                    is_after_return = byte == b'\r';
-                    is_none
-                });
-            is_blank
-        };
+    ) -> Result<Passed, Ending> {
         let mut filled = buffer.len();
-        let mut passed = (lines(buffer) as u64, look_at(buffer));
+        let mut passed = Passed::new();
+        passed.look_at(buffer, format);
         loop {
             let kept = ends.forget();
             self.offset += kept as u64;
@@ -392,16 +413,15 @@ impl Open {
                 }
             }
             for at in memchr::memchr_iter(b'\n', &buffer[start..filled]) {
-                passed.0 += 1;
                 ends.look_at(&buffer[..=start + at]);
                 if ends.end() > 0 {
-                    passed.1 = look_at(&buffer[start..ends.end()]);
+                    passed.look_at(&buffer[start..ends.end()], format);
                     self.offset += ends.end() as u64;
                     carry.extend_from_slice(&buffer[ends.end()..filled]);
                     return Ok(passed);
                 }
             }
-            passed.1 = look_at(&buffer[start..filled]);
+            passed.look_at(&buffer[start..filled], format);
             ends.look_at(&buffer[..filled]);
         }
     }

@@ -1,4 +1,4 @@
-//! How the reader comes to a part of a file: nothing before it is read but a header.
+//! How the reader comes to a part of a file: nothing before it is read but a header, or the first row where all go by that.
 
 use super::{Open, Reader};
 use crate::error::Error;
@@ -23,7 +23,23 @@ impl Reader<'_> {
             }
             self.carry.clear();
         }
+        if self.wants_first_row() && range.offset > 0 {
+            self.look_for_first_row(open, range, buffer)?;
+        }
         open.go_to(range)
+    }
+
+    /// Reads up to the first row by which all others go, if that is before the range.
+    fn look_for_first_row(&mut self, open: &mut Open, range: FileRange, buffer: &mut [u8]) -> Result<(), Ending> {
+        // Rows that are too long are told by the run that has them in its range.
+        let passes_over = std::mem::replace(&mut self.passes_over, true);
+        let mut end = 0;
+        while self.wants_first_row() && end < range.offset {
+            end = self.next_of(open, buffer)?.map_or(u64::MAX, |block| block.offset + block.rows.len() as u64);
+        }
+        self.passes_over = passes_over;
+        self.carry.clear();
+        Ok(())
     }
 }
 
