@@ -117,8 +117,12 @@ pub(crate) fn reason(error: &io::Error) -> String {
 
 /// A name as it may stand in a message: with nothing in it that a terminal would obey.
 pub(crate) fn printable(name: &std::ffi::OsStr) -> String {
+    let name = name.to_string_lossy();
+    if !name.contains(must_be_escaped) {
+        return name.into_owned();
+    }
     let escape = |c: char| if must_be_escaped(c) { c.escape_default().to_string() } else { c.to_string() };
-    name.to_string_lossy().chars().map(escape).collect()
+    name.chars().map(escape).collect()
 }
 
 /// Whether a terminal might obey a character, or a person not see what it is: controls, blanks but for the space,

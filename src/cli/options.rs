@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::executor::text::{OnBadRow, Settings};
 use crate::executor::{self, Executor};
 use crate::flow::Shape;
+use crate::flow::bad_rows::SAID;
 use crate::kernel::BatchKernel;
 use crate::ring::Sizes;
 use crate::sandbox::Confinement;
@@ -253,7 +254,11 @@ impl Options {
             return Err(Error::usage("--max-bad goes with --bad-rows skip or --bad-rows blank"));
         }
         let confinement = Confinement { filter: !self.no_sandbox, memory: Some(self.worker_memory) };
-        Ok(Settings { format, append: self.append.is_some(), on_bad_row: self.bad_rows, confinement })
+        // Of each part of a block so many are told: those that are said are the first, and one that is too many.
+        let is_all_told = self.rejects.is_some() || self.bad_rows == OnBadRow::Stop;
+        let most_told = self.max_bad.map_or(SAID, |most| SAID.max(most.saturating_add(1)));
+        let most_told = (!is_all_told).then_some(most_told);
+        Ok(Settings { format, append: self.append.is_some(), on_bad_row: self.bad_rows, most_told, confinement })
     }
 
     /// The columns of all `--columns` together; none where it is not given.

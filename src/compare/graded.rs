@@ -57,6 +57,10 @@ impl<K: BatchKernel> BatchKernel for Graded<'_, K> {
         self.kernel.read(record, rows)
     }
 
+    fn try_read(&self, record: &Record, rows: &mut K::Rows) -> bool {
+        self.kernel.try_read(record, rows)
+    }
+
     fn read_plain(&self, text: &[u8], delimiter: u8, limit: usize, rows: &mut K::Rows) -> usize {
         self.kernel.read_plain(text, delimiter, limit, rows)
     }

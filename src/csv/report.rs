@@ -17,7 +17,7 @@ pub struct Report<'a> {
     pub field: Option<usize>,
     /// Whether workers die of it.
     pub is_deadly: bool,
-    /// What is wrong.
+    /// What is wrong; nothing where nobody hears it.
     pub what: Cow<'a, str>,
 }
 
@@ -60,7 +60,7 @@ impl<'a> Report<'a> {
         *bytes = rest;
         // Copied before it is looked at: a worker that breaks the protocol may change it under us.
         let what = String::from_utf8(what.to_vec()).ok()?;
-        let what = printable(what.as_ref()).into();
+        let what = if what.is_empty() { what.into() } else { printable(what.as_ref()).into() };
         let field = Some(number(4)).filter(|&field| field > 0);
         let (results_before, row, place, is_deadly) = (number(0), number(1)..number(2), number(3), number(5) == 1);
         let report = Report { results: results_before, row, place, field, is_deadly, what };

@@ -17,6 +17,7 @@ use crate::kernel::{Batch, BatchKernel, Written, Wrong};
 use crate::ring::Care;
 use crate::sandbox::Confinement;
 use crate::steps::{Step, lap};
+use std::borrow::Cow;
 use std::ops::Range;
 
 const TOO_LONG: &str = "the output is longer than a block; use a larger --block-size";
@@ -42,6 +43,8 @@ pub struct Settings {
     pub append: bool,
     /// What becomes of bad rows.
     pub on_bad_row: OnBadRow,
+    /// Nobody hears what is wrong with more bad rows than so many: of those after them it is not said.
+    pub most_told: Option<u64>,
     /// How worker processes are confined, if the kernel allows for it.
     pub confinement: Confinement,
 }
@@ -77,6 +80,8 @@ impl<'k, K: BatchKernel> Text<'k, K> {
             outputs: K::Outputs::default(),
             places: vec![],
             reports: vec![],
+            told: 0,
+            is_after_fault: false,
         }
     }
 }
@@ -111,6 +116,11 @@ struct Hand<'k, K: BatchKernel> {
     /// Where these rows lie, without their line ends, with `--append` or where that was asked for.
     places: Vec<Range<usize>>,
     reports: Vec<u8>,
+    /// Of how many bad rows it is said what is wrong with them: in this part of a block, since others may do the blocks
+    /// before it; or in all of the input, where one hand reads that in order, to be pickled.
+    told: u64,
+    /// The last row was a bad one.
+    is_after_fault: bool,
 }
 
 impl<K: BatchKernel> Hand<'_, K> {
@@ -137,7 +147,8 @@ impl<K: BatchKernel> Hand<'_, K> {
         self.rows.clear();
         self.places.clear();
         let is_plain = self.head.columns.is_none() && !self.settings.append && !care.is_needed();
-        let (mut at, mut try_plain) = (start, is_plain);
+        // A bad row seldom comes alone, and to try costs more than a row.
+        let (mut at, mut try_plain) = (start, is_plain && !self.is_after_fault);
         let mut fault = None;
         while self.rows.len() < limit && at < block.len() {
             if try_plain {
@@ -186,13 +197,13 @@ impl<K: BatchKernel> Hand<'_, K> {
                 Line::Stray { at: stray, content, length } => {
                     let (row, end, place) = (at..at + content, at + length, at + stray);
                     let field = self.fields.iter().position(|field| field.range().contains(&stray));
-                    let what = match field {
+                    let what = self.tell(|hand| match field {
                         Some(field) => stray_return_in(
                             &format!("field {}", field + 1),
-                            trimmed(self.fields[field].raw(&block[row.clone()])),
+                            trimmed(hand.fields[field].raw(&block[row.clone()])),
                         ),
                         None => stray_return_in("the comment", &block[row.clone()]),
-                    };
+                    });
                     let field = field.map(|field| field + 1);
                     fault = Some(Fault { row, end, place, field, what, is_closed: true, is_deadly: false });
                     break;
@@ -200,12 +211,14 @@ impl<K: BatchKernel> Hand<'_, K> {
                 Line::Unclosed { quote } => {
                     let (place, field) = (at + quote, self.fields.len() + 1);
                     let row = at..block.len() - usize::from(block.ends_with(b"\n"));
-                    let is_stray = stray_return(&block[at..place], &self.fields, self.settings.format).is_some();
-                    let hint = if is_stray { returns::hint(&block[at..]) } else { "" };
-                    let what = format!(
-                        "field {field} begins with a quote that is never closed: {}{hint}",
-                        shown(&block[place..])
-                    );
+                    let what = self.tell(|hand| {
+                        let is_stray = stray_return(&block[at..place], &hand.fields, hand.settings.format).is_some();
+                        let hint = if is_stray { returns::hint(&block[at..]) } else { "" };
+                        format!(
+                            "field {field} begins with a quote that is never closed: {}{hint}",
+                            shown(&block[place..])
+                        )
+                    });
                     fault = Some(Fault {
                         row,
                         end: block.len(),
@@ -219,15 +232,38 @@ impl<K: BatchKernel> Hand<'_, K> {
                 }
             }
         }
+        self.is_after_fault = fault.is_some();
         Read { rows: self.rows.len(), end: at, fault }
+    }
+
+    /// Whether anybody may hear what is wrong with the next bad row.
+    fn is_heard(&self) -> bool {
+        self.settings.most_told.is_none_or(|most| self.told < most)
+    }
+
+    /// What is wrong with a row, in words, if anybody may hear them: they cost far more than the row.
+    fn tell(&mut self, what: impl FnOnce(&Self) -> String) -> String {
+        if !self.is_heard() {
+            return String::new();
+        }
+        self.told += 1;
+        what(self)
     }
 
     fn read_row(&mut self, text: &[u8]) -> Result<(), Wrong> {
         if !self.has_as_many_fields_as_it_should() {
-            return Err(Wrong::row(self.wrong_count(text)));
+            return Err(Wrong::row(self.tell(|hand| hand.wrong_count(text))));
         }
-        self.kernel
-            .read(&Record::new(text, &self.fields, self.head.columns.as_deref(), self.settings.format), &mut self.rows)
+        let record = Record::new(text, &self.fields, self.head.columns.as_deref(), self.settings.format);
+        if self.kernel.try_read(&record, &mut self.rows) {
+            return Ok(());
+        }
+        if !self.is_heard() {
+            return Err(Wrong::row(String::new()));
+        }
+        let read = self.kernel.read(&record, &mut self.rows);
+        self.told += u64::from(read.is_err());
+        read
     }
 
     /// Whether all rows have to have as many fields as are needed.
@@ -320,13 +356,13 @@ impl<K: BatchKernel> Hand<'_, K> {
     }
 
     /// What is printed for a bad row.
-    fn kept(&self, block: &[u8], fault: &Fault) -> Vec<u8> {
+    fn kept(&self, block: &[u8], fault: &Fault) -> Cow<'static, [u8]> {
         match self.settings {
             Settings { on_bad_row: OnBadRow::Blank, append: true, format, .. } if fault.is_closed => {
-                [&block[fault.row.clone()], &[format.delimiter], line_end(block, fault.row.end)].concat()
+                [&block[fault.row.clone()], &[format.delimiter], line_end(block, fault.row.end)].concat().into()
             }
-            Settings { on_bad_row: OnBadRow::Blank, .. } => b"\n".to_vec(),
-            _ => vec![],
+            Settings { on_bad_row: OnBadRow::Blank, .. } => b"\n".into(),
+            _ => b"".into(),
         }
     }
 }
@@ -343,14 +379,13 @@ fn line_end(block: &[u8], end: usize) -> &'static [u8] {
 
 impl Fault {
     fn report(&self, results: usize) -> Report<'_> {
-        let what = if self.what.is_empty() { "the row is bad" } else { &self.what };
         Report {
             results,
             row: self.row.clone(),
             place: self.place,
             field: self.field,
             is_deadly: self.is_deadly,
-            what: what.into(),
+            what: self.what.as_str().into(),
         }
     }
 }
@@ -358,6 +393,7 @@ impl Fault {
 impl<K: BatchKernel> MapBlock for Hand<'_, K> {
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Mapped {
         self.enter(head);
+        self.told = 0;
         let pace = Pace::with(care);
         let mut outcome = Mapped::default();
         while outcome.consumed < input.len() {
@@ -365,9 +401,13 @@ impl<K: BatchKernel> MapBlock for Hand<'_, K> {
             care.note(start);
             let read = self.read(input, start, if care.is_needed() { 1 } else { BATCH }, care);
             lap(Step::Take);
-            self.map_rows();
-            let free = room.len() - self.reports.len();
-            let written = self.write(input, 0, &mut room[outcome.results..free]);
+            let mut written = Written::default();
+            // Among many bad rows there is often no other.
+            if read.rows > 0 {
+                self.map_rows();
+                let free = room.len() - self.reports.len();
+                written = self.write(input, 0, &mut room[outcome.results..free]);
+            }
             lap(Step::Merge);
             outcome.results += written.bytes;
             outcome.rows += written.outputs;

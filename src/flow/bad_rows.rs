@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufWriter};
 
 /// How many are said on stderr; of the others there is a count.
-const SAID: u64 = 10;
+pub const SAID: u64 = 10;
 
 /// A bad row, by its place.
 pub struct BadRow<'a> {
@@ -20,7 +20,7 @@ pub struct BadRow<'a> {
     pub field: Option<usize>,
     /// Whether workers die of it.
     pub is_deadly: bool,
-    /// What is wrong.
+    /// What is wrong, if anybody [hears](BadRows::is_heard) that.
     pub what: String,
     /// Its bytes.
     pub row: &'a [u8],
@@ -59,6 +59,11 @@ impl BadRows {
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Whether it is said or written anywhere what is wrong with the next one.
+    pub fn is_heard(&self) -> bool {
+        self.rejects.is_some() || self.count < SAID || self.most.is_none_or(|most| self.count >= most)
     }
 
     /// Takes note of one.

@@ -103,17 +103,14 @@ impl Sink for Writer<'_> {
                 counted.0 = report.place;
             }
             let row = &part.input[report.row.clone()];
-            let hint = self.hint(row, &report);
+            let is_heard = self.bad_rows.is_heard();
+            let what = if is_heard { self.told(row, &report, part.deadly) } else { String::new() };
             let entered = self.bad_rows.enter(BadRow {
                 file: &self.inputs[self.input],
                 line: counted.1 + 1,
                 offset: self.offset + report.row.start as u64,
                 field: report.field,
-                // The parent knows of what workers die, and whoever is to leave the row out does not.
-                what: match part.deadly {
-                    deadly if report.is_deadly && !deadly.is_empty() => deadly.to_string(),
-                    _ => format!("{}{hint}", report.what),
-                },
+                what,
                 is_deadly: report.is_deadly,
                 row,
             });
@@ -175,6 +172,17 @@ impl Writer<'_> {
             what: row.what,
             row: &row.start,
         })
+    }
+
+    /// What is said of a bad row. `deadly` is what the parent says of one that workers die of, if it has named one: whoever
+    /// is to leave it out does not know.
+    fn told(&mut self, row: &[u8], report: &Report, deadly: &str) -> String {
+        if report.is_deadly && !deadly.is_empty() {
+            return deadly.to_string();
+        }
+        // There may have been no room for a word.
+        let what = if report.what.is_empty() { "the row is bad" } else { &*report.what };
+        format!("{what}{}", self.hint(row, report))
     }
 
     /// What may have been meant, where a row is bad for that.

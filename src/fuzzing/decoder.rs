@@ -276,6 +276,7 @@ pub fn decoder(bytes: &[u8]) {
         format: case.format,
         append: case.append,
         on_bad_row: case.on_bad_row,
+        most_told: None,
         confinement: Confinement::default(),
     };
     let mapping = Text::new(&gcd, settings);

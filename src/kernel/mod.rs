@@ -139,6 +139,12 @@ pub trait BatchKernel: Sync {
     /// When the row is bad; nothing is appended then.
     fn read(&self, record: &Record, rows: &mut Self::Rows) -> Result<(), Wrong>;
 
+    /// As [`read`](BatchKernel::read), but answers only whether the row is good: most rows are, and where nobody hears what is
+    /// wrong with the others it need not be said. Of those it answers no for, `read` is asked where somebody does.
+    fn try_read(&self, record: &Record, rows: &mut Self::Rows) -> bool {
+        self.read(record, rows).is_ok()
+    }
+
     /// A faster way for rows that need no care: appends those at the front of `text`, at most `limit`, up to the first
     /// that has anything unusual about it, which [`read`](BatchKernel::read) gets to see. Answers how many bytes they
     /// have. It is asked only where all fields of a row count.

@@ -186,3 +186,30 @@ fn comments_and_blank_lines_may_be_longer_than_a_block() {
     let finished = run(&mut pmapgcd(["--block-size=64"]), format!("12,18\n{:>1000}\n", "5,10"));
     assert!(finished.stderr.starts_with("pmapgcd: stdin:2: the row is longer than a block, 64 bytes"), "{finished:?}");
 }
+
+#[test]
+fn of_any_number_of_bad_rows_those_that_are_said_are_told_with_what_is_wrong() {
+    let text: String = (1..=20_000).map(|number| format!("12,x{number}\n")).collect();
+    let what = |number| {
+        format!("field 2 is not an integer: \"x{number}\"; decimal digits are expected, with or without a sign")
+    };
+    let said = |number| format!("pmapgcd: stdin:{number}: {}\n", what(number));
+    let first: String = (1..=10).map(said).collect();
+    let folder = Folder::with([]);
+    for executor in EXECUTORS {
+        // In blocks of a few rows the words end far before the rows do, too.
+        for size in ["--block-size=128K", "--block-size=1000"] {
+            let finished = run(&mut pmapgcd([executor, size, "--bad-rows=skip"]), &*text);
+            finished.is(1, "", &format!("{first}pmapgcd: 20000 bad rows\n"));
+            let finished = run(&mut pmapgcd([executor, size, "--bad-rows=skip", "--max-bad=3000"]), &*text);
+            let last = format!("{}; the run ends here, at more than --max-bad 3000\n", said(3001).trim_end());
+            finished.is(1, "", &format!("{first}{last}"));
+        }
+        let finished = folder.run([executor, "--bad-rows=skip", "--rejects=bad.csv"], &text);
+        finished.is(1, "", &format!("{first}pmapgcd: 20000 bad rows\n"));
+        let rejects = folder.read("bad.csv");
+        let reason = what(20_000).replace('"', "\"\"");
+        assert_eq!(rejects.lines().count(), 20_001);
+        assert!(rejects.ends_with(&format!(",2,\"{reason}\",\"12,x20000\"\n")), "{:?}", rejects.lines().last());
+    }
+}

@@ -12,7 +12,7 @@ use crate::csv::record::Record;
 use crate::csv::{Format, trimmed};
 use crate::kernel::{BatchKernel, Kernel, Written, Wrong};
 pub use batch::{Divisors, Pairs};
-use number::Number;
+use number::{NotRead, Number};
 use std::ops::Range;
 
 /// How a greatest common divisor is found.
@@ -109,6 +109,18 @@ impl Gcd {
     }
 }
 
+impl Gcd {
+    /// The number in a field.
+    #[inline]
+    fn number(&self, record: &Record, at: usize) -> Result<Number, NotRead> {
+        let value = record.value(at);
+        if let Some(number) = number::plain(&value).filter(|_| value.len() <= self.max_digits) {
+            return Ok(Number::Small(number));
+        }
+        Number::parse(trimmed(&value), self.max_digits)
+    }
+}
+
 impl BatchKernel for Gcd {
     type Rows = Pairs;
     type Outputs = Divisors;
@@ -134,16 +146,19 @@ impl BatchKernel for Gcd {
 
     fn read(&self, record: &Record, pairs: &mut Pairs) -> Result<(), Wrong> {
         let number = |at: usize| {
-            let value = record.value(at);
-            if let Some(number) = number::plain(&value).filter(|_| value.len() <= self.max_digits) {
-                return Ok(Number::Small(number));
-            }
-            let digits = trimmed(&value);
-            let wrong = |why| Wrong::in_field(record, at, number::what_is_wrong(digits, why, self.max_digits));
-            Number::parse(digits, self.max_digits).map_err(wrong)
+            self.number(record, at).map_err(|why| {
+                let what = number::what_is_wrong(trimmed(&record.value(at)), why, self.max_digits);
+                Wrong::in_field(record, at, what)
+            })
         };
         pairs.push([number(0)?, number(1)?]);
         Ok(())
+    }
+
+    fn try_read(&self, record: &Record, pairs: &mut Pairs) -> bool {
+        let (Ok(a), Ok(b)) = (self.number(record, 0), self.number(record, 1)) else { return false };
+        pairs.push([a, b]);
+        true
     }
 
     fn read_plain(&self, text: &[u8], delimiter: u8, limit: usize, pairs: &mut Pairs) -> usize {
