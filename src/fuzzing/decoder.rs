@@ -66,12 +66,20 @@ impl Case {
         [&text[row.content.clone()], &[self.format.delimiter], result.as_bytes(), end].concat()
     }
 
-    fn is_bad_header(&self, text: &[u8], row: &Row) -> bool {
-        let content = &text[row.content.clone()];
-        let has_quote = self.format.quote.is_some_and(|quote| content.contains(&quote));
+    /// How many fields all rows are to have, by the header or the first row that is fine.
+    fn length(&self, rows: &[Row]) -> Option<usize> {
+        let is_fine = |row: &&Row| {
+            let has_columns = self.columns.is_some_and(|columns| columns.iter().all(|&at| at < row.fields.len()));
+            has_columns && !row.is_open && row.stray.is_none() && row.len() <= self.sizes.block
+        };
+        let first = if self.has_header { rows.first() } else { rows.iter().find(is_fine) };
+        first.filter(|_| self.append).map(|row| row.fields.len())
+    }
+
+    fn is_bad_header(&self, row: &Row) -> bool {
         row.is_open
             || row.len() > self.sizes.block
-            || (content.contains(&b'\r') && !has_quote)
+            || row.stray.is_some()
             || self.columns.is_some_and(|columns| columns.iter().any(|&at| at >= row.fields.len()))
             || (self.append && row.fields.iter().any(|name| crate::csv::trimmed(name) == RESULT.as_bytes()))
     }
@@ -89,9 +97,10 @@ impl Case {
         if !self.has_header && has_block {
             expected.output.extend_from_slice(printed_mark);
         }
+        let length = self.length(&rows);
         for (number, row) in rows.iter().enumerate() {
             if self.has_header && number == 0 {
-                if self.is_bad_header(text, row) {
+                if self.is_bad_header(row) {
                     expected.is_failed = true;
                     return expected;
                 }
@@ -106,7 +115,9 @@ impl Case {
                 let what = format!("field {} begins with a quote that is never closed: \"", row.fields.len());
                 (raw, Err((Some(row.fields.len()), what)))
             } else if is_whole {
-                (raw, divisor(row, self.columns, self.max_digits))
+                (raw, divisor(row, self.columns, length, self.max_digits))
+            } else if row.fields.is_empty() {
+                (&raw[..block], Err((None, "the comment has a carriage return outside quotes, ".to_string())))
             } else {
                 (&raw[..block], Err((None, format!("the row is longer than a block, {block} bytes; use"))))
             };
@@ -117,8 +128,12 @@ impl Case {
                 }
                 Err(fault) => fault,
             };
-            let quote = if is_whole && !row.is_open { None } else { lines_before_open_quote(kept, self.format) };
-            let line = 1 + newlines(&text[..row.content.start]) + quote.unwrap_or(0);
+            let before = match row.stray {
+                Some((stray, _)) if is_whole => newlines(&raw[..stray]),
+                _ if (is_whole && !row.is_open) || row.fields.is_empty() => 0,
+                _ => lines_before_open_quote(kept, self.format).unwrap_or(0),
+            };
+            let line = 1 + newlines(&text[..row.content.start]) + before;
             let kept = if is_whole { &text[row.content.clone()] } else { kept };
             let offset = mark + row.content.start;
             expected.bad.push(Bad { line: line as u64, offset: offset as u64, field, what, row: kept.to_vec() });

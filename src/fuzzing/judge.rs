@@ -18,6 +18,8 @@ pub struct Row {
     pub fields: Vec<Vec<u8>>,
     /// Whether it ends within quotes, and so with the text.
     pub is_open: bool,
+    /// Where the first carriage return stands in it that is not quoted and ends no row, and the number of its field.
+    pub stray: Option<(usize, Option<usize>)>,
 }
 
 impl Row {
@@ -66,6 +68,12 @@ pub fn rows(text: &[u8], format: Format) -> Vec<Row> {
         let line = text[at..end].strip_suffix(b"\n").unwrap_or(&text[at..end]);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let is_comment = format.comment.is_some_and(|comment| line.starts_with(&[comment]));
+        if let Some(stray) = line.iter().position(|&byte| byte == b'\r').filter(|_| is_comment) {
+            let (content, stray) = (at..at + line.len(), Some((stray, None)));
+            rows.push(Row { content, end, fields: vec![], is_open: false, stray });
+            at = end;
+            continue;
+        }
         if is_comment || line.iter().all(|&byte| b" \t".contains(&byte) && byte != format.delimiter) {
             at = end;
             continue;
@@ -79,17 +87,52 @@ pub fn rows(text: &[u8], format: Format) -> Vec<Row> {
             content -= 1;
             assert_eq!(fields.last_mut().and_then(Vec::pop), Some(b'\r'));
         }
-        rows.push(Row { content: at..at + content, end: at + length, fields, is_open });
+        let stray = stray_return(&raw[..content], format).filter(|_| !is_open);
+        rows.push(Row { content: at..at + content, end: at + length, fields, is_open, stray });
         at += length;
     }
     rows
 }
 
+/// Where the first carriage return outside quotes is in a row without its line end, and in which field: byte by byte.
+fn stray_return(row: &[u8], format: Format) -> Option<(usize, Option<usize>)> {
+    let (mut field, mut at, mut begins, mut is_open) = (1, 0, true, false);
+    while at < row.len() {
+        let is_quote = Some(row[at]) == format.quote;
+        if is_open && is_quote && row.get(at + 1) == Some(&row[at]) {
+            at += 1;
+        } else if is_open {
+            is_open = !is_quote;
+        } else if begins && is_quote {
+            is_open = true;
+        } else if row[at] == b'\r' {
+            return Some((at, Some(field)));
+        } else {
+            field += usize::from(row[at] == format.delimiter);
+        }
+        begins = !is_open && row[at] == format.delimiter;
+        at += 1;
+    }
+    None
+}
+
 /// The greatest common divisor of these fields; or which of them is at fault, and how a message about it begins.
-pub fn divisor(row: &Row, columns: Option<[usize; 2]>, max_digits: usize) -> Result<BigUint, (Option<usize>, String)> {
+pub fn divisor(
+    row: &Row,
+    columns: Option<[usize; 2]>,
+    length: Option<usize>,
+    max_digits: usize,
+) -> Result<BigUint, (Option<usize>, String)> {
     let (count, pair) = (row.fields.len(), columns.unwrap_or([0, 1]));
     let (needed, plural) = (pair[0].max(pair[1]) + 1, if count == 1 { "" } else { "s" });
+    if let Some((_, field)) = row.stray {
+        let of = field.map_or("the comment".to_string(), |field| format!("field {field}"));
+        return Err((field, format!("{of} has a carriage return outside quotes, ")));
+    }
     match columns {
+        _ if let Some(length) = length.filter(|&length| length != count) => {
+            return Err((None, format!("{count} field{plural} where {length} are expected: \"")));
+        }
         None if count != 2 => return Err((None, format!("{count} field{plural} where 2 are expected: \""))),
         Some(_) if count < needed => {
             return Err((None, format!("{count} field{plural} where {needed} are needed: \"")));
