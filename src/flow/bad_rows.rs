@@ -20,7 +20,7 @@ pub struct BadRow<'a> {
     pub field: Option<usize>,
     /// Whether workers die of it.
     pub is_deadly: bool,
-    /// What is wrong, if anybody [hears](BadRows::is_heard) that.
+    /// What is wrong.
     pub what: String,
     /// Its bytes.
     pub row: &'a [u8],
@@ -61,7 +61,12 @@ impl BadRows {
         self.count
     }
 
-    /// Whether it is said or written anywhere what is wrong with the next one.
+    /// Takes note of one of which nobody hears.
+    pub fn count_one(&mut self) {
+        self.count += 1;
+    }
+
+    /// Whether the next one is said or written anywhere; else it is only counted.
     pub fn is_heard(&self) -> bool {
         self.rejects.is_some() || self.count < SAID || self.most.is_none_or(|most| self.count >= most)
     }

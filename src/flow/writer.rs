@@ -98,13 +98,18 @@ impl Sink for Writer<'_> {
         let mut counted = (0, self.lines);
         while !reports.is_empty() {
             let report = Report::take(&mut reports, part.input.len(), part.results.len()).ok_or_else(Error::spoilt)?;
+            if !self.bad_rows.is_heard() {
+                self.bad_rows.count_one();
+                self.tally.bad_rows.add(1);
+                self.has_rows = true;
+                continue;
+            }
             if report.place > counted.0 {
                 counted.1 += lines(&part.input[counted.0..report.place]) as u64;
                 counted.0 = report.place;
             }
             let row = &part.input[report.row.clone()];
-            let is_heard = self.bad_rows.is_heard();
-            let what = if is_heard { self.told(row, &report, part.deadly) } else { String::new() };
+            let what = self.told(row, &report, part.deadly);
             let entered = self.bad_rows.enter(BadRow {
                 file: &self.inputs[self.input],
                 line: counted.1 + 1,
