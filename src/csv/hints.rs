@@ -4,6 +4,7 @@
 use super::columns::{Column, Columns, names};
 use super::disguise::delimiter_option;
 use super::record::{Field, Line, Record, split};
+use super::returns::stray_return;
 use super::{Format, alike, trimmed};
 use crate::error::{must_be_escaped, program};
 
@@ -38,6 +39,10 @@ impl Reading {
         let mut fields = vec![];
         let content = match split(row, self.format, &mut fields) {
             Line::Row { content, .. } => content,
+            // A carriage return that should have ended the row before may be why: the worker has looked, and said so.
+            Line::Unclosed { quote } if stray_return(&row[..quote], &fields, self.format).is_some() => {
+                return String::new();
+            }
             Line::Unclosed { .. } => return NO_QUOTES.to_string(),
             // A stray carriage return brings a hint of its own.
             Line::Stray { .. } | Line::Nothing { .. } => return String::new(),

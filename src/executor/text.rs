@@ -213,11 +213,12 @@ impl<K: BatchKernel> Hand<'_, K> {
                     let row = at..block.len() - usize::from(block.ends_with(b"\n"));
                     let what = self.tell(|hand| {
                         let is_stray = stray_return(&block[at..place], &hand.fields, hand.settings.format).is_some();
-                        let hint = if is_stray { returns::hint(&block[at..]) } else { "" };
-                        format!(
-                            "field {field} begins with a quote that is never closed: {}{hint}",
-                            shown(&block[place..])
-                        )
+                        let what = shown(&block[place..]);
+                        let what = format!("field {field} begins with a quote that is never closed: {what}");
+                        match is_stray {
+                            true => what + "; a carriage return before it ends no row" + returns::hint(&block[at..]),
+                            false => what,
+                        }
                     });
                     fault = Some(Fault {
                         row,

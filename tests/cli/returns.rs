@@ -168,6 +168,10 @@ fn a_quote_that_is_never_closed_behind_one_is_told_with_what_may_be_the_cause() 
     for executor in EXECUTORS {
         let finished = run(&mut pmapgcd([executor, "-k1,2"]), "12,18,x\r5,\"10\n");
         let what = "field 4 begins with a quote that is never closed: \"\\\"10\\n\"";
-        finished.is(1, "", &format!("pmapgcd: stdin:1: {what}{RETURNS_TO_LINES}\n"));
+        finished.is(
+            1,
+            "",
+            &format!("pmapgcd: stdin:1: {what}; a carriage return before it ends no row{RETURNS_TO_LINES}\n"),
+        );
     }
 }
