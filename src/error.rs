@@ -1,6 +1,5 @@
 //! What ends a run early, said to the person who meets it.
 
-use crate::console;
 use nix::libc::RLIM_INFINITY;
 use nix::sys::resource::{Resource, getrlimit};
 use std::fmt;
@@ -131,16 +130,6 @@ pub(crate) fn must_be_escaped(c: char) -> bool {
     let is_mark = matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
     c.is_control() || is_mark || (c.is_whitespace() && c != ' ')
-}
-
-/// Says a line on stderr. Where there is no stderr there is nobody to tell that.
-pub(crate) fn say(line: &dyn fmt::Display) {
-    console::say(console::NOTE, &program(), line);
-}
-
-/// Says what ends the run.
-pub(crate) fn say_last(error: &Error) {
-    console::say(console::ERROR, &program(), error);
 }
 
 /// What this program was started as.

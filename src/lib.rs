@@ -12,22 +12,22 @@
 
 mod cli;
 mod compare;
-mod console;
 mod csv;
 mod error;
 mod executor;
 mod flow;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod input;
 mod kernel;
 mod output;
 mod pool;
+mod process;
 mod ring;
-mod sandbox;
 mod steps;
-mod streams;
 mod tally;
 mod vectors;
+mod work;
 
 pub use cli::{Options, filter, parse};
 pub use csv::{Format, record::Record};

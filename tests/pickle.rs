@@ -8,7 +8,7 @@ use std::process::Command;
 const PARENT: &str = r"
 import math, os, pickle, random, socket, struct, subprocess, sys
 ours, theirs = socket.socketpair()
-environment = dict(os.environ, PMAPGCD_WORKER=f'pickle/0/{os.getpid()}/0')
+environment = dict(os.environ, PMAPGCD_WORKER=f'pickle/{os.getpid()}/filter', PMAPGCD_WORKER_NUMBER='0')
 worker = subprocess.Popen([sys.argv[1]], stdin=theirs, env=environment)
 theirs.close()
 random.seed(41)

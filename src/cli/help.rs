@@ -3,7 +3,7 @@
 use super::options::{MORE, When};
 use crate::error::Error;
 use crate::output::Output;
-use crate::streams::die_of_broken_pipe;
+use crate::process::streams::die_of_broken_pipe;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
@@ -139,7 +139,7 @@ fn end_with(written: io::Result<()>) -> ! {
     let status = match closed {
         Ok(()) => 0,
         Err(error) => {
-            crate::error::say_last(&error);
+            crate::process::console::say_last(&error);
             2
         }
     };

@@ -1,8 +1,12 @@
 //! The command line.
 
+mod comparison;
 mod help;
+mod inputs;
+mod map;
 mod options;
 mod outputs;
+pub mod plan;
 mod progress;
 mod ranges;
 mod run;
@@ -11,9 +15,10 @@ mod values;
 
 pub use options::Options;
 
-use crate::error::{Error, program, say_last};
+use crate::error::{Error, program};
 use crate::kernel::BatchKernel;
-use crate::streams::die_of_broken_pipe;
+use crate::process::console::say_last;
+use crate::process::streams::die_of_broken_pipe;
 use clap::{Args, FromArgMatches};
 use std::process::ExitCode;
 

@@ -3,15 +3,8 @@
 use super::values::{self, Quote};
 use crate::csv::Format;
 use crate::csv::columns::Columns;
-use crate::csv::head::Head;
-use crate::error::Error;
-use crate::executor::text::{OnBadRow, Settings};
 use crate::executor::{self, Executor};
-use crate::flow::Shape;
-use crate::flow::bad_rows::SAID;
-use crate::kernel::BatchKernel;
-use crate::ring::Sizes;
-use crate::sandbox::Confinement;
+use crate::work::text::OnBadRow;
 use clap::{ArgAction, ValueHint};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -23,9 +16,6 @@ const OUTPUT: &str = "Output";
 const WORK: &str = "Workers";
 /// Where help and version are, too.
 pub const MORE: &str = "More";
-
-/// By how much the result region is larger than what it is for, so that a report of a bad row fits into it.
-const REPORT_ROOM: usize = 1024;
 
 /// Whether something is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -222,43 +212,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// How rows are read and results printed, if the options and the kernel agree.
-    pub(crate) fn settings(&self, kernel: &impl BatchKernel) -> Result<Settings, Error> {
+    /// How rows are written.
+    pub(super) fn format(&self) -> Format {
         let quote = self.quote.map_or(Format::default_quote(self.delimiter), |Quote(quote)| quote);
-        let format = Format { delimiter: self.delimiter, quote, comment: self.comment };
-        let twice = format.quote == Some(format.delimiter)
-            || format.comment == Some(format.delimiter)
-            || (format.comment.is_some() && format.comment == format.quote);
-        if twice {
-            return Err(Error::usage("--delimiter, --quote and --comment have to differ"));
-        }
-        if let (Some(columns), Some(fields)) = (self.columns(), kernel.fields())
-            && columns.count() != fields
-        {
-            let count = columns.count();
-            let lists = if self.column_lists.len() > 1 { "; all that -k is given add up" } else { "" };
-            let what = format!("--columns names {count} where {fields} are expected, like -k 1,2{lists}");
-            return Err(Error::usage(what));
-        }
-        if self.append.as_ref().is_some_and(|name| !name.is_empty()) && !self.has_header() {
-            return Err(Error::usage("--append=NAME is for a header, and there is none without --header"));
-        }
-        if self.block_timeout.is_some() && self.executor != Executor::Shared {
-            return Err(Error::usage("--block-timeout goes with --executor shared"));
-        }
-        if self.append.as_ref().is_some_and(|name| !format.can_hold(name)) {
-            let what = "the NAME of --append has the delimiter or a line end in it, and there are no quotes";
-            return Err(Error::usage(what));
-        }
-        if self.max_bad.is_some() && self.bad_rows == OnBadRow::Stop {
-            return Err(Error::usage("--max-bad goes with --bad-rows skip or --bad-rows blank"));
-        }
-        let confinement = Confinement { filter: !self.no_sandbox, memory: Some(self.worker_memory) };
-        // Of each part of a block so many are told: those that are said are the first, and one that is too many.
-        let is_all_told = self.rejects.is_some() || self.bad_rows == OnBadRow::Stop;
-        let most_told = self.max_bad.map_or(SAID, |most| SAID.max(most.saturating_add(1)));
-        let most_told = (!is_all_told).then_some(most_told);
-        Ok(Settings { format, append: self.append.is_some(), on_bad_row: self.bad_rows, most_told, confinement })
+        Format { delimiter: self.delimiter, quote, comment: self.comment }
     }
 
     /// The columns of all `--columns` together; none where it is not given.
@@ -266,23 +223,8 @@ impl Options {
         self.column_lists.iter().cloned().reduce(Columns::and)
     }
 
+    /// Whether the inputs have headers.
     pub(super) fn has_header(&self) -> bool {
         self.header || self.column_lists.iter().any(Columns::has_names)
-    }
-
-    /// How the inputs are written.
-    pub(crate) fn shape(&self, format: Format, kernel: &impl BatchKernel) -> Shape {
-        let name = |name: &String| if name.is_empty() { kernel.result_name().to_string() } else { name.clone() };
-        let append = self.append.as_ref().map(name);
-        let (columns, fields) = (self.columns(), kernel.fields());
-        Shape { format, has_header: self.has_header(), columns, fields, append }
-    }
-
-    /// The sizes of a slot.
-    pub(crate) fn sizes(&self) -> Sizes {
-        let head = Head::size(self.columns().as_ref(), self.append.is_some());
-        // Rows that are printed again take as much as there is of them, and their results.
-        let results = if self.append.is_some() { 2 * self.block_size } else { self.block_size };
-        Sizes { head, block: self.block_size, room: results + REPORT_ROOM }
     }
 }

@@ -1,8 +1,9 @@
 //! Where a run writes to, and what becomes of that at its end.
 
 use super::options::Options;
-use crate::error::{Error, say};
+use crate::error::Error;
 use crate::output::Output;
+use crate::process::console::say;
 use std::path::Path;
 
 /// What a run writes.
@@ -14,17 +15,18 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// Where these options have results and bad rows go.
+    ///
+    /// # Errors
+    /// When they cannot be written there.
+    pub fn of(options: &Options) -> Result<Self, Error> {
+        let results = options.output.as_deref().map_or_else(Output::stdout, output_to)?;
+        Ok(Outputs { results, rejects: options.rejects.as_deref().map(output_to).transpose()? })
+    }
+
     /// Whether anything of it appears on a terminal.
     pub fn is_on_terminal(&self) -> bool {
         self.results.is_terminal() || self.rejects.as_ref().is_some_and(Output::is_terminal)
-    }
-}
-
-impl Options {
-    /// Where results and bad rows go.
-    pub(super) fn outputs(&self) -> Result<Outputs, Error> {
-        let results = self.output.as_deref().map_or_else(Output::stdout, output_to)?;
-        Ok(Outputs { results, rejects: self.rejects.as_deref().map(output_to).transpose()? })
     }
 }
 

@@ -4,8 +4,8 @@
 //! request, a plain line every few seconds.
 
 use super::options::When;
-use crate::console;
-use crate::error::say;
+use crate::process::console;
+use crate::process::console::say;
 use crate::tally::Tally;
 use std::io::{self, IsTerminal};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};

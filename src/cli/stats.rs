@@ -2,7 +2,7 @@
 
 use super::options::StatsForm;
 use super::progress::{bytes, count};
-use crate::console;
+use crate::process::console;
 use crate::tally::{Share, Spent, Tally};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! `--compare`: the executors against each other, on the same rows, measured and not claimed.
 
 mod crash;
-mod graded;
+pub mod graded;
 mod leverage;
 mod plot;
 mod table;

@@ -1,11 +1,9 @@
 //! One run that a comparison makes: this program again, told by its environment what to do.
 
-use crate::compare::graded::Graded;
 use crate::error::Error;
 use crate::executor::Executor;
-use crate::executor::again::again;
 use crate::executor::worker::is_worker;
-use crate::kernel::BatchKernel;
+use crate::process::launch::Launch;
 use crate::steps::{self, Nanos};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -95,6 +93,9 @@ impl Trial {
                 return Err(Error::usage(NOT_ONE));
             }
         }
+        if trial.is_some_and(|trial| trial.timed) {
+            steps::start_timing();
+        }
         trial.map(Some).ok_or_else(|| Error::usage(NOT_ONE))
     }
 
@@ -103,12 +104,9 @@ impl Trial {
         Executor::ALL[self.executor]
     }
 
-    /// The kernel with the extra work.
-    pub fn graded<'k, K: BatchKernel>(&self, kernel: &'k K) -> Graded<'k, K> {
-        if self.timed {
-            steps::start_timing();
-        }
-        Graded { kernel, turns: self.turns }
+    /// Turns of extra work for each row.
+    pub fn turns(&self) -> u64 {
+        self.turns
     }
 
     /// Whether results go nowhere, and the account to stdout.
@@ -125,7 +123,8 @@ impl Trial {
     fn command(&self, input: &File) -> Result<Command, Error> {
         seek(input, SeekFrom::Start(0)).map_err(|error| Error::io("the input in memory", error.into()))?;
         let stdin = input.try_clone().map_err(|error| Error::io("the input in memory", error))?;
-        let mut command = again().map_err(|error| Error::io("cannot run this program again", error))?;
+        let launch = Launch::again().map_err(|error| Error::io("cannot run this program again", error))?;
+        let mut command = launch.command();
         command.stdin(stdin);
         command.env(TRIAL, serde_json::to_string(self).unwrap_or_default());
         Ok(command)

@@ -6,7 +6,6 @@
 //! the row a bad one; a line of nothing but blanks is no row; and a quote that is never closed is an error.
 
 use super::Format;
-use super::returns::stray_return;
 use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -222,6 +221,19 @@ fn unescaped(inside: &[u8], quote: u8) -> Vec<u8> {
     }
     value.extend_from_slice(rest);
     value
+}
+
+/// The first carriage return that stands in a row with these fields, outside quotes. The line end is no part of the row.
+pub fn stray_return(row: &[u8], fields: &[Field], format: Format) -> Option<usize> {
+    // Most rows have none, quoted or not.
+    memchr(b'\r', row)?;
+    fields.iter().find_map(|field| {
+        let range = field.range();
+        let raw = &row[range.clone()];
+        let is_quoted = format.quote.is_some() && raw.first().copied() == format.quote;
+        let after_quotes = if is_quoted { closing_quote(raw, 0)? + 1 } else { 0 };
+        memchr(b'\r', &raw[after_quotes..]).map(|at| range.start + after_quotes + at)
+    })
 }
 
 #[cfg(test)]

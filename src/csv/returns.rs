@@ -4,23 +4,7 @@
 //! likely a line end of a program that has no other, and what follows it are rows: such a line is bad, whichever
 //! columns count, since it would hide them.
 
-use super::Format;
-use super::record::{Field, closing_quote};
 use super::shown::shown;
-use memchr::memchr;
-
-/// The first that stands in a row with these fields, outside quotes. The line end is no part of the row.
-pub fn stray_return(row: &[u8], fields: &[Field], format: Format) -> Option<usize> {
-    // Most rows have none, quoted or not.
-    memchr(b'\r', row)?;
-    fields.iter().find_map(|field| {
-        let range = field.range();
-        let raw = &row[range.clone()];
-        let is_quoted = format.quote.is_some() && raw.first().copied() == format.quote;
-        let after_quotes = if is_quoted { closing_quote(raw, 0)? + 1 } else { 0 };
-        memchr(b'\r', &raw[after_quotes..]).map(|at| range.start + after_quotes + at)
-    })
-}
 
 /// What is said of a row, of its comment or of its field, called `of`, that has one in it.
 pub fn stray_return_in(of: &str, text: &[u8]) -> String {

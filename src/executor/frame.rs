@@ -8,6 +8,9 @@ use rustix::net::SendFlags;
 /// A task or its reply on the socket: how long the pickle is, and which task, before the pickle itself.
 pub const HEADER: usize = 12;
 
+/// The number of the last reply of a worker: what it measured.
+pub const FAREWELL: u64 = u64::MAX;
+
 /// Writes the header before a pickle that leaves room for it.
 pub fn seal(frame: &mut [u8], number: u64) -> Result<(), Error> {
     let too_long = |_| Error::usage("a task is longer than 4 GiB as a pickle; use a smaller --chunk-size");

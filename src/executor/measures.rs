@@ -1,7 +1,7 @@
 //! What a worker says of a block beside its results, in the numbers that a slot has room for.
 
-use crate::executor::block::Mapped;
 use crate::ring::{MEASURES, Outcome, Spoilt, Taken};
+use crate::work::Mapped;
 use std::time::Duration;
 
 /// Time that a worker spent on a block, in microseconds, at most 2^32.

@@ -1,28 +1,24 @@
 //! How a kernel is run: siblings behind one trait.
 
-pub mod again;
-pub mod block;
-mod children;
 pub mod frame;
 mod last_words;
 mod ledger;
 pub mod measures;
-mod opcodes;
 mod pickle;
-mod pickles;
-pub mod records;
 pub mod run;
 mod serial;
+mod serve;
 mod shared;
-pub mod text;
 mod threads;
 pub mod worker;
 
 use crate::error::{Error, reason};
 use crate::flow::{Sink, Source};
+use crate::process::confinement::Confinement;
 use crate::ring::{SegmentError, Sizes};
 use crate::tally::Tally;
-use block::MapBlocks;
+use crate::work::Work;
+use crate::work::pickling::Pickling;
 use rustix::fd::OwnedFd;
 use std::io;
 use std::time::Duration;
@@ -63,7 +59,7 @@ impl Executor {
     ///
     /// # Errors
     /// The first thing that went wrong, in input order; all results before it are handed on.
-    pub(crate) fn run(self, mapping: &dyn MapBlocks, job: Job) -> Result<(), Error> {
+    pub(crate) fn run(self, mapping: &Mapping, job: Job) -> Result<(), Error> {
         let executor: &dyn Execute = match self {
             Executor::Serial => &serial::Serial,
             Executor::Threads => &threads::Threads,
@@ -71,6 +67,26 @@ impl Executor {
             Executor::Shared => &shared::Shared,
         };
         executor.run(mapping, job)
+    }
+}
+
+/// What is mapped over rows, and all that is to be known to have it done in other processes.
+pub struct Mapping<'k> {
+    /// What maps bytes to bytes.
+    pub work: &'k dyn Work,
+    /// The same with pickles, for the `pickle` executor.
+    pub pickling: &'k dyn Pickling,
+    /// What tells it from the program's other mappings: the same in every process of the program.
+    pub name: String,
+    /// How its worker processes are confined.
+    pub confinement: Confinement,
+}
+
+#[cfg(any(test, fuzzing))]
+impl<'k> Mapping<'k> {
+    /// One that is not for other processes.
+    pub fn here(work: &'k (impl Work + Pickling)) -> Self {
+        Mapping { work, pickling: work, name: String::new(), confinement: Confinement::default() }
     }
 }
 
@@ -111,7 +127,7 @@ pub const DEFAULT_CHUNK_SIZE: usize = 1024;
 /// What all executors have in common.
 trait Execute {
     /// Maps the kernel over all rows of the job.
-    fn run(&self, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error>;
+    fn run(&self, mapping: &Mapping, job: Job) -> Result<(), Error>;
 }
 
 /// The processors that this process may use, by its affinity and its control groups.

@@ -5,18 +5,18 @@
 //! and merges them in order. One thread of the parent feeds, the other collects, like the executor's queue feeder and
 //! its manager thread. A worker that dies breaks the pool: the rows it held are nowhere else.
 
-use crate::csv::lines;
-use crate::error::{Error, reason, say};
-use crate::executor::block::{MapBlocks, MapPickles, Task};
-use crate::executor::children::Children;
-use crate::executor::frame::{HEADER, seal, send, split_frame};
+use crate::error::{Error, reason};
+use crate::executor::frame::{FAREWELL, HEADER, seal, send, split_frame};
 use crate::executor::run::{bell, ring_bell};
-use crate::executor::{Execute, Executor, Job};
+use crate::executor::{Execute, Executor, Job, Mapping, worker};
 use crate::flow::{Block, Ending, Part, Sink, Source};
-use crate::ring::ROUND;
-use crate::ring::Sizes;
-use crate::steps::{self, Nanos, STEPS, Step, lap};
+use crate::process::children::Children;
+use crate::process::console::say;
+use crate::process::launch::Launch;
+use crate::ring::{ROUND, Sizes};
+use crate::steps::{self, Nanos, Step, lap};
 use crate::tally::{Stopwatch, Tally};
+use crate::work::pickling::{Pickler, Pickling, Task};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair};
@@ -34,16 +34,15 @@ const TASKS_PER_WORKER: usize = 2;
 /// Tasks whose outputs wait for those before them.
 const TASKS_UNMERGED: usize = 16;
 
-/// The number of the last reply of a worker: what it measured.
-const FAREWELL: u64 = u64::MAX;
-
 impl Execute for Pickle {
-    fn run(&self, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
+    fn run(&self, mapping: &Mapping, job: Job) -> Result<(), Error> {
         let bell = bell()?;
+        let launch =
+            worker::launch(Executor::Pickle, mapping).map_err(|error| Error::io("cannot start a worker", error))?;
         let mut children = Children::default();
         let mut sockets = vec![];
         for worker in 0..job.jobs {
-            match start(&mut children, worker as u32, kernel.number()) {
+            match start(&mut children, worker as u32, &launch) {
                 Ok(socket) => sockets.push(socket),
                 Err(error) if sockets.is_empty() => return Err(Error::io("cannot start a worker", error)),
                 Err(error) => {
@@ -60,7 +59,8 @@ impl Execute for Pickle {
             let _ = free.send(worker);
         }
         thread::scope(|scope| {
-            let feeder = Feeder { kernel, sockets: &sockets, bell: &bell, sizes, chunk_size, tally };
+            let feeder =
+                Feeder { pickling: mapping.pickling, sockets: &sockets, bell: &bell, sizes, chunk_size, tally };
             let feeding = move || feeder.feed(source, idle, told);
             let feeding = thread::Builder::new().name("feeder".into()).spawn_scoped(scope, feeding);
             feeding.map_err(|error| Error::io("cannot start a thread", error))?;
@@ -70,7 +70,7 @@ impl Execute for Pickle {
                 bell: &bell,
                 tally,
                 children: &mut children,
-                pickler: kernel.pickler(),
+                pickler: mapping.pickling.pickler(),
                 room: vec![0; sizes.room],
                 partial: sockets.iter().map(|_| vec![]).collect(),
                 waiting: HashMap::new(),
@@ -84,9 +84,9 @@ impl Execute for Pickle {
 }
 
 /// Starts a worker, and answers with our end of the socket to it.
-fn start(children: &mut Children, worker: u32, mapping: u32) -> io::Result<OwnedFd> {
+fn start(children: &mut Children, worker: u32, launch: &Launch) -> io::Result<OwnedFd> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    children.start(worker, Executor::Pickle, mapping, theirs)?;
+    children.start(worker, launch, theirs)?;
     Ok(ours)
 }
 
@@ -127,7 +127,7 @@ enum Next {
 }
 
 struct Feeder<'a> {
-    kernel: &'a dyn MapBlocks,
+    pickling: &'a dyn Pickling,
     sockets: &'a [OwnedFd],
     bell: &'a OwnedFd,
     sizes: Sizes,
@@ -142,7 +142,7 @@ impl Feeder<'_> {
         let _bell = RingOnDrop(self.bell);
         let told = told;
         let mut buffer = vec![0; self.sizes.head + self.sizes.block];
-        let mut pickler = self.kernel.pickler();
+        let mut pickler = self.pickling.pickler();
         let mut number = 0;
         let mut watch = Stopwatch::new(&self.tally.reader);
         let ending = loop {
@@ -176,7 +176,7 @@ impl Feeder<'_> {
         &self,
         head: &[u8],
         rows: &[u8],
-        pickler: &mut dyn MapPickles,
+        pickler: &mut dyn Pickler,
         number: &mut u64,
         idle: &Receiver<usize>,
         told: &SyncSender<Next>,
@@ -222,7 +222,7 @@ struct Collector<'a> {
     bell: &'a OwnedFd,
     tally: &'a Tally,
     children: &'a mut Children,
-    pickler: Box<dyn MapPickles + 'a>,
+    pickler: Box<dyn Pickler + 'a>,
     room: Vec<u8>,
     /// What has come from each worker and is not a whole reply yet.
     partial: Vec<Vec<u8>>,
@@ -262,7 +262,8 @@ impl Collector<'_> {
                         reports.clear();
                         let (room, results, reports) = (&mut self.room, &mut results, &mut reports);
                         self.pickler.unpickle_outputs(&reply, &mut task, room, results, reports)?;
-                        let (text, rows, lines) = (&task.text, task.rows, lines(&task.text));
+                        let (text, rows) = (&task.text, task.rows);
+                        let lines = memchr::memchr_iter(b'\n', text).count();
                         self.tally.enter(worker, rows, Duration::ZERO, Duration::ZERO);
                         let consumed = text.len();
                         sink.write(Part { input: text, consumed, lines, rows, results, reports, deadly: "" })?;
@@ -373,56 +374,19 @@ impl Collector<'_> {
     }
 }
 
-/// The worker's side: maps every task that comes until there are no more.
-///
-/// # Errors
-/// When a task is not what the parent sends.
-pub fn serve(socket: OwnedFd, pickler: &mut dyn MapPickles) -> Result<(), Error> {
-    lap(Step::Import);
-    let mut partial = vec![];
-    let mut buffer = vec![0; 1 << 16];
-    let mut reply = vec![];
-    loop {
-        while let Some((number, task)) = split_frame(&mut partial) {
-            lap(Step::Send);
-            reply.clear();
-            reply.resize(HEADER, 0);
-            pickler.map_pickles(&task, &mut reply)?;
-            seal(&mut reply, number)?;
-            if send(&socket, &reply).is_err() {
-                return Ok(());
-            }
-            lap(Step::Receive);
-        }
-        match rustix::io::retry_on_intr(|| rustix::io::read(&socket, &mut buffer)) {
-            Ok(count) if count > 0 => partial.extend_from_slice(&buffer[..count]),
-            _ => break,
-        }
-    }
-    lap(Step::Send);
-    if steps::is_timing() {
-        let mut farewell = vec![0; HEADER];
-        farewell.extend(steps::take().map(u64::to_le_bytes).as_flattened());
-        debug_assert_eq!(farewell.len(), HEADER + 8 * STEPS);
-        seal(&mut farewell, FAREWELL)?;
-        let _ = send(&socket, &farewell);
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::text::{Settings, Text};
-    use crate::flow::memory;
     use crate::kernel::gcd::Gcd;
+    use crate::pool::memory;
+    use crate::work::text::{Settings, Text};
     use std::io::{Read, Write};
     use std::process::{Command, Stdio};
 
     #[test]
     fn what_goes_through_the_socket_is_what_cpython_unpickles() {
         let gcd = Gcd::default();
-        let kernel = Text::new(&gcd, Settings::default());
+        let text = Text::new(&gcd, Settings::default());
         let rows = b"12,18\n0,7\n2147483647,2147483648\n18446744073709551615,9223372036854775808\n1,2\n";
         let mut source = memory::Records { bytes: rows, size: rows.len(), block_rows: 1 };
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
@@ -433,7 +397,7 @@ mod tests {
         let bell = bell().unwrap();
         let sizes = Sizes { head: 0, block: 4096, room: 4096 };
         let feeder =
-            Feeder { kernel: &kernel, sockets: &sockets, bell: &bell, sizes, chunk_size: 2, tally: &Tally::default() };
+            Feeder { pickling: &text, sockets: &sockets, bell: &bell, sizes, chunk_size: 2, tally: &Tally::default() };
         feeder.feed(&mut source, idle, told);
         drop(sockets);
         assert_eq!(order.try_iter().filter(|next| matches!(next, Next::Task { .. })).count(), 3);

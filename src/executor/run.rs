@@ -3,13 +3,13 @@
 //! `threads` and `shared` differ in where the ring lies and who works on it. That is a [`Crew`]; all else is here.
 
 use crate::error::Error;
-use crate::executor::block::Mapped;
 use crate::executor::measures::unpack;
-use crate::executor::{Job, MapBlocks, no_segment};
+use crate::executor::{Job, Mapping, no_segment};
 use crate::flow::{Block, Ending, Part, Sink, Source};
 use crate::ring::{Ends, Place, Reader, Segment, Spoilt, Supervisor, Writer};
 use crate::steps::{self, Step};
 use crate::tally::{Stopwatch, Tally};
+use crate::work::Mapped;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 use std::collections::{HashMap, VecDeque};
@@ -33,7 +33,7 @@ pub trait Crew {
     ///
     /// # Errors
     /// When the run cannot go on.
-    fn supervise(&self, run: &Run, ring: Supervisor, kernel: &dyn MapBlocks) -> Result<(), Error>;
+    fn supervise(&self, run: &Run, ring: Supervisor, mapping: &Mapping) -> Result<(), Error>;
 }
 
 /// How many slots a ring for this job has.
@@ -43,7 +43,7 @@ pub fn slots(job: &Job) -> usize {
 }
 
 /// Takes the job's blocks through the ring in the segment, with this crew at work.
-pub fn run(segment: &mut Segment, crew: &dyn Crew, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
+pub fn run(segment: &mut Segment, crew: &dyn Crew, mapping: &Mapping, job: Job) -> Result<(), Error> {
     let Ends { reader, writer, supervisor, segment } = segment.ends(0);
     let Job { source, sink, stop, jobs, block_timeout, tally, .. } = job;
     let run = Run {
@@ -76,7 +76,7 @@ pub fn run(segment: &mut Segment, crew: &dyn Crew, kernel: &dyn MapBlocks, job: 
         let writing = thread::Builder::new().name("writer".into()).spawn_scoped(scope, writing).map_err(cannot)?;
         let supervised = {
             let _end = EndOnDrop(&run);
-            crew.supervise(&run, supervisor, kernel)
+            crew.supervise(&run, supervisor, mapping)
         };
         let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         supervised.and(written)
@@ -354,9 +354,9 @@ impl Run<'_> {
 mod tests {
     use super::*;
     use crate::executor::Executor;
-    use crate::executor::text::{Settings, Text};
     use crate::kernel::Function;
     use crate::ring::Sizes;
+    use crate::work::text::{Settings, Text};
     use std::sync::mpsc;
 
     /// What takes longer than this hangs, on however busy a machine.
@@ -429,7 +429,8 @@ mod tests {
                         tally: &Tally::default(),
                         chunk_size: 1,
                     };
-                    Executor::Threads.run(&Text::new(&Function(map), Settings::default()), job)
+                    let text = Text::new(&Function(map), Settings::default());
+                    Executor::Threads.run(&Mapping::here(&text), job)
                 });
                 // It hangs up when it ends.
                 let ended = told.recv_timeout(PATIENCE);

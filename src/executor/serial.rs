@@ -1,19 +1,19 @@
 //! One loop in this process: the judge of all other executors.
 
 use crate::error::Error;
-use crate::executor::block::Mapped;
-use crate::executor::{Execute, Job, MapBlocks};
+use crate::executor::{Execute, Job, Mapping};
 use crate::flow::Part;
 use crate::ring::Care;
 use crate::steps::{Step, lap};
 use crate::tally::Stopwatch;
+use crate::work::Mapped;
 use std::time::{Duration, Instant};
 
 pub struct Serial;
 
 impl Execute for Serial {
-    fn run(&self, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
-        let mut mapper = kernel.mapper();
+    fn run(&self, mapping: &Mapping, job: Job) -> Result<(), Error> {
+        let mut mapper = mapping.work.mapper();
         let mut buffer = vec![0; job.sizes.head + job.sizes.block];
         let mut room = vec![0; job.sizes.room];
         let mut reading = Stopwatch::new(&job.tally.reader);

@@ -2,9 +2,10 @@
 //!
 //! As fast as can be, and all in one: a kernel that crashes takes the whole program with it.
 
-use crate::error::{Error, reason, say};
+use crate::error::{Error, reason};
 use crate::executor::run::{Crew, EndOnPanic, Run, run, slots};
-use crate::executor::{Execute, Job, MapBlocks, no_segment, worker};
+use crate::executor::{Execute, Job, Mapping, no_segment, worker};
+use crate::process::console::say;
 use crate::ring::{ROUND, Segment, Supervisor};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::thread;
@@ -12,14 +13,14 @@ use std::thread;
 pub struct Threads;
 
 impl Execute for Threads {
-    fn run(&self, kernel: &dyn MapBlocks, job: Job) -> Result<(), Error> {
+    fn run(&self, mapping: &Mapping, job: Job) -> Result<(), Error> {
         let segment = Segment::private(slots(&job), job.sizes);
-        run(&mut segment.map_err(no_segment)?, self, kernel, job)
+        run(&mut segment.map_err(no_segment)?, self, mapping, job)
     }
 }
 
 impl Crew for Threads {
-    fn supervise(&self, run: &Run, ring: Supervisor, kernel: &dyn MapBlocks) -> Result<(), Error> {
+    fn supervise(&self, run: &Run, ring: Supervisor, mapping: &Mapping) -> Result<(), Error> {
         thread::scope(|scope| {
             let mut workers = vec![];
             let mut limit = usize::MAX;
@@ -29,7 +30,7 @@ impl Crew for Threads {
                     let work = move || {
                         // A kernel that panics takes the program with it, and must not leave it waiting for the block.
                         let _panic = EndOnPanic(run);
-                        worker::work(run.segment, number, &mut *kernel.mapper(), || true);
+                        worker::work(run.segment, number, &mut *mapping.work.mapper(), || true);
                     };
                     let name = format!("worker {number}");
                     match thread::Builder::new().name(name).spawn_scoped(scope, work) {

@@ -1,64 +1,72 @@
 //! The worker's side: this program again, with the segment or a socket as its standard input.
 
-use crate::error::{Error, reason, say};
-use crate::executor::block::{MapBlock, MapBlocks};
+use crate::error::{Error, reason};
 use crate::executor::measures::{Spent, pack};
-use crate::executor::{Executor, last_words, no_segment, pickle};
+use crate::executor::{Executor, Mapping, last_words, no_segment, serve};
+use crate::process::children::NUMBER;
+use crate::process::confinement::{self, Confinement};
+use crate::process::console::say;
+use crate::process::launch::Launch;
+use crate::process::streams::MARK as MARK_IN_C;
 use crate::ring::Segment;
-use crate::sandbox::{self, Confinement};
 use crate::steps::{self, Step};
-use crate::streams::MARK as MARK_IN_C;
 use crate::tally;
+use crate::work::Mapper;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// The environment variable that tells a process that it is a worker, and which.
-pub(super) const MARK: &str = match MARK_IN_C.to_str() {
+/// The environment variable that tells a process that it is a worker, and of what.
+pub const MARK: &str = match MARK_IN_C.to_str() {
     Ok(mark) => mark,
     Err(_) => panic!("it is plain ASCII"),
 };
 
 /// What a worker is told of itself.
-pub(super) struct Mark {
+struct Mark {
     executor: Executor,
-    worker: u32,
     parent: u32,
-    /// Which of the program's mappings it works for, in the order in which they are made.
-    mapping: u32,
+    /// The name of the mapping that it works for.
+    mapping: String,
 }
 
 impl Mark {
-    /// For a worker of this number and executor, started by this process for this mapping.
-    pub fn new(executor: Executor, worker: u32, mapping: u32) -> Self {
-        Mark { executor, worker, parent: std::process::id(), mapping }
-    }
-
     /// Whether the process that it names has started this one, and lives.
     fn is_of_our_parent(&self) -> bool {
         getppid().is_some_and(|pid| pid.as_raw_nonzero().get() as u32 == self.parent)
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('/');
+        let mut parts = text.splitn(3, '/');
         let executor = parts.next()?;
-        let mark = Mark {
-            executor: Executor::ALL.into_iter().find(|known| known.name() == executor)?,
-            worker: parts.next()?.parse().ok()?,
-            parent: parts.next()?.parse().ok()?,
-            mapping: parts.next()?.parse().ok()?,
-        };
-        parts.next().is_none().then_some(mark)
+        let executor = Executor::ALL.into_iter().find(|known| known.name() == executor)?;
+        Some(Mark { executor, parent: parts.next()?.parse().ok()?, mapping: parts.next()?.to_string() })
     }
 }
 
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}/{}", self.executor.name(), self.worker, self.parent, self.mapping)
+        write!(f, "{}/{}/{}", self.executor.name(), self.parent, self.mapping)
     }
+}
+
+/// A worker of this executor for this mapping: this program again.
+///
+/// # Errors
+/// When it cannot be started again.
+pub fn launch(executor: Executor, mapping: &Mapping) -> io::Result<Launch> {
+    let mark = Mark { executor, parent: std::process::id(), mapping: mapping.name.clone() };
+    let launch = Launch::again()?.with(MARK, mark.to_string());
+    Ok(match executor {
+        // Or glibc gives the memory of every task back to the system after it, which costs ten times what pickling
+        // does: mallopt(3). It is pickling that this executor is there to show.
+        Executor::Pickle => launch.with("MALLOC_TRIM_THRESHOLD_", (64 << 20).to_string()),
+        _ => launch,
+    })
 }
 
 /// Whether this process was started as a worker.
@@ -68,11 +76,11 @@ pub fn is_worker() -> bool {
 
 /// Turns this process into a worker if it was started as one for this mapping, and answers with the status to end with.
 /// Call it as early as the kernel is known: all that comes before runs in each worker too.
-pub fn reenter(kernel: &dyn MapBlocks) -> Option<ExitCode> {
+pub fn reenter(mapping: &Mapping) -> Option<ExitCode> {
     let mark = std::env::var_os(MARK)?;
     let joined = match Mark::parse(&mark.to_string_lossy()) {
-        Some(mark) if mark.mapping != kernel.number() => return None,
-        Some(mark) => join(&mark, kernel),
+        Some(mark) if mark.mapping != mapping.name => return None,
+        Some(mark) => join(&mark, mapping),
         None => Err(not_for_you()),
     };
     Some(match joined {
@@ -84,7 +92,7 @@ pub fn reenter(kernel: &dyn MapBlocks) -> Option<ExitCode> {
     })
 }
 
-fn join(mark: &Mark, kernel: &dyn MapBlocks) -> Result<(), Error> {
+fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {
     let _ = rustix::thread::set_name(c"pmapgcd-worker");
     // The signal comes only if the parent dies from here on, so see that it has not yet.
     let unbound = set_parent_process_death_signal(Some(Signal::KILL)).err();
@@ -98,14 +106,15 @@ fn join(mark: &Mark, kernel: &dyn MapBlocks) -> Result<(), Error> {
         };
         return if is_worker { Ok(()) } else { Err(not_for_you()) };
     }
+    let number = std::env::var(NUMBER).ok().and_then(|number| number.parse().ok()).ok_or_else(not_for_you)?;
     match mark.executor {
         Executor::Pickle => {
-            let mut pickler = kernel.pickler();
-            let refused = confine(unbound, kernel.confinement(), Some(stdin.as_fd()));
-            refused.iter().filter(|_| mark.worker == 0).for_each(|what| say(what));
-            pickle::serve(stdin, &mut *pickler)
+            let mut pickler = mapping.pickling.pickler();
+            let refused = confine(unbound, mapping.confinement, Some(stdin.as_fd()));
+            refused.iter().filter(|_| number == 0).for_each(|what| say(what));
+            serve::serve(stdin, &mut *pickler)
         }
-        _ => share(stdin, mark, unbound, kernel),
+        _ => share(stdin, mark, number, unbound, mapping),
     }
 }
 
@@ -114,17 +123,17 @@ pub fn not_for_you() -> Error {
     Error::usage(format!("the environment variable {MARK} is for worker processes only; unset it"))
 }
 
-fn share(stdin: OwnedFd, mark: &Mark, unbound: Option<Errno>, kernel: &dyn MapBlocks) -> Result<(), Error> {
+fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mapping: &Mapping) -> Result<(), Error> {
     let segment = Segment::attach(stdin).map_err(no_segment)?;
     last_words::keep();
-    let mut mapper = kernel.mapper();
-    let refused = confine(unbound, kernel.confinement(), None);
+    let mut mapper = mapping.work.mapper();
+    let refused = confine(unbound, mapping.confinement, None);
     // Who runs under a filter of another's may have died of asking for one.
     let is_first = segment.report_up() == 0;
     refused.iter().filter(|_| is_first).for_each(|what| say(what));
     steps::lap(Step::Import);
     hand_in_steps(&segment);
-    work(&segment, mark.worker, &mut *mapper, || mark.is_of_our_parent());
+    work(&segment, number, &mut *mapper, || mark.is_of_our_parent());
     Ok(())
 }
 
@@ -135,14 +144,14 @@ fn confine(unbound: Option<Errno>, confinement: Confinement, socket: Option<Borr
         let error = reason(&error.into());
         format!("workers cannot be killed with their parent: {error}; going on, they end within seconds of it")
     });
-    let unlimited = sandbox::limit(confinement).err().map(|error| format!("{error}; going on without"));
-    let unfiltered = sandbox::filter(confinement, socket).err();
+    let unlimited = confinement::limit(confinement).err().map(|error| format!("{error}; going on without"));
+    let unfiltered = confinement::filter(confinement, socket).err();
     let unfiltered = unfiltered.map(|error| format!("{error}; going on without (--no-sandbox says nothing)"));
     [unbound, unlimited, unfiltered].into_iter().flatten().collect()
 }
 
 /// Claims blocks and computes them, until the run is over, or nobody wants them any more.
-pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn MapBlock, is_wanted: impl Fn() -> bool) {
+pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn Mapper, is_wanted: impl Fn() -> bool) {
     // A process ends with its parent, and goes home on nobody else's word.
     let mut last = Instant::now();
     while segment.is_shared() || !segment.is_closed() {

@@ -1,6 +1,7 @@
 //! Arguments, as anyone may give them.
 
 use crate::cli::Options;
+use crate::cli::plan::{Facts, Plan};
 use crate::error::must_be_escaped;
 use crate::executor::{MAX_BLOCK_SIZE, MIN_BLOCK_SIZE};
 use crate::kernel::gcd::Gcd;
@@ -21,14 +22,12 @@ pub fn arguments(bytes: &[u8]) {
     };
     let options = Options::from_arg_matches(&matches).unwrap();
     let gcd = Gcd::default();
-    match options.settings(&gcd) {
-        Ok(settings) => {
-            let (format, sizes) = (settings.format, options.sizes());
+    match Plan::of(options, Facts::of(&gcd, &|_| None)) {
+        Ok(Plan { format, sizes, shape, .. }) => {
             let special = [Some(format.delimiter), format.quote, format.comment];
             let is_different = |at: usize| special[at].is_none() || !special[..at].contains(&special[at]);
             assert!((0..3).all(is_different), "{format:?}");
             assert!((MIN_BLOCK_SIZE..=MAX_BLOCK_SIZE).contains(&sizes.block) && sizes.room > sizes.block);
-            let shape = options.shape(format, &gcd);
             assert_eq!(shape.head_size(), sizes.head);
             assert!(shape.append.is_none_or(|name| format.can_hold(&name)));
         }

@@ -6,14 +6,14 @@ use crate::csv::Format;
 use crate::csv::columns::Columns;
 use crate::csv::report::Report;
 use crate::error::Error;
-use crate::executor::block::{MapBlocks, Task};
-use crate::executor::text::{OnBadRow, Settings, Text};
-use crate::executor::{Executor, Job};
-use crate::flow::{Block, Ending, Part, Shape, Sink, Source, TooLong};
+use crate::executor::{Executor, Job, Mapping};
+use crate::flow::{Block, Ending, Part, Sink, Source, TooLong};
+use crate::input::Shape;
 use crate::kernel::gcd::Gcd;
 use crate::ring::Sizes;
-use crate::sandbox::Confinement;
 use crate::tally::Tally;
+use crate::work::pickling::{Pickling, Task};
+use crate::work::text::{OnBadRow, Settings, Text};
 
 /// How rows are read and printed: the first bytes of an input.
 #[derive(Debug)]
@@ -251,7 +251,7 @@ impl Found {
 }
 
 /// What the `pickle` executor does, in one process.
-fn run_pickled(mapping: &dyn MapBlocks, case: &Case, source: &mut dyn Source, sink: &mut Found) -> Result<(), Error> {
+fn run_pickled(mapping: &dyn Pickling, case: &Case, source: &mut dyn Source, sink: &mut Found) -> Result<(), Error> {
     let (mut parent, mut worker) = (mapping.pickler(), mapping.pickler());
     let mut buffer = vec![0; case.sizes.head + case.sizes.block];
     let mut room = vec![0; case.sizes.room];
@@ -287,13 +287,7 @@ pub fn decoder(bytes: &[u8]) {
     let expected = case.expected(text);
     let file = file(text);
     let (gcd, passes_over) = (Gcd::default().max_digits(case.max_digits), case.on_bad_row != OnBadRow::Stop);
-    let settings = Settings {
-        format: case.format,
-        append: case.append,
-        on_bad_row: case.on_bad_row,
-        most_told: None,
-        confinement: Confinement::default(),
-    };
+    let settings = Settings { format: case.format, append: case.append, on_bad_row: case.on_bad_row, most_told: None };
     let mapping = Text::new(&gcd, settings);
 
     let mut found = Found { on_bad_row: case.on_bad_row, ..Found::default() };
@@ -307,7 +301,7 @@ pub fn decoder(bytes: &[u8]) {
         tally: &Tally::default(),
         chunk_size: case.chunk_size,
     };
-    found.is_failed = Executor::Serial.run(&mapping, job).is_err();
+    found.is_failed = Executor::Serial.run(&Mapping::here(&mapping), job).is_err();
     found.check(&expected, &case);
 
     let mut found = Found { on_bad_row: case.on_bad_row, ..Found::default() };

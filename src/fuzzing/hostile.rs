@@ -4,15 +4,16 @@ use super::{MOST, QUIET};
 use crate::csv::hints::Reading;
 use crate::csv::report::Report;
 use crate::error::must_be_escaped;
-use crate::executor::block::{Fault, MapBlocks, Task};
 use crate::executor::frame::split_frame;
-use crate::executor::text::{OnBadRow, Settings, Text};
-use crate::flow::bad_rows::BadRows;
-use crate::flow::writer::Writer;
 use crate::flow::{Block, Part, Sink};
 use crate::kernel::Function;
 use crate::kernel::gcd::Gcd;
+use crate::output::bad_rows::BadRows;
+use crate::output::writer::Writer;
 use crate::tally::Tally;
+use crate::work::Fault;
+use crate::work::pickling::{Pickling, Task};
+use crate::work::text::{OnBadRow, Settings, Text};
 
 /// Reports of any content, about rows and among results of any size.
 pub fn report(bytes: &[u8]) {
@@ -69,7 +70,7 @@ pub fn frames(bytes: &[u8]) {
     let settings = Settings { append: how & 4 > 0, on_bad_row, ..Settings::default() };
     let (gcd, function) = (Gcd::default(), Function(any as fn(&Row) -> Output));
     let (gcd, function) = (Text::new(&gcd, settings), Text::new(&function, settings));
-    let mapping: &dyn MapBlocks = if how & 8 > 0 { &gcd } else { &function };
+    let mapping: &dyn Pickling = if how & 8 > 0 { &gcd } else { &function };
     for pickle in frames {
         let mut task = Task { text: b"12,18\r\n".repeat(usize::from(rows)), rows: usize::from(rows), fault: None };
         if how & 16 > 0 {

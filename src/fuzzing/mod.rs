@@ -20,8 +20,8 @@ pub use segment::segment;
 
 use crate::csv::Format;
 use crate::executor::bell;
-use crate::flow::Shape;
-use crate::flow::reader::{Input, Reader, Watch};
+use crate::input::Shape;
+use crate::input::reader::{Input, Reader, Watch};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::MemfdFlags;
 use std::fs::File;

@@ -2,17 +2,17 @@
 
 use super::QUIET;
 use crate::error::Error;
-use crate::executor::block::{MapBlocks, Mapped};
 use crate::executor::measures::{Spent, pack};
 use crate::executor::run::{Crew, Run, run};
-use crate::executor::text::{Settings, Text};
-use crate::executor::{Executor, Job};
-use crate::flow::memory::{Outputs, Records};
+use crate::executor::{Executor, Job, Mapping};
 use crate::flow::{Block, Ending, Part, Sink};
 use crate::kernel::gcd::Gcd;
+use crate::pool::memory::{Outputs, Records};
 use crate::ring::word::Word;
 use crate::ring::{Claim, Segment, Sizes, Supervisor};
 use crate::tally::Tally;
+use crate::work::Mapped;
+use crate::work::text::{Settings, Text};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::LazyLock;
@@ -30,11 +30,11 @@ struct Madness<'a> {
 }
 
 impl Crew for Madness<'_> {
-    fn supervise(&self, run: &Run, mut ring: Supervisor, kernel: &dyn MapBlocks) -> Result<(), Error> {
+    fn supervise(&self, run: &Run, mut ring: Supervisor, mapping: &Mapping) -> Result<(), Error> {
         let theirs = Segment::attach(run.segment.descriptor().unwrap()).unwrap();
         // What a worker writes through its mapping is the same through the file.
         let file = File::from(run.segment.descriptor().unwrap());
-        let mut mapper = kernel.mapper();
+        let mut mapper = mapping.work.mapper();
         let mut finish = |mut claim: Claim, lie: Option<Mapped>| {
             let care = claim.care();
             let (head, input, room) = claim.parts();
@@ -154,11 +154,11 @@ pub fn segment(bytes: &[u8]) {
     let rows = b"12,18\n07,14\n05,10\n".repeat(15);
     let source = || Records { bytes: &rows, size: ROW, block_rows: SIZES.block / ROW - 3 };
     let (mut expected, mut found) = (Within::default(), Within::default());
-    Executor::Serial.run(&mapping, job(&mut source(), &mut expected)).unwrap();
+    Executor::Serial.run(&Mapping::here(&mapping), job(&mut source(), &mut expected)).unwrap();
 
     let crew = Madness { script, is_honest: AtomicBool::new(true) };
     let mut shared = Segment::shared(SLOTS, SIZES).unwrap();
-    let ended = run(&mut shared, &crew, &mapping, job(&mut source(), &mut found));
+    let ended = run(&mut shared, &crew, &Mapping::here(&mapping), job(&mut source(), &mut found));
     if crew.is_honest.into_inner() {
         ended.unwrap();
         assert_eq!(found.outputs.0, expected.outputs.0);

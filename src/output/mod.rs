@@ -1,16 +1,17 @@
 //! Where results go: standard output, what is open already, or a file that appears under its name when it is complete.
 
 mod attributes;
+pub mod bad_rows;
 mod place;
 mod replacement;
+pub mod writer;
 
 use crate::error::{Error, printable};
-use crate::flow::reader::Input;
-use crate::streams;
+use crate::process::streams;
 use place::{Place, is_same};
 use replacement::Replacement;
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{FileType, OFlags, Stat, fcntl_getfl, fstat, stat};
+use rustix::fs::{FileType, OFlags, Stat, fcntl_getfl, fstat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -99,24 +100,18 @@ impl Output {
         matches!(flags & OFlags::RWMODE, OFlags::WRONLY | OFlags::RDWR) && !flags.contains(OFlags::PATH)
     }
 
-    /// Refuses to write into what is read, and into what is open for reading only.
-    ///
-    /// # Errors
-    /// When the target of this output, or the file that stdout goes to, is one of the inputs; or is not open for writing.
-    pub fn is_none_of(&self, inputs: &[Input]) -> Result<(), Error> {
+    /// Whether what is written replaces, or is mixed with, what is read from a file that is this.
+    pub fn writes_over(&self, input: &Stat) -> bool {
         let is_written_over =
             |stat: &Stat| matches!(FileType::from_raw_mode(stat.st_mode), FileType::RegularFile | FileType::Fifo);
-        let target = self.stat().filter(is_written_over);
-        for input in inputs {
-            let found = match input {
-                Input::Path(path) | Input::Range(path, _) => stat(path),
-                Input::Stdin => fstat(io::stdin()),
-            };
-            if target.is_some_and(|target| found.is_ok_and(|found| is_same(&found, &target))) {
-                let what = format!("{} is both input and output; write to another file", input.name());
-                return Err(Error::usage(what));
-            }
-        }
+        self.stat().filter(is_written_over).is_some_and(|target| is_same(input, &target))
+    }
+
+    /// Refuses what is open for reading only.
+    ///
+    /// # Errors
+    /// When it is.
+    pub fn check_writable(&self) -> Result<(), Error> {
         if self.is_writable() { Ok(()) } else { Err(Error::usage(format!("{} is not open for writing", self.name))) }
     }
 

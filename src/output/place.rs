@@ -4,7 +4,7 @@
 //! gets another file than the one that is open: at another offset, without `O_APPEND`, or none at all for a pipe. So links
 //! are followed here one by one, and one that is a descriptor is recognised before its text is read.
 
-use crate::streams;
+use crate::process::streams;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, Stat, fstatfs, openat, readlinkat, statat};
 use rustix::io::{Errno, retry_on_intr};

@@ -9,7 +9,8 @@
 use super::attributes;
 use super::close;
 use super::place::Entry;
-use crate::error::{printable, reason, say};
+use crate::error::{printable, reason};
+use crate::process::console::say;
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::fs::{
     AtFlags, CWD, FallocateFlags, Mode, OFlags, StatxAttributes, StatxFlags, fallocate, fdatasync, linkat, openat,

@@ -4,7 +4,7 @@
 //! serde asks for here.
 
 use crate::error::printable;
-use crate::executor::opcodes::is_plain;
+use crate::work::opcodes::is_plain;
 use serde::Serialize;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};

@@ -1,9 +1,8 @@
 //! Starting worker processes, noticing how they end, and putting others in their place.
 
-use crate::error::{Error, reason, say};
-use crate::executor::Executor;
-use crate::executor::again::again;
-use crate::executor::worker::{MARK, Mark};
+use crate::error::{Error, reason};
+use crate::process::console::say;
+use crate::process::launch::Launch;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -12,6 +11,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// The environment variable that tells a worker its number, from 0: it may choose by it among what there is one of for each.
+pub const NUMBER: &str = "PMAPGCD_WORKER_NUMBER";
 
 /// A worker process that runs.
 struct Process {
@@ -122,16 +124,10 @@ impl Children {
         self.processes.len()
     }
 
-    /// Starts a worker of this number, to serve this executor over the descriptor that is to be its standard input. It
-    /// lives no longer than the calling thread.
-    pub fn start(&mut self, worker: u32, executor: Executor, mapping: u32, stdin: OwnedFd) -> io::Result<()> {
-        let mut command = again()?;
-        command.env(MARK, Mark::new(executor, worker, mapping).to_string());
-        if executor == Executor::Pickle {
-            // Or glibc gives the memory of every task back to the system after it, which costs ten times what pickling
-            // does: mallopt(3). It is pickling that this executor is there to show.
-            command.env("MALLOC_TRIM_THRESHOLD_", (64 << 20).to_string());
-        }
+    /// Starts a worker of this number, with this for its standard input. It lives no longer than the calling thread.
+    pub fn start(&mut self, worker: u32, launch: &Launch, stdin: OwnedFd) -> io::Result<()> {
+        let mut command = launch.command();
+        command.env(NUMBER, worker.to_string());
         // This and stderr are all that a worker has from us; what a kernel prints must not end up in the results.
         command.stdin(stdin);
         command.stdout(match io::stderr().as_fd().try_clone_to_owned() {

@@ -1,53 +1,38 @@
 //! A kernel over records as they lie in memory: rows are used where they are, and outputs laid down as they are.
 
 use crate::error::Error;
-use crate::executor::block::{
-    BATCH, DEADLY, MapBlock, MapBlocks, MapPickles, Mapped, Pace, Read, Task, check_outputs, check_reply, next_number,
-};
-use crate::executor::pickles::{pickle, unpickle, unpickle_untrusted};
 use crate::kernel::Kernel;
 use crate::ring::Care;
-use crate::sandbox::Confinement;
 use crate::steps::{Step, lap};
+use crate::work::pickles::{pickle, unpickle, unpickle_untrusted};
+use crate::work::pickling::{Pickler, Pickling, Task, check_reply};
+use crate::work::{BATCH, DEADLY, Mapped, Mapper, Pace, Read, Work, check_outputs};
 use bytemuck::Pod;
 use std::borrow::Cow;
 
 /// A kernel over blocks of records.
 #[derive(Clone)]
-pub struct Records<'k, K> {
-    kernel: &'k K,
-    number: u32,
-}
+pub struct Records<'k, K>(pub &'k K);
 
-impl<'k, K: Kernel<Row: Pod, Output: Pod>> Records<'k, K> {
-    /// This kernel over blocks of its rows.
-    pub fn new(kernel: &'k K) -> Self {
-        Records { kernel, number: next_number() }
+impl<K: Kernel<Row: Pod, Output: Pod>> Work for Records<'_, K> {
+    fn mapper(&self) -> Box<dyn Mapper + '_> {
+        Box::new(Loaded { kernel: self.0, outputs: vec![] })
     }
 }
 
-impl<K: Kernel<Row: Pod, Output: Pod>> MapBlocks for Records<'_, K> {
-    fn number(&self) -> u32 {
-        self.number
-    }
-    fn confinement(&self) -> Confinement {
-        Confinement { filter: self.kernel.is_self_contained(), memory: None }
-    }
-    fn mapper(&self) -> Box<dyn MapBlock + '_> {
-        Box::new(Hand { kernel: self.kernel, outputs: vec![] })
-    }
-    fn pickler(&self) -> Box<dyn MapPickles + '_> {
-        Box::new(Hand { kernel: self.kernel, outputs: vec![] })
+impl<K: Kernel<Row: Pod, Output: Pod>> Pickling for Records<'_, K> {
+    fn pickler(&self) -> Box<dyn Pickler + '_> {
+        Box::new(Loaded { kernel: self.0, outputs: vec![] })
     }
 }
 
 /// A kernel with scratch space.
-struct Hand<'k, K: Kernel> {
+struct Loaded<'k, K: Kernel> {
     kernel: &'k K,
     outputs: Vec<K::Output>,
 }
 
-impl<K: Kernel> Hand<'_, K> {
+impl<K: Kernel> Loaded<'_, K> {
     fn map_rows(&mut self, rows: &[K::Row]) {
         self.outputs.clear();
         self.kernel.map_rows(rows, &mut self.outputs);
@@ -63,7 +48,7 @@ fn cast<R: Pod>(bytes: &[u8]) -> Cow<'_, [R]> {
     }
 }
 
-impl<K: Kernel<Row: Pod, Output: Pod>> MapBlock for Hand<'_, K> {
+impl<K: Kernel<Row: Pod, Output: Pod>> Mapper for Loaded<'_, K> {
     fn map_block(&mut self, _: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Mapped {
         let fit = room.len() / size_of::<K::Output>();
         let rows = cast::<K::Row>(input);
@@ -93,7 +78,7 @@ impl<K: Kernel<Row: Pod, Output: Pod>> MapBlock for Hand<'_, K> {
     }
 }
 
-impl<K: Kernel<Row: Pod, Output: Pod>> MapPickles for Hand<'_, K> {
+impl<K: Kernel<Row: Pod, Output: Pod>> Pickler for Loaded<'_, K> {
     fn pickle_rows(&mut self, _: &[u8], block: &[u8], limit: usize, task: &mut Vec<u8>) -> Result<Read, Error> {
         let rows = cast::<K::Row>(block);
         let rows = &rows[..limit.min(rows.len())];
@@ -103,13 +88,13 @@ impl<K: Kernel<Row: Pod, Output: Pod>> MapPickles for Hand<'_, K> {
         Ok(Read { rows: rows.len(), end: size_of_val(rows), fault: None })
     }
 
-    fn map_pickles(&mut self, task: &[u8], reply: &mut Vec<u8>) -> Result<(), Error> {
+    fn map_pickles(&mut self, task: &[u8], reply: &mut Vec<u8>) -> Result<usize, Error> {
         let rows: Vec<K::Row> = unpickle("rows", task)?;
         lap(Step::Unpickle);
         self.map_rows(&rows);
         pickle("outputs", &self.outputs, reply)?;
         lap(Step::PickleResult);
-        Ok(())
+        Ok(rows.len())
     }
 
     fn unpickle_outputs(

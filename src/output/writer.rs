@@ -4,11 +4,12 @@ use crate::csv::hints::Reading;
 use crate::csv::lines;
 use crate::csv::report::Report;
 use crate::error::Error;
-use crate::flow::bad_rows::{BadRow, BadRows};
 use crate::flow::{Block, Ending, Part, Sink, TooLong};
+use crate::output::bad_rows::{BadRow, BadRows};
+use crate::process::streams::Patient;
 use crate::tally::Tally;
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::io::Errno;
+use std::io::{self, Write};
 
 /// Writes results, and keeps count of the lines before them.
 pub struct Writer<'a> {
@@ -201,25 +202,10 @@ impl Writer<'_> {
         }
     }
 
-    fn write_all(&self, mut bytes: &[u8]) -> Result<(), Error> {
-        while !bytes.is_empty() {
-            match rustix::io::write(self.output, bytes) {
-                Ok(count) => bytes = &bytes[count..],
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => self.wait()?,
-                Err(Errno::PIPE) => return Err(Error::broken_pipe()),
-                Err(error) => return Err(Error::io(&self.output_name, error.into())),
-            }
-        }
-        Ok(())
-    }
-
-    /// Somebody has made the output non-blocking: waits until it takes more.
-    fn wait(&self) -> Result<(), Error> {
-        let mut fds = [rustix::event::PollFd::new(&self.output, rustix::event::PollFlags::OUT)];
-        match rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, None)) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::io(&self.output_name, error.into())),
-        }
+    fn write_all(&self, bytes: &[u8]) -> Result<(), Error> {
+        Patient(self.output).write_all(bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Error::broken_pipe(),
+            _ => Error::io(&self.output_name, error),
+        })
     }
 }

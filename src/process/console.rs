@@ -1,14 +1,15 @@
 //! Standard error: messages, and the status line of a terminal, which gives way to them.
 
+use crate::error::program;
 use anstream::{AutoStream, ColorChoice};
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard};
 
 /// How the name of the program stands before what ends the run.
-pub const ERROR: &str = "\x1b[1;31m";
+const ERROR: &str = "\x1b[1;31m";
 /// How it stands before anything else.
-pub const NOTE: &str = "\x1b[1m";
+const NOTE: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
 /// Clears the line that the cursor is on.
 const CLEAR: &str = "\r\x1b[K";
@@ -25,8 +26,19 @@ fn has_colors() -> bool {
     AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }
 
+/// Says a line on stderr. Where there is no stderr there is nobody to tell that.
+pub fn say(line: &dyn fmt::Display) {
+    say_as(NOTE, line);
+}
+
+/// Says what ends the run.
+pub fn say_last(error: &dyn fmt::Display) {
+    say_as(ERROR, error);
+}
+
 /// Says a line in the name of the program, at once, so that lines of several processes do not mix.
-pub fn say(style: &str, program: &str, line: &dyn fmt::Display) {
+fn say_as(style: &str, line: &dyn fmt::Display) {
+    let program = program();
     let (style, plain) = if has_colors() { (style, PLAIN) } else { ("", "") };
     let mut has_status = has_status();
     let clear = if std::mem::take(&mut *has_status) { CLEAR } else { "" };

@@ -1,7 +1,8 @@
 //! Bad rows: how many there may be, and where they are told.
 
-use crate::error::{Error, say};
-use crate::streams::Patient;
+use crate::error::Error;
+use crate::process::console::say;
+use crate::process::streams::Patient;
 use std::fs::File;
 use std::io::{self, BufWriter};
 
@@ -118,6 +119,9 @@ impl Rejects {
     }
 
     fn failed(&self, error: io::Error) -> Error {
-        Error::io(self.name.clone(), error)
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Error::broken_pipe(),
+            _ => Error::io(self.name.clone(), error),
+        }
     }
 }

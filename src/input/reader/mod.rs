@@ -12,10 +12,11 @@ use crate::csv::disguise::disguise;
 use crate::csv::head::Head;
 use crate::csv::{Format, lines, returns};
 use crate::error::{Error, printable};
-use crate::flow::header::{BadHeader, Header, Headers};
-use crate::flow::ranges::FileRange;
-use crate::flow::{Block, Ending, Shape, Source, TooLong};
-use crate::streams;
+use crate::flow::{Block, Ending, Source, TooLong};
+use crate::input::header::{BadHeader, Header, Headers};
+use crate::input::ranges::FileRange;
+use crate::input::{BYTE_ORDER_MARK, Shape};
+use crate::process::streams;
 use long_line::{Passed, has_stray_return};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::BorrowedFd;
@@ -264,9 +265,6 @@ impl Source for Reader<'_> {
 
 /// What a pipe is asked to hold: 16 times the default, and the most that an unprivileged process may ask for.
 const PIPE_SIZE: usize = 1 << 20;
-
-/// What a file in UTF-8 may begin with; it is no part of its first row.
-pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// How much is kept of a row that is too long.
 const KEPT: usize = 1024;

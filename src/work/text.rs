@@ -2,21 +2,18 @@
 
 use crate::csv::head::Head;
 use crate::csv::index::Index;
-use crate::csv::record::{Field, Line, Record, split};
+use crate::csv::record::{Field, Line, Record, split, stray_return};
 use crate::csv::report::Report;
-use crate::csv::returns::{self, stray_return, stray_return_in};
+use crate::csv::returns::{self, stray_return_in};
 use crate::csv::shown::shown;
 use crate::csv::{Format, lines, trimmed};
 use crate::error::Error;
-use crate::executor::block::{
-    BATCH, DEADLY, Fault, MapBlock, MapBlocks, MapPickles, Mapped, Pace, Read, Task, check_outputs, check_reply,
-    next_number,
-};
-use crate::executor::pickles::{pickle, unpickle, unpickle_untrusted};
 use crate::kernel::{Batch, BatchKernel, Written, Wrong};
 use crate::ring::Care;
-use crate::sandbox::Confinement;
 use crate::steps::{Step, lap};
+use crate::work::pickles::{pickle, unpickle, unpickle_untrusted};
+use crate::work::pickling::{Pickler, Pickling, Task, check_reply};
+use crate::work::{BATCH, DEADLY, Fault, Mapped, Mapper, Pace, Read, Work, check_outputs};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -45,8 +42,6 @@ pub struct Settings {
     pub on_bad_row: OnBadRow,
     /// Nobody hears what is wrong with more bad rows than so many: of those after them it is not said.
     pub most_told: Option<u64>,
-    /// How worker processes are confined, if the kernel allows for it.
-    pub confinement: Confinement,
 }
 
 /// A kernel over blocks of text. The [`Head`] of a block says which columns are meant; without a head it is all of them.
@@ -54,22 +49,16 @@ pub struct Settings {
 pub struct Text<'k, K> {
     kernel: &'k K,
     settings: Settings,
-    number: u32,
 }
 
 impl<'k, K: BatchKernel> Text<'k, K> {
     /// This kernel over text of this form.
     pub fn new(kernel: &'k K, settings: Settings) -> Self {
-        Text { kernel, settings, number: next_number() }
+        Text { kernel, settings }
     }
 
-    /// How rows are written.
-    pub fn format(&self) -> Format {
-        self.settings.format
-    }
-
-    fn hand(&self) -> Hand<'_, K> {
-        Hand {
+    fn loaded(&self) -> Loaded<'_, K> {
+        Loaded {
             kernel: self.kernel,
             settings: self.settings,
             head: Head::default(),
@@ -86,24 +75,20 @@ impl<'k, K: BatchKernel> Text<'k, K> {
     }
 }
 
-impl<K: BatchKernel> MapBlocks for Text<'_, K> {
-    fn number(&self) -> u32 {
-        self.number
+impl<K: BatchKernel> Work for Text<'_, K> {
+    fn mapper(&self) -> Box<dyn Mapper + '_> {
+        Box::new(self.loaded())
     }
-    fn confinement(&self) -> Confinement {
-        let Confinement { filter, memory } = self.settings.confinement;
-        Confinement { filter: filter && self.kernel.needs_nothing(), memory }
-    }
-    fn mapper(&self) -> Box<dyn MapBlock + '_> {
-        Box::new(self.hand())
-    }
-    fn pickler(&self) -> Box<dyn MapPickles + '_> {
-        Box::new(self.hand())
+}
+
+impl<K: BatchKernel> Pickling for Text<'_, K> {
+    fn pickler(&self) -> Box<dyn Pickler + '_> {
+        Box::new(self.loaded())
     }
 }
 
 /// A kernel with scratch space.
-struct Hand<'k, K: BatchKernel> {
+struct Loaded<'k, K: BatchKernel> {
     kernel: &'k K,
     settings: Settings,
     head: Head,
@@ -123,7 +108,7 @@ struct Hand<'k, K: BatchKernel> {
     is_after_fault: bool,
 }
 
-impl<K: BatchKernel> Hand<'_, K> {
+impl<K: BatchKernel> Loaded<'_, K> {
     /// Takes up another block.
     fn enter(&mut self, head: &[u8]) {
         self.head = Head::read(head);
@@ -391,7 +376,7 @@ impl Fault {
     }
 }
 
-impl<K: BatchKernel> MapBlock for Hand<'_, K> {
+impl<K: BatchKernel> Mapper for Loaded<'_, K> {
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Mapped {
         self.enter(head);
         self.told = 0;
@@ -456,7 +441,7 @@ impl<K: BatchKernel> MapBlock for Hand<'_, K> {
     }
 }
 
-impl<K: BatchKernel> MapPickles for Hand<'_, K> {
+impl<K: BatchKernel> Pickler for Loaded<'_, K> {
     fn pickle_rows(&mut self, head: &[u8], block: &[u8], limit: usize, task: &mut Vec<u8>) -> Result<Read, Error> {
         self.enter(head);
         let read = self.read(block, 0, limit, Care::default());
@@ -466,13 +451,13 @@ impl<K: BatchKernel> MapPickles for Hand<'_, K> {
         Ok(read)
     }
 
-    fn map_pickles(&mut self, task: &[u8], reply: &mut Vec<u8>) -> Result<(), Error> {
+    fn map_pickles(&mut self, task: &[u8], reply: &mut Vec<u8>) -> Result<usize, Error> {
         self.rows = unpickle("rows", task)?;
         lap(Step::Unpickle);
         self.map_rows();
         pickle("outputs", &self.outputs, reply)?;
         lap(Step::PickleResult);
-        Ok(())
+        Ok(self.rows.len())
     }
 
     fn unpickle_outputs(

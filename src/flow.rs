@@ -1,16 +1,7 @@
-//! Input to blocks, and results to output, in order.
-
-pub mod bad_rows;
-pub mod header;
-pub mod memory;
-pub mod ranges;
-pub mod reader;
-pub mod writer;
+//! What reader, workers and writer hand on to each other, and the two ends of that: where blocks come from, and where results go.
 
 use crate::error::Error;
 use std::ops::Range;
-
-pub use header::Shape;
 
 /// A block, in the buffer that was given for it.
 #[derive(Debug, Default, PartialEq, Eq)]

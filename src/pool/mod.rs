@@ -1,13 +1,16 @@
 //! Data that is in memory already.
 
+pub mod memory;
+
 use crate::error::Error;
-use crate::executor::records::Records;
-use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, MAX_BLOCK_SIZE, bell, worker};
-use crate::flow::memory;
+use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, MAX_BLOCK_SIZE, Mapping, bell, worker};
 use crate::kernel::Kernel;
+use crate::process::confinement::Confinement;
 use crate::ring::Sizes;
 use crate::tally::Tally;
+use crate::work::records::Records;
 use bytemuck::Pod;
+use std::panic::Location;
 
 /// A kernel over rows that are in memory already, with the executors that filters have.
 ///
@@ -29,7 +32,9 @@ use bytemuck::Pod;
 /// ```
 #[derive(Clone)]
 pub struct Pool<'k, K> {
-    mapping: Records<'k, K>,
+    records: Records<'k, K>,
+    /// What tells it from the program's other pools.
+    name: String,
     executor: Executor,
     jobs: usize,
     chunk_size: usize,
@@ -42,14 +47,18 @@ const BLOCK_SIZE: usize = 64 << 10;
 impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
     /// A pool for this kernel, with as many workers as there are processors. In a worker process of this pool it does
     /// not return.
+    #[track_caller]
     pub fn new(kernel: &'k K) -> Self {
-        let mapping = Records::new(kernel);
-        if let Some(status) = worker::reenter(&mapping) {
+        let place = Location::caller();
+        let name = format!("pool at {place}");
+        let records = Records(kernel);
+        if let Some(status) = worker::reenter(&mapping(&records, &name)) {
             // The status is all that is left to say, and there is nothing to be dropped.
             std::process::exit(i32::from(status != std::process::ExitCode::SUCCESS) * 2);
         }
         Pool {
-            mapping,
+            records,
+            name,
             executor: Executor::Shared,
             jobs: crate::executor::processors(),
             chunk_size: DEFAULT_CHUNK_SIZE,
@@ -102,10 +111,16 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
             tally: &Tally::default(),
             chunk_size: self.chunk_size,
         };
-        self.executor.run(&self.mapping, job)?;
+        self.executor.run(&mapping(&self.records, &self.name), job)?;
         if sink.0.len() != rows.len() * output {
             return Err(Error::spoilt());
         }
         Ok(bytemuck::allocation::pod_collect_to_vec(&sink.0))
     }
+}
+
+/// What a pool of this name has mapped.
+fn mapping<'r, K: Kernel<Row: Pod, Output: Pod>>(records: &'r Records<'_, K>, name: &str) -> Mapping<'r> {
+    let confinement = Confinement { filter: records.0.is_self_contained(), memory: None };
+    Mapping { work: records, pickling: records, name: name.to_string(), confinement }
 }

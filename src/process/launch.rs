@@ -1,4 +1,4 @@
-//! This program, to be started again: as a worker, or as a run that a comparison makes.
+//! What is started as a process. As a rule it is this program again: as a worker, or as a run that a comparison makes.
 //!
 //! What the system runs is not always this program. Through the dynamic loader (`/lib64/ld-linux-x86-64.so.2 PROGRAM`, as
 //! is done where nothing may be executed, or with libraries of one's own) it runs the loader, and the loader loads us.
@@ -21,17 +21,40 @@ const RUNNING: &str = "/proc/self/exe";
 /// What `/proc` writes behind the name of a file that has been removed, or replaced by another.
 const REMOVED: &[u8] = b" (deleted)";
 
-/// The command that starts this program again with the arguments that it has been given.
-///
-/// # Errors
-/// When it was started through a loader, and the loader would find another file now, or none.
-pub fn again() -> io::Result<Command> {
-    let own: Vec<OsString> = std::env::args_os().collect();
-    let arguments = arguments_of_loader(&own)?.unwrap_or(own);
-    let mut command = Command::new(program()?);
-    let mut arguments = arguments.into_iter();
-    command.arg0(arguments.next().unwrap_or_else(|| OsString::from("pmapgcd"))).args(arguments);
-    Ok(command)
+/// What is started as a process: a program, its arguments, and what it finds in its environment beside what we found there.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    program: PathBuf,
+    /// From the name on that it is told to have.
+    arguments: Vec<OsString>,
+    environment: Vec<(&'static str, OsString)>,
+}
+
+impl Launch {
+    /// This program again, with the arguments that it has been given.
+    ///
+    /// # Errors
+    /// When it was started through a loader, and the loader would find another file now, or none.
+    pub fn again() -> io::Result<Self> {
+        let own: Vec<OsString> = std::env::args_os().collect();
+        let arguments = arguments_of_loader(&own)?.unwrap_or(own);
+        Ok(Launch { program: program()?, arguments, environment: vec![] })
+    }
+
+    /// The same with this in its environment.
+    pub fn with(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name, value.into()));
+        self
+    }
+
+    /// The command that starts it. What its standard streams are is still to be said; it gets no other descriptors than these.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        let mut arguments = self.arguments.iter();
+        command.arg0(arguments.next().map_or(OsStr::new("pmapgcd"), OsString::as_os_str)).args(arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
 }
 
 /// The file that the system runs in this process, to be run again. By a descriptor, since valgrind, which runs us in a

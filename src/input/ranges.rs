@@ -2,7 +2,7 @@
 
 use crate::csv::blocks::RowEnds;
 use crate::csv::{Format, lines};
-use crate::flow::reader::BYTE_ORDER_MARK;
+use crate::input::BYTE_ORDER_MARK;
 use std::io::{self, Read};
 
 /// A part of a file.

@@ -3,7 +3,7 @@
 use super::{Open, Reader};
 use crate::error::Error;
 use crate::flow::Ending;
-use crate::flow::ranges::FileRange;
+use crate::input::ranges::FileRange;
 use std::fmt::Display;
 use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileExt;

@@ -1,7 +1,6 @@
 //! A line that does not fit into a block: what can be told of it all the same.
 
-use crate::csv::record::{Line, split};
-use crate::csv::returns::stray_return;
+use crate::csv::record::{Line, split, stray_return};
 use crate::csv::{Format, lines};
 
 /// What a line was like that was passed over.

@@ -1,0 +1,7 @@
+//! Processes: what this one was started with, how others are started, confined, watched and ended.
+
+pub mod children;
+pub mod confinement;
+pub mod console;
+pub mod launch;
+pub mod streams;

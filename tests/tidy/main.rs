@@ -1,0 +1,91 @@
+//! The floors of the house, and what must not stand in it. `docs/architecture.md` says what is on each floor and why.
+
+mod arrows;
+
+use arrows::{arrows, circle, sources};
+use std::fs;
+use std::path::Path;
+
+/// From the top down: a file may use what is below it, or what is in its own folder.
+const FLOORS: [&[&str]; 8] = [
+    &["fuzzing"],
+    &["main", "lib", "allocator", "cli"],
+    &["compare", "pool"],
+    &["executor"],
+    &["work", "input", "output"],
+    &["kernel", "flow", "process", "ring"],
+    &["csv"],
+    &["error", "steps", "tally", "vectors"],
+];
+
+/// Who must not use whom, whatever the floors allow for. An empty list is everybody.
+const NEVER: [(&str, &[&str], &str); 8] = [
+    ("ring", &[], "it is as if it were a crate of its own"),
+    ("kernel", &["executor", "input", "output", "process"], "a kernel knows rows, never processes"),
+    ("csv", &["kernel", "executor", "input", "output"], "it knows text, never kernels"),
+    ("work", &["executor", "input", "output"], "what maps bytes does not know who asks, or where they lie"),
+    ("input", &["output"], "one is the reader's, the other the writer's"),
+    ("output", &["input"], "one is the writer's, the other the reader's"),
+    ("executor", &["csv", "kernel"], "who does it does not know what is done"),
+    ("pool", &["compare"], "only the command line compares"),
+];
+
+fn floor(folder: &str) -> usize {
+    FLOORS.iter().position(|floor| floor.contains(&folder)).unwrap_or_else(|| panic!("{folder} has no floor"))
+}
+
+/// The folder below `src` that a file is in, or its own name.
+fn folder(file: &str) -> &str {
+    file.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+#[test]
+fn files_use_only_what_is_below_them_or_in_their_folder() {
+    let mut count = 0;
+    for (file, used) in arrows() {
+        for other in used.iter().filter(|other| folder(other) != folder(&file)) {
+            count += 1;
+            assert!(floor(folder(&file)) < floor(folder(other)), "{file} uses {other}");
+        }
+    }
+    assert!(count > 100, "found only {count} uses: does this test still read the sources?");
+}
+
+#[test]
+fn nobody_uses_what_he_must_not_know() {
+    for (file, used) in arrows() {
+        for (who, whom, why) in NEVER.iter().filter(|(who, ..)| *who == folder(&file)) {
+            let is_forbidden =
+                |other: &&String| folder(other) != *who && (whom.is_empty() || whom.contains(&folder(other)));
+            assert_eq!(used.iter().find(is_forbidden), None, "{file}: {why}");
+        }
+    }
+    let comparing = |(file, used): &(String, _)| {
+        let used: &std::collections::BTreeSet<String> = used;
+        !["cli", "compare", "fuzzing"].contains(&folder(file)) && used.iter().any(|other| folder(other) == "compare")
+    };
+    assert_eq!(arrows().into_iter().find(comparing), None, "only the command line compares");
+}
+
+#[test]
+fn no_files_use_each_other_round_about() {
+    assert_eq!(circle(&arrows()), None);
+}
+
+#[test]
+fn unsafe_code_stands_only_where_it_is_rationed() {
+    let allowed = [
+        "allocator.rs",
+        "csv/structure.rs",
+        "kernel/gcd/binary/mod.rs",
+        "kernel/gcd/plain/mod.rs",
+        "process/streams.rs",
+        "ring/ends.rs",
+        "ring/event.rs",
+        "ring/segment.rs",
+    ];
+    for file in sources() {
+        let text = fs::read_to_string(Path::new("src").join(&file)).unwrap();
+        assert_eq!(text.contains("allow(unsafe_code)"), allowed.contains(&&*file), "{file}");
+    }
+}
