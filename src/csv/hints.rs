@@ -3,8 +3,7 @@
 
 use super::columns::{Column, Columns, names};
 use super::disguise::delimiter_option;
-use super::record::{Field, Line, Record, split};
-use super::returns::stray_return;
+use super::record::{Field, Line, Record, split, stray_return};
 use super::{Format, alike, trimmed};
 use crate::error::{must_be_escaped, program};
 

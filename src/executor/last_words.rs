@@ -14,16 +14,15 @@ pub const STATUS: i32 = 101;
 const LONGEST: usize = 500;
 
 thread_local! {
-    /// The panic that this thread is in, if it keeps its panics to itself.
+    /// The panic that this thread is in, while it keeps its panics to itself.
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Has panics of the calling thread kept, to be answered by [`caught`]. Those of other threads are printed as before.
+/// Has panics within [`caught`] kept, to be answered by it. All others are printed as before.
 pub fn keep() {
     if cfg!(not(panic = "unwind")) {
         return;
     }
-    PANIC.set(Some(String::new()));
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         let is_kept = PANIC.with_borrow_mut(|panic| panic.as_mut().map(|panic| *panic = words(info)).is_some());
@@ -47,8 +46,11 @@ fn words(info: &PanicHookInfo) -> String {
 /// # Errors
 /// When it panics.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    PANIC.set(Some(String::new()));
     // Nothing of what it leaves behind is used again: this process ends.
-    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| PANIC.take().unwrap_or_default())
+    let result = panic::catch_unwind(AssertUnwindSafe(work));
+    let words = PANIC.take();
+    result.map_err(|_| words.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -61,6 +63,8 @@ mod tests {
         let found = thread::spawn(|| {
             keep();
             assert_eq!(caught(|| 5), Ok(5));
+            assert!(panic::catch_unwind(|| panic!("outside, which prints this")).is_err());
+            assert_eq!(PANIC.take(), None);
             let other = thread::spawn(|| panic!("another thread, which prints this"));
             assert!(other.join().is_err());
             caught(|| panic!("a {} that panics{}", "kernel", "!".repeat(1000)))

@@ -7,7 +7,7 @@
 //! has done after a millisecond.
 //!
 //! Deaths are counted for each **part** of a block: the rows that are left of it. As soon as the writer has taken results of
-//! a part, the rest is another part, and its count begins at nothing. So no row is ever blamed for what happened over rows
+//! a part, the rest is another part, and its count begins at nothing; when a row is named, the count begins anew too. So no row is ever blamed for what happened over rows
 //! that are done.
 //!
 //! | a worker dies | so often | what is done |
@@ -16,7 +16,7 @@
 //! | | the [`MOST_KILLS`]th time | the part is given up: the run ends at it, with the numbers of its lines |
 //! | by a fault, over a part | fewer than [`MOST_FAULTS`] times | the part is computed again, with care |
 //! | | the [`MOST_FAULTS`]th time | the row that it was at is named: a bad row, which no worker touches again |
-//! | | as often again, over the same part | the part is given up: leaving out the named row did not help |
+//! | | as often again, over the same part, of which a row was named | the part is given up: leaving out that row did not help |
 //! | | the [`MOST_FAULTS`]th time, and it never said at which row it was | the part is given up |
 //! | over no part, before any worker came up since the last death | more often than there are workers, and then by [`MOST_FAULTS`] faults, or [`MOST_KILLS`] kills in [`PATIENCE`] | the run ends |
 //! | by a fault, over no part, while the block that is to be written next waits | [`MOST_FAULTS`] times and for [`PATIENCE`] without any progress | the run ends |
@@ -66,6 +66,8 @@ struct Account {
     part: u64,
     kills: u32,
     faults: u32,
+    /// Deaths before a row of this part was named.
+    before: u32,
     /// A row of this part was named.
     has_named: bool,
     /// The row of this block that was named last: it may still lie before the workers.
@@ -111,7 +113,8 @@ impl Ledger {
         }
         match row {
             Some(row) if !account.has_named => {
-                *account = Account { part, has_named: true, avoided: Some(row), ..Account::default() };
+                let before = account.kills + account.faults;
+                *account = Account { part, before, has_named: true, avoided: Some(row), ..Account::default() };
                 Verdict::Without(row)
             }
             // No row is known, or the one that was named was not it.
@@ -152,7 +155,7 @@ impl Ledger {
 
 impl Account {
     fn given_up(&self) -> Verdict {
-        Verdict::GiveUp(self.kills + self.faults)
+        Verdict::GiveUp(self.before + self.kills + self.faults)
     }
 }
 
@@ -358,7 +361,7 @@ mod tests {
         let mut ledger = Ledger::default();
         let mut faults = |row| [(); 3].map(|()| ledger.over(5, 0, row, true));
         assert_eq!(faults(Some(3)), [Verdict::Carefully(None), Verdict::Carefully(None), Verdict::Without(3)]);
-        assert_eq!(faults(Some(4)), [Verdict::Carefully(Some(3)), Verdict::Carefully(Some(3)), Verdict::GiveUp(3)]);
+        assert_eq!(faults(Some(4)), [Verdict::Carefully(Some(3)), Verdict::Carefully(Some(3)), Verdict::GiveUp(6)]);
         ledger.over(6, 0, None, true);
         ledger.over(6, 0, None, true);
         assert_eq!(ledger.over(6, 0, None, true), Verdict::GiveUp(3));

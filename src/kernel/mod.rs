@@ -180,6 +180,13 @@ impl<K: Kernel> BatchKernel for K {
         Ok(())
     }
 
+    fn try_read(&self, record: &Record, rows: &mut Vec<K::Row>) -> bool {
+        let row = rows::try_read(record);
+        let is_good = row.is_some();
+        rows.extend(row);
+        is_good
+    }
+
     fn map_batch(&self, rows: &Vec<K::Row>, outputs: &mut Vec<K::Output>) {
         self.map_rows(rows, outputs);
     }

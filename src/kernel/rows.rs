@@ -7,20 +7,44 @@ use crate::csv::{Format, trimmed};
 use ::csv::{ErrorKind, StringRecord};
 use serde::{Serialize, de::DeserializeOwned};
 
+/// Why a row is not what it was to be read into.
+enum Unreadable {
+    /// This field, counted from 0, is not UTF-8.
+    NotText(usize),
+    /// These fields have other types, or there are more or fewer of them.
+    Others(StringRecord, ::csv::Error),
+}
+
 /// The fields of a row, without the blanks around them, as a value of this type.
 ///
 /// # Errors
 /// When they are not.
 pub fn read<R: DeserializeOwned>(record: &Record) -> Result<R, Wrong> {
+    parse(record).map_err(|unreadable| describe(record, unreadable))
+}
+
+/// The same, where nobody hears why they are not.
+pub fn try_read<R: DeserializeOwned>(record: &Record) -> Option<R> {
+    parse(record).ok()
+}
+
+fn parse<R: DeserializeOwned>(record: &Record) -> Result<R, Unreadable> {
     let mut fields = StringRecord::with_capacity(record.text().len(), record.len());
     for at in 0..record.len() {
         let value = record.value(at);
-        match std::str::from_utf8(trimmed(&value)) {
-            Ok(text) => fields.push_field(text),
-            Err(_) => return Err(Wrong::in_field(record, at, format!("is not UTF-8: {}", shown(&value)))),
-        }
+        fields.push_field(std::str::from_utf8(trimmed(&value)).map_err(|_| Unreadable::NotText(at))?);
     }
-    fields.deserialize(None).map_err(|error| match error.kind() {
+    fields.deserialize(None).map_err(|error| Unreadable::Others(fields.clone(), error))
+}
+
+fn describe(record: &Record, unreadable: Unreadable) -> Wrong {
+    let (fields, error) = match unreadable {
+        Unreadable::NotText(at) => {
+            return Wrong::in_field(record, at, format!("is not UTF-8: {}", shown(&record.value(at))));
+        }
+        Unreadable::Others(fields, error) => (fields, error),
+    };
+    match error.kind() {
         ErrorKind::Deserialize { err, .. } => match err.field() {
             Some(at) if (at as usize) < record.len() => {
                 let (at, value) = (at as usize, fields.get(at as usize).unwrap_or_default());
@@ -30,7 +54,7 @@ pub fn read<R: DeserializeOwned>(record: &Record) -> Result<R, Wrong> {
             _ => Wrong::row(format!("{}: {}", err.kind(), shown(record.text()))),
         },
         _ => Wrong::row(error.to_string()),
-    })
+    }
 }
 
 /// As [`BatchKernel::write`](crate::BatchKernel::write) has it.

@@ -9,6 +9,9 @@ use super::segment::{Segment, SegmentError};
 use super::slots::{self, Care, MEASURES, Outcome, Place, SUMS, Spoilt};
 use std::ops::Range;
 
+/// More last words than this are no message, but a worker gone mad.
+const MOST_WORDS: usize = 1024;
+
 /// The parent's ends of a ring, and the segment for whoever works on it.
 pub struct Ends<'s> {
     /// Says where blocks are.
@@ -158,10 +161,13 @@ impl Writer<'_> {
         self.rest = input;
     }
 
-    /// The bytes that are left of the block, which is published and not taken.
+    /// The bytes that are left of the block while workers have it; none before and after.
     pub fn rest(&self) -> &[u8] {
-        // SAFETY: the parent alone writes input regions, and not that of a slot before the writer has given it back, for which
-        // this end must be borrowed otherwise.
+        if !self.segment.ring().is_under_way(self.block) {
+            return &[];
+        }
+        // SAFETY: the block is published, so that the reader has no `Filling` of its slot, and gets none before the writer has
+        // given the slot back, for which this end must be borrowed otherwise. The parent alone writes input regions.
         unsafe { self.segment.input(self.segment.slot_of(self.block), self.rest.clone()) }
     }
 
@@ -253,7 +259,7 @@ impl Supervisor<'_> {
 
     /// What the dead claimant said last, if it said anything.
     pub fn last_words(&self, held: &Held) -> Option<Vec<u8>> {
-        let length = self.segment.ring().last_words_of(&held.0).min(self.segment.sizes().room);
+        let length = self.segment.ring().last_words_of(&held.0).min(self.segment.sizes().room).min(MOST_WORDS);
         // SAFETY: the claimant is dead, nobody else can claim the block before it is put back, and the writer does not read a
         // slot that is not done. The doubt is the same as in `Claim::parts`, which is why this is a copy.
         let words = unsafe { self.segment.results(held.0.slot(), length) };
@@ -267,6 +273,9 @@ impl Supervisor<'_> {
     }
 
     /// Puts the block of a dead worker back to be claimed.
+    ///
+    /// That it is dead, the caller has to know. In doubt stays a thread of this process, which could be alive and hold the
+    /// block still: no executor has a supervisor for threads that recovers anything.
     pub fn recover(&mut self, held: Held) {
         self.segment.ring().recover(held.0);
     }
