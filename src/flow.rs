@@ -1,5 +1,6 @@
 //! What reader, workers and writer hand on to each other, and the two ends of that: where blocks come from, and where results go.
 
+use crate::bad_row::BadRow;
 use crate::error::Error;
 use std::ops::Range;
 
@@ -19,20 +20,20 @@ pub struct Block {
     /// In the first block of an input that is no CSV by its first bytes: what to do about it, said of the first bad row.
     pub disguise: Option<String>,
     /// A row before its rows that could not be handed on.
-    pub too_long: Option<TooLong>,
+    pub misfit: Option<Box<Misfit>>,
 }
 
-/// A row that does not fit into a block.
+/// A bad row that the reader cannot hand on: one that is longer than a block, or a header that does not do.
 #[derive(Debug, PartialEq, Eq)]
-pub struct TooLong {
+pub struct Misfit {
+    /// What is wrong with it.
+    pub bad: BadRow,
     /// Where in the input it begins, in bytes.
     pub offset: u64,
     /// Line ends between the block before and the place to be named.
     pub lines: u64,
-    /// What is said about it.
-    pub what: String,
     /// As much of it as there is.
-    pub start: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
 /// Why there is no further block. What it names comes after all the blocks before.
@@ -40,21 +41,12 @@ pub struct TooLong {
 pub enum Ending {
     /// All inputs are read.
     Done,
-    /// The next row of this input does not fit into a block.
-    RowTooLong {
+    /// The next row of this input, or its header, cannot be handed on, and none after it is wanted.
+    Misfit {
         /// Which of the inputs.
         input: usize,
         /// The row.
-        row: TooLong,
-    },
-    /// The header of this input is not what was asked for.
-    BadHeader {
-        /// Which of the inputs.
-        input: usize,
-        /// Line ends between the block before and the header.
-        lines: u64,
-        /// What is said about it.
-        what: String,
+        row: Box<Misfit>,
     },
     /// An input cannot be read, or the output has gone.
     Failed(Error),
@@ -84,7 +76,7 @@ pub struct Part<'a> {
     pub rows: usize,
     /// Their results.
     pub results: &'a [u8],
-    /// What is said of bad rows: [`Report`](crate::csv::report::Report)s.
+    /// What is said of bad rows: [`Report`](crate::bad_row::Report)s.
     pub reports: &'a [u8],
     /// What is said of a row among these that workers keep dying on.
     pub deadly: &'a str,

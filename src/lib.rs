@@ -10,6 +10,7 @@
 // Under the model checker only `ring` is compiled, by tests/loom.rs itself.
 #![cfg(not(loom))]
 
+mod bad_row;
 mod cli;
 mod compare;
 mod csv;
@@ -29,12 +30,13 @@ mod tally;
 mod vectors;
 mod work;
 
+pub use bad_row::BadRow;
 pub use cli::{Options, filter, parse};
 pub use csv::{Format, record::Record};
 pub use error::Error;
 pub use executor::Executor;
 pub use kernel::gcd::{Algorithm, Divisors, Gcd, Gcd64, Pairs};
-pub use kernel::{Batch, BatchKernel, Function, Kernel, Written, Wrong};
+pub use kernel::{Batch, BatchKernel, Function, Kernel, Written};
 pub use pool::Pool;
 
 /// The examples of the README are compiled.

@@ -8,7 +8,6 @@ pub mod head;
 pub mod hints;
 pub mod index;
 pub mod record;
-pub mod report;
 pub mod returns;
 pub mod shown;
 pub mod structure;

@@ -189,7 +189,7 @@ impl Feeder<'_> {
                 Ok(read) => read,
                 Err(error) => return Some(Err(error)),
             };
-            let (text, after) = rest.split_at(read.fault.as_ref().map_or(read.end, |fault| fault.end));
+            let (text, after) = rest.split_at(read.bad.as_ref().map_or(read.end, |bad| bad.end));
             rest = after;
             watch.worked();
             let worker = idle.recv().ok()?;
@@ -197,7 +197,7 @@ impl Feeder<'_> {
             if let Err(error) = seal(&mut task, *number) {
                 return Some(Err(error));
             }
-            let sent = Task { text: text.to_vec(), rows: read.rows, fault: read.fault };
+            let sent = Task { text: text.to_vec(), rows: read.rows, bad: read.bad };
             told.send(Next::Task { worker, task: sent }).ok()?;
             lap(Step::Take);
             *number += 1;

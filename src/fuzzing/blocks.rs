@@ -100,11 +100,11 @@ impl Walk<'_> {
         self.lines += block.lines_before;
         let end = if rows.is_empty() {
             assert!(self.is_too_long(first));
-            assert_eq!(block.too_long.is_some(), first.is_row);
+            assert_eq!(block.misfit.is_some(), first.is_row);
             assert!(self.passes_over || !first.is_row);
-            if let Some(row) = block.too_long {
+            if let Some(row) = block.misfit {
                 assert_eq!(row.offset as usize, self.mark + start);
-                assert!(self.text[start..].starts_with(&row.start));
+                assert!(self.text[start..].starts_with(&row.bytes));
             }
             self.next += 1;
             assert_eq!(block.offset as usize, self.mark + first.place.end);
@@ -134,7 +134,7 @@ impl Walk<'_> {
     fn end(&self, ending: Ending) {
         match ending {
             Ending::Done => assert_eq!(self.next, self.pieces.len(), "lines are missing"),
-            Ending::RowTooLong { row, .. } => {
+            Ending::Misfit { row, .. } => {
                 let next = &self.pieces[self.next];
                 assert!(!self.passes_over && next.is_row && self.is_too_long(next));
                 assert_eq!(row.offset as usize, self.mark + next.place.start);

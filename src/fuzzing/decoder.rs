@@ -2,12 +2,12 @@
 
 use super::judge::{Row, divisor, lines_before_open_quote, rows};
 use super::{MOST, QUIET, file, format, newlines, reader};
+use crate::bad_row::{Kind, Report};
 use crate::csv::Format;
 use crate::csv::columns::Columns;
-use crate::csv::report::Report;
 use crate::error::Error;
 use crate::executor::{Executor, Job, Mapping};
-use crate::flow::{Block, Ending, Part, Sink, Source, TooLong};
+use crate::flow::{Block, Ending, Misfit, Part, Sink, Source};
 use crate::input::Shape;
 use crate::kernel::gcd::Gcd;
 use crate::ring::Sizes;
@@ -178,16 +178,19 @@ impl Found {
         if self.on_bad_row == OnBadRow::Stop { Err(Error::usage("a bad row")) } else { Ok(()) }
     }
 
-    fn too_long(&mut self, row: TooLong) -> Result<(), Error> {
-        let (line, offset) = (self.lines + row.lines + 1, row.offset);
-        self.enter(Bad { line, offset, field: None, what: row.what, row: row.start })
+    fn refuse(&mut self, Misfit { bad, offset, lines, bytes }: Misfit) -> Result<(), Error> {
+        let what = bad.what + &bad.hint;
+        if bad.kind == Kind::Header {
+            return Err(Error::usage(what));
+        }
+        self.enter(Bad { line: self.lines + lines + 1, offset, field: None, what, row: bytes })
     }
 }
 
 impl Sink for Found {
     fn begin(&mut self, block: Block) -> Result<(), Error> {
-        if let Some(row) = block.too_long {
-            self.too_long(row)?;
+        if let Some(row) = block.misfit {
+            self.refuse(*row)?;
             self.output.extend((self.on_bad_row == OnBadRow::Blank).then_some(b'\n'));
         }
         self.lines += block.lines_before;
@@ -200,15 +203,16 @@ impl Sink for Found {
         let mut reports = part.reports;
         while !reports.is_empty() {
             let report = Report::take(&mut reports, part.input.len(), part.results.len()).expect("no report");
+            let Report { results: before, bad } = report;
             let entered = self.enter(Bad {
-                line: self.lines + newlines(&part.input[..report.place]) as u64 + 1,
-                offset: self.offset + report.row.start as u64,
-                field: report.field,
-                what: report.what.into_owned(),
-                row: part.input[report.row].to_vec(),
+                line: self.lines + newlines(&part.input[..bad.place]) as u64 + 1,
+                offset: self.offset + bad.row.start as u64,
+                field: bad.field,
+                what: bad.what,
+                row: part.input[bad.row].to_vec(),
             });
             if let Err(error) = entered {
-                self.output.extend_from_slice(&part.results[..report.results]);
+                self.output.extend_from_slice(&part.results[..before]);
                 return Err(error);
             }
         }
@@ -222,8 +226,7 @@ impl Sink for Found {
     fn end(&mut self, ending: Ending) -> Result<(), Error> {
         match ending {
             Ending::Done => Ok(()),
-            Ending::RowTooLong { row, .. } => self.too_long(row),
-            Ending::BadHeader { what, .. } => Err(Error::usage(what)),
+            Ending::Misfit { row, .. } => self.refuse(*row),
             other => panic!("ended by {other:?}"),
         }
     }
@@ -268,9 +271,9 @@ fn run_pickled(mapping: &dyn Pickling, case: &Case, source: &mut dyn Source, sin
         while !rest.is_empty() {
             let (mut task, mut reply, mut results, mut reports) = (vec![], vec![], vec![], vec![]);
             let read = parent.pickle_rows(head, rest, case.chunk_size, &mut task)?;
-            let (text, after) = rest.split_at(read.fault.as_ref().map_or(read.end, |fault| fault.end));
+            let (text, after) = rest.split_at(read.bad.as_ref().map_or(read.end, |bad| bad.end));
             rest = after;
-            let mut sent = Task { text: text.to_vec(), rows: read.rows, fault: read.fault };
+            let mut sent = Task { text: text.to_vec(), rows: read.rows, bad: read.bad };
             worker.map_pickles(&task, &mut reply)?;
             parent.unpickle_outputs(&reply, &mut sent, &mut room, &mut results, &mut reports)?;
             let (consumed, lines) = (text.len(), newlines(text));

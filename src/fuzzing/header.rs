@@ -66,7 +66,7 @@ fn names(by_format: u8, how: u8, bytes: &[u8]) {
         Ok(Some(header)) => header,
         Ok(None) => return,
         Err(bad) => {
-            assert!(bad.at < text.len(), "{bad:?}");
+            assert!(bad.place < text.len(), "{bad:?}");
             assert!(!bad.what.contains(must_be_escaped) && !bad.hint.contains(must_be_escaped), "{bad:?}");
             return;
         }

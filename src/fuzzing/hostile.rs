@@ -1,8 +1,8 @@
 //! What a worker gone mad may send, on the parent's side: it ends the run with an error, or does no harm.
 
 use super::{MOST, QUIET};
+use crate::bad_row::{BadRow, Report};
 use crate::csv::hints::Reading;
-use crate::csv::report::Report;
 use crate::error::must_be_escaped;
 use crate::executor::frame::split_frame;
 use crate::flow::{Block, Part, Sink};
@@ -11,7 +11,6 @@ use crate::kernel::gcd::Gcd;
 use crate::output::bad_rows::BadRows;
 use crate::output::writer::Writer;
 use crate::tally::Tally;
-use crate::work::Fault;
 use crate::work::pickling::{Pickling, Task};
 use crate::work::text::{OnBadRow, Settings, Text};
 
@@ -21,10 +20,10 @@ pub fn report(bytes: &[u8]) {
     let Some((input, bytes)) = bytes.split_at_checked(usize::from(input)) else { return };
     let Some((results, reports)) = bytes.split_at_checked(usize::from(results)) else { return };
     let mut rest = reports;
-    while let Some(report) = Report::take(&mut rest, input.len(), results.len()) {
-        assert!(report.results <= results.len() && report.place <= input.len());
-        assert!(report.row.start <= report.row.end && report.row.end <= input.len());
-        assert!(!report.what.contains(must_be_escaped), "{report:?}");
+    while let Some(Report { results: before, bad }) = Report::take(&mut rest, input.len(), results.len()) {
+        assert!(before <= results.len() && bad.place <= input.len());
+        assert!(bad.row.start <= bad.row.end && bad.row.end <= input.len());
+        assert!(!bad.what.contains(must_be_escaped), "{bad:?}");
     }
     // One that goes on after a bad row would say each.
     let bad_rows = BadRows::new((how & 1 > 0).then_some(0));
@@ -72,12 +71,12 @@ pub fn frames(bytes: &[u8]) {
     let (gcd, function) = (Text::new(&gcd, settings), Text::new(&function, settings));
     let mapping: &dyn Pickling = if how & 8 > 0 { &gcd } else { &function };
     for pickle in frames {
-        let mut task = Task { text: b"12,18\r\n".repeat(usize::from(rows)), rows: usize::from(rows), fault: None };
+        let mut task = Task { text: b"12,18\r\n".repeat(usize::from(rows)), rows: usize::from(rows), bad: None };
         if how & 16 > 0 {
             let (start, what) = (task.text.len(), "it is bad".to_string());
             task.text.extend(b"x,y\n");
-            let (row, end, field) = (start..start + 3, start + 4, Some(1));
-            task.fault = Some(Fault { row, end, place: start, field, what, is_closed: true, is_deadly: false });
+            let bad = BadRow { field: Some(1), ..BadRow::row(what) };
+            task.bad = Some(bad.at(start..start + 3, start + 4));
         }
         let (mut room, mut results, mut reports) = (vec![0; 64 + usize::from(room)], vec![], vec![]);
         let answer = mapping.pickler().unpickle_outputs(&pickle, &mut task, &mut room, &mut results, &mut reports);

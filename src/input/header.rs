@@ -1,5 +1,6 @@
 //! The header of each input: which columns it has, and what is printed of it.
 
+use crate::bad_row::BadRow;
 use crate::csv::columns::{Columns, names};
 use crate::csv::head::Head;
 use crate::csv::record::{Line, Record, split};
@@ -68,23 +69,13 @@ pub struct Header {
     pub print: Vec<u8>,
 }
 
-/// A header that does not do.
-#[derive(Debug)]
-pub struct BadHeader {
-    /// Where it stands.
-    pub at: usize,
-    /// What is wrong with it.
-    pub what: String,
-    /// What may have been meant, to be said behind that.
-    pub hint: String,
-}
-
 impl Headers {
     /// The header in `text`, whole lines from the front of the input of this name; none where it has no row yet.
     ///
     /// # Errors
-    /// When it lacks a column, or does not go under the header that is printed already.
-    pub fn find(&mut self, shape: &Shape, text: &[u8], input: &str) -> Result<Option<Header>, BadHeader> {
+    /// When it lacks a column, or does not go under the header that is printed already: what is wrong with it, and the place in
+    /// `text` that is to be named.
+    pub fn find(&mut self, shape: &Shape, text: &[u8], input: &str) -> Result<Option<Header>, BadRow> {
         let mut fields = vec![];
         let mut at = 0;
         while at < text.len() {
@@ -93,19 +84,18 @@ impl Headers {
                 Line::Nothing { length } => at += length,
                 Line::Unclosed { quote } => {
                     let what = format!("the header has a quote that is never closed: {}", shown(&rest[quote..]));
-                    return Err(BadHeader { at: at + quote, what, hint: hints::NO_QUOTES.to_string() });
+                    return Err(BadRow::row(what).named_at(at + quote).hinting(hints::NO_QUOTES));
                 }
                 Line::Stray { at: stray, content, .. } => {
                     let of = if fields.is_empty() { "the comment" } else { "the header" };
-                    let (what, hint) = (stray_return_in(of, &rest[..content]), String::new());
-                    return Err(BadHeader { at: at + stray, what, hint });
+                    return Err(BadRow::row(stray_return_in(of, &rest[..content])).named_at(at + stray));
                 }
                 Line::Row { content, length } => {
                     let record = Record::new(&rest[..content], &fields, None, shape.format);
-                    let bad = |what| BadHeader { at, what, hint: String::new() };
+                    let bad = |what: String| BadRow::row(what).named_at(at);
                     let columns = shape.columns.as_ref().map(|columns| {
-                        let hint = || hints::of_header(columns, &record);
-                        columns.places_under(&record).map_err(|what| BadHeader { at, what, hint: hint() })
+                        let hinting = |bad: BadRow| bad.hinting(hints::of_header(columns, &record));
+                        columns.places_under(&record).map_err(|what| hinting(bad(what)))
                     });
                     let columns = columns.transpose()?;
                     let head = Head { fields: shape.append.as_ref().map(|_| record.len()), columns };

@@ -3,6 +3,7 @@
 pub mod gcd;
 mod rows;
 
+use crate::bad_row::BadRow;
 use crate::csv::Format;
 use crate::csv::record::Record;
 use serde::{Serialize, de::DeserializeOwned};
@@ -137,7 +138,7 @@ pub trait BatchKernel: Sync {
     ///
     /// # Errors
     /// When the row is bad; nothing is appended then.
-    fn read(&self, record: &Record, rows: &mut Self::Rows) -> Result<(), Wrong>;
+    fn read(&self, record: &Record, rows: &mut Self::Rows) -> Result<(), BadRow>;
 
     /// As [`read`](BatchKernel::read), but answers only whether the row is good: most rows are, and where nobody hears what is
     /// wrong with the others it need not be said. Of those it answers no for, `read` is asked where somebody does.
@@ -175,7 +176,7 @@ impl<K: Kernel> BatchKernel for K {
         self.sample(number)
     }
 
-    fn read(&self, record: &Record, rows: &mut Vec<K::Row>) -> Result<(), Wrong> {
+    fn read(&self, record: &Record, rows: &mut Vec<K::Row>) -> Result<(), BadRow> {
         rows.push(rows::read(record)?);
         Ok(())
     }
@@ -193,28 +194,6 @@ impl<K: Kernel> BatchKernel for K {
 
     fn write(&self, outputs: &Vec<K::Output>, range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
         rows::write(&outputs[range], format, room)
-    }
-}
-
-/// What is wrong with a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong {
-    /// The number of the field at fault, from 1, if it is one.
-    pub field: Option<usize>,
-    /// What is said about it, without the row's place.
-    pub what: String,
-}
-
-impl Wrong {
-    /// Something about the row as a whole.
-    pub fn row(what: impl Into<String>) -> Self {
-        Wrong { field: None, what: what.into() }
-    }
-
-    /// Something about one of the record's fields, counted from 0; it is said of `field N`.
-    pub fn in_field(record: &Record, field: usize, what: impl std::fmt::Display) -> Self {
-        let number = record.number(field);
-        Wrong { field: Some(number), what: format!("field {number} {what}") }
     }
 }
 

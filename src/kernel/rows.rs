@@ -1,6 +1,7 @@
 //! Rows of any type that serde knows, by the `csv` crate.
 
-use super::{Written, Wrong};
+use super::Written;
+use crate::bad_row::BadRow;
 use crate::csv::record::{Line, Record, split, unquoted};
 use crate::csv::shown::shown;
 use crate::csv::{Format, trimmed};
@@ -19,7 +20,7 @@ enum Unreadable {
 ///
 /// # Errors
 /// When they are not.
-pub fn read<R: DeserializeOwned>(record: &Record) -> Result<R, Wrong> {
+pub fn read<R: DeserializeOwned>(record: &Record) -> Result<R, BadRow> {
     parse(record).map_err(|unreadable| describe(record, unreadable))
 }
 
@@ -37,10 +38,10 @@ fn parse<R: DeserializeOwned>(record: &Record) -> Result<R, Unreadable> {
     fields.deserialize(None).map_err(|error| Unreadable::Others(fields.clone(), error))
 }
 
-fn describe(record: &Record, unreadable: Unreadable) -> Wrong {
+fn describe(record: &Record, unreadable: Unreadable) -> BadRow {
     let (fields, error) = match unreadable {
         Unreadable::NotText(at) => {
-            return Wrong::in_field(record, at, format!("is not UTF-8: {}", shown(&record.value(at))));
+            return BadRow::in_field(record, at, format!("is not UTF-8: {}", shown(&record.value(at))));
         }
         Unreadable::Others(fields, error) => (fields, error),
     };
@@ -49,11 +50,11 @@ fn describe(record: &Record, unreadable: Unreadable) -> Wrong {
             Some(at) if (at as usize) < record.len() => {
                 let (at, value) = (at as usize, fields.get(at as usize).unwrap_or_default());
                 let what = format!("field {}: {}: {}", record.number(at), err.kind(), shown(value.as_bytes()));
-                Wrong { field: Some(record.number(at)), what }
+                BadRow { field: Some(record.number(at)), ..BadRow::row(what) }
             }
-            _ => Wrong::row(format!("{}: {}", err.kind(), shown(record.text()))),
+            _ => BadRow::row(format!("{}: {}", err.kind(), shown(record.text()))),
         },
-        _ => Wrong::row(error.to_string()),
+        _ => BadRow::row(error.to_string()),
     }
 }
 

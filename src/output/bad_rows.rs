@@ -1,5 +1,6 @@
 //! Bad rows: how many there may be, and where they are told.
 
+use crate::bad_row::{BadRow, Kind};
 use crate::error::Error;
 use crate::process::console::say;
 use crate::process::streams::Patient;
@@ -9,22 +10,17 @@ use std::io::{self, BufWriter};
 /// How many are said on stderr; of the others there is a count.
 pub const SAID: u64 = 10;
 
-/// A bad row, by its place.
-pub struct BadRow<'a> {
+/// Where a bad row stands.
+#[derive(Clone, Copy)]
+pub struct Standing<'a> {
     /// The input that it is in.
     pub file: &'a str,
     /// The line that is named.
     pub line: u64,
     /// Where it begins, in bytes.
     pub offset: u64,
-    /// The number of the field at fault, if it is one.
-    pub field: Option<usize>,
-    /// Whether workers die of it.
-    pub is_deadly: bool,
-    /// What is wrong.
-    pub what: String,
-    /// Its bytes.
-    pub row: &'a [u8],
+    /// Its bytes, as many as there are.
+    pub bytes: &'a [u8],
 }
 
 /// The bad rows so far.
@@ -72,29 +68,30 @@ impl BadRows {
         self.rejects.is_some() || self.count < SAID || self.most.is_none_or(|most| self.count >= most)
     }
 
-    /// Takes note of one.
+    /// Takes note of one that stands there.
     ///
     /// # Errors
     /// When it is one too many, or cannot be written to where it belongs.
-    pub fn enter(&mut self, bad: BadRow) -> Result<(), Error> {
+    pub fn enter(&mut self, bad: &BadRow, at: Standing) -> Result<(), Error> {
         self.count += 1;
+        let what = format!("{}{}", bad.what, bad.hint);
         if let Some(rejects) = &mut self.rejects {
-            let numbers = [bad.line.to_string(), bad.offset.to_string()];
+            let numbers = [at.line.to_string(), at.offset.to_string()];
             let field = bad.field.map_or(String::new(), |field| field.to_string());
             let [line, offset] = numbers.each_ref().map(|number| number.as_bytes());
-            rejects.write([bad.file.as_bytes(), line, offset, field.as_bytes(), bad.what.as_bytes(), bad.row])?;
+            rejects.write([at.file.as_bytes(), line, offset, field.as_bytes(), what.as_bytes(), at.bytes])?;
         }
-        let row = |what| Error::row(bad.file, bad.line, what);
+        let row = |what| Error::row(at.file, at.line, what);
         match self.most {
-            None if bad.is_deadly => {
-                let what = format!("{}; all results before it are written", bad.what);
-                return Err(Error::deaths(bad.file, (bad.line, bad.line), what));
+            None if bad.kind == Kind::Deadly => {
+                let what = format!("{what}; all results before it are written");
+                return Err(Error::deaths(at.file, (at.line, at.line), what));
             }
-            None => return Err(row(bad.what)),
+            None => return Err(row(what)),
             Some(most) if self.count > most => {
-                return Err(row(format!("{}; the run ends here, at more than --max-bad {most}", bad.what)));
+                return Err(row(format!("{what}; the run ends here, at more than --max-bad {most}")));
             }
-            Some(_) if self.count <= SAID => say(&row(bad.what)),
+            Some(_) if self.count <= SAID => say(&row(what)),
             Some(_) => {}
         }
         Ok(())

@@ -1,11 +1,11 @@
 //! The writer: results in input order, and the places of bad rows among them.
 
+use crate::bad_row::{BadRow, Kind, Report};
 use crate::csv::hints::Reading;
 use crate::csv::lines;
-use crate::csv::report::Report;
 use crate::error::Error;
-use crate::flow::{Block, Ending, Part, Sink, TooLong};
-use crate::output::bad_rows::{BadRow, BadRows};
+use crate::flow::{Block, Ending, Misfit, Part, Sink};
+use crate::output::bad_rows::{BadRows, Standing};
 use crate::process::streams::Patient;
 use crate::tally::Tally;
 use rustix::fd::{AsFd, BorrowedFd};
@@ -81,8 +81,8 @@ impl Sink for Writer<'_> {
             self.disguise = block.disguise;
         }
         self.write_all(&block.header)?;
-        if let Some(row) = block.too_long {
-            self.too_long(row)?;
+        if let Some(row) = block.misfit {
+            self.refuse(&row)?;
             self.write_all(self.blank)?;
         }
         self.lines += block.lines_before;
@@ -98,32 +98,27 @@ impl Sink for Writer<'_> {
         let mut reports = part.reports;
         let mut counted = (0, self.lines);
         while !reports.is_empty() {
-            let report = Report::take(&mut reports, part.input.len(), part.results.len()).ok_or_else(Error::spoilt)?;
+            let report = Report::take(&mut reports, part.input.len(), part.results.len());
+            let Report { results: before, mut bad } = report.ok_or_else(Error::spoilt)?;
             if !self.bad_rows.is_heard() {
                 self.bad_rows.count_one();
                 self.tally.bad_rows.add(1);
                 self.has_rows = true;
                 continue;
             }
-            if report.place > counted.0 {
-                counted.1 += lines(&part.input[counted.0..report.place]) as u64;
-                counted.0 = report.place;
+            if bad.place > counted.0 {
+                counted.1 += lines(&part.input[counted.0..bad.place]) as u64;
+                counted.0 = bad.place;
             }
-            let row = &part.input[report.row.clone()];
-            let what = self.told(row, &report, part.deadly);
-            let entered = self.bad_rows.enter(BadRow {
-                file: &self.inputs[self.input],
-                line: counted.1 + 1,
-                offset: self.offset + report.row.start as u64,
-                field: report.field,
-                what,
-                is_deadly: report.is_deadly,
-                row,
-            });
+            let bytes = &part.input[bad.row.clone()];
+            self.complete(&mut bad, bytes, before == 0, part.deadly);
+            let offset = self.offset + bad.row.start as u64;
+            let at = Standing { file: &self.inputs[self.input], line: counted.1 + 1, offset, bytes };
+            let entered = self.bad_rows.enter(&bad, at);
             self.tally.bad_rows.add(1);
             if let Err(error) = entered {
                 self.tally.rows.add(part.rows as u64);
-                self.write_all(&part.results[..report.results])?;
+                self.write_all(&part.results[..before])?;
                 return Err(error);
             }
             self.has_rows = true;
@@ -141,13 +136,9 @@ impl Sink for Writer<'_> {
         match ending {
             Ending::Done | Ending::Stopped => Ok(()),
             Ending::Failed(error) => Err(error),
-            Ending::RowTooLong { input, row } => {
+            Ending::Misfit { input, row } => {
                 self.enter(input);
-                self.too_long(row)
-            }
-            Ending::BadHeader { input, lines, what } => {
-                self.enter(input);
-                Err(Error::usage(format!("{}:{}: {what}", self.inputs[input], self.lines + lines + 1)))
+                self.refuse(&row)
             }
         }
     }
@@ -166,40 +157,36 @@ impl Writer<'_> {
         }
     }
 
-    fn too_long(&mut self, row: TooLong) -> Result<(), Error> {
+    /// Takes note of a row that the reader could not hand on. A header of that kind ends the run.
+    fn refuse(&mut self, row: &Misfit) -> Result<(), Error> {
+        let Misfit { bad, offset, lines, bytes } = row;
+        let (file, line) = (&self.inputs[self.input], self.lines + lines + 1);
+        if bad.kind == Kind::Header {
+            return Err(Error::usage(format!("{file}:{line}: {}{}", bad.what, bad.hint)));
+        }
         self.has_rows = true;
         self.tally.bad_rows.add(1);
-        self.bad_rows.enter(BadRow {
-            file: &self.inputs[self.input],
-            line: self.lines + row.lines + 1,
-            offset: row.offset,
-            field: None,
-            is_deadly: false,
-            what: row.what,
-            row: &row.start,
-        })
+        self.bad_rows.enter(bad, Standing { file, line, offset: *offset, bytes })
     }
 
-    /// What is said of a bad row. `deadly` is what the parent says of one that workers die of, if it has named one: whoever
-    /// is to leave it out does not know.
-    fn told(&mut self, row: &[u8], report: &Report, deadly: &str) -> String {
-        if report.is_deadly && !deadly.is_empty() {
-            return deadly.to_string();
+    /// Adds what the worker could not know: why others died of the row, which the parent says in `deadly` if it has named one;
+    /// and what may have been meant. `is_first` says that there are no results before it in its part.
+    fn complete(&mut self, bad: &mut BadRow, bytes: &[u8], is_first: bool, deadly: &str) {
+        if bad.kind == Kind::Deadly {
+            if !deadly.is_empty() {
+                bad.what = deadly.to_string();
+            }
+            return;
         }
         // There may have been no room for a word.
-        let what = if report.what.is_empty() { "the row is bad" } else { &*report.what };
-        format!("{what}{}", self.hint(row, report))
-    }
-
-    /// What may have been meant, where a row is bad for that.
-    fn hint(&mut self, row: &[u8], report: &Report) -> String {
-        let is_first = !self.has_rows && report.results == 0;
-        match (self.disguise.take(), &self.reading) {
-            _ if report.is_deadly => String::new(),
-            (Some(disguise), _) => disguise,
-            (None, Some(reading)) => reading.hint(row, report.field, is_first),
-            (None, None) => String::new(),
+        if bad.what.is_empty() {
+            bad.what = "the row is bad".to_string();
         }
+        bad.hint = match (self.disguise.take(), &self.reading) {
+            (Some(disguise), _) => disguise,
+            (None, Some(reading)) => reading.hint(bytes, bad.field, is_first && !self.has_rows),
+            (None, None) => String::new(),
+        };
     }
 
     fn write_all(&self, bytes: &[u8]) -> Result<(), Error> {

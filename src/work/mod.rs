@@ -7,9 +7,9 @@ pub mod pickling;
 pub mod records;
 pub mod text;
 
+use crate::bad_row::BadRow;
 use crate::ring::Care;
 use crate::steps::{Step, lap};
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// Rows that are read, mapped and written together: rows and outputs stay in the first-level cache.
@@ -70,26 +70,7 @@ pub struct Read {
     /// Where the next one begins.
     pub end: usize,
     /// What is wrong with that one, if it is bad.
-    pub fault: Option<Fault>,
-}
-
-/// A bad row in a block.
-#[derive(Debug)]
-pub struct Fault {
-    /// Where it lies, without its line end.
-    pub row: Range<usize>,
-    /// Where the next one begins.
-    pub end: usize,
-    /// The place whose line is to be named.
-    pub place: usize,
-    /// The number of the field at fault, if it is one.
-    pub field: Option<usize>,
-    /// What is wrong.
-    pub what: String,
-    /// Whether it is a row that can be printed again, and not one without an end.
-    pub is_closed: bool,
-    /// Whether workers die of it.
-    pub is_deadly: bool,
+    pub bad: Option<BadRow>,
 }
 
 /// What is said of a row that no worker is to touch again.

@@ -1,8 +1,9 @@
 //! The same rows without shared memory: pickled, sent and unpickled, as `ProcessPoolExecutor` does it. Only the `pickle`
 //! executor asks for this.
 
+use crate::bad_row::BadRow;
 use crate::error::Error;
-use crate::work::{Fault, Read};
+use crate::work::Read;
 
 /// A kernel whose rows and outputs can be pickled.
 pub trait Pickling: Sync {
@@ -48,7 +49,7 @@ pub struct Task {
     /// How many rows there are at its front.
     pub rows: usize,
     /// What is wrong with the row after them, if there is one.
-    pub fault: Option<Fault>,
+    pub bad: Option<BadRow>,
 }
 
 /// Refuses a reply that is not one to what was asked.

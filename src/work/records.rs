@@ -85,7 +85,7 @@ impl<K: Kernel<Row: Pod, Output: Pod>> Pickler for Loaded<'_, K> {
         lap(Step::Take);
         pickle("rows", &rows, task)?;
         lap(Step::Pickle);
-        Ok(Read { rows: rows.len(), end: size_of_val(rows), fault: None })
+        Ok(Read { rows: rows.len(), end: size_of_val(rows), bad: None })
     }
 
     fn map_pickles(&mut self, task: &[u8], reply: &mut Vec<u8>) -> Result<usize, Error> {

@@ -1,19 +1,19 @@
 //! A kernel over rows of text.
 
+use crate::bad_row::{BadRow, Kind, Report};
 use crate::csv::head::Head;
 use crate::csv::index::Index;
 use crate::csv::record::{Field, Line, Record, split, stray_return};
-use crate::csv::report::Report;
 use crate::csv::returns::{self, stray_return_in};
 use crate::csv::shown::shown;
 use crate::csv::{Format, lines, trimmed};
 use crate::error::Error;
-use crate::kernel::{Batch, BatchKernel, Written, Wrong};
+use crate::kernel::{Batch, BatchKernel, Written};
 use crate::ring::Care;
 use crate::steps::{Step, lap};
 use crate::work::pickles::{pickle, unpickle, unpickle_untrusted};
 use crate::work::pickling::{Pickler, Pickling, Task, check_reply};
-use crate::work::{BATCH, DEADLY, Fault, Mapped, Mapper, Pace, Read, Work, check_outputs};
+use crate::work::{BATCH, DEADLY, Mapped, Mapper, Pace, Read, Work, check_outputs};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -134,7 +134,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
         let is_plain = self.head.columns.is_none() && !self.settings.append && !care.is_needed();
         // A bad row seldom comes alone, and to try costs more than a row.
         let (mut at, mut try_plain) = (start, is_plain && !self.is_after_fault);
-        let mut fault = None;
+        let mut bad = None;
         while self.rows.len() < limit && at < block.len() {
             if try_plain {
                 let room = limit - self.rows.len();
@@ -157,21 +157,11 @@ impl<K: BatchKernel> Loaded<'_, K> {
                         care.note(at);
                     }
                     if care.must_avoid(at) {
-                        let (end, what) = (at + length, DEADLY.to_string());
-                        let (place, is_closed) = (at, true);
-                        fault = Some(Fault { row, end, place, field: None, what, is_closed, is_deadly: true });
+                        bad = Some(BadRow::row(DEADLY).of(Kind::Deadly).at(row, at + length));
                         break;
                     }
-                    if let Err(Wrong { field, what }) = self.read_row(&block[row.clone()]) {
-                        fault = Some(Fault {
-                            row,
-                            end: at + length,
-                            place: at,
-                            field,
-                            what,
-                            is_closed: true,
-                            is_deadly: false,
-                        });
+                    if let Err(wrong) = self.read_row(&block[row.clone()]) {
+                        bad = Some(wrong.at(row, at + length));
                         break;
                     }
                     if self.settings.append {
@@ -180,24 +170,26 @@ impl<K: BatchKernel> Loaded<'_, K> {
                     at += length;
                 }
                 Line::Stray { at: stray, content, length } => {
-                    let (row, end, place) = (at..at + content, at + length, at + stray);
+                    let row = at..at + content;
                     let field = self.fields.iter().position(|field| field.range().contains(&stray));
-                    let what = self.tell(|hand| match field {
+                    let what = self.tell(|loaded| match field {
                         Some(field) => stray_return_in(
                             &format!("field {}", field + 1),
-                            trimmed(hand.fields[field].raw(&block[row.clone()])),
+                            trimmed(loaded.fields[field].raw(&block[row.clone()])),
                         ),
                         None => stray_return_in("the comment", &block[row.clone()]),
                     });
                     let field = field.map(|field| field + 1);
-                    fault = Some(Fault { row, end, place, field, what, is_closed: true, is_deadly: false });
+                    let wrong = BadRow { field, ..BadRow::row(what) };
+                    bad = Some(wrong.at(row, at + length).named_at(at + stray));
                     break;
                 }
                 Line::Unclosed { quote } => {
                     let (place, field) = (at + quote, self.fields.len() + 1);
                     let row = at..block.len() - usize::from(block.ends_with(b"\n"));
-                    let what = self.tell(|hand| {
-                        let is_stray = stray_return(&block[at..place], &hand.fields, hand.settings.format).is_some();
+                    let what = self.tell(|loaded| {
+                        let is_stray =
+                            stray_return(&block[at..place], &loaded.fields, loaded.settings.format).is_some();
                         let what = shown(&block[place..]);
                         let what = format!("field {field} begins with a quote that is never closed: {what}");
                         match is_stray {
@@ -205,21 +197,14 @@ impl<K: BatchKernel> Loaded<'_, K> {
                             false => what,
                         }
                     });
-                    fault = Some(Fault {
-                        row,
-                        end: block.len(),
-                        place,
-                        field: Some(field),
-                        what,
-                        is_closed: false,
-                        is_deadly: false,
-                    });
+                    let wrong = BadRow { field: Some(field), ..BadRow::row(what) }.of(Kind::Unclosed);
+                    bad = Some(wrong.at(row, block.len()).named_at(place));
                     break;
                 }
             }
         }
-        self.is_after_fault = fault.is_some();
-        Read { rows: self.rows.len(), end: at, fault }
+        self.is_after_fault = bad.is_some();
+        Read { rows: self.rows.len(), end: at, bad }
     }
 
     /// Whether anybody may hear what is wrong with the next bad row.
@@ -236,16 +221,16 @@ impl<K: BatchKernel> Loaded<'_, K> {
         what(self)
     }
 
-    fn read_row(&mut self, text: &[u8]) -> Result<(), Wrong> {
+    fn read_row(&mut self, text: &[u8]) -> Result<(), BadRow> {
         if !self.has_as_many_fields_as_it_should() {
-            return Err(Wrong::row(self.tell(|hand| hand.wrong_count(text))));
+            return Err(BadRow::row(self.tell(|loaded| loaded.wrong_count(text))));
         }
         let record = Record::new(text, &self.fields, self.head.columns.as_deref(), self.settings.format);
         if self.kernel.try_read(&record, &mut self.rows) {
             return Ok(());
         }
         if !self.is_heard() {
-            return Err(Wrong::row(String::new()));
+            return Err(BadRow::default());
         }
         let read = self.kernel.read(&record, &mut self.rows);
         self.told += u64::from(read.is_err());
@@ -334,18 +319,18 @@ impl<K: BatchKernel> Loaded<'_, K> {
         written
     }
 
-    /// The fault of a row whose output cannot be written, one of those that have places.
-    fn unwritable(&self, block: &[u8], number: usize, what: String) -> Fault {
+    /// A row whose output cannot be written, one of those that have places.
+    fn unwritable(&self, block: &[u8], number: usize, what: String) -> BadRow {
         let row = self.places[number].clone();
         let end = after_line(block, row.end);
-        Fault { end, place: row.start, row, field: None, what, is_closed: true, is_deadly: false }
+        BadRow::row(what).at(row, end)
     }
 
     /// What is printed for a bad row.
-    fn kept(&self, block: &[u8], fault: &Fault) -> Cow<'static, [u8]> {
+    fn kept(&self, block: &[u8], bad: &BadRow) -> Cow<'static, [u8]> {
         match self.settings {
-            Settings { on_bad_row: OnBadRow::Blank, append: true, format, .. } if fault.is_closed => {
-                [&block[fault.row.clone()], &[format.delimiter], line_end(block, fault.row.end)].concat().into()
+            Settings { on_bad_row: OnBadRow::Blank, append: true, format, .. } if bad.kind != Kind::Unclosed => {
+                [&block[bad.row.clone()], &[format.delimiter], line_end(block, bad.row.end)].concat().into()
             }
             Settings { on_bad_row: OnBadRow::Blank, .. } => b"\n".into(),
             _ => b"".into(),
@@ -361,19 +346,6 @@ fn after_line(block: &[u8], end: usize) -> usize {
 /// The line end that a row has, or is given.
 fn line_end(block: &[u8], end: usize) -> &'static [u8] {
     if block.get(end) == Some(&b'\r') { b"\r\n" } else { b"\n" }
-}
-
-impl Fault {
-    fn report(&self, results: usize) -> Report<'_> {
-        Report {
-            results,
-            row: self.row.clone(),
-            place: self.place,
-            field: self.field,
-            is_deadly: self.is_deadly,
-            what: self.what.as_str().into(),
-        }
-    }
 }
 
 impl<K: BatchKernel> Mapper for Loaded<'_, K> {
@@ -397,9 +369,9 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
             lap(Step::Merge);
             outcome.results += written.bytes;
             outcome.rows += written.outputs;
-            let fault = if written.outputs == read.rows {
+            let bad = if written.outputs == read.rows {
                 outcome.consumed = read.end;
-                read.fault
+                read.bad
             } else {
                 self.place(input, start, written.outputs + 1);
                 outcome.consumed = self.places[written.outputs].start;
@@ -409,28 +381,28 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
                     None => break,
                 }
             };
-            let Some(fault) = fault else {
+            let Some(bad) = bad else {
                 if pace.is_enough() {
                     break;
                 }
                 continue;
             };
-            let (kept, report) = (self.kept(input, &fault), fault.report(outcome.results));
+            let kept = self.kept(input, &bad);
             let used = outcome.results + self.reports.len();
             // Where there is no room for it, the part before it is handed over: the row then comes first in the rest
             // of the block, with all of the region for itself.
-            if used > 0 && used + kept.len() + report.length() > room.len() {
+            if used > 0 && used + kept.len() + Report::length(&bad) > room.len() {
                 break;
             }
-            report.append(&mut self.reports, room.len() - used - kept.len());
+            Report::append(&bad, outcome.results, &mut self.reports, room.len() - used - kept.len());
             room[outcome.results..outcome.results + kept.len()].copy_from_slice(&kept);
             outcome.results += kept.len();
             if self.settings.on_bad_row == OnBadRow::Stop {
                 break;
             }
-            outcome.consumed = fault.end;
+            outcome.consumed = bad.end;
             // What is deadly is done with before another row can undo that.
-            if fault.is_deadly || pace.is_enough() {
+            if bad.kind == Kind::Deadly || pace.is_enough() {
                 break;
             }
         }
@@ -481,7 +453,7 @@ impl<K: BatchKernel> Pickler for Loaded<'_, K> {
             results.extend_from_slice(&room[..written.bytes]);
             done += written.outputs;
             let next = if done == rows {
-                task.fault.take()
+                task.bad.take()
             } else if written.bad.is_some() || written.outputs == 0 {
                 self.place(text, 0, rows);
                 done += 1;
@@ -490,7 +462,7 @@ impl<K: BatchKernel> Pickler for Loaded<'_, K> {
                 continue;
             };
             let Some(next) = next else { break };
-            next.report(results.len()).append(reports, room.len());
+            Report::append(&next, results.len(), reports, room.len());
             results.extend_from_slice(&self.kept(text, &next));
             if self.settings.on_bad_row == OnBadRow::Stop {
                 break;
@@ -529,7 +501,7 @@ mod tests {
             if outcome.reports > 0 {
                 let mut reports = &room[outcome.results..outcome.results + outcome.reports];
                 let report = Report::take(&mut reports, rest.len(), outcome.results).unwrap();
-                return (String::from_utf8(results).unwrap(), lines, report.what.into_owned());
+                return (String::from_utf8(results).unwrap(), lines, report.bad.what);
             }
             assert!(outcome.results > 0 || outcome.consumed == rest.len(), "no progress");
             rest = &rest[outcome.consumed..];

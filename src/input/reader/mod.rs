@@ -6,14 +6,15 @@
 mod long_line;
 mod range;
 
+use crate::bad_row::{BadRow, Kind};
 use crate::csv::blocks::RowEnds;
 use crate::csv::columns::Columns;
 use crate::csv::disguise::disguise;
 use crate::csv::head::Head;
 use crate::csv::{Format, lines, returns};
 use crate::error::{Error, printable};
-use crate::flow::{Block, Ending, Source, TooLong};
-use crate::input::header::{BadHeader, Header, Headers};
+use crate::flow::{Block, Ending, Misfit, Source};
+use crate::input::header::{Header, Headers};
 use crate::input::ranges::FileRange;
 use crate::input::{BYTE_ORDER_MARK, Shape};
 use crate::process::streams;
@@ -175,9 +176,12 @@ impl<'a> Reader<'a> {
                     (start, block.header) = (length, print);
                     block.lines_before = lines(&rows[..length]) as u64;
                 }
-                Err(BadHeader { at, what, hint }) => {
-                    let what = what + open.disguise.as_deref().unwrap_or(&hint);
-                    return Err(Ending::BadHeader { input: open.input, lines: lines(&rows[..at]) as u64, what });
+                Err(bad) => {
+                    let hint = open.disguise.take().unwrap_or_else(|| bad.hint.clone());
+                    let lines = lines(&rows[..bad.place]) as u64;
+                    let bad = bad.hinting(hint).of(Kind::Header);
+                    let row = Misfit { bad, offset: open.offset, lines, bytes: vec![] };
+                    return Err(Ending::Misfit { input: open.input, row: row.into() });
                 }
             }
         }
@@ -209,7 +213,7 @@ impl<'a> Reader<'a> {
         &mut self,
         open: &mut Open,
         buffer: &mut [u8],
-        mut row: TooLong,
+        mut row: Misfit,
         ends: RowEnds,
         block: &mut Block,
     ) -> Result<(), Ending> {
@@ -223,20 +227,20 @@ impl<'a> Reader<'a> {
                 return Ok(());
             }
             if is_comment {
-                row.what = returns::stray_return_in("the comment", &row.start);
+                row.bad.what = returns::stray_return_in("the comment", &row.bytes);
             }
         }
         if row.offset <= BYTE_ORDER_MARK.len() as u64 {
-            row.what += &open.disguise.take().unwrap_or_default();
+            row.bad.hint = open.disguise.take().unwrap_or_default();
         }
         if goes_on {
-            block.too_long = Some(row);
-            Ok(())
-        } else if open.wants_header {
-            Err(Ending::BadHeader { input: open.input, lines: row.lines, what: row.what })
-        } else {
-            Err(Ending::RowTooLong { input: open.input, row })
+            block.misfit = Some(row.into());
+            return Ok(());
         }
+        if open.wants_header {
+            row.bad.kind = Kind::Header;
+        }
+        Err(Ending::Misfit { input: open.input, row: row.into() })
     }
 }
 
@@ -274,7 +278,7 @@ enum Filled {
     /// Whole rows, of so many bytes.
     Rows(usize),
     /// The start of a row, and what was seen of it.
-    TooLong(TooLong, RowEnds),
+    TooLong(Misfit, RowEnds),
 }
 
 impl Open {
@@ -365,7 +369,7 @@ impl Open {
     }
 
     /// A row that fills the buffer and goes on.
-    fn too_long(&self, buffer: &[u8], ends: &RowEnds, format: Format) -> TooLong {
+    fn too_long(&self, buffer: &[u8], ends: &RowEnds, format: Format) -> Misfit {
         let size = buffer.len();
         let (place, hint) = match ends.open_quote() {
             Some(quote) => (quote, ", or close the quote that is open from here on"),
@@ -376,8 +380,9 @@ impl Open {
             what.push_str("; it has a carriage return outside quotes, which ends no row without a line feed");
             what.push_str(returns::hint(buffer));
         }
-        let start = buffer[..size.min(KEPT)].to_vec();
-        TooLong { offset: self.offset, lines: lines(&buffer[..place]) as u64, what, start }
+        let bytes = buffer[..size.min(KEPT)].to_vec();
+        let bad = BadRow::row(what).of(Kind::TooLong);
+        Misfit { bad, offset: self.offset, lines: lines(&buffer[..place]) as u64, bytes }
     }
 
     /// Passes over the line that fills the buffer and goes on in `carry`, where what comes after it is left. Answers what

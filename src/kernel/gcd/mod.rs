@@ -8,9 +8,10 @@ mod number;
 mod plain;
 mod trial;
 
+use crate::bad_row::BadRow;
 use crate::csv::record::Record;
 use crate::csv::{Format, trimmed};
-use crate::kernel::{BatchKernel, Kernel, Written, Wrong};
+use crate::kernel::{BatchKernel, Kernel, Written};
 pub use batch::{Divisors, Pairs};
 use number::{NotRead, Number};
 use std::ops::Range;
@@ -144,11 +145,11 @@ impl BatchKernel for Gcd {
         Some(format!("{},{}", below(2 * number + 1), below(2 * number + 2)))
     }
 
-    fn read(&self, record: &Record, pairs: &mut Pairs) -> Result<(), Wrong> {
+    fn read(&self, record: &Record, pairs: &mut Pairs) -> Result<(), BadRow> {
         let number = |at: usize| {
             self.number(record, at).map_err(|why| {
                 let what = number::what_is_wrong(trimmed(&record.value(at)), why, self.max_digits);
-                Wrong::in_field(record, at, what)
+                BadRow::in_field(record, at, what)
             })
         };
         pairs.push([number(0)?, number(1)?]);
