@@ -7,7 +7,7 @@ use crate::process::launch::Launch;
 use crate::steps::{self, Nanos};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
-use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
+use rustix::fs::{Dir, MemfdFlags, Mode, OFlags, SeekFrom, memfd_create, seek};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -226,8 +226,12 @@ fn family(id: u32) -> Vec<u32> {
 
 /// The processes that a process has started.
 pub fn workers(id: u32) -> Vec<u32> {
-    let tasks = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
-    let lists = tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
+    // Not by std, which panics where the system will not close a folder.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(format!("/proc/{id}/task"), flags, Mode::empty()).and_then(Dir::new);
+    let tasks = folder.into_iter().flatten().flatten().filter_map(|task| task.file_name().to_str().ok()?.parse().ok());
+    let lists =
+        tasks.map(|task: u32| fs::read_to_string(format!("/proc/{id}/task/{task}/children")).unwrap_or_default());
     lists.flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()).collect()
 }
 

@@ -176,11 +176,12 @@ fn one_field(row: &Record) -> Option<String> {
         let quote = if text.starts_with(b"\"") { Some(b'"') } else { Format::default_quote(delimiter) };
         meant(format, Format { delimiter, quote, ..format })
     };
+    let is_taken = |byte| [format.quote, format.comment].contains(&Some(byte));
     let mut others = text.iter().filter(|byte| !byte.is_ascii_digit() && !b"+-. \t".contains(byte));
     let usual = USUAL.iter().find(|&&delimiter| delimiter != format.delimiter && text.contains(&delimiter));
     usual.map(|&delimiter| other(delimiter)).or_else(|| match others.next() {
         // Numbers with one other character between them, again and again.
-        Some(&delimiter) if others.all(|&byte| byte == delimiter) => {
+        Some(&delimiter) if others.all(|&byte| byte == delimiter) && !is_taken(delimiter) => {
             delimiter_option(delimiter).is_some().then(|| other(delimiter))
         }
         Some(_) => None,

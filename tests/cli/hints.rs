@@ -290,3 +290,12 @@ fn names_that_look_the_same_are_told_apart() {
         finished.is(2, "größe,b,gcd\n12,18,6\n", &format!("pmapgcd: {other}:1: {what}\n"));
     }
 }
+
+#[test]
+fn what_is_a_quote_or_begins_a_comment_is_not_taken_for_a_delimiter() {
+    for (arguments, row) in [(&["--bad-rows=skip"][..], "\"\""), (&["--bad-rows=skip", "--comment=#", "-k1"], "1#2#3")]
+    {
+        let finished = run(&mut pmapgcd(arguments), format!("{row}\n12,18\n"));
+        assert!(!finished.stderr.contains("so with -d"), "{finished:?}");
+    }
+}
