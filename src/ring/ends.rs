@@ -5,8 +5,9 @@
 //! Claims are another matter: any number of workers may ask for one, and a block is only ever given to one of them.
 #![allow(unsafe_code)]
 
+use super::protocol;
 use super::segment::{Segment, SegmentError};
-use super::slots::{self, Care, MEASURES, Outcome, Place, SUMS, Spoilt};
+use super::slots::{Care, MEASURES, Outcome, Place, SUMS, Spoilt};
 use std::ops::Range;
 
 /// More last words than this are no message, but a worker gone mad.
@@ -84,7 +85,7 @@ impl Reader<'_> {
 pub struct Filling<'r> {
     segment: &'r Segment,
     block: &'r mut u64,
-    token: slots::Filling,
+    token: protocol::Filling,
 }
 
 impl Filling<'_> {
@@ -113,7 +114,7 @@ impl Filling<'_> {
 /// A block that is a worker's to compute.
 pub struct Claim<'s> {
     segment: &'s Segment,
-    token: slots::Claim,
+    token: protocol::Claim,
 }
 
 impl<'s> Claim<'s> {
@@ -190,7 +191,7 @@ pub struct Taken<'w> {
     segment: &'w Segment,
     block: &'w mut u64,
     rest: &'w mut Range<usize>,
-    token: slots::Taken,
+    token: protocol::Taken,
 }
 
 impl Taken<'_> {
@@ -317,7 +318,7 @@ impl Supervisor<'_> {
 }
 
 /// A block whose claimant is dead.
-pub struct Held(slots::Held);
+pub struct Held(protocol::Held);
 
 impl Held {
     /// The block's number.

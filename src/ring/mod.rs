@@ -3,8 +3,8 @@
 //! This folder knows nothing of the rest of the program, as if it were a crate of its own. It knows blocks as numbers and
 //! bytes, never what the bytes mean.
 //!
-//! - `slots` is the claim protocol: the slots, their states, and a function for each change of state. It holds no pointer and
-//!   never waits, since every operation is a `try_…` that answers at once. So the same code runs in the shared segment, in
+//! - `slots` is what lies in memory, `word` a slot's one truth, and `protocol` a function for each change of it. None holds a
+//!   pointer or waits, since every operation is a `try_…` that answers at once. So the same code runs in the shared segment, in
 //!   one process's memory and under the model checker (`tests/loom.rs`).
 //! - `segment` is the mapping that the slots and their bytes lie in.
 //! - `ends` are the safe handles: a [`Reader`], a [`Writer`] and a [`Supervisor`] for the parent, of which there is one each,
@@ -27,6 +27,7 @@
 mod ends;
 #[cfg(not(loom))]
 mod event;
+mod protocol;
 #[cfg(not(loom))]
 mod segment;
 mod slots;
@@ -38,9 +39,11 @@ pub mod word;
 pub use ends::{Claim, Ends, Held, Reader, Supervisor, Taken, Writer};
 #[cfg(not(loom))]
 pub use event::ROUND;
+#[cfg(loom)]
+pub use protocol::{Claim, Ring};
 #[cfg(not(loom))]
 pub use segment::{Segment, SegmentError, Sizes};
 #[cfg(not(loom))]
 pub use slots::{Care, MEASURES, Outcome, Place, Spoilt};
 #[cfg(loom)]
-pub use slots::{Claim, Control, Outcome, Place, Ring, Slot};
+pub use slots::{Control, Outcome, Place, Slot};
