@@ -1,4 +1,4 @@
-//! The floors of the house, and what must not stand in it. `docs/architecture.md` says what is on each floor and why.
+//! The floors of the house, and what must not stand in it. `docs/architecture.md` has the picture.
 
 mod arrows;
 
