@@ -1,7 +1,7 @@
 //! Rows to results: what a filter is there for.
 
-use super::outputs::{Outputs, outcome};
 use super::plan::Plan;
+use super::targets::{Targets, outcome};
 use super::{end, inputs, progress, ranges, stats};
 use crate::csv::hints::Reading;
 use crate::error::Error;
@@ -21,9 +21,9 @@ pub fn map_in_sight(plan: &Plan, mapping: &Mapping) -> ExitCode {
     let options = &plan.options;
     let (start, tally) = (Instant::now(), Tally::default());
     let total = inputs::size(options);
-    let outputs = Outputs::of(options);
-    let is_on_terminal = outputs.as_ref().is_ok_and(Outputs::is_on_terminal);
-    let run = || map(plan, mapping, &tally, outputs?, || {});
+    let targets = Targets::of(options);
+    let is_on_terminal = targets.as_ref().is_ok_and(Targets::is_on_terminal);
+    let run = || map(plan, mapping, &tally, targets?, || {});
     let status = end(progress::while_running(options.progress, &tally, total, is_on_terminal, run));
     if let Some(form) = options.stats {
         stats::print(form, &tally, start.elapsed());
@@ -39,13 +39,13 @@ pub fn map(
     plan: &Plan,
     mapping: &Mapping,
     tally: &Tally,
-    outputs: Outputs,
+    targets: Targets,
     before_the_end: impl FnOnce(),
 ) -> Result<(), Error> {
     let options = &plan.options;
     let inputs = ranges::input(options)?.map_or_else(|| inputs::all(&options.files), |input| vec![input]);
     let names: Vec<String> = inputs.iter().map(Input::name).collect();
-    let Outputs { results: output, rejects } = outputs;
+    let Targets { results: output, rejects } = targets;
     inputs::are_not(&inputs, &output)?;
     let mut bad_rows = BadRows::new(match options.bad_rows {
         OnBadRow::Stop => None,

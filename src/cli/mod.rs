@@ -5,12 +5,12 @@ mod help;
 mod inputs;
 mod map;
 mod options;
-mod outputs;
 pub mod plan;
 mod progress;
 mod ranges;
 mod run;
 mod stats;
+mod targets;
 mod values;
 
 pub use options::Options;

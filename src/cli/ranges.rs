@@ -2,8 +2,8 @@
 
 use super::inputs;
 use super::options::Options;
-use super::outputs::output_to;
 use super::plan::Plan;
+use super::targets::output_to;
 use crate::error::Error;
 use crate::input::ranges::{FileRange, ranges};
 use crate::input::reader::Input;

@@ -2,8 +2,8 @@
 
 use super::map::{map, map_in_sight};
 use super::options::Options;
-use super::outputs::Outputs;
 use super::plan::{Facts, Mode, Plan};
+use super::targets::Targets;
 use super::{comparison, end, ranges};
 use crate::compare::graded::Graded;
 use crate::compare::trial::Trial;
@@ -58,7 +58,7 @@ fn run(plan: &Plan, work: &dyn Work, pickling: &dyn Pickling) -> ExitCode {
 
 /// Maps, and gives account of that to the comparison that asked for it.
 fn try_out(plan: &Plan, mapping: &Mapping, trial: Trial) -> Result<(), Error> {
-    map(plan, mapping, &Tally::default(), Outputs::of(&plan.options)?, || {
+    map(plan, mapping, &Tally::default(), Targets::of(&plan.options)?, || {
         if trial.accounts() {
             Trial::give_account();
         }

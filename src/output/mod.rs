@@ -2,13 +2,12 @@
 
 mod attributes;
 pub mod bad_rows;
-mod place;
 mod replacement;
+mod target;
 pub mod writer;
 
 use crate::error::{Error, printable};
 use crate::process::streams;
-use place::{Place, is_same};
 use replacement::Replacement;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{FileType, OFlags, Stat, fcntl_getfl, fstat};
@@ -17,6 +16,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use target::{Target, is_same};
 
 /// Where results go.
 pub struct Output {
@@ -51,9 +51,9 @@ impl Output {
     pub fn file(path: &Path) -> Result<Self, Error> {
         let name = printable(path.as_os_str());
         let failed = |error| Error::io(name.clone(), error);
-        let entry = match place::of(path).map_err(failed)? {
-            Place::Open(file) => return Ok(Output { file, name, replacement: None }),
-            Place::Entry(entry) => entry,
+        let entry = match target::of(path).map_err(failed)? {
+            Target::Open(file) => return Ok(Output { file, name, replacement: None }),
+            Target::Entry(entry) => entry,
         };
         let existing = match entry.stat() {
             Ok(existing) => Some(existing),

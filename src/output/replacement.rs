@@ -8,7 +8,7 @@
 
 use super::attributes;
 use super::close;
-use super::place::Entry;
+use super::target::Entry;
 use crate::error::{printable, reason};
 use crate::process::console::say;
 use rustix::fd::{AsFd, AsRawFd};

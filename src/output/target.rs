@@ -15,7 +15,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// What a name stands for.
-pub enum Place {
+pub enum Target {
     /// Something that is open already, to be written to as it was opened.
     Open(File),
     /// A name in a folder, of a file that may be there or not.
@@ -52,7 +52,7 @@ const MOST_LINKS: usize = 40;
 ///
 /// # Errors
 /// When there is no such folder, it is a folder itself, or a descriptor that cannot be written to.
-pub fn of(path: &Path) -> io::Result<Place> {
+pub fn of(path: &Path) -> io::Result<Target> {
     // Links that the system refuses to follow (in /tmp those of other users, with fs.protected_symlinks) are not followed.
     if let Err(error) = fs::metadata(path)
         && error.kind() != io::ErrorKind::NotFound
@@ -66,13 +66,13 @@ pub fn of(path: &Path) -> io::Result<Place> {
         let base = folder.as_ref().map_or(CWD, AsFd::as_fd);
         let entry = Entry { folder: openat(base, parent, flags, Mode::empty())?, name: name.to_os_string() };
         match descriptors_of(&entry.folder) {
-            Some(Owner::This) => return open_already(&entry.name).map(Place::Open),
-            Some(Owner::Another) => return open_elsewhere(&entry).map(Place::Open),
+            Some(Owner::This) => return open_already(&entry.name).map(Target::Open),
+            Some(Owner::Another) => return open_elsewhere(&entry).map(Target::Open),
             None => {}
         }
         match readlinkat(&entry.folder, &entry.name, vec![]) {
             Ok(link) => path = PathBuf::from(OsString::from_vec(link.into_bytes())),
-            Err(Errno::INVAL | Errno::NOENT) => return Ok(Place::Entry(entry)),
+            Err(Errno::INVAL | Errno::NOENT) => return Ok(Target::Entry(entry)),
             Err(error) => return Err(error.into()),
         }
         folder = Some(entry.folder);

@@ -7,21 +7,21 @@ use crate::process::console::say;
 use std::path::Path;
 
 /// What a run writes.
-pub struct Outputs {
+pub struct Targets {
     /// Results.
     pub results: Output,
     /// Bad rows.
     pub rejects: Option<Output>,
 }
 
-impl Outputs {
+impl Targets {
     /// Where these options have results and bad rows go.
     ///
     /// # Errors
     /// When they cannot be written there.
     pub fn of(options: &Options) -> Result<Self, Error> {
         let results = options.output.as_deref().map_or_else(Output::stdout, output_to)?;
-        Ok(Outputs { results, rejects: options.rejects.as_deref().map(output_to).transpose()? })
+        Ok(Targets { results, rejects: options.rejects.as_deref().map(output_to).transpose()? })
     }
 
     /// Whether anything of it appears on a terminal.
