@@ -256,7 +256,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
         let plural = if count == 1 { "" } else { "s" };
         let expected = if is_fixed || by_first_row.is_some() { "expected" } else { "needed" };
         let hint = if by_first_row.is_some() {
-            "; with --append all rows have as many as the first".to_string()
+            "; with --append all rows have as many as the header or the first row".to_string()
         } else if is_fixed && count > needed {
             let first: Vec<String> = (1..=needed).map(|number| number.to_string()).collect();
             format!("; say which of them count, as in -k {}", first.join(","))

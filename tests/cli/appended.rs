@@ -11,7 +11,7 @@ const APPENDED: &str = "1,12,18,x,6\n4,9,\"6\",,3\n";
 fn said(file: &str, line: usize, row: &str, count: usize, expected: usize) -> String {
     let plural = if count == 1 { "" } else { "s" };
     let what = format!("{count} field{plural} where {expected} are expected: {row:?}");
-    format!("pmapgcd: {file}:{line}: {what}; with --append all rows have as many as the first\n")
+    format!("pmapgcd: {file}:{line}: {what}; with --append all rows have as many as the header or the first row\n")
 }
 
 fn both(file: &str, line: usize) -> String {
