@@ -59,11 +59,43 @@ fn the_ring_has_as_many_slots_as_there_is_room_for() {
             assert!(!finished.stderr.is_empty() || jobs < 1000, "{size}: {finished:?}");
         }
     }
+    // What is less is named: in a larger file system it is the limit for files, and under a larger limit the file system.
+    let limited = |blocks| format!("(ulimit -f {blocks}; exec {RUN})");
+    for (size, blocks, told) in
+        [("2m", 1_000_000, "/dev/shm has room for "), ("0", 4000, "ulimit -f allows 2048000 bytes, which is room for ")]
+    {
+        let setup = format!("mount -t tmpfs -o size={size} shm /dev/shm");
+        let finished = world.run(Some(&setup), &limited(blocks), &["-j64"], input);
+        let told = format!("pmapgcd: {told}");
+        assert!(finished.stderr.starts_with(&told) && finished.stderr.lines().count() == 1, "{size}: {finished:?}");
+        assert!(is_whole(&finished, output), "{size}: {finished:?}");
+    }
     // A file system without a limit, and what another has left of one.
     let nearly_full = "mount -t tmpfs -o size=3m shm /dev/shm && truncate -s 2M /dev/shm/x && fallocate -l 2M /dev/shm/x && exec 9< /dev/shm/x && rm /dev/shm/x";
     for setup in ["mount -t tmpfs -o size=0 shm /dev/shm", nearly_full] {
         world.run(Some(setup), RUN, &["-j2"], input).is(0, output, "");
     }
+}
+
+/// A ring of more than 64 MiB takes its memory slot by slot, so that another may be quicker.
+#[test]
+fn a_ring_of_large_blocks_that_loses_its_room_to_another_ends_with_an_error() {
+    let world = World::new();
+    if !is_permitted() {
+        return;
+    }
+    let others = "cat /dev/zero > /dev/shm/others 2> /dev/null";
+    let rows = format!("(echo 12,18; until [ -s results ]; do sleep 0.01; done; {others}; echo 5,10; echo 3,2)");
+    let command =
+        format!("{rows} | {RUN} > results; status=$?; cat results; rm results /dev/shm/others; (exit $status)");
+    let setup = "mount -t tmpfs -o size=200m shm /dev/shm";
+    let finished = world.run(Some(setup), &command, &["-j2", "--block-size=16M"], b"");
+    assert!(!is_whole(&finished, b"6\n5\n1\n"), "{finished:?}");
+    let told =
+        "in /dev/shm: No space left on device; make room there, or use a smaller --block-size, or --executor threads\n";
+    assert!(finished.stderr.ends_with(told) && finished.stderr.lines().count() == 1, "{finished:?}");
+    // One of up to 64 MiB has it all from the start.
+    world.run(Some(setup), &command, &["-j2", "--block-size=4M"], b"").is(0, "6\n5\n1\n", "");
 }
 
 /// Shared memory is a file, so that the limit for files counts for it. dash counts in blocks of 512 bytes.
@@ -94,6 +126,11 @@ fn files_may_have_to_be_short() {
             }
         }
     }
+    // Where it is what allows fewer workers than were asked for, it is named, and not /dev/shm, which has more room.
+    let finished = world.run(setup, &format!("(ulimit -f 4000; exec {RUN})"), &["-j64"], &world.many.0);
+    let told = "pmapgcd: ulimit -f allows 2048000 bytes, which is room for ";
+    assert!(finished.stderr.starts_with(told) && finished.stderr.lines().count() == 1, "{finished:?}");
+    assert!(is_whole(&finished, &world.many.1), "{finished:?}");
 }
 
 /// In more and more address space from where the program is just loaded. What it is that is refused differs.
@@ -234,9 +271,10 @@ fn a_system_that_does_not_let_workers_be_confined_is_told_of_and_the_run_goes_on
         (libc::SYS_seccomp, "seccomp", setting, libc::ENOSYS),
         (libc::SYS_prctl, "prctl", libc::PR_SET_NO_NEW_PRIVS, libc::EINVAL),
     ] {
-        let error_text = io::Error::from_raw_os_error(error);
+        let error_text = io::Error::from_raw_os_error(error).to_string();
+        let error_text = error_text.split(" (os").next().unwrap();
         let told = format!(
-            "pmapgcd: workers cannot be confined: Error calling `{name}`: {error_text}; \
+            "pmapgcd: workers cannot be confined: {name}: {error_text}; \
              going on without (--no-sandbox says nothing)\n"
         );
         // Of this thread alone, and of all that it starts.

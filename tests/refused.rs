@@ -114,9 +114,8 @@ fn a_run_ends_where_workers_cannot_be_killed() {
 fn what_hardens_workers_and_is_refused_is_told_of_and_the_run_goes_on() {
     let world = World::new();
     let text = |error| io::Error::from_raw_os_error(error).to_string();
-    let without_number = |error| text(error).split(" (os").next().unwrap().to_string();
     let tells = |error| {
-        let (name, number) = (without_number(error), text(error));
+        let name = text(error).split(" (os").next().unwrap().to_string();
         [
             (
                 vec![(libc::SYS_prctl, Some(libc::PR_SET_PDEATHSIG))],
@@ -131,7 +130,7 @@ fn what_hardens_workers_and_is_refused_is_told_of_and_the_run_goes_on() {
             (
                 vec![(libc::SYS_prctl, Some(libc::PR_SET_NO_NEW_PRIVS))],
                 format!(
-                    "pmapgcd: workers cannot be confined: Error calling `prctl`: {number}; going on without \
+                    "pmapgcd: workers cannot be confined: prctl: {name}; going on without \
                      (--no-sandbox says nothing)\n"
                 ),
             ),

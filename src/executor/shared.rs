@@ -9,7 +9,7 @@ use crate::executor::{Execute, Executor, Job, Mapping, no_segment, worker};
 use crate::process::children::{Children, Death};
 use crate::process::console::say;
 use crate::process::launch::Launch;
-use crate::ring::{Held, ROUND, Segment, Supervisor};
+use crate::ring::{Bound, Held, ROUND, Segment, Supervisor};
 use crate::steps::{self, STEPS, Step};
 use rustix::fd::AsFd;
 use std::ffi::OsStr;
@@ -27,7 +27,11 @@ impl Execute for Shared {
         // Each works on a slot of its own.
         let jobs = job.jobs.min(segment.slots());
         if jobs < job.jobs {
-            let blocks = format_args!("/dev/shm has room for {jobs} blocks at a time; going on with {jobs} workers");
+            let room = match segment.bound() {
+                Some(Bound::OfAFile(most)) => format!("ulimit -f allows {most} bytes, which is"),
+                _ => "/dev/shm has".to_string(),
+            };
+            let blocks = format_args!("{room} room for {jobs} blocks at a time; going on with {jobs} workers");
             say(&format_args!("{blocks} (more with a smaller --block-size)"));
         }
         run(&mut segment, self, mapping, Job { jobs, ..job })

@@ -41,8 +41,14 @@ pub fn filter(confinement: Confinement, socket: Option<BorrowedFd>) -> Result<()
         return Ok(());
     }
     let cannot = |error: &dyn fmt::Display| Error::usage(format!("workers cannot be confined: {error}"));
+    let refused = |call: &str, error| Error::io(format!("workers cannot be confined: {call}"), error);
     let program = program(socket).map_err(|error| cannot(&error))?;
-    apply_filter(&program).map_err(|error| cannot(&error))
+    apply_filter(&program).map_err(|error| match error {
+        // As they come they end in the number of the system's error.
+        seccompiler::Error::Prctl(error) => refused("prctl", error),
+        seccompiler::Error::Seccomp(error) => refused("seccomp", error),
+        other => cannot(&other),
+    })
 }
 
 /// What is not named here fails with EPERM.

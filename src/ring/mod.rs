@@ -42,7 +42,7 @@ pub use event::ROUND;
 #[cfg(loom)]
 pub use protocol::{Claim, Ring};
 #[cfg(not(loom))]
-pub use segment::{Segment, SegmentError, Sizes};
+pub use segment::{Bound, Segment, SegmentError, Sizes};
 #[cfg(not(loom))]
 pub use slots::{Care, MEASURES, Outcome, Place, Spoilt};
 #[cfg(loom)]

@@ -10,6 +10,8 @@
 
 mod memory;
 
+pub use memory::Bound;
+
 use super::event::FutexEvent;
 use super::protocol::Ring;
 use super::slots::{Control, Slot};
@@ -29,8 +31,10 @@ const PAGE: usize = memory::PAGE;
 const FEWEST_SLOTS: usize = 2;
 
 /// A segment of up to this size has all its pages from the start, so that nobody takes them away in the middle of a run. It
-/// is what a stock container has in `/dev/shm`, and takes tens of milliseconds; the 2 MiB of two workers take 0.3. A larger one,
-/// of large blocks, may be for little input all the same: its slots get their pages when they are first filled.
+/// is what a stock container has in `/dev/shm`, and takes 18 ms; the 2 MiB of two workers take 0.3. A larger one, of large
+/// blocks or hundreds of workers, may be for little input all the same, and would cost that dearly: one row takes 55 ms
+/// instead of 28 with `-j2 --block-size 16M` (128 MiB), and 3 s and 8 GiB with `--block-size 1G`. So its slots get their pages
+/// when they are first filled, and the run ends with an error where others have taken the room by then.
 const RESERVED: usize = 64 << 20;
 
 /// The sizes of a slot's regions, in bytes.
@@ -124,6 +128,8 @@ pub struct Segment {
     descriptor: Option<OwnedFd>,
     /// How far the pages are there for real.
     allocated: AtomicUsize,
+    /// Why it has fewer slots than were asked for, if it has.
+    bound: Option<Bound>,
 }
 
 impl Segment {
@@ -139,7 +145,8 @@ impl Segment {
         let descriptor = memory::unnamed().map_err(refused)?;
         let is_limited = memory::most_of_a_file().is_some_and(|most| most < least.length() as u64);
         let too_few = if is_limited { Errno::FBIG } else { Errno::NOSPC };
-        let mut layout = wanted.within(memory::room(&descriptor)).ok_or_else(|| refused(too_few.into()))?;
+        let (room, mut bound) = memory::room(&descriptor);
+        let mut layout = wanted.within(room).ok_or_else(|| refused(too_few.into()))?;
         let reserved = loop {
             let reserved = if layout.length() <= RESERVED { layout.length() } else { layout.regions() };
             let made = memory::lengthen(&descriptor, layout.length());
@@ -148,12 +155,14 @@ impl Segment {
                 // Somebody else was quicker, or has less than the file system says.
                 Err(error) if is_full(&error) && layout.slots > least.slots => {
                     layout.slots = (layout.slots / 2).max(least.slots);
+                    bound = Bound::Free;
                 }
                 Err(error) => return Err(refused(error)),
             }
         };
         let map = MmapOptions::new().len(layout.length()).map_raw(&descriptor).map_err(refused)?;
-        Ok(Segment { allocated: AtomicUsize::new(reserved), ..Self::laid_out(map, layout, Some(descriptor)) })
+        let bound = (layout.slots < slots).then_some(bound);
+        Ok(Segment { allocated: AtomicUsize::new(reserved), bound, ..Self::laid_out(map, layout, Some(descriptor)) })
     }
 
     /// The same in this process's own memory, for threads.
@@ -187,7 +196,7 @@ impl Segment {
                 base.add(Layout::SLOTS).cast::<Slot>().add(slot).write(Slot::new(slot as u64));
             }
         }
-        Segment { map, layout, descriptor, allocated: AtomicUsize::new(layout.regions()) }
+        Segment { map, layout, descriptor, allocated: AtomicUsize::new(layout.regions()), bound: None }
     }
 
     /// The segment behind a descriptor that a worker inherited.
@@ -220,7 +229,7 @@ impl Segment {
         if !plausible || header.length != length as u64 || layout.length() != length {
             return Err(SegmentError::NotOurs("its sizes do not agree"));
         }
-        Ok(Segment { map, layout, descriptor: Some(descriptor), allocated: AtomicUsize::new(length) })
+        Ok(Segment { map, layout, descriptor: Some(descriptor), allocated: AtomicUsize::new(length), bound: None })
     }
 
     /// Has the pages of a slot there for real before they are touched. Slots are first filled in their order.
@@ -241,6 +250,11 @@ impl Segment {
     /// How many slots it has.
     pub fn slots(&self) -> usize {
         self.layout.slots
+    }
+
+    /// Why it has fewer slots than were asked for, if it has.
+    pub fn bound(&self) -> Option<Bound> {
+        self.bound
     }
 
     /// Whether processes share it.

@@ -21,13 +21,25 @@ pub const PAGE: usize = 4096;
 /// Names that are tried: processes of another container may have the same number, and share `/dev/shm` with us.
 const TRIES: u32 = 100;
 
-/// How many bytes more a file of this file system may have: what is free there, and what `ulimit -f` allows, which
+/// How many bytes more a file may have: the less of what is free in its file system and of what `ulimit -f` allows, which
 /// counts for shared memory as well.
-pub fn room(descriptor: &OwnedFd) -> u64 {
+pub fn room(descriptor: &OwnedFd) -> (u64, Bound) {
     // One without a limit says that it has no blocks.
     let free = rustix::fs::fstatvfs(descriptor).ok().filter(|disk| disk.f_blocks > 0);
     let free = free.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-    free.min(most_of_a_file().unwrap_or(u64::MAX))
+    match most_of_a_file() {
+        Some(most) if most < free => (most, Bound::OfAFile(most)),
+        _ => (free, Bound::Free),
+    }
+}
+
+/// Why a segment is no longer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bound {
+    /// No more is free in `/dev/shm`.
+    Free,
+    /// `ulimit -f` allows no file of more bytes than these.
+    OfAFile(u64),
 }
 
 /// How long a file of this process may be, if that is limited.
@@ -125,6 +137,6 @@ mod tests {
 
     #[test]
     fn there_is_room_for_a_page() {
-        assert!(room(&unnamed().unwrap()) >= PAGE as u64);
+        assert!(room(&unnamed().unwrap()).0 >= PAGE as u64);
     }
 }
