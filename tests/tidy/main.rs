@@ -4,7 +4,7 @@ mod arrows;
 
 use arrows::{arrows, circle, sources};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// From the top down: a file may use what is below it, or what is in its own folder.
 const FLOORS: [&[&str]; 9] = [
@@ -89,4 +89,29 @@ fn unsafe_code_stands_only_where_it_is_rationed() {
         let text = fs::read_to_string(Path::new("src").join(&file)).unwrap();
         assert_eq!(text.contains("allow(unsafe_code)"), allowed.contains(&&*file), "{file}");
     }
+}
+
+/// All files below this folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn files_that_are_named_are_there() {
+    let is_in_name = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+    let mut count = 0;
+    let texts = ["src", "tests", "benches", "examples", "docs", "fuzz/fuzz_targets"].into_iter().map(Path::new);
+    let fronts = ["README.md", "SECURITY.md", "Cargo.toml"].map(PathBuf::from);
+    for path in texts.flat_map(files).chain(fronts) {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let names = text.split(|c| !is_in_name(c)).map(|name| name.trim_end_matches('.'));
+        for name in names.filter(|name| name.ends_with(".rs") && name.contains('/') && !name.starts_with('/')) {
+            count += 1;
+            // From the top, from `src`, or from where it is named.
+            let froms = [Path::new(""), Path::new("src"), path.parent().unwrap()];
+            assert!(froms.iter().any(|from| from.join(name).exists()), "{}: there is no {name}", path.display());
+        }
+    }
+    assert!(count > 50, "found only {count} names: does this test still read the files?");
 }
