@@ -129,6 +129,16 @@ impl Terminal {
         fs::write(self.folder.path().join(name), text).unwrap();
     }
 
+    /// Has what stands still until this, by [`UNTIL_SEEN`], go on.
+    fn goes_on(&self) {
+        self.write("seen", b"");
+    }
+
+    /// Before the next run that is to stand still.
+    fn stands_still(&self) {
+        let _ = fs::remove_file(self.folder.path().join("seen"));
+    }
+
     fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.folder.path().join(name)).unwrap()
     }
@@ -140,8 +150,13 @@ impl Drop for Terminal {
     }
 }
 
-/// A reader of results that lets the run stand still for a while.
-const STALLS: &str = "(sleep 1.5; cat > results)";
+/// Stands still until we have seen what is to be seen meanwhile, however long that takes.
+const UNTIL_SEEN: &str = "until [ -e seen ]; do sleep 0.05; done";
+
+/// A reader of results that lets the run stand still until then.
+fn stalls() -> String {
+    format!("({UNTIL_SEEN}; cat > results)")
+}
 
 #[test]
 fn progress_is_a_line_that_goes_away_and_is_never_in_the_results() {
@@ -151,8 +166,9 @@ fn progress_is_a_line_that_goes_away_and_is_never_in_the_results() {
     let terminal = Terminal::bash(100);
     let (input, output) = input_and_output(Kind::Small.rows(3).take(2_000_000));
     terminal.write("small.csv", &input);
-    terminal.types(&format!("clear; pmapgcd -j 2 --progress small.csv | {STALLS}; echo status $?."), &["Enter"]);
+    terminal.types(&format!("clear; pmapgcd -j 2 --progress small.csv | {}; echo status $?.", stalls()), &["Enter"]);
     let screen = terminal.shows(" of 30.9 MB, ");
+    terminal.goes_on();
     let line = screen.lines().find(|line| line.contains(" of ")).unwrap();
     for part in [" %  ", " rows, ", "rows/s", ", 2 workers"] {
         assert!(line.contains(part), "{part:?} in {screen}");
@@ -162,8 +178,11 @@ fn progress_is_a_line_that_goes_away_and_is_never_in_the_results() {
     assert!(terminal.read("results") == output);
 
     // From a pipe it is not known how much there will be, and so not how much is left.
-    terminal.types(&format!("clear; cat small.csv | pmapgcd -j 2 --progress | {STALLS}; echo status $?."), &["Enter"]);
+    terminal.stands_still();
+    let run = "cat small.csv | pmapgcd -j 2 --progress";
+    terminal.types(&format!("clear; {run} | {}; echo status $?.", stalls()), &["Enter"]);
     let screen = terminal.shows(" rows, ");
+    terminal.goes_on();
     assert!(!screen.contains(" % ") && !screen.contains(" left"), "{screen}");
     terminal.shows("status 0.");
     assert!(terminal.read("results") == output);
@@ -175,12 +194,15 @@ fn time_left_is_shown_where_the_size_is_known() {
         return;
     }
     let terminal = Terminal::bash(100);
-    terminal.write("small.csv", &input_and_output(Kind::Small.rows(3).take(100_000)).0);
-    // A reader of some results at a time: the run goes on, and slowly.
-    let slowly = "while read -r -N 30000 part; do sleep 0.1; done";
+    terminal.write("small.csv", &input_and_output(Kind::Small.rows(3).take(2_000_000)).0);
+    // A reader of some results at a time: the run goes on, and slowly, for a minute or until we have seen it.
+    let slowly = "while [ ! -e seen ] && read -r -N 30000 part; do sleep 0.4; done";
     terminal.types(&format!("clear; pmapgcd -j 2 --progress --block-size 4K small.csv | {slowly}"), &["Enter"]);
     let screen = terminal.shows(" left, 2 workers");
-    assert!(screen.lines().any(|line| line.contains(" rows/s, 0:0")), "{screen}");
+    terminal.goes_on();
+    let left = screen.split(" rows/s, ").nth(1).and_then(|rest| rest.split(" left, ").next()).expect(&screen);
+    let is_time = |left: &str| left.split(':').all(|number| number.parse::<u32>().is_ok());
+    assert!(left.contains(':') && is_time(left), "{screen}");
 }
 
 #[test]
@@ -191,9 +213,10 @@ fn progress_gives_way_to_messages_and_fits_the_terminal() {
     let terminal = Terminal::bash(44);
     let (input, output) = input_and_output(Kind::Small.rows(3).take(2_000_000));
     terminal.write("bad.csv", &[&input[..], b"12,x\n"].concat());
-    let run = format!("pmapgcd -j 2 --progress bad.csv > >{STALLS}; wait");
+    let run = format!("pmapgcd -j 2 --progress bad.csv > >{}; wait", stalls());
     terminal.types(&format!("clear; {run}; echo status $?."), &["Enter"]);
     let screen = terminal.shows(" of 30.9 MB");
+    terminal.goes_on();
     let at = screen.lines().position(|line| line.contains(" of ")).unwrap();
     // Cut, and not wrapped to the next line.
     assert!(screen.lines().skip(at + 1).all(|line| line.trim().is_empty()), "{screen}");
@@ -222,13 +245,15 @@ fn progress_is_shown_where_results_go_to_a_file_and_not_where_they_go_to_the_ter
         return;
     }
     let terminal = Terminal::bash(100);
-    let slow = "(echo 12,18; sleep 1.5; echo x)";
+    let slow = format!("(echo 12,18; {UNTIL_SEEN}; echo x)");
     for executor in ["serial", "threads", "pickle", "shared"] {
         let run = format!("pmapgcd --executor {executor} --progress --bad-rows skip");
         for to in ["-o results", "-o /dev/fd/3 3> results"] {
+            terminal.stands_still();
             terminal.clears();
             terminal.types(&format!("{slow} | {run} {to}; echo status $?."), &["Enter"]);
             terminal.shows(" rows/s");
+            terminal.goes_on();
             let screen = terminal.shows("status 1.");
             assert!(!screen.contains("rows/s") && screen.contains("pmapgcd: 1 bad row\n"), "{screen}");
             assert_eq!(terminal.read("results"), b"6\n");
@@ -237,10 +262,14 @@ fn progress_is_shown_where_results_go_to_a_file_and_not_where_they_go_to_the_ter
             continue;
         }
         for to in ["-o /dev/tty", "-o /dev/fd/3 3>&1 > /dev/null", "-o - ", "--rejects /dev/tty -o results"] {
-            terminal.types(&format!("clear; {slow} | {run} {to}; echo status $?."), &["Enter"]);
-            thread::sleep(Duration::from_millis(1000));
+            terminal.stands_still();
+            terminal.clears();
+            terminal.types(&format!("{slow} | {run} {to}; echo status $?."), &["Enter"]);
+            // It would be there after a second.
+            thread::sleep(Duration::from_millis(1500));
             let screen = terminal.screen(false);
             assert!(!screen.contains("rows/s"), "{screen}");
+            terminal.goes_on();
             terminal.shows("status 1.");
         }
     }
@@ -252,13 +281,14 @@ fn progress_is_for_the_foreground() {
         return;
     }
     let terminal = Terminal::bash(100);
-    let slow = "(echo 12,18; sleep 1.5) | pmapgcd --progress > results";
+    let slow = format!("(echo 12,18; {UNTIL_SEEN}) | pmapgcd --progress > results");
     terminal.types(&format!("clear; {slow} &"), &["Enter"]);
     std::thread::sleep(Duration::from_millis(1000));
     let screen = terminal.screen(false);
     assert!(!screen.contains("rows/s"), "{screen}");
     terminal.types("fg", &["Enter"]);
     terminal.shows("rows/s");
+    terminal.goes_on();
 }
 
 #[test]

@@ -6,8 +6,6 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
-use std::thread;
-use std::time::Duration;
 
 #[test]
 fn an_output_file_appears_when_it_is_complete() {
@@ -15,7 +13,7 @@ fn an_output_file_appears_when_it_is_complete() {
         let folder = Folder::with([]);
         let mut running = folder.start([executor, "-o", "out.csv"]);
         running.send("12,18\n");
-        thread::sleep(Duration::from_millis(50));
+        running.writes("6\n");
         assert!(!folder.path("out.csv").exists());
         running.send("5,10\n");
         running.finish().is(0, "", "");
@@ -63,7 +61,7 @@ fn a_killed_run_leaves_nothing_beside_its_output_file() {
         let folder = Folder::with([("out.csv", "before\n")]);
         let mut running = folder.start([executor, "-o", "out.csv"]);
         running.send("12,18\n");
-        thread::sleep(Duration::from_millis(50));
+        running.writes("6\n");
         running.child.kill().unwrap();
         assert_eq!(running.end().status.signal(), Some(9));
         assert_eq!(folder.names(), ["out.csv"]);

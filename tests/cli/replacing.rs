@@ -124,8 +124,7 @@ fn what_changes_beside_the_contents_during_the_run_is_kept() {
         let folder = folder();
         let mut running = folder.start([executor, "-o", "out.csv"]);
         running.send("12,18\n");
-        assert!(crate::common::is_alive(running.child.id()));
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        running.writes("6\n");
         folder.set_permissions("out.csv", 0o600);
         running.finish().is(0, "", "");
         assert_eq!((folder.read("out.csv"), folder.permissions("out.csv")), ("6\n".to_string(), 0o600));
@@ -320,7 +319,7 @@ fn a_file_in_a_folder_that_takes_no_other_is_written_in_place_when_all_is_done()
         run(again().args(["new.csv", "nothing.csv"]), "").is(2, "", "pmapgcd: new.csv: Permission denied\n");
         let mut running = Running::start(again().arg("out.csv"));
         running.send("12,18\n");
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        running.writes("6\n");
         running.child.kill().unwrap();
         assert_eq!(running.end().status.signal(), Some(9));
         assert_eq!(folder.read("out.csv"), "a longer text than the result\n", "a run that is killed changes nothing");

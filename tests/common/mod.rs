@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -152,6 +153,19 @@ impl Running {
         self.stderr.read_to_end(&mut stderr).unwrap();
         let stderr = String::from_utf8(stderr).unwrap();
         Finished { command: self.command.clone(), stdout, stderr, status: status.unwrap() }
+    }
+
+    /// Waits until it has written this, and no more, to the file that is to take the name of an output: it is past all that
+    /// it does before the first row.
+    #[track_caller]
+    pub fn writes(&self, result: &str) {
+        let entries = || fs::read_dir(format!("/proc/{}/fd", self.child.id())).into_iter().flatten().flatten();
+        let is_written = |path: &Path| {
+            let is_as_long =
+                fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == result.len() as u64);
+            is_as_long && fs::read(path).is_ok_and(|text| text == result.as_bytes())
+        };
+        eventually(&format!("{} writes {result:?}", self.command), || entries().any(|entry| is_written(&entry.path())));
     }
 
     /// Its child processes.
