@@ -11,6 +11,7 @@ use super::close;
 use super::target::Entry;
 use crate::error::{printable, reason};
 use crate::process::console::say;
+use crate::process::streams::Patient;
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::fs::{
     AtFlags, CWD, FallocateFlags, Mode, OFlags, StatxAttributes, StatxFlags, fallocate, fdatasync, linkat, openat,
@@ -20,7 +21,7 @@ use rustix::io::{Errno, retry_on_intr};
 use std::ffi::OsString;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Seek};
+use std::io::{self, BufReader, Seek};
 use std::path::Path;
 
 /// What temporary names begin with.
@@ -28,6 +29,9 @@ const PREFIX: &str = ".pmapgcd-";
 
 /// So many temporary names are tried before one that is free is given up.
 const TRIES: usize = 100;
+
+/// So many bytes at a time are copied into a file that cannot be replaced.
+const COPIED: usize = 1 << 16;
 
 /// A file on its way to its name.
 pub struct Replacement {
@@ -162,7 +166,8 @@ impl Replacement {
         }
         let mut source = file;
         source.rewind()?;
-        io::copy(&mut source, &mut &target)?;
+        // By reads and writes: between two files std would have the system copy, and panics where that refuses half-way.
+        io::copy(&mut BufReader::with_capacity(COPIED, source), &mut Patient(&target))?;
         target.set_len(length)?;
         sync(&target)?;
         close(target)
@@ -171,8 +176,13 @@ impl Replacement {
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary {
-            let _ = unlinkat(&self.entry.folder, temporary, AtFlags::empty());
+        let Some(temporary) = &self.temporary else { return };
+        match unlinkat(&self.entry.folder, temporary, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => {
+                let (name, temporary) = (printable(&self.entry.name), printable(temporary));
+                say(&format_args!("{name}: {temporary} is left beside it: {}", reason(&error.into())));
+            }
         }
     }
 }

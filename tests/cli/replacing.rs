@@ -214,6 +214,26 @@ fn a_file_stays_as_it_was_where_it_is_the_disk_that_fails() {
     }
 }
 
+#[test]
+fn a_temporary_name_that_cannot_be_taken_away_is_told() {
+    if !may_trace() {
+        return;
+    }
+    // `shared` takes the name of its memory away by the same call.
+    for executor in EXECUTORS.into_iter().filter(|executor| !executor.contains("shared")) {
+        let folder = folder();
+        let mut strace = Command::new("strace");
+        strace.args(["-qqq", "-o", "/dev/null", "-e", "inject=rename,renameat,renameat2:error=EBUSY"]);
+        strace.args(["-e", "inject=unlinkat:error=EPERM", BINARY, executor, "-o", "out.csv", "a.csv"]);
+        let finished = run(strace.current_dir(&folder.0), "");
+        let names = folder.names();
+        let left = names.iter().find_map(|name| name.to_str().filter(|name| name.starts_with(".pmapgcd-"))).unwrap();
+        let left = format!("pmapgcd: out.csv: {left} is left beside it: Operation not permitted\n");
+        finished.is(0, "", &(told("out.csv", "Device or resource busy") + &left));
+        assert_eq!(folder.read("out.csv"), "6\n");
+    }
+}
+
 /// Runs a script where it may mount.
 fn mounting(folder: &Folder, script: &str) -> crate::Finished {
     let mut command = Command::new("unshare");
