@@ -26,7 +26,7 @@ const ELSEWHERE: [(&str, &str, &str); 19] = [
     ("cargo run --release -q --example item_41", "tests/examples.rs", "item_41"),
     ("cargo run --release -q --example collatz", "tests/examples.rs", "collatz"),
     ("PMAPGCD_CHAOS_SECONDS=600 ", "tests/chaos.rs", "PMAPGCD_CHAOS_SECONDS"),
-    ("PMAPGCD_INJECTED=all ", "tests/injected.rs", "PMAPGCD_INJECTED"),
+    ("PMAPGCD_INJECTED=all ", "tests/injected/main.rs", "PMAPGCD_INJECTED"),
     ("fuzz/smoke", ".ci/run", "fuzz/smoke"),
     ("RUSTC_BOOTSTRAP=1 cargo fuzz run decoder ", "fuzz/Cargo.toml", "name = \"decoder\""),
     ("LOOM_MAX_PREEMPTIONS=2 ", ".ci/run", "LOOM_MAX_PREEMPTIONS=2"),

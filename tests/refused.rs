@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::process::Command;
@@ -21,7 +22,11 @@ use std::thread;
 fn refuse(calls: &[(i64, Option<i32>)], error: i32) {
     let is = |first: i32| SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, first as u64).unwrap();
     let rule = |first: Option<i32>| first.map(|first| SeccompRule::new(vec![is(first)]).unwrap()).into_iter().collect();
-    let rules = calls.iter().map(|&(call, first)| (call, rule(first))).collect();
+    install(calls.iter().map(|&(call, first)| (call, rule(first))).collect(), error);
+}
+
+/// Has the system refuse what these rules say with this error, to the calling thread and all that it starts.
+fn install(rules: BTreeMap<i64, Vec<SeccompRule>>, error: i32) {
     let refusal = SeccompAction::Errno(error as u32);
     let architecture = std::env::consts::ARCH.try_into().unwrap();
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refusal, architecture).unwrap();
@@ -218,6 +223,32 @@ fn it_runs_under_valgrind() {
             command.args(["-q", "--log-file=/dev/null"]).args(more);
             let finished = run(command.arg(common::BINARY).args(["--executor", executor, "-j2"]), "12,18\n5,10\n");
             assert_eq!((finished.status.code(), &*finished.stdout), (Some(0), &b"6\n5\n"[..]), "{finished:?}");
+        }
+    }
+}
+
+/// Nothing but our segment is mapped to be shared: first its one page, when it is made, and then all of it, by us and by each
+/// worker.
+#[test]
+fn shared_memory_that_cannot_be_mapped_is_an_error() {
+    let world = World::new();
+    let is = |argument, length, how, value| SeccompCondition::new(argument, length, how, value).unwrap();
+    let is_shared = is(3, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(3), libc::MAP_SHARED as u64);
+    let is_all = is(1, SeccompCmpArgLen::Qword, SeccompCmpOp::Gt, 4096);
+    for conditions in [vec![is_shared.clone()], vec![is_shared, is_all]] {
+        for (error, text) in [(libc::ENOMEM, "Cannot allocate memory"), (libc::EPERM, "Operation not permitted")] {
+            let rules = [(libc::SYS_mmap, vec![SeccompRule::new(conditions.clone()).unwrap()])].into();
+            thread::scope(|scope| {
+                let refused = scope.spawn(|| {
+                    install(rules, error);
+                    world.try_all(None, RUN, |tried| {
+                        assert_eq!(tried.is_whole, tried.executor != "shared", "{tried:?}");
+                        let told = format!(" bytes of shared memory in /dev/shm: {text}");
+                        assert!(tried.is_whole || tried.stderr.contains(&told), "{tried:?}");
+                    });
+                });
+                refused.join().unwrap();
+            });
         }
     }
 }
