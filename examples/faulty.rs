@@ -74,6 +74,8 @@ fn overflow(depth: u64) {
     black_box(depth);
 }
 
+pmapgcd::note_closed_streams!();
+
 fn main() -> ExitCode {
     pmapgcd::filter("Print the sum of each row `a,b`, or crash where a is 13", &Faulty)
 }

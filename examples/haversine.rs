@@ -12,6 +12,8 @@ fn haversine(&(latitude, longitude, to_latitude, to_longitude): &(f64, f64, f64,
     2.0 * 6371.0088 * (half(latitude, to_latitude) + shrink * half(longitude, to_longitude)).sqrt().asin()
 }
 
+pmapgcd::note_closed_streams!();
+
 fn main() -> std::process::ExitCode {
     pmapgcd::filter("Print the kilometres between the two places of each row", &Function(haversine))
 }

@@ -38,6 +38,8 @@ pub use executor::Executor;
 pub use kernel::gcd::{Algorithm, Divisors, Gcd, Gcd64, Pairs};
 pub use kernel::{Batch, BatchKernel, Function, Kernel, Written};
 pub use pool::Pool;
+#[doc(hidden)]
+pub use process::streams::note as __note_closed_streams;
 
 /// The examples of the README are compiled.
 #[cfg(doctest)]

@@ -51,6 +51,9 @@ Examples:
 Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers kept dying";
 
 #[cfg(not(loom))]
+pmapgcd::note_closed_streams!();
+
+#[cfg(not(loom))]
 fn main() -> std::process::ExitCode {
     let arguments: Arguments = pmapgcd::parse();
     arguments.options.run(&pmapgcd::Gcd::new(arguments.algorithm).max_digits(arguments.max_digits))

@@ -5,7 +5,7 @@ mod common;
 
 use common::harm::workers;
 use common::world::{EXECUTORS, RUN, World};
-use common::{Running, eventually, is_alive, pmapgcd, run};
+use common::{Running, eventually, is_alive, pmapgcd, run, shell};
 use nix::libc;
 use rustix::process::{Pid, Signal, kill_process};
 use seccompiler::{
@@ -139,7 +139,7 @@ fn what_hardens_workers_and_is_refused_is_told_of_and_the_run_goes_on() {
                      (--no-sandbox says nothing)\n"
                 ),
             ),
-            // What they can do without in silence: a name to be seen by, and descriptors closed before the filter.
+            // What they can do without in silence: a name to be seen by, and descriptors marked all at once.
             (vec![(libc::SYS_prctl, Some(libc::PR_SET_NAME)), (libc::SYS_close_range, None)], String::new()),
         ]
     };
@@ -154,6 +154,27 @@ fn what_hardens_workers_and_is_refused_is_told_of_and_the_run_goes_on() {
                 }
             });
         }
+    }
+}
+
+/// Before Linux 5.9 there is no such call, and before 5.11 it only closes, which would be too early.
+#[test]
+fn workers_have_no_descriptors_of_others_where_they_cannot_be_marked_all_at_once() {
+    for error in [libc::EPERM, libc::EINVAL, libc::ENOSYS] {
+        refusing(&[(libc::SYS_close_range, None)], error, || {
+            for executor in ["shared", "pickle"] {
+                let script =
+                    format!("exec 8< /etc/passwd 9< /etc/passwd; exec \"$0\" -j1 --executor {executor} --no-sandbox");
+                let mut running = Running::start(&mut shell(&script));
+                running.send("12,18\n");
+                assert_eq!(running.line(), "6");
+                let workers = workers(running.child.id());
+                let inherited =
+                    |number: u32| workers.iter().any(|pid| Path::new(&format!("/proc/{pid}/fd/{number}")).exists());
+                assert!(!workers.is_empty() && inherited(2) && !inherited(8) && !inherited(9), "{executor}");
+                running.finish().is(0, "", "");
+            }
+        });
     }
 }
 

@@ -36,10 +36,13 @@ fn end(result: Result<(), Error>) -> ExitCode {
 
 /// A whole filter: the command line, the executors, the errors and exit statuses, around a kernel of your own.
 ///
-/// `about` is the first line of its help.
+/// `about` is the first line of its help. A program that does nothing else says
+/// [`note_closed_streams!`](crate::note_closed_streams) too: without it what it prints while stdout is closed is lost in silence.
 ///
 /// ```no_run
 /// use pmapgcd::Kernel;
+///
+/// pmapgcd::note_closed_streams!();
 ///
 /// struct Hypotenuse;
 ///

@@ -7,7 +7,7 @@ use crate::process::children::NUMBER;
 use crate::process::confinement::{self, Confinement};
 use crate::process::console::say;
 use crate::process::launch::Launch;
-use crate::process::streams::MARK as MARK_IN_C;
+use crate::process::streams::take_variable;
 use crate::ring::Segment;
 use crate::steps::{self, Step};
 use crate::tally;
@@ -15,16 +15,22 @@ use crate::work::Mapper;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 /// The environment variable that tells a process that it is a worker, and of what.
-pub const MARK: &str = match MARK_IN_C.to_str() {
-    Ok(mark) => mark,
-    Err(_) => panic!("it is plain ASCII"),
-};
+pub const MARK: &str = "PMAPGCD_WORKER";
+
+/// The mark that this process was started with. It is read once and then no longer in the environment: a process that a
+/// kernel starts is no worker of ours.
+fn own_mark() -> Option<&'static OsStr> {
+    static OWN: OnceLock<Option<OsString>> = OnceLock::new();
+    OWN.get_or_init(|| take_variable(MARK)).as_deref()
+}
 
 /// What a worker is told of itself.
 struct Mark {
@@ -71,13 +77,13 @@ pub fn launch(executor: Executor, mapping: &Mapping) -> io::Result<Launch> {
 
 /// Whether this process was started as a worker.
 pub fn is_worker() -> bool {
-    std::env::var_os(MARK).is_some()
+    own_mark().is_some()
 }
 
 /// Turns this process into a worker if it was started as one for this mapping, and answers with the status to end with.
 /// Call it as early as the kernel is known: all that comes before runs in each worker too.
 pub fn reenter(mapping: &Mapping) -> Option<ExitCode> {
-    let mark = std::env::var_os(MARK)?;
+    let mark = own_mark()?;
     let joined = match Mark::parse(&mark.to_string_lossy()) {
         Some(mark) if mark.mapping != mapping.name => return None,
         Some(mark) => join(&mark, mapping),

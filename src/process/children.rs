@@ -2,6 +2,7 @@
 
 use crate::error::{Error, reason};
 use crate::process::console::say;
+use crate::process::descriptors::keep_standard_streams_only;
 use crate::process::launch::Launch;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -134,6 +135,7 @@ impl Children {
             Ok(stderr) => Stdio::from(stderr),
             Err(_) => Stdio::null(),
         });
+        keep_standard_streams_only(&mut command, launch.descriptor());
         let child = command.spawn()?;
         let exit = Pid::from_raw(child.id() as i32).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         self.processes.push(Process { worker, child, exit, overdue: None, is_told: false });

@@ -47,7 +47,7 @@ impl Launch {
         self
     }
 
-    /// The command that starts it. What its standard streams are is still to be said; it gets no other descriptors than these.
+    /// The command that starts it. What its standard streams are is still to be said.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         let mut arguments = self.arguments.iter();
@@ -55,7 +55,15 @@ impl Launch {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
+
+    /// The descriptor by which the program is named, if it is named by one.
+    pub fn descriptor(&self) -> Option<i32> {
+        self.program.to_str()?.strip_prefix(BY_DESCRIPTOR)?.parse().ok()
+    }
 }
+
+/// How a program is named by a descriptor of this process.
+const BY_DESCRIPTOR: &str = "/proc/self/fd/";
 
 /// The file that the system runs in this process, to be run again. By a descriptor, since valgrind, which runs us in a
 /// process of its own, gives us the right file only when it is opened.
@@ -63,7 +71,7 @@ fn program() -> io::Result<PathBuf> {
     static FILE: OnceLock<Option<OwnedFd>> = OnceLock::new();
     let open = || rustix::fs::open(RUNNING, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
     if let Some(file) = FILE.get_or_init(open) {
-        return Ok(format!("/proc/self/fd/{}", file.as_raw_fd()).into());
+        return Ok(format!("{BY_DESCRIPTOR}{}", file.as_raw_fd()).into());
     }
     if Path::new(RUNNING).exists() {
         return Ok(RUNNING.into());

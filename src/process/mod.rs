@@ -3,5 +3,6 @@
 pub mod children;
 pub mod confinement;
 pub mod console;
+mod descriptors;
 pub mod launch;
 pub mod streams;

@@ -1,39 +1,69 @@
-//! What this process was started with. Which standard streams: std puts /dev/null in the place of those that are closed,
-//! before `main`, and what is written there is lost without a word. No other descriptors, if it is a worker. And the
-//! signals that a parent needs as they are by default.
+//! What this process was started with: which standard streams, and what it is told in its environment. And the signals that
+//! a parent needs as they are by default.
+//!
+//! std puts `/dev/null` in the place of standard streams that are closed, before `main`, and what is written there is lost
+//! without a word. Afterwards nothing tells that from a `/dev/null` that somebody meant. So a program that cares has
+//! [`note_closed_streams!`](crate::note_closed_streams) note them before std does that.
 #![allow(unsafe_code)]
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use std::ffi::CStr;
+use std::ffi::OsString;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The environment variable that tells a process that it is a worker, and which.
-pub const MARK: &CStr = c"PMAPGCD_WORKER";
-
 static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 
-// SAFETY: the loader calls what is in this section, before `main` and in the one thread that there is; `note` needs
-// nothing of what std sets up.
-#[used]
-#[unsafe(link_section = ".init_array")]
-static NOTE: extern "C" fn() = note;
+/// Notes which standard streams this program was started without, before std puts `/dev/null` in their place: so that a
+/// filter ends with an error where its input or output is closed, and does not lose its results in silence.
+///
+/// Write it once, beside `main`, in a program that calls [`filter`](crate::filter) or [`Options::run`](crate::Options::run).
+/// It puts a function of this crate among those that the loader calls before `main`, which asks whether the descriptors 0, 1
+/// and 2 are open and does nothing else. A library must not have it, and no program has it that does not ask for it.
+///
+/// ```no_run
+/// pmapgcd::note_closed_streams!();
+///
+/// fn main() -> std::process::ExitCode {
+///     pmapgcd::filter("Print the sum of each row `a,b`", &pmapgcd::Function(|&(a, b): &(u32, u32)| u64::from(a) + u64::from(b)))
+/// }
+/// ```
+#[macro_export]
+macro_rules! note_closed_streams {
+    () => {
+        const _: () = {
+            // SAFETY: the loader calls what is in this section before `main`, in the one thread that there is, and the function
+            // needs nothing of what std sets up.
+            #[used]
+            #[unsafe(link_section = ".init_array")]
+            static NOTE: extern "C" fn() = $crate::__note_closed_streams;
+        };
+    };
+}
 
-extern "C" fn note() {
+/// What [`note_closed_streams!`](crate::note_closed_streams) has called before `main`.
+#[doc(hidden)]
+pub extern "C" fn note() {
     for (number, closed) in CLOSED.iter().enumerate() {
         // SAFETY: F_GETFD reads nothing from memory, whatever the descriptor.
         let flags = unsafe { nix::libc::fcntl(number as i32, nix::libc::F_GETFD) };
         closed.store(flags == -1, Ordering::Relaxed);
     }
-    // SAFETY: `MARK` is a string, and nobody changes the environment before `main`. Nothing of this program has opened a
-    // descriptor yet: those above stderr are what whoever started the parent had open, and are not for a worker.
-    unsafe {
-        if !nix::libc::getenv(MARK.as_ptr()).is_null() {
-            nix::libc::syscall(nix::libc::SYS_close_range, 3, u32::MAX, 0);
-        }
+}
+
+/// The value of an environment variable that was meant for this process alone. It is taken out of the environment, so that
+/// neither libraries nor the processes that this one starts see it; unless other threads run already, which may be reading
+/// the environment just now.
+pub fn take_variable(name: &str) -> Option<OsString> {
+    let value = std::env::var_os(name)?;
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads == 1 {
+        // SAFETY: there is no other thread. Where /proc is missing that is not certain; but then this is a worker process,
+        // which comes here first thing in `main`.
+        unsafe { std::env::remove_var(name) };
     }
+    Some(value)
 }
 
 /// Has this process hear of its children, and of files that may not grow, whatever whoever started it ignored.
