@@ -158,9 +158,9 @@ pub struct Options {
     #[arg(long, help_heading = WORK, value_name = "SECONDS", value_parser = values::seconds, allow_negative_numbers = true, hide_short_help = true)]
     pub(super) block_timeout: Option<Duration>,
 
-    /// Most address space of a worker
+    /// Most memory that a worker may take
     ///
-    /// K, M and G are understood.
+    /// As address space, beside the program and the blocks that are shared, which do not count. K, M and G are understood.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::memory, allow_negative_numbers = true, default_value = "8G", hide_short_help = true)]
     pub(super) worker_memory: u64,
 

@@ -45,7 +45,7 @@ pub fn block_size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// The address space of a worker: a program does not load in much less, and no machine has more.
+/// What a worker may take: a row and its result may need as much as the least of it, and no machine has more than the most.
 pub fn memory(text: &str) -> Result<u64, String> {
     let range = 64 << 20..=1 << 50;
     let memory = bytes(text).filter(|bytes| range.contains(bytes));

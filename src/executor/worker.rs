@@ -116,7 +116,7 @@ fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {
     match mark.executor {
         Executor::Pickle => {
             let mut pickler = mapping.pickling.pickler();
-            let refused = confine(unbound, mapping.confinement, Some(stdin.as_fd()));
+            let refused = confine(unbound, mapping.confinement, 0, Some(stdin.as_fd()));
             refused.iter().filter(|_| number == 0).for_each(|what| say(what));
             serve::serve(stdin, &mut *pickler)
         }
@@ -133,7 +133,7 @@ fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mappi
     let segment = Segment::attach(stdin).map_err(no_segment)?;
     last_words::keep();
     let mut mapper = mapping.work.mapper();
-    let refused = confine(unbound, mapping.confinement, None);
+    let refused = confine(unbound, mapping.confinement, segment.length(), None);
     // Who runs under a filter of another's may have died of asking for one.
     let is_first = segment.report_up() == 0;
     refused.iter().filter(|_| is_first).for_each(|what| say(what));
@@ -145,12 +145,12 @@ fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mappi
 
 /// Gives up all rights that are not needed from here on, and answers with what to say where the system refuses that: the
 /// run goes on without.
-fn confine(unbound: Option<Errno>, confinement: Confinement, socket: Option<BorrowedFd>) -> Vec<String> {
+fn confine(unbound: Option<Errno>, confinement: Confinement, mapped: usize, socket: Option<BorrowedFd>) -> Vec<String> {
     let unbound = unbound.map(|error| {
         let error = reason(&error.into());
         format!("workers cannot be killed with their parent: {error}; going on, they end within seconds of it")
     });
-    let unlimited = confinement::limit(confinement).err().map(|error| format!("{error}; going on without"));
+    let unlimited = confinement::limit(confinement, mapped).err().map(|error| format!("{error}; going on without"));
     let unfiltered = confinement::filter(confinement, socket).err();
     let unfiltered = unfiltered.map(|error| format!("{error}; going on without (--no-sandbox says nothing)"));
     [unbound, unlimited, unfiltered].into_iter().flatten().collect()

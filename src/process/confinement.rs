@@ -16,20 +16,31 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 pub struct Confinement {
     /// Whether system calls are filtered.
     pub filter: bool,
-    /// Most bytes of address space.
+    /// Most bytes of address space beside what it has when it begins to work.
     pub memory: Option<u64>,
 }
 
-/// Limits the memory of this process, for good.
+/// Limits the memory of this process, for good: to what it has now and so much more. What it has now is the program, its
+/// libraries and what is `mapped` for it, like the segment, all of which is no sign of a kernel gone mad.
 ///
 /// # Errors
 /// When the system refuses.
-pub fn limit(confinement: Confinement) -> Result<(), Error> {
+pub fn limit(confinement: Confinement, mapped: usize) -> Result<(), Error> {
     let Some(memory) = confinement.memory else { return Ok(()) };
+    let memory = memory.saturating_add(address_space().unwrap_or(mapped as u64 + PROGRAM));
     // No more than whoever started us allows.
     let limits = getrlimit(Resource::RLIMIT_AS).unwrap_or((memory, memory));
     let set = setrlimit(Resource::RLIMIT_AS, limits.0.min(memory), limits.1.min(memory));
     set.map_err(|error| Error::io("the memory of workers cannot be limited", error.into()))
+}
+
+/// What a program with its libraries may have in address space, where the system does not say what it has.
+const PROGRAM: u64 = 64 << 20;
+
+/// How many bytes of address space this process has; none where `/proc` is not there to say it.
+fn address_space() -> Option<u64> {
+    let pages: u64 = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').next()?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
 }
 
 /// Filters the system calls of this process, for good; over this socket, if there is one, it talks to its parent.
@@ -130,3 +141,18 @@ const FREE: [i64; 23] = [
     libc::SYS_poll,
     libc::SYS_membarrier,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_space_is_known_and_holds_the_program() {
+        let before = address_space().unwrap();
+        let mapped = memmap2::MmapMut::map_anon(1 << 30).unwrap();
+        let with_more = address_space().unwrap();
+        drop(mapped);
+        // Other tests may map and unmap something at the same time, but not that much.
+        assert!((1 << 20..1 << 40).contains(&before) && with_more > before + (1 << 29), "{before} {with_more}");
+    }
+}

@@ -285,6 +285,11 @@ impl Segment {
         FutexEvent(&self.ring().control().freed.0)
     }
 
+    /// How many bytes of address space it takes.
+    pub fn length(&self) -> usize {
+        self.layout.length()
+    }
+
     /// The sizes of a slot's regions.
     pub fn sizes(&self) -> Sizes {
         self.layout.sizes

@@ -71,6 +71,25 @@ fn by_default_there_is_a_worker_for_each_processor_that_it_may_use() {
 }
 
 #[test]
+fn the_memory_of_a_worker_is_beside_its_program_and_the_blocks_that_are_shared() {
+    // The last takes some hundred kilobytes.
+    let threes = "3".repeat(100_000);
+    let rows = format!("{}{},{threes}\n", "12,18\n".repeat(1000), "9".repeat(100_000));
+    for executor in EXECUTORS {
+        for size in ["256K", "32M", "256M"] {
+            for more in ["--bad-rows=stop", "--append"] {
+                let options =
+                    [executor, "-j2", "--worker-memory=64M", "--max-digits=100000", "--block-size", size, more];
+                let finished = run(&mut pmapgcd(options), &*rows);
+                assert_eq!((finished.status.code(), &*finished.stderr), (Some(0), ""), "{options:?}");
+                let results = String::from_utf8(finished.stdout).unwrap();
+                assert!(results.lines().count() == 1001 && results.trim_end().ends_with(&threes), "{options:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_mark_of_a_worker_in_the_environment_is_refused() {
     for junk in ["", "junk", "1", "/", "1/", "/1", "-1/1", "1/0", "1/-1", "1/1", "99999999999/1", "1/99999999999"] {
         let finished = run(pmapgcd([""; 0]).env("PMAPGCD_WORKER", junk), "12,18\n");
