@@ -1,5 +1,6 @@
 //! The floors of the house, and what must not stand in it. `docs/architecture.md` has the picture.
 
+mod architectures;
 mod arrows;
 
 use arrows::{arrows, circle, sources};
