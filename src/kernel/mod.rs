@@ -156,8 +156,16 @@ pub trait BatchKernel: Sync {
     /// Appends the output of each row to `outputs`, in order: one for each.
     fn map_batch(&self, rows: &Self::Rows, outputs: &mut Self::Outputs);
 
-    /// Writes outputs of this range to the front of `room`, a line each that ends in `\n`, as many as fit.
+    /// Writes outputs of this range to the front of `room`, a line each that ends in `\n`, as many as fit. Line ends within
+    /// quotes do not count; an output that has none, or several, is a bad row.
     fn write(&self, outputs: &Self::Outputs, range: Range<usize>, format: Format, room: &mut [u8]) -> Written;
+
+    /// Whether [`write`](BatchKernel::write) is one of this crate's, which keep to that: all others are asked for one output at a
+    /// time, so that it can be seen whether they do.
+    #[doc(hidden)]
+    fn is_known_to_write_rows(&self) -> bool {
+        false
+    }
 }
 
 impl<K: Kernel> BatchKernel for K {
@@ -194,6 +202,10 @@ impl<K: Kernel> BatchKernel for K {
 
     fn write(&self, outputs: &Vec<K::Output>, range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
         rows::write(&outputs[range], format, room)
+    }
+
+    fn is_known_to_write_rows(&self) -> bool {
+        true
     }
 }
 

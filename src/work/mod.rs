@@ -2,6 +2,7 @@
 //! and nothing of who asks it to map them.
 
 mod opcodes;
+mod outputs;
 pub mod pickles;
 pub mod pickling;
 pub mod records;

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::kernel::{Batch, BatchKernel, Written};
 use crate::ring::Care;
 use crate::steps::{Step, lap};
+use crate::work::outputs;
 use crate::work::pickles::{pickle, unpickle, unpickle_untrusted};
 use crate::work::pickling::{Pickler, Pickling, Task, check_reply};
 use crate::work::{BATCH, DEADLY, Mapped, Mapper, Pace, Read, Work, check_outputs};
@@ -295,7 +296,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
         let Settings { format, append, .. } = self.settings;
         let count = self.outputs.len();
         if !append {
-            return self.kernel.write(&self.outputs, from..count, format, room);
+            return outputs::write(self.kernel, &self.outputs, from..count, format, room);
         }
         let mut written = Written::default();
         for (number, place) in (from..count).zip(&self.places[from..]) {
@@ -304,12 +305,14 @@ impl<K: BatchKernel> Loaded<'_, K> {
             let Some(space) = room.split_off_mut(..row.len() + 1) else { break };
             space[..row.len()].copy_from_slice(row);
             space[row.len()] = format.delimiter;
-            let result = self.kernel.write(&self.outputs, number..number + 1, format, room);
+            let result = outputs::write(self.kernel, &self.outputs, number..number + 1, format, room);
             if result.outputs == 0 {
                 written.bad = result.bad;
                 break;
             }
-            let result = result.bytes.saturating_sub(1);
+            // Without its line end: the row has one.
+            let result = room[..result.bytes].strip_suffix(b"\n").unwrap_or_default();
+            let result = result.strip_suffix(b"\r").unwrap_or(result).len();
             let end = line_end(block, place.end);
             let Some(space) = room.get_mut(result..result + end.len()) else { break };
             space.copy_from_slice(end);

@@ -177,6 +177,10 @@ impl BatchKernel for Gcd {
     fn write(&self, divisors: &Divisors, range: Range<usize>, _: Format, room: &mut [u8]) -> Written {
         divisors.write(range, room)
     }
+
+    fn is_known_to_write_rows(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
