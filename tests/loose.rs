@@ -4,7 +4,7 @@
 mod common;
 
 use common::run;
-use pmapgcd::{BatchKernel, Executor, Format, Record, Written, Wrong};
+use pmapgcd::{BadRow, BatchKernel, Executor, Format, Record, Written};
 use std::ops::Range;
 use std::process::{Command, ExitCode};
 
@@ -30,7 +30,7 @@ impl BatchKernel for Loose {
         None
     }
 
-    fn read(&self, record: &Record, rows: &mut Vec<String>) -> Result<(), Wrong> {
+    fn read(&self, record: &Record, rows: &mut Vec<String>) -> Result<(), BadRow> {
         rows.push(String::from_utf8_lossy(&record.value(0)).into_owned());
         Ok(())
     }

@@ -70,8 +70,8 @@ fn broken_promise(written: &Written, room: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bad_row::{BadRow, Report};
     use crate::csv::record::Record;
-    use crate::kernel::Wrong;
     use crate::ring::Care;
     use crate::work::Work;
     use crate::work::text::{OnBadRow, Settings, Text};
@@ -96,7 +96,7 @@ mod tests {
             None
         }
 
-        fn read(&self, record: &Record, rows: &mut Vec<String>) -> Result<(), Wrong> {
+        fn read(&self, record: &Record, rows: &mut Vec<String>) -> Result<(), BadRow> {
             rows.push(String::from_utf8(record.text().to_vec()).unwrap());
             Ok(())
         }
@@ -147,10 +147,10 @@ mod tests {
             let mapped = mapper.map_block(&[], rest, &mut room, Care::default());
             results.extend_from_slice(&room[..mapped.results]);
             let mut reports = &room[mapped.results..mapped.results + mapped.reports];
-            while let Some(report) = crate::csv::report::Report::take(&mut reports, rest.len(), mapped.results) {
-                assert!(report.what.starts_with("the kernel did not write "), "{}", report.what);
-                let said = BAD.iter().any(|(_, said)| report.what.contains(said));
-                assert!(said, "{}", report.what);
+            while let Some(report) = Report::take(&mut reports, rest.len(), mapped.results) {
+                assert!(report.bad.what.starts_with("the kernel did not write "), "{}", report.bad.what);
+                let said = BAD.iter().any(|(_, said)| report.bad.what.contains(said));
+                assert!(said, "{}", report.bad.what);
                 bad += 1;
             }
             assert!(mapped.consumed > 0, "no progress");

@@ -105,7 +105,9 @@ fn files_that_are_named_are_there() {
     let mut count = 0;
     let texts = ["src", "tests", "benches", "examples", "docs", "fuzz/fuzz_targets"].into_iter().map(Path::new);
     let fronts = ["README.md", "SECURITY.md", "Cargo.toml"].map(PathBuf::from);
-    for path in texts.flat_map(files).chain(fronts) {
+    // It names files of the libc crate.
+    let is_ours = |path: &PathBuf| !path.ends_with("tests/tidy/architectures.rs");
+    for path in texts.flat_map(files).chain(fronts).filter(is_ours) {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         let names = text.split(|c| !is_in_name(c)).map(|name| name.trim_end_matches('.'));
         for name in names.filter(|name| name.ends_with(".rs") && name.contains('/') && !name.starts_with('/')) {
