@@ -123,8 +123,8 @@ impl Trial {
     fn command(&self, input: &File) -> Result<Command, Error> {
         seek(input, SeekFrom::Start(0)).map_err(|error| Error::io("the input in memory", error.into()))?;
         let stdin = input.try_clone().map_err(|error| Error::io("the input in memory", error))?;
-        let launch = Launch::again().map_err(|error| Error::io("cannot run this program again", error))?;
-        let mut command = launch.command();
+        let command = Launch::again().and_then(|launch| launch.command());
+        let mut command = command.map_err(|error| Error::io("cannot run this program again", error))?;
         command.stdin(stdin);
         command.env(TRIAL, serde_json::to_string(self).unwrap_or_default());
         Ok(command)

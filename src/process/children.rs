@@ -127,7 +127,7 @@ impl Children {
 
     /// Starts a worker of this number, with this for its standard input. It lives no longer than the calling thread.
     pub fn start(&mut self, worker: u32, launch: &Launch, stdin: OwnedFd) -> io::Result<()> {
-        let mut command = launch.command();
+        let mut command = launch.command()?;
         command.env(NUMBER, worker.to_string());
         // This and stderr are all that a worker has from us; what a kernel prints must not end up in the results.
         command.stdin(stdin);

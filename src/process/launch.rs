@@ -28,6 +28,8 @@ pub struct Launch {
     /// From the name on that it is told to have.
     arguments: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
+    /// The program is a loader, which finds us by name.
+    is_loader: bool,
 }
 
 impl Launch {
@@ -37,8 +39,10 @@ impl Launch {
     /// When it was started through a loader, and the loader would find another file now, or none.
     pub fn again() -> io::Result<Self> {
         let own: Vec<OsString> = std::env::args_os().collect();
-        let arguments = arguments_of_loader(&own)?.unwrap_or(own);
-        Ok(Launch { program: program()?, arguments, environment: vec![] })
+        let through_loader = arguments_of_loader(&own)?;
+        let is_loader = through_loader.is_some();
+        let arguments = through_loader.unwrap_or(own);
+        Ok(Launch { program: program()?, arguments, environment: vec![], is_loader })
     }
 
     /// The same with this in its environment.
@@ -48,12 +52,18 @@ impl Launch {
     }
 
     /// The command that starts it. What its standard streams are is still to be said.
-    pub fn command(&self) -> Command {
+    ///
+    /// # Errors
+    /// When it goes through a loader, and the loader would find another file by now, or none.
+    pub fn command(&self) -> io::Result<Command> {
+        if self.is_loader {
+            arguments_of_loader(&std::env::args_os().collect::<Vec<_>>())?;
+        }
         let mut command = Command::new(&self.program);
         let mut arguments = self.arguments.iter();
         command.arg0(arguments.next().map_or(OsStr::new("pmapgcd"), OsString::as_os_str)).args(arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command
+        Ok(command)
     }
 
     /// The descriptor by which the program is named, if it is named by one.
