@@ -1,7 +1,7 @@
 //! Each executor by work a row: `cargo bench --bench executors`.
 //!
-//! The workers are this program again, so the pool comes first in `main`. Each map starts its workers anew, as a short
-//! script would: at little work that is most of the time.
+//! The workers are this program again, so the pool comes first in `main`. The first map with each executor starts them, before
+//! anything is measured; `benches/pool.rs` is about what a map costs beside its rows.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use pmapgcd::{Executor, Function, Pool};

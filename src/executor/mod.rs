@@ -11,9 +11,11 @@ mod serve;
 mod shared;
 mod threads;
 pub mod worker;
+pub mod workforce;
 
 use crate::error::{Error, reason};
 use crate::flow::{Sink, Source};
+use crate::process::children::Children;
 use crate::process::confinement::Confinement;
 use crate::ring::{SegmentError, Sizes};
 use crate::tally::Tally;
@@ -60,13 +62,22 @@ impl Executor {
     /// # Errors
     /// The first thing that went wrong, in input order; all results before it are handed on.
     pub(crate) fn run(self, mapping: &Mapping, job: Job) -> Result<(), Error> {
-        let executor: &dyn Execute = match self {
-            Executor::Serial => &serial::Serial,
-            Executor::Threads => &threads::Threads,
-            Executor::Pickle => &pickle::Pickle,
-            Executor::Shared => &shared::Shared,
-        };
-        executor.run(mapping, job)
+        self.with(Children::of_a_run()).run(mapping, job)
+    }
+
+    /// One that starts its workers, if they are processes, among these children.
+    fn with(self, children: Children) -> Box<dyn Execute> {
+        match self {
+            Executor::Serial => Box::new(serial::Serial),
+            Executor::Threads => Box::new(threads::Threads),
+            Executor::Pickle => Box::new(pickle::Pickle::new(children)),
+            Executor::Shared => Box::new(shared::Shared::new(children)),
+        }
+    }
+
+    /// Whether its workers are processes.
+    pub(crate) fn has_processes(self) -> bool {
+        matches!(self, Executor::Pickle | Executor::Shared)
     }
 }
 
@@ -124,10 +135,12 @@ pub const DEFAULT_BLOCK_SIZE: &str = "128K";
 /// and what is measured is pickling; more is no faster.
 pub const DEFAULT_CHUNK_SIZE: usize = 1024;
 
-/// What all executors have in common.
-trait Execute {
-    /// Maps the kernel over all rows of the job.
-    fn run(&self, mapping: &Mapping, job: Job) -> Result<(), Error>;
+/// What all executors have in common. The value is what a run leaves for the next, if there is one: worker processes, and
+/// what they share.
+trait Execute: Send {
+    /// Maps the kernel over all rows of the job. A later run has the same mapping, the same sizes and as many workers at
+    /// most; there is none after one that failed or panicked.
+    fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error>;
 }
 
 /// The processors that this process may use, by its affinity and its control groups.

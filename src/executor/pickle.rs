@@ -26,7 +26,19 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
-pub struct Pickle;
+/// None at first; then the processes that the last run has left for the next.
+pub struct Pickle {
+    /// Our ends of the sockets, by worker. Closed before the workers are killed.
+    sockets: Vec<OwnedFd>,
+    children: Children,
+}
+
+impl Pickle {
+    /// With workers that are still to be started, among these children.
+    pub fn new(children: Children) -> Self {
+        Pickle { sockets: vec![], children }
+    }
+}
 
 /// Tasks under way with each worker: one that it works on and one that waits. (`ProcessPoolExecutor` has one queue for
 /// all its workers, with one task more than there are of them: where rows are uneven, that shares them out better.)
@@ -35,22 +47,10 @@ const TASKS_PER_WORKER: usize = 2;
 const TASKS_UNMERGED: usize = 16;
 
 impl Execute for Pickle {
-    fn run(&self, mapping: &Mapping, job: Job) -> Result<(), Error> {
+    fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error> {
         let bell = bell()?;
-        let launch =
-            worker::launch(Executor::Pickle, mapping).map_err(|error| Error::io("cannot start a worker", error))?;
-        let mut children = Children::default();
-        let mut sockets = vec![];
-        for worker in 0..job.jobs {
-            match start(&mut children, worker as u32, &launch) {
-                Ok(socket) => sockets.push(socket),
-                Err(error) if sockets.is_empty() => return Err(Error::io("cannot start a worker", error)),
-                Err(error) => {
-                    say(&format_args!("cannot start worker {worker}: {}; going on with {worker}", reason(&error)));
-                    break;
-                }
-            }
-        }
+        self.start_missing(mapping, job.jobs)?;
+        let Pickle { sockets, children } = self;
         lap(Step::Import);
         let Job { source, sink, stop, sizes, chunk_size, tally, .. } = job;
         let (told, order) = mpsc::sync_channel(sockets.len() * TASKS_UNMERGED);
@@ -59,17 +59,16 @@ impl Execute for Pickle {
             let _ = free.send(worker);
         }
         thread::scope(|scope| {
-            let feeder =
-                Feeder { pickling: mapping.pickling, sockets: &sockets, bell: &bell, sizes, chunk_size, tally };
+            let feeder = Feeder { pickling: mapping.pickling, sockets, bell: &bell, sizes, chunk_size, tally };
             let feeding = move || feeder.feed(source, idle, told);
             let feeding = thread::Builder::new().name("feeder".into()).spawn_scoped(scope, feeding);
             feeding.map_err(|error| Error::io("cannot start a thread", error))?;
-            let _end = HangUpOnDrop { stop, sockets: &sockets };
+            let hang_up = HangUpOnDrop { stop, sockets };
             let mut collector = Collector {
-                sockets: &sockets,
+                sockets,
                 bell: &bell,
                 tally,
-                children: &mut children,
+                children,
                 pickler: mapping.pickling.pickler(),
                 room: vec![0; sizes.room],
                 partial: sockets.iter().map(|_| vec![]).collect(),
@@ -78,8 +77,41 @@ impl Execute for Pickle {
                 buffer: vec![0; 1 << 16],
             };
             collector.collect(sink, order, free)?;
-            collector.say_farewell()
+            collector.say_farewell()?;
+            // The feeder has ended with the input, and the workers wait for what may come next.
+            std::mem::forget(hang_up);
+            Ok(())
         })
+    }
+}
+
+impl Pickle {
+    /// Starts workers in the place of those that have ended since the last run, and then as many as there may be.
+    fn start_missing(&mut self, mapping: &Mapping, jobs: usize) -> Result<(), Error> {
+        let dead = self.children.ended()?;
+        for death in &dead {
+            self.children.tell(death, &death.cause(), "it had nothing to do, and another takes its place");
+        }
+        let new = self.sockets.len()..jobs;
+        if dead.is_empty() && new.is_empty() {
+            return Ok(());
+        }
+        let cannot = |error| Error::io("cannot start a worker", error);
+        let launch = worker::launch(Executor::Pickle, mapping).map_err(cannot)?;
+        for death in dead {
+            self.sockets[death.worker as usize] = start(&mut self.children, death.worker, &launch).map_err(cannot)?;
+        }
+        for worker in new {
+            match start(&mut self.children, worker as u32, &launch) {
+                Ok(socket) => self.sockets.push(socket),
+                Err(error) if self.sockets.is_empty() => return Err(cannot(error)),
+                Err(error) => {
+                    say(&format_args!("cannot start worker {worker}: {}; going on with {worker}", reason(&error)));
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -33,7 +33,7 @@ pub trait Crew {
     ///
     /// # Errors
     /// When the run cannot go on.
-    fn supervise(&self, run: &Run, ring: Supervisor, mapping: &Mapping) -> Result<(), Error>;
+    fn supervise(&mut self, run: &Run, ring: Supervisor, mapping: &Mapping) -> Result<(), Error>;
 }
 
 /// How many slots a ring for this job has.
@@ -42,9 +42,10 @@ pub fn slots(job: &Job) -> usize {
     (job.jobs * SLOTS_PER_JOB).min(MOST_INPUT / job.sizes.block).max(fewest)
 }
 
-/// Takes the job's blocks through the ring in the segment, with this crew at work.
-pub fn run(segment: &mut Segment, crew: &dyn Crew, mapping: &Mapping, job: Job) -> Result<(), Error> {
-    let Ends { reader, writer, supervisor, segment } = segment.ends(0);
+/// Takes the job's blocks through the ring in the segment, with this crew at work. The first of them has the number `first`: 0
+/// in a new segment, and else what the run before answered, which is one more than the number of its last block.
+pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Mapping, job: Job) -> Result<u64, Error> {
+    let Ends { reader, writer, supervisor, segment } = segment.ends(first);
     let Job { source, sink, stop, jobs, block_timeout, tally, .. } = job;
     let run = Run {
         segment,
@@ -53,8 +54,9 @@ pub fn run(segment: &mut Segment, crew: &dyn Crew, mapping: &Mapping, job: Job) 
         tally,
         bell: bell()?,
         stop,
-        published: AtomicU64::new(0),
-        written: AtomicU64::new(0),
+        first,
+        published: AtomicU64::new(first),
+        written: AtomicU64::new(first),
         parts: AtomicU64::new(0),
         taken: AtomicU64::new(0),
         told: Mutex::default(),
@@ -80,7 +82,8 @@ pub fn run(segment: &mut Segment, crew: &dyn Crew, mapping: &Mapping, job: Job) 
         };
         let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         supervised.and(written)
-    })
+    })?;
+    Ok(run.published.into_inner())
 }
 
 /// Ends the run when it goes, by a panic too.
@@ -142,13 +145,15 @@ pub struct Run<'a> {
     /// Stops the reader.
     stop: &'a OwnedFd,
     jobs: u64,
+    /// The number of the first block.
+    first: u64,
     /// How long a worker may hold a block.
     pub block_timeout: Option<Duration>,
     /// What it comes to.
     pub tally: &'a Tally,
-    /// How many blocks there are so far.
+    /// One more than the number of the last block so far.
     published: AtomicU64,
-    /// How many of them are written.
+    /// The number of the first block that is not written.
     written: AtomicU64,
     /// How many parts of the first block that is not written are.
     parts: AtomicU64,
@@ -182,10 +187,10 @@ impl Run<'_> {
 
     /// How many workers there is work for so far: no more than there were blocks.
     pub fn wanted(&self) -> usize {
-        self.jobs.min(self.published.load(Ordering::Acquire)) as usize
+        self.jobs.min(self.published.load(Ordering::Acquire) - self.first) as usize
     }
 
-    /// How many blocks are written.
+    /// The number of the first block that is not written: all before it are.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)
     }
@@ -223,7 +228,7 @@ impl Run<'_> {
 
     fn read(&self, mut ring: Reader, source: &mut dyn Source) {
         let mut watch = Stopwatch::new(&self.tally.reader);
-        for block in 0.. {
+        for block in self.first.. {
             let mut filling = loop {
                 if self.is_over() {
                     return;
@@ -246,7 +251,7 @@ impl Run<'_> {
                     filling.publish(place);
                     self.segment.filled().signal();
                     self.published.store(block + 1, Ordering::Release);
-                    if block < self.jobs {
+                    if block - self.first < self.jobs {
                         ring_bell(&self.bell);
                     }
                     steps::lap(Step::Take);
@@ -262,7 +267,7 @@ impl Run<'_> {
 
     fn write(&self, mut ring: Writer, sink: &mut dyn Sink) -> Result<(), Error> {
         let mut watch = Stopwatch::new(&self.tally.writer);
-        for block in 0.. {
+        for block in self.first.. {
             // Told before it is published, so before it can be done.
             loop {
                 let told = self.told().pop_front();

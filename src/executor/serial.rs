@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub struct Serial;
 
 impl Execute for Serial {
-    fn run(&self, mapping: &Mapping, job: Job) -> Result<(), Error> {
+    fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error> {
         let mut mapper = mapping.work.mapper();
         let mut buffer = vec![0; job.sizes.head + job.sizes.block];
         let mut room = vec![0; job.sizes.room];

@@ -1,6 +1,7 @@
 //! Worker processes on a ring in a shared segment, and the supervisor that replaces those that die.
 //!
-//! The calling thread is the supervisor, since it starts the workers and they live no longer than it does.
+//! The calling thread is the supervisor. In a filter it starts the workers too, and they live no longer than it does; those
+//! of a pool are left to the next run, whichever thread that is in ([`Children::lasting`]).
 
 use crate::error::{Error, printable, reason};
 use crate::executor::ledger::{Claims, Clock, Ledger, Standstill, Verdict};
@@ -15,33 +16,75 @@ use rustix::fd::AsFd;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-pub struct Shared;
+/// None at first; then the segment and the processes that the last run has left for the next.
+pub struct Shared {
+    /// The segment, and the number of the next block. All slots are free between two runs.
+    ring: Option<(Segment, u64)>,
+    processes: Processes,
+}
+
+/// The worker processes on a ring.
+struct Processes {
+    children: Children,
+    /// What each of them is, once one has been wanted.
+    launch: Option<Launch>,
+}
+
+impl Shared {
+    /// With workers that are still to be started, among these children.
+    pub fn new(children: Children) -> Self {
+        Shared { ring: None, processes: Processes { children, launch: None } }
+    }
+}
 
 /// How often at least within the time that a worker may hold a block.
 const LOOKS: u32 = 8;
 
 impl Execute for Shared {
-    fn run(&self, mapping: &Mapping, job: Job) -> Result<(), Error> {
-        let segment = Segment::shared(slots(&job), job.sizes);
-        let mut segment = segment.map_err(no_segment)?;
+    fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error> {
+        let (segment, next) = match &mut self.ring {
+            Some(ring) => ring,
+            none => none.insert((segment(&job)?, 0)),
+        };
+        // Before there is a block again. So whoever is dead by now has held nothing, and no row is to blame.
+        for death in self.processes.children.ended()? {
+            let cause = death.cause();
+            self.processes.children.tell(
+                &death,
+                &cause,
+                "it had nothing to do, and is replaced as soon as it is needed",
+            );
+        }
         // Each works on a slot of its own.
         let jobs = job.jobs.min(segment.slots());
-        if jobs < job.jobs {
-            let room = match segment.bound() {
-                Some(Bound::OfAFile(most)) => format!("ulimit -f allows {most} bytes, which is"),
-                _ => "/dev/shm has".to_string(),
-            };
-            let blocks = format_args!("{room} room for {jobs} blocks at a time; going on with {jobs} workers");
-            say(&format_args!("{blocks} (more with a smaller --block-size)"));
-        }
-        run(&mut segment, self, mapping, Job { jobs, ..job })
+        *next = run(segment, *next, &mut self.processes, mapping, Job { jobs, ..job })?;
+        Ok(())
     }
 }
 
-impl Crew for Shared {
-    fn supervise(&self, run: &Run, mut ring: Supervisor, mapping: &Mapping) -> Result<(), Error> {
+/// A new segment for this job and those like it.
+fn segment(job: &Job) -> Result<Segment, Error> {
+    let segment = Segment::shared(slots(job), job.sizes).map_err(no_segment)?;
+    let jobs = segment.slots();
+    if jobs < job.jobs {
+        let room = match segment.bound() {
+            Some(Bound::OfAFile(most)) => format!("ulimit -f allows {most} bytes, which is"),
+            _ => "/dev/shm has".to_string(),
+        };
+        let blocks = format_args!("{room} room for {jobs} blocks at a time; going on with {jobs} workers");
+        say(&format_args!("{blocks} (more with a smaller --block-size)"));
+    }
+    Ok(segment)
+}
+
+impl Crew for Processes {
+    fn supervise(&mut self, run: &Run, mut ring: Supervisor, mapping: &Mapping) -> Result<(), Error> {
         let mut undertaker = Undertaker::default();
-        let ended = keep_at_work(run, &mut ring, mapping, &mut undertaker);
+        let ended = self.keep_at_work(run, &mut ring, mapping, &mut undertaker);
+        if ended.is_err() {
+            // At once, and not only when the writer has ended too.
+            self.children.end();
+        }
         undertaker.settle(run);
         // All blocks are done by now, and workers add to these before that.
         steps::add(std::array::from_fn::<_, STEPS, _>(|step| ring.sums()[step]));
@@ -49,54 +92,68 @@ impl Crew for Shared {
     }
 }
 
-/// Starts workers, looks after them, and starts others in the place of those that die, until the run is over.
-fn keep_at_work(run: &Run, ring: &mut Supervisor, mapping: &Mapping, undertaker: &mut Undertaker) -> Result<(), Error> {
-    let launch = worker::launch(Executor::Shared, mapping);
-    let launch = launch.map_err(|error| Error::io("cannot start a worker", error))?;
-    let mut children = Children::default();
-    let mut claims = Claims::default();
-    let mut clock = Clock::start();
-    let mut standstill = Standstill::default();
-    let (mut started, mut limit) = (0, usize::MAX);
-    while !run.is_over() {
-        while started < limit.min(run.wanted()) {
-            match start(run, &mut children, started as u32, &launch)? {
-                true => started += 1,
-                false => limit = started,
+impl Processes {
+    /// Starts workers, looks after them, and starts others in the place of those that die, until the run is over.
+    fn keep_at_work(
+        &mut self,
+        run: &Run,
+        ring: &mut Supervisor,
+        mapping: &Mapping,
+        undertaker: &mut Undertaker,
+    ) -> Result<(), Error> {
+        let launch = match &mut self.launch {
+            Some(launch) => launch,
+            none => none.insert(
+                worker::launch(Executor::Shared, mapping).map_err(|error| Error::io("cannot start a worker", error))?,
+            ),
+        };
+        let children = &mut self.children;
+        let mut claims = Claims::default();
+        let mut clock = Clock::start();
+        let mut standstill = Standstill::default();
+        // Workers below this number are there, unless one was refused.
+        let (mut asked_for, mut limit) = (0, usize::MAX);
+        while !run.is_over() {
+            while asked_for < limit.min(run.wanted()) {
+                let number = asked_for as u32;
+                match children.has(number) || start(run, children, number, launch)? {
+                    true => asked_for += 1,
+                    false => limit = asked_for,
+                }
+                run.tally.workers.set(children.count() as u64);
             }
-            run.tally.workers.set(children.count() as u64);
-        }
-        steps::lap(Step::Import);
-        let pause = run.block_timeout.map_or(ROUND, |most| ROUND.min(most / LOOKS));
-        let deaths = children.wait(run.bell.as_fd(), pause)?;
-        if run.is_over() {
-            break;
-        }
-        let now = clock.tick(pause);
-        // A block that was given up stays with a worker that is dead, and whose number another has.
-        let seen: Vec<_> = ring.claims().into_iter().filter(|&(block, ..)| !run.has_given_up(block)).collect();
-        if !claims.look(&seen, started as u32, now) {
-            return Err(Error::spoilt());
-        }
-        if let Some(most) = run.block_timeout {
-            claims.overdue(most, now).into_iter().try_for_each(|worker| children.kill(worker, most))?;
-            if standstill.is_too_long(run.taken(), ring.is_under_way(run.written()), most, now) {
+            steps::lap(Step::Import);
+            let pause = run.block_timeout.map_or(ROUND, |most| ROUND.min(most / LOOKS));
+            let deaths = children.wait(run.bell.as_fd(), pause)?;
+            if run.is_over() {
+                break;
+            }
+            let now = clock.tick(pause);
+            // A block that was given up stays with a worker that is dead, and whose number another has.
+            let seen: Vec<_> = ring.claims().into_iter().filter(|&(block, ..)| !run.has_given_up(block)).collect();
+            if !claims.look(&seen, children.numbers(), now) {
                 return Err(Error::spoilt());
             }
-        }
-        run.remind(ring);
-        for death in deaths {
-            claims.forget(death.worker);
-            undertaker.bury(run, ring, &mut children, &death)?;
-            if start(run, &mut children, death.worker, &launch)? {
-                run.tally.restarts.add(1);
+            if let Some(most) = run.block_timeout {
+                claims.overdue(most, now).into_iter().try_for_each(|worker| children.kill(worker, most))?;
+                if standstill.is_too_long(run.taken(), ring.is_under_way(run.written()), most, now) {
+                    return Err(Error::spoilt());
+                }
             }
-            run.tally.workers.set(children.count() as u64);
+            run.remind(ring);
+            for death in deaths {
+                claims.forget(death.worker);
+                undertaker.bury(run, ring, children, &death)?;
+                if start(run, children, death.worker, launch)? {
+                    run.tally.restarts.add(1);
+                }
+                run.tally.workers.set(children.count() as u64);
+            }
+            undertaker.settle(run);
+            let _ = rustix::io::read(&run.bell, &mut [0; 8]);
         }
-        undertaker.settle(run);
-        let _ = rustix::io::read(&run.bell, &mut [0; 8]);
+        Ok(())
     }
-    Ok(())
 }
 
 /// Carries out what the policy says on each death.
@@ -122,12 +179,15 @@ impl Undertaker {
             return Err(Error::workers(what));
         }
         let mut brief = cause.clone();
+        // What it said when it panicked counts also where it is not known how it ended.
+        let mut is_fault = death.is_fault();
         let mut consequence = "another takes its place";
         for held in held_blocks {
             let block = held.block();
             let part = run.parts_taken_of(block);
             let cause = match ring.last_words(&held) {
                 Some(words) => {
+                    is_fault = true;
                     brief = "panicked".to_string();
                     let words = printable(OsStr::from_bytes(&words));
                     let cause = format!("panicked: {words}");
@@ -141,7 +201,7 @@ impl Undertaker {
             };
             let said =
                 |count: u32| format!("{count} so far, the last one {cause}; all results before them are written");
-            consequence = match self.ledger.over(block, part, ring.row_of(&held), death.is_fault()) {
+            consequence = match self.ledger.over(block, part, ring.row_of(&held), is_fault) {
                 Verdict::GiveUp(deaths) => {
                     let what = format!("workers keep dying on these rows: {}", said(deaths));
                     self.say_once(run, block, Sentence::GivenUp(what));

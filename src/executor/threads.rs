@@ -13,14 +13,15 @@ use std::thread;
 pub struct Threads;
 
 impl Execute for Threads {
-    fn run(&self, mapping: &Mapping, job: Job) -> Result<(), Error> {
+    fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error> {
         let segment = Segment::private(slots(&job), job.sizes);
-        run(&mut segment.map_err(no_segment)?, self, mapping, job)
+        run(&mut segment.map_err(no_segment)?, 0, self, mapping, job)?;
+        Ok(())
     }
 }
 
 impl Crew for Threads {
-    fn supervise(&self, run: &Run, ring: Supervisor, mapping: &Mapping) -> Result<(), Error> {
+    fn supervise(&mut self, run: &Run, ring: Supervisor, mapping: &Mapping) -> Result<(), Error> {
         thread::scope(|scope| {
             let mut workers = vec![];
             let mut limit = usize::MAX;

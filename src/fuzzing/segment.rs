@@ -30,7 +30,7 @@ struct Madness<'a> {
 }
 
 impl Crew for Madness<'_> {
-    fn supervise(&self, run: &Run, mut ring: Supervisor, mapping: &Mapping) -> Result<(), Error> {
+    fn supervise(&mut self, run: &Run, mut ring: Supervisor, mapping: &Mapping) -> Result<(), Error> {
         let theirs = Segment::attach(run.segment.descriptor().unwrap()).unwrap();
         // What a worker writes through its mapping is the same through the file.
         let file = File::from(run.segment.descriptor().unwrap());
@@ -156,9 +156,9 @@ pub fn segment(bytes: &[u8]) {
     let (mut expected, mut found) = (Within::default(), Within::default());
     Executor::Serial.run(&Mapping::here(&mapping), job(&mut source(), &mut expected)).unwrap();
 
-    let crew = Madness { script, is_honest: AtomicBool::new(true) };
+    let mut crew = Madness { script, is_honest: AtomicBool::new(true) };
     let mut shared = Segment::shared(SLOTS, SIZES).unwrap();
-    let ended = run(&mut shared, &crew, &Mapping::here(&mapping), job(&mut source(), &mut found));
+    let ended = run(&mut shared, 0, &mut crew, &Mapping::here(&mapping), job(&mut source(), &mut found));
     if crew.is_honest.into_inner() {
         ended.unwrap();
         assert_eq!(found.outputs.0, expected.outputs.0);

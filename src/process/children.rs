@@ -2,13 +2,15 @@
 
 use crate::error::{Error, reason};
 use crate::process::console::say;
+pub use crate::process::death::Death;
 use crate::process::descriptors::keep_standard_streams_only;
+use crate::process::exit;
 use crate::process::launch::Launch;
+use crate::process::starter::{self, Starter};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Signal, pidfd_send_signal};
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,9 +32,30 @@ struct Process {
 }
 
 impl Process {
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// When it has, and somebody else has reaped it, and it is not known how it ended.
+    fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        match &self.exit {
+            Some(exit) => by_number_before_5_4(exit::try_wait(exit), || self.child.try_wait()),
+            None => self.child.try_wait(),
+        }
+    }
+
+    /// Waits for its end; answers how it ended, if that is known.
+    fn wait(&mut self) -> Option<ExitStatus> {
+        let by_number = |child: &mut Child| child.wait().map(Some);
+        let ended = match &self.exit {
+            Some(exit) => by_number_before_5_4(exit::wait(exit), || by_number(&mut self.child)),
+            None => by_number(&mut self.child),
+        };
+        ended.ok().flatten()
+    }
+
     /// Whether it has ended, or has been reaped by somebody else.
     fn has_ended(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
+        !matches!(self.try_wait(), Ok(None))
     }
 
     /// Whether it has ended by then.
@@ -52,53 +75,21 @@ impl Process {
             return Ok(());
         }
         // By its number, where nobody has reaped it: until then the number is not given to another process.
-        match self.child.try_wait()? {
+        match self.try_wait()? {
             None => self.child.kill(),
             Some(_) => Ok(()),
         }
     }
 }
 
-/// A worker process that has ended.
-pub struct Death {
-    /// Its number in the ring.
-    pub worker: u32,
-    /// Its process.
-    pub pid: u32,
-    /// Unknown where our own caller ignores SIGCHLD, so that the system reaps in our place.
-    status: Option<ExitStatus>,
-    overdue: Option<Duration>,
-}
-
-impl Death {
-    /// Whether it died of what it did itself, rather than of a signal that others send (or the out-of-memory killer).
-    pub fn is_fault(&self) -> bool {
-        use signal_hook::consts::*;
-        const SENT: [i32; 9] = [SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2];
-        let died_so = |status: ExitStatus| status.signal().is_none_or(|signal| !SENT.contains(&signal));
-        self.overdue.is_some() || self.status.is_some_and(died_so)
-    }
-
-    /// How it came about, to follow its name.
-    pub fn cause(&self) -> String {
-        if let Some(overdue) = self.overdue {
-            return format!("held its block for longer than --block-timeout, {} seconds", overdue.as_secs_f64());
-        }
-        let Some(status) = self.status else { return "ended".to_string() };
-        match (status.signal(), status.code()) {
-            // Its own filter does not kill.
-            (Some(signal_hook::consts::SIGSYS), _) => {
-                "was killed by SIGSYS (by the filter of system calls that the program runs under: where that permits no other, \
-                 use --no-sandbox)"
-                    .to_string()
-            }
-            (Some(signal), _) => match signal_hook::low_level::signal_name(signal) {
-                Some(name) => format!("was killed by {name}"),
-                None => format!("was killed by signal {signal}"),
-            },
-            (None, Some(code)) => format!("exited with status {code}"),
-            (None, None) => "ended".to_string(),
-        }
+/// What was answered of a descriptor; or of the number, on a Linux before 5.4, which waits for no descriptors.
+fn by_number_before_5_4(
+    answered: io::Result<Option<ExitStatus>>,
+    by_number: impl FnOnce() -> io::Result<Option<ExitStatus>>,
+) -> io::Result<Option<ExitStatus>> {
+    match answered {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => by_number(),
+        answered => answered,
     }
 }
 
@@ -111,21 +102,57 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Deaths that are told one by one; the rest are counted.
 const TOLD: u64 = 10;
 
-/// The worker processes of a run. They are killed and reaped when this is dropped.
-#[derive(Default)]
+/// The worker processes of one run, or of several. They are killed and reaped when this is dropped.
 pub struct Children {
     processes: Vec<Process>,
+    /// One more than the highest number that a worker has had.
+    numbers: u32,
+    starts: Starts,
+    /// The process whose children they are. A fork of it has a copy of this value, and no children.
+    parent: u32,
     deaths: u64,
     redone: u64,
 }
 
+/// Which thread starts workers: they live no longer than it does.
+enum Starts {
+    /// The one that asks for them.
+    Caller,
+    /// One that ends with the [`Children`], there from the first worker on.
+    Own(Option<Starter>),
+}
+
 impl Children {
+    /// Of one run: they live no longer than the thread that starts them.
+    pub fn of_a_run() -> Self {
+        Self::new(Starts::Caller)
+    }
+
+    /// Of several runs: they live as long as this value, whichever threads ask for them.
+    pub fn lasting() -> Self {
+        Self::new(Starts::Own(None))
+    }
+
+    fn new(starts: Starts) -> Self {
+        Children { processes: vec![], numbers: 0, starts, parent: std::process::id(), deaths: 0, redone: 0 }
+    }
+
+    /// Whether there is one of this number.
+    pub fn has(&self, worker: u32) -> bool {
+        self.processes.iter().any(|process| process.worker == worker)
+    }
+
+    /// All that there are or were have numbers below this.
+    pub fn numbers(&self) -> u32 {
+        self.numbers
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.processes.len()
     }
 
-    /// Starts a worker of this number, with this for its standard input. It lives no longer than the calling thread.
+    /// Starts a worker of this number, with this for its standard input.
     pub fn start(&mut self, worker: u32, launch: &Launch, stdin: OwnedFd) -> io::Result<()> {
         let mut command = launch.command()?;
         command.env(NUMBER, worker.to_string());
@@ -136,9 +163,13 @@ impl Children {
             Err(_) => Stdio::null(),
         });
         keep_standard_streams_only(&mut command, launch.descriptor());
-        let child = command.spawn()?;
-        let exit = Pid::from_raw(child.id() as i32).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        let (child, exit) = match &mut self.starts {
+            Starts::Caller => starter::spawn(command)?,
+            Starts::Own(Some(starter)) => starter.spawn(command)?,
+            Starts::Own(none) => none.insert(Starter::new()?).spawn(command)?,
+        };
         self.processes.push(Process { worker, child, exit, overdue: None, is_told: false });
+        self.numbers = self.numbers.max(worker + 1);
         Ok(())
     }
 
@@ -190,12 +221,28 @@ impl Children {
     /// Sleeps until the bell rings, a worker has ended, or so much time is over, and answers with those that have ended.
     pub fn wait(&mut self, bell: BorrowedFd, most: Duration) -> Result<Vec<Death>, Error> {
         self.watch(&[bell], most)?;
+        Ok(self.reap_told())
+    }
+
+    /// Those that have ended by now.
+    ///
+    /// # Errors
+    /// When the system does not let us watch.
+    pub fn ended(&mut self) -> Result<Vec<Death>, Error> {
+        if self.processes.is_empty() {
+            return Ok(vec![]);
+        }
+        self.watch(&[], Duration::ZERO)?;
+        Ok(self.reap_told())
+    }
+
+    fn reap_told(&mut self) -> Vec<Death> {
         let mut deaths = vec![];
         for mut process in self.processes.extract_if(.., |process| process.is_told) {
-            let status = process.child.wait().ok();
+            let status = process.wait();
             deaths.push(Death { worker: process.worker, pid: process.child.id(), status, overdue: process.overdue });
         }
-        Ok(deaths)
+        deaths
     }
 
     /// Waits for the end of a worker that has ended, or has closed its socket and is about to end.
@@ -208,7 +255,7 @@ impl Children {
         let mut process = self.processes.swap_remove(at);
         // One that has closed its socket and lives on is not waited for; nor is one that cannot be killed either.
         let is_over = process.ends_by(Instant::now() + LAST_WORDS) || process.kill().is_ok();
-        let status = if is_over { process.child.wait().ok() } else { None };
+        let status = if is_over { process.wait() } else { None };
         Ok(Death { worker, pid: process.child.id(), status, overdue: None })
     }
 
@@ -226,16 +273,29 @@ impl Children {
     }
 }
 
-impl Drop for Children {
-    fn drop(&mut self) {
+impl Children {
+    /// Kills them all, and waits for their end.
+    pub fn end(&mut self) {
         let killed: Vec<bool> = self.processes.iter_mut().map(|process| process.kill().is_ok()).collect();
         let deadline = Instant::now() + LAST_WORDS;
         for (process, is_killed) in self.processes.iter_mut().zip(killed) {
             // One that we may not kill is not waited for without end: the system ends it when we end.
             if is_killed || process.ends_by(deadline) {
-                let _ = process.child.wait();
+                process.wait();
             }
         }
+        self.processes.clear();
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        if self.parent != std::process::id() {
+            // Neither are they ours to kill, nor is the thread here that could be waited for.
+            std::mem::forget(std::mem::replace(&mut self.starts, Starts::Caller));
+            return;
+        }
+        self.end();
         if self.deaths > TOLD {
             say(&format_args!("{} workers died in all, {} of them over a block", self.deaths, self.redone));
         }

@@ -3,6 +3,9 @@
 pub mod children;
 pub mod confinement;
 pub mod console;
+mod death;
 mod descriptors;
+mod exit;
 pub mod launch;
+mod starter;
 pub mod streams;
