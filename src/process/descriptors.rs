@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use nix::libc;
-use rustix::fs::{Mode, OFlags, RawDir};
+use rustix::fs::{Dir, DirEntry, Mode, OFlags, RawDir};
 use std::mem::MaybeUninit;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -40,8 +40,11 @@ pub fn keep_standard_streams_only(command: &mut Command, program: Option<i32>) {
 
 /// Whether this process has a descriptor but these that the program would inherit, or may have one.
 fn is_any_unmarked(program: Option<i32>) -> bool {
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return true };
-    let number = |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
+    // Not by std, which panics where the system will not close a folder.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = rustix::fs::open("/proc/self/fd", flags, Mode::empty()).and_then(Dir::new);
+    let Ok(entries) = folder else { return true };
+    let number = |entry: rustix::io::Result<DirEntry>| entry.ok()?.file_name().to_str().ok()?.parse().ok();
     // SAFETY: F_GETFD reads nothing from memory, and no descriptor has to be there: it then answers -1, all ones.
     let is_marked = |number| unsafe { libc::fcntl(number, libc::F_GETFD) } & libc::FD_CLOEXEC != 0;
     entries.filter_map(number).any(|number| number >= FIRST && Some(number) != program && !is_marked(number))

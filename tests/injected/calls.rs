@@ -1,7 +1,7 @@
 //! The system calls that a run makes, and with which errors they may well fail.
 
 /// What is had fail. A call that a run makes and that is neither here nor in [`LEFT_OUT`] fails the test.
-pub const ERRORS: [(&str, &str); 52] = [
+pub const ERRORS: [(&str, &str); 55] = [
     ("clone", "EAGAIN ENOMEM EPERM"),
     ("clone3", "EAGAIN ENOMEM EPERM"),
     ("close_range", "ENOSYS EPERM"),
@@ -12,7 +12,7 @@ pub const ERRORS: [(&str, &str); 52] = [
     ("fchmod", "EPERM EROFS"),
     ("fchown", "EPERM"),
     ("fcntl", "EMFILE"),
-    ("fdatasync", "EIO EINVAL ENOSPC EDQUOT"),
+    ("fdatasync", "EIO EINVAL ENOSPC EDQUOT ENOSYS EPERM"),
     ("fgetxattr", "EOPNOTSUPP EPERM"),
     ("flistxattr", "EOPNOTSUPP EPERM"),
     ("fremovexattr", "EOPNOTSUPP EPERM EACCES"),
@@ -22,6 +22,7 @@ pub const ERRORS: [(&str, &str); 52] = [
     ("fsync", "EIO EINVAL"),
     ("ftruncate", "EFBIG EIO EINTR EPERM"),
     ("getcwd", "ENOENT"),
+    ("getdents64", "EIO ENOENT"),
     ("getrandom", "ENOSYS EPERM"),
     ("ioctl", "ENOTTY EIO"),
     ("kill", "EPERM"),
@@ -37,6 +38,7 @@ pub const ERRORS: [(&str, &str); 52] = [
     ("poll", "ENOMEM EINTR EAGAIN"),
     ("ppoll", "ENOMEM EINTR EINVAL"),
     ("prctl", "EINVAL EPERM"),
+    ("preadv2", "EIO EINTR EAGAIN EOPNOTSUPP ENOSYS EPERM"),
     ("prlimit64", "EPERM EINVAL ENOSYS"),
     ("pwrite64", "ENOSPC EIO EINTR"),
     ("read", "EIO EINTR EISDIR"),
@@ -53,6 +55,7 @@ pub const ERRORS: [(&str, &str); 52] = [
     ("unlink", "ENOENT EACCES"),
     ("unlinkat", "EACCES EPERM"),
     ("wait4", "EINTR"),
+    ("waitid", "EINTR EINVAL ENOSYS"),
     ("write", "EIO ENOSPC EDQUOT EFBIG EINTR EAGAIN EPIPE"),
 ];
 

@@ -4,6 +4,7 @@
 //! handed on as soon as it is not: so a row that arrives alone is answered at once, and a full pipe gives full blocks.
 
 mod long_line;
+mod prompt;
 mod range;
 
 use crate::bad_row::{BadRow, Kind};
@@ -19,6 +20,7 @@ use crate::input::ranges::FileRange;
 use crate::input::{BYTE_ORDER_MARK, Shape};
 use crate::process::streams;
 use long_line::{Passed, has_stray_return};
+use prompt::Way;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{Mode, OFlags};
@@ -94,6 +96,8 @@ pub struct Reader<'a> {
 
 struct Open {
     file: File,
+    /// How it is read.
+    way: Way,
     name: String,
     input: usize,
     /// Reading never waits, so there is no need to ask.
@@ -284,6 +288,8 @@ enum Filled {
 impl Open {
     fn new(input: usize, source: Input, shape: &Shape) -> Result<Self, Error> {
         let name = source.name();
+        // What we open ourselves is opened to be read without waiting.
+        let is_shared = matches!(source, Input::Stdin);
         let open = || {
             let file = source.open()?;
             let is_regular = file.metadata()?.is_file();
@@ -294,8 +300,10 @@ impl Open {
         let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
         let head = Head { fields: None, columns: shape.columns.as_ref().map(Columns::places) };
         let wants_header = shape.has_header;
+        let way = if is_shared { Way::to_read(&file) } else { Way::Plain };
         Ok(Open {
             file,
+            way,
             name,
             input,
             is_regular,
@@ -325,7 +333,6 @@ impl Open {
             if filled == buffer.len() {
                 if ends.end() == 0 {
                     // The last row of the input may still be just as long as a block.
-                    self.wait(watch)?;
                     let mut next = [0];
                     if self.read(&mut next, watch)? > 0 {
                         carry.extend(next);
@@ -341,7 +348,8 @@ impl Open {
             } else if !self.is_ready()? {
                 break ends.end();
             }
-            let read = self.read(&mut buffer[filled..], watch)?;
+            // Where another has taken it, it is waited for, or what was read before that goes out first.
+            let Some(read) = self.try_read(&mut buffer[filled..])? else { continue };
             if read == 0 {
                 self.at_end = true;
                 if filled == 0 {
@@ -407,7 +415,6 @@ impl Open {
             buffer[start..filled].copy_from_slice(carry);
             carry.clear();
             if filled == start {
-                self.wait(watch)?;
                 filled += self.read(&mut buffer[start..], watch)?;
                 if filled == start {
                     self.at_end = true;
@@ -439,20 +446,28 @@ impl Open {
         ready.map(|count| count > 0).map_err(|error| self.failed(error.into()))
     }
 
+    /// Reads what comes next, once it is there; nothing at the end.
     fn read(&mut self, into: &mut [u8], watch: &Watch) -> Result<usize, Ending> {
-        let most = self.left.map_or(into.len(), |left| left.min(into.len() as u64) as usize);
         loop {
-            match rustix::io::read(&self.file, &mut into[..most]) {
-                Ok(0) if most > 0 && self.left.is_some() => return Err(self.refused("it ends before the range does")),
-                Ok(count) => {
-                    self.left = self.left.map(|left| left - count as u64);
-                    return Ok(count);
-                }
-                Err(Errno::INTR) => {}
-                // Somebody has made it non-blocking, and was quicker than we to take what was there.
-                Err(Errno::AGAIN) => self.wait(watch)?,
-                Err(error) => return Err(self.failed(error.into())),
+            self.wait(watch)?;
+            if let Some(count) = self.try_read(into)? {
+                return Ok(count);
             }
+        }
+    }
+
+    /// Reads what is there, which is nothing at the end; none where there is no input now. Somebody who reads the same pipe or
+    /// terminal may have taken what there was.
+    fn try_read(&mut self, into: &mut [u8]) -> Result<Option<usize>, Ending> {
+        let most = self.left.map_or(into.len(), |left| left.min(into.len() as u64) as usize);
+        match rustix::io::retry_on_intr(|| self.way.read(&self.file, &mut into[..most])) {
+            Ok(0) if most > 0 && self.left.is_some() => Err(self.refused("it ends before the range does")),
+            Ok(count) => {
+                self.left = self.left.map(|left| left - count as u64);
+                Ok(Some(count))
+            }
+            Err(Errno::AGAIN) => Ok(None),
+            Err(error) => Err(self.failed(error.into())),
         }
     }
 
