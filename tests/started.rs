@@ -4,7 +4,7 @@
 mod common;
 
 use common::world::{World, is_permitted};
-use common::{Running, pmapgcd, run};
+use common::{Running, eventually, pmapgcd, run};
 use std::fs;
 use std::process::Command;
 
@@ -134,6 +134,8 @@ fn a_program_that_was_replaced_is_not_taken_for_another_by_a_loader() {
     fs::remove_file(&program).unwrap();
     running.send("5,10\n");
     assert_eq!(running.line(), "5");
+    // The other worker may have done that row before this one was to be started.
+    eventually("a second worker was to be started", || running.said().contains("cannot start worker 1"));
     let finished = running.finish();
     let says =
         [": cannot start worker 1: ", ", which was started through ", "has been replaced or removed; start it anew"];

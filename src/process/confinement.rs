@@ -39,8 +39,11 @@ const PROGRAM: u64 = 64 << 20;
 
 /// How many bytes of address space this process has; none where `/proc` is not there to say it.
 fn address_space() -> Option<u64> {
-    let pages: u64 = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').next()?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
+    // Not in pages: rustix asks the vector of the loader for their size, which valgrind makes up in a way that it cannot read.
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
+    let kib: u64 = size.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
 }
 
 /// Filters the system calls of this process, for good; over this socket, if there is one, it talks to its parent.

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread;
@@ -166,6 +167,13 @@ impl Running {
             is_as_long && fs::read(path).is_ok_and(|text| text == result.as_bytes())
         };
         eventually(&format!("{} writes {result:?}", self.command), || entries().any(|entry| is_written(&entry.path())));
+    }
+
+    /// What it has said on stderr so far.
+    pub fn said(&self) -> String {
+        let mut said = vec![0; self.stderr.metadata().unwrap().len() as usize];
+        self.stderr.read_exact_at(&mut said, 0).unwrap();
+        String::from_utf8(said).unwrap()
     }
 
     /// Its child processes.
