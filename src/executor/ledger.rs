@@ -1,5 +1,7 @@
-//! The policy on deaths: what is done when a worker process dies, and when the run is given up. All of it is here, and
-//! nothing of it anywhere else; [`shared`](super::shared) carries it out.
+//! The policy on deaths: what is done when a worker process dies, and when the run is given up.
+//! [`shared`](super::shared) carries it out. Which deaths are faults, `process/death.rs` says.
+//!
+//! Half of this file is the table and the tests that try random plans of deaths against it: they are read together.
 //!
 //! A **kill** is a death by a signal that others send, or the out-of-memory killer. Whoever kills may stop doing so. A
 //! **fault** is any other death: a crash, a panic, `exit`, a block held for longer than `--block-timeout`. It will most
