@@ -1,8 +1,10 @@
-//! Commands in the documents do what is said of them.
+//! Runs the commands that README.md and the pages in `docs/` show, and compares their output with what the page shows.
 //!
-//! A `console` block is a dialogue: commands behind `$ ` (and `> `), and all that a terminal then shows. A `sh` block is
-//! commands that end with status 0. Each block is run by a bash of its own, all of a page in one folder.
-//! `SNAPSHOTS=overwrite cargo test --test documented` writes what is shown today into the pages.
+//! A `console` block is a dialogue: commands after `$ ` (continued after `> `), each followed by everything that a terminal
+//! would show. A `sh` block holds commands that must end with status 0; their output is not compared. Each block is run by a
+//! bash of its own. All blocks of a page are run in the same folder, in their order on the page.
+//!
+//! `SNAPSHOTS=overwrite cargo test --test documented` replaces the output in the pages by today's.
 
 mod common;
 
@@ -14,8 +16,19 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// Commands of `sh` blocks that are not run here, by how they begin: too long, or by another name, or with more than there
-/// is on this machine. Each with the file that has them run in a short form, and what to see there.
+/// The pages whose commands are run.
+const PAGES: [&str; 7] = [
+    "README.md",
+    "docs/options.md",
+    "docs/rows.md",
+    "docs/recipes.md",
+    "docs/clusters.md",
+    "docs/scaling.md",
+    "docs/testing.md",
+];
+
+/// Commands of `sh` blocks that this test does not run, because they take too long or need what this machine may not have.
+/// Each entry has how the command begins, the file that runs it in a short form, and a text in that file that shows it.
 const ELSEWHERE: [(&str, &str, &str); 19] = [
     ("cat examples/pairs.csv | cargo run --release -q -- -j 4", ".ci/run", "cargo run --release -q -- -j 4"),
     ("cargo test", ".ci/run", "\ncargo test\n"),
@@ -38,7 +51,8 @@ const ELSEWHERE: [(&str, &str, &str); 19] = [
     ("examples/spark_pipe.py ", "tests/clusters", "spark_pipe.py"),
 ];
 
-/// What blocks may use and not everybody has, and how to find out: blocks with what is missing are skipped.
+/// Programs that a block may use and that may be missing, each with a shell command that tests for it. A block that uses a
+/// missing program is skipped.
 const OPTIONAL: [(&str, &str); 4] = [
     ("parallel", "command -v parallel"),
     ("zstd", "command -v zstd"),
@@ -48,7 +62,7 @@ const OPTIONAL: [(&str, &str); 4] = [
 
 #[test]
 fn dialogues_and_commands_of_the_pages_are_as_they_are_shown() {
-    for page in ["README.md", "docs/options.md", "docs/clusters.md", "docs/scaling.md"] {
+    for page in PAGES {
         let place = Place::new();
         let text = fs::read_to_string(page).unwrap();
         let replayed = place.replayed(page, &text);
@@ -59,7 +73,7 @@ fn dialogues_and_commands_of_the_pages_are_as_they_are_shown() {
 
 #[test]
 fn what_is_run_elsewhere_is_there_and_is_documented() {
-    let pages = ["README.md", "docs/clusters.md"].map(|page| fs::read_to_string(page).unwrap()).concat();
+    let pages = PAGES.map(|page| fs::read_to_string(page).unwrap()).concat();
     for (command, file, text) in ELSEWHERE {
         assert!(pages.contains(&format!("\n{command}")), "no page has {command}");
         assert!(fs::read_to_string(file).unwrap().contains(text), "{file} has no {text:?}, which is to try {command}");
@@ -86,7 +100,8 @@ fn each_option_of_the_help_has_an_example() {
     assert!(missing.is_empty(), "docs/options.md has no example of {missing:?}");
 }
 
-/// Where the blocks of a page are run: a folder with the files they need, and the program and stand-ins in the path.
+/// The folder in which the blocks of a page are run. It holds the files that they need, and a folder `bin` with a stand-in
+/// for ssh, which comes first in their PATH.
 struct Place(TempDir);
 
 impl Place {
@@ -97,13 +112,13 @@ impl Place {
         file("pairs.csv", b"12,18\n1963309,2265973\n5,10\n");
         file("screens.csv", b"name,width,height\n\"12\"\" tablet, old\",2160,1440\nphone,1170,-2532\n");
         file("small.csv", &input_and_output(Kind::Small.rows(1).take(5000)).0);
-        // The machines of the examples are this one.
+        // The pages use machines that do not exist: this ssh runs their commands on this machine.
         file("bin/ssh", b"#!/bin/sh\nwhile [ \"${1#-}\" != \"$1\" ]; do shift; done\nshift\n[ \"$1\" != -- ] || shift\nexec sh -c \"$*\"\n");
         fs::set_permissions(folder.path().join("bin/ssh"), fs::Permissions::from_mode(0o755)).unwrap();
         Place(folder)
     }
 
-    /// The page with what its commands show today.
+    /// The page, with the output of its commands replaced by today's.
     fn replayed(&self, page: &str, text: &str) -> String {
         let mut replayed = String::new();
         let mut lines = text.split_inclusive('\n');
@@ -129,7 +144,7 @@ impl Place {
         replayed
     }
 
-    /// Commands and what they show; as it is written, where a program is missing.
+    /// The block with today's output; the block as it is, where a program that it uses is missing.
     fn dialogue(&self, block: &str) -> String {
         if is_skipped(block) {
             return block.to_string();
@@ -150,7 +165,7 @@ impl Place {
         both.map(|(command, shown)| format!("$ {}{shown}", command.trim_end().replace('\n', "\n> ") + "\n")).collect()
     }
 
-    /// Commands that are to succeed.
+    /// Runs the commands of a `sh` block, and panics if one of them fails.
     fn commands(&self, page: &str, block: &str) {
         let mut script = String::from("set -e\n");
         for command in split(block) {
@@ -164,21 +179,21 @@ impl Place {
         }
     }
 
-    /// Whether the script succeeded, and all that it showed.
+    /// Runs the script. Returns whether it succeeded, and what it wrote to stdout and stderr.
     fn bash(&self, script: &str) -> (bool, String) {
         let path = std::env::var("PATH").unwrap();
         let own = Path::new(BINARY).parent().unwrap();
         let path = format!("{}:{}:{path}", self.0.path().join("bin").display(), own.display());
         let mut bash = Command::new("timeout");
         bash.args(["-k", "1", "120", "bash", "-c", &format!("exec 2>&1\n{script}")]);
-        // parallel wants a home for what it remembers, and not ours.
+        // GNU parallel keeps files in the home folder: it gets this one instead of the user's.
         bash.env("PATH", path).env("HOME", self.0.path()).env_remove("RUST_BACKTRACE").current_dir(self.0.path());
         let output = bash.stdin(Stdio::null()).output().unwrap();
         (output.status.success(), String::from_utf8(output.stdout).unwrap())
     }
 }
 
-/// Whether this uses something that is not there.
+/// Whether the script uses a program that is missing.
 fn is_skipped(script: &str) -> bool {
     let is_there = |test| Command::new("sh").args(["-c", test]).stdout(Stdio::null()).status().unwrap().success();
     let words: Vec<_> = script.split(|end: char| !end.is_ascii_alphanumeric() && end != '-').collect();
@@ -189,7 +204,7 @@ fn is_skipped(script: &str) -> bool {
     missing.is_some()
 }
 
-/// The commands of a block, each with its lines.
+/// The commands of a block. A command goes on after a line that ends with `\`, `|` or `&&`.
 fn split(block: &str) -> Vec<String> {
     let mut commands = vec![];
     let mut command = String::new();
