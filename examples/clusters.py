@@ -1,4 +1,5 @@
-"""What dask_cluster.py and spark_pipe.py share: ranges of a file, the parts made of them, processes on this machine."""
+"""Code that dask_cluster.py and spark_pipe.py share: the command line, ranges of a file, their results (*parts*), and the
+processes of a cluster on this machine."""
 
 import hashlib
 import os
@@ -17,7 +18,7 @@ PATIENCE = 60  # seconds for a cluster to start
 
 
 class Failed(Exception):
-    """The end of the run: what to say, and pmapgcd's exit status or one of the same meaning."""
+    """Ends the run with a message and an exit status, which means what pmapgcd's statuses mean."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -25,7 +26,7 @@ class Failed(Exception):
 
 
 class Range(NamedTuple):
-    """Whole rows of the file, as `pmapgcd --split` prints them, and the part that their results go to."""
+    """A range of whole rows, as `pmapgcd --split` prints it, and the file for its results."""
 
     offset: str
     length: str
@@ -34,26 +35,26 @@ class Range(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """What was written."""
+    """The number of lines and the SHA-256 of the output."""
 
     lines: int
     sha256: str
 
 
 def parser(description: str, address: str) -> ArgumentParser:
-    """The command line that both examples have."""
+    """The options that both examples have."""
     result = ArgumentParser(description=description, usage="%(prog)s [options] FILE OUTPUT [-- PMAPGCD OPTIONS]")
-    result.add_argument("file", metavar="FILE", type=Path, help="rows; all workers must see it under this name")
-    result.add_argument("output", metavar="OUTPUT", type=Path, help="results; appears whole or not at all")
-    result.add_argument("--pmapgcd", default="pmapgcd", metavar="PATH", help="the program, on all workers")
-    result.add_argument("--workers", type=int, default=2, metavar="N", help="how many to start, or to wait for [2]")
-    result.add_argument("--ranges", type=int, default=32, metavar="N", help="into how many to split FILE [32]")
-    result.add_argument(f"--{address}", dest="address", metavar="ADDRESS", help="a cluster that runs already")
+    result.add_argument("file", metavar="FILE", type=Path, help="the rows; all workers must see it under this name")
+    result.add_argument("output", metavar="OUTPUT", type=Path, help="the results; appears whole or not at all")
+    result.add_argument("--pmapgcd", default="pmapgcd", metavar="PATH", help="path of pmapgcd, the same on all workers")
+    result.add_argument("--workers", type=int, default=2, metavar="N", help="how many workers to start, or to wait for [2]")
+    result.add_argument("--ranges", type=int, default=32, metavar="N", help="into how many ranges to split FILE [32]")
+    result.add_argument(f"--{address}", dest="address", metavar="ADDRESS", help="use the cluster at this address, and start none")
     return result
 
 
 def parse(parser: ArgumentParser) -> Namespace:
-    """What the command line says; paths are those that any worker can use."""
+    """Parses the command line. Paths are made absolute, so that workers can use them."""
     mine, theirs = sys.argv[1:], []
     if "--" in mine:
         mine, theirs = mine[: mine.index("--")], mine[mine.index("--") + 1 :]
@@ -80,7 +81,7 @@ def split(given: Namespace, folder: str) -> list[Range]:
 
 
 def join(ranges: list[Range], folder: str, output: Path) -> Joined:
-    """Makes the output of the parts: in a file beside them, which then takes the output's name."""
+    """Joins the parts in a file beside them, and then renames that file to the output."""
     whole = Path(folder, "whole")
     digest, lines = hashlib.sha256(), 0
     with whole.open("wb") as file:
@@ -96,37 +97,37 @@ def join(ranges: list[Range], folder: str, output: Path) -> Joined:
 
 
 class Clock:
-    """What each step took."""
+    """Measures how long each step takes."""
 
     def __init__(self) -> None:
         self.last = time.monotonic()
         self.steps: list[str] = []
 
     def step(self, name: str) -> None:
-        """Ends a step, and begins the next."""
+        """Ends the step of this name, and begins the next."""
         now = time.monotonic()
         self.steps.append(f"{name} {now - self.last:.2f} s")
         self.last = now
 
 
 def report(joined: Joined, ranges: list[Range], given: Namespace, clock: Clock) -> None:
-    """The line that tells how it went."""
+    """Prints a line about the run."""
     took = ", ".join(clock.steps)
     print(f"{joined.lines} lines, {len(ranges)} ranges, {given.workers} workers; {took}; sha256 {joined.sha256}")
 
 
 def beside(output: Path) -> tempfile.TemporaryDirectory:
-    """A folder for the parts, where the output will be: on the same file system, and where all workers see it."""
-    # On a cluster that runs on, a worker may still be writing there when the run has failed.
+    """A folder for the parts beside the output, so that it is on the same file system and all workers see it."""
+    # If the run has failed and the cluster goes on, a worker may still be writing there: then the folder may stay.
     return tempfile.TemporaryDirectory(prefix=f"{output.name}.parts-", dir=output.parent, ignore_cleanup_errors=True)
 
 
 class Process:
-    """A program in a process group of its own, with all that it starts."""
+    """A program, in a process group of its own together with all processes that it starts."""
 
     def __init__(self, command: list[str], log: Path, environment: dict[str, str]) -> None:
         self.log = log
-        # It is also to end if this script is killed and cannot end it.
+        # The kernel kills the program if this script is killed and cannot do so itself.
         tied = ["setpriv", "--pdeathsig", "KILL", *command]
         with log.open("wb") as output:
             self.popen = subprocess.Popen(tied, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
@@ -134,15 +135,15 @@ class Process:
         self.pid = self.popen.pid
 
     def ended(self) -> bool:
-        """Whether it has. It is left unreaped, so that its id stays its own until `kill_group`."""
+        """Whether the program has ended. Does not reap it, so that its process id is not reused before `kill_group`."""
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def kill_group(self) -> None:
-        """Kills it and all that it has started, as when a machine is lost."""
+        """Kills the program and all that it has started, as when a machine is lost."""
         os.killpg(self.pid, signal.SIGKILL)
 
     def says(self, pattern: str) -> str:
-        """Waits for a line of the log, and returns the group of the pattern."""
+        """Waits until the log matches the pattern, and returns the pattern's group."""
         give_up = time.monotonic() + PATIENCE
         while not (found := re.search(pattern, self.log.read_text(errors="replace"))):
             if self.ended() or time.monotonic() > give_up:
@@ -152,7 +153,7 @@ class Process:
 
 
 class Processes:
-    """A cluster's processes, their logs and what else they write. Nothing of it outlives the `with` block."""
+    """The processes of a cluster, with their logs and scratch files. All of this is gone after the `with` block."""
 
     def __init__(self) -> None:
         self.started: list[Process] = []
@@ -167,7 +168,7 @@ class Processes:
         return self.started[-1]
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C must not leave half of them
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt this
         for process in self.started:
             process.kill_group()
             process.popen.wait()
@@ -175,7 +176,7 @@ class Processes:
 
 
 def finish(run: Callable[[Namespace], int], given: Namespace) -> int:
-    """Runs it and turns how it ends into an exit status: nothing but pmapgcd's own message for a bad row."""
+    """Runs the example and returns its exit status. For a bad row it prints pmapgcd's own message and nothing else."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda number, _: sys.exit(128 + number))
     try:

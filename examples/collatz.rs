@@ -1,6 +1,8 @@
-//! Uneven work: the steps of the Collatz sequence from n to 1, for rows of which some cost a thousand times what others
-//! do. Workers that claim blocks by a counter are all busy to the end; a fixed share for each is over when the unlucky
-//! one is.
+//! Compares two ways to divide uneven work among workers: claiming blocks by a shared counter, and a fixed share for each.
+//!
+//! The work is to count the steps of Collatz sequences. The rows at the end of the list cost a thousand times as much as the
+//! others. Workers that claim blocks are all busy until the end; with fixed shares, everybody waits for the worker whose
+//! share holds the costly rows.
 //!
 //! `cargo run --release -q --example collatz`
 
@@ -11,11 +13,12 @@ use std::time::Instant;
 const JOBS: usize = 2;
 const ROWS: u64 = 40_000;
 
-/// Steps for `repeats` starts from n upwards.
+/// The steps of the sequences that start at n, n + 1 and so on: `repeats` sequences, all steps added up.
 fn collatz(&[n, repeats]: &[u64; 2]) -> u64 {
     (n..n + repeats).map(steps).sum()
 }
 
+/// The number of steps from n to 1.
 fn steps(mut n: u64) -> u64 {
     let mut steps = 0;
     while n > 1 {
@@ -27,10 +30,10 @@ fn steps(mut n: u64) -> u64 {
 
 fn main() -> Result<(), Error> {
     let kernel = Function(collatz);
-    // Before anything else: a worker process comes as far as this, and no further.
+    // A worker process is this program again. It becomes a worker in this call, so nothing may come before it.
     let pool = Pool::new(&kernel).jobs(JOBS).executor(Executor::Shared);
 
-    // The last eighth of the rows costs a thousand times what the others do.
+    // Each row of the last eighth counts a thousand sequences, the others one.
     let rows: Vec<[u64; 2]> = (1..=ROWS).map(|n| [n, if n > ROWS - ROWS / 8 { 1000 } else { 1 }]).collect();
 
     let start = Instant::now();

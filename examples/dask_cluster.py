@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""Runs pmapgcd on a Dask cluster: ranges of a file in, parts out, and the same bytes as one machine gives.
+"""Runs pmapgcd on a Dask cluster: computes the ranges of a file, and joins the results to the bytes that one machine gives.
 
     pip install 'dask[distributed]'
     examples/dask_cluster.py small.csv gcds.txt                 starts a scheduler and two workers on this machine
-    examples/dask_cluster.py small.csv gcds.txt --kill          and kills one of the two in mid-run
+    examples/dask_cluster.py small.csv gcds.txt --kill          the same, and kills one of the two during the run
     examples/dask_cluster.py small.csv gcds.txt --scheduler tcp://10.0.0.1:8786 --workers 40 --ranges 4000
 
-`pmapgcd --split` cuts the file into ranges of whole rows. Each is a task that runs `pmapgcd --range` on whatever worker
-Dask chooses, and writes a part beside the output. Only a status travels through Dask, never a row. What this shows:
+`pmapgcd --split` cuts the file into ranges of whole rows. Each range is a task that runs `pmapgcd --range` on a worker that
+Dask chooses, and writes a part beside the output. Only statuses and messages travel through Dask, never a row. Note that:
 
-- Tasks are submitted a few ahead, not all at once, and are waited for in order: the message is that of the first bad row.
-- A worker that is lost takes its tasks with it; Dask runs them again elsewhere. A part is written twice then, and appears
-  whole each time (`-o`), so that even a worker that was only believed dead does no harm.
-- A range whose pmapgcd is killed is tried again twice. One that has bad rows is not: they do not get better.
+- Tasks are submitted a few at a time and waited for in order, so the message shown is that of the first bad row.
+- When a worker is lost, Dask runs its tasks again elsewhere. A part may then be written twice. It appears whole each time
+  (`-o`), so a worker that was only believed dead does no harm.
+- A range whose pmapgcd is killed is tried again twice. A range with bad rows is not, since they would be bad again.
 """
 
 import os
@@ -32,7 +32,7 @@ LOOPBACK = ["--host", "127.0.0.1", "--no-dashboard"]
 
 
 def compute(command: list[str]) -> tuple[int, str]:
-    """Runs on a worker, which needs none of these files. An exception is what Dask is to try again."""
+    """Runs pmapgcd, on a worker that has none of these scripts. Raises an exception where Dask is to try again."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     if done.returncode not in (0, 1, 2):
         raise RuntimeError(f"status {done.returncode} of {command}: {done.stderr}")
@@ -40,13 +40,13 @@ def compute(command: list[str]) -> tuple[int, str]:
 
 
 def command(given: Namespace, one: Range) -> list[str]:
-    """What to run for a range."""
+    """The command that computes a range."""
     place = ["--range", f"{one.offset},{one.length}", "--first-line", one.first_line]
     return [given.pmapgcd, *given.options, *place, "-o", str(one.part), str(given.file)]
 
 
 def submitted(client: Client, commands: Iterable[list[str]], window: int) -> Iterator[Future]:
-    """The commands on their way, in order, with at most so many on the cluster."""
+    """Submits the commands in order, at most `window` ahead of the one that is waited for, and yields their futures."""
     waiting: deque[Future] = deque()
     for each in commands:
         waiting.append(client.submit(compute, each, pure=False, retries=2))
@@ -59,13 +59,13 @@ def result(future: Future) -> tuple[int, str]:
     """What `compute` returned."""
     try:
         return future.result()
-    except Exception as error:  # whatever Dask has to say when it gives up
+    except Exception as error:  # Dask has several exceptions for giving up
         raise Failed(3, f"the cluster gave up: {type(error).__name__}: {error}") from error
 
 
 def start(processes: Processes, workers: int) -> str:
-    """A scheduler and workers that talk over TCP, as they would on machines of their own."""
-    # Without the time limit, tasks wait for ever when no worker is left.
+    """Starts a scheduler and workers, which talk over TCP as they would on several machines; returns the address."""
+    # Without this time limit, tasks would wait for ever when no worker is left.
     scheduler = processes.start("scheduler", [*DASK, "scheduler", *LOOPBACK, "--port", "0"],
                                 DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT="20s")
     address = scheduler.says(r"Scheduler at: +(\S+)")
@@ -77,7 +77,7 @@ def start(processes: Processes, workers: int) -> str:
 
 
 def kill_one(client: Client, processes: Processes) -> str:
-    """Kills a worker that has ranges to do."""
+    """Kills the worker with the most ranges to do; returns a line that says so."""
     tasks = client.processing()
     busiest = max(tasks, key=lambda worker: len(tasks[worker]))
     pid = client.run(os.getpid)[busiest]
@@ -86,14 +86,14 @@ def kill_one(client: Client, processes: Processes) -> str:
 
 
 def compute_all(client: Client, given: Namespace, ranges: list[Range], processes: Processes) -> int:
-    """Every range to its part, in a window that slides; returns the exit status."""
+    """Computes every range into its part; returns the exit status."""
     status = 0
     futures = submitted(client, (command(given, one) for one in ranges), AHEAD * given.workers)
     for number, (one, future) in enumerate(zip(ranges, futures)):
         if given.kill and number == len(ranges) // 4:
             print(kill_one(client, processes), file=sys.stderr)
         answer, message = result(future)
-        # With `--bad-rows skip` there are results beside the message, and the run goes on.
+        # With `--bad-rows skip` a range with bad rows has status 1 and a part, and the run goes on.
         if answer and not one.part.exists():
             raise Failed(answer, message)
         status = max(status, answer)
@@ -122,9 +122,9 @@ def run(given: Namespace) -> int:
 
 
 def main() -> int:
-    """The command line, and the run."""
+    """Reads the command line and runs."""
     parser = clusters.parser("Run pmapgcd on a Dask cluster.", "scheduler")
-    parser.add_argument("--kill", action="store_true", help="kill a worker in mid-run")
+    parser.add_argument("--kill", action="store_true", help="kill a worker during the run")
     given = clusters.parse(parser)
     if given.kill and (given.address or given.workers < 2):
         parser.error("--kill is for a cluster that is started here, with two workers or more")

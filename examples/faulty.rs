@@ -1,13 +1,22 @@
-//! A kernel that crashes on some rows, to see what the isolation of processes is worth: the sum of two integers,
-//! unless the first is 13.
+//! A kernel that misbehaves on some rows, to show what isolation by processes is good for. It adds the two integers of a
+//! row, unless the first is 13.
 //!
 //! `printf '1,2\n13,11\n3,4\n' | cargo run --example faulty -- --bad-rows skip`
 //!
-//! `13,0` panics and `13,n` dies of signal n, but for these: `13,101` reads from a null pointer, `13,102` aborts, `13,103`
-//! overflows its stack, `13,104` takes all memory there is, `13,105` goes on for ever, `13,106` opens a file,
-//! `13,107` takes 5 milliseconds, `13,108` ends the process as if all were well,
-//! `13,109` panics unless there is a file of the name that `FAULTY_ONCE` has, and makes it.
-#![allow(unsafe_code)] // a null pointer cannot be read without
+//! | row | what the kernel does |
+//! |---|---|
+//! | `13,0` | panics |
+//! | `13,n`, for n up to 64 | dies of signal n |
+//! | `13,101` | reads from a null pointer |
+//! | `13,102` | aborts |
+//! | `13,103` | overflows its stack |
+//! | `13,104` | allocates memory without end |
+//! | `13,105` | loops for ever |
+//! | `13,106` | tries to open a file, and panics if it can |
+//! | `13,107` | takes 5 milliseconds |
+//! | `13,108` | ends the process with status 0 |
+//! | `13,109` | creates the file that the variable `FAULTY_ONCE` names, and panics if it can: so it panics only once |
+#![allow(unsafe_code)] // reading from a null pointer takes `unsafe`
 
 use pmapgcd::Kernel;
 use signal_hook::low_level;
@@ -38,7 +47,7 @@ fn crash(how: u64) {
         0 => panic!("a kernel that panics"),
         101 => {
             let null = black_box(std::ptr::null::<u8>());
-            // SAFETY: none: this is what the example is there to survive.
+            // SAFETY: this is not sound. The example crashes on purpose, and the parent must survive it.
             black_box(unsafe { null.read_volatile() });
         }
         102 => std::process::abort(),
@@ -60,7 +69,7 @@ fn crash(how: u64) {
             assert!(std::fs::File::create_new(mark).is_err(), "it happens only once");
         }
         signal => {
-            // Past the handlers that Rust has for some signals.
+            // Rust has handlers for some signals: this does what the signal does by default.
             let signal = signal as i32;
             let _ = low_level::emulate_default_handler(signal).or_else(|_| low_level::raise(signal));
         }

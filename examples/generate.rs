@@ -1,4 +1,4 @@
-//! Prints rows of two random integers: the same rows for the same seed, on any machine.
+//! Prints rows of two random integers. The same seed gives the same rows on any machine.
 //!
 //! `cargo run --release --example generate -- --rows 10000000 --kind small > small.csv`
 
@@ -12,13 +12,13 @@ struct Arguments {
     /// How many rows
     #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
-    /// What the integers are
+    /// How large the integers are
     #[arg(long, value_enum, default_value = "small")]
     kind: Kind,
-    /// In the middle of text, some of it quoted, under a header
+    /// Put the integers between columns of text, some of it quoted, under a header
     #[arg(long)]
     amid_text: bool,
-    /// Another seed, other rows
+    /// The seed of the random numbers: another seed gives other rows
     #[arg(long, default_value_t = 41)]
     seed: u64,
 }
@@ -31,7 +31,7 @@ enum Kind {
     Wide,
     /// Uniform below 2^64
     Full,
-    /// Of 1 to 64 bits, each as likely
+    /// Of 1 to 64 bits, each number of bits equally likely
     Mixed,
 }
 
@@ -60,7 +60,8 @@ impl SplitMix64 {
         z ^ z >> 31
     }
 
-    /// By multiplication, not remainder (D. Lemire, 2019); the bias of 2^-42 does not matter here.
+    /// A number below the bound, by multiplication in place of a remainder (D. Lemire, 2019). Some numbers are likelier than
+    /// others by 2^-42, which does not matter here.
     fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }

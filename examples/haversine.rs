@@ -1,4 +1,5 @@
-//! Four numbers a row, two places by latitude and longitude in degrees, to the kilometres between them.
+//! A filter with a kernel of its own: each row has the latitude and longitude of two places in degrees, and the output is
+//! the distance between them in kilometres.
 //!
 //! `echo 52.52,13.405,48.8566,2.3522 | cargo run --release -q --example haversine`
 

@@ -1,5 +1,6 @@
-//! Item 41 of *Effective Python*, with its own numbers and its own trial division: the same map under four executors,
-//! one word changed between them. Where there is a `python3`, its runs stand beside ours.
+//! Runs Item 41 of *Effective Python*, with the book's numbers and its trial division, under each of the four executors.
+//! Only the executor's name changes between the runs. If there is a `python3`, the book's Python code runs as well, for
+//! comparison.
 //!
 //! `cargo run --release -q --example item_41`
 
@@ -22,7 +23,7 @@ const NUMBERS: [[u64; 2]; 10] = [
 
 fn main() -> Result<(), Error> {
     let gcd = Gcd64::new(Algorithm::Trial);
-    // Before anything else: a worker process comes as far as this, and no further.
+    // A worker process is this program again. It becomes a worker in this call, so nothing may come before it.
     let mut pool = Pool::new(&gcd).jobs(2);
 
     for executor in [Executor::Serial, Executor::Threads, Executor::Pickle, Executor::Shared] {

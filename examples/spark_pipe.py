@@ -1,20 +1,21 @@
 #!/usr/bin/env python3
-"""Runs pmapgcd on a Spark cluster by `RDD.pipe`: ranges of a file in, parts out, and the same bytes as one machine gives.
+"""Runs pmapgcd on a Spark cluster by `RDD.pipe`: computes the ranges of a file, and joins the results to the bytes that one
+machine gives.
 
-    pip install pyspark                                         and Java 17
+    pip install pyspark                                         needs Java 17 too
     examples/spark_pipe.py small.csv gcds.txt                   starts a master and two workers on this machine
     examples/spark_pipe.py small.csv gcds.txt --master spark://10.0.0.1:7077 --workers 40 --ranges 4000
 
-`pmapgcd --split` cuts the file into ranges of whole rows. The ranges are the elements of an RDD, one a partition, and
-are piped through a shell that runs `pmapgcd --range` on each and writes a part beside the output. What this shows:
+`pmapgcd --split` cuts the file into ranges of whole rows. The ranges are the elements of an RDD, one in each partition. They
+are piped through a shell that runs `pmapgcd --range` on each and writes a part beside the output. Note that:
 
-- Rows and results never enter the JVM or Python: what goes through the pipe is a line for each range.
-- `checkCode=True`: without it a failing command is a success with fewer results. `env` is all that the command gets:
-  without it there is no PATH. Elements stay in the order of their partitions. A partition without an element starts a
-  process too, which reads nothing and ends.
-- Spark tries a range four times before the job fails, whatever its status. pmapgcd's message would be in the log of some
-  executor; so it is kept beside the part, and the first one in the order of the file is shown.
-- An executor that is lost takes its tasks with it; Spark runs them again elsewhere.
+- Rows and results never enter the JVM or Python: only one line for each range goes through the pipe.
+- `checkCode=True` makes the job fail when a command fails; without it, the failure would be a success with fewer results.
+- `env` is the whole environment of the command; without it, there would be no PATH.
+- Elements stay in the order of their partitions. A partition without an element starts a process too, which reads nothing.
+- Spark tries a range four times before the job fails, whatever the status is. pmapgcd's message would be in the log of some
+  executor. So the script keeps messages beside the parts, and shows the first one in the order of the file.
+- When an executor is lost, Spark runs its tasks again elsewhere.
 """
 
 import os
@@ -37,8 +38,8 @@ SPARK_CLASS = str(HOME / "bin" / "spark-class")
 DEPLOY = "org.apache.spark.deploy"
 LOOPBACK = ["--host", "127.0.0.1", "--webui-port", "0"]
 
-# Reads `offset,length,first_line,part` from the RDD, and prints the part when it is there. With `--bad-rows skip` there
-# is a part beside the status 1, and the job goes on.
+# Reads lines `offset,length,first_line,part` from the RDD, and prints the name of each part when it is complete. With
+# `--bad-rows skip` a range with bad rows has status 1 and a part, and the job goes on.
 COMPUTE = r"""
 while IFS=, read -r offset length line part; do
   "$PMAPGCD" "$@" --range "$offset,$length" --first-line "$line" -o "$part" "$FILE" < /dev/null 2> "$part.message"
@@ -51,7 +52,7 @@ done
 
 
 def start(processes: Processes, workers: int) -> str:
-    """A standalone cluster: pip's pyspark has its classes, but not the scripts that start them."""
+    """Starts a standalone cluster, without Spark's start scripts, which pip's pyspark lacks; returns the address."""
     around = {"SPARK_HOME": str(HOME), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": processes.scratch.name,
               "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false"}
     master = processes.start("master", [SPARK_CLASS, DEPLOY + ".master.Master", *LOOPBACK, "--port", "0"], **around)
@@ -66,7 +67,7 @@ def start(processes: Processes, workers: int) -> str:
 
 @contextmanager
 def driver(given: Namespace, address: str, scratch: str) -> Iterator[pyspark.SparkContext]:
-    """A driver with all workers at its service, whose JVM ends with the `with` block."""
+    """A driver that is connected to all workers. Its JVM ends with the `with` block."""
     os.environ.update(PYSPARK_PYTHON=sys.executable, SPARK_HOME=str(HOME), SPARK_LOCAL_DIRS=scratch)
     settings = {
         "spark.master": address,
@@ -84,7 +85,7 @@ def driver(given: Namespace, address: str, scratch: str) -> Iterator[pyspark.Spa
     gateway = launch_gateway(configuration)
     try:
         spark = pyspark.SparkContext(conf=configuration, gateway=gateway)
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # pyspark's own waits for an answer of the JVM
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # pyspark's own handler waits for the JVM
         spark.parallelize([None]).count()
         try:
             yield spark
@@ -92,13 +93,13 @@ def driver(given: Namespace, address: str, scratch: str) -> Iterator[pyspark.Spa
             spark.stop()
             raise
         spark.stop()
-    finally:  # and nothing else when interrupted: `stop` would wait for the end of the job
+    finally:  # when interrupted, do only this: `stop` would wait for the end of the job
         gateway.proc.terminate()
         gateway.proc.wait()
 
 
 def compute(spark: pyspark.SparkContext, given: Namespace, ranges: list[Range]) -> None:
-    """Every range to its part, by one job."""
+    """Computes every range into its part, by one job."""
     command = shlex.join(["sh", "-c", COMPUTE, "pmapgcd", *given.options])
     environment = {"PATH": os.environ["PATH"], "PMAPGCD": given.pmapgcd, "FILE": str(given.file)}
     elements = [",".join(map(str, one)) for one in ranges]
@@ -114,7 +115,7 @@ def compute(spark: pyspark.SparkContext, given: Namespace, ranges: list[Range]) 
 
 
 def failure(ranges: list[Range]) -> tuple[int, str] | None:
-    """The status and the message of the first range that has these and no part."""
+    """The status and the message of the first range that has failed: it has a status and no part."""
     for one in ranges:
         status, message = sidecars(one)
         if status.exists() and not one.part.exists():
@@ -123,12 +124,12 @@ def failure(ranges: list[Range]) -> tuple[int, str] | None:
 
 
 def sidecars(one: Range) -> tuple[Path, Path]:
-    """The files beside a part: pmapgcd's status and what it said."""
+    """The two files beside a part: pmapgcd's status, and its messages."""
     return Path(f"{one.part}.status"), Path(f"{one.part}.message")
 
 
 def said(ranges: list[Range]) -> int:
-    """Passes on what pmapgcd said of ranges that have a part; returns the exit status."""
+    """Prints pmapgcd's messages about ranges that have a part; returns the exit status."""
     for one in ranges:
         sys.stderr.write(sidecars(one)[1].read_text())
     return max((int(sidecars(one)[0].read_text()) for one in ranges), default=0)
@@ -155,7 +156,7 @@ def run(given: Namespace) -> int:
 
 
 def main() -> int:
-    """The command line, and the run."""
+    """Reads the command line and runs."""
     return clusters.finish(run, clusters.parse(clusters.parser("Run pmapgcd on a Spark cluster.", "master")))
 
 
