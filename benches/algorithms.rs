@@ -1,4 +1,4 @@
-//! Each algorithm alone: `cargo bench --bench algorithms`.
+//! Measures each GCD algorithm by itself, on pairs that are already in memory: `cargo bench --bench algorithms`.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use pmapgcd::{Algorithm, Gcd64, Kernel};
@@ -19,7 +19,7 @@ fn algorithms(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(count));
         for algorithm in [Algorithm::Auto, Algorithm::Binary, Algorithm::Euclid, Algorithm::Trial] {
             if algorithm == Algorithm::Trial && bits > 12 {
-                continue; // seconds for a row
+                continue; // a row would take seconds
             }
             let gcd = Gcd64::new(algorithm);
             let mut outputs = vec![];

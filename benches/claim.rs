@@ -1,4 +1,6 @@
-//! The claim loop alone, a block through all its states with nobody to wait for: `cargo bench --bench claim`.
+//! Measures the claim protocol by itself: one thread takes blocks through all states of a slot, so that nobody waits.
+//!
+//! `cargo bench --bench claim`
 
 #[allow(dead_code, missing_docs, unused_imports, unsafe_code)]
 #[path = "../src/ring/mod.rs"]

@@ -1,13 +1,15 @@
-//! Each executor by work a row: `cargo bench --bench executors`.
+//! Measures each executor with rows that cost from nothing to about ten microseconds: `cargo bench --bench executors`.
 //!
-//! The workers are this program again, so the pool comes first in `main`. The first map with each executor starts them, before
-//! anything is measured; `benches/pool.rs` is about what a map costs beside its rows.
+//! Worker processes are this program again, and become workers where the pool is made, so `main` makes it first. The
+//! first map with each executor starts the workers and is not measured. `benches/pool.rs` measures what a map costs apart
+//! from its rows.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use pmapgcd::{Executor, Function, Pool};
 use std::hint::black_box;
 
-/// So many turns of work that depends on itself, about a nanosecond each.
+/// Does so many turns of work, of about a nanosecond each. A turn needs the result of the turn before, so that the
+/// processor cannot do several at once.
 fn turns(&[seed, turns]: &[u64; 2]) -> u64 {
     (0..turns).fold(seed, |state, turn| black_box(state.wrapping_mul(6364136223846793005).wrapping_add(turn)))
 }

@@ -1,9 +1,9 @@
-//! A pool that maps again and again: 1000 maps of 1000 records, `cargo bench --bench pool`.
+//! Measures 1000 maps of 1000 records each with the same pool: `cargo bench --bench pool`.
 //!
-//! What there is to compute takes some microseconds a map. So this measures what it costs to begin and to end a map: for worker
-//! processes above all whether they have to be started.
+//! The records of a map take some microseconds to compute, so the figures show what it costs to begin and to end a map.
+//! With worker processes that is mainly whether they have to be started.
 //!
-//! The workers are this program again, so the pool comes first in `main`.
+//! Worker processes are this program again, and become workers where the pool is made, so `main` makes it first.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use pmapgcd::{Executor, Gcd64, Kernel, Pool};

@@ -1,7 +1,8 @@
-//! Each stage of a worker alone, and the whole filter around them, in rows and in bytes: `cargo bench --bench stages`.
+//! Measures each stage of a worker by itself (decoder, kernel, printer) and then the whole filter, in rows and in bytes a
+//! second: `cargo bench --bench stages`.
 //!
-//! `PMAPGCD_VECTORS=avx2 cargo bench --bench stages` does it with fewer of the processor's instructions, and `portable`
-//! with none beyond what every processor has.
+//! `PMAPGCD_VECTORS=avx2 cargo bench --bench stages` does so without AVX-512, and `PMAPGCD_VECTORS=portable` with only
+//! those instructions that every processor has.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pmapgcd::{Batch, BatchKernel, Divisors, Format, Gcd, Pairs};
@@ -9,7 +10,7 @@ use std::hint::black_box;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// What a worker takes together.
+/// How many rows a worker maps at a time.
 const BATCH: usize = 512;
 
 fn text(bits: u32, rows: usize) -> Vec<u8> {
@@ -29,7 +30,7 @@ fn text(bits: u32, rows: usize) -> Vec<u8> {
 fn stages(criterion: &mut Criterion) {
     let gcd = Gcd::default();
     for (name, bits) in [("small", 22), ("63-bit", 63), ("64-bit", 64)] {
-        // More than a batch, since the last rows of a text are left to another way.
+        // More rows than a batch, because the fast decoder leaves the last rows of a text to the slow one.
         let text = text(bits, BATCH + 20);
         let (mut pairs, mut divisors) = (Pairs::default(), Divisors::default());
         let bytes = gcd.read_plain(&text, b',', BATCH, &mut pairs);
