@@ -1,10 +1,12 @@
-//! Everything at once, by a seed: workers that are killed, stopped and made to crash, input that dribbles, a consumer that
-//! stalls, little memory. Seconds long; `PMAPGCD_CHAOS_SECONDS`, `PMAPGCD_CHAOS_ROWS` (most a round) and
-//! `PMAPGCD_CHAOS_SEED` say otherwise:
+//! Everything at once, by a random seed: workers are killed, stopped and made to crash, the input trickles, the
+//! consumer of the output stalls, and memory is short.
+//!
+//! By default this takes some seconds. `PMAPGCD_CHAOS_SECONDS`, `PMAPGCD_CHAOS_ROWS` (the most rows of a round) and
+//! `PMAPGCD_CHAOS_SEED` change that:
 //!
 //! `PMAPGCD_CHAOS_SECONDS=300 PMAPGCD_CHAOS_ROWS=10000000 cargo test --test chaos -- --nocapture`
 //!
-//! Round n of seed s is round 0 of seed s + n: its plan is the same, though not what the machine makes of it.
+//! Round n of seed s has the same plan as round 0 of seed s + n. What happens in it also depends on the machine.
 
 mod common;
 

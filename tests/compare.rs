@@ -1,4 +1,4 @@
-//! `--compare` finds out what it says.
+//! `--compare`: the tables that it prints hold what really happened.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Death, for real: workers and parents are killed and stopped, and what is left behind is looked at.
+//! Workers and parents are really killed and stopped; the output must be right and nothing may be left behind.
 
 mod common;
 

@@ -1,7 +1,8 @@
-//! A world that is short of something: the right output all the same, or one clear error, and nothing left behind.
+//! Runs in environments that lack something. The output must be right all the same, or there must be one clear error,
+//! and nothing may be left behind.
 //!
-//! Root has each run in a mount namespace with a `/dev/shm` of its own, in which nothing must be left. Where that is
-//! not permitted, what needs it is skipped with a note, and the rest runs as it is.
+//! As root, each run has a mount namespace with a `/dev/shm` of its own, in which nothing may be left. Where that is
+//! not permitted, tests that need it are skipped with a note, and the others run without it.
 
 mod common;
 

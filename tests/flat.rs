@@ -1,4 +1,4 @@
-//! Memory does not grow with the input, whoever is slow.
+//! Memory does not grow with the input, even if the consumer of the output is slow.
 
 mod common;
 

@@ -1,8 +1,7 @@
-//! Workers gone mad: worker processes whose kernel writes over what all workers share, in ways that are meant to hold up
-//! the parent or to have it print what it should not. The parent must come to its end, with the right results or with an
-//! error.
+//! Hostile workers: worker processes whose kernel writes over the shared segment, in ways that are meant to hold up the
+//! parent or to make it print wrong bytes. The parent must end, with the right results or with an error.
 //!
-//! No harness: the filter and its workers are this program again.
+//! This test has no harness, because the filter and its workers are this program again.
 #![allow(unsafe_code)] // that is what a worker gone mad is
 
 use pmapgcd::Kernel;

@@ -1,7 +1,9 @@
-//! Instructions a row on the fast paths, against those that are recorded: a slow-down that needs no clock to be seen.
+//! Compares the number of instructions a row on the fast paths with recorded numbers, which shows a slow-down without a
+//! clock.
 //!
-//! `PMAPGCD_RECORD=1 cargo test --test instructions` records what there is now, of the program as the tests have it:
-//! optimised, with all checks on. Valgrind counts, which knows no AVX-512.
+//! `PMAPGCD_RECORD=1 cargo test --test instructions` records today's numbers. They are those of the program as the
+//! tests build it: optimised, with all checks on. Valgrind counts them, so AVX-512, which it does not know, is not
+//! used.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! What a program sees that links the crate, and what the processes see that its kernel starts: a program of its own, since its
-//! workers are this program again.
+//! What happens in a program that links the crate, and in the processes that its kernel starts. This test is a program
+//! of its own, because its workers are this program again.
 
 use pmapgcd::{Executor, Function, Pool};
 use std::fs;

@@ -1,5 +1,5 @@
-//! A filter whose kernel writes outputs that are no lines, under every executor: a program of its own, since its workers are
-//! this program again.
+//! A filter whose kernel writes outputs that are not lines, under every executor. This test is a program of its own,
+//! because its workers are this program again.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! Random rows, good and bad, in random blocks and reads: all executors agree with a model that knows what each line
-//! was made to be, and so parses nothing.
+//! Random rows, good and bad, in random blocks and reads. All executors must agree with a model, which knows what each
+//! line was made to be and so need not parse it.
 
 mod common;
 

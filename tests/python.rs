@@ -1,4 +1,4 @@
-//! Python's `math.gcd` as a second judge, of integers of up to 4096 bits.
+//! Python's `math.gcd` as a second judge of results, with integers of up to 4096 bits.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Ranges of random files, good and bad: what all of them give together is what the whole file gives, to the byte.
+//! Ranges of random files, good and bad: their outputs together are, to the byte, the output of the whole file.
 
 mod common;
 

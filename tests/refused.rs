@@ -1,5 +1,5 @@
-//! A system that refuses calls, as containers, old kernels and services' filters do: the run goes on another way, says in
-//! one line what it goes on without, and never waits for what does not come.
+//! Systems that refuse some calls, as containers, old kernels and the filters of services do. The run must go on in
+//! another way, say in one line what it goes on without, and never wait for something that will not come.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! However the program was started, its workers, and the runs of a comparison, are the same program: or one line says why
-//! they cannot be.
+//! However the program was started, its workers and the runs of `--compare` are the same program; where that is
+//! impossible, one line says why.
 
 mod common;
 

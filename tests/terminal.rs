@@ -1,6 +1,7 @@
-//! What a person at a terminal sees, in tmux: progress, hints, colours, Ctrl-C and Ctrl-D, completions, the manual page.
+//! What a person sees at a terminal, in tmux: progress, hints, colours, Ctrl-C and Ctrl-D, completions, the manual
+//! page.
 //!
-//! Where tmux or a shell is missing, its tests are skipped with a note.
+//! Tests whose shell, or tmux, is missing are skipped with a note.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! `--append`: a result has its place behind as many fields as the header has, or the first row.
+//! `--append`: each row must have as many fields as the header or the first row, so that results stand under their
+//! name.
 
 use crate::common::{pmapgcd, run};
 use crate::{EXECUTORS, Folder, ways};

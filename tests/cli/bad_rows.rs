@@ -1,4 +1,4 @@
-//! Rows that end the run, and what is said about them.
+//! Bad rows that end the run, and the messages about them.
 
 use crate::common::{Kind, RETURNS_TO_LINES, Running, input_and_output, pmapgcd, run};
 use crate::{EXECUTORS, always, ways};

@@ -1,5 +1,4 @@
-//! The last word of a file system: that it could not keep what was written is said by `close` and `fsync` on NFS, FUSE and
-//! where there are quotas.
+//! Errors that a file system reports only in `close` and `fsync`, as NFS, FUSE and file systems with quotas do.
 
 use crate::common::strace::{calls, may_trace, traced};
 use crate::common::{pmapgcd, run};

@@ -1,4 +1,4 @@
-//! Outputs that are named as descriptors, like `/dev/fd/3`: what is open is written to as it was opened.
+//! Outputs that are named as descriptors, like `/dev/fd/3`, are written to as they were opened.
 
 use crate::common::pmapgcd;
 use crate::{EXECUTORS, Folder};

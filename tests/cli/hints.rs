@@ -1,4 +1,4 @@
-//! What may have been meant: hints beside what is wrong with the first row or the header.
+//! Hints in messages about the first row or the header: they say what may have been meant.
 
 use crate::common::{Running, pmapgcd, run};
 use crate::{EXECUTORS, Folder};

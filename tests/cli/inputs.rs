@@ -1,4 +1,4 @@
-//! Where rows come from.
+//! The inputs from which rows are read.
 
 use crate::common::{BINARY, Running, eventually, pmapgcd, run};
 use crate::{EXECUTORS, Folder, ways};

@@ -1,4 +1,4 @@
-//! What a user gets, asked of the built binary.
+//! Tests of the built binary, as a user runs it.
 
 #[path = "../common/mod.rs"]
 mod common;

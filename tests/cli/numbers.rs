@@ -1,5 +1,5 @@
-//! Every number that an option takes: at its least and its most it works, and beyond these, or where it is no number, it is
-//! refused with the range that is allowed.
+//! Options that take a number: the least and the greatest number work, and everything else is refused with a message
+//! that gives the range.
 
 use crate::Folder;
 use crate::common::{pmapgcd, run};

@@ -1,4 +1,4 @@
-//! `-o`: the file that appears when it is complete.
+//! `-o FILE`: the file appears when it is complete.
 
 use crate::common::run;
 use crate::{EXECUTORS, Folder};

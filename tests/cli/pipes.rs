@@ -1,4 +1,4 @@
-//! Pipes, full disks, and closed ends.
+//! Pipes, full disks, and streams that are closed.
 
 use crate::common::strace::may_trace;
 use crate::common::{Running, eventually, is_alive, pmapgcd, run, shell};

@@ -1,4 +1,4 @@
-//! What becomes of bad rows in a run that goes on.
+//! Bad rows in a run that goes on (`--bad-rows skip` and `blank`).
 
 use crate::common::{pmapgcd, run};
 use crate::{EXECUTORS, Folder, ways};

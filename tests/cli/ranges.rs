@@ -1,4 +1,4 @@
-//! Files that several runs share: `--split` and `--range`.
+//! `--split` and `--range`: several runs compute one file.
 
 use crate::common::Finished;
 use crate::{EXECUTORS, Folder, ways};

@@ -1,4 +1,4 @@
-//! What `-o` does with a file that is there: what it keeps of it, and where it cannot be replaced.
+//! `-o` with a file that exists: what is kept of the file, and what happens where it cannot be replaced.
 
 use crate::common::strace::{calls, may_trace};
 use crate::common::{BINARY, Running, eventually, run};

@@ -1,4 +1,4 @@
-//! Carriage returns that end no row are never text: what comes behind them may be rows.
+//! A carriage return that ends no row is never taken as text, because what comes after it may be rows.
 
 use crate::common::{RETURNS_TO_LINES, STRAY_RETURN, pmapgcd, run};
 use crate::{EXECUTORS, Folder, ways};

@@ -1,4 +1,4 @@
-//! Rows that are answered.
+//! Rows that are good, and their results.
 
 use crate::common::{Kind, Running, input_and_output, pmapgcd, run};
 use crate::{EXECUTORS, Folder, always, answers, ways};

@@ -1,4 +1,4 @@
-//! How many workers there are, and who may be one.
+//! How many workers are started, how much memory they may take, and which processes may be workers.
 
 use crate::EXECUTORS;
 use crate::common::{Running, eventually, is_alive, pmapgcd, run};

@@ -1,4 +1,4 @@
-//! What the tests that do harm to workers share.
+//! Code shared by the tests that do harm to workers.
 
 use super::eventually;
 use rustix::process::{Pid, Signal, kill_process};

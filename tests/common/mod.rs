@@ -1,4 +1,4 @@
-//! What the tests that drive the built binary share.
+//! Code shared by the tests that run the built binary.
 #![allow(dead_code)]
 
 pub mod harm;

@@ -1,4 +1,4 @@
-//! What the tests with random rows share.
+//! Code shared by the tests with random rows.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! System calls that fail, by `strace`.
+//! Makes system calls fail, by `strace`.
 
 use super::shell;
 use std::path::Path;

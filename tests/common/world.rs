@@ -1,4 +1,4 @@
-//! A world that is short of something, to run the binary in.
+//! Runs the binary in an environment that lacks something, such as memory or descriptors.
 
 use super::{BINARY, Finished, Kind, eventually, input_and_output, is_alive, run};
 use std::fs;

@@ -1,4 +1,4 @@
-//! Random formats, and FILEs in them.
+//! Makes random formats, and FILEs in them.
 
 use crate::common::stray_return;
 use csv::{ByteRecord, ReaderBuilder, Terminator};

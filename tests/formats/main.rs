@@ -1,5 +1,5 @@
-//! Random CSV in random formats, with good rows and bad: all executors do what each field was made to be. The `csv`
-//! crate says whether the fields read as they were meant, `num-bigint` what the results are.
+//! Random CSV in random formats, with good and bad rows. Every executor must give what each field was made to mean. The
+//! `csv` crate confirms that the fields read as they were meant, and `num-bigint` computes the results.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! A run under strace in a world of its own, and what is to come of it.
+//! Runs the program under strace in an environment of its own, and checks the outcome.
 
 use crate::calls::{is_injected, is_left_out};
 use crate::common::world::STOCK;

@@ -1,4 +1,4 @@
-//! The system calls that a run makes, and with which errors they may well fail.
+//! The system calls that a run makes, and the errors with which each of them is likely to fail.
 
 /// What is had fail. A call that a run makes and that is neither here nor in [`LEFT_OUT`] fails the test.
 pub const ERRORS: [(&str, &str); 55] = [

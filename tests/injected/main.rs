@@ -1,10 +1,12 @@
-//! Errors of the system, one by one: strace has each system call that a run makes fail with each of its likely errors, the
-//! first time, later, and always; `calls.rs` says which, and why some are left out. Outputs are new files, files that are
-//! replaced, and files that cannot be replaced. Whatever fails, the run ends, with the right results and rejects or a clear error
-//! and its status, and leaves no process, no file beside those it was to write, and nothing that holds memory in `/dev/shm`.
+//! Errors of the system, one by one: strace makes each system call of a run fail with each of its likely errors, the
+//! first time, later, or always. `calls.rs` lists the calls and errors, and says why some are left out. Outputs are new
+//! files, files that are replaced, and files that cannot be replaced. Whatever fails, the run must end with the right
+//! results and rejects, or with a clear error and its status. It must leave no process, no file beside its outputs, and
+//! nothing that holds memory in `/dev/shm`.
 //!
-//! A part of all these runs is tried here, another one for each seed. All of them, 5000, for some minutes, by
-//! `PMAPGCD_INJECTED=all cargo test --test injected`; others by `PMAPGCD_INJECTED=2000` (a seed) or `openat` (a call).
+//! `cargo test` tries some of these runs, and different ones for each seed. `PMAPGCD_INJECTED=all cargo test --test
+//! injected` tries all 5000 of them, which takes some minutes. `PMAPGCD_INJECTED=2000` tries those of another seed, and
+//! `PMAPGCD_INJECTED=openat` those of one system call.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! `Pool::map` under every executor: a program of its own, since its workers are this program again.
+//! `Pool::map` under every executor. This test is a program of its own, because its workers are this program again.
 #![allow(unsafe_code)] // handlers of signals, and fork
 
 mod scenarios;

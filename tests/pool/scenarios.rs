@@ -1,4 +1,4 @@
-//! What workers that outlive a map have to bear.
+//! What may happen to workers that outlive a map.
 
 use nix::libc;
 use nix::sys::signal;

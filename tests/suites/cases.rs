@@ -1,4 +1,4 @@
-//! Files of our own beside csv-spectrum's, and where opinions part.
+//! CSV files of our own in addition to those of csv-spectrum, and files that readers of CSV disagree about.
 
 use crate::judge::MARK;
 

@@ -1,4 +1,4 @@
-//! What the `csv` crate sees in a file, and what follows for its rows.
+//! What the `csv` crate reads in a file, and which results its rows should have.
 
 use crate::common::{STRAY_RETURN, euclid, stray_return};
 use csv::{ByteRecord, ReaderBuilder, Terminator};

@@ -1,5 +1,5 @@
-//! CSV as others wrote it, and as nobody should: the program sees the rows and fields that the `csv` crate sees, but where
-//! a table says that and why it does not.
+//! CSV files that others have written, and malformed ones. The program must see the rows and fields that the `csv`
+//! crate sees; a table lists the exceptions, with reasons.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,5 +1,5 @@
-//! Whether the sources would compile for processors that no toolchain is here for: each name that they have of libc's is looked
-//! up in libc's own sources, in the files that hold what there is for such a processor.
+//! Checks that the sources would compile for processors for which this machine has no toolchain: each name that they
+//! use of libc must be defined, in libc's own sources, in the files for such a processor.
 
 use super::arrows::sources;
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
-//! Which file of the sources uses which, read from their text: `use` declarations and paths that begin with `crate::` or
-//! `super::`.
+//! Finds which source file uses which, by reading their text: `use` declarations, and paths that begin with `crate::`
+//! or `super::`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
