@@ -15,7 +15,7 @@
 //! | `13,106` | tries to open a file, and panics if it can |
 //! | `13,107` | takes 5 milliseconds |
 //! | `13,108` | ends the process with status 0 |
-//! | `13,109` | creates the file that the variable `FAULTY_ONCE` names, and panics if it can: so it panics only once |
+//! | `13,109` | creates the file that the variable `FAULTY_ONCE` names, and panics; if the file exists already, does nothing |
 #![allow(unsafe_code)] // reading from a null pointer takes `unsafe`
 
 use pmapgcd::Kernel;
