@@ -13,7 +13,6 @@ use crate::kernel::BatchKernel;
 use crate::process::streams::heed_signals;
 use crate::tally::Tally;
 use crate::work::Work;
-use crate::work::pickling::Pickling;
 use crate::work::text::Text;
 use std::process::ExitCode;
 
@@ -27,23 +26,17 @@ impl Options {
         let sample = |number| kernel.sample_row(number);
         match Plan::of(self, Facts::of(kernel, &sample)) {
             // Here, and nowhere else, a kernel becomes work: what follows knows nothing of its types.
-            Ok(plan) => {
-                let text = Text::new(kernel, plan.settings);
-                run(&plan, &text, &text)
-            }
+            Ok(plan) => run(&plan, &Text::new(kernel, plan.settings)),
             Err(error) => end(Err(error)),
         }
     }
 }
 
 /// Does what the plan says, with this work.
-fn run(plan: &Plan, work: &dyn Work, pickling: &dyn Pickling) -> ExitCode {
-    let graded = plan.trial.map(|trial| Graded::new(work, pickling, &trial));
-    let (work, pickling) = match &graded {
-        Some(graded) => (graded as &dyn Work, graded as &dyn Pickling),
-        None => (work, pickling),
-    };
-    let mapping = Mapping { work, pickling, name: "filter".to_string(), confinement: plan.confinement };
+fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
+    let graded = plan.trial.map(|trial| Graded::new(work, &trial));
+    let work = graded.as_ref().map_or(work, |graded| graded as &dyn Work);
+    let mapping = Mapping { work, name: "filter".to_string(), confinement: plan.confinement };
     if !matches!(plan.mode, Mode::Work) {
         heed_signals();
     }

@@ -4,22 +4,21 @@ use crate::compare::trial::Trial;
 use crate::error::Error;
 use crate::ring::Care;
 use crate::steps::{Step, lap};
-use crate::work::pickling::{Pickler, Pickling, Task};
-use crate::work::{Mapped, Mapper, Read, Work};
+use crate::work::remote::{Failure, Remote};
+use crate::work::{Mapped, Mapper, Work};
 use std::hint::black_box;
 use std::time::Instant;
 
 /// Work that takes so many turns more for each row.
 pub struct Graded<'w> {
     work: &'w dyn Work,
-    pickling: &'w dyn Pickling,
     turns: u64,
 }
 
 impl<'w> Graded<'w> {
     /// This work, as the trial has it.
-    pub fn new(work: &'w dyn Work, pickling: &'w dyn Pickling, trial: &Trial) -> Self {
-        Graded { work, pickling, turns: trial.turns() }
+    pub fn new(work: &'w dyn Work, trial: &Trial) -> Self {
+        Graded { work, turns: trial.turns() }
     }
 }
 
@@ -41,63 +40,40 @@ pub fn turns_a_microsecond() -> f64 {
     TURNS as f64 / best
 }
 
-/// One worker's part of it.
-struct GradedMapper<T> {
-    inner: T,
-    turns: u64,
-}
-
-impl<T> GradedMapper<T> {
-    /// Takes the turns for so many rows.
-    fn take_turns(&self, rows: usize) {
-        if self.turns > 0 {
-            for _ in 0..rows {
-                black_box(turn(self.turns));
-            }
-            lap(Step::Run);
+/// Takes the turns for so many rows.
+fn take_turns(turns: u64, rows: usize) {
+    if turns > 0 {
+        for _ in 0..rows {
+            black_box(turn(turns));
         }
+        lap(Step::Run);
     }
 }
 
 impl Work for Graded<'_> {
-    fn mapper(&self) -> Box<dyn Mapper + '_> {
-        Box::new(GradedMapper { inner: self.work.mapper(), turns: self.turns })
+    fn mapper<'m>(&'m self, remote: Option<Remote<'m>>) -> Box<dyn Mapper + 'm> {
+        // The turns are taken where the kernel runs.
+        let turns = if remote.is_some() { 0 } else { self.turns };
+        Box::new(GradedMapper { inner: self.work.mapper(remote), turns })
+    }
+
+    fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error> {
+        let (reply, rows) = self.work.map_task(task)?;
+        take_turns(self.turns, rows);
+        Ok((reply, rows))
     }
 }
 
-impl Mapper for GradedMapper<Box<dyn Mapper + '_>> {
-    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Mapped {
-        let mapped = self.inner.map_block(head, input, room, care);
-        self.take_turns(mapped.rows);
-        mapped
-    }
+/// One worker's part of it.
+struct GradedMapper<'m> {
+    inner: Box<dyn Mapper + 'm>,
+    turns: u64,
 }
 
-impl Pickling for Graded<'_> {
-    fn pickler(&self) -> Box<dyn Pickler + '_> {
-        Box::new(GradedMapper { inner: self.pickling.pickler(), turns: self.turns })
-    }
-}
-
-impl Pickler for GradedMapper<Box<dyn Pickler + '_>> {
-    fn pickle_rows(&mut self, head: &[u8], block: &[u8], limit: usize, task: &mut Vec<u8>) -> Result<Read, Error> {
-        self.inner.pickle_rows(head, block, limit, task)
-    }
-
-    fn map_pickles(&mut self, task: &[u8], reply: &mut Vec<u8>) -> Result<usize, Error> {
-        let rows = self.inner.map_pickles(task, reply)?;
-        self.take_turns(rows);
-        Ok(rows)
-    }
-
-    fn unpickle_outputs(
-        &mut self,
-        reply: &[u8],
-        task: &mut Task,
-        room: &mut [u8],
-        results: &mut Vec<u8>,
-        reports: &mut Vec<u8>,
-    ) -> Result<(), Error> {
-        self.inner.unpickle_outputs(reply, task, room, results, reports)
+impl Mapper for GradedMapper<'_> {
+    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure> {
+        let mapped = self.inner.map_block(head, input, room, care)?;
+        take_turns(self.turns, mapped.rows);
+        Ok(mapped)
     }
 }

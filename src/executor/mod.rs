@@ -1,13 +1,11 @@
 //! How a kernel is run: siblings behind one trait.
 
-pub mod frame;
 mod last_words;
 mod ledger;
 pub mod measures;
-mod pickle;
+pub mod pickle;
 pub mod run;
 mod serial;
-mod serve;
 mod shared;
 mod threads;
 pub mod worker;
@@ -20,7 +18,6 @@ use crate::process::confinement::Confinement;
 use crate::ring::{SegmentError, Sizes};
 use crate::tally::Tally;
 use crate::work::Work;
-use crate::work::pickling::Pickling;
 use rustix::fd::OwnedFd;
 use std::io;
 use std::time::Duration;
@@ -69,8 +66,7 @@ impl Executor {
     fn with(self, children: Children) -> Box<dyn Execute> {
         match self {
             Executor::Serial => Box::new(serial::Serial),
-            Executor::Threads => Box::new(threads::Threads),
-            Executor::Pickle => Box::new(pickle::Pickle::new(children)),
+            Executor::Threads | Executor::Pickle => Box::new(threads::Threads::new(self, children)),
             Executor::Shared => Box::new(shared::Shared::new(children)),
         }
     }
@@ -85,8 +81,6 @@ impl Executor {
 pub struct Mapping<'k> {
     /// What maps bytes to bytes.
     pub work: &'k dyn Work,
-    /// The same with pickles, for the `pickle` executor.
-    pub pickling: &'k dyn Pickling,
     /// What tells it from the program's other mappings: the same in every process of the program.
     pub name: String,
     /// How its worker processes are confined.
@@ -96,8 +90,8 @@ pub struct Mapping<'k> {
 #[cfg(any(test, fuzzing))]
 impl<'k> Mapping<'k> {
     /// One that is not for other processes.
-    pub fn here(work: &'k (impl Work + Pickling)) -> Self {
-        Mapping { work, pickling: work, name: String::new(), confinement: Confinement::default() }
+    pub fn here(work: &'k impl Work) -> Self {
+        Mapping { work, name: String::new(), confinement: Confinement::default() }
     }
 }
 

@@ -46,11 +46,12 @@ pub fn slots(job: &Job) -> usize {
 /// in a new segment, and else what the run before answered, which is one more than the number of its last block.
 pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Mapping, job: Job) -> Result<u64, Error> {
     let Ends { reader, writer, supervisor, segment } = segment.ends(first);
-    let Job { source, sink, stop, jobs, block_timeout, tally, .. } = job;
+    let Job { source, sink, stop, jobs, block_timeout, tally, chunk_size, .. } = job;
     let run = Run {
         segment,
         jobs: jobs as u64,
         block_timeout,
+        chunk_size,
         tally,
         bell: bell()?,
         stop,
@@ -61,6 +62,7 @@ pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Map
         taken: AtomicU64::new(0),
         told: Mutex::default(),
         is_over: AtomicBool::new(false),
+        is_complete: AtomicBool::new(false),
         sentences: Mutex::default(),
     };
     thread::scope(|scope| {
@@ -121,19 +123,15 @@ pub fn ring_bell(bell: &OwnedFd) {
     let _ = rustix::io::write(bell, &1u64.to_ne_bytes());
 }
 
-/// What the reader tells the writer, in input order.
-enum Next {
-    Block(Block),
-    End(Ending),
-}
-
-/// What the supervisor has decided on a block that workers keep dying over, and what is to be said of it.
-#[derive(Clone, Debug)]
+/// What the supervisor has decided on a block that could not be mapped, and what is to be said of it.
+#[derive(Debug)]
 pub enum Sentence {
     /// A row of it is named, which no worker is to touch.
     WithoutRow(String),
-    /// No worker is to try what is left of it.
+    /// No worker is to try what is left of it: the run ends there, with the numbers of its lines.
     GivenUp(String),
+    /// The same with an error that says all, for the writer to take.
+    Ends(Option<Error>),
 }
 
 /// What reader, writer and crew share.
@@ -149,6 +147,8 @@ pub struct Run<'a> {
     first: u64,
     /// How long a worker may hold a block.
     pub block_timeout: Option<Duration>,
+    /// How many rows a task of the `pickle` executor has at most.
+    pub chunk_size: usize,
     /// What it comes to.
     pub tally: &'a Tally,
     /// One more than the number of the last block so far.
@@ -160,8 +160,10 @@ pub struct Run<'a> {
     /// How many parts of blocks are written in all.
     taken: AtomicU64,
     /// What the reader has told the writer and the writer has not come to, in input order.
-    told: Mutex<VecDeque<Next>>,
+    told: Mutex<VecDeque<Result<Block, Ending>>>,
     is_over: AtomicBool,
+    /// All blocks are written, and nothing went wrong.
+    is_complete: AtomicBool,
     sentences: Mutex<HashMap<u64, Sentence>>,
 }
 
@@ -169,6 +171,11 @@ impl Run<'_> {
     /// Whether there is nothing more to do.
     pub fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Whether it is over since all is written, so that no worker is at work on anything.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete.load(Ordering::Acquire)
     }
 
     /// Ends it: whatever the reason, nobody must be left waiting.
@@ -211,18 +218,32 @@ impl Run<'_> {
         self.sentences.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    /// Has the writer end the run when it comes to this block, or before.
+    pub fn give_up(&self, block: u64, error: Error) {
+        self.sentences().insert(block, Sentence::Ends(Some(error)));
+        self.segment.done().signal();
+    }
+
     /// Whether no worker is to try this block again.
     pub fn has_given_up(&self, block: u64) -> bool {
         matches!(self.sentences().get(&block), Some(Sentence::GivenUp(_)))
     }
 
-    fn told(&self) -> MutexGuard<'_, VecDeque<Next>> {
+    /// What is said of the row of this block that workers keep dying on, if there is one.
+    fn deadly(&self, block: u64) -> String {
+        match self.sentences().get(&block) {
+            Some(Sentence::WithoutRow(what)) => what.clone(),
+            _ => String::new(),
+        }
+    }
+
+    fn told(&self) -> MutexGuard<'_, VecDeque<Result<Block, Ending>>> {
         self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Tells the writer of the end, for which no worker will wake it.
-    fn tell_end(&self, ending: Ending) {
-        self.told().push_back(Next::End(ending));
+    /// Tells the writer that the run ends after the blocks so far. No worker will wake it for that.
+    pub fn tell_end(&self, ending: Ending) {
+        self.told().push_back(Err(ending));
         self.segment.done().signal();
     }
 
@@ -247,7 +268,7 @@ impl Run<'_> {
                 Ok(read) => {
                     let place = Place::Slot(read.rows.clone());
                     // Tell the writer before publishing: a worker may finish the block at once.
-                    self.told().push_back(Next::Block(read));
+                    self.told().push_back(Ok(read));
                     filling.publish(place);
                     self.segment.filled().signal();
                     self.published.store(block + 1, Ordering::Release);
@@ -272,14 +293,18 @@ impl Run<'_> {
             loop {
                 let told = self.told().pop_front();
                 match told {
-                    Some(Next::Block(next)) => {
+                    Some(Ok(next)) => {
                         ring.begin(Place::Slot(next.rows.clone()));
                         watch.waited();
                         sink.begin(next)?;
                         watch.worked();
                         break;
                     }
-                    Some(Next::End(ending)) => return sink.end(ending),
+                    Some(Err(ending)) => {
+                        sink.end(ending)?;
+                        self.is_complete.store(true, Ordering::Release);
+                        return Ok(());
+                    }
                     None if self.is_over() => return Ok(()),
                     None => self.segment.done().sleep(),
                 }
@@ -306,9 +331,10 @@ impl Run<'_> {
             // The writer sleeps here and while it waits to be told, so that one wake-up for each event is enough.
             let is_published = self.published.load(Ordering::Acquire) > block;
             let Some(taken) = ring.try_take(is_published).map_err(|Spoilt| Error::spoilt())? else {
-                let sentence = self.sentences().get(&block).cloned();
-                if let Some(Sentence::GivenUp(what)) = sentence {
-                    return Err(sink.given_up(ring.rest(), what));
+                match self.sentences().get_mut(&block) {
+                    Some(Sentence::GivenUp(what)) => return Err(sink.given_up(ring.rest(), what.clone())),
+                    Some(Sentence::Ends(error)) => return error.take().map_or(Ok(false), Err),
+                    _ => {}
                 }
                 if self.is_over() {
                     return Ok(false);
@@ -323,12 +349,8 @@ impl Run<'_> {
             watch.waited();
             let is_stuck = consumed == 0 && !taken.is_whole();
             let (results, reports) = taken.results().split_at(results);
-            let sentence = if reports.is_empty() { None } else { self.sentences().get(&block).cloned() };
-            let deadly = match &sentence {
-                Some(Sentence::WithoutRow(what)) => what,
-                _ => "",
-            };
-            sink.write(Part { input: taken.input(), consumed, lines, rows, results, reports, deadly })?;
+            let deadly = if reports.is_empty() { String::new() } else { self.deadly(block) };
+            sink.write(Part { input: taken.input(), consumed, lines, rows, results, reports, deadly: &deadly })?;
             if is_stuck {
                 // Only a report that ends the run comes without a row, and it has not ended.
                 return Err(Error::spoilt());

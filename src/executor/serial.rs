@@ -13,7 +13,7 @@ pub struct Serial;
 
 impl Execute for Serial {
     fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error> {
-        let mut mapper = mapping.work.mapper();
+        let mut mapper = mapping.work.mapper(None);
         let mut buffer = vec![0; job.sizes.head + job.sizes.block];
         let mut room = vec![0; job.sizes.room];
         let mut reading = Stopwatch::new(&job.tally.reader);
@@ -34,7 +34,7 @@ impl Execute for Serial {
             while !input.is_empty() {
                 let start = Instant::now();
                 let Mapped { consumed, lines, rows, results, reports } =
-                    mapper.map_block(head, input, &mut room, Care::default());
+                    mapper.map_block(head, input, &mut room, Care::default())?;
                 let (results, reports) = room[..results + reports].split_at(results);
                 job.tally.enter(0, rows, start.elapsed(), Duration::ZERO);
                 let mut writing = Stopwatch::new(&job.tally.writer);

@@ -1,19 +1,45 @@
-//! Worker threads on a ring in this process's own memory.
+//! Worker threads on a ring in this process's own memory: the executors `threads` and `pickle`.
 //!
-//! As fast as can be, and all in one: a kernel that crashes takes the whole program with it.
+//! In `threads` a kernel runs in the thread: as fast as can be, and all in one, so a kernel that crashes takes the whole program
+//! with it. In `pickle` each thread has a child process, which it sends the rows of its block as pickles. A child that dies
+//! breaks the pool: the run ends before the rows that the child had been sent.
 
 use crate::error::{Error, reason};
-use crate::executor::run::{Crew, EndOnPanic, Run, run, slots};
-use crate::executor::{Execute, Job, Mapping, no_segment, worker};
+use crate::executor::run::{Crew, EndOnPanic, Run, ring_bell, run, slots};
+use crate::executor::{Execute, Executor, Job, Mapping, no_segment, pickle, worker};
+use crate::flow::Ending;
+use crate::process::children::{Children, Death};
 use crate::process::console::say;
 use crate::ring::{ROUND, Segment, Supervisor};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::thread;
+use crate::steps::{self, Step, lap};
+use crate::work::remote::{Failure, Remote};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, Scope};
 
-pub struct Threads;
+/// The threads are started for each run. The child processes are there from the first run on that has work for them.
+pub struct Threads {
+    executor: Executor,
+    /// Our ends of the sockets to the children, by worker. Closed before the children are killed.
+    sockets: Vec<Arc<OwnedFd>>,
+    children: Children,
+}
+
+impl Threads {
+    /// With child processes that are still to be started, if the executor has such, among these.
+    pub fn new(executor: Executor, children: Children) -> Self {
+        Threads { executor, sockets: vec![], children }
+    }
+}
 
 impl Execute for Threads {
     fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error> {
+        for death in self.children.ended()? {
+            self.children.tell(&death, &death.cause(), "it had nothing to do, and another takes its place");
+        }
         let segment = Segment::private(slots(&job), job.sizes);
         run(&mut segment.map_err(no_segment)?, 0, self, mapping, job)?;
         Ok(())
@@ -22,43 +48,118 @@ impl Execute for Threads {
 
 impl Crew for Threads {
     fn supervise(&mut self, run: &Run, ring: Supervisor, mapping: &Mapping) -> Result<(), Error> {
+        let (tell, failures) = mpsc::channel();
+        let mut deaths = vec![];
         thread::scope(|scope| {
-            let mut workers = vec![];
-            let mut limit = usize::MAX;
-            while !run.is_over() {
-                while workers.len() < limit.min(run.wanted()) {
-                    let number = workers.len() as u32;
-                    let work = move || {
-                        // A kernel that panics takes the program with it, and must not leave it waiting for the block.
-                        let _panic = EndOnPanic(run);
-                        worker::work(run.segment, number, &mut *mapping.work.mapper(), || true);
-                    };
-                    let name = format!("worker {number}");
-                    match thread::Builder::new().name(name).spawn_scoped(scope, work) {
-                        Ok(worker) => {
-                            workers.push(worker);
-                            run.tally.workers.set(workers.len() as u64);
+            let (mut started, mut at_work, mut limit) = (0, 0, usize::MAX);
+            let mut keep_at_work = || {
+                while !run.is_over() {
+                    while started < limit.min(run.wanted()) {
+                        match self.start(scope, run, mapping, started as u32, &tell) {
+                            Ok(()) => (started, at_work) = (started + 1, at_work + 1),
+                            Err(error) if started > 0 => {
+                                limit = started;
+                                let refused = reason(&error);
+                                say(&format_args!("cannot start worker {started}: {refused}; going on with {started}"));
+                            }
+                            Err(error) => return Err(Error::io("cannot start a worker", error)),
                         }
-                        Err(error) if !workers.is_empty() => {
-                            limit = workers.len();
-                            let refused = reason(&error);
-                            say(&format_args!("cannot start worker {number}: {refused}; going on with {number}"));
-                        }
-                        Err(error) => {
-                            ring.close();
-                            run.segment.filled().signal();
-                            return Err(Error::io("cannot start a worker", error));
+                        run.tally.workers.set(started as u64);
+                    }
+                    lap(Step::Import);
+                    for death in self.children.wait(run.bell.as_fd(), ROUND)? {
+                        // The thread may wait for a reply, and not be told where the child has left the socket to others.
+                        let _ = shutdown(&self.sockets[death.worker as usize], Shutdown::Both);
+                        // Where the child had nothing to do, the run ends after the blocks that are under way.
+                        run.tell_end(Ending::Failed(broken_by(&death)));
+                        deaths.push(death);
+                    }
+                    for (worker, failure) in failures.try_iter() {
+                        at_work -= 1;
+                        let error = self.explain(worker, failure, &deaths);
+                        match ring.held_by(worker).first() {
+                            Some(held) if at_work > 0 => run.give_up(held.block(), error),
+                            // Nobody is left who would do the blocks before that.
+                            _ => return Err(error),
                         }
                     }
+                    let _ = rustix::io::read(&run.bell, &mut [0; 8]);
                 }
-                let mut fds = [PollFd::new(&run.bell, PollFlags::IN)];
-                let most = Timespec::try_from(ROUND).ok();
-                let _ = poll(&mut fds, most.as_ref());
-                let _ = rustix::io::read(&run.bell, &mut [0; 8]);
-            }
+                Ok(())
+            };
+            let ended = keep_at_work();
             ring.close();
             run.segment.filled().signal();
-            Ok(())
-        })
+            if !run.is_complete() {
+                // Threads may wait for replies that nobody needs any more.
+                for socket in &self.sockets {
+                    let _ = shutdown(socket, Shutdown::Both);
+                }
+            }
+            ended
+        })?;
+        // All threads have ended. What happens after the last block can only be that a child has not said what it measured.
+        match failures.try_iter().find(|_| run.is_complete()) {
+            Some((worker, failure)) => Err(self.explain(worker, failure, &deaths)),
+            None => Ok(()),
+        }
     }
+}
+
+impl Threads {
+    /// Starts a worker thread, and its child process, if it is to have one and has none.
+    fn start<'scope>(
+        &mut self,
+        scope: &'scope Scope<'scope, '_>,
+        run: &'scope Run,
+        mapping: &'scope Mapping,
+        number: u32,
+        tell: &Sender<(u32, Failure)>,
+    ) -> io::Result<()> {
+        if self.executor.has_processes() && !self.children.has(number) {
+            let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+            self.children.start(number, &worker::launch(self.executor, mapping)?, theirs)?;
+            match self.sockets.get_mut(number as usize) {
+                Some(socket) => *socket = Arc::new(ours),
+                None => self.sockets.push(Arc::new(ours)),
+            }
+        }
+        let socket = self.sockets.get(number as usize).cloned();
+        let tell = tell.clone();
+        let work = move || {
+            // A kernel that panics takes the program with it, and must not leave it waiting for the block.
+            let _panic = EndOnPanic(run);
+            let remote = socket.as_deref().map(|socket| Remote {
+                chunk_size: run.chunk_size,
+                call: Box::new(move |task| pickle::call(socket, number, task)),
+            });
+            let mut mapper = mapping.work.mapper(remote);
+            let worked = worker::work(run.segment, number, &mut *mapper, || true).map_err(|(_, failure)| failure);
+            let is_to_add = worked.is_ok() && steps::is_timing() && run.is_complete();
+            let ended = worked.and_then(|()| socket.as_deref().filter(|_| is_to_add).map_or(Ok(()), pickle::add_steps));
+            if let Err(failure) = ended {
+                let _ = tell.send((number, failure));
+                ring_bell(&run.bell);
+            }
+        };
+        thread::Builder::new().name(format!("worker {number}")).spawn_scoped(scope, work).map(drop)
+    }
+
+    /// The error for a worker that could not map its block.
+    fn explain(&mut self, worker: u32, failure: Failure, deaths: &[Death]) -> Error {
+        match (failure, deaths.iter().find(|death| death.worker == worker)) {
+            (Failure::Failed(error), _) => error,
+            (Failure::Gone, Some(death)) => broken_by(death),
+            (Failure::Gone, None) => self.children.reap(worker).map_or_else(|error| error, |death| broken_by(&death)),
+        }
+    }
+}
+
+fn broken_by(death: &Death) -> Error {
+    Error::workers(format!(
+        "worker {} (pid {}) {} and has broken the pool: the rows it had been sent are lost; all results before them are written",
+        death.worker,
+        death.pid,
+        death.cause()
+    ))
 }

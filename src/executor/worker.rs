@@ -2,16 +2,17 @@
 
 use crate::error::{Error, reason};
 use crate::executor::measures::{Spent, pack};
-use crate::executor::{Executor, Mapping, last_words, no_segment, serve};
+use crate::executor::{Executor, Mapping, last_words, no_segment, pickle};
 use crate::process::children::NUMBER;
 use crate::process::confinement::{self, Confinement};
 use crate::process::console::say;
 use crate::process::launch::Launch;
 use crate::process::streams::take_variable;
-use crate::ring::Segment;
+use crate::ring::{Claim, Segment};
 use crate::steps::{self, Step};
 use crate::tally;
 use crate::work::Mapper;
+use crate::work::remote::Failure;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -115,10 +116,9 @@ fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {
     let number = std::env::var(NUMBER).ok().and_then(|number| number.parse().ok()).ok_or_else(not_for_you)?;
     match mark.executor {
         Executor::Pickle => {
-            let mut pickler = mapping.pickling.pickler();
             let refused = confine(unbound, mapping.confinement, 0, Some(stdin.as_fd()));
             refused.iter().filter(|_| number == 0).for_each(|what| say(what));
-            serve::serve(stdin, &mut *pickler)
+            pickle::serve(&stdin, mapping.work)
         }
         _ => share(stdin, mark, number, unbound, mapping),
     }
@@ -132,14 +132,17 @@ pub fn not_for_you() -> Error {
 fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mapping: &Mapping) -> Result<(), Error> {
     let segment = Segment::attach(stdin).map_err(no_segment)?;
     last_words::keep();
-    let mut mapper = mapping.work.mapper();
+    let mut mapper = mapping.work.mapper(None);
     let refused = confine(unbound, mapping.confinement, segment.length(), None);
     // Who runs under a filter of another's may have died of asking for one.
     let is_first = segment.report_up() == 0;
     refused.iter().filter(|_| is_first).for_each(|what| say(what));
     steps::lap(Step::Import);
     hand_in_steps(&segment);
-    work(&segment, number, &mut *mapper, || mark.is_of_our_parent());
+    if let Err((claim, failure)) = work(&segment, number, &mut *mapper, || mark.is_of_our_parent()) {
+        claim.leave_last_words(Error::from(failure).to_string().as_bytes());
+        std::process::exit(last_words::STATUS)
+    }
     Ok(())
 }
 
@@ -156,8 +159,16 @@ fn confine(unbound: Option<Errno>, confinement: Confinement, mapped: usize, sock
     [unbound, unlimited, unfiltered].into_iter().flatten().collect()
 }
 
-/// Claims blocks and computes them, until the run is over, or nobody wants them any more.
-pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn Mapper, is_wanted: impl Fn() -> bool) {
+/// Claims blocks and maps them, until the run is over, or nobody wants them any more.
+///
+/// # Errors
+/// When a block could not be mapped: it is still claimed, and this worker is to claim no other.
+pub(super) fn work<'s>(
+    segment: &'s Segment,
+    worker: u32,
+    mapper: &mut dyn Mapper,
+    is_wanted: impl Fn() -> bool,
+) -> Result<(), (Claim<'s>, Failure)> {
     // A process ends with its parent, and goes home on nobody else's word.
     let mut last = Instant::now();
     while segment.is_shared() || !segment.is_closed() {
@@ -165,7 +176,7 @@ pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn Mapper, is_w
             segment.filled().sleep();
             // As a rule the system ends a process that is not.
             if !is_wanted() {
-                return;
+                return Ok(());
             }
             continue;
         };
@@ -177,21 +188,20 @@ pub(super) fn work(segment: &Segment, worker: u32, mapper: &mut dyn Mapper, is_w
         let care = claim.care();
         let (head, input, room) = claim.parts();
         let mapped = match segment.is_shared() {
-            true => last_words::caught(|| mapper.map_block(head, input, room, care)),
-            false => Ok(mapper.map_block(head, input, room, care)),
+            true => last_words::caught(|| mapper.map_block(head, input, room, care))
+                .unwrap_or_else(|words| Err(Error::workers(words).into())),
+            false => mapper.map_block(head, input, room, care),
         };
         let mapped = match mapped {
             Ok(mapped) => mapped,
-            Err(words) => {
-                claim.leave_last_words(words.as_bytes());
-                std::process::exit(last_words::STATUS)
-            }
+            Err(failure) => return Err((claim, failure)),
         };
         hand_in_steps(segment);
         claim.finish(pack(mapped, Spent { working: micros(&mut last), waiting }));
         segment.done().signal();
     }
     segment.filled().signal();
+    Ok(())
 }
 
 /// The microseconds since `last`, which is now from now on.

@@ -7,13 +7,14 @@ use crate::csv::Format;
 use crate::csv::columns::Columns;
 use crate::error::Error;
 use crate::executor::{Executor, Job, Mapping};
-use crate::flow::{Block, Ending, Misfit, Part, Sink, Source};
+use crate::flow::{Block, Ending, Misfit, Part, Sink};
 use crate::input::Shape;
 use crate::kernel::gcd::Gcd;
 use crate::ring::Sizes;
 use crate::tally::Tally;
-use crate::work::pickling::{Pickling, Task};
+use crate::work::remote::Remote;
 use crate::work::text::{OnBadRow, Settings, Text};
+use crate::work::{Mapper, Work};
 
 /// How rows are read and printed: the first bytes of an input.
 #[derive(Debug)]
@@ -253,33 +254,17 @@ impl Found {
     }
 }
 
-/// What the `pickle` executor does, in one process.
-fn run_pickled(mapping: &dyn Pickling, case: &Case, source: &mut dyn Source, sink: &mut Found) -> Result<(), Error> {
-    let (mut parent, mut worker) = (mapping.pickler(), mapping.pickler());
-    let mut buffer = vec![0; case.sizes.head + case.sizes.block];
-    let mut room = vec![0; case.sizes.room];
-    loop {
-        let rows = match source.next_block(&mut buffer) {
-            Ok(block) => {
-                let rows = block.rows.clone();
-                sink.begin(block)?;
-                rows
-            }
-            Err(ending) => return sink.end(ending),
-        };
-        let (head, mut rest) = (&buffer[..case.sizes.head], &buffer[rows]);
-        while !rest.is_empty() {
-            let (mut task, mut reply, mut results, mut reports) = (vec![], vec![], vec![], vec![]);
-            let read = parent.pickle_rows(head, rest, case.chunk_size, &mut task)?;
-            let (text, after) = rest.split_at(read.bad.as_ref().map_or(read.end, |bad| bad.end));
-            rest = after;
-            let mut sent = Task { text: text.to_vec(), rows: read.rows, bad: read.bad };
-            worker.map_pickles(&task, &mut reply)?;
-            parent.unpickle_outputs(&reply, &mut sent, &mut room, &mut results, &mut reports)?;
-            let (consumed, lines) = (text.len(), newlines(text));
-            let (results, reports) = (&results, &reports);
-            sink.write(Part { input: text, consumed, lines, rows: sent.rows, results, reports, deadly: "" })?;
-        }
+/// Work whose rows are pickled, so many at a time, as the `pickle` executor does it, but in one process.
+struct Pickled<'w>(&'w dyn Work, usize);
+
+impl Work for Pickled<'_> {
+    fn mapper<'m>(&'m self, _: Option<Remote<'m>>) -> Box<dyn Mapper + 'm> {
+        let call = Box::new(|task: &[u8]| Ok(self.0.map_task(task)?.0));
+        self.0.mapper(Some(Remote { chunk_size: self.1, call }))
+    }
+
+    fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error> {
+        self.0.map_task(task)
     }
 }
 
@@ -293,22 +278,20 @@ pub fn decoder(bytes: &[u8]) {
     let settings = Settings { format: case.format, append: case.append, on_bad_row: case.on_bad_row, most_told: None };
     let mapping = Text::new(&gcd, settings);
 
-    let mut found = Found { on_bad_row: case.on_bad_row, ..Found::default() };
-    let job = Job {
-        source: &mut reader(&file, case.shape(), passes_over),
-        sink: &mut found,
-        stop: &QUIET.0,
-        jobs: 1,
-        sizes: case.sizes,
-        block_timeout: None,
-        tally: &Tally::default(),
-        chunk_size: case.chunk_size,
-    };
-    found.is_failed = Executor::Serial.run(&Mapping::here(&mapping), job).is_err();
-    found.check(&expected, &case);
-
-    let mut found = Found { on_bad_row: case.on_bad_row, ..Found::default() };
-    let ended = run_pickled(&mapping, &case, &mut reader(&file, case.shape(), passes_over), &mut found);
-    found.is_failed = ended.is_err();
-    found.check(&expected, &case);
+    let pickled = Pickled(&mapping, case.chunk_size);
+    for mapping in [Mapping::here(&mapping), Mapping::here(&pickled)] {
+        let mut found = Found { on_bad_row: case.on_bad_row, ..Found::default() };
+        let job = Job {
+            source: &mut reader(&file, case.shape(), passes_over),
+            sink: &mut found,
+            stop: &QUIET.0,
+            jobs: 1,
+            sizes: case.sizes,
+            block_timeout: None,
+            tally: &Tally::default(),
+            chunk_size: case.chunk_size,
+        };
+        found.is_failed = Executor::Serial.run(&mapping, job).is_err();
+        found.check(&expected, &case);
+    }
 }

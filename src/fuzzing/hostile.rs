@@ -1,18 +1,20 @@
 //! What a worker gone mad may send, on the parent's side: it ends the run with an error, or does no harm.
 
 use super::{MOST, QUIET};
-use crate::bad_row::{BadRow, Report};
+use crate::bad_row::Report;
 use crate::csv::hints::Reading;
-use crate::error::must_be_escaped;
-use crate::executor::frame::split_frame;
+use crate::error::{Error, must_be_escaped};
+use crate::executor::pickle::receive;
 use crate::flow::{Block, Part, Sink};
 use crate::kernel::Function;
 use crate::kernel::gcd::Gcd;
 use crate::output::bad_rows::BadRows;
 use crate::output::writer::Writer;
+use crate::ring::Care;
 use crate::tally::Tally;
-use crate::work::pickling::{Pickling, Task};
+use crate::work::remote::Remote;
 use crate::work::text::{OnBadRow, Settings, Text};
+use crate::work::{Mapped, Work};
 
 /// Reports of any content, about rows and among results of any size.
 pub fn report(bytes: &[u8]) {
@@ -49,45 +51,28 @@ fn any(&(a, b): &Row) -> Output {
     (a as f64, None, vec![b as i64])
 }
 
-/// Frames from a socket, in pieces of any size, and pickles of any content in them.
+/// Pickles from a socket, of any content: replies to a mapper that has sent rows.
 pub fn frames(bytes: &[u8]) {
-    let Some((&[rows, how, room, cut], bytes)) = bytes.split_first_chunk() else { return };
-    let bytes = &bytes[..bytes.len().min(MOST)];
-    let (mut partial, mut frames, mut whole) = (vec![], vec![], vec![]);
-    for piece in bytes.chunks(1 + usize::from(cut)) {
-        partial.extend_from_slice(piece);
-        while let Some((number, pickle)) = split_frame(&mut partial) {
-            whole.extend((pickle.len() as u32).to_le_bytes());
-            whole.extend(number.to_le_bytes());
-            whole.extend_from_slice(&pickle);
-            frames.push(pickle);
-        }
-    }
-    assert_eq!([whole, partial].concat(), bytes);
-
+    let Some((&[rows, how, room, _], mut bytes)) = bytes.split_first_chunk() else { return };
     let on_bad_row = [OnBadRow::Stop, OnBadRow::Skip, OnBadRow::Blank, OnBadRow::Skip][usize::from(how & 3)];
     let settings = Settings { append: how & 4 > 0, on_bad_row, ..Settings::default() };
     let (gcd, function) = (Gcd::default(), Function(any as fn(&Row) -> Output));
     let (gcd, function) = (Text::new(&gcd, settings), Text::new(&function, settings));
-    let mapping: &dyn Pickling = if how & 8 > 0 { &gcd } else { &function };
-    for pickle in frames {
-        let mut task = Task { text: b"12,18\r\n".repeat(usize::from(rows)), rows: usize::from(rows), bad: None };
-        if how & 16 > 0 {
-            let (start, what) = (task.text.len(), "it is bad".to_string());
-            task.text.extend(b"x,y\n");
-            let bad = BadRow { field: Some(1), ..BadRow::row(what) };
-            task.bad = Some(bad.at(start..start + 3, start + 4));
-        }
-        let (mut room, mut results, mut reports) = (vec![0; 64 + usize::from(room)], vec![], vec![]);
-        let answer = mapping.pickler().unpickle_outputs(&pickle, &mut task, &mut room, &mut results, &mut reports);
-        match answer {
-            Ok(()) => {
-                let mut rest = &reports[..];
+    let work: &dyn Work = if how & 8 > 0 { &gcd } else { &function };
+    let bad: &[u8] = if how & 16 > 0 { b"x,y\n" } else { b"" };
+    let text = [&b"12,18\r\n".repeat(usize::from(rows)), bad].concat();
+    while let Some(pickle) = receive(&mut bytes) {
+        let call = Box::new(|_: &[u8]| Ok(pickle.clone()));
+        let mut mapper = work.mapper(Some(Remote { chunk_size: MOST, call }));
+        let mut room = vec![0; 64 + usize::from(room)];
+        match mapper.map_block(&[], &text, &mut room, Care::default()) {
+            Ok(Mapped { results, reports, .. }) => {
+                let mut rest = &room[results..results + reports];
                 while !rest.is_empty() {
-                    assert!(Report::take(&mut rest, task.text.len(), results.len()).is_some());
+                    assert!(Report::take(&mut rest, text.len(), results).is_some());
                 }
             }
-            Err(error) => assert!(!error.to_string().contains(must_be_escaped), "{error}"),
+            Err(failure) => assert!(!Error::from(failure).to_string().contains(must_be_escaped)),
         }
     }
 }

@@ -34,11 +34,11 @@ impl Crew for Madness<'_> {
         let theirs = Segment::attach(run.segment.descriptor().unwrap()).unwrap();
         // What a worker writes through its mapping is the same through the file.
         let file = File::from(run.segment.descriptor().unwrap());
-        let mut mapper = mapping.work.mapper();
+        let mut mapper = mapping.work.mapper(None);
         let mut finish = |mut claim: Claim, lie: Option<Mapped>| {
             let care = claim.care();
             let (head, input, room) = claim.parts();
-            let honest = mapper.map_block(head, input, room, care);
+            let honest = mapper.map_block(head, input, room, care).unwrap();
             claim.finish(pack(lie.unwrap_or(honest), Spent::default()));
             theirs.done().signal();
         };

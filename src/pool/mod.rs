@@ -186,5 +186,5 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
 /// What a pool of this name has mapped.
 fn mapping<'r, K: Kernel<Row: Pod, Output: Pod>>(records: &'r Records<'_, K>, name: &Name) -> Mapping<'r> {
     let confinement = Confinement { filter: records.0.is_self_contained(), memory: None };
-    Mapping { work: records, pickling: records, name: name.to_string(), confinement }
+    Mapping { work: records, name: name.to_string(), confinement }
 }

@@ -4,13 +4,14 @@
 mod opcodes;
 mod outputs;
 pub mod pickles;
-pub mod pickling;
 pub mod records;
+pub mod remote;
 pub mod text;
 
-use crate::bad_row::BadRow;
+use crate::error::Error;
 use crate::ring::Care;
 use crate::steps::{Step, lap};
+use remote::{Failure, Remote};
 use std::time::{Duration, Instant};
 
 /// Rows that are read, mapped and written together: rows and outputs stay in the first-level cache.
@@ -37,8 +38,15 @@ impl Pace {
 
 /// What maps bytes to bytes: a kernel over blocks, whatever its types.
 pub trait Work: Sync {
-    /// What one worker keeps from block to block.
-    fn mapper(&self) -> Box<dyn Mapper + '_>;
+    /// What one worker keeps from block to block. The kernel runs where the mapper is, or in `remote`, if there is one.
+    fn mapper<'m>(&'m self, remote: Option<Remote<'m>>) -> Box<dyn Mapper + 'm>;
+
+    /// In the process that is the [`Remote`] of a mapper: maps the rows of a task. Answers with the reply, and with how many rows
+    /// there were.
+    ///
+    /// # Errors
+    /// When the task is none that a mapper of this work sends.
+    fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error>;
 }
 
 /// What became of a block, or of the first part of it.
@@ -60,18 +68,10 @@ pub struct Mapped {
 pub trait Mapper {
     /// Maps the rows of a block, or as many as have room for their results, with care where workers have died. `head` is
     /// what the source has put before them.
-    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Mapped;
-}
-
-/// How far rows were read.
-#[derive(Debug, Default)]
-pub struct Read {
-    /// How many rows.
-    pub rows: usize,
-    /// Where the next one begins.
-    pub end: usize,
-    /// What is wrong with that one, if it is bad.
-    pub bad: Option<BadRow>,
+    ///
+    /// # Errors
+    /// When the rows could not be mapped, for a reason that lies not in them. The mapper is not asked again.
+    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure>;
 }
 
 /// What is said of a row that no worker is to touch again.

@@ -141,10 +141,10 @@ mod tests {
             &Loose,
             Settings { format: Format { delimiter: b'\t', ..format }, append, on_bad_row, most_told: None },
         );
-        let (mut mapper, mut room, mut results, mut bad) = (text.mapper(), vec![b'x'; 2000], vec![], 0);
+        let (mut mapper, mut room, mut results, mut bad) = (text.mapper(None), vec![b'x'; 2000], vec![], 0);
         let mut rest = input.as_bytes();
         while !rest.is_empty() {
-            let mapped = mapper.map_block(&[], rest, &mut room, Care::default());
+            let mapped = mapper.map_block(&[], rest, &mut room, Care::default()).unwrap();
             results.extend_from_slice(&room[..mapped.results]);
             let mut reports = &room[mapped.results..mapped.results + mapped.reports];
             while let Some(report) = Report::take(&mut reports, rest.len(), mapped.results) {

@@ -12,9 +12,8 @@ use crate::kernel::{Batch, BatchKernel, Written};
 use crate::ring::Care;
 use crate::steps::{Step, lap};
 use crate::work::outputs;
-use crate::work::pickles::{pickle, unpickle, unpickle_untrusted};
-use crate::work::pickling::{Pickler, Pickling, Task, check_reply};
-use crate::work::{BATCH, DEADLY, Mapped, Mapper, Pace, Read, Work, check_outputs};
+use crate::work::remote::{self, Failure, Remote};
+use crate::work::{BATCH, DEADLY, Mapped, Mapper, Pace, Work, check_outputs};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -57,11 +56,14 @@ impl<'k, K: BatchKernel> Text<'k, K> {
     pub fn new(kernel: &'k K, settings: Settings) -> Self {
         Text { kernel, settings }
     }
+}
 
-    fn loaded(&self) -> Loaded<'_, K> {
-        Loaded {
+impl<K: BatchKernel> Work for Text<'_, K> {
+    fn mapper<'m>(&'m self, remote: Option<Remote<'m>>) -> Box<dyn Mapper + 'm> {
+        Box::new(Loaded {
             kernel: self.kernel,
             settings: self.settings,
+            remote,
             head: Head::default(),
             needed: 0,
             index: Index::default(),
@@ -72,19 +74,11 @@ impl<'k, K: BatchKernel> Text<'k, K> {
             reports: vec![],
             told: 0,
             is_after_fault: false,
-        }
+        })
     }
-}
 
-impl<K: BatchKernel> Work for Text<'_, K> {
-    fn mapper(&self) -> Box<dyn Mapper + '_> {
-        Box::new(self.loaded())
-    }
-}
-
-impl<K: BatchKernel> Pickling for Text<'_, K> {
-    fn pickler(&self) -> Box<dyn Pickler + '_> {
-        Box::new(self.loaded())
+    fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error> {
+        remote::reply(task, |rows: &K::Rows, outputs| self.kernel.map_batch(rows, outputs))
     }
 }
 
@@ -92,6 +86,7 @@ impl<K: BatchKernel> Pickling for Text<'_, K> {
 struct Loaded<'k, K: BatchKernel> {
     kernel: &'k K,
     settings: Settings,
+    remote: Option<Remote<'k>>,
     head: Head,
     /// How many fields a row has at least; without columns no more either, unless it is 0.
     needed: usize,
@@ -102,8 +97,8 @@ struct Loaded<'k, K: BatchKernel> {
     /// Where these rows lie, without their line ends, with `--append` or where that was asked for.
     places: Vec<Range<usize>>,
     reports: Vec<u8>,
-    /// Of how many bad rows it is said what is wrong with them: in this part of a block, since others may do the blocks
-    /// before it; or in all of the input, where one hand reads that in order, to be pickled.
+    /// Of how many bad rows of this part of a block it is said what is wrong with them. Other workers may map the blocks before
+    /// it, so nobody knows how many of those there are.
     told: u64,
     /// The last row was a bad one.
     is_after_fault: bool,
@@ -128,8 +123,9 @@ impl<K: BatchKernel> Loaded<'_, K> {
         line.unwrap_or_else(|| split(&block[at..], format, &mut self.fields))
     }
 
-    /// Reads rows of the block from `start` on, at most so many, up to the first that is bad.
-    fn read(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> Read {
+    /// Reads rows of the block from `start` on, at most so many, up to the first that is bad. Answers where the next row begins,
+    /// and what is wrong with it, if it is the bad one.
+    fn read(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> (usize, Option<BadRow>) {
         self.rows.clear();
         self.places.clear();
         let is_plain = self.head.columns.is_none() && !self.settings.append && !care.is_needed();
@@ -205,7 +201,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
             }
         }
         self.is_after_fault = bad.is_some();
-        Read { rows: self.rows.len(), end: at, bad }
+        (at, bad)
     }
 
     /// Whether anybody may hear what is wrong with the next bad row.
@@ -267,10 +263,16 @@ impl<K: BatchKernel> Loaded<'_, K> {
         format!("{count} field{plural} where {needed} are {expected}: {}{hint}", shown(text))
     }
 
-    fn map_rows(&mut self) {
+    /// Maps the rows, here or in the remote.
+    fn map_rows(&mut self) -> Result<(), Failure> {
+        if let Some(remote) = &mut self.remote {
+            self.outputs = remote.map(&self.rows, self.rows.len())?;
+            return Ok(());
+        }
         self.outputs.clear();
         self.kernel.map_batch(&self.rows, &mut self.outputs);
         check_outputs(self.outputs.len(), self.rows.len());
+        Ok(())
     }
 
     /// Finds out again where rows of the block lie, so many from `start` on.
@@ -352,29 +354,30 @@ fn line_end(block: &[u8], end: usize) -> &'static [u8] {
 }
 
 impl<K: BatchKernel> Mapper for Loaded<'_, K> {
-    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Mapped {
+    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure> {
         self.enter(head);
         self.told = 0;
         let pace = Pace::with(care);
+        let batch = self.remote.as_ref().map_or(BATCH, |remote| remote.chunk_size);
         let mut outcome = Mapped::default();
         while outcome.consumed < input.len() {
             let start = outcome.consumed;
             care.note(start);
-            let read = self.read(input, start, if care.is_needed() { 1 } else { BATCH }, care);
+            let (end, bad) = self.read(input, start, if care.is_needed() { 1 } else { batch }, care);
             lap(Step::Take);
             let mut written = Written::default();
             // Among many bad rows there is often no other.
-            if read.rows > 0 {
-                self.map_rows();
+            if !self.rows.is_empty() {
+                self.map_rows()?;
                 let free = room.len() - self.reports.len();
                 written = self.write(input, 0, &mut room[outcome.results..free]);
             }
             lap(Step::Merge);
             outcome.results += written.bytes;
             outcome.rows += written.outputs;
-            let bad = if written.outputs == read.rows {
-                outcome.consumed = read.end;
-                read.bad
+            let bad = if written.outputs == self.rows.len() {
+                outcome.consumed = end;
+                bad
             } else {
                 self.place(input, start, written.outputs + 1);
                 outcome.consumed = self.places[written.outputs].start;
@@ -412,67 +415,7 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
         outcome.lines = lines(&input[..outcome.consumed]);
         room[outcome.results..outcome.results + self.reports.len()].copy_from_slice(&self.reports);
         outcome.reports = self.reports.len();
-        outcome
-    }
-}
-
-impl<K: BatchKernel> Pickler for Loaded<'_, K> {
-    fn pickle_rows(&mut self, head: &[u8], block: &[u8], limit: usize, task: &mut Vec<u8>) -> Result<Read, Error> {
-        self.enter(head);
-        let read = self.read(block, 0, limit, Care::default());
-        lap(Step::Take);
-        pickle("rows", &self.rows, task)?;
-        lap(Step::Pickle);
-        Ok(read)
-    }
-
-    fn map_pickles(&mut self, task: &[u8], reply: &mut Vec<u8>) -> Result<usize, Error> {
-        self.rows = unpickle("rows", task)?;
-        lap(Step::Unpickle);
-        self.map_rows();
-        pickle("outputs", &self.outputs, reply)?;
-        lap(Step::PickleResult);
-        Ok(self.rows.len())
-    }
-
-    fn unpickle_outputs(
-        &mut self,
-        reply: &[u8],
-        task: &mut Task,
-        room: &mut [u8],
-        results: &mut Vec<u8>,
-        reports: &mut Vec<u8>,
-    ) -> Result<(), Error> {
-        let (text, rows) = (&task.text, task.rows);
-        self.outputs = unpickle_untrusted("outputs", reply)?;
-        lap(Step::UnpickleResult);
-        check_reply(self.outputs.len(), rows)?;
-        if self.settings.append {
-            self.place(text, 0, rows);
-        }
-        let mut done = 0;
-        loop {
-            let written = self.write(text, done, room);
-            results.extend_from_slice(&room[..written.bytes]);
-            done += written.outputs;
-            let next = if done == rows {
-                task.bad.take()
-            } else if written.bad.is_some() || written.outputs == 0 {
-                self.place(text, 0, rows);
-                done += 1;
-                Some(self.unwritable(text, done - 1, written.bad.unwrap_or_else(|| TOO_LONG.to_string())))
-            } else {
-                continue;
-            };
-            let Some(next) = next else { break };
-            Report::append(&next, results.len(), reports, room.len());
-            results.extend_from_slice(&self.kept(text, &next));
-            if self.settings.on_bad_row == OnBadRow::Stop {
-                break;
-            }
-        }
-        lap(Step::Merge);
-        Ok(())
+        Ok(outcome)
     }
 }
 
@@ -496,9 +439,9 @@ mod tests {
     fn in_parts(input: &str, room: usize) -> (String, usize, String) {
         let (mut results, mut lines, mut rest) = (vec![], 0, input.as_bytes());
         let (mapping, mut room) = (Text::new(&Repeat, Settings::default()), vec![0; room]);
-        let mut mapper = mapping.mapper();
+        let mut mapper = mapping.mapper(None);
         while !rest.is_empty() {
-            let outcome = mapper.map_block(&[], rest, &mut room, Care::default());
+            let outcome = mapper.map_block(&[], rest, &mut room, Care::default()).unwrap();
             results.extend_from_slice(&room[..outcome.results]);
             lines += outcome.lines;
             if outcome.reports > 0 {
