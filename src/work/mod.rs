@@ -1,11 +1,13 @@
 //! What maps bytes to bytes. An executor knows a [`Work`] and nothing of the kernel that it is made of; a work knows blocks
 //! and nothing of who asks it to map them.
 
+mod decoder;
 mod opcodes;
 mod outputs;
 pub mod pickles;
 pub mod records;
 pub mod remote;
+mod settings;
 pub mod text;
 
 use crate::error::Error;

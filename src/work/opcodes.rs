@@ -1,10 +1,10 @@
-//! What a pickle is made of, looked at before it is unpickled.
+//! Looks at a pickle before it is unpickled.
 //!
-//! A worker gone mad could send a bomb: a few bytes that double a list thirty times, or nest one so deeply that it
-//! overflows the stack of whoever takes it apart. So what is unpickled has the opcodes alone that our pickles have, of
-//! which none copies a value, and is nested no deeper than outputs can sensibly be.
+//! A worker gone mad could send a bomb: a few bytes that double a list thirty times, or nest one so deeply that whoever takes it
+//! apart overflows the stack. So only pickles are taken that have no other opcodes than our own pickles (none of these copies a
+//! value), and that are nested no deeper than outputs can sensibly be.
 
-/// As deep as `serde_json` goes.
+/// How deep values may be nested: as deep as in `serde_json`.
 const DEEPEST: u8 = 128;
 
 /// Whether these bytes are a pickle of one value with nothing unusual about it.
@@ -12,6 +12,7 @@ pub fn is_plain(pickle: &[u8]) -> bool {
     has_one_value(pickle).is_some()
 }
 
+/// Follows what an unpickler would do. None where that is anything unusual.
 fn has_one_value(mut rest: &[u8]) -> Option<()> {
     // How deep each value on the unpickler's stack is nested, and how many of them lie below each mark.
     let (mut depths, mut marks): (Vec<u8>, Vec<usize>) = (vec![], vec![]);
@@ -21,31 +22,21 @@ fn has_one_value(mut rest: &[u8]) -> Option<()> {
             PROTO => drop(take(&mut rest, 1)?),
             STOP => return (rest.is_empty() && marks.is_empty() && depths.len() == 1).then_some(()),
             MARK => {
-                marks.push(depths.len());
-                if marks.len() > usize::from(DEEPEST) {
+                if marks.len() == usize::from(DEEPEST) {
                     return None;
                 }
+                marks.push(depths.len());
             }
             NONE | NEWTRUE | NEWFALSE => depths.push(0),
-            BININT1 | BININT2 | BININT | BINFLOAT => {
-                take(
-                    &mut rest,
-                    match opcode {
-                        BININT1 => 1,
-                        BININT2 => 2,
-                        BININT => 4,
-                        _ => 8,
-                    },
-                )?;
-                depths.push(0);
-            }
-            LONG1 | SHORT_BINBYTES => {
-                let length = usize::from(take(&mut rest, 1)?[0]);
-                take(&mut rest, length)?;
-                depths.push(0);
-            }
-            BINUNICODE | BINBYTES => {
-                let length = u32::from_le_bytes(*take(&mut rest, 4)?.first_chunk()?) as usize;
+            BININT1 | BININT2 | BININT | BINFLOAT | LONG1 | SHORT_BINBYTES | BINUNICODE | BINBYTES => {
+                let length = match opcode {
+                    BININT1 => 1,
+                    BININT2 => 2,
+                    BININT => 4,
+                    BINFLOAT => 8,
+                    LONG1 | SHORT_BINBYTES => usize::from(take(&mut rest, 1)?[0]),
+                    _ => u32::from_le_bytes(*take(&mut rest, 4)?.first_chunk()?) as usize,
+                };
                 take(&mut rest, length)?;
                 depths.push(0);
             }
@@ -60,7 +51,7 @@ fn has_one_value(mut rest: &[u8]) -> Option<()> {
                 if opcode == TUPLE {
                     depths.push(0);
                 }
-                // What lies below the last mark is not for this.
+                // A container takes what lies above it, but none from below the last mark.
                 let below = marks.last().copied().unwrap_or(0);
                 let around = depths.get_mut(below..)?.last_mut()?;
                 *around = (*around).max(deepest + 1);

@@ -1,7 +1,7 @@
 //! Rows and outputs to pickles and back.
 //!
-//! serde-pickle reads no integer above 2^63 - 1, though it writes them: so its values are taken, and turned into what
-//! serde asks for here.
+//! serde-pickle writes integers above 2^63 - 1, but cannot read them into an integer type of Rust. So a pickle is read into
+//! serde-pickle's own values first, and these are handed to serde here.
 
 use crate::error::printable;
 use crate::work::opcodes::is_plain;

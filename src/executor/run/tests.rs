@@ -1,0 +1,87 @@
+use super::*;
+use crate::executor::Executor;
+use crate::kernel::Function;
+use crate::ring::Sizes;
+use crate::work::text::{Settings, Text};
+use std::sync::mpsc;
+
+/// What takes longer than this hangs, on however busy a machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Who panics, and at which block.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Panics {
+    Source(u64),
+    Sink(u64),
+    Kernel(u64),
+}
+
+/// A row a block, without end: its number.
+struct Rows(Panics, u64);
+
+impl Source for Rows {
+    fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending> {
+        assert_ne!(self.0, Panics::Source(self.1), "a source panics");
+        let row = format!("{}\n", if self.0 == Panics::Kernel(self.1) { "13" } else { "1" });
+        buffer[..row.len()].copy_from_slice(row.as_bytes());
+        self.1 += 1;
+        Ok(Block { rows: 0..row.len(), ..Block::default() })
+    }
+}
+
+struct Results(Panics, u64);
+
+impl Sink for Results {
+    fn begin(&mut self, _: Block) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn write(&mut self, part: Part) -> Result<(), Error> {
+        assert_ne!(self.0, Panics::Sink(self.1), "a sink panics");
+        assert_eq!(part.results, b"1\n");
+        self.1 += 1;
+        Ok(())
+    }
+
+    fn end(&mut self, _: Ending) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn given_up(&mut self, _: &[u8], what: String) -> Error {
+        Error::workers(what)
+    }
+}
+
+fn map(&(number,): &(u64,)) -> u64 {
+    assert_ne!(number, 13, "a kernel panics");
+    number
+}
+
+#[test]
+fn whoever_panics_ends_the_run_and_leaves_nobody_waiting() {
+    // At the start, with all at work, and after more blocks than the ring has slots.
+    for block in [0, 3, 5000] {
+        for panics in [Panics::Source(block), Panics::Sink(block), Panics::Kernel(block)] {
+            let (tell, told) = mpsc::channel();
+            let running = thread::spawn(move || {
+                let _tell = tell;
+                let job = Job {
+                    source: &mut Rows(panics, 0),
+                    sink: &mut Results(panics, 0),
+                    stop: &bell().unwrap(),
+                    jobs: 2,
+                    sizes: Sizes { head: 0, block: 64, room: 512 },
+                    block_timeout: None,
+                    tally: &Tally::default(),
+                    chunk_size: 1,
+                };
+                let text = Text::new(&Function(map), Settings::default());
+                Executor::Threads.run(&Mapping::here(&text), job)
+            });
+            // It hangs up when it ends.
+            let ended = told.recv_timeout(PATIENCE);
+            assert_eq!(ended, Err::<(), _>(mpsc::RecvTimeoutError::Disconnected), "{panics:?}: it hangs");
+            assert!(running.join().is_err(), "{panics:?} was swallowed");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Reads the rows of a block into the form that the kernel has for them, up to the first bad row.
+//!
+//! There are three ways, from the fastest to the one that knows everything: the kernel's own ([`BatchKernel::read_plain`]), for
+//! rows that need nothing special; an [`Index`] of the fields' ends, made for a stretch of rows at once; and
+//! [`split`](crate::csv::record::split), row by row.
+
+use crate::bad_row::{BadRow, Kind};
+use crate::csv::head::Head;
+use crate::csv::index::Index;
+use crate::csv::record::{Field, Line, Record, split, stray_return};
+use crate::csv::returns::{self, stray_return_in};
+use crate::csv::shown::shown;
+use crate::csv::trimmed;
+use crate::kernel::{Batch, BatchKernel};
+use crate::ring::Care;
+use crate::work::DEADLY;
+use crate::work::settings::Settings;
+use std::ops::Range;
+
+/// The rows of one batch after the other, and how they are read.
+pub struct Decoder<'k, K: BatchKernel> {
+    kernel: &'k K,
+    settings: Settings,
+    head: Head,
+    /// How many fields a row has at least. Where all columns count it has no more either, unless this is 0.
+    needed: usize,
+    index: Index,
+    /// The fields of the row that was split last.
+    fields: Vec<Field>,
+    /// The rows of the batch.
+    pub rows: K::Rows,
+    /// Where these rows lie in the block, without their line ends. Filled with `--append`, or by [`Decoder::place`].
+    pub places: Vec<Range<usize>>,
+    /// How many bad rows of this part of a block have been told with what is wrong with them. Each part may tell as many as the
+    /// whole run: other workers may map the blocks before it, so nobody knows how many of those there are.
+    told: u64,
+    /// The last batch ended at a bad row.
+    is_after_bad_row: bool,
+}
+
+impl<'k, K: BatchKernel> Decoder<'k, K> {
+    /// For this kernel, with no rows.
+    pub fn new(kernel: &'k K, settings: Settings) -> Self {
+        Decoder {
+            kernel,
+            settings,
+            head: Head::default(),
+            needed: 0,
+            index: Index::default(),
+            fields: vec![],
+            rows: K::Rows::default(),
+            places: vec![],
+            told: 0,
+            is_after_bad_row: false,
+        }
+    }
+
+    /// Begins another part of a block, which has this head.
+    pub fn begin(&mut self, head: &[u8]) {
+        self.head = Head::read(head);
+        self.needed = match &self.head.columns {
+            Some(columns) => columns.iter().max().map_or(0, |last| last + 1),
+            None => self.kernel.fields().unwrap_or(0),
+        };
+        self.index.clear();
+        self.told = 0;
+    }
+
+    /// Splits the line of the block that begins at `at`. Lines have to be asked for one after the other.
+    fn line(&mut self, block: &[u8], at: usize) -> Line {
+        let format = self.settings.format;
+        let line = self.index.line(block, at, format, &mut self.fields);
+        line.unwrap_or_else(|| split(&block[at..], format, &mut self.fields))
+    }
+
+    /// Reads a batch: the rows of the block from `start` on, at most `limit` of them, up to the first bad row. Answers where the
+    /// next row begins, and what is wrong with that row if it is the bad one.
+    pub fn read(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> (usize, Option<BadRow>) {
+        self.rows.clear();
+        self.places.clear();
+        let is_plain = self.head.columns.is_none() && !self.settings.append && !care.is_needed();
+        // A bad row seldom comes alone, and to try the kernel's own way in vain costs more than a row.
+        let (mut at, mut try_plain) = (start, is_plain && !self.is_after_bad_row);
+        let mut bad = None;
+        while self.rows.len() < limit && at < block.len() {
+            if try_plain {
+                let room = limit - self.rows.len();
+                let plain = self.kernel.read_plain(&block[at..], self.settings.format.delimiter, room, &mut self.rows);
+                at += plain;
+                if self.rows.len() >= limit || at >= block.len() {
+                    break;
+                }
+                // After two rows in a row that are not plain, more of them are to be expected.
+                try_plain = plain > 0;
+            }
+            match self.line(block, at) {
+                Line::Nothing { length } => {
+                    at += length;
+                    try_plain = is_plain && block.get(at).is_some_and(u8::is_ascii_digit);
+                }
+                Line::Row { content, length } => {
+                    let row = at..at + content;
+                    if care.is_needed() {
+                        care.note(at);
+                    }
+                    if care.must_avoid(at) {
+                        bad = Some(BadRow::row(DEADLY).of(Kind::Deadly).at(row, at + length));
+                        break;
+                    }
+                    if let Err(wrong) = self.read_row(&block[row.clone()]) {
+                        bad = Some(wrong.at(row, at + length));
+                        break;
+                    }
+                    if self.settings.append {
+                        self.places.push(row);
+                    }
+                    at += length;
+                }
+                Line::Stray { at: stray, content, length } => {
+                    let row = at..at + content;
+                    let field = self.fields.iter().position(|field| field.range().contains(&stray));
+                    let what = self.tell(|decoder| match field {
+                        Some(field) => stray_return_in(
+                            &format!("field {}", field + 1),
+                            trimmed(decoder.fields[field].raw(&block[row.clone()])),
+                        ),
+                        None => stray_return_in("the comment", &block[row.clone()]),
+                    });
+                    let wrong = BadRow { field: field.map(|field| field + 1), ..BadRow::row(what) };
+                    bad = Some(wrong.at(row, at + length).named_at(at + stray));
+                    break;
+                }
+                Line::Unclosed { quote } => {
+                    let (place, field) = (at + quote, self.fields.len() + 1);
+                    let row = at..block.len() - usize::from(block.ends_with(b"\n"));
+                    let what = self.tell(|decoder| {
+                        let stray = stray_return(&block[at..place], &decoder.fields, decoder.settings.format);
+                        let what = shown(&block[place..]);
+                        let what = format!("field {field} begins with a quote that is never closed: {what}");
+                        match stray {
+                            Some(_) => what + "; a carriage return before it ends no row" + returns::hint(&block[at..]),
+                            None => what,
+                        }
+                    });
+                    let wrong = BadRow { field: Some(field), ..BadRow::row(what) }.of(Kind::Unclosed);
+                    bad = Some(wrong.at(row, block.len()).named_at(place));
+                    break;
+                }
+            }
+        }
+        self.is_after_bad_row = bad.is_some();
+        (at, bad)
+    }
+
+    /// Whether anybody may hear what is wrong with the next bad row.
+    fn is_heard(&self) -> bool {
+        self.settings.most_told.is_none_or(|most| self.told < most)
+    }
+
+    /// What is wrong with a row, in words, if anybody may hear them: they cost far more than the row.
+    fn tell(&mut self, what: impl FnOnce(&Self) -> String) -> String {
+        if !self.is_heard() {
+            return String::new();
+        }
+        self.told += 1;
+        what(self)
+    }
+
+    /// Reads the row that was split last, whose text this is.
+    fn read_row(&mut self, text: &[u8]) -> Result<(), BadRow> {
+        let (count, needed) = (self.fields.len(), self.needed);
+        let is_fixed = self.head.columns.is_none() && needed > 0;
+        let by_first_row = self.head.fields.filter(|&fields| fields != count);
+        if by_first_row.is_some() || count < needed || (is_fixed && count > needed) {
+            return Err(BadRow::row(self.tell(|_| {
+                let plural = if count == 1 { "" } else { "s" };
+                let expected = if is_fixed || by_first_row.is_some() { "expected" } else { "needed" };
+                let hint = if by_first_row.is_some() {
+                    "; with --append all rows have as many as the header or the first row".to_string()
+                } else if is_fixed && count > needed {
+                    let first: Vec<String> = (1..=needed).map(|number| number.to_string()).collect();
+                    format!("; say which of them count, as in -k {}", first.join(","))
+                } else {
+                    String::new()
+                };
+                let needed = by_first_row.unwrap_or(needed);
+                format!("{count} field{plural} where {needed} are {expected}: {}{hint}", shown(text))
+            })));
+        }
+        let record = Record::new(text, &self.fields, self.head.columns.as_deref(), self.settings.format);
+        if self.kernel.try_read(&record, &mut self.rows) {
+            return Ok(());
+        }
+        if !self.is_heard() {
+            return Err(BadRow::default());
+        }
+        let read = self.kernel.read(&record, &mut self.rows);
+        self.told += u64::from(read.is_err());
+        read
+    }
+
+    /// Finds out again where rows of the block lie, `count` of them from `start` on, which have been read before.
+    pub fn place(&mut self, block: &[u8], start: usize, count: usize) {
+        self.places.clear();
+        self.index.clear();
+        let mut at = start;
+        while self.places.len() < count && at < block.len() {
+            match self.line(block, at) {
+                Line::Nothing { length } => at += length,
+                Line::Row { content, length } => {
+                    self.places.push(at..at + content);
+                    at += length;
+                }
+                // A row that could be read is none of these.
+                Line::Stray { .. } | Line::Unclosed { .. } => break,
+            }
+        }
+    }
+}
