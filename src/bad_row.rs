@@ -1,8 +1,9 @@
 //! A bad row: one type, from the kernel that cannot take it to the message about it.
 //!
-//! Whoever handles it adds what he knows. A kernel says what is wrong, and with which field. The worker that has split the row adds
-//! where it lies, and writes all of that behind its results as a report. The parent reads the report back, and the writer, who
-//! alone knows files and lines, says or writes it. What the reader cannot hand on, and a header that does not do, is one too.
+//! Each stage adds what it knows. A kernel says what is wrong, and with which field. The worker that has split the row adds where the
+//! row lies, and writes all of that behind its results, as a report. The parent reads the report back, and the writer, which alone
+//! knows files and lines, prints it or writes it to `--rejects`. A row that the reader cannot hand on is a bad row too, and so is
+//! a header that does not do.
 
 use crate::csv::record::Record;
 use crate::error::printable;
@@ -14,13 +15,13 @@ use std::ops::Range;
 pub struct BadRow {
     /// The number of the field at fault, from 1, if it is one.
     pub field: Option<usize>,
-    /// What is said about it, without the row's place. Nothing where nobody hears it.
+    /// The message, without the row's place. Empty where nobody will hear it.
     pub what: String,
-    /// What may have been meant, to be said behind that.
+    /// What may have been meant: said behind the message.
     pub(crate) hint: String,
     /// Where the row lies in the text that it was found in, without its line end.
     pub(crate) row: Range<usize>,
-    /// Where in that text the line begins, or what is at fault on it, that is to be named.
+    /// The place in that text whose line is to be named: where the row begins, or what is at fault in it.
     pub(crate) place: usize,
     /// Where in that text the next row begins.
     pub(crate) end: usize,
@@ -28,15 +29,15 @@ pub struct BadRow {
     pub(crate) kind: Kind,
 }
 
-/// What else there is to know about a bad row.
+/// What is special about a bad row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum Kind {
     /// Nothing.
     #[default]
     Plain,
-    /// Workers die of it.
+    /// Workers keep dying of it.
     Deadly,
-    /// It has no end, and cannot be printed again.
+    /// A quote in it is never closed, so its end is not known and it cannot be printed with its line end.
     Unclosed,
     /// It does not fit into a block.
     TooLong,
@@ -45,23 +46,23 @@ pub(crate) enum Kind {
 }
 
 impl BadRow {
-    /// Something about the row as a whole.
+    /// A bad row for a reason that is no single field's.
     pub fn row(what: impl Into<String>) -> Self {
         BadRow { what: what.into(), ..BadRow::default() }
     }
 
-    /// Something about one of the record's fields, counted from 0; it is said of `field N`.
+    /// A bad row because of one of the record's fields, counted from 0. The message is `field N WHAT`.
     pub fn in_field(record: &Record, field: usize, what: impl Display) -> Self {
         let number = record.number(field);
         BadRow { field: Some(number), ..BadRow::row(format!("field {number} {what}")) }
     }
 
-    /// The same, where it lies: the row, and where the next one begins. Its first line is the one to be named.
+    /// The same, which lies here in the text; `end` is where the next row begins. The line to be named is its first.
     pub(crate) fn at(self, row: Range<usize>, end: usize) -> Self {
         BadRow { place: row.start, row, end, ..self }
     }
 
-    /// The same with this place to be named.
+    /// The same, with the line at this place to be named.
     pub(crate) fn named_at(self, place: usize) -> Self {
         BadRow { place, ..self }
     }
@@ -71,7 +72,7 @@ impl BadRow {
         BadRow { kind, ..self }
     }
 
-    /// The same with this for a hint.
+    /// The same with this hint.
     pub(crate) fn hinting(self, hint: impl Into<String>) -> Self {
         BadRow { hint: hint.into(), ..self }
     }
@@ -82,7 +83,7 @@ impl BadRow {
 pub(crate) struct Report {
     /// How many bytes of the part's results come before it.
     pub results: usize,
-    /// The row. Where the next one begins, and its hint, are not told.
+    /// The row, without its hint, and without where the next one begins.
     pub bad: BadRow,
 }
 
@@ -90,8 +91,8 @@ const NUMBERS: usize = 7;
 const HEAD: usize = NUMBERS * 4;
 
 impl Report {
-    /// Appends the report of this row to `bytes`, its words cut short so that it takes no more than `room`; answers whether it
-    /// did fit.
+    /// Appends the report of this row to `bytes`. Its message is cut so that the report takes no more than `room` bytes. Answers
+    /// whether there was room for a report at all.
     pub fn append(bad: &BadRow, results: usize, bytes: &mut Vec<u8>, room: usize) -> bool {
         if room < HEAD {
             return false;
@@ -116,15 +117,15 @@ impl Report {
         HEAD + bad.what.len()
     }
 
-    /// Takes the first of these reports about a part of so many bytes, with so many bytes of results; none where these
-    /// bytes are no such report.
+    /// Takes the first report from the front of `bytes`, about a part of `part` bytes of input with `results` bytes of results.
+    /// None where the bytes are no such report.
     pub fn take(bytes: &mut &[u8], part: usize, results: usize) -> Option<Self> {
         let (head, rest) = bytes.split_at_checked(HEAD)?;
         let (numbers, _) = head.as_chunks::<4>();
         let number = |at: usize| u32::from_le_bytes(numbers[at]) as usize;
         let (what, rest) = rest.split_at_checked(number(6))?;
         *bytes = rest;
-        // Copied before it is looked at: a worker that breaks the protocol may change it under us.
+        // Copied before it is looked at: a worker that breaks the protocol may change it meanwhile.
         let what = String::from_utf8(what.to_vec()).ok()?;
         let what = if what.is_empty() { what } else { printable(what.as_ref()) };
         let field = Some(number(4)).filter(|&field| field > 0);

@@ -1,4 +1,5 @@
-//! What reader, workers and writer hand on to each other, and the two ends of that: where blocks come from, and where results go.
+//! What reader, workers and writer hand to each other, and the two ends of that: where blocks come from ([`Source`]), and where
+//! results go ([`Sink`]).
 
 use crate::bad_row::BadRow;
 use crate::error::Error;
@@ -17,9 +18,9 @@ pub struct Block {
     pub lines_before: u64,
     /// What is printed before its results, and before what becomes of a row that is too long: a header, a byte order mark.
     pub header: Vec<u8>,
-    /// In the first block of an input that is no CSV by its first bytes: what to do about it, said of the first bad row.
+    /// In the first block of an input that looks like another format than CSV: advice, to be given with the first bad row.
     pub disguise: Option<String>,
-    /// A row before its rows that could not be handed on.
+    /// A bad row before the block's rows that could not be handed on.
     pub misfit: Option<Box<Misfit>>,
 }
 
@@ -36,12 +37,12 @@ pub struct Misfit {
     pub bytes: Vec<u8>,
 }
 
-/// Why there is no further block. What it names comes after all the blocks before.
+/// Why there is no further block. Whatever it names comes after all blocks before, so it is said when these are written.
 #[derive(Debug)]
 pub enum Ending {
     /// All inputs are read.
     Done,
-    /// The next row of this input, or its header, cannot be handed on, and none after it is wanted.
+    /// The next row of this input, or its header, cannot be handed on, and ends the run.
     Misfit {
         /// Which of the inputs.
         input: usize,
@@ -54,21 +55,21 @@ pub enum Ending {
     Stopped,
 }
 
-/// What blocks come from.
+/// Where blocks come from. Its one method must be written.
 pub trait Source: Send {
     /// Fills the front of `buffer` with the next block and its head.
     ///
     /// # Errors
-    /// When there is none, with the reason; it is not asked again after that.
+    /// When there is no further block, with the reason. The source is not asked again after that.
     fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending>;
 }
 
-/// What became of a block, or of its next part.
+/// What became of a block, or of the next part of it, for the sink.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Part<'a> {
-    /// The rows that are left of the block, from the first of this part on.
+    /// The bytes of the block from this part on, to the block's end.
     pub input: &'a [u8],
-    /// How many bytes of them are dealt with.
+    /// How many of these bytes the part has dealt with.
     pub consumed: usize,
     /// Line ends among these.
     pub lines: usize,
@@ -76,15 +77,15 @@ pub struct Part<'a> {
     pub rows: usize,
     /// Their results.
     pub results: &'a [u8],
-    /// What is said of bad rows: [`Report`](crate::bad_row::Report)s.
+    /// The bad rows among them, as [`Report`](crate::bad_row::Report)s.
     pub reports: &'a [u8],
-    /// What is said of a row among these that workers keep dying on.
+    /// What is said of the row among these that workers keep dying on, if there is one.
     pub deadly: &'a str,
 }
 
-/// What results go to, in input order.
+/// Where results go, in input order. All methods must be written.
 pub trait Sink: Send {
-    /// Takes note of the next block, before the first of its parts.
+    /// Takes note of the next block. Its parts follow.
     ///
     /// # Errors
     /// When what comes before its rows cannot be written, or ends the run.
@@ -96,12 +97,12 @@ pub trait Sink: Send {
     /// When its results cannot be written, or a report ends the run.
     fn write(&mut self, part: Part) -> Result<(), Error>;
 
-    /// What the ending of the input means for the run, once all blocks before it are written.
+    /// Takes the ending of the input, once all blocks before it are written.
     ///
     /// # Errors
-    /// Unless all was well.
+    /// What the ending says went wrong, if anything.
     fn end(&mut self, ending: Ending) -> Result<(), Error>;
 
-    /// The error for what is left of the block, these bytes, when it was given up.
+    /// The error for a block that was given up. `rest` is what is left of its bytes.
     fn given_up(&mut self, rest: &[u8], what: String) -> Error;
 }

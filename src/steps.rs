@@ -1,8 +1,7 @@
-//! Where the processor time goes: the ten steps that *Effective Python*, Item 41, counts for every item that a process
-//! pool maps, and a stopwatch for each thread.
+//! Where the processor time goes, by the ten steps that *Effective Python*, Item 41, counts for every item that a process pool maps.
 //!
-//! Off but for `--compare`: a lap is then a look at one flag. The stopwatch reads the thread's processor time, so that
-//! waiting counts for nothing; laps follow each other without a gap, so that together they are all the time there is.
+//! Only `--compare` turns this on. Otherwise [`lap`] looks at one flag and returns. A lap reads the processor time of its thread, so
+//! waiting counts for nothing. Laps follow each other without a gap, so together they are all the time that was spent.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::cell::Cell;
@@ -45,7 +44,7 @@ static NANOS: [AtomicU64; STEPS] = [const { AtomicU64::new(0) }; STEPS];
 
 thread_local! { static LAST: Cell<u64> = const { Cell::new(0) } }
 
-/// Has the laps of this process counted from here on; what a thread did before its first lap counts for that lap.
+/// From here on the laps of this process are counted. What a thread did before its first lap counts for that lap.
 pub fn start_timing() {
     TIMING.store(true, Ordering::Relaxed);
 }
@@ -55,7 +54,7 @@ pub fn is_timing() -> bool {
     TIMING.load(Ordering::Relaxed)
 }
 
-/// All of this thread's processor time since its last lap was for this step.
+/// Ends a lap: all of this thread's processor time since its last lap was for this step.
 pub fn lap(step: Step) {
     if !is_timing() {
         return;

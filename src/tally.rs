@@ -1,7 +1,7 @@
-//! What a run has come to: for `--progress` while it goes on, and for `--stats` at its end.
+//! Counts what a run does, for `--progress` while it goes on, and for `--stats` at its end.
 //!
-//! Reader and writer each say how long they worked and how long they waited for others, and each worker does with every
-//! block, so that one sees who held up the others. It costs a few looks at the clock for each block.
+//! Reader and writer say how long they worked and how long they waited for others, and so does each worker with every block. This
+//! shows who held up the others, and costs a few looks at the clock for each block.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
@@ -16,13 +16,13 @@ pub struct Tally {
     pub bad_rows: Count,
     /// Bytes of input that are dealt with.
     pub bytes: Count,
-    /// Workers that are alive; none where there are only threads or less.
+    /// Workers that have been started and have not died. None in `serial`.
     pub workers: Count,
     /// Workers that were started in the place of dead ones.
     pub restarts: Count,
-    /// The reader, who waits for a slot to fill.
+    /// The time of the reader, which waits for a free slot.
     pub reader: Spent,
-    /// The writer, who waits for results.
+    /// The time of the writer, which waits for results.
     pub writer: Spent,
     shares: Mutex<Vec<Share>>,
 }
@@ -32,15 +32,15 @@ pub struct Tally {
 pub struct Count(AtomicU64);
 
 impl Count {
-    /// Adds so many.
+    /// Adds to the number.
     pub fn add(&self, count: u64) {
         self.0.fetch_add(count, Relaxed);
     }
-    /// Makes it so many.
+    /// Sets the number.
     pub fn set(&self, count: u64) {
         self.0.store(count, Relaxed);
     }
-    /// How many there are by now.
+    /// The number by now.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -64,32 +64,32 @@ impl Spent {
     }
 }
 
-/// Adds up a thread's time, lap by lap.
+/// Adds up what a thread's time was spent on, lap by lap.
 pub struct Stopwatch<'a> {
     spent: &'a Spent,
     last: Instant,
 }
 
 impl<'a> Stopwatch<'a> {
-    /// Begins now.
+    /// Begins the first lap now.
     pub fn new(spent: &'a Spent) -> Self {
         Stopwatch { spent, last: Instant::now() }
     }
-    /// The time since the last lap was another's.
+    /// Begins a lap now. The time since the last one counts for nothing: it was somebody else's.
     pub fn skip(&mut self) {
         self.last = Instant::now();
     }
-    /// The time since the last lap was work.
+    /// Ends a lap that was work.
     pub fn worked(&mut self) {
         self.spent.working.add(lap(&mut self.last).as_nanos() as u64);
     }
-    /// The time since the last lap was spent waiting.
+    /// Ends a lap that was spent waiting.
     pub fn waited(&mut self) {
         self.spent.waiting.add(lap(&mut self.last).as_nanos() as u64);
     }
 }
 
-/// The time since `last`, which is now from now on.
+/// The time since `last`. Sets `last` to now.
 pub fn lap(last: &mut Instant) -> Duration {
     let now = Instant::now();
     now - std::mem::replace(last, now)
@@ -98,11 +98,11 @@ pub fn lap(last: &mut Instant) -> Duration {
 /// What one worker did.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// Blocks, or parts of blocks, or tasks.
+    /// Blocks, or parts of blocks.
     pub blocks: u64,
     /// Rows in them.
     pub rows: u64,
-    /// Time at work; none where workers do not say.
+    /// Time at work.
     pub working: Duration,
     /// Time waiting for a block.
     pub waiting: Duration,

@@ -1,8 +1,8 @@
-//! What a worker process says when its kernel panics: handed to the parent, which says it once, of the row that is at
-//! fault, rather than printed by each worker that dies of that row.
+//! What a worker process says when its kernel panics. It is not printed by each worker that dies of the row, but handed to the
+//! parent, which says it once, of that row.
 //!
-//! A program that is built with `panic = "abort"` ends before a panic can be caught. Its panics are printed as they come,
-//! and told as SIGABRT.
+//! A program that is built with `panic = "abort"` ends before a panic can be caught. Its panics are printed as they come, and the
+//! parent says that the worker was killed by SIGABRT.
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
@@ -10,15 +10,15 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 /// What a Rust program that panics ends with.
 pub const STATUS: i32 = 101;
 
-/// More than this of a message would only be in the way.
+/// How many bytes of a message are kept.
 const LONGEST: usize = 500;
 
 thread_local! {
-    /// The panic that this thread is in, while it keeps its panics to itself.
+    /// What the panic in [`caught`] said, empty before there is one. None outside of `caught`.
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Has panics within [`caught`] kept, to be answered by it. All others are printed as before.
+/// From here on panics within [`caught`] are not printed. All others are printed as before.
 pub fn keep() {
     if cfg!(not(panic = "unwind")) {
         return;

@@ -1,16 +1,14 @@
 //! The policy on deaths: what is done when a worker process dies, and when the run is given up.
 //! [`shared`](super::shared) carries it out. Which deaths are faults, `process/death.rs` says.
 //!
-//! Half of this file is the table and the tests that try random plans of deaths against it: they are read together.
-//!
-//! A **kill** is a death by a signal that others send, or the out-of-memory killer. Whoever kills may stop doing so. A
-//! **fault** is any other death: a crash, a panic, `exit`, a block held for longer than `--block-timeout`. It will most
-//! likely happen again. A worker that is told to take **care** takes one row at a time, says which, and hands over what it
-//! has done after a millisecond.
+//! A **kill** is a death by a signal that others send, or the out-of-memory killer. The killer may stop, so
+//! the same rows may go well the next time. A **fault** is any other death: a crash, a panic, `exit`, a block held for longer than
+//! `--block-timeout`. It will most likely happen again. A worker that is told to take **care** takes one row at a time, notes in the
+//! slot which row that is, and hands over what it has done after a millisecond.
 //!
 //! Deaths are counted for each **part** of a block: the rows that are left of it. As soon as the writer has taken results of
-//! a part, the rest is another part, and its count begins at nothing; when a row is named, the count begins anew too. So no row is ever blamed for what happened over rows
-//! that are done.
+//! a part, the rest is another part, and its count begins at nothing. When a row is named, the count begins anew too. So no row is
+//! ever blamed for what happened over rows that are done.
 //!
 //! | a worker dies | so often | what is done |
 //! |---|---|---|
@@ -18,7 +16,7 @@
 //! | | the [`MOST_KILLS`]th time | the part is given up: the run ends at it, with the numbers of its lines |
 //! | by a fault, over a part | fewer than [`MOST_FAULTS`] times | the part is computed again, with care |
 //! | | the [`MOST_FAULTS`]th time | the row that it was at is named: a bad row, which no worker touches again |
-//! | | as often again, over the same part, of which a row was named | the part is given up: leaving out that row did not help |
+//! | | as often again, over a part of which a row was named | the part is given up: leaving out that row did not help |
 //! | | the [`MOST_FAULTS`]th time, and it never said at which row it was | the part is given up |
 //! | over no part, before any worker came up since the last death | more often than there are workers, and then by [`MOST_FAULTS`] faults, or [`MOST_KILLS`] kills in [`PATIENCE`] | the run ends |
 //! | by a fault, over no part, while the block that is to be written next waits | [`MOST_FAULTS`] times and for [`PATIENCE`] without any progress | the run ends |
@@ -37,15 +35,14 @@ use crate::tally;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// So many faults over the same part are enough to blame the row that the last worker was at.
+/// After so many faults over the same part the row is blamed that the last worker was at.
 pub const MOST_FAULTS: u32 = 3;
 
-/// So many kills over the same part are enough to give it up. An out-of-memory killer may well strike several times before
-/// memory is free again.
+/// After so many kills over the same part it is given up. An out-of-memory killer may well strike several times before memory is
+/// free again.
 pub const MOST_KILLS: u32 = 30;
 
-/// For so long workers may die before one of them takes up work: on a busy machine kills can come quicker than a worker
-/// can start.
+/// How long workers may die before one of them takes up work. On a busy machine kills can come quicker than a worker can start.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is done with a part over which a worker has died.
@@ -64,15 +61,15 @@ pub enum Verdict {
 /// The deaths over a part.
 #[derive(Clone, Copy, Default)]
 struct Account {
-    /// How many parts of the block had been taken before.
+    /// Which part this is: how many parts of the block had been written before.
     part: u64,
     kills: u32,
     faults: u32,
-    /// Deaths before a row of this part was named.
+    /// Deaths over this part before a row of it was named.
     before: u32,
-    /// A row of this part was named.
+    /// Whether a row of this part was named.
     has_named: bool,
-    /// The row of this block that was named last: it may still lie before the workers.
+    /// The row of this block that was named last. Workers may still have to come by it.
     avoided: Option<usize>,
 }
 
@@ -82,16 +79,17 @@ pub struct Ledger {
     /// By block.
     accounts: HashMap<u64, Account>,
     start: Start,
-    /// How many parts had been taken, faults of workers that held nothing since then, and the first of these.
+    /// How many parts had been written, how many workers that held nothing have died by a fault since then, and when the first
+    /// of these died.
     idle: Option<(u64, u32, Instant)>,
 }
 
 /// Deaths of workers that held nothing.
 #[derive(Default)]
 struct Start {
-    /// Workers that had come up at the last one.
+    /// How many workers had come up when the last one died.
     came_up: u32,
-    /// Deaths since that changed, the kills and faults among those that count, and the first of them.
+    /// All deaths since that number changed; the kills and faults among those that count; and when the first of all was.
     deaths: u64,
     kills: u32,
     faults: u32,
@@ -119,7 +117,7 @@ impl Ledger {
                 *account = Account { part, before, has_named: true, avoided: Some(row), ..Account::default() };
                 Verdict::Without(row)
             }
-            // No row is known, or the one that was named was not it.
+            // No row is known, or a row was named, and that did not help.
             _ => account.given_up(),
         }
     }
@@ -129,8 +127,8 @@ impl Ledger {
         self.accounts.retain(|&written, _| written >= block);
     }
 
-    /// Whether this death, of a worker that held nothing, is one too many without a worker that came up in between. As
-    /// many as there are workers may have been up and idle; those after them never came up.
+    /// Whether this death, of a worker that held nothing, is one too many since a worker last came up. As many deaths as there are
+    /// workers do not count: these workers may have been up and idle. Those that die after them never came up.
     pub fn is_hopeless_start(&mut self, came_up: u32, jobs: u64, is_fault: bool) -> bool {
         let start = &mut self.start;
         if came_up != start.came_up || start.deaths == 0 {
@@ -145,8 +143,8 @@ impl Ledger {
         start.faults >= MOST_FAULTS || (start.kills >= MOST_KILLS && is_long)
     }
 
-    /// Whether this fault, of a worker that held nothing while there was something to claim, is one too many since the last
-    /// of so many parts was taken: workers that are sound take up work, those that are not may put it back before they die.
+    /// Whether this fault, of a worker that held nothing while there was something to claim, is one too many since the last of
+    /// `taken` parts was written. Sound workers would have claimed it; a worker gone mad may put it back before it dies.
     pub fn is_hopeless_idling(&mut self, taken: u64) -> bool {
         let begun = (taken, 0, Instant::now());
         let (_, faults, since) = self.idle.filter(|&(before, ..)| before == taken).unwrap_or(begun);
@@ -171,14 +169,14 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Takes note of the claims that there are now, of so many workers. Answers whether workers can have made them: one that
-    /// none has made would never be done.
+    /// Takes note of the claims that there are now, of workers with numbers below `workers`. Answers whether workers can have made
+    /// these claims: a block that is claimed by nobody would never be done.
     #[must_use]
     pub fn look(&mut self, claims: &[SeenClaim], workers: u32, now: Instant) -> bool {
         self.since.retain(|claim, _| claims.contains(claim));
         let mut lasting: Vec<u32> = self.since.keys().map(|&(_, worker, _)| worker).collect();
         lasting.sort_unstable();
-        // One that is seen for the first time may follow another of the same worker that was seen just before.
+        // Only claims that were seen before count: a worker may have finished one and made the next while we looked.
         let is_twice = lasting.windows(2).any(|pair| pair[0] == pair[1]);
         claims.iter().for_each(|&claim| {
             self.since.entry(claim).or_insert(now);
@@ -186,13 +184,13 @@ impl Claims {
         !is_twice && claims.iter().all(|&(_, worker, _)| worker < workers)
     }
 
-    /// Forgets those of a worker that has died.
+    /// Forgets the claims of a worker that has died.
     pub fn forget(&mut self, dead: u32) {
         self.since.retain(|&(_, worker, _), _| worker != dead);
     }
 
-    /// Workers that have held the same part of a block for longer than this. Whoever takes it up next has all the time
-    /// again.
+    /// The workers that have held the same part of a block for as long as `most`. Each is named once: the next worker on that part
+    /// has all the time again.
     pub fn overdue(&mut self, most: Duration, now: Instant) -> Vec<u32> {
         let overdue = self.since.extract_if(|_, since| now.saturating_duration_since(*since) >= most);
         overdue.map(|((_, worker, _), _)| worker).collect()
@@ -204,8 +202,8 @@ impl Claims {
 pub struct Standstill(Option<(u64, Instant)>);
 
 impl Standstill {
-    /// Whether it has lasted for longer than all deaths that a part may have, where each takes so long at most. `taken` is how
-    /// many parts have been taken in all.
+    /// Whether that has lasted for longer than all the deaths that a part may have could take, if each takes as long as `most`.
+    /// `taken` is how many parts have been written in all.
     pub fn is_too_long(&mut self, taken: u64, is_waited_for: bool, most: Duration, now: Instant) -> bool {
         let Some((_, since)) = self.0.filter(|&(before, _)| is_waited_for && before == taken) else {
             self.0 = Some((taken, now));
@@ -216,22 +214,23 @@ impl Standstill {
     }
 }
 
-/// Time, less what passed while this process stood still, with its workers as a rule: stopped from a terminal, frozen.
+/// A clock that stands still while this process does, as when it is stopped from a terminal or frozen: its workers are as a rule
+/// stopped with it, and are not to be found overdue.
 pub struct Clock {
     last: Instant,
     still: Duration,
 }
 
-/// A busy machine may let us wait for so long.
+/// How much later than asked a sleep may end on a busy machine.
 const SLACK: Duration = Duration::from_millis(100);
 
 impl Clock {
-    /// From now on.
+    /// A clock that runs from now on.
     pub fn start() -> Self {
         Clock { last: Instant::now(), still: Duration::ZERO }
     }
 
-    /// The time, where so much at most was meant to pass since the last one.
+    /// What the clock shows. No more than `most` was meant to pass since it was last asked.
     pub fn tick(&mut self, most: Duration) -> Instant {
         let passed = tally::lap(&mut self.last);
         if passed > most + SLACK {

@@ -1,4 +1,4 @@
-//! How a kernel is run: siblings behind one trait.
+//! Who does the work: the executors, siblings behind one trait.
 
 mod last_words;
 mod ledger;
@@ -62,7 +62,7 @@ impl Executor {
         self.with(Children::of_a_run()).run(mapping, job)
     }
 
-    /// One that starts its workers, if they are processes, among these children.
+    /// The executor, which starts its worker processes, if it has any, as some of these children.
     fn with(self, children: Children) -> Box<dyn Execute> {
         match self {
             Executor::Serial => Box::new(serial::Serial),
@@ -77,11 +77,11 @@ impl Executor {
     }
 }
 
-/// What is mapped over rows, and all that is to be known to have it done in other processes.
+/// What is mapped over rows, and what is needed to have that done in other processes.
 pub struct Mapping<'k> {
     /// What maps bytes to bytes.
     pub work: &'k dyn Work,
-    /// What tells it from the program's other mappings: the same in every process of the program.
+    /// Its name among all mappings of the program, the same in every process of the program.
     pub name: String,
     /// How its worker processes are confined.
     pub confinement: Confinement,
@@ -89,7 +89,7 @@ pub struct Mapping<'k> {
 
 #[cfg(any(test, fuzzing))]
 impl<'k> Mapping<'k> {
-    /// One that is not for other processes.
+    /// A mapping for executors without processes.
     pub fn here(work: &'k impl Work) -> Self {
         Mapping { work, name: String::new(), confinement: Confinement::default() }
     }
@@ -109,13 +109,13 @@ pub struct Job<'a> {
     pub sizes: Sizes,
     /// How long a worker process may hold a block before it is killed.
     pub block_timeout: Option<Duration>,
-    /// What the run comes to.
+    /// Counts what the run has done.
     pub tally: &'a Tally,
     /// How many rows a task of the `pickle` executor has at most; a task does not span blocks.
     pub chunk_size: usize,
 }
 
-/// More workers than any machine that we know has processors.
+/// The most workers that may be asked for: more than any machine that we know has processors.
 pub const MAX_JOBS: usize = 4096;
 /// For text: a block must hold a row, and a row of two 64-bit integers with blanks has up to this many bytes.
 pub const MIN_BLOCK_SIZE: usize = 64;
@@ -129,11 +129,10 @@ pub const DEFAULT_BLOCK_SIZE: &str = "128K";
 /// and what is measured is pickling; more is no faster.
 pub const DEFAULT_CHUNK_SIZE: usize = 1024;
 
-/// What all executors have in common. The value is what a run leaves for the next, if there is one: worker processes, and
-/// what they share.
+/// An executor, with what one run leaves for the next: worker processes, and what they share.
 trait Execute: Send {
-    /// Maps the kernel over all rows of the job. A later run has the same mapping, the same sizes and as many workers at
-    /// most; there is none after one that failed or panicked.
+    /// Maps the kernel over all rows of the job. A later run has the same mapping, the same sizes, and at most as many workers. There
+    /// is no run after one that failed or panicked.
     fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error>;
 }
 
@@ -142,7 +141,7 @@ pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().min(MAX_JOBS))
 }
 
-/// What is said where there is no segment.
+/// The error for a segment that cannot be had.
 fn no_segment(error: SegmentError) -> Error {
     Error::usage(match error {
         SegmentError::Refused { length, source } => {

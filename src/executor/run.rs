@@ -344,9 +344,8 @@ impl Run<'_> {
 
     /// Hands the results of a block, or of the next part of it, to the sink.
     fn write_part(&self, block: u64, taken: &Taken, sink: &mut dyn Sink, watch: &mut Stopwatch) -> Result<(), Error> {
-        let (mapped, spent) = unpack(taken).map_err(|Spoilt| Error::spoilt())?;
+        let (mapped, working, waiting) = unpack(taken).map_err(|Spoilt| Error::spoilt())?;
         let Mapped { consumed, lines, rows, results, .. } = mapped;
-        let (working, waiting) = spent.durations();
         self.tally.enter(taken.worker() as usize % self.jobs as usize, rows, working, waiting);
         watch.waited();
         let (results, reports) = taken.results().split_at(results);

@@ -1,4 +1,4 @@
-//! One loop in this process: the judge of all other executors.
+//! One loop in one thread of this process. The tests hold all other executors to its results.
 
 use crate::error::Error;
 use crate::executor::{Execute, Job, Mapping};

@@ -1,7 +1,7 @@
 //! Worker processes on a ring in a shared segment, and the supervisor that replaces those that die.
 //!
-//! The calling thread is the supervisor. In a filter it starts the workers too, and they live no longer than it does; those
-//! of a pool are left to the next run, whichever thread that is in ([`Children::lasting`]).
+//! The calling thread is the supervisor. In a filter this thread also starts the workers, and they live no longer than it does. The
+//! workers of a pool are left to the next run, whichever thread that is in ([`Children::lasting`]).
 
 use crate::error::{Error, printable, reason};
 use crate::executor::ledger::{Claims, Clock, Ledger, Standstill, Verdict};
@@ -16,9 +16,9 @@ use rustix::fd::AsFd;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// None at first; then the segment and the processes that the last run has left for the next.
+/// The segment and the worker processes that a run leaves for the next one.
 pub struct Shared {
-    /// The segment, and the number of the next block. All slots are free between two runs.
+    /// The segment, and the number of the next block. None before the first run. All slots are free between two runs.
     ring: Option<(Segment, u64)>,
     processes: Processes,
 }
@@ -26,18 +26,18 @@ pub struct Shared {
 /// The worker processes on a ring.
 struct Processes {
     children: Children,
-    /// What each of them is, once one has been wanted.
+    /// What starts one of them. None before one has been wanted.
     launch: Option<Launch>,
 }
 
 impl Shared {
-    /// With workers that are still to be started, among these children.
+    /// With no worker yet. They will be started as some of these children.
     pub fn new(children: Children) -> Self {
         Shared { ring: None, processes: Processes { children, launch: None } }
     }
 }
 
-/// How often at least within the time that a worker may hold a block.
+/// How often workers are looked at, at least, within the time that a worker may hold a block.
 const LOOKS: u32 = 8;
 
 impl Execute for Shared {
@@ -46,7 +46,7 @@ impl Execute for Shared {
             Some(ring) => ring,
             none => none.insert((segment(&job)?, 0)),
         };
-        // Before there is a block again. So whoever is dead by now has held nothing, and no row is to blame.
+        // Before there is a block again: a worker that is dead by now has held nothing, and no row is to blame.
         for death in self.processes.children.ended()? {
             let cause = death.cause();
             self.processes.children.tell(
@@ -55,14 +55,14 @@ impl Execute for Shared {
                 "it had nothing to do, and is replaced as soon as it is needed",
             );
         }
-        // Each works on a slot of its own.
+        // Each worker needs a slot of its own to work on.
         let jobs = job.jobs.min(segment.slots());
         *next = run(segment, *next, &mut self.processes, mapping, Job { jobs, ..job })?;
         Ok(())
     }
 }
 
-/// A new segment for this job and those like it.
+/// A new segment, for this job and later ones with the same sizes.
 fn segment(job: &Job) -> Result<Segment, Error> {
     let segment = Segment::shared(slots(job), job.sizes).map_err(no_segment)?;
     let jobs = segment.slots();
@@ -82,11 +82,11 @@ impl Crew for Processes {
         let mut undertaker = Undertaker::default();
         let ended = self.keep_at_work(run, &mut ring, mapping, &mut undertaker);
         if ended.is_err() {
-            // At once, and not only when the writer has ended too.
+            // Kill the workers at once, and not only when the writer has ended too.
             self.children.end();
         }
         undertaker.settle(run);
-        // All blocks are done by now, and workers add to these before that.
+        // Workers add to these sums before a block is done, and by now all blocks are done.
         steps::add(std::array::from_fn::<_, STEPS, _>(|step| ring.sums()[step]));
         ended
     }
@@ -111,7 +111,7 @@ impl Processes {
         let mut claims = Claims::default();
         let mut clock = Clock::start();
         let mut standstill = Standstill::default();
-        // Workers below this number are there, unless one was refused.
+        // All workers below the first number have been asked for. The second is the first worker that could not be started.
         let (mut asked_for, mut limit) = (0, usize::MAX);
         while !run.is_over() {
             while asked_for < limit.min(run.wanted()) {
@@ -129,7 +129,7 @@ impl Processes {
                 break;
             }
             let now = clock.tick(pause);
-            // A block that was given up stays with a worker that is dead, and whose number another has.
+            // A block that was given up stays claimed under the number of a dead worker, which another worker has by now.
             let seen: Vec<_> = ring.claims().into_iter().filter(|&(block, ..)| !run.has_given_up(block)).collect();
             if !claims.look(&seen, children.numbers(), now) {
                 return Err(Error::spoilt());
@@ -156,11 +156,11 @@ impl Processes {
     }
 }
 
-/// Carries out what the policy says on each death.
+/// Carries out what the ledger's policy says on each death.
 #[derive(Default)]
 struct Undertaker {
     ledger: Ledger,
-    /// What workers said when they panicked over a block, until it is said of a row, or all of the block is done.
+    /// The messages of panics, by block: kept until one of them is said of a row, or all of the block is done.
     panics: Vec<(u64, String)>,
 }
 
@@ -170,7 +170,7 @@ impl Undertaker {
     /// # Errors
     /// When there is no hope for the run.
     fn bury(&mut self, run: &Run, ring: &mut Supervisor, children: &mut Children, death: &Death) -> Result<(), Error> {
-        // A block that was given up stays with the number of a worker that is dead: it is nobody's.
+        // A block that was given up stays claimed under the number of a dead worker, and is nobody's.
         let is_open = |held: &Held| !run.has_given_up(held.block());
         let held_blocks: Vec<Held> = ring.held_by(death.worker).into_iter().filter(is_open).collect();
         let cause = death.cause();
@@ -179,7 +179,7 @@ impl Undertaker {
             return Err(Error::workers(what));
         }
         let mut brief = cause.clone();
-        // What it said when it panicked counts also where it is not known how it ended.
+        // A panic is a fault also where it is not known how the process ended.
         let mut is_fault = death.is_fault();
         let mut consequence = "another takes its place";
         for held in held_blocks {
@@ -228,41 +228,44 @@ impl Undertaker {
             };
         }
         children.tell(death, &brief, consequence);
-        // It may have died with a signal in its hands, to be passed on or taken up.
+        // The dead worker may have been woken for somebody else, and not have passed that on: repeat all wake-ups.
         run.segment.filled().repeat();
         run.segment.done().repeat();
         Ok(())
     }
 
-    /// Whether a worker that held nothing died once too often.
+    /// Whether the death of this worker, which held nothing, is one too many.
     fn is_hopeless(&mut self, run: &Run, ring: &Supervisor, death: &Death) -> bool {
         let is_idle = death.is_fault() && ring.is_unclaimed(run.written());
         let is_hopeless_start = self.ledger.is_hopeless_start(ring.came_up(), run.jobs(), death.is_fault());
         (is_idle && self.ledger.is_hopeless_idling(run.taken())) || is_hopeless_start
     }
 
-    /// Leaves to the writer what is to be said of a block, and with it what the last worker over it said. What those before
-    /// said is not told: it was about the same row, in words that may differ by an address or a time.
+    /// Leaves it to the writer to say this of a block. It includes what the last worker said when it panicked. The panics before that
+    /// are dropped: they were about the same row, in words that may differ by an address or a time.
     fn say_once(&mut self, run: &Run, block: u64, sentence: Sentence) {
         self.panics.retain(|(other, _)| *other != block);
         run.sentences().insert(block, sentence);
     }
 
-    /// Lets go of blocks that are written. A panic that no row was named for, since it did not come again, is told now.
+    /// Forgets blocks that are written. A panic that did not come again, so that no row was named for it, is told now.
     fn settle(&mut self, run: &Run) {
         let written = run.written();
         self.ledger.forget_before(written);
         for (_, words) in self.panics.extract_if(.., |(block, _)| *block < written) {
             say(&format_args!("a worker panicked, and its rows went well the next time: {words}"));
         }
-        // The run has ended before it came to these rows.
+        // The run has ended before the writer came to these blocks.
         for (_, words) in self.panics.extract_if(.., |_| run.is_over()) {
             say(&format_args!("a worker panicked: {words}"));
         }
     }
 }
 
-/// Starts a worker, and answers whether that could be done. If it is refused the run goes on with those there are.
+/// Starts a worker, and answers whether that could be done. If the system refuses, the run goes on with the workers there are.
+///
+/// # Errors
+/// When the system refuses, and there is no worker.
 fn start(run: &Run, children: &mut Children, worker: u32, launch: &Launch) -> Result<bool, Error> {
     let segment = run.segment.descriptor();
     let started = segment.and_then(|segment| children.start(worker, launch, segment));

@@ -1,7 +1,8 @@
-//! The worker's side: this program again, with the segment or a socket as its standard input.
+//! A worker process from the inside: this program again, with the segment or a socket as its standard input. And the loop in which
+//! workers claim blocks, be they processes or threads.
 
 use crate::error::{Error, reason};
-use crate::executor::measures::{Spent, pack};
+use crate::executor::measures::pack;
 use crate::executor::{Executor, Mapping, last_words, no_segment, pickle};
 use crate::process::children::NUMBER;
 use crate::process::confinement::{self, Confinement};
@@ -17,7 +18,6 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::io;
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -26,14 +26,14 @@ use std::time::Instant;
 /// The environment variable that tells a process that it is a worker, and of what.
 pub const MARK: &str = "PMAPGCD_WORKER";
 
-/// The mark that this process was started with. It is read once and then no longer in the environment: a process that a
-/// kernel starts is no worker of ours.
+/// The mark that this process was started with. It is taken out of the environment when it is first read: a process that a kernel
+/// starts is no worker of ours.
 fn own_mark() -> Option<&'static OsStr> {
     static OWN: OnceLock<Option<OsString>> = OnceLock::new();
     OWN.get_or_init(|| take_variable(MARK)).as_deref()
 }
 
-/// What a worker is told of itself.
+/// What a worker is told of itself: `EXECUTOR/PARENT/MAPPING`, as [`launch`] writes it.
 struct Mark {
     executor: Executor,
     parent: u32,
@@ -42,7 +42,7 @@ struct Mark {
 }
 
 impl Mark {
-    /// Whether the process that it names has started this one, and lives.
+    /// Whether the process that the mark names is the parent of this one, and lives.
     fn is_of_our_parent(&self) -> bool {
         getppid().is_some_and(|pid| pid.as_raw_nonzero().get() as u32 == self.parent)
     }
@@ -55,22 +55,16 @@ impl Mark {
     }
 }
 
-impl fmt::Display for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.executor.name(), self.parent, self.mapping)
-    }
-}
-
-/// A worker of this executor for this mapping: this program again.
+/// What starts a worker of this executor for this mapping: this program again.
 ///
 /// # Errors
 /// When it cannot be started again.
 pub fn launch(executor: Executor, mapping: &Mapping) -> io::Result<Launch> {
-    let mark = Mark { executor, parent: std::process::id(), mapping: mapping.name.clone() };
-    let launch = Launch::again()?.with(MARK, mark.to_string());
+    let mark = format!("{}/{}/{}", executor.name(), std::process::id(), mapping.name);
+    let launch = Launch::again()?.with(MARK, mark);
     Ok(match executor {
-        // Or glibc gives the memory of every task back to the system after it, which costs ten times what pickling
-        // does: mallopt(3). It is pickling that this executor is there to show.
+        // By default glibc gives the memory of every task back to the system after it, see mallopt(3), which costs ten times
+        // what pickling does. This executor is there to show what pickling costs.
         Executor::Pickle => launch.with("MALLOC_TRIM_THRESHOLD_", (64 << 20).to_string()),
         _ => launch,
     })
@@ -82,7 +76,7 @@ pub fn is_worker() -> bool {
 }
 
 /// Turns this process into a worker if it was started as one for this mapping, and answers with the status to end with.
-/// Call it as early as the kernel is known: all that comes before runs in each worker too.
+/// Call it as soon as the kernel is known: whatever is done before that is done in each worker too.
 pub fn reenter(mapping: &Mapping) -> Option<ExitCode> {
     let mark = own_mark()?;
     let joined = match Mark::parse(&mark.to_string_lossy()) {
@@ -101,12 +95,12 @@ pub fn reenter(mapping: &Mapping) -> Option<ExitCode> {
 
 fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {
     let _ = rustix::thread::set_name(c"pmapgcd-worker");
-    // The signal comes only if the parent dies from here on, so see that it has not yet.
+    // The signal comes only if the parent dies from here on, so see below that it has not died before.
     let unbound = set_parent_process_death_signal(Some(Signal::KILL)).err();
     let stdin = std::io::stdin().as_fd().try_clone_to_owned();
     let stdin = stdin.map_err(|error| Error::io("stdin", error))?;
     if !mark.is_of_our_parent() {
-        // Its parent has died just now, or it is no worker at all: what it has for stdin tells.
+        // Either the parent has died just now, or this is no worker at all, which is seen by what it has for stdin.
         let is_worker = match mark.executor {
             Executor::Pickle => rustix::net::sockopt::socket_type(&stdin).is_ok(),
             _ => Segment::attach(stdin).is_ok(),
@@ -124,7 +118,7 @@ fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {
     }
 }
 
-/// What a process is told that has the mark of a worker and is none, or not for this.
+/// The error for a process that has the mark of a worker, but is none, or is one of another mapping.
 pub fn not_for_you() -> Error {
     Error::usage(format!("the environment variable {MARK} is for worker processes only; unset it"))
 }
@@ -134,7 +128,8 @@ fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mappi
     last_words::keep();
     let mut mapper = mapping.work.mapper(None);
     let refused = confine(unbound, mapping.confinement, segment.length(), None);
-    // Who runs under a filter of another's may have died of asking for one.
+    // Counted only now: where the program runs under a filter of somebody else's that kills, a worker dies in `confine`, and has
+    // then not come up.
     let is_first = segment.report_up() == 0;
     refused.iter().filter(|_| is_first).for_each(|what| say(what));
     steps::lap(Step::Import);
@@ -146,8 +141,8 @@ fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mappi
     Ok(())
 }
 
-/// Gives up all rights that are not needed from here on, and answers with what to say where the system refuses that: the
-/// run goes on without.
+/// Gives up all rights that are not needed from here on. Answers with messages for what the system refuses: the run goes on
+/// without that.
 fn confine(unbound: Option<Errno>, confinement: Confinement, mapped: usize, socket: Option<BorrowedFd>) -> Vec<String> {
     let unbound = unbound.map(|error| {
         let error = reason(&error.into());
@@ -169,22 +164,23 @@ pub(super) fn work<'s>(
     mapper: &mut dyn Mapper,
     is_wanted: impl Fn() -> bool,
 ) -> Result<(), (Claim<'s>, Failure)> {
-    // A process ends with its parent, and goes home on nobody else's word.
+    // Only threads look whether the ring is closed. Anybody who can write to the segment could close it: a process ends with its
+    // parent, or when that kills it.
     let mut last = Instant::now();
     while segment.is_shared() || !segment.is_closed() {
         let Some(mut claim) = segment.try_claim(worker) else {
             segment.filled().sleep();
-            // As a rule the system ends a process that is not.
+            // As a rule the system kills a process whose parent has died; where it does not, this ends it.
             if !is_wanted() {
                 return Ok(());
             }
             continue;
         };
-        // One signal may stand for several blocks: whoever got it passes it on.
+        // One signal may stand for several blocks: the worker that got it passes it on.
         if segment.has_filled() {
             segment.filled().signal();
         }
-        let waiting = micros(&mut last);
+        let waiting = tally::lap(&mut last);
         let care = claim.care();
         let (head, input, room) = claim.parts();
         let mapped = match segment.is_shared() {
@@ -197,19 +193,15 @@ pub(super) fn work<'s>(
             Err(failure) => return Err((claim, failure)),
         };
         hand_in_steps(segment);
-        claim.finish(pack(mapped, Spent { working: micros(&mut last), waiting }));
+        claim.finish(pack(mapped, tally::lap(&mut last), waiting));
         segment.done().signal();
     }
     segment.filled().signal();
     Ok(())
 }
 
-/// The microseconds since `last`, which is now from now on.
-fn micros(last: &mut Instant) -> u32 {
-    tally::lap(last).as_micros().try_into().unwrap_or(u32::MAX)
-}
-
-/// Before the block is done, since the run may be over then, and this process with it.
+/// Adds what the steps of this process have taken so far to the segment. Called before a block is done: the run may be over after
+/// that, and this process killed.
 fn hand_in_steps(segment: &Segment) {
     if steps::is_timing() && segment.is_shared() {
         segment.add(&steps::take());

@@ -4,8 +4,8 @@ use crate::error::Error;
 use crate::executor::{Execute, Executor, Job, Mapping};
 use crate::process::children::Children;
 
-/// The workers of one executor, each of them started when a run first has work for it, and what they share. They end when
-/// this is dropped, with the process that has it, and no sooner: whichever threads the runs are in.
+/// The workers of one executor, and what they share. Each worker is started when a run first has work for it, and lives until this
+/// value is dropped or the process ends, whichever threads the runs are in.
 pub struct Workforce {
     executor: Executor,
     jobs: usize,
@@ -14,23 +14,23 @@ pub struct Workforce {
 }
 
 impl Workforce {
-    /// Up to so many workers, none of them started.
+    /// Up to `jobs` workers. None of them is started yet.
     pub fn new(executor: Executor, jobs: usize) -> Self {
         let workers = executor.with(Children::lasting());
         Workforce { executor, jobs, process: std::process::id(), workers }
     }
 
-    /// Whether this is one of that executor, for so many workers. In a fork of the process that has started them it is none:
-    /// both would put blocks into the same slots.
+    /// Whether this is a workforce of that executor for so many workers. Never in a fork of the process that has started them: both
+    /// processes would put blocks into the same slots.
     pub fn is(&self, executor: Executor, jobs: usize) -> bool {
         (self.executor, self.jobs, self.process) == (executor, jobs, std::process::id())
     }
 
-    /// Does one job after another: all with the same mapping and with blocks of the same sizes.
+    /// Does a job. All jobs of a workforce have the same mapping, and blocks of the same sizes.
     ///
     /// # Errors
-    /// The first thing that went wrong. Then, or if it panics, there is to be no other run: workers may be in the middle of
-    /// what nobody asks for any more.
+    /// The first thing that went wrong. After an error or a panic there must be no other run: workers may still be busy with blocks
+    /// of this one.
     pub fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error> {
         self.workers.run(mapping, Job { jobs: self.jobs, ..job })
     }

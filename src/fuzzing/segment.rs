@@ -2,7 +2,7 @@
 
 use super::QUIET;
 use crate::error::Error;
-use crate::executor::measures::{Spent, pack};
+use crate::executor::measures::pack;
 use crate::executor::run::{Crew, Run, run};
 use crate::executor::{Executor, Job, Mapping};
 use crate::flow::{Block, Ending, Part, Sink};
@@ -39,7 +39,7 @@ impl Crew for Madness<'_> {
             let care = claim.care();
             let (head, input, room) = claim.parts();
             let honest = mapper.map_block(head, input, room, care).unwrap();
-            claim.finish(pack(lie.unwrap_or(honest), Spent::default()));
+            claim.finish(pack(lie.unwrap_or(honest), Duration::ZERO, Duration::ZERO));
             theirs.done().signal();
         };
         let (mut held, mut words_are_sound) = (None, true);

@@ -1,11 +1,11 @@
-//! Records that are in memory already: no text, no lines, no files.
+//! The source and the sink of a pool: records in memory, without text, lines or files.
 
 use crate::error::{Error, printable};
 use crate::flow::{Block, Ending, Part, Sink, Source};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// Records as they lie in memory, cut into blocks of whole ones.
+/// Records as they lie in memory, cut into blocks of whole records.
 pub struct Records<'a> {
     /// What is left of them.
     pub bytes: &'a [u8],
@@ -42,7 +42,7 @@ impl Sink for Outputs {
         self.0.extend_from_slice(part.results);
         match part.reports {
             [] => Ok(()),
-            // Records have no other fault than that workers die of them.
+            // A record can be bad in one way only: workers die of it.
             _ if !part.deadly.is_empty() => Err(Error::workers(part.deadly)),
             reports => Err(Error::workers(printable(OsStr::from_bytes(reports)))),
         }

@@ -1,4 +1,4 @@
-//! Data that is in memory already.
+//! A kernel over rows that are in memory already: for programs that use this crate, where a filter is for files.
 
 pub mod memory;
 
@@ -30,11 +30,11 @@ use std::sync::{Mutex, MutexGuard};
 /// the pool, or with the program. One that has died in between is replaced. After a map that failed, and after a change of
 /// [`executor`](Pool::executor) or [`jobs`](Pool::jobs), the next map starts new ones. (Threads are started for each map.)
 ///
-/// Several threads may map over one pool, and each waits until the one before is done. A clone has workers of its own, for who
-/// wants to map at the same time.
+/// Several threads may map over one pool, and each waits until the one before is done. To map at the same time, use a clone, which
+/// has workers of its own.
 ///
-/// Workers are looked after whatever the program does with SIGCHLD, and also where it reaps all children itself. Only how a
-/// worker has died is then not known on a Linux before 6.15, unless it has panicked.
+/// A program may ignore SIGCHLD, or reap all children itself: workers are looked after all the same. How a worker has died is then
+/// not known on a Linux before 6.15, unless it has panicked.
 ///
 /// ```no_run
 /// use pmapgcd::{Executor, Gcd64, Pool};
@@ -52,7 +52,7 @@ pub struct Pool<'k, K> {
     executor: Executor,
     jobs: usize,
     chunk_size: usize,
-    /// What the last map has left for the next, if all was well.
+    /// The workers that the last map has left for the next, if it went well.
     workforce: Mutex<Option<Workforce>>,
 }
 
@@ -89,7 +89,7 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
     fn with_name(name: Name, kernel: &'k K) -> Self {
         let records = Records(kernel);
         if let Some(status) = worker::reenter(&mapping(&records, &name)) {
-            // The status is all that is left to say, and there is nothing to be dropped.
+            // There is nothing to be dropped, and only the status is left to be told.
             std::process::exit(i32::from(status != std::process::ExitCode::SUCCESS) * 2);
         }
         Pool {
@@ -138,9 +138,9 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
         if record > MAX_BLOCK_SIZE {
             return Err(Error::usage(format!("a record has more than {MAX_BLOCK_SIZE} bytes")));
         }
-        // The same for every map: the workers keep their segment.
+        // The same for every map, since the workers keep their segment.
         let most_rows = (BLOCK_SIZE / record).max(1);
-        // The fewer rows the more evenly they are shared out.
+        // Fewer rows a block are shared out more evenly.
         let block_rows = rows.len().div_ceil(8 * self.jobs).clamp(1, most_rows);
         let mut source = memory::Records { bytes: bytemuck::cast_slice(rows), size: row, block_rows };
         let mut sink = memory::Outputs::default();
@@ -162,14 +162,14 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
         Ok(bytemuck::allocation::pod_collect_to_vec(&sink.0))
     }
 
-    /// With workers of the last run, if there are any that suit.
+    /// Does the job with the workers of the last run, if these suit, or with new ones.
     fn run(&self, job: Job) -> Result<(), Error> {
         let mapping = mapping(&self.records, &self.name);
         if !self.executor.has_processes() {
             return self.executor.run(&mapping, job);
         }
         let mut kept = self.workforce();
-        // Taken out, so that it is gone if the run fails or panics; and one that does not suit before there is another.
+        // Taken out, so that it is gone if the run fails or panics. One that does not suit is dropped before another is made.
         let suits = |workforce: &Workforce| workforce.is(self.executor, self.jobs);
         let last = kept.take().filter(suits);
         let mut workforce = last.unwrap_or_else(|| Workforce::new(self.executor, self.jobs));
@@ -183,8 +183,8 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
     }
 }
 
-/// What a pool of this name has mapped.
+/// What is mapped in a pool of this name.
 fn mapping<'r, K: Kernel<Row: Pod, Output: Pod>>(records: &'r Records<'_, K>, name: &Name) -> Mapping<'r> {
     let confinement = Confinement { filter: records.0.is_self_contained(), memory: None };
-    Mapping { work: records, name: name.to_string(), confinement }
+    Mapping { work: records, name: name.text.clone(), confinement }
 }

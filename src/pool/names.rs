@@ -1,24 +1,24 @@
-//! What tells the pools of a program apart, for worker processes to find theirs.
+//! The names by which worker processes find their pool among all pools of the program.
 //!
-//! A worker is the program again, which takes the first pool of the right name for its own. So no two may have the same: each
-//! would get workers of whichever comes first in them, with another kernel perhaps, and nobody would notice.
+//! A worker is the program again, which takes the first pool of the right name for its own. So no two pools may have the same name:
+//! both would get workers of the one that is made first, perhaps with another kernel, and nobody would notice.
 
 use crate::error::Error;
 use std::collections::HashMap;
-use std::fmt;
 use std::panic::Location;
 use std::sync::{Mutex, MutexGuard};
 
 /// A pool's name.
 #[derive(Clone)]
 pub struct Name {
-    text: String,
+    /// What worker processes know the pool by.
+    pub text: String,
     /// Where the pool is made.
     place: &'static Location<'static>,
 }
 
-/// How often each name was given in this process. It is never forgotten: a worker comes by pools, too, that are gone here by
-/// the time that it is started.
+/// How often each name was given in this process. A name is never forgotten: a worker that is started later also makes the pools
+/// that are gone here by then.
 static GIVEN: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
 
 fn given() -> MutexGuard<'static, Option<HashMap<String, usize>>> {
@@ -26,12 +26,12 @@ fn given() -> MutexGuard<'static, Option<HashMap<String, usize>>> {
 }
 
 impl Name {
-    /// For a pool that was given none: where it is made.
+    /// For a pool that was given no name: the place where it is made.
     pub fn of_place(place: &'static Location<'static>) -> Self {
         Self::entered(format!("pool at {place}"), place)
     }
 
-    /// The one that it was given. Escaped, since it goes through the environment, which takes no NUL.
+    /// For a pool that was given this name. It is escaped, since it goes through the environment, where no NUL may stand.
     pub fn given(name: &str, place: &'static Location<'static>) -> Self {
         Self::entered(format!("pool {name:?}"), place)
     }
@@ -44,7 +44,7 @@ impl Name {
     /// Refuses a name that was given twice.
     ///
     /// # Errors
-    /// With what to do about it.
+    /// When it was. The error says what to do about it.
     pub fn check(&self) -> Result<(), Error> {
         let count = given().as_ref().and_then(|names| names.get(&self.text)).copied().unwrap_or_default();
         if count < 2 {
@@ -62,11 +62,5 @@ impl Name {
                  of them is theirs: make one pool and keep it, or give each another name"
             )
         }))
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
     }
 }

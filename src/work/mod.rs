@@ -1,5 +1,5 @@
-//! What maps bytes to bytes. An executor knows a [`Work`] and nothing of the kernel that it is made of; a work knows blocks
-//! and nothing of who asks it to map them.
+//! What maps bytes to bytes. An executor knows a [`Work`], and nothing of the kernel that the work is made of. A work knows blocks,
+//! and nothing of the executor that asks it to map them.
 
 mod decoder;
 mod opcodes;
@@ -16,29 +16,29 @@ use crate::steps::{Step, lap};
 use remote::{Failure, Remote};
 use std::time::{Duration, Instant};
 
-/// Rows that are read, mapped and written together: rows and outputs stay in the first-level cache.
+/// How many rows are read, mapped and written together. Few enough that rows and outputs stay in the first-level cache.
 pub(super) const BATCH: usize = 512;
 
-/// With care so much time goes into a part of a block, or one row: whether workers die of a row, or take too long for it,
-/// is then a matter of that row, and those before it are out of danger.
+/// How long a worker with care works on a part of a block before it hands over what is done, unless one row takes longer. Then a
+/// worker that dies, or takes too long, does so over few rows, and the rows before them are out of danger.
 const CAREFUL_PART: Duration = Duration::from_millis(1);
 
-/// How much of a block is done at a time.
+/// How much of a block is done before it is handed over.
 pub(super) struct Pace(Option<Instant>);
 
 impl Pace {
-    /// From now on; without care there is no end to it.
+    /// Begins a part now. Without care it may take any time.
     pub fn with(care: Care) -> Self {
         Pace(care.is_needed().then(Instant::now))
     }
 
-    /// Whether what is done by now is to be handed over before another row is begun.
+    /// Whether the part is to be handed over before another row is begun.
     pub fn is_enough(&self) -> bool {
         self.0.is_some_and(|start| start.elapsed() >= CAREFUL_PART)
     }
 }
 
-/// What maps bytes to bytes: a kernel over blocks, whatever its types.
+/// A kernel over blocks of bytes, whatever the types of its rows and outputs. Both methods must be written.
 pub trait Work: Sync {
     /// What one worker keeps from block to block. The kernel runs where the mapper is, or in `remote`, if there is one.
     fn mapper<'m>(&'m self, remote: Option<Remote<'m>>) -> Box<dyn Mapper + 'm>;
@@ -62,14 +62,14 @@ pub struct Mapped {
     pub rows: usize,
     /// Bytes of results, from the start of the room.
     pub results: usize,
-    /// Bytes of what there is to report about bad rows, which follow the results.
+    /// Bytes of reports of bad rows, which follow the results.
     pub reports: usize,
 }
 
 /// One worker's part of a [`Work`].
 pub trait Mapper {
-    /// Maps the rows of a block, or as many as have room for their results, with care where workers have died. `head` is
-    /// what the source has put before them.
+    /// Maps the rows of a block from the first on, as many as have room for their results. Where a worker has died over them, `care`
+    /// says so. `head` is what the source has put before the rows.
     ///
     /// # Errors
     /// When the rows could not be mapped, for a reason that lies not in them. The mapper is not asked again.
@@ -79,7 +79,7 @@ pub trait Mapper {
 /// What is said of a row that no worker is to touch again.
 pub(super) const DEADLY: &str = "workers keep dying on this row";
 
-/// The end of step 6, once a kernel has given its outputs.
+/// Checks what a kernel has given, and ends the step of running it.
 ///
 /// # Panics
 /// When it has not given one for each row.

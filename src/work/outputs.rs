@@ -1,5 +1,5 @@
-//! What a kernel has written of its outputs, looked at before it goes on: results are told apart by their line ends alone, so an
-//! output without one, or with two, would put all results after it beside rows that they are not of.
+//! Checks what a kernel has written of its outputs. Results are told apart by their line ends alone, so an output without a line
+//! end, or with two, would move all results after it to the wrong rows.
 
 use crate::csv::Format;
 use crate::csv::record::{Line, split};
@@ -20,7 +20,7 @@ pub fn write<K: BatchKernel>(
     if kernel.is_known_to_write_rows() {
         return kernel.write(outputs, range, format, room);
     }
-    // One by one, since of several together the line end that one has too many may be the one that another lacks.
+    // One by one: among several outputs, one with a line end too many could hide another with none.
     let mut written = Written::default();
     for number in range {
         let room = &mut room[written.bytes..];
@@ -57,7 +57,7 @@ fn is_row(text: &[u8], format: Format) -> bool {
     text.ends_with(b"\n") && length == text.len()
 }
 
-/// What is said of an output that is not one row.
+/// The message about an output that is not one row.
 fn broken_promise(written: &Written, room: &[u8]) -> String {
     let what = match room.get(..written.bytes) {
         _ if written.outputs > 1 => format!("it says that it wrote {} outputs", written.outputs),

@@ -1,4 +1,4 @@
-//! A kernel over records as they lie in memory: rows are used where they are, and outputs laid down as they are.
+//! A kernel over plain records: rows are read where they lie in the block, and outputs are written as they lie in memory.
 
 use crate::error::Error;
 use crate::kernel::Kernel;
@@ -43,7 +43,7 @@ impl<K: Kernel> Loaded<'_, K> {
     }
 }
 
-/// Regions of a segment are aligned for any record; other buffers may not be.
+/// These bytes as records. The regions of a slot are aligned for any record, and nothing is copied; other buffers may not be.
 fn cast<R: Pod>(bytes: &[u8]) -> Cow<'_, [R]> {
     match bytemuck::try_cast_slice(bytes) {
         Ok(rows) => Cow::Borrowed(rows),
