@@ -16,6 +16,7 @@ mod compare;
 mod csv;
 mod error;
 mod executor;
+mod filter;
 mod flow;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -35,11 +36,13 @@ pub use cli::{Options, filter, parse};
 pub use csv::{Format, record::Record};
 pub use error::Error;
 pub use executor::Executor;
+pub use filter::{Filter, FilterBuilder, Summary};
 pub use kernel::gcd::{Algorithm, Divisors, Gcd, Gcd64, Pairs};
 pub use kernel::{Batch, BatchKernel, Function, Kernel, Written};
 pub use pool::Pool;
 #[doc(hidden)]
 pub use process::streams::note as __note_closed_streams;
+pub use work::text::OnBadRow;
 
 /// The examples of the README are compiled.
 #[cfg(doctest)]

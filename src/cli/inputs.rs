@@ -59,6 +59,7 @@ pub fn are_not(inputs: &[Input], output: &Output) -> Result<(), Error> {
         let found = match input {
             Input::Path(path) | Input::Range(path, _) => stat(path),
             Input::Stdin => fstat(io::stdin()),
+            Input::Open(file, _) => fstat(file),
         };
         if found.is_ok_and(|found| output.writes_over(&found)) {
             let what = format!("{} is both input and output; write to another file", input.name());

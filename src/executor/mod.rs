@@ -3,6 +3,7 @@
 mod last_words;
 mod ledger;
 pub mod measures;
+pub mod names;
 pub mod pickle;
 pub mod run;
 mod serial;

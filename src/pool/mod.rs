@@ -2,9 +2,8 @@
 
 pub mod memory;
 
-mod names;
-
 use crate::error::Error;
+use crate::executor::names::Name;
 use crate::executor::workforce::Workforce;
 use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, MAX_BLOCK_SIZE, Mapping, bell, worker};
 use crate::kernel::Kernel;
@@ -13,7 +12,6 @@ use crate::ring::Sizes;
 use crate::tally::Tally;
 use crate::work::records::Records;
 use bytemuck::Pod;
-use names::Name;
 use std::panic::Location;
 use std::sync::{Mutex, MutexGuard};
 
@@ -76,14 +74,14 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
     /// process could tell to which it belongs, and [`Pool::map`] refuses to work with such processes.
     #[track_caller]
     pub fn new(kernel: &'k K) -> Self {
-        Self::with_name(Name::of_place(Location::caller()), kernel)
+        Self::with_name(Name::of_place("pool", Location::caller()), kernel)
     }
 
     /// The same with a name, which no other pool of the program may have. It must be the same in each run of the program: a
     /// worker runs up to the pool of this name.
     #[track_caller]
     pub fn named(name: impl AsRef<str>, kernel: &'k K) -> Self {
-        Self::with_name(Name::given(name.as_ref(), Location::caller()), kernel)
+        Self::with_name(Name::given("pool", name.as_ref(), Location::caller()), kernel)
     }
 
     fn with_name(name: Name, kernel: &'k K) -> Self {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 9] = [
     &["fuzzing"],
     &["main", "lib", "allocator", "cli"],
-    &["compare", "pool"],
+    &["compare", "filter", "pool"],
     &["executor"],
     &["work", "input", "output"],
     &["kernel", "flow", "process", "ring"],

@@ -38,6 +38,8 @@ pub enum Input {
     Path(PathBuf),
     /// A part of the file of this name.
     Range(PathBuf, FileRange),
+    /// A file that is open already, whose reads never wait; messages call it by this name.
+    Open(File, String),
 }
 
 impl Input {
@@ -46,6 +48,7 @@ impl Input {
         match self {
             Input::Stdin => "stdin".to_string(),
             Input::Path(path) | Input::Range(path, _) => printable(path.as_os_str()),
+            Input::Open(_, name) => name.clone(),
         }
     }
 
@@ -61,6 +64,7 @@ impl Input {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
                 rustix::io::retry_on_intr(|| rustix::fs::open(&path, flags, Mode::empty()))?.into()
             }
+            Input::Open(file, _) => file,
         };
         if file.metadata()?.is_dir() {
             return Err(Errno::ISDIR.into());

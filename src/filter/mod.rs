@@ -1,0 +1,159 @@
+//! A filter as a value: a kernel over CSV that comes from any reader and goes to any writer.
+
+mod bridge;
+mod builder;
+
+pub use builder::FilterBuilder;
+
+use crate::error::Error;
+use crate::executor::names::Name;
+use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, Mapping, bell, worker};
+use crate::input::reader::{Input, Reader, Watch};
+use crate::kernel::BatchKernel;
+use crate::output::bad_rows::BadRows;
+use crate::output::writer::Writer;
+use crate::process::confinement::Confinement;
+use crate::tally::Tally;
+use crate::work::text::{OnBadRow, Text};
+use bridge::{drain_all, feed_all, ringing};
+use builder::Setup;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use std::io::{ErrorKind, Read, Write};
+use std::panic::resume_unwind;
+use std::thread;
+
+/// A kernel over the rows of a CSV, from any [`Read`] to any [`Write`].
+///
+/// It does what the command does with the process's own streams: results come out in input order, with memory that does not grow
+/// with the input, and a worker process that crashes costs its block's time. A filter may run many times.
+///
+/// With [`Executor::Shared`], the default, and with [`Executor::Pickle`] each worker is this program, started again: it runs up to
+/// [`FilterBuilder::build`] and no further. So build all filters and make all [`Pool`](crate::Pool)s of a program first thing in
+/// `main`, before anything that is to happen only once. A worker knows its filter by the place in the source where it is built;
+/// filters that are built at one place need names ([`FilterBuilder::named`]).
+///
+/// ```no_run
+/// use pmapgcd::{Filter, Gcd};
+///
+/// fn main() -> Result<(), pmapgcd::Error> {
+///     let gcd = Gcd::default();
+///     let filter = Filter::builder(&gcd).columns("width,height")?.build()?;
+///     let mut output = vec![];
+///     let summary = filter.run(&b"name,width,height\nphone,1080,2340\n"[..], &mut output)?;
+///     assert_eq!(output, b"180\n");
+///     assert_eq!(summary.rows, 1);
+///     Ok(())
+/// }
+/// ```
+pub struct Filter<'k, K> {
+    kernel: &'k K,
+    setup: Setup,
+    name: Name,
+    executor: Executor,
+    jobs: usize,
+    max_bad: u64,
+}
+
+/// How many rows a run of a [`Filter`] has dealt with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Rows that have results.
+    pub rows: u64,
+    /// Bad rows, which have none.
+    pub bad_rows: u64,
+}
+
+impl<'k, K: BatchKernel> Filter<'k, K> {
+    /// A filter of this kernel, of which more can be said before it is built.
+    pub fn builder(kernel: &'k K) -> FilterBuilder<'k, K> {
+        FilterBuilder::new(kernel)
+    }
+
+    /// Maps the kernel over all rows of the input and writes the results in input order. Results are written, and the output is
+    /// flushed, as soon as there is no more input to be had at once.
+    ///
+    /// Input is read in a thread, and the output written in another. When the run ends early this function still waits for
+    /// the read that is under way.
+    ///
+    /// # Errors
+    /// When the output cannot be written or the input not be read; at a bad row, unless it is to be skipped or to leave a blank; and when
+    /// workers cannot be started or keep dying. Results of rows before the error are written.
+    ///
+    /// # Panics
+    /// When the input or the output does.
+    pub fn run(&self, mut input: impl Read + Send, mut output: impl Write + Send) -> Result<Summary, Error> {
+        if worker::is_worker() {
+            return Err(Error::usage(
+                "a worker has come past its filter: build all filters before running any of them",
+            ));
+        }
+        if self.executor.has_processes() {
+            self.name.check()?;
+        }
+        let failed = |error: rustix::io::Errno| Error::io("cannot make a pipe", error.into());
+        let stop = bell()?;
+        // A socket takes bytes without the signal that a pipe sends to whoever writes when its reader has gone.
+        let flags = SocketFlags::CLOEXEC;
+        let (rows, feed) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(failed)?;
+        rustix::io::ioctl_fionbio(&rows, true).map_err(failed)?;
+        let (results, into_results) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(failed)?;
+        let tally = Tally::default();
+        thread::scope(|scope| {
+            let cannot = |error| Error::io("cannot start a thread", error);
+            let (feed, stop) = (&feed, &stop);
+            let feeding = move || ringing(stop, || feed_all(&mut input, feed));
+            let feeding = thread::Builder::new().name("input".into()).spawn_scoped(scope, feeding).map_err(cannot)?;
+            let draining = move || {
+                let drained = ringing(stop, || {
+                    drain_all(&results, |piece| output.write_all(piece).and_then(|()| output.flush()))
+                });
+                // Whatever has become of the output, the writer must not be left waiting for room in the pipe.
+                let _ = drain_all(&results, |_| Ok(()));
+                drained
+            };
+            let draining =
+                thread::Builder::new().name("output".into()).spawn_scoped(scope, draining).map_err(cannot)?;
+            let ended = self.map(rows, &into_results, stop, &tally);
+            drop(into_results);
+            let drained = draining.join().flatten().unwrap_or_else(|panic| resume_unwind(panic));
+            drained.map_err(|error| match error.kind() {
+                ErrorKind::BrokenPipe => Error::broken_pipe(),
+                _ => Error::io("output", error),
+            })?;
+            ended?;
+            let fed = feeding.join().flatten().unwrap_or_else(|panic| resume_unwind(panic));
+            fed.map_err(|error| Error::io("input", error))?;
+            Ok(Summary { rows: tally.rows.get(), bad_rows: tally.bad_rows.get() })
+        })
+    }
+
+    /// Maps rows from one descriptor to the other.
+    fn map(&self, rows: OwnedFd, results: &OwnedFd, stop: &OwnedFd, tally: &Tally) -> Result<(), Error> {
+        let Setup { settings, ref shape, sizes } = self.setup;
+        let most_bad = (settings.on_bad_row != OnBadRow::Stop).then_some(self.max_bad);
+        let blank: &[u8] = if settings.on_bad_row == OnBadRow::Blank { b"\n" } else { b"" };
+        let name = "input".to_string();
+        let watch = Watch { stop: stop.as_fd(), output: results.as_fd() };
+        let reader = Reader::new(vec![Input::Open(rows.into(), name.clone())], shape.clone(), watch);
+        let writer = Writer::new(results, "output".to_string(), vec![name], BadRows::new(most_bad), tally);
+        let job = Job {
+            source: &mut reader.passing_over(most_bad.is_some()),
+            sink: &mut writer.blank(blank),
+            stop,
+            jobs: self.jobs,
+            sizes,
+            block_timeout: None,
+            tally,
+            chunk_size: DEFAULT_CHUNK_SIZE,
+        };
+        self.with_mapping(|mapping| self.executor.run(mapping, job))
+    }
+
+    fn with_mapping<T>(&self, then: impl FnOnce(&Mapping) -> T) -> T {
+        let text = Text::new(self.kernel, self.setup.settings);
+        let confinement = Confinement { filter: self.kernel.needs_nothing(), memory: None };
+        then(&Mapping { work: &text, name: self.name.text.clone(), confinement })
+    }
+}
