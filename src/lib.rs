@@ -19,6 +19,7 @@ mod executor;
 mod filter;
 mod flow;
 #[cfg(fuzzing)]
+#[path = "../fuzz/judges/mod.rs"]
 pub mod fuzzing;
 mod input;
 mod kernel;

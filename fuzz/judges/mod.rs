@@ -1,7 +1,10 @@
-//! What the fuzzers of `fuzz/` call: a function a target, which takes any bytes and panics where a promise is broken.
+//! What the fuzz targets call: one function for each target, which takes any bytes and panics where a promise is broken.
 //!
-//! The first bytes say how, the rest is text or what a worker wrote, as it is: so a fuzzer that keeps and joins pieces of
-//! inputs keeps rows and reports whole.
+//! Under `cfg(fuzzing)` the library compiles this folder as its module `fuzzing` (see `src/lib.rs`), because the judges call
+//! modules that are private to the crate. Without that flag nothing here is part of the library.
+//!
+//! The first bytes of an input choose the options; the rest is text, or what a worker wrote, unchanged. So a fuzzer that keeps
+//! and joins pieces of its inputs keeps rows and reports whole.
 
 mod arguments;
 mod blocks;
