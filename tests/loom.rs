@@ -9,21 +9,20 @@
 
 #[allow(dead_code, missing_docs)]
 #[path = "../src/ring/mod.rs"]
-mod ring;
+mod ring; // with the atomics and the segment of tests/loom/
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
-use ring::sync::modelled::{Died, die_after};
-use ring::{Claim, Control, Outcome, Place, Ring, Slot};
+use ring::sync::{Died, die_after};
+use ring::{Claim, Outcome, Place, Segment, Supervisor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A ring, and for each slot what the segment has regions for: loom fails when one of these is read while it is
 /// written, or without the hand-over that makes the writing visible.
 struct Model {
-    control: Control,
-    slots: Vec<Slot>,
+    segment: Segment,
     inputs: Vec<UnsafeCell<u64>>,
     results: Vec<UnsafeCell<u64>>,
 }
@@ -36,24 +35,20 @@ unsafe impl Send for Model {}
 impl Model {
     fn new(slots: usize) -> Arc<Self> {
         let cells = || (0..slots).map(|_| UnsafeCell::new(0)).collect();
-        Arc::new(Model {
-            control: Control::new(),
-            slots: (0..slots as u64).map(Slot::new).collect(),
-            inputs: cells(),
-            results: cells(),
-        })
+        Arc::new(Model { segment: Segment::new(slots), inputs: cells(), results: cells() })
     }
 
-    fn ring(&self) -> Ring<'_> {
-        Ring::new(&self.control, &self.slots)
+    fn supervisor(&self) -> Supervisor<'_> {
+        self.segment.ends(0).supervisor
     }
 
     /// The reader: block k is the number 100 + k, in two parts.
     fn fill(&self, block: u64) -> bool {
-        let Some(filling) = self.ring().try_fill(block).expect("no slot is spoilt") else { return false };
+        let mut reader = self.segment.ends(block).reader;
+        let Some(filling) = reader.try_fill().expect("no slot is spoilt") else { return false };
         // SAFETY: the token is the leave to write; loom checks that it is.
         self.inputs[filling.slot()].with_mut(|input| unsafe { *input = 100 + block });
-        self.ring().publish(filling, Place::Slot(0..2));
+        filling.publish(Place::Slot(0..2));
         true
     }
 
@@ -65,37 +60,32 @@ impl Model {
         // SAFETY: as above.
         self.results[claim.slot()].with_mut(|result| unsafe { *result = input * 10 + part.start as u64 });
         let consumed = if in_parts() { 1 } else { part.len() };
-        self.ring().finish(claim, Outcome { consumed, results: 1, ..Outcome::default() });
+        claim.finish(Outcome { consumed, results: 1, ..Outcome::default() });
     }
 
     /// All that is there to be claimed now.
     fn work(&self, worker: u32) {
-        while let Some(claim) = self.ring().try_claim(worker) {
+        while let Some(claim) = self.segment.try_claim(worker) {
             self.compute(claim);
         }
     }
 
     /// The writer: the block, if it is done, with all of its parts checked.
     fn take(&self, block: u64, part: &mut u64) -> bool {
-        let taken = self.ring().try_take(block, &(*part as usize..2), true).expect("no slot is spoilt");
-        let Some(taken) = taken else { return false };
+        let mut writer = self.segment.ends(block).writer;
+        writer.begin(Place::Slot(*part as usize..2));
+        let Some(taken) = writer.try_take(true).expect("no slot is spoilt") else { return false };
         // SAFETY: the token is the leave to read; loom checks that it is.
         let result = self.results[taken.slot()].with(|result| unsafe { *result });
         assert_eq!(result, (100 + block) * 10 + *part);
-        if taken.is_whole() {
-            *part = 0;
-            self.ring().free(taken);
-            return true;
-        }
-        *part += 1;
-        self.ring().put_rest_back(taken);
-        false
+        let is_whole = taken.give_back();
+        *part = if is_whole { 0 } else { *part + 1 };
+        is_whole
     }
 
     fn recover(&self, worker: u32) {
-        for held in self.ring().held_by(worker) {
-            self.ring().recover(held);
-        }
+        let mut supervisor = self.supervisor();
+        supervisor.held_by(worker).into_iter().for_each(|held| supervisor.recover(held));
     }
 }
 
@@ -181,7 +171,7 @@ fn no_block_is_lost_when_a_worker_dies_at_any_step() {
         model.work(1);
         let mut part = 0;
         assert!(model.take(0, &mut part) && model.take(1, &mut part), "a block was lost");
-        assert!(model.ring().try_claim(1).is_none());
+        assert!(model.segment.try_claim(1).is_none());
         died
     });
 }
@@ -258,8 +248,8 @@ fn whoever_takes_up_the_block_of_the_dead_is_told_so() {
         let model = Model::new(1);
         assert!(model.fill(0));
         let careful = |model: &Model, worker| {
-            let claim = model.ring().try_claim(worker)?;
-            let care = model.ring().care(&claim);
+            let claim = model.segment.try_claim(worker)?;
+            let care = claim.care();
             care.note(1);
             let is_needed = care.is_needed();
             model.compute(claim);
@@ -282,26 +272,26 @@ fn whoever_takes_up_the_block_of_the_dead_is_told_so() {
         };
         let died = dying.join().unwrap();
         let mut was_held = false;
-        for held in model.ring().held_by(1) {
-            assert_eq!(model.ring().row_of(&held), None, "nobody was told to take rows one at a time");
-            model.ring().caution(&held, None);
-            model.ring().recover(held);
+        for held in model.supervisor().held_by(1) {
+            assert_eq!(model.supervisor().row_of(&held), None, "nobody was told to take rows one at a time");
+            model.supervisor().caution(&held, None);
+            model.supervisor().recover(held);
             was_held = true;
         }
         let taken_up = living.join().unwrap();
         assert!(!was_held || taken_up != Some(false), "taken up without care");
         if was_held && taken_up.is_none() {
             // This thread's turn: it dies on row 1, and then another time.
-            let claim = model.ring().try_claim(1).unwrap();
-            let care = model.ring().care(&claim);
+            let claim = model.segment.try_claim(1).unwrap();
+            let care = claim.care();
             assert!(care.is_needed() && !care.must_avoid(1));
             care.note(1);
-            let held = model.ring().held_by(1).pop().unwrap();
-            assert_eq!(model.ring().row_of(&held), Some(1));
-            model.ring().caution(&held, Some(1));
-            model.ring().recover(held);
-            let claim = model.ring().try_claim(1).unwrap();
-            let care = model.ring().care(&claim);
+            let held = model.supervisor().held_by(1).pop().unwrap();
+            assert_eq!(model.supervisor().row_of(&held), Some(1));
+            model.supervisor().caution(&held, Some(1));
+            model.supervisor().recover(held);
+            let claim = model.segment.try_claim(1).unwrap();
+            let care = claim.care();
             assert!(care.must_avoid(1) && !care.must_avoid(0));
             model.compute(claim);
         }
@@ -321,10 +311,10 @@ fn nothing_is_lost_when_a_worker_is_killed_for_the_time_it_takes() {
         let supervisor = {
             let model = model.clone();
             thread::spawn(move || {
-                for (block, worker, start) in model.ring().claims() {
+                for (block, worker, start) in model.supervisor().claims() {
                     assert!(block == 0 && worker == 1 && start < 2, "a claim that nobody made");
                 }
-                model.ring().look_again_from(0);
+                model.supervisor().look_again_from(0);
                 let died = dying.join().unwrap();
                 if died {
                     model.recover(1);
@@ -357,21 +347,21 @@ fn workers_leave_nothing_half_done_when_the_run_is_closed() {
             thread::spawn(move || {
                 // Twice is as good as for ever: a model must come to an end.
                 for _ in 0..2 {
-                    if model.ring().is_closed() {
+                    if model.segment.is_closed() {
                         return;
                     }
                     model.work(2);
                 }
             })
         };
-        model.ring().close();
+        model.supervisor().close();
         living.join().unwrap();
         let died = dying.join().unwrap();
-        assert!(model.ring().held_by(2).is_empty(), "a worker has left with a block in its hands");
+        assert!(model.supervisor().held_by(2).is_empty(), "a worker has left with a block in its hands");
         if died {
             model.recover(1);
         }
-        assert!(model.ring().held_by(1).is_empty());
+        assert!(model.supervisor().held_by(1).is_empty());
         model.work(3);
         assert!(model.take(0, &mut 0), "a block was lost");
         died

@@ -1,17 +1,14 @@
-//! The safe handles on a ring and its bytes.
+//! What the parent does on the ring: the reader fills slots, the writer takes results in order, and the supervisor puts back what
+//! dead workers held.
 //!
-//! [`Segment::ends`] borrows the segment for as long as its ends live, so that there is one reader, one writer and one
-//! supervisor at a time. Each end lends out one slot at a time: to have the next, the one before must have been given up.
-//! Claims are another matter: any number of workers may ask for one, and a block is only ever given to one of them.
-#![allow(unsafe_code)]
+//! [`Segment::ends`] borrows the segment for as long as its ends live, so that there is one of each at a time. Reader and writer
+//! lend out one slot at a time: to have the next, the one before must have been given up.
 
-use super::protocol;
-use super::segment::{Segment, SegmentError};
-use super::slots::{Care, MEASURES, Outcome, Place, SUMS, Spoilt};
+use super::segment::Segment;
+use super::slots::{MEASURES, Outcome, Place, SUMS, Slot, Spoilt};
+use super::sync::Ordering;
+use super::word::{MAX_WORKERS, State, Word};
 use std::ops::Range;
-
-/// More last words than this are no message, but a worker gone mad.
-const MOST_WORDS: usize = 1024;
 
 /// The parent's ends of a ring, and the segment for whoever works on it.
 pub struct Ends<'s> {
@@ -25,10 +22,8 @@ pub struct Ends<'s> {
     pub segment: &'s Segment,
 }
 
-impl Segment {
-    /// The ends of the ring, from this block on: 0 at first, and later as many as have been published.
-    pub fn ends(&mut self, block: u64) -> Ends<'_> {
-        let segment = &*self;
+impl<'s> Ends<'s> {
+    pub(super) fn new(segment: &'s Segment, block: u64) -> Self {
         Ends {
             reader: Reader { segment, block },
             writer: Writer { segment, block, rest: 0..0 },
@@ -36,207 +31,142 @@ impl Segment {
             segment,
         }
     }
+}
 
-    /// The first block that nobody has claimed yet, for this worker.
-    pub fn try_claim(&self, worker: u32) -> Option<Claim<'_>> {
-        let token = self.ring().try_claim(worker)?;
-        Some(Claim { segment: self, token })
-    }
-
-    /// Whether a block waits to be claimed: a hint, for waking the next worker.
-    pub fn has_filled(&self) -> bool {
-        self.ring().has_filled()
-    }
-
-    /// Whether the run is over, for workers that live on after it.
-    pub fn is_closed(&self) -> bool {
-        self.ring().is_closed()
-    }
-
-    /// Counts the calling worker as one that came up; answers how many have before it.
-    pub fn report_up(&self) -> u32 {
-        self.ring().report_up()
-    }
-
-    /// Adds these numbers to the sums that workers keep, from the first on.
-    pub fn add(&self, numbers: &[u64]) {
-        self.ring().add(numbers);
+#[cfg(not(loom))]
+impl Segment {
+    /// The ends of the ring. `block` is the number of the next block: 0 at first, later as many as have been published.
+    pub fn ends(&mut self, block: u64) -> Ends<'_> {
+        Ends::new(self, block)
     }
 }
 
 /// The end that says where blocks are.
 pub struct Reader<'s> {
-    segment: &'s Segment,
-    block: u64,
+    pub(super) segment: &'s Segment,
+    pub(super) block: u64,
 }
 
-impl Reader<'_> {
+/// A free slot, the reader's to fill. One that is dropped stays free.
+pub struct Filling<'r, 's> {
+    pub(super) reader: &'r mut Reader<'s>,
+}
+
+impl<'s> Reader<'s> {
     /// The next block's slot, if the writer is done with what was there before.
     ///
     /// # Errors
-    /// When what is there is neither that slot nor the block before.
-    pub fn try_fill(&mut self) -> Result<Option<Filling<'_>>, Spoilt> {
-        let token = self.segment.ring().try_fill(self.block)?;
-        Ok(token.map(|token| Filling { segment: self.segment, block: &mut self.block, token }))
+    /// When the slot neither waits for this block nor holds the block before.
+    pub fn try_fill(&mut self) -> Result<Option<Filling<'_, 's>>, Spoilt> {
+        let word = self.segment.slot(self.block).load();
+        if word == Word::free(self.block) {
+            return Ok(Some(Filling { reader: self }));
+        }
+        let before = self.block.checked_sub(self.segment.ring().len() as u64).ok_or(Spoilt)?;
+        if word.is_in_use_by(before) { Ok(None) } else { Err(Spoilt) }
     }
 }
 
-/// A free slot, to be filled.
-pub struct Filling<'r> {
-    segment: &'r Segment,
-    block: &'r mut u64,
-    token: protocol::Filling,
-}
-
-impl Filling<'_> {
-    /// Has the slot's pages there for real, before they are touched for the first time.
-    ///
-    /// # Errors
-    /// When the system has not that much memory to share.
-    pub fn allocate(&self) -> Result<(), SegmentError> {
-        self.segment.allocate(self.token.slot())
+impl Filling<'_, '_> {
+    /// The number of the slot.
+    pub fn slot(&self) -> usize {
+        self.reader.segment.slot_of(self.reader.block)
     }
 
-    /// All of the slot's input region: the head, and after it room for the block.
-    pub fn input(&mut self) -> &mut [u8] {
-        // SAFETY: no worker reads the input of a free slot, and the writer has given it back. There is one reader, which has
-        // one `Filling` at a time, and lends the region for as long as that is borrowed.
-        unsafe { self.segment.input_mut(self.token.slot()) }
-    }
-
-    /// Hands the block to the workers: its bytes lie in this place.
+    /// Hands the block, whose bytes lie in this place, to the workers.
     pub fn publish(self, place: Place) {
-        self.segment.ring().publish(self.token, place);
-        *self.block += 1;
-    }
-}
-
-/// A block that is a worker's to compute.
-pub struct Claim<'s> {
-    segment: &'s Segment,
-    token: protocol::Claim,
-}
-
-impl<'s> Claim<'s> {
-    /// The block's head, its bytes, and the region for its results.
-    pub fn parts(&mut self) -> (&[u8], &[u8], &mut [u8]) {
-        let (slot, Place::Slot(input)) = (self.token.slot(), self.token.place());
-        // SAFETY: a `Claim` is handed to one worker; the parent writes no input of a claimed slot, and reads no results before
-        // the slot is done. A worker that is replaced is dead before its block is claimed again. In doubt stays another worker
-        // that breaks the protocol and writes here: it can make these bytes change under us, which Rust's rules do not allow
-        // for, but no access leaves the slot.
-        unsafe { (self.segment.head(slot), self.segment.input(slot, input), self.segment.results_mut(slot)) }
-    }
-
-    /// What the claimant is to mind, and where it says how far it is.
-    pub fn care(&self) -> Care<'s> {
-        self.segment.ring().care(&self.token)
-    }
-
-    /// Hands the block to the writer with what became of it.
-    pub fn finish(self, outcome: Outcome) {
-        self.segment.ring().finish(self.token, outcome);
-    }
-
-    /// Leaves the claimant's last words, as many as there is room for, in place of results. It keeps the block, and is to end.
-    pub fn leave_last_words(mut self, words: &[u8]) {
-        let (.., room) = self.parts();
-        let length = words.len().min(room.len());
-        room[..length].copy_from_slice(&words[..length]);
-        self.segment.ring().leave_last_words(&self.token, length);
+        let Reader { segment, block } = self.reader;
+        let Place::Slot(input) = place;
+        let slot = segment.slot(*block);
+        slot.caution.store(0, Ordering::Relaxed);
+        slot.forget_claimant();
+        slot.fill(*block, input);
+        *block += 1;
     }
 }
 
 /// The end that takes results in order.
 pub struct Writer<'s> {
-    segment: &'s Segment,
-    block: u64,
-    /// What is left of the block, in its slot's input region.
-    rest: Range<usize>,
+    pub(super) segment: &'s Segment,
+    pub(super) block: u64,
+    /// What is left of the block, in its slot's input region. The parent's own record: a worker cannot change it.
+    pub(super) rest: Range<usize>,
 }
 
-impl Writer<'_> {
+/// A block with results, or a part of one, the writer's to write out.
+pub struct Taken<'w, 's> {
+    pub(super) writer: &'w mut Writer<'s>,
+    pub(super) outcome: Outcome,
+    worker: u32,
+}
+
+impl<'s> Writer<'s> {
     /// Goes on to the next block, which lies in this place.
     pub fn begin(&mut self, place: Place) {
         let Place::Slot(input) = place;
         self.rest = input;
     }
 
-    /// The bytes that are left of the block while workers have it; none before and after.
-    pub fn rest(&self) -> &[u8] {
-        if !self.segment.ring().is_under_way(self.block) {
-            return &[];
-        }
-        // SAFETY: the block is published, so that the reader has no `Filling` of its slot, and gets none before the writer has
-        // given the slot back, for which this end must be borrowed otherwise. The parent alone writes input regions.
-        unsafe { self.segment.input(self.segment.slot_of(self.block), self.rest.clone()) }
-    }
-
     /// The block, or the next part of it, if it has results. `is_published` says that it was published before this call.
     ///
     /// # Errors
-    /// When the slot has another block, or more results than there is room for.
-    pub fn try_take(&mut self, is_published: bool) -> Result<Option<Taken<'_>>, Spoilt> {
-        let taken = self.segment.ring().try_take(self.block, &self.rest, is_published)?;
-        let Some(token) = taken else { return Ok(None) };
-        if token.outcome().results > self.segment.sizes().room {
-            return Err(Spoilt);
+    /// When the slot holds another block, or when what it says of this one cannot be true: more input than there was, more
+    /// results than there is room for, a worker that cannot be.
+    pub fn try_take(&mut self, is_published: bool) -> Result<Option<Taken<'_, 's>>, Spoilt> {
+        let (block, slot) = (self.block, self.segment.slot(self.block));
+        let word = slot.load();
+        if word != Word::done(block) {
+            let is_early = word == Word::free(block) && !is_published;
+            return if is_early || word.is_in_use_by(block) { Ok(None) } else { Err(Spoilt) };
         }
-        Ok(Some(Taken { segment: self.segment, block: &mut self.block, rest: &mut self.rest, token }))
+        let (outcome, worker) = (slot.outcome(), slot.worker.load(Ordering::Relaxed));
+        let is_sound = slot.block.load(Ordering::Relaxed) == block
+            && outcome.consumed <= self.rest.len()
+            && outcome.results <= self.segment.sizes().room
+            && worker < MAX_WORKERS;
+        if is_sound { Ok(Some(Taken { writer: self, outcome, worker })) } else { Err(Spoilt) }
     }
 }
 
-/// A block with results, or a part of one.
-pub struct Taken<'w> {
-    segment: &'w Segment,
-    block: &'w mut u64,
-    rest: &'w mut Range<usize>,
-    token: protocol::Taken,
-}
-
-impl Taken<'_> {
-    /// The bytes that were left of the block, from the first of this part on.
-    pub fn input(&self) -> &[u8] {
-        // SAFETY: the parent alone writes input regions, and not before the slot is given back, for which this must be given up.
-        unsafe { self.segment.input(self.token.slot(), self.rest.clone()) }
+impl Taken<'_, '_> {
+    /// The number of the slot.
+    pub fn slot(&self) -> usize {
+        self.writer.segment.slot_of(self.writer.block)
     }
 
-    /// How many bytes of these are dealt with.
+    /// How many bytes of the input are dealt with.
     pub fn consumed(&self) -> usize {
-        self.token.outcome().consumed
-    }
-
-    /// The results.
-    pub fn results(&self) -> &[u8] {
-        // SAFETY: `try_take` has seen that there is room for so many. The claimant wrote them before the slot was done, and
-        // nobody writes them until it is given back. The doubt is the same as in `Claim::parts`.
-        unsafe { self.segment.results(self.token.slot(), self.token.outcome().results) }
+        self.outcome.consumed
     }
 
     /// What else the claimant had to say.
     pub fn measures(&self) -> [u32; MEASURES] {
-        self.token.outcome().measures
+        self.outcome.measures
     }
 
     /// Which worker it says that it is from.
     pub fn worker(&self) -> u32 {
-        self.token.worker()
+        self.worker
     }
 
     /// Whether all of the block is dealt with.
     pub fn is_whole(&self) -> bool {
-        self.token.is_whole()
+        self.outcome.consumed == self.writer.rest.len()
     }
 
-    /// Gives the slot back to the reader, or what is left of the block to the workers. Answers whether nothing is left.
+    /// Gives the slot back to the reader, or what is left of the block to the workers. Answers whether nothing was left.
     pub fn give_back(self) -> bool {
-        let is_whole = self.token.is_whole();
-        *self.rest = self.token.rest();
+        let is_whole = self.is_whole();
+        let Writer { segment, block, rest } = self.writer;
+        let slot = segment.slot(*block);
+        rest.start += self.outcome.consumed;
         if is_whole {
-            self.segment.ring().free(self.token);
-            *self.block += 1;
+            // It waits for the block one round of the ring later.
+            slot.word.store(Word::free(*block + segment.ring().len() as u64).0, Ordering::Release);
+            *block += 1;
         } else {
-            self.segment.ring().put_rest_back(self.token);
+            slot.fill(*block, rest.clone());
+            segment.look_again_from(*block);
         }
         is_whole
     }
@@ -244,85 +174,100 @@ impl Taken<'_> {
 
 /// The end that puts back what dead workers held.
 pub struct Supervisor<'s> {
-    segment: &'s Segment,
+    pub(super) segment: &'s Segment,
+}
+
+/// A block whose claimant is dead.
+pub struct Held {
+    /// The number of the slot. One that a worker has spoilt may claim to hold a block that lives in another slot.
+    pub(super) slot: usize,
+    block: u64,
+    worker: u32,
+}
+
+impl Held {
+    /// The block's number.
+    pub fn block(&self) -> u64 {
+        self.block
+    }
 }
 
 impl Supervisor<'_> {
+    fn slot(&self, held: &Held) -> &Slot {
+        &self.segment.ring()[held.slot]
+    }
+
     /// The blocks that `worker` holds, which must be dead. There is at most one, unless it broke the protocol.
     pub fn held_by(&self, worker: u32) -> Vec<Held> {
-        self.segment.ring().held_by(worker).into_iter().map(Held).collect()
+        let words = self.segment.ring().iter().map(Slot::load).enumerate();
+        let held = words.filter(|(_, word)| word.state() == State::Claimed && word.worker() == worker);
+        held.map(|(slot, word)| Held { slot, block: word.block(), worker }).collect()
     }
 
     /// Where in the slot's input region the dead claimant was, if it was told to take one row at a time.
     pub fn row_of(&self, held: &Held) -> Option<usize> {
-        self.segment.ring().row_of(&held.0)
+        let slot = self.slot(held);
+        let progress = slot.progress.load(Ordering::Relaxed) as usize;
+        (slot.caution.load(Ordering::Relaxed) > 0 && slot.input().contains(&progress)).then_some(progress)
     }
 
-    /// What the dead claimant said last, if it said anything.
-    pub fn last_words(&self, held: &Held) -> Option<Vec<u8>> {
-        let length = self.segment.ring().last_words_of(&held.0).min(self.segment.sizes().room).min(MOST_WORDS);
-        // SAFETY: the claimant is dead, nobody else can claim the block before it is put back, and the writer does not read a
-        // slot that is not done. The doubt is the same as in `Claim::parts`, which is why this is a copy.
-        let words = unsafe { self.segment.results(held.0.slot(), length) };
-        (length > 0).then(|| words.to_vec())
+    /// How many bytes of last words the dead claimant says that it has left in the result region.
+    pub(super) fn length_of_last_words(&self, held: &Held) -> usize {
+        self.slot(held).last_words.load(Ordering::Acquire) as usize
     }
 
     /// Has whoever claims the block next take one row at a time, and not touch the one that begins at `avoid` in the
     /// input region.
     pub fn caution(&mut self, held: &Held, avoid: Option<usize>) {
-        self.segment.ring().caution(&held.0, avoid);
+        let caution = avoid.map_or(1, |row| (row as u32).saturating_add(2));
+        self.slot(held).caution.store(caution, Ordering::Relaxed);
     }
 
     /// Puts the block of a dead worker back to be claimed.
     ///
-    /// That it is dead, the caller has to know. In doubt stays a thread of this process, which could be alive and hold the
-    /// block still: no executor has a supervisor for threads that recovers anything.
+    /// The caller has to know that the worker is dead. Nothing here could tell that of a thread of this process, which might be
+    /// alive and hold the block still; but no executor recovers anything from threads.
     pub fn recover(&mut self, held: Held) {
-        self.segment.ring().recover(held.0);
+        let slot = self.slot(&held);
+        slot.forget_claimant();
+        slot.exchange(Word::claimed(held.block, held.worker), Word::filled(held.block));
+        self.segment.look_again_from(held.block);
     }
 
     /// Whether the block waits to be claimed.
     pub fn is_unclaimed(&self, block: u64) -> bool {
-        self.segment.ring().is_unclaimed(block)
+        self.segment.slot(block).load() == Word::filled(block)
     }
 
-    /// Whether the block waits to be claimed, or to be done by who has claimed it.
+    /// Whether the block waits to be claimed, or has a claimant that is not done with it.
     pub fn is_under_way(&self, block: u64) -> bool {
-        self.segment.ring().is_under_way(block)
+        self.segment.is_under_way(block)
     }
 
     /// All claims there are: the block, its worker, and where the part of it begins that was claimed.
     pub fn claims(&self) -> Vec<(u64, u32, usize)> {
-        self.segment.ring().claims().collect()
+        let slots = self.segment.ring().iter().map(|slot| (slot.load(), slot));
+        let claimed = slots.filter(|(word, _)| word.state() == State::Claimed);
+        claimed.map(|(word, slot)| (word.block(), word.worker(), slot.input().start)).collect()
     }
 
-    /// Has workers look at this block again, and at those after it: the way out where the counter was spoilt.
+    /// Has workers look at this block again, and at those after it: the remedy where a worker has spoilt the counter.
     pub fn look_again_from(&self, block: u64) {
-        self.segment.ring().look_again_from(block);
+        self.segment.look_again_from(block);
     }
 
-    /// Ends the run for workers that live on after it.
+    /// Tells workers that outlive the run that it is over.
     pub fn close(&self) {
-        self.segment.ring().close();
+        self.segment.control().closed.0.store(1, Ordering::Release);
     }
 
     /// What workers have added up so far.
     pub fn sums(&self) -> [u64; SUMS] {
-        self.segment.ring().sums()
+        std::array::from_fn(|sum| self.segment.control().sums.0[sum].load(Ordering::Relaxed))
     }
 
-    /// How many workers have come up so far.
+    /// How many workers have started up so far.
     pub fn came_up(&self) -> u32 {
-        self.segment.ring().came_up()
-    }
-}
-
-/// A block whose claimant is dead.
-pub struct Held(protocol::Held);
-
-impl Held {
-    /// The block's number.
-    pub fn block(&self) -> u64 {
-        self.0.block()
+        self.segment.control().came_up.0.load(Ordering::Relaxed)
     }
 }

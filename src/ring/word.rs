@@ -58,9 +58,14 @@ impl Word {
     pub fn block(self) -> u64 {
         self.0 >> (WORKER_BITS + 2)
     }
-    /// Whether it is one that the protocol knows for this block.
-    pub fn is_of(self, block: u64) -> bool {
-        self.block() == block && (self.state() == State::Claimed || self.worker() == 0)
+    /// Whether the slot is still to be filled with this block: it waits for it, or holds an earlier one.
+    pub fn is_before(self, block: u64) -> bool {
+        self.block() < block || self == Word::free(block)
+    }
+    /// Whether the slot holds this block, in one of the states that an honest worker leaves.
+    pub fn is_in_use_by(self, block: u64) -> bool {
+        let is_sound = self.state() == State::Claimed || self.worker() == 0;
+        self.block() == block && self.state() != State::Free && is_sound
     }
 }
 
@@ -70,21 +75,21 @@ impl Word {
 /// the claimant dies, block 5 is put back and the counter lowered to 5; now the worker's exchange would succeed, and
 /// nobody would ever look at block 5 again. `tests/loom.rs` finds this when the epoch is taken out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Next(pub u64);
+pub struct Counter(pub u64);
 
-impl Next {
+impl Counter {
     pub fn block(self) -> u64 {
         self.0 & BLOCK_MASK
     }
     /// One block further.
     pub fn advanced(self) -> Self {
         debug_assert!(self.block() < BLOCK_MASK);
-        Next(self.0 + 1)
+        Counter(self.0 + 1)
     }
     /// At `block` or below, in the next epoch; epochs wrap after 2^20.
     pub fn lowered(self, block: u64) -> Self {
         let epoch = (self.0 >> BLOCK_BITS).wrapping_add(1);
-        Next(epoch << BLOCK_BITS | self.block().min(block))
+        Counter(epoch << BLOCK_BITS | self.block().min(block))
     }
 }
 
@@ -111,12 +116,12 @@ mod tests {
 
     #[test]
     fn lowering_always_changes_the_epoch() {
-        let next = Next(7);
-        assert_eq!(next.advanced().block(), 8);
-        assert_eq!(next.lowered(3).block(), 3);
-        assert_eq!(next.lowered(9).block(), 7);
-        assert_ne!(next.lowered(7), next);
-        let last = Next(u64::MAX << BLOCK_BITS | 7);
-        assert_eq!(last.lowered(9), Next(7));
+        let counter = Counter(7);
+        assert_eq!(counter.advanced().block(), 8);
+        assert_eq!(counter.lowered(3).block(), 3);
+        assert_eq!(counter.lowered(9).block(), 7);
+        assert_ne!(counter.lowered(7), counter);
+        let last = Counter(u64::MAX << BLOCK_BITS | 7);
+        assert_eq!(last.lowered(9), Counter(7));
     }
 }

@@ -1,31 +1,32 @@
-//! Memory that processes share: a file of `/dev/shm` without a name, as long as there is room for it.
+//! Memory that processes share: a file in `/dev/shm` without a name, as long as there is room for it.
 //!
-//! `shared_memory` makes it, and only truncates: its pages have to be there for real before they are touched, since a
-//! full `/dev/shm` would otherwise be a SIGBUS at the first touch.
+//! `shared_memory` makes the file, and only sets its length. The system has to provide the pages before anybody touches them:
+//! where `/dev/shm` is full, the first touch would otherwise end the process by SIGBUS (`tests/refused.rs`).
 
 use nix::libc::RLIM_INFINITY;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow};
-use rustix::fd::OwnedFd;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 use shared_memory::{ShmemConf, ShmemError};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The least that there is of a file.
+/// Files in `/dev/shm` grow by this.
 pub const PAGE: usize = 4096;
 
-/// Names that are tried: processes of another container may have the same number, and share `/dev/shm` with us.
+/// How many names are tried. A process in another container may have our number, share `/dev/shm` with us, and so have the name.
 const TRIES: u32 = 100;
 
-/// How many bytes more a file may have: the less of what is free in its file system and of what `ulimit -f` allows, which
-/// counts for shared memory as well.
-pub fn room(descriptor: &OwnedFd) -> (u64, Bound) {
-    // One without a limit says that it has no blocks.
-    let free = rustix::fs::fstatvfs(descriptor).ok().filter(|disk| disk.f_blocks > 0);
+/// How many bytes a file may have, and why no more: the less of what is free in its file system and of what `ulimit -f` allows,
+/// which counts for shared memory as well.
+pub fn room(file: &File) -> (u64, Bound) {
+    // A file system without a limit says that it has no blocks.
+    let free = rustix::fs::fstatvfs(file).ok().filter(|disk| disk.f_blocks > 0);
     let free = free.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
     match most_of_a_file() {
         Some(most) if most < free => (most, Bound::OfAFile(most)),
@@ -33,7 +34,7 @@ pub fn room(descriptor: &OwnedFd) -> (u64, Bound) {
     }
 }
 
-/// Why a segment is no longer.
+/// What bounds the length of a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bound {
     /// No more is free in `/dev/shm`.
@@ -43,18 +44,18 @@ pub enum Bound {
 }
 
 /// How long a file of this process may be, if that is limited.
-pub fn most_of_a_file() -> Option<u64> {
+fn most_of_a_file() -> Option<u64> {
     let (limit, _) = getrlimit(Resource::RLIMIT_FSIZE).ok()?;
     (limit != RLIM_INFINITY).then_some(limit)
 }
 
 /// A file of one page that has no name any more.
-pub fn unnamed() -> io::Result<OwnedFd> {
+pub fn unnamed() -> io::Result<File> {
     if most_of_a_file().is_some_and(|most| most < PAGE as u64) {
         return Err(Errno::FBIG.into());
     }
-    // While it has a name only SIGKILL can end us. Threads that others have may still take a signal, and end us by it; so
-    // may we where signals cannot be made to wait.
+    // Block all signals while the file has a name, so that only SIGKILL can end us and leave it behind. Another thread of this
+    // program may still take a signal and end us, and so may this one where the system will not block signals.
     let signals = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
     let made = made_and_unlinked();
     if let Some(signals) = signals {
@@ -63,7 +64,7 @@ pub fn unnamed() -> io::Result<OwnedFd> {
     made
 }
 
-fn made_and_unlinked() -> io::Result<OwnedFd> {
+fn made_and_unlinked() -> io::Result<File> {
     let mut tries = 0..TRIES;
     let shmem = loop {
         match ShmemConf::new().os_id(new_name()).size(PAGE).create() {
@@ -78,11 +79,11 @@ fn made_and_unlinked() -> io::Result<OwnedFd> {
     let name = shmem.get_os_id();
     let opened = rustix::shm::open(name, rustix::shm::OFlags::RDWR, rustix::shm::Mode::empty());
     rustix::shm::unlink(name)?;
-    Ok(opened?)
+    Ok(opened?.into())
 }
 
-/// A name that hardly anybody has, for the microseconds that it is needed. The crate's own are random numbers, and it panics
-/// where the system gives it none.
+/// A name that no other file is likely to have in the microseconds that it is needed. `shared_memory` would draw one at random,
+/// and panic where the system gives it no random numbers.
 fn new_name() -> String {
     static NAMES: AtomicU32 = AtomicU32::new(0);
     let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
@@ -90,32 +91,20 @@ fn new_name() -> String {
     format!("/shmem_{:X}_{time:X}_{number:X}", std::process::id())
 }
 
-/// Gives the file this length.
-pub fn lengthen(descriptor: &OwnedFd, length: usize) -> io::Result<()> {
-    Ok(rustix::io::retry_on_intr(|| rustix::fs::ftruncate(descriptor, length as u64))?)
-}
-
-/// Has these pages there for real. Nothing has been written to them yet.
-pub fn allocate(descriptor: &OwnedFd, range: Range<usize>) -> io::Result<()> {
+/// Has the system provide these pages. Nothing has been written to them yet.
+pub fn allocate(file: &File, range: Range<usize>) -> io::Result<()> {
     let (offset, length) = (range.start as u64, range.len() as u64);
-    match rustix::io::retry_on_intr(|| rustix::fs::fallocate(descriptor, FallocateFlags::empty(), offset, length)) {
-        // Not every file system has this, nor every system. What is written is there.
-        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => fill(descriptor, range),
+    match rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), offset, length)) {
+        // Not every file system can do this, nor every system. Pages that are written to are provided too.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => fill(file, range),
         done => Ok(done?),
     }
 }
 
-fn fill(descriptor: &OwnedFd, mut range: Range<usize>) -> io::Result<()> {
-    static NOTHING: [u8; 16 * PAGE] = [0; 16 * PAGE];
-    while !range.is_empty() {
-        let piece = &NOTHING[..range.len().min(NOTHING.len())];
-        let written = rustix::io::retry_on_intr(|| rustix::io::pwrite(descriptor, piece, range.start as u64))?;
-        if written == 0 {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        range.start += written;
-    }
-    Ok(())
+fn fill(file: &File, range: Range<usize>) -> io::Result<()> {
+    static ZEROS: [u8; 16 * PAGE] = [0; 16 * PAGE];
+    let mut pieces = range.clone().step_by(ZEROS.len());
+    pieces.try_for_each(|at| file.write_all_at(&ZEROS[..ZEROS.len().min(range.end - at)], at as u64))
 }
 
 #[cfg(test)]
@@ -126,7 +115,7 @@ mod tests {
     fn pages_are_there_however_they_come() {
         for allocate in [allocate, fill] {
             let file = unnamed().unwrap();
-            lengthen(&file, 100 * PAGE).unwrap();
+            file.set_len(100 * PAGE as u64).unwrap();
             let before = rustix::fs::fstat(&file).unwrap().st_blocks;
             allocate(&file, PAGE..50 * PAGE + 1).unwrap();
             let stat = rustix::fs::fstat(&file).unwrap();

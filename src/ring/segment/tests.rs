@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ring::{Ends, Outcome, Place, Spoilt};
+use std::mem::offset_of;
 
 const SIZES: Sizes = Sizes { head: 8, block: 64, room: 100 };
 
@@ -22,10 +23,11 @@ fn everything_lies_where_its_type_may_lie() {
     for (head, block) in [(0, 64), (8, 65), (8, 4096), (12, 100_000)] {
         let layout = Layout { slots: 3, sizes: Sizes { head, block, room: block + 1 } };
         assert!(layout.regions() >= Layout::SLOTS + 3 * size_of::<Slot>());
-        assert!(layout.results(0) >= layout.input(0) + head + block);
-        assert!([layout.input(1), layout.results(1)].iter().all(|offset| offset % 128 == 0));
-        assert!(layout.results(1) + block < layout.input(2));
-        assert!(layout.results(2) + block < layout.length());
+        assert_eq!((layout.input(0).len(), layout.results(0).len()), (head + block, block + 1));
+        assert!(layout.results(0).start >= layout.input(0).end);
+        assert!([layout.input(1), layout.results(1)].iter().all(|region| region.start % 128 == 0));
+        assert!(layout.results(1).end <= layout.input(2).start);
+        assert!(layout.results(2).end <= layout.length());
     }
 }
 
@@ -56,8 +58,11 @@ fn there_are_as_many_slots_as_there_is_room_for() {
 fn everything_lies_where_the_test_of_hostile_workers_looks_for_it() {
     let places = [Layout::CONTROL, Layout::SLOTS, size_of::<Slot>()];
     assert_eq!(places, [128, 1024, 128]);
-    assert_eq!(Control::PLACES, [0, 128, 512, 640, 768]);
-    assert_eq!(Slot::PLACES, [0, 8, 20, 32]);
+    let words = [offset_of!(Control, next), offset_of!(Control, closed)];
+    let events = [offset_of!(Control, filled), offset_of!(Control, done), offset_of!(Control, freed)];
+    assert_eq!((words, events), ([0, 128], [512, 640, 768]));
+    let places = [offset_of!(Slot, word), offset_of!(Slot, start), offset_of!(Slot, progress), offset_of!(Slot, block)];
+    assert_eq!(places, [0, 8, 20, 32]);
 }
 
 #[test]
@@ -150,7 +155,7 @@ fn a_worker_trusts_no_other_file() {
         Segment::attach(std::fs::File::open("/dev/null").unwrap().into()),
         Err(SegmentError::NotOurs("too short"))
     ));
-    for (at, value) in [(0usize, 0u32), (8, 99), (12, 0), (12, 3), (16, 1000), (24, 1000), (32, 1000), (40, 1)] {
+    for (at, value) in [(0usize, 0u32), (8, 99), (16, 0), (16, 3), (24, 1000), (32, 1000), (36, 1), (40, 1000)] {
         let segment = Segment::shared(2, SIZES).unwrap();
         // SAFETY: the first 48 bytes are the header, and this test alone has the mapping.
         unsafe { segment.map.as_mut_ptr().add(at).cast::<u32>().write(value) };
