@@ -11,6 +11,7 @@ use super::claim::Claim;
 use super::ends::{Filling, Held, Supervisor, Taken, Writer};
 use super::segment::{Segment, SegmentError};
 use super::slots::Place;
+use super::sync::Ordering;
 use std::ops::Range;
 
 /// The most bytes that are taken for last words: a message is shorter, whatever a worker gone mad may say.
@@ -76,7 +77,7 @@ impl Claim<'_> {
         let (.., room) = self.parts();
         let length = words.len().min(room.len());
         room[..length].copy_from_slice(&words[..length]);
-        self.set_last_words(length);
+        self.segment.slot(self.block).last_words.store(length as u32, Ordering::Release);
     }
 }
 
@@ -109,7 +110,7 @@ impl Taken<'_, '_> {
 impl Supervisor<'_> {
     /// What the dead claimant said last, if it said anything.
     pub fn last_words(&self, held: &Held) -> Option<Vec<u8>> {
-        let length = self.length_of_last_words(held).min(MOST_WORDS);
+        let length = (self.slot(held).last_words.load(Ordering::Acquire) as usize).min(MOST_WORDS);
         // SAFETY: the claimant is dead, nobody else can claim the block before it is put back, and the writer does not read a
         // slot that is not done.
         let words = unsafe { self.segment.results(held.slot, length) };

@@ -11,7 +11,7 @@ use std::ops::Range;
 /// A block that is the worker's to compute. Whoever drops one without finishing it is taken for dead.
 pub struct Claim<'s> {
     pub(super) segment: &'s Segment,
-    block: u64,
+    pub(super) block: u64,
     worker: u32,
     input: Range<usize>,
 }
@@ -121,10 +121,5 @@ impl<'s> Claim<'s> {
         slot.worker.store(self.worker, Ordering::Relaxed);
         slot.set_outcome(outcome);
         slot.exchange(Word::claimed(self.block, self.worker), Word::done(self.block));
-    }
-
-    /// Says that the first so many bytes of the result region are last words: the claimant keeps the block, and is about to end.
-    pub(super) fn set_last_words(&self, length: usize) {
-        self.segment.slot(self.block).last_words.store(length as u32, Ordering::Release);
     }
 }

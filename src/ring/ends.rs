@@ -162,7 +162,7 @@ impl Taken<'_, '_> {
         rest.start += self.outcome.consumed;
         if is_whole {
             // It waits for the block one round of the ring later.
-            slot.word.store(Word::free(*block + segment.ring().len() as u64).0, Ordering::Release);
+            slot.free(*block + segment.ring().len() as u64);
             *block += 1;
         } else {
             slot.fill(*block, rest.clone());
@@ -193,7 +193,7 @@ impl Held {
 }
 
 impl Supervisor<'_> {
-    fn slot(&self, held: &Held) -> &Slot {
+    pub(super) fn slot(&self, held: &Held) -> &Slot {
         &self.segment.ring()[held.slot]
     }
 
@@ -209,11 +209,6 @@ impl Supervisor<'_> {
         let slot = self.slot(held);
         let progress = slot.progress.load(Ordering::Relaxed) as usize;
         (slot.caution.load(Ordering::Relaxed) > 0 && slot.input().contains(&progress)).then_some(progress)
-    }
-
-    /// How many bytes of last words the dead claimant says that it has left in the result region.
-    pub(super) fn length_of_last_words(&self, held: &Held) -> usize {
-        self.slot(held).last_words.load(Ordering::Acquire) as usize
     }
 
     /// Has whoever claims the block next take one row at a time, and not touch the one that begins at `avoid` in the

@@ -2,11 +2,11 @@
 //!
 //! raw_sync's own Unix event holds a pthread mutex that is not robust: a worker killed inside it would hang everyone.
 //! A futex word has no owner, so nothing is held when its waiter dies. A wake-up is a hint, never the truth: whoever
-//! wakes looks at the ring again. What was lost with a worker that was killed between setting the word and waking a
-//! waiter, or between being woken and looking, the supervisor says again ([`FutexEvent::repeat`]).
+//! wakes looks at the ring again. A wake-up is lost when a worker is killed between setting the word and waking a
+//! waiter, or between being woken and looking. So the supervisor repeats it ([`FutexEvent::repeat`]) after each death.
 //!
-//! `EventInit` is there so that raw_sync's users can have this event in its stock event's place; the ring itself has
-//! its words in `Control` and needs no pointer.
+//! The ring's own events are words of its `Control`, and need no `EventInit`. That is implemented so that code written for
+//! raw_sync can have this event in the place of the stock one.
 
 use raw_sync::Timeout;
 use raw_sync::events::{EventImpl, EventInit, EventState};
@@ -19,10 +19,11 @@ use std::time::{Duration, Instant};
 const CLEAR: u32 = 0;
 const SIGNALED: u32 = 1;
 
-/// Looks at the word before sleeping, about a microsecond in all: a worker that finishes just now saves two switches.
+/// How often to look at the word before sleeping, about a microsecond in all: if it is set meanwhile, two context switches are
+/// saved.
 const SPINS: u32 = 50;
 
-/// For so long nobody sleeps without a look.
+/// The longest that anybody sleeps without looking at the ring.
 pub const ROUND: Duration = Duration::from_secs(1);
 
 /// An event that one wait resets (auto-reset), in memory that processes may share.
@@ -30,8 +31,8 @@ pub const ROUND: Duration = Duration::from_secs(1);
 pub struct FutexEvent<'a>(pub &'a AtomicU32);
 
 impl FutexEvent<'_> {
-    /// Sets the event and wakes one waiter even if it was set already: whoever set it, or was woken by that, may have
-    /// been killed before it could wake or look.
+    /// Sets the event and wakes one waiter, even if the event was set already: whoever set it may have been killed before it
+    /// could wake a waiter, and the waiter that it woke may have been killed before it could look.
     pub fn repeat(&self) {
         self.0.swap(SIGNALED, Ordering::AcqRel);
         let _ = futex::wake(self.0, futex::Flags::empty(), 1);
@@ -42,14 +43,15 @@ impl FutexEvent<'_> {
         let _ = self.set(EventState::Signaled);
     }
 
-    /// Waits until the event is set, or for a second: a worker gone mad may have the system wake others in our place, and
-    /// whoever wakes looks again anyway.
+    /// Waits until the event is set, but no longer than [`ROUND`]: a worker gone mad may have cleared it before the waiter saw
+    /// it. A wake-up without an event does no harm, since whoever wakes looks at the ring.
     pub fn sleep(&self) {
         let _ = self.wait(Timeout::Val(ROUND));
     }
 
     fn consume(&self) -> bool {
-        // Whatever stands there but clear: a worker gone mad must not keep us from sleep or from waking.
+        // Any value but CLEAR counts as set. A worker gone mad may write one that is neither, and it must not keep us from waking,
+        // or from sleeping later.
         self.0.load(Ordering::Relaxed) != CLEAR && self.0.swap(CLEAR, Ordering::Acquire) != CLEAR
     }
 }
@@ -122,8 +124,8 @@ impl EventInit for FutexEvent<'static> {
 }
 
 #[cfg(test)]
-#[allow(unsafe_code)]
 mod tests {
+    #![allow(unsafe_code)]
     use super::*;
     use std::time::Duration;
 
@@ -158,7 +160,7 @@ mod tests {
         std::thread::scope(|scope| {
             let sleeper = scope.spawn(|| FutexEvent(&word).sleep());
             std::thread::sleep(Duration::from_millis(20));
-            // Set without a wake-up, as it stands when the one that was woken is killed before it could look.
+            // Set without a wake-up: the state after the one that was woken was killed before it could look.
             word.store(SIGNALED, Ordering::Relaxed);
             std::thread::sleep(Duration::from_millis(20));
             assert!(!sleeper.is_finished());

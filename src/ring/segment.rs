@@ -184,18 +184,12 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Writes the header, the control words and the slots of a new segment.
+    /// Writes the header of a new segment, and has its slots wait for the first blocks. All else is 0, as new memory is.
     fn lay_out(&self) {
-        let base = self.map.as_mut_ptr();
-        // SAFETY: the mapping is page-aligned and as long as the layout says. The system has provided these pages, and nobody
-        // else has them yet. The offsets are those of `Layout`, multiples of the types' alignment (checked in the tests).
-        unsafe {
-            base.cast::<Header>().write(Header { magic: MAGIC, version: VERSION, layout: self.layout });
-            base.add(Layout::CONTROL).cast::<Control>().write(Control::new());
-            for slot in 0..self.layout.slots {
-                base.add(Layout::SLOTS).cast::<Slot>().add(slot).write(Slot::new(slot as u64));
-            }
-        }
+        let header = Header { magic: MAGIC, version: VERSION, layout: self.layout };
+        // SAFETY: the mapping is page-aligned and longer than a header, and nobody else has it yet.
+        unsafe { self.map.as_mut_ptr().cast::<Header>().write(header) };
+        self.ring().iter().zip(0..).for_each(|(slot, block)| slot.free(block));
     }
 
     /// The segment behind a descriptor that a worker inherited.
@@ -293,14 +287,15 @@ impl Segment {
 
     /// The words that belong to the ring as a whole.
     pub(super) fn control(&self) -> &Control {
-        // SAFETY: `lay_out` wrote a `Control` at this aligned offset, or `attach` found room for one. It is nothing but atomics:
-        // a shared reference to them is valid whatever another process does, and every bit pattern is a value.
+        // SAFETY: the mapping is as long as the layout says, and this offset is a multiple of the type's alignment (checked in the
+        // tests). A `Control` is nothing but atomics: a shared reference to them is valid whatever another process does, and
+        // every bit pattern is a value.
         unsafe { &*self.map.as_ptr().add(Layout::CONTROL).cast() }
     }
 
     /// The slots.
     pub(super) fn ring(&self) -> &[Slot] {
-        // SAFETY: as for `control`; `attach` has seen that the mapping is as long as the layout says.
+        // SAFETY: as for `control`: a `Slot` is nothing but atomics, too.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(Layout::SLOTS).cast(), self.layout.slots) }
     }
 

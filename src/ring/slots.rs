@@ -6,6 +6,7 @@ use std::ops::Range;
 
 /// Keeps what it holds alone on its pair of cache lines: x86 prefetches lines two at a time.
 #[repr(C, align(128))]
+#[derive(Default)]
 pub struct Lines<T>(pub T);
 
 /// How many sums workers may keep together: as many as fill a pair of cache lines.
@@ -14,8 +15,9 @@ pub const SUMS: usize = 16;
 /// How many numbers a claimant may hand over with a block. They mean nothing to the ring.
 pub const MEASURES: usize = 5;
 
-/// The words that belong to the ring as a whole.
+/// The words that belong to the ring as a whole. All are 0 at first: the counter at block 0, and every event clear.
 #[repr(C)]
+#[derive(Default)]
 pub struct Control {
     /// A [`Counter`](super::word::Counter): the block to claim next.
     pub(super) next: Lines<AtomicU64>,
@@ -33,28 +35,15 @@ pub struct Control {
     pub(super) freed: Lines<AtomicU32>,
 }
 
-impl Control {
-    /// The counter at block 0, and every event clear.
-    pub fn new() -> Self {
-        Control {
-            next: Lines(AtomicU64::new(0)),
-            closed: Lines(AtomicU32::new(0)),
-            came_up: Lines(AtomicU32::new(0)),
-            sums: Lines(std::array::from_fn(|_| AtomicU64::new(0))),
-            filled: Lines(AtomicU32::new(0)),
-            done: Lines(AtomicU32::new(0)),
-            freed: Lines(AtomicU32::new(0)),
-        }
-    }
-}
-
 /// In [`Slot::block`]: the measures are of no block.
 const NONE: u64 = u64::MAX;
 
 /// A slot's word, and the measures of what lies in its two regions.
 ///
-/// The word orders all other fields: whoever owns the slot by its word writes them, and the next owner reads them.
+/// The word orders all other fields: whoever owns the slot by its word writes them, and the next owner reads them. At first they
+/// are 0, and the word of slot k waits for block k.
 #[repr(C, align(128))]
+#[derive(Default)]
 pub struct Slot {
     pub(super) word: AtomicU64,
     // The parent writes the next five.
@@ -77,21 +66,9 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// A slot that waits for `block`.
-    pub fn new(block: u64) -> Self {
-        Slot {
-            word: AtomicU64::new(Word::free(block).0),
-            start: AtomicU32::new(0),
-            end: AtomicU32::new(0),
-            caution: AtomicU32::new(0),
-            progress: AtomicU32::new(0),
-            last_words: AtomicU32::new(0),
-            block: AtomicU64::new(NONE),
-            consumed: AtomicU32::new(0),
-            results: AtomicU32::new(0),
-            worker: AtomicU32::new(0),
-            measures: std::array::from_fn(|_| AtomicU32::new(0)),
-        }
+    /// Has the slot wait for this block.
+    pub(super) fn free(&self, block: u64) {
+        self.word.store(Word::free(block).0, Ordering::Release);
     }
 
     pub(super) fn load(&self) -> Word {

@@ -1,24 +1,24 @@
 //! The two packed words on which the claim protocol stands. Every change of state is a function here.
 
-/// Bits of a block's number: 2^44 blocks of the smallest size, 64 bytes, are a pebibyte of input.
+/// Bits for a block's number: 2^44 blocks of the smallest size, 64 bytes, are a pebibyte of input.
 const BLOCK_BITS: u32 = 44;
 const WORKER_BITS: u32 = 18;
 const BLOCK_MASK: u64 = (1 << BLOCK_BITS) - 1;
 const WORKER_MASK: u64 = (1 << WORKER_BITS) - 1;
 
-/// Workers are numbered below this.
+/// All workers have numbers below this.
 pub const MAX_WORKERS: u32 = 1 << WORKER_BITS;
 
 /// Where a slot stands in `Free → Filled → Claimed → Done → Free`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
-    /// Waits for the reader to fill it with the block that the word names.
+    /// The slot waits for the reader to fill it with the block that the word names.
     Free = 0,
-    /// Holds the block's input; any worker may claim it.
+    /// The slot holds the block's input, and any worker may claim it.
     Filled = 1,
     /// The worker that the word names computes the block.
     Claimed = 2,
-    /// Holds the block's results.
+    /// The slot holds the block's results.
     Done = 3,
 }
 
@@ -81,12 +81,12 @@ impl Counter {
     pub fn block(self) -> u64 {
         self.0 & BLOCK_MASK
     }
-    /// One block further.
+    /// The counter at the next block.
     pub fn advanced(self) -> Self {
         debug_assert!(self.block() < BLOCK_MASK);
         Counter(self.0 + 1)
     }
-    /// At `block` or below, in the next epoch; epochs wrap after 2^20.
+    /// The counter at `block`, or below if it is there already, in the next epoch. Epochs wrap after 2^20.
     pub fn lowered(self, block: u64) -> Self {
         let epoch = (self.0 >> BLOCK_BITS).wrapping_add(1);
         Counter(epoch << BLOCK_BITS | self.block().min(block))

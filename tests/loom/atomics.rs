@@ -34,10 +34,13 @@ macro_rules! mortal {
     ($name:ident, $value:ty) => {
         pub struct $name(loom::sync::atomic::$name);
 
-        impl $name {
-            pub fn new(value: $value) -> Self {
-                Self(loom::sync::atomic::$name::new(value))
+        impl Default for $name {
+            fn default() -> Self {
+                Self(loom::sync::atomic::$name::new(0))
             }
+        }
+
+        impl $name {
             pub fn load(&self, order: Ordering) -> $value {
                 step();
                 self.0.load(order)

@@ -10,7 +10,9 @@ pub struct Segment {
 
 impl Segment {
     pub fn new(slots: usize) -> Self {
-        Segment { control: Control::new(), slots: (0..slots as u64).map(Slot::new).collect() }
+        let slots: Vec<Slot> = (0..slots).map(|_| Slot::default()).collect();
+        slots.iter().zip(0..).for_each(|(slot, block)| slot.free(block));
+        Segment { control: Control::default(), slots }
     }
 
     /// Ends that are not unique: each thread of a model makes those that it plays, at the block where it is.
