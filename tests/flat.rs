@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::harm::workers;
 use common::{BINARY, Kind, input_and_output};
 use std::fs;
 use std::io::{Read, Write};
@@ -13,7 +14,7 @@ use std::time::Duration;
 const LIMIT: u64 = 64 << 10;
 
 /// The proportional set size of a process, in KiB: shared pages are split among those who share them.
-fn pss(id: &str) -> u64 {
+fn pss(id: u32) -> u64 {
     let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
     line.map_or(0, |line| line.trim().trim_end_matches(" kB").parse().unwrap())
@@ -37,7 +38,6 @@ fn stays_flat(executor: &str) {
             stdin.write_all(&chunk).unwrap();
         }
     });
-    let id = parent.id().to_string();
     let mut buffer = vec![0; 1 << 16];
     let (mut peaks, mut total) = (vec![], 0);
     loop {
@@ -50,8 +50,8 @@ fn stays_flat(executor: &str) {
             // A slow reader: most of a second, all the ring full behind it.
             thread::sleep(Duration::from_millis(15));
         }
-        let workers = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-        peaks.push(pss(&id) + workers.split_whitespace().map(pss).sum::<u64>());
+        let workers = workers(parent.id()).into_iter();
+        peaks.push(workers.chain([parent.id()]).map(pss).sum::<u64>());
     }
     feeding.join().unwrap();
     assert!(parent.wait().unwrap().success());

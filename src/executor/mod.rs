@@ -60,7 +60,7 @@ impl Executor {
     /// # Errors
     /// The first thing that went wrong, in input order; all results before it are handed on.
     pub(crate) fn run(self, mapping: &Mapping, job: Job) -> Result<(), Error> {
-        self.with(Children::of_a_run()).run(mapping, job)
+        self.with(Children::new()).run(mapping, job)
     }
 
     /// The executor, which starts its worker processes, if it has any, as some of these children.

@@ -1,7 +1,7 @@
 //! Worker processes on a ring in a shared segment, and the supervisor that replaces those that die.
 //!
-//! The calling thread is the supervisor. In a filter this thread also starts the workers, and they live no longer than it does. The
-//! workers of a pool are left to the next run, whichever thread that is in ([`Children::lasting`]).
+//! The calling thread is the supervisor. The workers are left to the next run, if there is one, whichever thread that is in: they
+//! live as long as their [`Children`].
 
 use crate::error::{Error, printable, reason};
 use crate::executor::ledger::{Claims, Clock, Ledger, Standstill, Verdict};

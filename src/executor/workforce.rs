@@ -16,7 +16,7 @@ pub struct Workforce {
 impl Workforce {
     /// Up to `jobs` workers. None of them is started yet.
     pub fn new(executor: Executor, jobs: usize) -> Self {
-        let workers = executor.with(Children::lasting());
+        let workers = executor.with(Children::new());
         Workforce { executor, jobs, process: std::process::id(), workers }
     }
 

@@ -1,4 +1,4 @@
-//! Starting worker processes, noticing how they end, and putting others in their place.
+//! The worker processes of an executor: starting them, noticing how they end, and killing and reaping them.
 
 use crate::error::{Error, reason};
 use crate::process::console::say;
@@ -6,7 +6,7 @@ pub use crate::process::death::Death;
 use crate::process::descriptors::keep_standard_streams_only;
 use crate::process::exit;
 use crate::process::launch::Launch;
-use crate::process::starter::{self, Starter};
+use crate::process::starter::Starter;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Signal, pidfd_send_signal};
@@ -15,42 +15,49 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The environment variable that tells a worker its number, from 0: it may choose by it among what there is one of for each.
+/// The environment variable that tells a worker its number, from 0. Workers with work to be done by one of them go by it.
 pub const NUMBER: &str = "PMAPGCD_WORKER_NUMBER";
 
-/// A worker process that runs.
+/// How long a worker may take to end after its last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How often to look whether a worker has ended that has no descriptor to be watched by.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// How many deaths are told one by one. After that they are only counted.
+const TOLD: u64 = 10;
+
+/// A worker process that runs, or has ended and not been reaped.
 struct Process {
     worker: u32,
     child: Child,
-    /// Readable once it has ended. None where the system gives no such descriptor: before Linux 5.3, under valgrind, in
-    /// containers that know the call as little, or when there are no descriptors left. Then it is looked after in rounds.
+    /// Readable once the process has ended. None where the system gives no such descriptor ([`exit::descriptor`]): then the
+    /// process is asked for by its number, in rounds.
     exit: Option<OwnedFd>,
-    /// It was killed since it held a block for longer than that.
+    /// It was killed because it held a block for longer than that.
     overdue: Option<Duration>,
-    /// Its end has been told.
+    /// Its end has been reported to the caller.
     is_told: bool,
 }
 
 impl Process {
-    /// How it ended, if it has.
+    /// How the process ended, or `None` if it has not.
     ///
     /// # Errors
-    /// When it has, and somebody else has reaped it, and it is not known how it ended.
+    /// When it has ended and nothing tells how, since somebody else has reaped it.
     fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         match &self.exit {
-            Some(exit) => by_number_before_5_4(exit::try_wait(exit), || self.child.try_wait()),
+            Some(exit) => exit::try_wait(exit),
             None => self.child.try_wait(),
         }
     }
 
-    /// Waits for its end; answers how it ended, if that is known.
+    /// Waits for the end of the process; answers how it ended, if that is known.
     fn wait(&mut self) -> Option<ExitStatus> {
-        let by_number = |child: &mut Child| child.wait().map(Some);
-        let ended = match &self.exit {
-            Some(exit) => by_number_before_5_4(exit::wait(exit), || by_number(&mut self.child)),
-            None => by_number(&mut self.child),
-        };
-        ended.ok().flatten()
+        match &self.exit {
+            Some(exit) => exit::wait(exit).ok().flatten(),
+            None => self.child.wait().ok(),
+        }
     }
 
     /// Whether it has ended, or has been reaped by somebody else.
@@ -58,7 +65,7 @@ impl Process {
         !matches!(self.try_wait(), Ok(None))
     }
 
-    /// Whether it has ended by then.
+    /// Waits for the end of the process, but no longer than this; answers whether it has ended.
     fn ends_by(&mut self, deadline: Instant) -> bool {
         while !self.has_ended() {
             if Instant::now() >= deadline {
@@ -69,12 +76,12 @@ impl Process {
         true
     }
 
-    /// Kills it, unless it has ended.
+    /// Kills the process, unless it has ended.
     fn kill(&mut self) -> io::Result<()> {
         if self.exit.as_ref().is_some_and(|exit| pidfd_send_signal(exit, Signal::KILL).is_ok()) {
             return Ok(());
         }
-        // By its number, where nobody has reaped it: until then the number is not given to another process.
+        // By its number, and only if nobody has reaped it: until then no other process can have the number.
         match self.try_wait()? {
             None => self.child.kill(),
             Some(_) => Ok(()),
@@ -82,92 +89,61 @@ impl Process {
     }
 }
 
-/// What was answered of a descriptor; or of the number, on a Linux before 5.4, which waits for no descriptors.
-fn by_number_before_5_4(
-    answered: io::Result<Option<ExitStatus>>,
-    by_number: impl FnOnce() -> io::Result<Option<ExitStatus>>,
-) -> io::Result<Option<ExitStatus>> {
-    match answered {
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => by_number(),
-        answered => answered,
-    }
-}
-
-/// How long a worker may take to end after its last words.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// How often workers are looked after that have no descriptor to be watched by.
-const LOOK: Duration = Duration::from_millis(5);
-
-/// Deaths that are told one by one; the rest are counted.
-const TOLD: u64 = 10;
-
-/// The worker processes of one run, or of several. They are killed and reaped when this is dropped.
+/// The worker processes of an executor. They are killed and reaped when this is dropped, and no sooner, whichever threads
+/// asked for them.
 pub struct Children {
     processes: Vec<Process>,
     /// One more than the highest number that a worker has had.
     numbers: u32,
-    starts: Starts,
+    /// Starts the processes; there from the first on.
+    starter: Option<Starter>,
     /// The process whose children they are. A fork of it has a copy of this value, and no children.
     parent: u32,
     deaths: u64,
     redone: u64,
 }
 
-/// Which thread starts workers: they live no longer than it does.
-enum Starts {
-    /// The one that asks for them.
-    Caller,
-    /// One that ends with the [`Children`], there from the first worker on.
-    Own(Option<Starter>),
-}
-
 impl Children {
-    /// Of one run: they live no longer than the thread that starts them.
-    pub fn of_a_run() -> Self {
-        Self::new(Starts::Caller)
+    /// No workers yet.
+    pub fn new() -> Self {
+        let parent = std::process::id();
+        Children { processes: vec![], numbers: 0, starter: None, parent, deaths: 0, redone: 0 }
     }
 
-    /// Of several runs: they live as long as this value, whichever threads ask for them.
-    pub fn lasting() -> Self {
-        Self::new(Starts::Own(None))
-    }
-
-    fn new(starts: Starts) -> Self {
-        Children { processes: vec![], numbers: 0, starts, parent: std::process::id(), deaths: 0, redone: 0 }
-    }
-
-    /// Whether there is one of this number.
+    /// Whether there is a worker of this number.
     pub fn has(&self, worker: u32) -> bool {
         self.processes.iter().any(|process| process.worker == worker)
     }
 
-    /// All that there are or were have numbers below this.
+    /// All workers that there are or were have numbers below this.
     pub fn numbers(&self) -> u32 {
         self.numbers
     }
 
-    /// How many there are.
+    /// How many workers there are.
     pub fn count(&self) -> usize {
         self.processes.len()
     }
 
-    /// Starts a worker of this number, with this for its standard input.
+    /// Starts a worker of this number, with this as its standard input.
+    ///
+    /// # Errors
+    /// When it cannot be started.
     pub fn start(&mut self, worker: u32, launch: &Launch, stdin: OwnedFd) -> io::Result<()> {
         let mut command = launch.command()?;
         command.env(NUMBER, worker.to_string());
-        // This and stderr are all that a worker has from us; what a kernel prints must not end up in the results.
+        // A worker gets nothing else from us but stderr. What a kernel prints must not end up among the results.
         command.stdin(stdin);
         command.stdout(match io::stderr().as_fd().try_clone_to_owned() {
             Ok(stderr) => Stdio::from(stderr),
             Err(_) => Stdio::null(),
         });
         keep_standard_streams_only(&mut command, launch.descriptor());
-        let (child, exit) = match &mut self.starts {
-            Starts::Caller => starter::spawn(command)?,
-            Starts::Own(Some(starter)) => starter.spawn(command)?,
-            Starts::Own(none) => none.insert(Starter::new()?).spawn(command)?,
+        let starter = match &self.starter {
+            Some(starter) => starter,
+            None => self.starter.insert(Starter::new()?),
         };
+        let (child, exit) = starter.spawn(command)?;
         self.processes.push(Process { worker, child, exit, overdue: None, is_told: false });
         self.numbers = self.numbers.max(worker + 1);
         Ok(())
@@ -176,7 +152,7 @@ impl Children {
     /// Kills a worker that has held its block for longer than this.
     ///
     /// # Errors
-    /// When the system does not let us: nobody would ever be done with its block.
+    /// When the system does not let us. The run must end then: its block would never be done.
     pub fn kill(&mut self, worker: u32, overdue: Duration) -> Result<(), Error> {
         for process in self.processes.iter_mut().filter(|process| process.worker == worker) {
             process.overdue = Some(overdue);
@@ -193,8 +169,8 @@ impl Children {
         Ok(())
     }
 
-    /// Sleeps until one of these descriptors is readable, a worker has ended, or so much time is over, or less. Answers
-    /// which of the descriptors are readable, and with the numbers of workers whose end has not been told before.
+    /// Sleeps until one of these descriptors is readable, a worker has ended, or `most` is over; it may return earlier. Answers
+    /// which of the descriptors are readable, and the numbers of the workers that have ended since it was last called.
     ///
     /// # Errors
     /// When the system does not let us watch.
@@ -218,13 +194,16 @@ impl Children {
         Ok((others, ended))
     }
 
-    /// Sleeps until the bell rings, a worker has ended, or so much time is over, and answers with those that have ended.
+    /// Sleeps until the bell rings, a worker has ended, or `most` is over, and reaps the workers that have ended.
+    ///
+    /// # Errors
+    /// When the system does not let us watch.
     pub fn wait(&mut self, bell: BorrowedFd, most: Duration) -> Result<Vec<Death>, Error> {
         self.watch(&[bell], most)?;
         Ok(self.reap_told())
     }
 
-    /// Those that have ended by now.
+    /// Reaps the workers that have ended by now.
     ///
     /// # Errors
     /// When the system does not let us watch.
@@ -245,7 +224,7 @@ impl Children {
         deaths
     }
 
-    /// Waits for the end of a worker that has ended, or has closed its socket and is about to end.
+    /// Reaps a worker that has ended, or has closed its socket and is about to end.
     ///
     /// # Errors
     /// When there is no such worker any more.
@@ -253,7 +232,7 @@ impl Children {
         let gone = || Error::workers(format!("worker {worker} has gone"));
         let at = self.processes.iter().position(|process| process.worker == worker).ok_or_else(gone)?;
         let mut process = self.processes.swap_remove(at);
-        // One that has closed its socket and lives on is not waited for; nor is one that cannot be killed either.
+        // Do not wait without end for a worker that has closed its socket and lives on: kill it. If even that is refused, leave it.
         let is_over = process.ends_by(Instant::now() + LAST_WORDS) || process.kill().is_ok();
         let status = if is_over { process.wait() } else { None };
         Ok(Death { worker, pid: process.child.id(), status, overdue: None })
@@ -264,22 +243,20 @@ impl Children {
         self.redone += 1;
     }
 
-    /// Says on stderr that a worker has died, of what, and what comes of it.
+    /// Says on stderr that a worker has died, of what, and what happens now.
     pub fn tell(&mut self, death: &Death, cause: &str, consequence: &str) {
         self.deaths += 1;
         if self.deaths <= TOLD {
             say(&format_args!("worker {} (pid {}) {cause}; {consequence}", death.worker, death.pid));
         }
     }
-}
 
-impl Children {
-    /// Kills them all, and waits for their end.
+    /// Kills all workers, and waits for their end.
     pub fn end(&mut self) {
         let killed: Vec<bool> = self.processes.iter_mut().map(|process| process.kill().is_ok()).collect();
         let deadline = Instant::now() + LAST_WORDS;
         for (process, is_killed) in self.processes.iter_mut().zip(killed) {
-            // One that we may not kill is not waited for without end: the system ends it when we end.
+            // Do not wait without end for a worker that we may not kill: the system kills it when we end.
             if is_killed || process.ends_by(deadline) {
                 process.wait();
             }
@@ -291,8 +268,9 @@ impl Children {
 impl Drop for Children {
     fn drop(&mut self) {
         if self.parent != std::process::id() {
-            // Neither are they ours to kill, nor is the thread here that could be waited for.
-            std::mem::forget(std::mem::replace(&mut self.starts, Starts::Caller));
+            // The children are not ours to kill. The thread that starts them does not exist in a fork, and may have held a lock
+            // on its queue at the moment of the fork: leave the queue alone.
+            std::mem::forget(self.starter.take());
             return;
         }
         self.end();

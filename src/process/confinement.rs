@@ -1,4 +1,5 @@
-//! What a worker may still ask of the system once it has all it needs: memory, time, sleep, its last words and its end.
+//! What a worker process may still ask of the system once it has all it needs: memory, the time, sleep, last words on stderr,
+//! and its end. It may neither open a file nor start a process (`tests/crash.rs`).
 
 use crate::error::Error;
 use nix::libc;
@@ -14,14 +15,14 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// How a worker process is confined.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Confinement {
-    /// Whether system calls are filtered.
+    /// Whether to filter its system calls.
     pub filter: bool,
-    /// Most bytes of address space beside what it has when it begins to work.
+    /// The most bytes of address space that it may add to what it has when it begins to work.
     pub memory: Option<u64>,
 }
 
-/// Limits the memory of this process, for good: to what it has now and so much more. What it has now is the program, its
-/// libraries and what is `mapped` for it, like the segment, all of which is no sign of a kernel gone mad.
+/// Limits the address space of this process, for good, to what it has now and `confinement.memory` more. What it has now is the
+/// program, its libraries and what is `mapped` for it, like the segment: none of that is a sign of a kernel gone mad.
 ///
 /// # Errors
 /// When the system refuses.
@@ -34,19 +35,20 @@ pub fn limit(confinement: Confinement, mapped: usize) -> Result<(), Error> {
     set.map_err(|error| Error::io("the memory of workers cannot be limited", error.into()))
 }
 
-/// What a program with its libraries may have in address space, where the system does not say what it has.
+/// The address space of a program with its libraries, at most, for where the system does not say it.
 const PROGRAM: u64 = 64 << 20;
 
 /// How many bytes of address space this process has; none where `/proc` is not there to say it.
 fn address_space() -> Option<u64> {
-    // Not in pages: rustix asks the vector of the loader for their size, which valgrind makes up in a way that it cannot read.
+    // Not from `statm`, which counts pages: rustix asks the auxiliary vector for their size, and valgrind's is one that it cannot
+    // read.
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
     let kib: u64 = size.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib << 10)
 }
 
-/// Filters the system calls of this process, for good; over this socket, if there is one, it talks to its parent.
+/// Filters the system calls of this process, for good. `socket` is the one over which it talks to its parent, if there is one.
 ///
 /// # Errors
 /// When the system refuses.
@@ -58,67 +60,68 @@ pub fn filter(confinement: Confinement, socket: Option<BorrowedFd>) -> Result<()
     let refused = |call: &str, error| Error::io(format!("workers cannot be confined: {call}"), error);
     let program = program(socket).map_err(|error| cannot(&error))?;
     apply_filter(&program).map_err(|error| match error {
-        // As they come they end in the number of the system's error.
+        // Printed as they are, these two would end in the number of the system's error.
         seccompiler::Error::Prctl(error) => refused("prctl", error),
         seccompiler::Error::Seccomp(error) => refused("seccomp", error),
         other => cannot(&other),
     })
 }
 
-/// What is not named here fails with EPERM.
+/// A condition on a system call: the argument of this number, of which only these bits count, has this value.
+type Condition = (u8, i32, i32);
+
+/// All bits of an argument.
+const ALL: i32 = -1;
+
+/// The filter. It permits the calls of [`FREE`], and those here under one of their conditions. All others fail with EPERM.
 fn program(socket: Option<BorrowedFd>) -> Result<BpfProgram, seccompiler::BackendError> {
+    let to_stderr: &[&[Condition]] = &[&[(0, ALL, 1)], &[(0, ALL, 2)]];
+    let own = std::process::id() as i32;
+    let socket = socket.map_or(-1, |socket| socket.as_raw_fd());
+    // Which operation it is, for private and for shared words, and by either clock.
+    let futex = |operation| (1, !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME), operation);
+    let conditional: [(i64, &[&[Condition]]); 10] = [
+        // Last words, to stderr; stdout is stderr too, for what a kernel prints.
+        (libc::SYS_write, to_stderr),
+        (libc::SYS_writev, to_stderr),
+        // Memory, but no file, and no code.
+        (libc::SYS_mmap, &[&[(3, libc::MAP_ANONYMOUS, libc::MAP_ANONYMOUS), (2, libc::PROT_EXEC, 0)]]),
+        (libc::SYS_mprotect, &[&[(2, libc::PROT_EXEC, 0)]]),
+        // Allow FUTEX_WAIT and FUTEX_WAKE; deny FUTEX_REQUEUE, which would have the parent wait for another word.
+        (
+            libc::SYS_futex,
+            &[
+                &[futex(libc::FUTEX_WAIT)],
+                &[futex(libc::FUTEX_WAKE)],
+                &[futex(libc::FUTEX_WAIT_BITSET)],
+                &[futex(libc::FUTEX_WAKE_BITSET)],
+            ],
+        ),
+        // How allocators give memory back. Nothing that would take shared pages away from others.
+        (libc::SYS_madvise, &[&[(2, ALL, libc::MADV_DONTNEED)], &[(2, ALL, libc::MADV_FREE)]]),
+        // A signal to itself, as in `abort`.
+        (libc::SYS_tgkill, &[&[(0, ALL, own)]]),
+        // Whether a descriptor is open, which std asks before it closes one.
+        (libc::SYS_fcntl, &[&[(1, ALL, libc::F_GETFD)]]),
+        // What comes from the parent and goes to it. Without a socket this permits nothing: no descriptor has the number -1.
+        (libc::SYS_read, &[&[(0, ALL, socket)]]),
+        (libc::SYS_sendto, &[&[(0, ALL, socket)]]),
+    ];
+    let condition = |&(argument, bits, value): &Condition| {
+        let masked = SeccompCmpOp::MaskedEq(bits as u32 as u64);
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, masked, value as u32 as u64)
+    };
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = FREE.iter().map(|&call| (call, vec![])).collect();
-    let is = |argument, value| {
-        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
-            .and_then(|condition| SeccompRule::new(vec![condition]))
-    };
-    let has = |argument, mask: i32, value: i32| {
-        let masked = SeccompCmpOp::MaskedEq(mask as u64);
-        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, masked, value as u64)
-            .and_then(|condition| SeccompRule::new(vec![condition]))
-    };
-    // Last words, on stderr; what a kernel prints to stdout goes there too.
-    rules.insert(libc::SYS_write, vec![is(0, 1)?, is(0, 2)?]);
-    rules.insert(libc::SYS_writev, vec![is(0, 1)?, is(0, 2)?]);
-    // Memory, but nobody's file, and no new code.
-    let anonymous = SeccompRule::new(vec![
-        SeccompCondition::new(
-            3,
-            SeccompCmpArgLen::Dword,
-            SeccompCmpOp::MaskedEq(libc::MAP_ANONYMOUS as u64),
-            libc::MAP_ANONYMOUS as u64,
-        )?,
-        SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?,
-    ])?;
-    rules.insert(libc::SYS_mmap, vec![anonymous]);
-    rules.insert(libc::SYS_mprotect, vec![has(2, libc::PROT_EXEC, 0)?]);
-    // To wait and to wake, but not to have those who wait for one thing wait for another; private or not, by any clock.
-    let waits = |operation: i32| {
-        let masked = SeccompCmpOp::MaskedEq(!(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME) as u32 as u64);
-        SeccompCondition::new(1, SeccompCmpArgLen::Dword, masked, operation as u64)
-            .and_then(|condition| SeccompRule::new(vec![condition]))
-    };
-    let waiting = [libc::FUTEX_WAIT, libc::FUTEX_WAKE, libc::FUTEX_WAIT_BITSET, libc::FUTEX_WAKE_BITSET];
-    rules.insert(libc::SYS_futex, waiting.into_iter().map(waits).collect::<Result<_, _>>()?);
-    // What allocators say of memory that they need no more; shared pages stay where they are.
-    let advice = [libc::MADV_DONTNEED, libc::MADV_FREE].map(|advice| is(2, advice as u64));
-    rules.insert(libc::SYS_madvise, advice.into_iter().collect::<Result<_, _>>()?);
-    // A signal to itself, as in abort.
-    let own = u64::from(std::process::id());
-    rules.insert(libc::SYS_tgkill, vec![is(0, own)?]);
-    // Whether a descriptor is open, as std asks before it closes one.
-    rules.insert(libc::SYS_fcntl, vec![is(1, libc::F_GETFD as u64)?]);
-    if let Some(socket) = socket {
-        for call in [libc::SYS_read, libc::SYS_sendto] {
-            rules.insert(call, vec![is(0, socket.as_raw_fd() as u64)?]);
-        }
+    for (call, alternatives) in conditional {
+        let rule = |all: &&[Condition]| SeccompRule::new(all.iter().map(condition).collect::<Result<_, _>>()?);
+        rules.insert(call, alternatives.iter().map(rule).collect::<Result<_, _>>()?);
     }
     let architecture = std::env::consts::ARCH.try_into()?;
     let otherwise = SeccompAction::Errno(libc::EPERM as u32);
     SeccompFilter::new(rules, otherwise, SeccompAction::Allow, architecture)?.try_into()
 }
 
-/// Calls that are free whatever their arguments.
+/// System calls that are permitted whatever their arguments.
 const FREE: &[i64] = &[
     libc::SYS_exit,
     libc::SYS_exit_group,

@@ -10,14 +10,15 @@ pub struct Death {
     pub worker: u32,
     /// Its process.
     pub pid: u32,
-    /// Unknown where this program ignores SIGCHLD, so that the system reaps in our place, or reaps all its children itself,
-    /// on a Linux before 6.15.
+    /// Not known where somebody else has reaped the process, before Linux 6.15: the system, if this program ignores SIGCHLD, or
+    /// other code of this program that reaps all children.
     pub(super) status: Option<ExitStatus>,
+    /// It was killed because it held a block for longer than that.
     pub(super) overdue: Option<Duration>,
 }
 
 impl Death {
-    /// Whether it died of what it did itself, rather than of a signal that others send (or the out-of-memory killer).
+    /// Whether the worker died of what it did itself, and not of a signal that people, programs or the out-of-memory killer send.
     pub fn is_fault(&self) -> bool {
         use signal_hook::consts::*;
         const SENT: [i32; 9] = [SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2];
@@ -25,7 +26,7 @@ impl Death {
         self.overdue.is_some() || self.status.is_some_and(died_so)
     }
 
-    /// How it came about, to follow its name.
+    /// What happened, to be said behind the worker's name.
     pub fn cause(&self) -> String {
         if let Some(overdue) = self.overdue {
             return format!("held its block for longer than --block-timeout, {} seconds", overdue.as_secs_f64());
@@ -35,7 +36,7 @@ impl Death {
                 .to_string();
         };
         match (status.signal(), status.code()) {
-            // Its own filter does not kill.
+            // The filter of workers makes calls fail and does not kill: this was another filter.
             (Some(signal_hook::consts::SIGSYS), _) => {
                 "was killed by SIGSYS (by the filter of system calls that the program runs under: where that permits no other, \
                  use --no-sandbox)"

@@ -1,52 +1,62 @@
-//! A process of ours by its descriptor (a pidfd): whether it has ended, and how.
+//! A child process by its descriptor (a pidfd): whether it has ended, and how.
 //!
-//! A descriptor, unlike a number, never comes to mean another process. That matters where this crate is part of a program that
-//! ignores SIGCHLD, so that the system reaps our children as they end, or that reaps all children itself: then the number
-//! of a worker that has ended may be that of another child by now, which is not ours to wait for, or to kill.
+//! A descriptor, unlike a process number, never comes to mean another process. That matters where this crate is part of a
+//! program that ignores SIGCHLD, so that the system reaps our children as they end, or that reaps all children itself: then the
+//! number of a worker that has ended may by now be that of another child, which is not ours to wait for, or to kill.
+//!
+//! std has pidfds too, but not yet in its stable part.
 #![allow(unsafe_code)]
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
-use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open, waitid};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::Duration;
 
-/// How it ended, once it has, and `None` before.
+/// A descriptor of this child, if the system can wait for it by one. It cannot before Linux 5.4, under valgrind, where a
+/// container's filter does not know the calls, or when no descriptors are left.
+pub fn descriptor(child: &Child) -> Option<OwnedFd> {
+    let process = pidfd_open(Pid::from_raw(child.id() as i32)?, PidfdFlags::empty()).ok()?;
+    // Ask, and leave the answer for later. A child that somebody else has reaped already has a descriptor all the same.
+    let asked = waited(&process, WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT);
+    matches!(asked, Ok(_) | Err(Errno::CHILD)).then_some(process)
+}
+
+/// How the process ended, or `None` if it has not.
 ///
 /// # Errors
-/// When that is not known: somebody else has reaped it, or the system has nothing to say of such descriptors.
+/// When it has ended and nothing tells how: somebody else has reaped it, and the system has not kept its status.
 pub fn try_wait(process: &OwnedFd) -> io::Result<Option<ExitStatus>> {
-    wait_with(process, WaitIdOptions::NOHANG)
+    status(process, WaitIdOptions::NOHANG)
 }
 
-/// How it ended. Waits for that.
+/// Waits for the end of the process, and answers how it ended.
 ///
 /// # Errors
-/// As above.
+/// As for [`try_wait`].
 pub fn wait(process: &OwnedFd) -> io::Result<Option<ExitStatus>> {
-    wait_with(process, WaitIdOptions::empty())
+    status(process, WaitIdOptions::empty())
 }
 
-fn wait_with(process: &OwnedFd, options: WaitIdOptions) -> io::Result<Option<ExitStatus>> {
-    let wait = || waitid(WaitId::PidFd(process.as_fd()), WaitIdOptions::EXITED | options);
-    match rustix::io::retry_on_intr(wait) {
-        Ok(ended) => Ok(ended.and_then(status)),
+fn waited(process: &OwnedFd, options: WaitIdOptions) -> rustix::io::Result<Option<WaitIdStatus>> {
+    rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(process.as_fd()), WaitIdOptions::EXITED | options))
+}
+
+fn status(process: &OwnedFd, options: WaitIdOptions) -> io::Result<Option<ExitStatus>> {
+    // std makes its type of the number that wait(2) answers with.
+    let raw = |ended: WaitIdStatus| ended.exit_status().map(|code| (code & 0xff) << 8).or(ended.terminating_signal());
+    match waited(process, options) {
+        Ok(ended) => Ok(ended.and_then(raw).map(ExitStatus::from_raw)),
         Err(Errno::CHILD) => kept_status(process).map(Some).ok_or_else(|| Errno::CHILD.into()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// The same in std's type, which is made of the number that wait(2) answers with.
-fn status(ended: WaitIdStatus) -> Option<ExitStatus> {
-    let code = ended.exit_status().map(|code| (code & 0xff) << 8);
-    Some(ExitStatus::from_raw(code.or(ended.terminating_signal())?))
-}
-
-/// `struct pidfd_info` of linux/pidfd.h as it was first, which later systems know too.
+/// The first version of `struct pidfd_info` of linux/pidfd.h. Later systems accept it too.
 #[repr(C)]
 #[derive(Default)]
 struct Info {
@@ -56,25 +66,24 @@ struct Info {
     exit_code: i32,
 }
 
-/// PIDFD_INFO_EXIT: the code that a process has ended with.
+/// PIDFD_INFO_EXIT: asks for the status that the process has ended with.
 const EXIT: u64 = 1 << 3;
 /// PIDFD_GET_INFO.
 const GET_INFO: Opcode = opcode::read_write::<Info>(0xff, 11);
 
-/// The system says that a process has ended a little before it keeps how. As long as it knows the process it answers; where it
-/// keeps nothing it says after that that there is no such process, or right away that there is no such request. So this is
-/// more than there is ever need for.
+/// The system reports the end of a process a little before it keeps its status. Until then it answers without a status; and a
+/// system that keeps none fails the request, after the end or from the start. So the loop ends long before this many looks.
 const LOOKS: usize = 1000;
 const LOOK: Duration = Duration::from_millis(1);
 
-/// How a process ended that somebody else has reaped. Linux keeps that from 6.15 on, for as long as there is a descriptor.
+/// How a process ended that somebody else has reaped. Linux keeps that since 6.15, for as long as there is a descriptor.
 fn kept_status(process: &OwnedFd) -> Option<ExitStatus> {
     for look in 0..LOOKS {
         if look > 0 {
             thread::sleep(LOOK);
         }
         let mut info = Info { mask: EXIT, ..Info::default() };
-        // SAFETY: this request reads and writes a structure of this layout, whose size it is told as a part of its number.
+        // SAFETY: this request reads and writes a structure of this layout; its size is part of the request's number.
         unsafe { ioctl(process, Updater::<GET_INFO, Info>::new(&mut info)) }.ok()?;
         if info.mask & EXIT != 0 {
             return Some(ExitStatus::from_raw(info.exit_code));
@@ -86,12 +95,11 @@ fn kept_status(process: &OwnedFd) -> Option<ExitStatus> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::process::{Pid, PidfdFlags, pidfd_open};
-    use std::process::{Child, Command};
+    use std::process::Command;
 
     fn started(command: &str) -> (Child, OwnedFd) {
         let child = Command::new("sh").args(["-c", command]).spawn().unwrap();
-        let descriptor = pidfd_open(Pid::from_raw(child.id() as i32).unwrap(), PidfdFlags::empty()).unwrap();
+        let descriptor = descriptor(&child).unwrap();
         (child, descriptor)
     }
 

@@ -1,7 +1,8 @@
-//! What is started as a process. As a rule it is this program again: as a worker, or as a run that a comparison makes.
+//! What is started as a process: this program again, as a worker, or as a run that a comparison makes.
 //!
-//! What the system runs is not always this program. Through the dynamic loader (`/lib64/ld-linux-x86-64.so.2 PROGRAM`, as
-//! is done where nothing may be executed, or with libraries of one's own) it runs the loader, and the loader loads us.
+//! The file that the system runs in this process is not always our own. A user may start the program through the dynamic loader
+//! (`/lib64/ld-linux-x86-64.so.2 PROGRAM`), from a disk where nothing may be executed, or with other libraries: then the system
+//! runs the loader, and the loader loads us. `tests/started.rs` starts the program in every way we know of.
 
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -15,28 +16,29 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// A link to the file that the system runs in this process, even if another has been installed in its place.
+/// A link to the file that the system runs in this process. It leads to that very file even after another was installed under
+/// its name.
 const RUNNING: &str = "/proc/self/exe";
 
-/// What `/proc` writes behind the name of a file that has been removed, or replaced by another.
+/// What `/proc` appends to the name of a file that has been removed, or replaced by another.
 const REMOVED: &[u8] = b" (deleted)";
 
-/// What is started as a process: a program, its arguments, and what it finds in its environment beside what we found there.
+/// What is started as a process: a program, its arguments, and what is added to our environment for it.
 #[derive(Clone, Debug)]
 pub struct Launch {
     program: PathBuf,
-    /// From the name on that it is told to have.
+    /// All arguments; the first is the name that the program is told to have.
     arguments: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
-    /// The program is a loader, which finds us by name.
+    /// The program is a loader, which finds this program by its name.
     is_loader: bool,
 }
 
 impl Launch {
-    /// This program again, with the arguments that it has been given.
+    /// This program again, with the arguments that it was given.
     ///
     /// # Errors
-    /// When it was started through a loader, and the loader would find another file now, or none.
+    /// When it was started through a loader, and the loader would now find another file, or none.
     pub fn again() -> io::Result<Self> {
         let own: Vec<OsString> = std::env::args_os().collect();
         let through_loader = arguments_of_loader(&own)?;
@@ -45,16 +47,16 @@ impl Launch {
         Ok(Launch { program: program()?, arguments, environment: vec![], is_loader })
     }
 
-    /// The same with this in its environment.
+    /// The same with this variable in its environment.
     pub fn with(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
         self.environment.push((name, value.into()));
         self
     }
 
-    /// The command that starts it. What its standard streams are is still to be said.
+    /// The command that starts the process. The caller still has to set its standard streams.
     ///
     /// # Errors
-    /// When it goes through a loader, and the loader would find another file by now, or none.
+    /// As for [`Launch::again`].
     pub fn command(&self) -> io::Result<Command> {
         if self.is_loader {
             arguments_of_loader(&std::env::args_os().collect::<Vec<_>>())?;
@@ -66,17 +68,17 @@ impl Launch {
         Ok(command)
     }
 
-    /// The descriptor by which the program is named, if it is named by one.
+    /// The descriptor by which the program is named, if it is: it must stay open until the process has started.
     pub fn descriptor(&self) -> Option<i32> {
         self.program.to_str()?.strip_prefix(BY_DESCRIPTOR)?.parse().ok()
     }
 }
 
-/// How a program is named by a descriptor of this process.
+/// Where a descriptor of this process has a name, by which a program can be started.
 const BY_DESCRIPTOR: &str = "/proc/self/fd/";
 
-/// The file that the system runs in this process, to be run again. By a descriptor, since valgrind, which runs us in a
-/// process of its own, gives us the right file only when it is opened.
+/// A name for the file that the system runs in this process. It goes through a descriptor for the sake of valgrind: there the
+/// system runs valgrind, which gives us our own file only when we open the link.
 fn program() -> io::Result<PathBuf> {
     static FILE: OnceLock<Option<OwnedFd>> = OnceLock::new();
     let open = || rustix::fs::open(RUNNING, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
@@ -86,7 +88,7 @@ fn program() -> io::Result<PathBuf> {
     if Path::new(RUNNING).exists() {
         return Ok(RUNNING.into());
     }
-    // Where /proc is not mounted: the name that it was started by.
+    // Without /proc: the name by which the program was started.
     let name = with_folder(linux_execfn().to_bytes());
     match name.file_name() {
         Some(file) if file.as_bytes().starts_with(b"ld-") || file.as_bytes().starts_with(b"ld.") => {
@@ -100,13 +102,16 @@ fn program() -> io::Result<PathBuf> {
     }
 }
 
-/// A name without a folder is meant in the current one: without this it would be looked for in `PATH`.
+/// The same name with a folder. A name without one means a file in the current folder, but `exec` would look in `PATH`.
 fn with_folder(name: &[u8]) -> PathBuf {
     let path = Path::new(OsStr::from_bytes(name));
     if name.contains(&b'/') { path.to_path_buf() } else { Path::new(".").join(path) }
 }
 
-/// All arguments that the loader was started with, if it is the loader that the system runs here.
+/// All arguments that the loader was started with, if the system runs a loader here. `own` are the arguments that the program sees.
+///
+/// # Errors
+/// When the file that the loader loaded has been removed or replaced.
 fn arguments_of_loader(own: &[OsString]) -> io::Result<Option<Vec<OsString>>> {
     let (Some(ours), Ok(running)) = (file_of_this_code(), fs::read_link(RUNNING)) else { return Ok(None) };
     if ours == running.as_os_str() {
@@ -130,14 +135,15 @@ fn arguments_of_loader(own: &[OsString]) -> io::Result<Option<Vec<OsString>>> {
     Ok(Some(all))
 }
 
-/// The name of the file that holds this very code.
+/// The name of the file that this very code was loaded from.
 fn file_of_this_code() -> Option<OsString> {
     let here = file_of_this_code as *const () as usize;
     let mappings = fs::read("/proc/self/maps").ok()?;
     mappings.split(|&byte| byte == b'\n').find_map(|mapping| file_at(mapping, here))
 }
 
-/// The file of this line of `/proc/self/maps` (from, to, permissions, offset, device, number, name), if the address lies there.
+/// The file in this line of `/proc/self/maps` (from-to, permissions, offset, device, inode, name), if the address lies in its
+/// range.
 fn file_at(mapping: &[u8], address: usize) -> Option<OsString> {
     let mut fields = mapping.splitn(6, |&byte| byte == b' ');
     let (start, end) = std::str::from_utf8(fields.next()?).ok()?.split_once('-')?;

@@ -1,4 +1,5 @@
-//! Processes: what this one was started with, how others are started, confined, watched and ended.
+//! Processes: what this one was started with (`streams`), and how worker processes are started (`launch`, `starter`,
+//! `descriptors`), confined (`confinement`), watched and ended (`children`, `exit`, `death`). And what is said on stderr (`console`).
 
 pub mod children;
 pub mod confinement;
