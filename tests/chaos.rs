@@ -22,13 +22,13 @@ use std::process::{ChildStdin, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Descriptors that the parent may have at a time beside one for each worker.
+/// How many descriptors the parent may have open, beside one for each worker.
 const DESCRIPTORS: usize = 20;
 
-/// Rows of a round beyond which a consumer stalls less often, so that all its stalls do not take longer.
+/// In a round of more rows than this the consumer stalls less often, so that its stalls take no longer in all.
 const STALLING: usize = 400_000;
 
-/// How a round goes about it.
+/// What is done in a round.
 #[derive(Debug)]
 struct Plan {
     seed: u64,
@@ -39,24 +39,24 @@ struct Plan {
     bits: Option<usize>,
     block: usize,
     appends: bool,
-    /// Whether bad rows are skipped; if there are any, they are many then, and otherwise one.
+    /// Whether bad rows are skipped. Then there are many, if any; otherwise one.
     skips: bool,
     has_bad: bool,
     has_quotes: bool,
     line_end: &'static str,
     is_piped: bool,
-    /// Its limit: 0 none, 1 one for workers, 2 one for all processes, and on descriptors too.
+    /// The limit on memory: 0 for none, 1 for workers only, 2 for all processes, and then descriptors are limited too.
     memory: usize,
-    /// Between one harm and the next, on average.
+    /// The average time between one harm and the next.
     gap: Duration,
-    /// Out of 100 harms, how many are no kills but stops; and whether 3 are faults.
+    /// Of 100 harms, how many stop a worker instead of killing it; and whether 3 are faults.
     stops: usize,
     has_faults: bool,
 }
 
 impl Plan {
     fn new(seed: u64, most_rows: usize) -> Self {
-        // Seeds side by side are to have plans far apart.
+        // Neighbouring seeds must give very different plans.
         let mut random = Random(Kind::Wide.rows(seed).next().unwrap().0);
         let mut below = |bound| random.below(bound);
         let bits = [None, Some(11), Some(12), Some(13)][below(4)];
@@ -80,7 +80,7 @@ impl Plan {
         }
     }
 
-    /// The program, in a process group of its own, so that whoever is left of it can be found.
+    /// The program, in a process group of its own, so that processes that it leaves behind can be found.
     fn command(&self, rejects: &Path, file: &Path) -> Command {
         let mut command = Command::new(if self.memory == 2 { "prlimit" } else { BINARY });
         if self.memory == 2 {
@@ -97,12 +97,12 @@ impl Plan {
     }
 }
 
-/// What goes in, and what is to come out of it.
+/// The input, and the output that it must give.
 #[derive(Default)]
 struct Rows {
     text: Vec<u8>,
     output: Vec<u8>,
-    /// How much of the output belongs to the lines up to each.
+    /// For each line, how many bytes of output belong to the lines up to it.
     ends: Vec<usize>,
     /// The lines of bad rows, from 1 on.
     bad: BTreeSet<usize>,
@@ -122,11 +122,11 @@ impl Rows {
                 let bad = ["1.0,2", "x,5", "3", "1,2,3", ",4", "\"5\",-"][random.below(6)];
                 write!(rows.text, "{bad}{}", plan.line_end).unwrap();
             } else {
-                // Integers too big for any machine, of which the divisor is known all the same.
+                // With zeros appended, integers of any size whose divisor is known.
                 let mut zeros = if random.below(8) == 0 { random.below(80) } else { 0 };
                 if let Some(bits) = plan.bits {
                     (a, b) = (a >> (63 - bits), b >> (63 - bits));
-                    // Not for trial division: it would take for ever.
+                    // More zeros, so that another algorithm takes these: trial division would take for ever.
                     zeros += if zeros > 0 { 20 } else { 0 };
                 } else if random.below(2) == 0 {
                     (a, b) = (a >> 41, b >> 41);
@@ -205,7 +205,7 @@ fn consume(running: &mut Running, mut random: Random, rows: usize) -> Vec<u8> {
 #[derive(Debug, Default)]
 struct Tally {
     rounds: usize,
-    /// Rounds that ended with an error for too many deaths, and rows without guilt that were skipped for the same.
+    /// Rounds that ended with an error because of too many deaths, and innocent rows that were skipped because of them.
     given_up: usize,
     blamed: usize,
     rows: usize,
@@ -237,7 +237,7 @@ impl Tally {
                 if signal == Signal::STOP {
                     stopped.push((worker, Instant::now() + Duration::from_millis(random.below(60) as u64)));
                 } else if signal == Signal::SEGV {
-                    // Rust's own handler takes the first for a stack that has overflowed, and returns when it has not.
+                    // Rust's own handler gets the first SIGSEGV, and returns if it was no stack overflow: send another.
                     thread::sleep(Duration::from_micros(200));
                     let _ = kill_process(pid(worker), Signal::SEGV);
                 }
@@ -280,7 +280,7 @@ impl Tally {
         self.rows += plan.rows;
     }
 
-    /// Whether the run came to what it had to.
+    /// Checks how the run has ended, and what it has written.
     fn judge(&mut self, plan: &Plan, rows: &Rows, finished: &Finished, rejects: &Path) {
         let Finished { stderr, .. } = finished;
         let count = |line: &str, at| line.split(' ').nth(at).and_then(|number| number.parse::<usize>().ok());
@@ -291,7 +291,7 @@ impl Tally {
         (self.deaths, self.over_a_block) = (self.deaths + deaths, self.over_a_block + over_a_block);
         let mut rejected = BTreeSet::new();
         if plan.skips {
-            // There is no file when a run was given up before it found any.
+            // There is no file if the run was given up before it found a bad row.
             let rejects = fs::read(rejects).unwrap_or_default();
             for record in csv::Reader::from_reader(&rejects[..]).records().map(Result::unwrap) {
                 let line = record[1].parse().unwrap();
@@ -302,7 +302,7 @@ impl Tally {
             }
         }
         if finished.status.code() == Some(3) {
-            // Killed too often: 30 times, or 3 times by a fault. All before the place is there, or it never came so far.
+            // Workers died over a row too often: 30 times, or 3 times by a fault. All results before that row must be written.
             self.given_up += 1;
             let error = stderr.lines().find(|line| {
                 line.contains("orkers keep dying ") && (!line.contains("this row: ") || line.ends_with(" are written"))
@@ -330,7 +330,7 @@ impl Tally {
     }
 }
 
-/// A number that the environment may say.
+/// A number from the environment, or the default.
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} is no number")))
 }

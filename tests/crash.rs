@@ -1,9 +1,9 @@
-//! Workers and parents are really killed and stopped; the output must be right and nothing may be left behind.
+//! Death, for real: workers and parents are killed and stopped; then results, messages and what is left behind are checked.
 
 mod common;
 
 use common::harm::{Random, assert_no_segment_is_left, pid, signal_one, workers};
-use common::{BINARY, Kind, Running, eventually, input_and_output, is_alive, run, shell};
+use common::{BINARY, Kind, PATIENCE, Running, eventually, input_and_output, is_alive, run, shell};
 use rustix::process::{Signal, kill_process};
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -28,8 +28,8 @@ fn read_all(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8
     })
 }
 
-/// Runs over `input` while `harm` is done to its workers again and again, and answers with how often, and with stderr.
-/// The output must be as if nothing had happened.
+/// Runs the program over `input` while `harm` is done to its workers again and again. Answers how often that was, and what the run
+/// said on stderr. The output must be as if nothing had happened.
 fn run_harmed(
     arguments: &[&str],
     input: &[u8],
@@ -67,9 +67,6 @@ fn run_harmed(
     assert!(stdout.join().unwrap() == expected, "the output differs after {times} times");
     (times, stderr)
 }
-
-/// A run that takes longer than this hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn hundreds_of_killed_workers_cost_nothing_but_time() {
@@ -131,13 +128,13 @@ fn a_worker_killed_while_it_waits_is_replaced() {
 fn a_killed_parent_leaves_no_process_and_no_segment() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::KILL] {
         for busy in [false, true] {
-            // Whoever runs this test in the background may ignore some of them.
+            // A shell that runs this test in the background ignores some of these signals, and we would inherit that.
             let mut command = Command::new("env");
             command.args(["--default-signal=INT,HUP", BINARY, "-j", "3", "--block-size", "64"]);
             let mut parent = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
             let mut stdin = parent.stdin.take().unwrap();
             let line = b"9223372036854775807,9223372036854775808\n".repeat(if busy { 2000 } else { 8 });
-            // Nobody reads stdout: busy workers stand before a full ring.
+            // Nobody reads stdout, so that busy workers fill the ring and then wait.
             thread::spawn(move || {
                 while stdin.write_all(&line).is_ok() {
                     thread::sleep(if busy { Duration::ZERO } else { PATIENCE });
@@ -175,13 +172,13 @@ fn faulty() -> PathBuf {
 /// A filter that crashes on some rows, with these arguments.
 fn faulty_run(arguments: &[&str], input: &str) -> common::Finished {
     let mut command = Command::new(faulty());
-    // Only who goes on for ever is to be taken for one who does.
+    // Only a row that takes for ever may be over the limit, on however slow a machine.
     let timeout = if input.contains("13,105") { "0.5" } else { "60" };
     command.args(["--block-timeout", timeout, "--worker-memory", "256M"]).args(arguments).env("RUST_BACKTRACE", "0");
     run(&mut command, input)
 }
 
-/// What a row does, and what is said of the worker that it does it to.
+/// Rows that kill the worker that computes them, and what is said of the worker's end.
 const DEADLY: [(&str, &str); 9] = [
     ("13,11", "was killed by SIGSEGV"),
     ("13,6", "was killed by SIGABRT"),
@@ -265,7 +262,7 @@ fn why_a_row_is_deadly_is_said_once_and_stands_among_the_rejects() {
 
 #[test]
 fn a_panic_that_does_not_come_again_is_told_all_the_same() {
-    // The file says whether somebody has been here before.
+    // The file tells whether a worker has computed this row before.
     let folder = tempfile::tempdir().unwrap();
     let mark = folder.path().join("was_here");
     let mut command = Command::new(faulty());
@@ -279,7 +276,7 @@ fn a_panic_that_does_not_come_again_is_told_all_the_same() {
     assert_eq!((said.matches(told).count(), said.matches("only once").count()), (1, 1), "{said}");
 }
 
-/// Rows of all kinds, deadly ones among them, and what is to come of them with `--bad-rows skip`.
+/// Rows of all kinds, deadly ones among them; the output that they must give with `--bad-rows skip`; and the lines of the bad ones.
 fn random_rows(random: &mut Random) -> (String, String, Vec<usize>) {
     let (mut input, mut output, mut bad) = (String::new(), String::new(), vec![]);
     let one_in = [3, 40, 1000][random.below(3)];
@@ -300,7 +297,7 @@ fn random_rows(random: &mut Random) -> (String, String, Vec<usize>) {
             }
         }
     }
-    // No row of theirs may be deadly by chance.
+    // None of the other rows may be deadly by chance.
     if input.lines().any(|row| row.starts_with("13,") && !["13,0", "13,11", "13,101", "13,108"].contains(&row)) {
         return random_rows(random);
     }
@@ -513,7 +510,7 @@ fn a_killed_worker_breaks_the_pickle_pool_at_once_and_says_so() {
         stdin.write_all(b"12,18\n").unwrap();
         let mut line = [0; 2];
         parent.stdout.as_mut().unwrap().read_exact(&mut line).unwrap();
-        // Its input is still open and nothing comes: it must notice all the same.
+        // Its input is still open and nothing more comes: it must notice the death all the same.
         kill_process(pid(workers(parent.id())[0]), Signal::KILL).unwrap();
         let output = parent.wait_with_output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -525,7 +522,7 @@ fn a_killed_worker_breaks_the_pickle_pool_at_once_and_says_so() {
 
 #[test]
 fn results_wait_for_a_block_that_is_computed_again() {
-    // The slow path of recovery: the killed block is the first, all others are done long before.
+    // The slow path of recovery: the block of the killed worker is the first, and all others are done long before it.
     let input = "1,2\n".repeat(100_000);
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(&file, &input).unwrap();

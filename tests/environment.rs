@@ -1,8 +1,8 @@
-//! Runs in environments that lack something. The output must be right all the same, or there must be one clear error,
-//! and nothing may be left behind.
+//! Runs that are short of something: memory, descriptors, processes, `/proc`. Each must give the right output or one clear error,
+//! and leave nothing behind.
 //!
-//! As root, each run has a mount namespace with a `/dev/shm` of its own, in which nothing may be left. Where that is
-//! not permitted, tests that need it are skipped with a note, and the others run without it.
+//! As root, each run has a mount namespace with a `/dev/shm` of its own, in which nothing may be left. Where that is not permitted,
+//! tests that need it are skipped with a note.
 
 mod common;
 
@@ -17,7 +17,7 @@ use std::io;
 use std::process::Command;
 use std::thread;
 
-/// A user whom permissions bind, as they do not bind root, and of whom nobody else has processes, to count them.
+/// A user for runs that need one: permissions bind this user, unlike root, and nobody else's processes count against its limit.
 const USER: &str = "setpriv --reuid=54321 --regid=54321 --clear-groups";
 
 #[test]
@@ -54,13 +54,13 @@ fn the_ring_has_as_many_slots_as_there_is_room_for() {
                 assert!(finished.stderr.is_empty() || is_told, "{size}: {finished:?}");
                 assert!(is_whole(&finished, output), "{size}: {finished:?}");
             }
-            // Each worker has a slot, or it is told that there are fewer.
+            // Each worker has a slot, or a message says that there are fewer workers.
             let finished = world.run(Some(&setup), RUN, &arguments, b"");
             assert!(finished.stderr.is_empty() || jobs > 2, "{size}: {finished:?}");
             assert!(!finished.stderr.is_empty() || jobs < 1000, "{size}: {finished:?}");
         }
     }
-    // What is less is named: in a larger file system it is the limit for files, and under a larger limit the file system.
+    // The message names the lower of the two limits: the limit for files in a larger file system, or else the file system.
     let limited = |blocks| format!("(ulimit -f {blocks}; exec {RUN})");
     for (size, blocks, told) in
         [("2m", 1_000_000, "/dev/shm has room for "), ("0", 4000, "ulimit -f allows 2048000 bytes, which is room for ")]
@@ -71,14 +71,14 @@ fn the_ring_has_as_many_slots_as_there_is_room_for() {
         assert!(finished.stderr.starts_with(&told) && finished.stderr.lines().count() == 1, "{size}: {finished:?}");
         assert!(is_whole(&finished, output), "{size}: {finished:?}");
     }
-    // A file system without a limit, and what another has left of one.
+    // A file system without a limit, and one that somebody else has almost filled.
     let nearly_full = "mount -t tmpfs -o size=3m shm /dev/shm && truncate -s 2M /dev/shm/x && fallocate -l 2M /dev/shm/x && exec 9< /dev/shm/x && rm /dev/shm/x";
     for setup in ["mount -t tmpfs -o size=0 shm /dev/shm", nearly_full] {
         world.run(Some(setup), RUN, &["-j2"], input).is(0, output, "");
     }
 }
 
-/// A ring of more than 64 MiB takes its memory slot by slot, so that another may be quicker.
+/// A ring of more than 64 MiB takes its memory slot by slot, so that another program may take it first.
 #[test]
 fn a_ring_of_large_blocks_that_loses_its_room_to_another_ends_with_an_error() {
     let world = World::new();
@@ -95,7 +95,7 @@ fn a_ring_of_large_blocks_that_loses_its_room_to_another_ends_with_an_error() {
     let told =
         "in /dev/shm: No space left on device; make room there, or use a smaller --block-size, or --executor threads\n";
     assert!(finished.stderr.ends_with(told) && finished.stderr.lines().count() == 1, "{finished:?}");
-    // One of up to 64 MiB has it all from the start.
+    // A ring of up to 64 MiB has all its memory from the start.
     world.run(Some(setup), &command, &["-j2", "--block-size=4M"], b"").is(0, "6\n5\n1\n", "");
 }
 
@@ -127,14 +127,14 @@ fn files_may_have_to_be_short() {
             }
         }
     }
-    // Where it is what allows fewer workers than were asked for, it is named, and not /dev/shm, which has more room.
+    // If this limit is why there are fewer workers, the message names it, and not /dev/shm, which has more room.
     let finished = world.run(setup, &format!("(ulimit -f 4000; exec {RUN})"), &["-j64"], &world.many.0);
     let told = "pmapgcd: ulimit -f allows 2048000 bytes, which is room for ";
     assert!(finished.stderr.starts_with(told) && finished.stderr.lines().count() == 1, "{finished:?}");
     assert!(is_whole(&finished, &world.many.1), "{finished:?}");
 }
 
-/// In more and more address space from where the program is just loaded. What it is that is refused differs.
+/// Limits the address space, from just enough to load the program upwards. Each time something else is refused.
 #[test]
 fn address_space_may_be_short() {
     let world = World::new();
@@ -146,7 +146,7 @@ fn address_space_may_be_short() {
         for executor in EXECUTORS {
             for (input, output) in [&world.few, &world.many] {
                 let finished = world.run(setup, &limited(least + more), &["--executor", executor, "-j", "2"], input);
-                // What std and glibc allocate when a thread begins is not ours to refuse: they abort.
+                // std and glibc abort when they cannot allocate what a thread needs at its start: nothing of ours can help.
                 let theirs = ["failed to allocate an alternative stack", "failed to register TLS destructor"];
                 if theirs.iter().any(|what| finished.stderr.contains(what)) {
                     assert!(output.starts_with(&finished.stdout), "{finished:?}");
@@ -177,7 +177,7 @@ fn processes_may_be_short() {
     if !is_permitted() {
         return;
     }
-    // Not by the shell's ulimit: that of dash has no -u.
+    // By prlimit, since the ulimit of dash has no -u.
     for most in [1, 2, 3, 4, 5, 8, 64] {
         world.try_all(Some(STOCK), &format!("{USER} prlimit --nproc={most} {RUN}"), |tried| {
             let is_enough = tried.executor == "serial" || most == 64 || (most == 8 && tried.is_narrow);
@@ -253,7 +253,7 @@ fn standard_streams_that_are_needed_and_closed_are_an_error() {
     }
 }
 
-/// Refuses this system call in this way, if its first argument is this.
+/// A filter that treats this system call in this way if its first argument is `first`.
 fn refusal(call: i64, first: i32, how: SeccompAction) -> BpfProgram {
     let is_first = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, first as u64).unwrap();
     let rules = [(call, vec![SeccompRule::new(vec![is_first]).unwrap()])].into();
@@ -278,7 +278,7 @@ fn a_system_that_does_not_let_workers_be_confined_is_told_of_and_the_run_goes_on
             "pmapgcd: workers cannot be confined: {name}: {error_text}; \
              going on without (--no-sandbox says nothing)\n"
         );
-        // Of this thread alone, and of all that it starts.
+        // The filter holds for this thread and all processes that it starts.
         let in_refusing_system = || {
             seccompiler::apply_filter(&refusal(call, first, SeccompAction::Errno(error as u32))).unwrap();
             for executor in EXECUTORS {
@@ -287,7 +287,7 @@ fn a_system_that_does_not_let_workers_be_confined_is_told_of_and_the_run_goes_on
                     let run = |more| world.run(None, RUN, &["--executor", executor, more], input);
                     run("-j1").is(0, output, if has_workers { &told } else { "" });
                     run("--no-sandbox").is(0, output, "");
-                    // It is over, perhaps, before the worker that would say it comes to do so.
+                    // The run may be over before the worker comes to say it.
                     let many = run("-j8");
                     let says = if many.stderr.is_empty() || !has_workers { "" } else { &told };
                     many.is(0, output, says);
@@ -298,7 +298,7 @@ fn a_system_that_does_not_let_workers_be_confined_is_told_of_and_the_run_goes_on
     }
 }
 
-/// As services do under systemd's `SystemCallFilter=@system-service`.
+/// The filter kills, as systemd's `SystemCallFilter=@system-service` does.
 #[test]
 fn workers_that_die_of_a_filter_around_the_program_end_the_run_with_what_to_do() {
     let world = World::new();

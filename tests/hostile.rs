@@ -1,7 +1,7 @@
-//! Hostile workers: worker processes whose kernel writes over the shared segment, in ways that are meant to hold up the
-//! parent or to make it print wrong bytes. The parent must end, with the right results or with an error.
+//! Workers gone mad: their kernel writes over the memory that all workers share, in ways that are meant to make the parent hang or
+//! print what it should not. The parent must come to its end, with the right results or with an error.
 //!
-//! This test has no harness, because the filter and its workers are this program again.
+//! This test has no harness, since the filter and its workers are this program again.
 #![allow(unsafe_code)] // that is what a worker gone mad is
 
 use pmapgcd::Kernel;
@@ -9,16 +9,16 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Where things lie in the segment of this version, in bytes.
+/// Where things lie in the segment, in bytes. `src/ring/segment/tests.rs` checks these numbers.
 const COUNTER: usize = 128;
 const CLOSED: usize = 256;
 const EVENTS: [usize; 3] = [640, 768, 896];
 const SLOTS: usize = 1024;
 const SLOT: usize = 128;
-/// How many there are with blocks of 4 KiB.
+/// How many slots there are with blocks of 4 KiB.
 const RING: usize = 128;
 
-/// Within a slot: where the claimant says that it is, and what it says that it did.
+/// Offsets within a slot: where the claimant says that it is, and what it says that it has done.
 const PROGRESS: usize = 20;
 const MEASURES: usize = 32;
 
@@ -28,18 +28,18 @@ const FILLED: u64 = 1;
 const CLAIMED: u64 = 2;
 const DONE: u64 = 3;
 
-/// The environment variable that says which deed is done over the row that is to be its occasion.
+/// The environment variable that names the deed, which the kernel does when it comes to the row `OCCASION`.
 const DEED: &str = "HOSTILE_DEED";
 const OCCASION: u64 = 666;
 
-/// What a worker gone mad may come to.
+/// How a run with a worker gone mad may end.
 #[derive(Clone, Copy, PartialEq)]
 enum Outcome {
     /// The results are right all the same.
     Right,
-    /// The run says that it cannot be trusted, or that its workers die.
+    /// The run ends with an error: that a worker has spoilt the segment, or that workers keep dying.
     Error,
-    /// One of these.
+    /// Either of the two.
     Either,
 }
 
@@ -88,7 +88,7 @@ const DEEDS: [Deed; 17] = [
                 shared.long(slot, word >> BLOCK << BLOCK | DONE);
             }
         }
-        // Until the parent has looked: what this worker says when it is done would make it right again.
+        // Wait until the parent has looked: once this worker finishes its block, all would be right again.
         std::thread::sleep(Duration::from_secs(3));
     }),
     ("has the system wake others in the parent's place", Outcome::Right, |shared| {
@@ -105,7 +105,8 @@ const DEEDS: [Deed; 17] = [
     }),
 ];
 
-/// A claim that nobody works on is a kernel that hangs: the time limit is for that, and nothing else ends it.
+/// Deeds after which a block is claimed and nobody works on it. To the parent that is a kernel that hangs: only --block-timeout
+/// ends it.
 const HELD_UP: [Deed; 2] = [
     ("says all the time that its block is another", Outcome::Either, |shared| {
         for start in 0.. {
@@ -141,7 +142,7 @@ impl Shared {
         unsafe { AtomicU32::from_ptr((self.0 + at) as *mut u32) }.store(value, Ordering::Relaxed);
     }
 
-    /// Has whoever waits for this event wait for another.
+    /// Has the system move those who wait for this event to another.
     fn requeue(&self, event: usize, other: usize) {
         let (event, other) = (self.0 + event, self.0 + other);
         // SAFETY: the system reads no memory but these words of the mapping.
@@ -152,7 +153,7 @@ impl Shared {
         self.slots(RING, change);
     }
 
-    /// Changes the words of so many slots.
+    /// Changes the words of up to `most` slots. Tries for a second if there is none to change.
     fn slots(&self, most: usize, change: impl Fn(u64) -> u64) {
         let start = Instant::now();
         let mut changed = 0;
@@ -230,7 +231,7 @@ fn main() -> ExitCode {
         let (_, _, deed) = DEEDS.into_iter().chain(HELD_UP).find(|deed| deed.0 == name).unwrap();
         return pmapgcd::filter("Be a filter with mad workers", &Hostile(deed));
     }
-    // Some take long, and do nothing meanwhile.
+    // All at once: some take long, and mostly sleep.
     std::thread::scope(|scope| {
         for deed in DEEDS {
             scope.spawn(move || try_out(deed, &[]));

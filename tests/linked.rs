@@ -1,18 +1,18 @@
-//! What happens in a program that links the crate, and in the processes that its kernel starts. This test is a program
-//! of its own, because its workers are this program again.
+//! What a program that links the crate finds in its environment and among its descriptors, and what processes find that its kernel
+//! starts. This test has no harness, since its workers are this program again.
 
 use pmapgcd::{Executor, Function, Pool};
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
 
-/// Tells this program to answer what it sees, and to do nothing else.
+/// An argument that has this program print what it finds, and do nothing else.
 const LOOKS: &str = "LOOKS";
 const MARK: &str = "PMAPGCD_WORKER";
 
 /// The descriptors that this process has and what it was told by us, as `3 4 / shared/1/x`.
 fn sight() -> String {
-    // One is that of the folder itself.
+    // One of them belongs to the folder that is being read.
     let numbers = fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let is_closed_at_exec = |number: &String| {
         let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
@@ -27,14 +27,14 @@ fn sight() -> String {
     format!("{} / {}", numbers.join(" "), std::env::var(MARK).unwrap_or_default())
 }
 
-/// What a process sees that is started here: this program again.
+/// What a process finds that is started here. It is this program again.
 fn child_sight(mark: Option<&str>) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.env(LOOKS, "1").envs(mark.map(|mark| (MARK, mark)));
     String::from_utf8(command.output().unwrap().stdout).unwrap()
 }
 
-/// What a worker sees, and what a process sees that it starts: 0 if that is nothing.
+/// Answers 0 if neither a worker nor a process that it starts finds anything of ours.
 fn looks(_: &u64) -> u64 {
     let nothing = " / ";
     let (own, child) = (sight(), child_sight(None));
@@ -51,7 +51,7 @@ fn main() {
     let kernel = Function(looks);
     let pool = Pool::new(&kernel).jobs(2);
 
-    // What is not closed when another program starts: two descriptors, one of them with a high number.
+    // Two descriptors that stay open when another program is started, one of them with a high number.
     let file = fs::File::open("/dev/null").unwrap();
     let kept: Vec<OwnedFd> = [10, 200].map(|least| rustix::io::fcntl_dupfd_cloexec(&file, least).unwrap()).into();
     kept.iter().for_each(|descriptor| rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::empty()).unwrap());
@@ -64,7 +64,7 @@ fn main() {
         assert_eq!(child_sight(Some(mark)), format!("{own}{mark}"));
     }
 
-    // Workers have none of them, and what they start takes itself for no worker.
+    // Workers have none of them, and processes that they start do not take themselves for workers.
     for executor in [Executor::Shared, Executor::Pickle] {
         assert_eq!(pool.clone().executor(executor).map(&[1, 2, 3]).unwrap(), [0, 0, 0], "{}", executor.name());
         assert_eq!(sight(), own);

@@ -19,15 +19,15 @@ use ring::{Claim, Outcome, Place, Segment, Supervisor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A ring, and for each slot what the segment has regions for: loom fails when one of these is read while it is
-/// written, or without the hand-over that makes the writing visible.
+/// A ring, and for each slot two cells in the place of its input and result regions. loom fails when a cell is read while it is
+/// written, or without the hand-over that makes the write visible.
 struct Model {
     segment: Segment,
     inputs: Vec<UnsafeCell<u64>>,
     results: Vec<UnsafeCell<u64>>,
 }
 
-// SAFETY: the cells are what loom watches over: it fails when two threads use one without order.
+// SAFETY: loom watches the cells, and fails when two threads use one without order.
 unsafe impl Sync for Model {}
 // SAFETY: as above.
 unsafe impl Send for Model {}
@@ -42,19 +42,19 @@ impl Model {
         self.segment.ends(0).supervisor
     }
 
-    /// The reader: block k is the number 100 + k, in two parts.
+    /// Plays the reader: block k is the number 100 + k, and has two parts.
     fn fill(&self, block: u64) -> bool {
         let mut reader = self.segment.ends(block).reader;
         let Some(filling) = reader.try_fill().expect("no slot is spoilt") else { return false };
-        // SAFETY: the token is the leave to write; loom checks that it is.
+        // SAFETY: the handle gives the right to write; loom checks that it does.
         self.inputs[filling.slot()].with_mut(|input| unsafe { *input = 100 + block });
         filling.publish(Place::Slot(0..2));
         true
     }
 
-    /// A worker's part of the work: the result is the input times ten, and 1 more for the second part.
+    /// Plays a worker: the result is the input times ten, and 1 more for the second part.
     fn compute(&self, claim: Claim) {
-        // SAFETY: the claim is the leave to read the input and write the results; loom checks that it is.
+        // SAFETY: the claim gives the right to read the input and write the results; loom checks that it does.
         let input = self.inputs[claim.slot()].with(|input| unsafe { *input });
         let Place::Slot(part) = claim.place();
         // SAFETY: as above.
@@ -63,19 +63,19 @@ impl Model {
         claim.finish(Outcome { consumed, results: 1, ..Outcome::default() });
     }
 
-    /// All that is there to be claimed now.
+    /// Plays a worker until there is nothing left to claim.
     fn work(&self, worker: u32) {
         while let Some(claim) = self.segment.try_claim(worker) {
             self.compute(claim);
         }
     }
 
-    /// The writer: the block, if it is done, with all of its parts checked.
+    /// Plays the writer: takes and checks the next part of the block, if it is done; answers whether that was the last.
     fn take(&self, block: u64, part: &mut u64) -> bool {
         let mut writer = self.segment.ends(block).writer;
         writer.begin(Place::Slot(*part as usize..2));
         let Some(taken) = writer.try_take(true).expect("no slot is spoilt") else { return false };
-        // SAFETY: the token is the leave to read; loom checks that it is.
+        // SAFETY: the handle gives the right to read; loom checks that it does.
         let result = self.results[taken.slot()].with(|result| unsafe { *result });
         assert_eq!(result, (100 + block) * 10 + *part);
         let is_whole = taken.give_back();
@@ -95,8 +95,8 @@ fn in_parts() -> bool {
     IN_PARTS.get()
 }
 
-/// Runs the model for a worker that dies after each number of steps until it lives through all of them, and counts the
-/// executions.
+/// Runs the model with a worker that dies before its first step, then before its second, and so on until it lives through all of
+/// them. Prints how many executions loom has explored.
 fn explore(name: &str, run: impl Fn(u32) -> bool + Sync + Send + Copy + 'static) {
     let executions = std::sync::Arc::new(AtomicU64::new(0));
     let mut steps = 0;
@@ -115,7 +115,7 @@ fn explore(name: &str, run: impl Fn(u32) -> bool + Sync + Send + Copy + 'static)
     println!("{name}: {} executions, death before each of {steps} steps", executions.load(Ordering::Relaxed));
 }
 
-/// A worker that dies after so many steps, if it gets that far.
+/// A worker that dies after so many steps, if it takes that many. Answers whether it died.
 fn mortal(model: &Arc<Model>, worker: u32, steps: u32) -> thread::JoinHandle<bool> {
     let model = model.clone();
     thread::spawn(move || {
@@ -133,8 +133,8 @@ fn immortal(model: &Arc<Model>, worker: u32) -> thread::JoinHandle<()> {
     thread::spawn(move || model.work(worker))
 }
 
-/// The reader publishes while workers look, one of whom dies, and the writer takes what is done: every hand-over of
-/// bytes is ordered by the slot's word alone.
+/// The reader publishes while two workers look for work, one of which dies, and the writer takes what is done. The slot's word
+/// alone must order every hand-over of bytes.
 #[test]
 fn bytes_are_seen_by_whom_they_are_handed_to() {
     explore("death beside the reader", |steps| {
@@ -153,8 +153,8 @@ fn bytes_are_seen_by_whom_they_are_handed_to() {
     });
 }
 
-/// Two blocks are there; one worker dies at any step while another works. The supervisor puts back what the dead one
-/// held while the other still runs. Then every block must be claimable or done: nothing lost, nothing twice.
+/// There are two blocks. One worker dies at any step while another works, and the supervisor puts back what the dead one held while
+/// the other still runs. Then every block must be claimable or done: nothing is lost, and nothing is done twice.
 #[test]
 fn no_block_is_lost_when_a_worker_dies_at_any_step() {
     explore("death beside a worker", |steps| {
@@ -167,7 +167,7 @@ fn no_block_is_lost_when_a_worker_dies_at_any_step() {
             model.recover(1);
         }
         living.join().unwrap();
-        // The one in its place has its number.
+        // The worker that replaces the dead one has its number.
         model.work(1);
         let mut part = 0;
         assert!(model.take(0, &mut part) && model.take(1, &mut part), "a block was lost");
@@ -176,7 +176,7 @@ fn no_block_is_lost_when_a_worker_dies_at_any_step() {
     });
 }
 
-/// The same while the ring turns: the reader refills a slot that the writer gave back, between the workers' steps.
+/// The same while slots are used again: between the workers' steps, the reader refills a slot that the writer has given back.
 #[test]
 fn no_block_is_lost_when_the_ring_turns_under_the_workers() {
     explore("death while the ring turns", |steps| {
@@ -207,7 +207,7 @@ fn no_block_is_lost_when_the_ring_turns_under_the_workers() {
     });
 }
 
-/// A block whose results do not fit is handed over in parts, and a worker dies over either of them.
+/// A block whose results do not fit is handed over in two parts, and a worker dies over either of them.
 #[test]
 fn no_part_is_lost_when_a_block_is_handed_over_in_parts() {
     explore("death over a part", |steps| {
@@ -240,8 +240,8 @@ fn no_part_is_lost_when_a_block_is_handed_over_in_parts() {
     });
 }
 
-/// A worker dies at any step of its work on a row. Whoever takes up its block, at whatever moment, is told to take care;
-/// and once one has died with care, the row is known, and whoever comes next is told to leave it alone.
+/// A worker dies at any step of its work on a row. Whichever worker claims its block next, at whatever moment, must be told to take
+/// care. Once a worker has died while it took care, the row is known, and the next claimant must be told to leave it alone.
 #[test]
 fn whoever_takes_up_the_block_of_the_dead_is_told_so() {
     explore("death on a row", |steps| {
@@ -281,7 +281,7 @@ fn whoever_takes_up_the_block_of_the_dead_is_told_so() {
         let taken_up = living.join().unwrap();
         assert!(!was_held || taken_up != Some(false), "taken up without care");
         if was_held && taken_up.is_none() {
-            // This thread's turn: it dies on row 1, and then another time.
+            // Now this thread plays a worker that dies on row 1, and then the worker after it.
             let claim = model.segment.try_claim(1).unwrap();
             let care = claim.care();
             assert!(care.is_needed() && !care.must_avoid(1));
@@ -299,8 +299,8 @@ fn whoever_takes_up_the_block_of_the_dead_is_told_so() {
     });
 }
 
-/// The supervisor looks who holds what, has workers look again, and kills one that is over its time, wherever that is by
-/// then: in the part it was seen with, in the next one, or in none.
+/// The supervisor sees that a worker has held its part for too long, has workers look for work again, and kills that worker. By then
+/// it may hold the part that it was seen with, the next one, or none.
 #[test]
 fn nothing_is_lost_when_a_worker_is_killed_for_the_time_it_takes() {
     explore("death by a time limit", |steps| {
@@ -334,8 +334,8 @@ fn nothing_is_lost_when_a_worker_is_killed_for_the_time_it_takes() {
     });
 }
 
-/// The run is closed while workers look for work, compute, or die: whoever lives comes to its end with no block in its
-/// hands, and what is done by then is whole.
+/// The run is closed while workers look for work, compute, or die. A worker that lives must end with no block in its hands, and
+/// what is done by then must be whole.
 #[test]
 fn workers_leave_nothing_half_done_when_the_run_is_closed() {
     explore("shutdown", |steps| {
@@ -345,7 +345,7 @@ fn workers_leave_nothing_half_done_when_the_run_is_closed() {
         let living = {
             let model = model.clone();
             thread::spawn(move || {
-                // Twice is as good as for ever: a model must come to an end.
+                // Two rounds, and not an endless loop: a model must come to an end.
                 for _ in 0..2 {
                     if model.segment.is_closed() {
                         return;

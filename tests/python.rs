@@ -8,7 +8,7 @@ use std::process::Command;
 
 const ROWS: usize = 100_000;
 
-/// Writes the rows to the first file and what is to come out of them to the second.
+/// A Python script that writes rows to the first file, and the output that they must give to the second.
 const JUDGE: &str = r"
 import math, random, sys
 rng = random.Random(4)

@@ -1,5 +1,5 @@
-//! Systems that refuse some calls, as containers, old kernels and the filters of services do. The run must go on in
-//! another way, say in one line what it goes on without, and never wait for something that will not come.
+//! A system that refuses calls, as containers, old kernels and services' filters do. The run must go on in another way, say in one
+//! line what it goes on without, and never wait for what does not come.
 
 mod common;
 
@@ -17,15 +17,15 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-/// Has the system refuse these calls with this error, to the calling thread and all that it starts; a call with a number
-/// beside it only where its first argument is that.
+/// Has the system refuse these calls with this error to the calling thread and to all processes that it starts. A call that has a
+/// number beside it is refused only if its first argument is that number.
 fn refuse(calls: &[(i64, Option<i32>)], error: i32) {
     let is = |first: i32| SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, first as u64).unwrap();
     let rule = |first: Option<i32>| first.map(|first| SeccompRule::new(vec![is(first)]).unwrap()).into_iter().collect();
     install(calls.iter().map(|&(call, first)| (call, rule(first))).collect(), error);
 }
 
-/// Has the system refuse what these rules say with this error, to the calling thread and all that it starts.
+/// Has the system refuse what these rules say with this error, to the calling thread and to all processes that it starts.
 fn install(rules: BTreeMap<i64, Vec<SeccompRule>>, error: i32) {
     let refusal = SeccompAction::Errno(error as u32);
     let architecture = std::env::consts::ARCH.try_into().unwrap();
@@ -33,7 +33,7 @@ fn install(rules: BTreeMap<i64, Vec<SeccompRule>>, error: i32) {
     seccompiler::apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
 }
 
-/// Does this in a thread of its own in which the calls are refused.
+/// Runs the test in a thread of its own in which the calls are refused.
 fn refusing(calls: &[(i64, Option<i32>)], error: i32, test: impl FnOnce() + Send) {
     thread::scope(|scope| {
         let refused = scope.spawn(|| {
@@ -95,7 +95,7 @@ fn a_time_limit_is_kept_where_there_are_no_descriptors_for_it() {
             assert_eq!((finished.status.code(), &*finished.stdout), (Some(1), &b"3\n7\n"[..]), "{finished:?}");
         });
     }
-    // Where there is no way at all, that is the end, and the worker's too.
+    // If a worker cannot be killed at all, the run ends with an error, and the worker ends with it.
     refusing(&[(libc::SYS_pidfd_send_signal, None), (libc::SYS_kill, None)], libc::EPERM, || {
         let finished = limited();
         let says = "for longer than --block-timeout and cannot be killed: Operation not permitted\n";
@@ -139,7 +139,7 @@ fn what_hardens_workers_and_is_refused_is_told_of_and_the_run_goes_on() {
                      (--no-sandbox says nothing)\n"
                 ),
             ),
-            // What they can do without in silence: a name to be seen by, and descriptors marked all at once.
+            // Workers do without these, and nothing is said: a name for themselves, and descriptors marked all at once.
             (vec![(libc::SYS_prctl, Some(libc::PR_SET_NAME)), (libc::SYS_close_range, None)], String::new()),
         ]
     };
@@ -157,7 +157,7 @@ fn what_hardens_workers_and_is_refused_is_told_of_and_the_run_goes_on() {
     }
 }
 
-/// Before Linux 5.9 there is no such call, and before 5.11 it only closes, which would be too early.
+/// `close_range` does not exist before Linux 5.9, and cannot mark descriptors before 5.11.
 #[test]
 fn workers_have_no_descriptors_of_others_where_they_cannot_be_marked_all_at_once() {
     for error in [libc::EPERM, libc::EINVAL, libc::ENOSYS] {
@@ -231,7 +231,7 @@ fn the_comparison_needs_no_descriptors_of_processes() {
     });
 }
 
-/// It knows neither these descriptors nor filters of system calls.
+/// valgrind knows neither pidfds nor filters of system calls.
 #[test]
 fn it_runs_under_valgrind() {
     if Command::new("valgrind").arg("--version").output().is_err() {
@@ -248,8 +248,7 @@ fn it_runs_under_valgrind() {
     }
 }
 
-/// Nothing but our segment is mapped to be shared: first its one page, when it is made, and then all of it, by us and by each
-/// worker.
+/// Only our segment is mapped with MAP_SHARED: one page of it when it is made, and then all of it, by the parent and by each worker.
 #[test]
 fn shared_memory_that_cannot_be_mapped_is_an_error() {
     let world = World::new();

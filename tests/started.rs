@@ -1,5 +1,5 @@
-//! However the program was started, its workers and the runs of `--compare` are the same program; where that is
-//! impossible, one line says why.
+//! However the program was started, its workers and the runs of a comparison must be the same program, or one line must say why
+//! they cannot be.
 
 mod common;
 
@@ -10,7 +10,7 @@ use std::process::Command;
 
 const WITH_WORKERS: [&str; 2] = ["shared", "pickle"];
 
-/// The loader that the program asks for; none in a static one.
+/// The dynamic loader that the program names; none if it is linked statically.
 fn loader() -> Option<String> {
     let listed = Command::new("ldd").arg(common::BINARY).output().ok()?;
     let listed = String::from_utf8(listed.stdout).ok()?;
@@ -110,7 +110,7 @@ fn the_program_may_be_removed_or_replaced_while_it_runs() {
             if is_replaced {
                 fs::write(&program, "what is no program").unwrap();
             }
-            // Each a block, and so a worker, of its own.
+            // Each row is a block of its own, and so gets a worker of its own.
             for _ in 0..3 {
                 running.send("5,10\n");
                 assert_eq!(running.line(), "5");
@@ -128,13 +128,13 @@ fn a_program_that_was_replaced_is_not_taken_for_another_by_a_loader() {
     let world = world();
     let program = world.path("pmapgcd");
     let mut running = Running::start(Command::new(&loader).arg(&program).args(["-j2"]));
-    // It has come to wait for rows once it has a name of its own in /proc, which it gets before that.
+    // Once it answers a row, its first worker has been started.
     running.send("12,18\n");
     assert_eq!(running.line(), "6");
     fs::remove_file(&program).unwrap();
     running.send("5,10\n");
     assert_eq!(running.line(), "5");
-    // The other worker may have done that row before this one was to be started.
+    // The first worker may have done that row before the second was to be started: wait for that.
     eventually("a second worker was to be started", || running.said().contains("cannot start worker 1"));
     let finished = running.finish();
     let says =

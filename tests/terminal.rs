@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Whether all of these programs are here; says what is not.
+/// Whether all of these programs are installed; prints which is not.
 fn has(programs: &[&str]) -> bool {
     let is_there = |program: &&&str| {
         let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
@@ -24,7 +24,7 @@ fn has(programs: &[&str]) -> bool {
     missing.inspect(|program| println!("skipped: there is no {program}")).is_none()
 }
 
-/// A terminal with a shell in it, in a folder with some rows, that ends when dropped.
+/// A terminal with a shell in it, in a folder with some rows. It ends when this is dropped.
 struct Terminal {
     server: String,
     folder: TempDir,
@@ -80,13 +80,13 @@ impl Terminal {
         Command::new("tmux").args(["-L", &self.server]).args(arguments).env_remove("TMUX").output().unwrap()
     }
 
-    /// Types this as it is, and then keys by their names.
+    /// Types this text, and then presses keys by their names.
     fn types(&self, text: &str, keys: &[&str]) {
         self.tmux(&["send-keys", "-l", text]);
         keys.iter().for_each(|key| drop(self.tmux(&["send-keys", key])));
     }
 
-    /// What stands on the screen, with codes for colours if they are wanted.
+    /// The text on the screen, with the codes for colours if asked for.
     fn screen(&self, colours: bool) -> String {
         let codes: &[&str] = if colours { &["-e"] } else { &[] };
         String::from_utf8(self.tmux(&[&["capture-pane", "-p"], codes].concat()).stdout).unwrap()
@@ -111,13 +111,13 @@ impl Terminal {
     fn runs(&self, command: &str, colours: bool) -> String {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let number = RUNS.fetch_add(1, Ordering::Relaxed);
-        // What is typed does not look like what is shown.
+        // Typed so that the command line itself does not look like its output.
         self.types(&format!("clear; {command}; echo status $? of run '{number}'."), &["Enter"]);
         self.shows(&format!(" of run {number}."));
         self.screen(colours)
     }
 
-    /// Clears the screen: what is waited for next is not what was there before.
+    /// Clears the screen, so that the next wait does not find what was there before.
     fn clears(&self) {
         self.types("clear", &["Enter"]);
         eventually("the screen is clear", || {
@@ -130,12 +130,12 @@ impl Terminal {
         fs::write(self.folder.path().join(name), text).unwrap();
     }
 
-    /// Has what stands still until this, by [`UNTIL_SEEN`], go on.
+    /// Lets a command go on that stands still by [`UNTIL_SEEN`].
     fn goes_on(&self) {
         self.write("seen", b"");
     }
 
-    /// Before the next run that is to stand still.
+    /// To be called before the next command that must stand still.
     fn stands_still(&self) {
         let _ = fs::remove_file(self.folder.path().join("seen"));
     }
@@ -151,7 +151,7 @@ impl Drop for Terminal {
     }
 }
 
-/// Stands still until we have seen what is to be seen meanwhile, however long that takes.
+/// Shell code that stands still until the test has seen what it waits for, however long that takes.
 const UNTIL_SEEN: &str = "until [ -e seen ]; do sleep 0.05; done";
 
 /// A reader of results that lets the run stand still until then.
@@ -178,7 +178,7 @@ fn progress_is_a_line_that_goes_away_and_is_never_in_the_results() {
     assert!(!screen.contains(" of "), "{screen}");
     assert!(terminal.read("results") == output);
 
-    // From a pipe it is not known how much there will be, and so not how much is left.
+    // The size of a pipe's input is not known, and so no time left.
     terminal.stands_still();
     let run = "cat small.csv | pmapgcd -j 2 --progress";
     terminal.types(&format!("clear; {run} | {}; echo status $?.", stalls()), &["Enter"]);
@@ -219,7 +219,7 @@ fn progress_gives_way_to_messages_and_fits_the_terminal() {
     let screen = terminal.shows(" of 30.9 MB");
     terminal.goes_on();
     let at = screen.lines().position(|line| line.contains(" of ")).unwrap();
-    // Cut, and not wrapped to the next line.
+    // The line must be cut, and not wrapped to the next.
     assert!(screen.lines().skip(at + 1).all(|line| line.trim().is_empty()), "{screen}");
     let screen = terminal.shows("status ");
     assert!(screen.lines().any(|line| line.starts_with("pmapgcd: bad.csv:2000001: field 2 is not an")), "{screen}");
@@ -343,7 +343,7 @@ fn colours_are_for_terminals_that_want_them() {
     assert!(has_colours("NO_COLOR=1 pmapgcd --color=always nothing.csv"));
 }
 
-/// What a shell makes of what is typed before Tab.
+/// What is typed before Tab, and what a shell must complete it to.
 const COMPLETED: [(&str, &str); 6] = [
     ("pmapgcd --execu", "pmapgcd --executor"),
     ("pmapgcd --executor thr", "pmapgcd --executor threads"),

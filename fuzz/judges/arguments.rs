@@ -1,4 +1,4 @@
-//! Arguments, as anyone may give them.
+//! Judges the command line: arguments of any content.
 
 use crate::cli::Options;
 use crate::cli::plan::{Facts, Plan};
@@ -9,7 +9,7 @@ use clap::{Args, FromArgMatches};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// Arguments, with a NUL between them, are refused or make sense together.
+/// The input is arguments, separated by NUL bytes. They must be refused, or make sense together.
 pub fn arguments(bytes: &[u8]) {
     let arguments = bytes.split(|&byte| byte == 0).map(OsStr::from_bytes).take(20);
     let command = Options::augment_args(clap::Command::new("pmapgcd")).no_binary_name(true);

@@ -1,4 +1,4 @@
-//! Text that comes in pieces, cut into blocks of whole rows.
+//! Judges the reader: text that arrives in pieces must be cut into blocks of whole rows.
 
 use super::{MOST, file, format, newlines, reader};
 use crate::csv::Format;
@@ -11,11 +11,11 @@ use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
 
-/// A line of the text, rows being lines too.
+/// A line of the text: a row, a comment or a blank line.
 struct Piece {
     place: Range<usize>,
     is_row: bool,
-    /// Where a quote stands that is never closed.
+    /// Where a quote begins that is never closed.
     quote: Option<usize>,
 }
 
@@ -34,7 +34,7 @@ fn pieces(text: &[u8], format: Format) -> Vec<Piece> {
     pieces
 }
 
-/// Where the pieces of the text come to an end, by sizes that are taken in turn.
+/// Where each piece of the text ends. The sizes of the pieces are taken from this list in turn.
 fn arrivals(length: usize, cuts: &[u8]) -> Vec<usize> {
     let (mut arrivals, mut arrived) = (vec![], 0);
     for cut in cuts.iter().cycle() {
@@ -85,14 +85,14 @@ impl Walk<'_> {
         piece.place.len() > self.block
     }
 
-    /// Whether the next line is there, when so much has come.
+    /// Whether all of the next line has arrived, once so many bytes have.
     fn is_ready(&self, arrived: usize) -> bool {
         self.pieces.get(self.next).is_some_and(|piece| {
             piece.place.end <= arrived && piece.quote.is_none() && self.text[..piece.place.end].ends_with(b"\n")
         })
     }
 
-    /// Checks the next block; answers whether it was filled as far as can be.
+    /// Checks the next block; answers whether it holds as many rows as fit.
     fn take(&mut self, block: Block, buffer: &[u8]) -> bool {
         let rows = &buffer[block.rows];
         let first = &self.pieces[self.next];
@@ -124,7 +124,7 @@ impl Walk<'_> {
         };
         assert_eq!(self.lines as usize, newlines(&self.text[..end]));
         match self.pieces.get(self.next) {
-            // Whether the last line has an end to come is not known.
+            // The end of the last line may still be to come.
             Some(piece) if piece.place.end == self.text.len() => piece.place.end - start >= self.block,
             Some(piece) => piece.place.end - start > self.block,
             None => true,
@@ -144,7 +144,7 @@ impl Walk<'_> {
     }
 }
 
-/// Blocks put together are the input but for lines that are too long, and end where rows end.
+/// All blocks together must be the input without the lines that are too long for a block, and each must end where a row ends.
 pub fn blocks(bytes: &[u8]) {
     let Some((&[by_format, block, how, ref cuts @ ..], bytes)) = bytes.split_first_chunk::<8>() else { return };
     let (format, bytes) = (format(by_format), &bytes[..bytes.len().min(MOST)]);
@@ -153,7 +153,7 @@ pub fn blocks(bytes: &[u8]) {
     check_ends(text, format, &pieces, cuts);
 
     let (block, passes_over, mark) = (1 + usize::from(block), how & 1 > 0, bytes.len() - text.len());
-    // The mark has to fit too.
+    // The byte order mark has to fit too.
     let block = block.max(4);
     let mut walk = Walk { text, pieces: &pieces, mark, block, passes_over, next: 0, lines: 0 };
     let shape = Shape { format, ..Shape::default() };
@@ -174,7 +174,7 @@ pub fn blocks(bytes: &[u8]) {
     for arrived in arrivals(bytes.len(), cuts) {
         theirs.write_all(&bytes[written..arrived]).unwrap();
         written = arrived;
-        // A row that is there is not waited with; for others the reader would wait in vain.
+        // A row that has arrived must be handed on at once, and not kept until others arrive.
         while walk.is_ready(arrived.saturating_sub(mark)) {
             match reader.next_block(&mut buffer) {
                 Ok(block) => drop(walk.take(block, &buffer)),

@@ -1,4 +1,4 @@
-//! Rows of any format to results and reports, as workers make them, against the judge.
+//! Judges what workers do: rows of any format must become the results and the reports that the judge makes of them.
 
 use super::judge::{Row, divisor, lines_before_open_quote, rows};
 use super::{MOST, QUIET, file, format, newlines, reader};
@@ -37,7 +37,7 @@ impl Case {
         let on_bad_row = [OnBadRow::Skip, OnBadRow::Blank, OnBadRow::Stop, OnBadRow::Skip][usize::from(flags >> 3 & 3)];
         let columns = (flags & 1 > 0).then(|| [usize::from(columns & 7), usize::from(columns >> 3 & 7)]);
         let block = 64 + usize::from(block);
-        // As much as the command line gives, or less, so that results come in parts and reports are cut.
+        // As much room as the command line gives, or less: then results come in parts, and reports are cut.
         let room = if append { 2 * block } else { block } + 4 + usize::from(room) * 4;
         let head = if columns.is_some() { 12 } else { 4 * usize::from(append) };
         Case {
@@ -67,7 +67,7 @@ impl Case {
         [&text[row.content.clone()], &[self.format.delimiter], result.as_bytes(), end].concat()
     }
 
-    /// How many fields all rows are to have, by the header or the first row that is fine.
+    /// How many fields each row must have: as many as the header, or as the first good row.
     fn length(&self, rows: &[Row]) -> Option<usize> {
         let is_fine = |row: &&Row| {
             let has_columns = self.columns.is_some_and(|columns| columns.iter().all(|&at| at < row.fields.len()));
@@ -91,7 +91,7 @@ impl Case {
         let mark = file.len() - text.len();
         let mut expected = Found { on_bad_row: self.on_bad_row, ..Found::default() };
         let rows = rows(text, self.format);
-        // Printed with the first block, unless the run ends before there is one.
+        // The header is printed with the first block, and not at all if the run ends before there is one.
         let is_too_long = |row: &Row| row.content.start == 0 && row.len() > self.sizes.block;
         let has_block = self.on_bad_row != OnBadRow::Stop || !rows.first().is_some_and(is_too_long);
         let printed_mark = if self.append && !text.is_empty() { &file[..mark] } else { &[] };
@@ -246,7 +246,7 @@ impl Found {
         for (found, expected) in self.bad.iter().zip(&expected.bad) {
             let place = |bad: &Bad| (bad.line, bad.offset, bad.field, bad.row.escape_ascii().to_string());
             assert_eq!(place(found), place(expected), "{case:?}");
-            // A report is cut where there is no room for it, but not to nothing.
+            // A report is cut where there is not enough room for it, but never to nothing.
             let is_said = found.what.starts_with(&expected.what)
                 || (!found.what.is_empty() && expected.what.starts_with(&found.what));
             assert!(is_said, "{:?} is not {:?} of {case:?}", found.what, expected.what);
@@ -268,7 +268,7 @@ impl Work for Pickled<'_> {
     }
 }
 
-/// What rows of any format become: the same as the judge says, in blocks of any size, shared or pickled.
+/// Rows of any format, in blocks of any size, must become what the judge says, both as text and as pickles.
 pub fn decoder(bytes: &[u8]) {
     let Some((&how, text)) = bytes.split_first_chunk() else { return };
     let (case, text) = (Case::new(how), &text[..text.len().min(MOST)]);

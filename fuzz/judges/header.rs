@@ -1,4 +1,4 @@
-//! Headers: that of the segment in files of any content, and that of an input in any text.
+//! Judges two headers: the segment's, in files of any content, and the row of names, in any text.
 
 use super::{MOST, file, format};
 use crate::csv::columns::Columns;
@@ -11,7 +11,7 @@ use crate::ring::{Place, Segment, Sizes};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-/// A worker attaches to no file but a segment, and to that within its bounds; a header is found in text, or an error.
+/// A worker must attach to no file but a segment, and use no bytes beyond it. A row of names is found, or the text is refused.
 pub fn header(bytes: &[u8]) {
     match bytes.split_first_chunk::<3>() {
         Some(([0, length, _], patches)) => segment(usize::from(*length), patches),
@@ -21,7 +21,7 @@ pub fn header(bytes: &[u8]) {
     }
 }
 
-/// Attaches to a segment with another length and with bytes of its header changed: each the place and the value.
+/// Attaches to a segment whose length was changed, and some bytes of its header. `patches` are pairs of an offset and a value.
 fn segment(length: usize, patches: &[u8]) {
     let made = Segment::shared(3, Sizes { head: 8, block: 64, room: 100 }).unwrap();
     let file = File::from(made.descriptor().unwrap());
@@ -43,7 +43,7 @@ fn segment(length: usize, patches: &[u8]) {
     }
 }
 
-/// Columns, the name of the results, and a text: with a byte between them that no text has.
+/// The input is columns, the name of the results, and a text, with a byte between them that is not UTF-8.
 fn names(by_format: u8, how: u8, bytes: &[u8]) {
     let mut parts = bytes[..bytes.len().min(MOST)].splitn(3, |&byte| byte == 0xff);
     let mut part = || parts.next().unwrap_or_default();
@@ -73,7 +73,7 @@ fn names(by_format: u8, how: u8, bytes: &[u8]) {
     };
     let before = &text[..header.length];
     assert!(header.length <= text.len() && (before.ends_with(b"\n") || before.len() == text.len()));
-    // Up to the header there is nothing.
+    // No row comes before the header.
     let (mut at, mut fields) = (0, vec![]);
     let content = loop {
         match split(&text[at..], format, &mut fields) {
@@ -90,7 +90,7 @@ fn names(by_format: u8, how: u8, bytes: &[u8]) {
     assert_eq!(header.head.fields, append.is_some().then(|| record.len()));
     assert_eq!(header.print.is_empty(), append.is_none());
     let Some(name) = append else { return };
-    // What is printed reads as the same names and one more.
+    // The header that is printed must read as the same names and one more.
     let mut printed_fields = vec![];
     let Line::Row { content, length } = split(&header.print, format, &mut printed_fields) else {
         panic!("{} is no row", header.print.escape_ascii());

@@ -1,4 +1,4 @@
-//! What a worker gone mad may send, on the parent's side: it ends the run with an error, or does no harm.
+//! Judges how the parent reads what workers send: whatever that is, it must end the run with an error or do no harm.
 
 use super::{MOST, QUIET};
 use crate::bad_row::Report;
@@ -27,7 +27,7 @@ pub fn report(bytes: &[u8]) {
         assert!(bad.row.start <= bad.row.end && bad.row.end <= input.len());
         assert!(!bad.what.contains(must_be_escaped), "{bad:?}");
     }
-    // One that goes on after a bad row would say each.
+    // A run that goes on after bad rows would print each.
     let bad_rows = BadRows::new((how & 1 > 0).then_some(0));
     let reading = Reading { format: super::format(how >> 2), columns: None, has_header: how & 4 > 0, has_front: true };
     let tally = Tally::default();

@@ -1,4 +1,4 @@
-//! What the rows of a text are and mean: by the `csv` crate, row by row, and `num-bigint`.
+//! The judge: what the rows of a text are and what they mean, read row by row with the `csv` crate and computed with `num-bigint`.
 
 use super::newlines;
 use crate::csv::{Format, trimmed};
@@ -10,13 +10,13 @@ use std::ops::Range;
 
 /// A row of a text.
 pub struct Row {
-    /// Where it stands, without its line end.
+    /// Where the row stands, without its line end.
     pub content: Range<usize>,
     /// Where the next one begins.
     pub end: usize,
-    /// Its fields as they read.
+    /// Its fields, unquoted.
     pub fields: Vec<Vec<u8>>,
-    /// Whether it ends within quotes, and so with the text.
+    /// Whether a quote in it is never closed, so that it goes on to the end of the text.
     pub is_open: bool,
     /// Where the first carriage return stands in it that is not quoted and ends no row, and the number of its field.
     pub stray: Option<(usize, Option<usize>)>,
@@ -37,7 +37,7 @@ fn record(text: &[u8], format: Format) -> (ByteRecord, usize, bool) {
         Some(quote) => reader.quote(quote),
         None => reader.quoting(false),
     };
-    // A byte order mark is one at the start of a FILE only.
+    // Only at the start of a FILE is this a byte order mark.
     let mut reader = reader.from_reader((&b"\n"[..]).chain(text));
     let mut first = ByteRecord::new();
     reader.read_byte_record(&mut first).unwrap();
@@ -45,13 +45,13 @@ fn record(text: &[u8], format: Format) -> (ByteRecord, usize, bool) {
     (first, length, reader.read_byte_record(&mut ByteRecord::new()).unwrap())
 }
 
-/// The fields of a text that ends within quotes, with a line more; none where it does not.
+/// The fields of this text and one more line, if the text ends within quotes.
 fn open_fields(text: &[u8], format: Format) -> Option<ByteRecord> {
     let (fields, _, has_more) = record(&[text, b"\nmore"].concat(), format);
     (!has_more).then_some(fields)
 }
 
-/// How many line ends come before the quote within which a text ends; none where it does not.
+/// How many line ends come before the quote that is never closed, if there is one.
 pub fn lines_before_open_quote(text: &[u8], format: Format) -> Option<usize> {
     let fields = open_fields(text, format)?;
     Some(newlines(text) + 1 - newlines(fields.iter().next_back()?))
@@ -59,8 +59,8 @@ pub fn lines_before_open_quote(text: &[u8], format: Format) -> Option<usize> {
 
 /// The rows of a text, which begins with one.
 ///
-/// What is not as in the `csv` crate: comments and blank lines, blanks or not, are no rows, and a carriage return belongs
-/// to the line end only.
+/// The rules differ from the `csv` crate's in two ways: comments and blank lines, with or without spaces, are no rows; and a
+/// carriage return is part of a line end, but is none on its own.
 pub fn rows(text: &[u8], format: Format) -> Vec<Row> {
     let (mut rows, mut at) = (vec![], 0);
     while at < text.len() {
@@ -116,7 +116,7 @@ fn stray_return(row: &[u8], format: Format) -> Option<(usize, Option<usize>)> {
     None
 }
 
-/// The greatest common divisor of these fields; or which of them is at fault, and how a message about it begins.
+/// The greatest common divisor of these fields; or which of them is bad, and how the message about it begins.
 pub fn divisor(
     row: &Row,
     columns: Option<[usize; 2]>,

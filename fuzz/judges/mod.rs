@@ -31,10 +31,10 @@ use std::fs::File;
 use std::io::Write;
 use std::sync::LazyLock;
 
-/// More text than this finds nothing that less does not, and takes longer.
+/// The most bytes of text that a judge looks at: longer texts take longer and find nothing more.
 const MOST: usize = 4096;
 
-/// A format of rows, such as arguments may ask for, in one byte.
+/// One of the formats that arguments may ask for, chosen by the bits of a byte.
 fn format(byte: u8) -> Format {
     let pick = |at: u8| usize::from(byte >> at & 3);
     Format {
@@ -51,17 +51,17 @@ fn file(bytes: &[u8]) -> File {
     file
 }
 
-/// Readable when a run is over, which it never is from outside; and an output that never goes.
+/// What a reader watches while it waits: a bell that nobody rings, and an output that is never closed.
 static QUIET: LazyLock<(OwnedFd, File)> = LazyLock::new(|| (bell().unwrap(), File::create("/dev/null").unwrap()));
 
-/// A reader of what is behind this descriptor.
+/// A reader of the file behind this descriptor.
 fn reader(file: &impl AsFd, shape: Shape, passes_over: bool) -> Reader<'static> {
     let input = Input::Path(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()).into());
     let watch = Watch { stop: QUIET.0.as_fd(), output: QUIET.1.as_fd() };
     Reader::new(vec![input], shape, watch).passing_over(passes_over)
 }
 
-/// How many line ends there are, counted one by one.
+/// How many line ends the text has, counted one by one.
 fn newlines(text: &[u8]) -> usize {
     text.iter().filter(|&&byte| byte == b'\n').count()
 }

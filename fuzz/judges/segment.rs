@@ -1,4 +1,4 @@
-//! A worker gone mad against the parent: its real reader and writer, with a supervisor that is the worker too.
+//! Judges the parent against a worker gone mad. Reader and writer are the real ones; the supervisor plays the worker.
 
 use super::QUIET;
 use crate::error::Error;
@@ -32,7 +32,7 @@ struct Madness<'a> {
 impl Crew for Madness<'_> {
     fn supervise(&mut self, run: &Run, mut ring: Supervisor, mapping: &Mapping) -> Result<(), Error> {
         let theirs = Segment::attach(run.segment.descriptor().unwrap()).unwrap();
-        // What a worker writes through its mapping is the same through the file.
+        // A write to the file has the effect of a worker's write through its mapping.
         let file = File::from(run.segment.descriptor().unwrap());
         let mut mapper = mapping.work.mapper(None);
         let mut finish = |mut claim: Claim, lie: Option<Mapped>| {
@@ -85,7 +85,7 @@ impl Crew for Madness<'_> {
                 _ => std::thread::yield_now(),
             }
         }
-        // It dies.
+        // The worker dies.
         ring.held_by(0).into_iter().for_each(|held| ring.recover(held));
         if words_are_sound {
             while !run.is_over() {
@@ -97,7 +97,7 @@ impl Crew for Madness<'_> {
             return Ok(());
         }
         self.is_honest.store(false, Ordering::Relaxed);
-        // The parent may have seen it by now; if not, it is not held up by what it has seen.
+        // Give the parent time to see what was written. It may end the run now, or work on.
         for _ in 0..5 {
             run.remind(&ring);
             std::thread::sleep(Duration::from_micros(100));
@@ -106,7 +106,7 @@ impl Crew for Madness<'_> {
     }
 }
 
-/// Takes what is within the block and the room for its results, and nothing else.
+/// A sink that checks that all it is handed lies within the block and the room for its results.
 #[derive(Default)]
 struct Within {
     left: usize,
@@ -138,15 +138,15 @@ impl Sink for Within {
 }
 
 fn job<'a>(source: &'a mut Records, sink: &'a mut Within) -> Job<'a> {
-    // One for all runs: what it comes to is of no interest here.
+    // One tally serves all runs: nobody reads it here.
     static TALLY: LazyLock<Tally> = LazyLock::new(Tally::default);
     let tally = &*TALLY;
     Job { source, sink, stop: &QUIET.0, jobs: 1, sizes: SIZES, block_timeout: None, tally, chunk_size: 1 }
 }
 
-/// Whatever a worker does to the segment, the parent comes to an end, and takes nothing from beyond the slots; and it ends
-/// with the right results if that was nothing bad. Its supervisor is a stand-in that gives up after some rounds: what draws a
-/// run out is not found here, but in tests/hostile.rs.
+/// Whatever a worker writes to the segment, the parent must come to an end and read nothing beyond the slots. If the worker was
+/// honest, the results must be right. The supervisor gives up after some rounds; so what makes a run take for ever is not found
+/// here, but in tests/hostile.rs.
 pub fn segment(bytes: &[u8]) {
     let (script, _) = bytes[..bytes.len().min(400)].as_chunks();
     let gcd = Gcd::default();

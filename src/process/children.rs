@@ -76,6 +76,11 @@ impl Process {
         true
     }
 
+    /// The death of this worker, with its status still to be filled in.
+    fn death(&self) -> Death {
+        Death { worker: self.worker, pid: self.child.id(), status: None, overdue: self.overdue }
+    }
+
     /// Kills the process, unless it has ended.
     fn kill(&mut self) -> io::Result<()> {
         if self.exit.as_ref().is_some_and(|exit| pidfd_send_signal(exit, Signal::KILL).is_ok()) {
@@ -134,10 +139,7 @@ impl Children {
         command.env(NUMBER, worker.to_string());
         // A worker gets nothing else from us but stderr. What a kernel prints must not end up among the results.
         command.stdin(stdin);
-        command.stdout(match io::stderr().as_fd().try_clone_to_owned() {
-            Ok(stderr) => Stdio::from(stderr),
-            Err(_) => Stdio::null(),
-        });
+        command.stdout(io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| Stdio::null(), Stdio::from));
         keep_standard_streams_only(&mut command, launch.descriptor());
         let starter = match &self.starter {
             Some(starter) => starter,
@@ -216,12 +218,8 @@ impl Children {
     }
 
     fn reap_told(&mut self) -> Vec<Death> {
-        let mut deaths = vec![];
-        for mut process in self.processes.extract_if(.., |process| process.is_told) {
-            let status = process.wait();
-            deaths.push(Death { worker: process.worker, pid: process.child.id(), status, overdue: process.overdue });
-        }
-        deaths
+        let ended = self.processes.extract_if(.., |process| process.is_told);
+        ended.map(|mut process| Death { status: process.wait(), ..process.death() }).collect()
     }
 
     /// Reaps a worker that has ended, or has closed its socket and is about to end.
@@ -234,8 +232,7 @@ impl Children {
         let mut process = self.processes.swap_remove(at);
         // Do not wait without end for a worker that has closed its socket and lives on: kill it. If even that is refused, leave it.
         let is_over = process.ends_by(Instant::now() + LAST_WORDS) || process.kill().is_ok();
-        let status = if is_over { process.wait() } else { None };
-        Ok(Death { worker, pid: process.child.id(), status, overdue: None })
+        Ok(Death { status: if is_over { process.wait() } else { None }, ..process.death() })
     }
 
     /// Counts a block that is computed again.

@@ -1,4 +1,4 @@
-//! Code shared by the tests that do harm to workers.
+//! For tests that do harm to workers.
 
 use super::eventually;
 use rustix::process::{Pid, Signal, kill_process};
@@ -19,7 +19,7 @@ pub fn workers(parent: u32) -> Vec<u32> {
     lists.iter().flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap())).collect()
 }
 
-/// The segments in /dev/shm that hold memory. Other tests have one for a moment; see which stay.
+/// The segments in /dev/shm that hold memory. Each run of another test has one for a moment: see which stay.
 pub fn segments() -> BTreeSet<PathBuf> {
     let entries = fs::read_dir("/dev/shm").unwrap().flatten();
     let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("shmem_"));
@@ -41,7 +41,7 @@ impl Random {
     }
 }
 
-/// Sends this to a worker at random, and answers with which.
+/// Sends this signal to a random worker, and answers which that was.
 pub fn signal_one(parent: u32, signal: Signal, random: &mut Random) -> Option<u32> {
     let workers = workers(parent);
     let chosen = *workers.get(random.below(workers.len().max(1)))?;

@@ -1,4 +1,4 @@
-//! Code shared by the tests that run the built binary.
+//! For all tests that run the built binary.
 #![allow(dead_code)]
 
 pub mod harm;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_pmapgcd");
 
-/// What takes longer than this hangs, on however busy a machine.
+/// A run that takes longer than this hangs, on however busy a machine.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Waits until something holds, and fails when it never does.
@@ -44,7 +44,7 @@ pub fn shell(script: &str) -> Command {
     command
 }
 
-/// What a run came to.
+/// How a run ended, and what it wrote.
 #[derive(Debug)]
 pub struct Finished {
     pub command: String,
@@ -60,7 +60,7 @@ impl Finished {
         assert_eq!(found, (Some(status), stderr), "{}: {}", self.command, self.status);
         let (found, expected) = (&self.stdout, stdout.as_ref());
         if found != expected {
-            // They may be too long to print: says where they part.
+            // They may be too long to print: say where they differ.
             let lines = |text| String::from_utf8_lossy(text).lines().map(str::to_owned).collect::<Vec<_>>();
             let (found, expected) = (lines(found), lines(expected));
             let same = found.iter().zip(&expected).take_while(|(found, expected)| found == expected).count();
@@ -80,7 +80,7 @@ pub fn run(command: &mut Command, stdin: impl Into<Vec<u8>>) -> Finished {
     running.finish()
 }
 
-/// A command on its way, with pipes to it and from it; killed when dropped.
+/// A command that runs, with pipes to its stdin and from its stdout. It is killed when this is dropped.
 pub struct Running {
     pub child: Child,
     stderr: File,
@@ -156,8 +156,8 @@ impl Running {
         Finished { command: self.command.clone(), stdout, stderr, status: status.unwrap() }
     }
 
-    /// Waits until it has written this, and no more, to the file that is to take the name of an output: it is past all that
-    /// it does before the first row.
+    /// Waits until the command has written this, and no more, to the unnamed file that will become an output. By then it has done all
+    /// that it does before the first row.
     #[track_caller]
     pub fn writes(&self, result: &str) {
         let entries = || fs::read_dir(format!("/proc/{}/fd", self.child.id())).into_iter().flatten().flatten();
@@ -191,7 +191,7 @@ impl Drop for Running {
     }
 }
 
-/// The parent of a process that runs; none when it has ended, reaped or not.
+/// The parent of a process that is alive; none once the process has ended, reaped or not.
 fn living(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
@@ -239,7 +239,7 @@ pub fn euclid(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// The rows as CSV, and what is to come out of it.
+/// The rows as CSV, and the output that they must give.
 pub fn input_and_output(rows: impl Iterator<Item = (u64, u64)>) -> (Vec<u8>, Vec<u8>) {
     let (mut input, mut output) = (vec![], vec![]);
     for (a, b) in rows {

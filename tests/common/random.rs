@@ -1,4 +1,4 @@
-//! Code shared by the tests with random rows.
+//! For tests with random rows.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use std::process::ChildStdin;
 use std::thread;
 use std::time::Duration;
 
-/// How many bytes are written at a time, over and over, and whether there is a pause after them.
+/// A pattern of writes that is repeated: how many bytes each has, and whether there is a pause after it.
 pub fn writes() -> impl Strategy<Value = Vec<(usize, bool)>> {
     let size = prop_oneof![1..=5usize, 1..=130usize, 100..=5000usize];
     vec((size, prop::bool::weighted(0.2)), 1..8)
@@ -15,7 +15,7 @@ pub fn writes() -> impl Strategy<Value = Vec<(usize, bool)>> {
 
 pub fn dribble(bytes: &[u8], writes: &[(usize, bool)], pipe: &mut ChildStdin) -> io::Result<()> {
     let mut rest = bytes;
-    // Enough to catch every part of the program asleep; more would only take time.
+    // Enough pauses for every part of the program to fall asleep; more would only take time.
     let mut pauses = 20;
     for &(size, pause) in writes.iter().cycle() {
         let (now, later) = rest.split_at(size.min(rest.len()));

@@ -1,10 +1,10 @@
-//! Makes system calls fail, by `strace`.
+//! Makes system calls fail, with `strace`.
 
 use super::shell;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Whether strace is here and may trace; says so if not.
+/// Whether strace is installed and may trace; prints a note if not.
 pub fn may_trace() -> bool {
     let mut command = Command::new("strace");
     command.args(["-o", "/dev/null", "true"]).stdout(Stdio::null()).stderr(Stdio::null());
@@ -15,14 +15,14 @@ pub fn may_trace() -> bool {
     may
 }
 
-/// A shell script in which `STRACE` is strace with what is to be injected, of the one process alone.
+/// A shell script in which `STRACE` is strace with this injection, for one process and not its children.
 pub fn traced(script: &str, inject: &str) -> Command {
     let strace = format!("env LC_ALL=C strace -qqq -o trace {inject}");
     shell(&script.replace("STRACE", &strace))
 }
 
-/// Which of the calls of `name` that a program makes, counted from 1, hold this in their line, where descriptors are shown
-/// with their paths.
+/// Which of a program's calls of `name`, counted from 1, have this text in strace's line, where descriptors are shown with their
+/// paths.
 pub fn calls(folder: &Path, arguments: &[&str], name: &str, holding: &str) -> Vec<usize> {
     let mut command = Command::new("strace");
     command.args(["-qqq", "-y", "-s", "1", "-o", "trace", "-e"]).arg(format!("trace={name}"));

@@ -1,4 +1,4 @@
-//! Runs the binary in an environment that lacks something, such as memory or descriptors.
+//! Surroundings that are short of something, to run the binary in.
 
 use super::{BINARY, Finished, Kind, eventually, input_and_output, is_alive, run};
 use std::fs;
@@ -11,10 +11,10 @@ use tempfile::TempDir;
 pub const EXECUTORS: [&str; 4] = ["serial", "threads", "pickle", "shared"];
 /// The program with its arguments, in a shell's command.
 pub const RUN: &str = r#""$0" "$@""#;
-/// Its shared memory, where nothing else is said: as much as a stock container has.
+/// The shell command that sets up the default `/dev/shm`, of the size that a stock container has.
 pub const STOCK: &str = "mount -t tmpfs -o size=64m shm /dev/shm";
 
-/// Whether we may have a world of our own: root, and permitted to mount.
+/// Whether we may set up mounts of our own: we are root, and permitted to.
 pub fn is_permitted() -> bool {
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", STOCK]).stderr(Stdio::null());
@@ -25,7 +25,7 @@ pub fn is_permitted() -> bool {
     permitted
 }
 
-/// A folder that everybody may look into, with the program and some rows.
+/// A folder that every user may read, with the program and some rows.
 pub struct World {
     pub folder: TempDir,
     pub few: (Vec<u8>, Vec<u8>),
@@ -36,7 +36,7 @@ impl World {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        // By another process: a file that this one has open for writing could not be run.
+        // Copied by another process: a file that this one has open for writing could not be run.
         assert!(Command::new("cp").arg(BINARY).arg(folder.path()).status().unwrap().success());
         let rows = |count| input_and_output(Kind::Wide.rows(6).take(count));
         World { folder, few: rows(3), many: rows(100_000) }
@@ -91,7 +91,7 @@ impl World {
     }
 }
 
-/// A run, and what came of it.
+/// A run, and how it ended.
 #[derive(Debug)]
 #[allow(dead_code)] // some are for the message only
 pub struct Tried<'a> {
@@ -102,10 +102,10 @@ pub struct Tried<'a> {
     pub stderr: &'a str,
 }
 
-/// Whether this is the whole output and not a part of it with an error; fails when it is neither.
+/// Whether this is the whole output. Fails if it is neither that nor a part of it with an error.
 #[track_caller]
 pub fn is_whole(finished: &Finished, expected: &[u8]) -> bool {
-    // Neither a panic, nor what the allocator or the shell says, nor a name left in /dev/shm.
+    // Stderr must hold no panic, no message of the allocator or the shell, and no name left in /dev/shm.
     assert!(finished.stderr.lines().all(|line| line.starts_with("pmapgcd: ")), "{finished:?}");
     let (command, stdout) = (&finished.command, &finished.stdout);
     match finished.status.code() {
@@ -119,7 +119,7 @@ pub fn is_whole(finished: &Finished, expected: &[u8]) -> bool {
     finished.status.success()
 }
 
-/// Whether a process lives that has this in its environment.
+/// Whether a process is alive that has this in its environment.
 pub fn is_marked(mark: &str) -> bool {
     let processes = fs::read_dir("/proc").unwrap();
     let mut pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());

@@ -1,4 +1,4 @@
-//! Runs the program under strace in an environment of its own, and checks the outcome.
+//! A run under strace with files and a `/dev/shm` of its own, and how it must end.
 
 use crate::calls::{is_injected, is_left_out};
 use crate::common::world::STOCK;
@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 /// What takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the files of results and of bad rows are before a run.
+/// What the files for results and for bad rows are before a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Before {
     /// They are not there.
     Nothing,
-    /// They are to be replaced, with all that can be kept of them: an owner, a group, a mode, an attribute.
+    /// They are there and are replaced. Owner, group, mode and an attribute must be kept.
     Files,
     /// They are mount points, which cannot be replaced: files of another file system.
     Mounts,
@@ -56,14 +56,14 @@ pub const WAYS: [Way; 11] = [
     way("serial", false, Before::Mounts),
 ];
 
-/// What files hold that were there before.
+/// The contents of files that were there before.
 const OLD: &str = "before\n";
 const RESULTS: &str = "gcds.txt";
 const REJECTS: &str = "bad.csv";
-/// An attribute of theirs.
+/// An extended attribute that those files have.
 const ORIGIN: (&str, &[u8]) = ("user.origin", b"a scale");
 
-/// What to run over, what is to come of it, and where.
+/// The input, the output that it must give, and the folder for both.
 pub struct Bench {
     folder: tempfile::TempDir,
     input: String,
@@ -115,7 +115,7 @@ impl Bench {
         "file,line,offset,field,reason,row\n".to_string() + &records.collect::<String>()
     }
 
-    /// Has the folder for outputs as it is before a run.
+    /// Brings the folder for outputs into its state before a run.
     fn lay_out(&self, before: Before) {
         let _ = fs::remove_dir_all(self.path("out"));
         fs::create_dir(self.path("out")).unwrap();
@@ -172,11 +172,11 @@ impl Bench {
             let mut words = line.split_whitespace();
             let thread = words.next().unwrap();
             let Some((call, _)) = words.next().and_then(|word| word.split_once('(')) else { continue };
-            // It was killed before strace could see which.
+            // The process was killed before strace could see which call it made.
             if call == "???" {
                 continue;
             }
-            // std's first deed, in the first thread.
+            // The first thing that std does, in the first thread.
             is_loaded |= line.contains("rt_sigaction(SIGPIPE");
             assert!(is_injected(call) || is_left_out(call), "a call that this test does not know: {line}");
             let before = calls.entry(call.to_string()).or_insert(0);
@@ -216,7 +216,7 @@ impl Bench {
         Ended { way, what, status, stderr }
     }
 
-    /// The processes of this run that live.
+    /// The processes of this run that are alive.
     fn processes(&self) -> Vec<Pid> {
         let mark = format!("PMAPGCD_TEST_RUN={}\0", self.folder.path().display());
         let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
@@ -237,7 +237,7 @@ impl Bench {
         })
     }
 
-    /// What is wrong with how it ended, if anything is.
+    /// What is wrong with how the run ended, if anything is.
     pub fn fault(&self, ended: &Ended) -> Option<String> {
         let Some(status) = ended.status else { return Some("it hangs".to_string()) };
         // Where stderr itself cannot be written to, nothing can be said.
@@ -268,7 +268,7 @@ impl Bench {
         let before = (ended.way.before != Before::Nothing).then_some(OLD);
         let is_whole = |name: &str, found: &Option<String>, whole: &[String]| {
             let is_told = ended.stderr.contains(&format!("out/{name}: it cannot be replaced ("));
-            // What is written in place may have got so far.
+            // A file that is written in place may hold a part.
             let is_half = ended.way.before == Before::Mounts && (is_told || is_silenced);
             found.as_deref() == before || found.as_ref().is_some_and(|found| whole.contains(found)) || is_half
         };
@@ -285,7 +285,7 @@ impl Bench {
             Some(2 | 3) if ended.stderr.trim().is_empty() && !is_silenced => fault("it says nothing"),
             Some(2 | 3) => None,
             None if is_silenced && status.signal() == Some(signal_hook::consts::SIGPIPE) => None,
-            // bash says so of its child.
+            // bash says this of a child that was killed.
             Some(141) if is_silenced => None,
             _ => fault("it ends by an accident"),
         }

@@ -1,6 +1,6 @@
 //! The system calls that a run makes, and the errors with which each of them is likely to fail.
 
-/// What is had fail. A call that a run makes and that is neither here nor in [`LEFT_OUT`] fails the test.
+/// Which calls fail, and with which errors. If a run makes a call that is neither here nor in [`LEFT_OUT`], the test fails.
 pub const ERRORS: [(&str, &str); 55] = [
     ("clone", "EAGAIN ENOMEM EPERM"),
     ("clone3", "EAGAIN ENOMEM EPERM"),
@@ -59,7 +59,7 @@ pub const ERRORS: [(&str, &str); 55] = [
     ("write", "EIO ENOSPC EDQUOT EFBIG EINTR EAGAIN EPIPE"),
 ];
 
-/// What is not had fail, and why.
+/// Which calls never fail in this test, and why.
 pub const LEFT_OUT: [(&str, &str); 6] = [
     (
         "getpid gettid getppid exit exit_group getuid geteuid getgid getegid sched_yield rt_sigreturn restart_syscall \
@@ -88,12 +88,12 @@ pub const LEFT_OUT: [(&str, &str); 6] = [
     ("tgkill", "a signal to itself, by which libc ends a process"),
 ];
 
-/// Why this call is left out, if it is.
+/// Whether this call never fails in this test.
 pub fn is_left_out(call: &str) -> bool {
     LEFT_OUT.iter().any(|(calls, _)| calls.split_whitespace().any(|left_out| left_out == call))
 }
 
-/// Whether this call is had fail.
+/// Whether this call fails in some runs.
 pub fn is_injected(call: &str) -> bool {
     ERRORS.iter().any(|(injected, _)| *injected == call)
 }

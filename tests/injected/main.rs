@@ -4,9 +4,8 @@
 //! results and rejects, or with a clear error and its status. It must leave no process, no file beside its outputs, and
 //! nothing that holds memory in `/dev/shm`.
 //!
-//! `cargo test` tries some of these runs, and different ones for each seed. `PMAPGCD_INJECTED=all cargo test --test
-//! injected` tries all 5000 of them, which takes some minutes. `PMAPGCD_INJECTED=2000` tries those of another seed, and
-//! `PMAPGCD_INJECTED=openat` those of one system call.
+//! There are 5000 such runs. By default a part of them is tried. `PMAPGCD_INJECTED=all cargo test --test injected` tries all, which
+//! takes some minutes; `PMAPGCD_INJECTED=2000` tries another part (2000 is a seed), and `PMAPGCD_INJECTED=openat` those of one call.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -24,14 +23,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the part that is tried here goes on.
+/// For how long runs are tried by default.
 const SHORT: Duration = Duration::from_secs(40);
 
 /// Which calls of a thread fail, counted after those that load the program. `INTR` and `AGAIN` pass.
 const TIMES: [&str; 5] = ["1", "2", "3", "5", "*"];
 const PASSING: [&str; 5] = ["1", "2", "3", "5", "8"];
 
-/// A run of each way, call, error and time, in an order that a seed gives.
+/// One run for each way to run, call, error and time of failure, in an order that the seed gives.
 fn plan(bench: &Bench, mut random: common::harm::Random) -> Vec<(Way, &'static str, &'static str, String)> {
     let (mut plan, mut made) = (vec![], BTreeSet::new());
     for way in WAYS {

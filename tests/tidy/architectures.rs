@@ -1,5 +1,5 @@
-//! Checks that the sources would compile for processors for which this machine has no toolchain: each name that they
-//! use of libc must be defined, in libc's own sources, in the files for such a processor.
+//! Would the sources compile for processors that no toolchain is installed for? Each name that they use of libc is looked up in
+//! the sources of the libc crate, in the files that define names for such a processor.
 
 use super::arrows::sources;
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ const ONLY: &str = "#[cfg(target_arch = \"x86_64\")]";
 /// The folder of the libc crate's sources that this build has.
 fn libc() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-    // For this platform only: crates for others need not be here.
+    // For this platform only: crates for other platforms need not have been fetched.
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let arguments = ["metadata", "--format-version=1", "--offline", "--filter-platform", &platform];
     let metadata = Command::new(cargo).args(arguments).output().unwrap();
@@ -58,7 +58,7 @@ fn name(text: &str) -> &str {
     &text[..text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len())]
 }
 
-/// The names of libc's in this text, but for items that are for x86-64 alone: `libc::NAME` and `libc::{NAME, NAME}`.
+/// The names of libc that this text uses, as `libc::NAME` or `libc::{NAME, NAME}`, without items that are for x86-64 alone.
 fn used(text: &str) -> BTreeSet<String> {
     let lines = text.lines().collect::<Vec<_>>();
     let is_kept = |at: &usize| *at == 0 || lines[at - 1].trim() != ONLY;

@@ -1,5 +1,4 @@
-//! Finds which source file uses which, by reading their text: `use` declarations, and paths that begin with `crate::`
-//! or `super::`.
+//! Which source file uses which other, found in their text: `use` declarations, and paths that begin with `crate::` or `super::`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,8 +7,8 @@ use std::path::{Path, PathBuf};
 /// A file by its path below `src`, as `executor/run.rs`.
 pub type File = String;
 
-/// Each file, and those that it uses outside its tests. A folder's `mod.rs` that names what is in the folder does not use it:
-/// it is the folder's front.
+/// Each file, and the files that it uses outside its tests. A folder's `mod.rs` is the front of the folder: that it names the
+/// files in there does not count as using them.
 pub fn arrows() -> BTreeMap<File, BTreeSet<File>> {
     let files: Vec<File> = sources().into_iter().filter(|file| !file.ends_with("/tests.rs")).collect();
     let modules: BTreeMap<Vec<String>, File> = files.iter().map(|file| (module(file), file.clone())).collect();
@@ -20,7 +19,7 @@ pub fn arrows() -> BTreeMap<File, BTreeSet<File>> {
             if file.ends_with("mod.rs") || own.is_empty() { own.clone() } else { own[..own.len() - 1].to_vec() };
         let found = paths(&code(&text)).into_iter().filter_map(|path| {
             let absolute = absolute(&path, &own)?;
-            // The longest beginning that is a module: what follows is a name in it.
+            // The longest beginning of the path that is a module; the rest is a name in that module.
             let lengths = (1..=absolute.len()).rev();
             lengths.map(|length| &absolute[..length]).find_map(|path| modules.get(path)).cloned()
         });
@@ -58,7 +57,7 @@ fn code(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
-/// All paths that begin with `crate`, `super` or `self`, those in braces one by one.
+/// All paths that begin with `crate`, `super` or `self`. A path with braces counts as one path for each name in them.
 fn paths(code: &str) -> Vec<Vec<String>> {
     let mut found = vec![];
     for start in ["crate::", "super::", "self::"] {
@@ -93,7 +92,7 @@ fn branches<'a>(mut text: &'a str, before: &mut Vec<String>, found: &mut Vec<Vec
             Some(rest) if !rest.starts_with('<') && length > 0 => text = rest,
             _ => {
                 found.push(before.clone());
-                // What it is called here, or what else is no path.
+                // Skip `as NAME`, or whatever else is not part of the path.
                 let end = text.find([',', '}', ';', '\n']).unwrap_or(text.len());
                 text = if text.trim_start().starts_with("as ") { &text[end..] } else { text.trim_start_matches('*') };
                 break;
@@ -104,7 +103,7 @@ fn branches<'a>(mut text: &'a str, before: &mut Vec<String>, found: &mut Vec<Vec
     text
 }
 
-/// A path from the root, without `crate`, as it is meant in this module.
+/// The path from the crate's root, without `crate`, that this path means in the module `own`.
 fn absolute(path: &[String], own: &[String]) -> Option<Vec<String>> {
     let mut rest = path;
     let mut base = match rest.first()?.as_str() {
@@ -126,7 +125,7 @@ fn absolute(path: &[String], own: &[String]) -> Option<Vec<String>> {
     Some(base)
 }
 
-/// Files that use each other round about, if there are any.
+/// Files that use each other in a circle, if there are any.
 pub fn circle(arrows: &BTreeMap<File, BTreeSet<File>>) -> Option<Vec<File>> {
     fn visit<'a>(
         file: &'a File,

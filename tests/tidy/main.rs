@@ -1,4 +1,5 @@
-//! The floors of the house, and what must not stand in it. `docs/architecture.md` has the picture.
+//! Checks how the sources are organised: which folder may use which (its floor), where `unsafe` may stand, and that files that are
+//! named in comments and docs exist. `docs/architecture.md` has the picture.
 
 mod architectures;
 mod arrows;
@@ -7,7 +8,7 @@ use arrows::{arrows, circle, sources};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the top down: a file may use what is below it, or what is in its own folder.
+/// The floors, from the top down. A file may use files of lower floors and of its own folder.
 const FLOORS: [&[&str]; 8] = [
     &["main", "lib", "allocator", "cli"],
     &["compare", "filter", "pool"],
@@ -19,7 +20,7 @@ const FLOORS: [&[&str]; 8] = [
     &["error", "steps", "tally", "vectors"],
 ];
 
-/// Who must not use whom, whatever the floors allow for. An empty list is everybody.
+/// Which folder must not use which others, though the floors would allow it, and why. An empty list means all others.
 const NEVER: [(&str, &[&str], &str); 8] = [
     ("ring", &[], "it is as if it were a crate of its own"),
     ("kernel", &["executor", "input", "output", "process"], "a kernel knows rows, never processes"),
@@ -35,7 +36,7 @@ fn floor(folder: &str) -> usize {
     FLOORS.iter().position(|floor| floor.contains(&folder)).unwrap_or_else(|| panic!("{folder} has no floor"))
 }
 
-/// The folder below `src` that a file is in, or its own name.
+/// The folder in `src` that a file is in, or the file's own name if it is in none.
 fn folder(file: &str) -> &str {
     file.split('/').next().unwrap().trim_end_matches(".rs")
 }
@@ -106,14 +107,14 @@ fn files_that_are_named_are_there() {
     let texts =
         ["src", "tests", "benches", "examples", "docs", "fuzz/fuzz_targets", "fuzz/judges"].into_iter().map(Path::new);
     let fronts = ["README.md", "SECURITY.md", "Cargo.toml"].map(PathBuf::from);
-    // It names files of the libc crate.
+    // That file names files of the libc crate.
     let is_ours = |path: &PathBuf| !path.ends_with("tests/tidy/architectures.rs");
     for path in texts.flat_map(files).chain(fronts).filter(is_ours) {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         let names = text.split(|c| !is_in_name(c)).map(|name| name.trim_end_matches('.'));
         for name in names.filter(|name| name.ends_with(".rs") && name.contains('/') && !name.starts_with('/')) {
             count += 1;
-            // From the top, from `src`, or from where it is named.
+            // Relative to the repository, to `src`, or to the file that names it.
             let froms = [Path::new(""), Path::new("src"), path.parent().unwrap()];
             assert!(froms.iter().any(|from| from.join(name).exists()), "{}: there is no {name}", path.display());
         }
