@@ -1,4 +1,4 @@
-//! What ends a run early, said to the person who meets it.
+//! What ends a run early, as a message for the person who meets it; and how names may stand in messages.
 
 use nix::libc::RLIM_INFINITY;
 use nix::sys::resource::{Resource, getrlimit};
@@ -9,103 +9,121 @@ use std::io;
 ///
 /// Everything before the place it names was written.
 #[derive(Debug)]
-pub struct Error(Box<Kind>);
+pub struct Error(Box<Inner>);
 
 #[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    text: String,
+    source: Option<io::Error>,
+}
+
+/// What kind of thing went wrong: the exit status follows from it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
-    Row { file: String, line: u64, what: String },
-    BadRows(u64),
-    Deaths { file: String, lines: (u64, u64), what: String },
-    Workers(String),
-    Io { name: String, source: io::Error },
-    Usage(String),
+    BadRows,
+    Workers,
+    Usage,
+    Io,
+    NoMemory,
+    Defect,
     BrokenPipe,
 }
 
 impl Error {
-    /// A row that the kernel cannot take.
-    pub(crate) fn row(file: &str, line: u64, what: impl Into<String>) -> Self {
-        Self::new(Kind::Row { file: file.into(), line, what: what.into() })
+    /// A row that the kernel cannot take, which ends the run.
+    pub(crate) fn row(file: &str, line: u64, what: impl fmt::Display) -> Self {
+        Self::new(Kind::BadRows, format!("{file}:{line}: {what}"))
     }
-    /// Rows that were bad, in a run that went on all the same.
+    /// So many bad rows, in a run that went on to the end of its input all the same.
     pub(crate) fn bad_rows(count: u64) -> Self {
-        Self::new(Kind::BadRows(count))
+        Self::new(Kind::BadRows, if count == 1 { "1 bad row".to_string() } else { format!("{count} bad rows") })
     }
-    /// Rows under which workers keep dying.
-    pub(crate) fn deaths(file: &str, lines: (u64, u64), what: String) -> Self {
-        Self::new(Kind::Deaths { file: file.into(), lines, what })
+    /// A header that does not fit the options, the kernel, or the headers before it. It ends the run like wrong usage.
+    pub(crate) fn header(file: &str, line: u64, what: impl fmt::Display) -> Self {
+        Self::new(Kind::Usage, format!("{file}:{line}: {what}"))
     }
-    /// Workers that do not come up, or cannot be watched.
+    /// Workers keep dying of the rows in these lines, from the first to the last.
+    pub(crate) fn deaths(file: &str, (first, last): (u64, u64), what: impl fmt::Display) -> Self {
+        let lines = if first == last { first.to_string() } else { format!("{first}-{last}") };
+        Self::new(Kind::Workers, format!("{file}:{lines}: {what}"))
+    }
+    /// Workers do not start, die of nothing that they were given, or cannot be watched.
     pub(crate) fn workers(what: impl Into<String>) -> Self {
-        Self::new(Kind::Workers(what.into()))
+        Self::new(Kind::Workers, what)
     }
-    /// A worker has written where it should not, in the memory that all share.
+    /// A worker has written where it must not, in the memory that all processes of the run share.
     pub(crate) fn spoilt() -> Self {
         Self::workers("a worker has spoilt the memory that it shares with others: do not trust these results")
     }
-    /// A file, or what stands for one, that cannot be read or written.
-    pub(crate) fn io(name: impl Into<String>, source: io::Error) -> Self {
-        Self::new(Kind::Io { name: name.into(), source })
+    /// The operating system refused something. `name` is the file, or whatever else was asked for, that the message names.
+    pub(crate) fn io(name: impl fmt::Display, source: io::Error) -> Self {
+        let text = format!("{name}: {}", reason(&source));
+        Error(Box::new(Inner { kind: Kind::Io, text, source: Some(source) }))
     }
-    /// Something that cannot be done as it was asked for.
+    /// What was written to the output `name` could not be: [`Error::broken_pipe`] where nobody reads it any more.
+    pub(crate) fn write(name: impl fmt::Display, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::BrokenPipe => Self::broken_pipe(),
+            _ => Self::io(name, source),
+        }
+    }
+    /// There is not enough memory, or not enough room for memory that is shared.
+    pub(crate) fn no_memory(what: impl Into<String>) -> Self {
+        Self::new(Kind::NoMemory, what)
+    }
+    /// Something that can only be a defect: of this program, of a kernel, or of what a worker was handed.
+    pub(crate) fn defect(what: impl Into<String>) -> Self {
+        Self::new(Kind::Defect, what)
+    }
+    /// Options, environment variables or calls that do not make sense, alone or together.
     pub(crate) fn usage(what: impl Into<String>) -> Self {
-        Self::new(Kind::Usage(what.into()))
+        Self::new(Kind::Usage, what)
     }
     /// Nobody reads our output any more.
     pub(crate) fn broken_pipe() -> Self {
-        Self::new(Kind::BrokenPipe)
+        Self::new(Kind::BrokenPipe, "nobody reads the output any more")
     }
-    fn new(kind: Kind) -> Self {
-        Error(Box::new(kind))
+    fn new(kind: Kind, text: impl Into<String>) -> Self {
+        Error(Box::new(Inner { kind, text: text.into(), source: None }))
     }
 
     /// The exit status that a filter ends with: 1 for bad rows, 3 for workers that keep dying, else 2.
     pub fn exit_status(&self) -> u8 {
-        match *self.0 {
-            Kind::Row { .. } | Kind::BadRows(_) => 1,
-            Kind::Deaths { .. } | Kind::Workers(_) => 3,
-            Kind::Io { .. } | Kind::Usage(_) | Kind::BrokenPipe => 2,
+        match self.0.kind {
+            Kind::BadRows => 1,
+            Kind::Workers => 3,
+            _ => 2,
         }
     }
 
     /// Whether the reader of our output has gone away: a filter then dies by SIGPIPE and says nothing.
     pub fn is_broken_pipe(&self) -> bool {
-        matches!(*self.0, Kind::BrokenPipe)
+        self.0.kind == Kind::BrokenPipe
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
-            Kind::Row { file, line, what } => write!(f, "{file}:{line}: {what}"),
-            Kind::BadRows(1) => f.write_str("1 bad row"),
-            Kind::BadRows(count) => write!(f, "{count} bad rows"),
-            Kind::Deaths { file, lines: (first, last), what } if first == last => write!(f, "{file}:{first}: {what}"),
-            Kind::Deaths { file, lines: (first, last), what } => write!(f, "{file}:{first}-{last}: {what}"),
-            Kind::Workers(what) | Kind::Usage(what) => f.write_str(what),
-            Kind::Io { name, source } => write!(f, "{name}: {}", reason(source)),
-            Kind::BrokenPipe => f.write_str("nobody reads the output any more"),
-        }
+        f.write_str(&self.0.text)
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &*self.0 {
-            Kind::Io { source, .. } => Some(source),
-            _ => None,
-        }
+        self.0.source.as_ref().map(|source| source as _)
     }
 }
 
-/// What the system said, without the number that std puts behind it.
+/// What the operating system said, without the number that std puts behind it. Where the limit of `ulimit -f` is why, the
+/// message says so.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = match text.rfind(" (os error ") {
         Some(at) => text[..at].to_string(),
         None => text,
     };
-    // Also where the file system is what has no longer files.
+    // The kernel answers EFBIG both for this limit and for a file system that has no longer files; it does not say for which.
     match (error.kind(), getrlimit(Resource::RLIMIT_FSIZE)) {
         (io::ErrorKind::FileTooLarge, Ok((most, _))) if most != RLIM_INFINITY => {
             format!("{text} (ulimit -f allows {most} bytes)")
@@ -114,7 +132,7 @@ pub(crate) fn reason(error: &io::Error) -> String {
     }
 }
 
-/// A name as it may stand in a message: with nothing in it that a terminal would obey.
+/// A name as it may stand in a message: control characters, which a terminal would obey, are escaped.
 pub(crate) fn printable(name: &std::ffi::OsStr) -> String {
     let name = name.to_string_lossy();
     if !name.contains(must_be_escaped) {
@@ -124,15 +142,15 @@ pub(crate) fn printable(name: &std::ffi::OsStr) -> String {
     name.chars().map(escape).collect()
 }
 
-/// Whether a terminal might obey a character, or a person not see what it is: controls, blanks but for the space,
-/// marks that hide or reorder text.
+/// Whether a character must not be printed as it is: a terminal might obey it (control characters), or a person might not
+/// see what it is (blanks other than the space, marks that hide or reorder text).
 pub(crate) fn must_be_escaped(c: char) -> bool {
     let is_mark = matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
     c.is_control() || is_mark || (c.is_whitespace() && c != ' ')
 }
 
-/// What this program was started as.
+/// The name that this program was started under, without its folder.
 pub(crate) fn program() -> String {
     let started_as = std::env::args_os().next().unwrap_or_default();
     match std::path::Path::new(&started_as).file_name() {

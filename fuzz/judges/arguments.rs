@@ -1,7 +1,7 @@
 //! Judges the command line: arguments of any content.
 
 use crate::cli::Options;
-use crate::cli::plan::{Facts, Plan};
+use crate::cli::plan::Plan;
 use crate::error::must_be_escaped;
 use crate::executor::{MAX_BLOCK_SIZE, MIN_BLOCK_SIZE};
 use crate::kernel::gcd::Gcd;
@@ -22,8 +22,9 @@ pub fn arguments(bytes: &[u8]) {
     };
     let options = Options::from_arg_matches(&matches).unwrap();
     let gcd = Gcd::default();
-    match Plan::of(options, Facts::of(&gcd, &|_| None)) {
-        Ok(Plan { format, sizes, shape, .. }) => {
+    match Plan::of(options, &gcd) {
+        Ok(Plan { sizes, shape, .. }) => {
+            let format = shape.format;
             let special = [Some(format.delimiter), format.quote, format.comment];
             let is_different = |at: usize| special[at].is_none() || !special[..at].contains(&special[at]);
             assert!((0..3).all(is_different), "{format:?}");

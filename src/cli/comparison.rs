@@ -1,12 +1,12 @@
-//! `--compare`: rows are read once, and the executors compared on them.
+//! `--compare`: reads the rows once, and has the executors compared on them.
 
-use super::inputs;
+use super::files::{check_output, inputs};
 use super::map::writer;
 use super::plan::Plan;
 use crate::compare::{Workload, compare as compare_executors};
 use crate::csv::Format;
 use crate::error::Error;
-use crate::executor::{self, Executor, Job, Mapping};
+use crate::executor::{self, Executor, Mapping};
 use crate::flow::{Block, Ending, Source};
 use crate::input::reader::{Input, Reader, Watch};
 use crate::output::Output;
@@ -14,6 +14,7 @@ use crate::output::bad_rows::BadRows;
 use crate::process::console::say;
 use crate::tally::Tally;
 use rustix::fd::AsFd;
+use rustix::fs::{FileType, fstat};
 use std::io::{self, IsTerminal};
 
 /// How many rows of its own a kernel is asked for.
@@ -25,31 +26,32 @@ const SAMPLE: u64 = 1_000_000;
 /// When there are no rows to compare with, or bad ones, or two executors do not agree.
 pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
     let options = &plan.options;
-    // A terminal or /dev/null; an empty pipe is more likely to be an accident.
-    let is_without_input = options.files.is_empty() && inputs::is_stdin_a_character_device();
-    if options.has_header() && (is_without_input || options.files.len() > 1) {
+    // A terminal or /dev/null means that no input was meant. An empty pipe is more likely to be an accident.
+    let is_device = |input| FileType::from_raw_mode(input) == FileType::CharacterDevice;
+    let is_without_input = options.files.is_empty() && fstat(io::stdin()).is_ok_and(|stat| is_device(stat.st_mode));
+    if plan.shape.has_header && (is_without_input || options.files.len() > 1) {
         return Err(Error::usage("with a header, --compare takes one FILE, or rows from stdin"));
     }
-    if is_without_input && (!options.column_lists.is_empty() || plan.format != Format::default()) {
+    if is_without_input && (plan.shape.columns.is_some() || plan.shape.format != Format::default()) {
         let what = "--compare makes rows of two fields with a comma itself; give it a FILE for others";
         return Err(Error::usage(what));
     }
-    let inputs = if is_without_input { vec![] } else { inputs::all(&options.files) };
-    let name = inputs.iter().map(Input::name).collect::<Vec<_>>().join(", ");
+    let inputs = if is_without_input { vec![] } else { inputs(&options.files) };
     let plot = options.plot.as_deref().map(Output::file).transpose()?;
-    plot.iter().try_for_each(|plot| inputs::are_not(&inputs, plot))?;
+    plot.iter().try_for_each(|plot| check_output(&inputs, plot))?;
     let stdout = Output::stdout()?;
     plot.iter().try_for_each(|plot| plot.is_not(&stdout))?;
+    let name = inputs.iter().map(Input::name).collect::<Vec<_>>().join(", ");
     let (header, rows) = read(plan, mapping, inputs, &stdout)?;
     if io::stderr().is_terminal() {
         say(&"comparing; this takes a quarter of a minute, and more with many rows");
     }
     let mut workload = Workload {
-        format: plan.format,
+        format: plan.shape.format,
         header,
         rows,
         name,
-        jobs: options.jobs.unwrap_or_else(executor::processors),
+        jobs: plan.jobs,
         block_size: options.block_size,
         chunk_size: options.chunk_size,
     };
@@ -64,33 +66,22 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
     compare_executors(workload, options.json, plot)
 }
 
-/// The header and the rows of these inputs. They are mapped once, so that a bad row is named by its file and line, and not
-/// after half of the measurement.
+/// The header and the rows of these inputs. They are mapped once, so that a bad row is named by its file and line, before
+/// anything is measured.
 fn read(plan: &Plan, mapping: &Mapping, inputs: Vec<Input>, stdout: &Output) -> Result<(Vec<u8>, Vec<u8>), Error> {
-    let names: Vec<String> = inputs.iter().map(Input::name).collect();
     let (stop, tally) = (executor::bell()?, Tally::default());
     let nowhere = Output::file("/dev/null".as_ref())?;
-    let watch = Watch { stop: stop.as_fd(), output: stdout.as_fd() };
-    let reader = Reader::new(inputs, plan.shape.clone(), watch);
-    let mut copy = Copied { reader, head: plan.sizes.head, header: vec![], rows: vec![] };
-    let job = Job {
-        source: &mut copy,
-        sink: &mut writer(plan, &nowhere, names, BadRows::new(None), &tally),
-        stop: &stop,
-        jobs: 1,
-        sizes: plan.sizes,
-        block_timeout: None,
-        tally: &tally,
-        chunk_size: plan.options.chunk_size,
-    };
-    Executor::Serial.run(mapping, job)?;
-    Ok((copy.header, copy.rows))
+    let mut writer = writer(plan, &nowhere, &inputs, BadRows::new(None), &tally);
+    let reader = Reader::new(inputs, plan.shape.clone(), Watch { stop: stop.as_fd(), output: stdout.as_fd() });
+    let mut copied = Copied { reader, head: plan.sizes.head, header: vec![], rows: vec![] };
+    Executor::Serial.run(mapping, plan.job(&mut copied, &mut writer, &stop, &tally))?;
+    Ok((copied.header, copied.rows))
 }
 
-/// What a reader reads, kept: all rows, each with its end.
+/// A reader that keeps a copy of what it reads: the header, and all rows, each with its line end.
 struct Copied<'a> {
     reader: Reader<'a>,
-    /// How much stands before the rows in each buffer.
+    /// How many bytes stand before the rows in each buffer.
     head: usize,
     header: Vec<u8>,
     rows: Vec<u8>,

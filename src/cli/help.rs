@@ -1,84 +1,71 @@
 //! Help, the manual page and completions, all from the one definition of the command line.
 
 use super::options::{MORE, When};
-use crate::error::Error;
 use crate::output::Output;
-use crate::process::streams::die_of_broken_pipe;
+use anstream::{AutoStream, ColorChoice};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
-use std::io::{self, Write};
+use std::io;
 
-/// What the command line says; what ends here is an error, help, the manual page or completions.
+/// What the command line says. This process ends here if that is an error, or asks for help, the version, the manual page or
+/// completions.
 pub fn matches(command: Command) -> ArgMatches {
-    let arguments: Vec<_> = std::env::args_os().take_while(|argument| argument != "--").collect();
-    let color = color(&arguments);
-    let (messages, help) = match color {
-        When::Auto => (anstream::ColorChoice::Auto, clap::ColorChoice::Auto),
-        When::Always => (anstream::ColorChoice::AlwaysAnsi, clap::ColorChoice::Always),
-        When::Never => (anstream::ColorChoice::Never, clap::ColorChoice::Never),
-    };
-    messages.write_global();
-    let command = command.color(help);
+    let arguments = std::env::args_os().take_while(|argument| argument != "--");
+    let arguments: Vec<_> = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
+    color(&arguments).write_global();
     let is_short = arguments.iter().any(|argument| argument == "-h");
     let usage = format!("{} [OPTIONS] [FILE]...", command.get_name());
     // The first line of the help says what FILE is.
     let helped = with_help(command.clone(), is_short).override_usage(usage).mut_arg("files", |files| files.hide(true));
-    let matches = helped.try_get_matches().unwrap_or_else(|error| {
-        let is_asked_for = !error.use_stderr();
-        match error.print() {
-            printed if is_asked_for => end_with(printed),
-            _ => std::process::exit(error.exit_code()),
-        }
+    let matches = helped.try_get_matches().unwrap_or_else(|error| match AutoStream::choice(&io::stdout()) {
+        _ if error.use_stderr() => error.exit(),
+        ColorChoice::Never => print(error.render().to_string().as_bytes()),
+        _ => print(error.render().ansi().to_string().as_bytes()),
     });
-    let command = with_help(command, false);
+    let mut command = with_help(command, false);
     if matches.get_flag("man") {
-        end(&manual(command).unwrap_or_default());
+        print(&manual(command).unwrap_or_default());
     }
     if let Some(&shell) = matches.get_one::<Shell>("completions") {
         // Shells would complete these values after a blank, where they do not belong.
-        let plain = |arg: Arg| if arg.is_require_equals_set() { flag(&arg) } else { arg };
-        let (mut command, mut script) = (command.mut_args(plain), vec![]);
-        let name = command.get_name().to_string();
+        command = command.mut_args(|arg| if arg.is_require_equals_set() { flag(&arg) } else { arg });
+        let (name, mut script) = (command.get_name().to_string(), vec![]);
         clap_complete::generate(shell, &mut command, name, &mut script);
-        end(&script);
+        print(&script);
     }
     matches
 }
 
-/// Errors of usage are shown in colours too, so it is looked for before the command line is read.
-fn color(arguments: &[std::ffi::OsString]) -> When {
-    let mut color = When::Auto;
-    for (at, argument) in arguments.iter().enumerate() {
-        let said = match argument.to_str() {
-            Some("--color") => arguments.get(at + 1).and_then(|next| next.to_str()),
-            Some(argument) => argument.strip_prefix("--color="),
-            None => None,
-        };
-        color = said.and_then(|said| When::from_str(said, false).ok()).unwrap_or(color);
+/// What `--color` says. Errors of usage are coloured too, so this is looked for before clap reads the command line.
+fn color(arguments: &[String]) -> ColorChoice {
+    let said = arguments
+        .windows(2)
+        .filter_map(|pair| pair[1].strip_prefix("--color=").or((pair[0] == "--color").then_some(&*pair[1])));
+    match said.filter_map(|said| When::from_str(said, false).ok()).next_back() {
+        None | Some(When::Auto) => ColorChoice::Auto,
+        Some(When::Always) => ColorChoice::AlwaysAnsi,
+        Some(When::Never) => ColorChoice::Never,
     }
-    color
 }
 
-/// `-h` shows what most people want, `--help` shows all, and both take a line for an option: clap's own long help takes
-/// three.
+/// The command with its options for help and version: `-h` shows what most people want, `--help` shows all, and both give each
+/// option one line. (clap's own long help takes three.)
 fn with_help(command: Command, is_short: bool) -> Command {
-    let help = |name: &'static str, action, text: &'static str| Arg::new(name).action(action).help(text);
+    let help = |name: &'static str, action, text: &'static str| {
+        Arg::new(name).long(name).action(action).help(text).help_heading(MORE)
+    };
     let about = "Print help: -h what is used most, --help all";
     let has_version = command.get_version().is_some();
-    let command = command
-        .disable_help_flag(true)
-        .disable_version_flag(true)
-        .mut_args(|arg| {
-            let is_hidden = arg.is_hide_set() || (is_short && arg.is_hide_short_help_set());
-            arg.hide_short_help(false).hide(is_hidden)
-        })
-        .arg(help("help", ArgAction::HelpShort, about).short('h').long("help").help_heading(MORE));
-    if !has_version {
-        return command;
-    }
-    command.arg(help("version", ArgAction::Version, "Print the version").short('V').long("version").help_heading(MORE))
+    let shown = |arg: Arg| {
+        let is_hidden = arg.is_hide_set() || (is_short && arg.is_hide_short_help_set());
+        arg.hide_short_help(false).hide(is_hidden)
+    };
+    let command = command.disable_help_flag(true).disable_version_flag(true).mut_args(shown);
+    command
+        .arg(help("help", ArgAction::HelpShort, about).short('h'))
+        .args(has_version.then(|| help("version", ArgAction::Version, "Print the version").short('V')))
 }
 
 /// The manual page, in the roff that man knows.
@@ -96,7 +83,7 @@ fn manual(command: Command) -> io::Result<Vec<u8>> {
     synopsis.to_writer(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
-    // What follows the options in the help: paragraphs, each with what it is about before a colon.
+    // The paragraphs that follow the options in the help become sections. Each begins with its title and a colon.
     for paragraph in after.split("\n\n") {
         let Some((title, text)) = paragraph.split_once(':') else { continue };
         let mut roff = Roff::new();
@@ -122,26 +109,8 @@ fn flag(arg: &Arg) -> Arg {
     flag.long(arg.get_long().unwrap_or_default().to_string()).help(arg.get_help().cloned().unwrap_or_default())
 }
 
-/// Prints this and ends.
-fn end(text: &[u8]) -> ! {
-    end_with(io::stdout().write_all(text))
-}
-
-/// Ends, now that this has been printed or not.
-fn end_with(written: io::Result<()>) -> ! {
-    let flushed = written.and_then(|()| io::stdout().flush());
-    let closed = match flushed {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => die_of_broken_pipe(),
-        Err(error) => Err(Error::io("stdout", error)),
-        // The last word of what stdout is.
-        Ok(()) => Output::stdout().and_then(Output::complete),
-    };
-    let status = match closed {
-        Ok(()) => 0,
-        Err(error) => {
-            crate::process::console::say_last(&error);
-            2
-        }
-    };
-    std::process::exit(status)
+/// Prints this to stdout and ends.
+fn print(text: &[u8]) -> ! {
+    let printed = Output::stdout().and_then(|stdout| stdout.write_all(text).and_then(|()| stdout.complete()));
+    std::process::exit(i32::from(super::status(printed)))
 }

@@ -1,16 +1,15 @@
-//! The command line.
+//! The command line: options are parsed, become a plan together with the kernel, and the plan is run.
 
 mod comparison;
+mod files;
 mod help;
-mod inputs;
 mod map;
 mod options;
 pub mod plan;
 mod progress;
-mod ranges;
 mod run;
+mod split;
 mod stats;
-mod targets;
 mod values;
 
 pub use options::Options;
@@ -24,14 +23,20 @@ use std::process::ExitCode;
 
 const EXIT_STATUS: &str = "Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers kept dying.";
 
-/// Says what went wrong, if anything did, and answers with the status to end with.
-fn end(result: Result<(), Error>) -> ExitCode {
-    let Err(error) = result else { return ExitCode::SUCCESS };
+/// Says on stderr what went wrong, if anything did, and answers with the status to end with. Where the reader of our output has
+/// gone away, this process dies by SIGPIPE instead, in silence.
+fn status(result: Result<(), Error>) -> u8 {
+    let Err(error) = result else { return 0 };
     if error.is_broken_pipe() {
         die_of_broken_pipe();
     }
     say_last(&error);
-    ExitCode::from(error.exit_status())
+    error.exit_status()
+}
+
+/// The same as what `main` returns.
+fn end(result: Result<(), Error>) -> ExitCode {
+    ExitCode::from(status(result))
 }
 
 /// A whole filter: the command line, the executors, the errors and exit statuses, around a kernel of your own.

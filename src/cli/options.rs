@@ -1,21 +1,26 @@
-//! The options that every filter has, and what they come to together.
+//! The options that every filter has. `cli/plan.rs` says what they come to together.
 
 use super::values::{self, Quote};
 use crate::csv::Format;
 use crate::csv::columns::Columns;
-use crate::executor::{self, Executor};
+use crate::executor::{DEFAULT_BLOCK_SIZE, DEFAULT_CHUNK_SIZE, Executor, MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE};
 use crate::work::text::OnBadRow;
 use clap::{ArgAction, ValueHint};
 use clap_complete::Shell;
 use std::path::PathBuf;
 use std::time::Duration;
 
-// The headings of the help.
+// The headings under which the help lists the options.
 const ROWS: &str = "Rows";
 const OUTPUT: &str = "Output";
 const WORK: &str = "Workers";
-/// Where help and version are, too.
+/// `--help` and `--version` are listed here too.
 pub const MORE: &str = "More";
+
+/// What a worker may take at least: a row and its result may need as much.
+const LEAST_MEMORY: u64 = 64 << 20;
+/// What a worker may take at most: more than any machine has.
+const MOST_MEMORY: u64 = 1 << 50;
 
 /// Whether something is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -81,11 +86,11 @@ pub struct Options {
     ///
     /// Results before a bad row that ends the run are written, and none after it. The others are named on stderr, the first ten
     /// one by one.
-    #[arg(long, help_heading = ROWS, value_name = "HOW", value_enum, hide_possible_values = true, default_value = "stop")]
+    #[arg(long, help_heading = ROWS, value_name = "HOW", value_parser = values::on_bad_row(), hide_possible_values = true, default_value = "stop")]
     pub(super) bad_rows: OnBadRow,
 
     /// End the run when there are more bad rows than this
-    #[arg(long, help_heading = ROWS, value_name = "N", value_parser = values::max_bad, allow_negative_numbers = true, hide_short_help = true)]
+    #[arg(long, help_heading = ROWS, value_name = "N", value_parser = values::number::<u64>("a number of rows", 0..=u64::MAX), allow_negative_numbers = true, hide_short_help = true)]
     pub(super) max_bad: Option<u64>,
 
     /// Write bad rows to FILE: places, reasons, rows
@@ -131,25 +136,25 @@ pub struct Options {
     pub(super) color: When,
 
     /// Number of workers [default: processors]
-    #[arg(short, long, help_heading = WORK, value_name = "N", value_parser = values::jobs, allow_negative_numbers = true)]
+    #[arg(short, long, help_heading = WORK, value_name = "N", value_parser = values::number::<usize>("a number of workers", 1..=MAX_JOBS as u64), allow_negative_numbers = true)]
     pub(super) jobs: Option<usize>,
 
     /// serial, threads, pickle, or shared, the default
     ///
     /// All give the same output, and the same errors but for dead workers.
-    #[arg(long, help_heading = WORK, value_name = "HOW", value_enum, hide_possible_values = true, default_value = "shared", hide_default_value = true, hide_short_help = true)]
+    #[arg(long, help_heading = WORK, value_name = "HOW", value_parser = values::executor(), hide_possible_values = true, default_value = "shared", hide_default_value = true, hide_short_help = true)]
     pub(super) executor: Executor,
 
     /// Most input in a block
     ///
     /// It is what a worker takes at a time. K, M and G stand for 2^10, 2^20 and 2^30 bytes. A row has to fit into a block.
-    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::block_size, allow_negative_numbers = true, default_value = executor::DEFAULT_BLOCK_SIZE, hide_short_help = true)]
+    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, default_value = DEFAULT_BLOCK_SIZE, hide_short_help = true)]
     pub(super) block_size: usize,
 
     /// Most rows in a task of pickle
     ///
     /// Python's own default is 1, which measures its messages and not pickling.
-    #[arg(long, help_heading = WORK, value_name = "ROWS", value_parser = values::chunk_size, allow_negative_numbers = true, default_value_t = executor::DEFAULT_CHUNK_SIZE, hide_short_help = true)]
+    #[arg(long, help_heading = WORK, value_name = "ROWS", value_parser = values::number::<usize>("a number of rows", 1..=usize::MAX as u64), allow_negative_numbers = true, default_value_t = DEFAULT_CHUNK_SIZE, hide_short_help = true)]
     pub(super) chunk_size: usize,
 
     /// Kill a worker that holds a block for longer
@@ -161,7 +166,7 @@ pub struct Options {
     /// Most memory that a worker may take
     ///
     /// As address space, beside the program and the blocks that are shared, which do not count. K, M and G are understood.
-    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::memory, allow_negative_numbers = true, default_value = "8G", hide_short_help = true)]
+    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<u64>(LEAST_MEMORY..=MOST_MEMORY), allow_negative_numbers = true, default_value = "8G", hide_short_help = true)]
     pub(super) worker_memory: u64,
 
     /// Let workers ask the system for anything
@@ -175,7 +180,7 @@ pub struct Options {
     ///
     /// Each is of whole rows, by the options that say how rows look: give these to --range too. They are about equal in
     /// bytes, and fewer than N where there are fewer rows.
-    #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::ranges, allow_negative_numbers = true, conflicts_with_all = ["compare", "range", "progress", "stats"], hide_short_help = true)]
+    #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::number::<u64>("a number of ranges", 1..=u64::MAX), allow_negative_numbers = true, conflicts_with_all = ["compare", "range", "progress", "stats"], hide_short_help = true)]
     pub(super) split: Option<u64>,
 
     /// Compute one of these ranges of FILE
@@ -185,7 +190,7 @@ pub struct Options {
     pub(super) range: Option<(u64, u64)>,
 
     /// With --range: the number of its first line
-    #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::line, allow_negative_numbers = true, requires = "range", hide_short_help = true)]
+    #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::number::<u64>("the number of a line", 1..=u64::MAX), allow_negative_numbers = true, requires = "range", hide_short_help = true)]
     pub(super) first_line: Option<u64>,
 
     /// Compare the executors, on these rows or its own
@@ -212,18 +217,18 @@ pub struct Options {
 }
 
 impl Options {
-    /// How rows are written.
+    /// How rows are written: the characters between and around fields, and before comments.
     pub(super) fn format(&self) -> Format {
         let quote = self.quote.map_or(Format::default_quote(self.delimiter), |Quote(quote)| quote);
         Format { delimiter: self.delimiter, quote, comment: self.comment }
     }
 
-    /// The columns of all `--columns` together; none where it is not given.
+    /// The columns of all `--columns` together; `None` where the option is not given.
     pub(super) fn columns(&self) -> Option<Columns> {
         self.column_lists.iter().cloned().reduce(Columns::and)
     }
 
-    /// Whether the inputs have headers.
+    /// Whether the first row of each input is a header: `--header` says so, or columns are given by name.
     pub(super) fn has_header(&self) -> bool {
         self.header || self.column_lists.iter().any(Columns::has_names)
     }

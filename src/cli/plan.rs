@@ -5,38 +5,21 @@ use crate::compare::trial::Trial;
 use crate::csv::Format;
 use crate::csv::head::Head;
 use crate::error::Error;
-use crate::executor::{Executor, worker};
+use crate::executor::{self, Executor, Job, worker};
+use crate::flow::{Sink, Source};
 use crate::input::Shape;
 use crate::kernel::BatchKernel;
 use crate::output::bad_rows::SAID;
 use crate::process::confinement::Confinement;
 use crate::ring::Sizes;
+use crate::tally::Tally;
 use crate::vectors::Vectors;
 use crate::work::text::{OnBadRow, Settings};
+use rustix::fd::OwnedFd;
 use std::path::PathBuf;
 
-/// By how much the result region is larger than what it is for, so that a report of a bad row fits into it.
+/// By how much the result region is larger than the results need, so that a report of a bad row fits into it.
 const REPORT_ROOM: usize = 1024;
-
-/// What is to be known of a kernel, whatever its types.
-pub struct Facts<'k> {
-    /// How many fields a row has, if that is the same for all.
-    pub fields: Option<usize>,
-    /// What its results are called.
-    pub result_name: &'k str,
-    /// Whether it needs nothing of the system.
-    pub is_self_contained: bool,
-    /// Rows of its own.
-    pub sample: &'k dyn Fn(u64) -> Option<String>,
-}
-
-impl<'k> Facts<'k> {
-    /// Those of this kernel, with its rows.
-    pub fn of(kernel: &'k impl BatchKernel, sample: &'k dyn Fn(u64) -> Option<String>) -> Self {
-        let is_self_contained = kernel.needs_nothing();
-        Facts { fields: kernel.fields(), result_name: kernel.result_name(), is_self_contained, sample }
-    }
-}
 
 /// What this process is to do.
 #[derive(Clone, Copy)]
@@ -47,7 +30,7 @@ pub enum Mode {
     Try(Trial),
     /// Compare the executors.
     Compare,
-    /// Print ranges.
+    /// Print so many ranges.
     Split(u64),
     /// Map.
     Map,
@@ -59,38 +42,37 @@ pub struct Plan<'k> {
     pub mode: Mode,
     /// The run of a comparison that this process is, or is a worker of.
     pub trial: Option<Trial>,
-    /// What the command line says, as far as it is not told by what follows.
+    /// What the command line says, as far as the other fields do not say it.
     pub options: Options,
-    /// How rows are written.
-    pub format: Format,
     /// How rows are read and results printed.
     pub settings: Settings,
     /// How the inputs are written.
     pub shape: Shape,
-    /// The sizes of a slot.
+    /// The sizes of a slot, in bytes.
     pub sizes: Sizes,
+    /// How many workers there are.
+    pub jobs: usize,
     /// How workers are confined.
     pub confinement: Confinement,
-    /// The kernel's own rows.
-    pub sample: &'k dyn Fn(u64) -> Option<String>,
+    /// Rows of the kernel's own, by their number; `None` if it has none.
+    pub sample: Box<dyn Fn(u64) -> Option<String> + 'k>,
 }
 
 impl<'k> Plan<'k> {
-    /// What these options ask for, of a kernel like this, in this process.
+    /// What these options ask for, of this kernel, in this process.
     ///
     /// # Errors
     /// When they do not agree with each other, or with the kernel.
-    pub fn of(mut options: Options, kernel: Facts<'k>) -> Result<Self, Error> {
+    pub fn of<K: BatchKernel>(mut options: Options, kernel: &'k K) -> Result<Self, Error> {
         Vectors::check_environment().map_err(Error::usage)?;
-        let format = options.format();
-        check(&options, &kernel, format)?;
+        let (format, fields) = (options.format(), kernel.fields());
+        check(&options, fields, format)?;
         let trial = Trial::of_this_process()?;
         if let Some(trial) = &trial {
             options.files.clear();
             options.executor = trial.executor();
-            options.output = trial.accounts().then(|| PathBuf::from("/dev/null"));
-            (options.block_size, options.chunk_size) =
-                trial.pieces().unwrap_or((options.block_size, options.chunk_size));
+            options.output = trial.accounts.then(|| PathBuf::from("/dev/null"));
+            (options.block_size, options.chunk_size) = trial.pieces.unwrap_or((options.block_size, options.chunk_size));
         }
         let mode = match trial {
             _ if worker::is_worker() => Mode::Work,
@@ -98,70 +80,87 @@ impl<'k> Plan<'k> {
             None if options.compare => Mode::Compare,
             None => options.split.map_or(Mode::Map, Mode::Split),
         };
-        let columns = options.columns();
-        let name = |name: &String| if name.is_empty() { kernel.result_name.to_string() } else { name.clone() };
-        // Rows that are printed again take as much as there is of them, and their results.
-        let results = if options.append.is_some() { 2 * options.block_size } else { options.block_size };
-        let head = Head::size(columns.as_ref(), options.append.is_some());
-        // Of each part of a block so many bad rows are told: those that are said are the first, and one that is too many.
+        let (columns, appends) = (options.columns(), options.append.is_some());
+        let result_name = |name: &String| if name.is_empty() { kernel.result_name() } else { name }.to_string();
+        // Rows that are printed again take as much room as they did in the input, beside their results.
+        let results = if appends { 2 * options.block_size } else { options.block_size };
+        // Messages are needed for so many bad rows in each part of a block: for those that are said, which are the first, and
+        // for the one that is too many.
         let is_all_told = options.rejects.is_some() || options.bad_rows == OnBadRow::Stop;
         let most_told = options.max_bad.map_or(SAID, |most| SAID.max(most.saturating_add(1)));
         Ok(Plan {
             mode,
             trial,
-            format,
             settings: Settings {
                 format,
-                append: options.append.is_some(),
+                append: appends,
                 on_bad_row: options.bad_rows,
                 most_told: (!is_all_told).then_some(most_told),
+            },
+            sizes: Sizes {
+                head: Head::size(columns.as_ref(), appends),
+                block: options.block_size,
+                room: results + REPORT_ROOM,
             },
             shape: Shape {
                 format,
                 has_header: options.has_header(),
                 columns,
-                fields: kernel.fields,
-                append: options.append.as_ref().map(name),
+                fields,
+                append: options.append.as_ref().map(result_name),
             },
-            sizes: Sizes { head, block: options.block_size, room: results + REPORT_ROOM },
+            jobs: options.jobs.unwrap_or_else(executor::processors),
             confinement: Confinement {
-                filter: !options.no_sandbox && kernel.is_self_contained,
+                filter: !options.no_sandbox && kernel.needs_nothing(),
                 memory: Some(options.worker_memory),
             },
-            sample: kernel.sample,
+            sample: Box::new(|number| kernel.sample_row(number)),
             options,
         })
     }
+
+    /// One run for an executor, with the sizes and limits of this plan.
+    pub fn job<'a>(
+        &self,
+        source: &'a mut dyn Source,
+        sink: &'a mut dyn Sink,
+        stop: &'a OwnedFd,
+        tally: &'a Tally,
+    ) -> Job<'a> {
+        let Options { block_timeout, chunk_size, .. } = self.options;
+        Job { source, sink, stop, jobs: self.jobs, sizes: self.sizes, block_timeout, tally, chunk_size }
+    }
 }
 
-/// Refuses options that do not agree with each other, or with the kernel.
-fn check(options: &Options, kernel: &Facts, format: Format) -> Result<(), Error> {
-    let twice = format.quote == Some(format.delimiter)
-        || format.comment == Some(format.delimiter)
-        || (format.comment.is_some() && format.comment == format.quote);
-    if twice {
-        return Err(Error::usage("--delimiter, --quote and --comment have to differ"));
-    }
-    if let (Some(columns), Some(fields)) = (options.columns(), kernel.fields)
-        && columns.count() != fields
-    {
-        let count = columns.count();
-        let lists = if options.column_lists.len() > 1 { "; all that -k is given add up" } else { "" };
-        let what = format!("--columns names {count} where {fields} are expected, like -k 1,2{lists}");
-        return Err(Error::usage(what));
-    }
-    if options.append.as_ref().is_some_and(|name| !name.is_empty()) && !options.has_header() {
-        return Err(Error::usage("--append=NAME is for a header, and there is none without --header"));
-    }
-    if options.block_timeout.is_some() && options.executor != Executor::Shared {
-        return Err(Error::usage("--block-timeout goes with --executor shared"));
-    }
-    if options.append.as_ref().is_some_and(|name| !format.can_hold(name)) {
-        let what = "the NAME of --append has the delimiter or a line end in it, and there are no quotes";
-        return Err(Error::usage(what));
-    }
-    if options.max_bad.is_some() && options.bad_rows == OnBadRow::Stop {
-        return Err(Error::usage("--max-bad goes with --bad-rows skip or --bad-rows blank"));
-    }
-    Ok(())
+/// Refuses options that do not agree with each other, or with a kernel whose rows have so many fields.
+fn check(options: &Options, fields: Option<usize>, format: Format) -> Result<(), Error> {
+    let Format { delimiter, quote, comment } = format;
+    let is_twice = [quote, comment].contains(&Some(delimiter)) || (comment.is_some() && comment == quote);
+    let named = options.columns().map(|columns| columns.count());
+    let lists = if options.column_lists.len() > 1 { "; all that -k is given add up" } else { "" };
+    let columns = format!(
+        "--columns names {} where {} are expected, like -k 1,2{lists}",
+        named.unwrap_or_default(),
+        fields.unwrap_or_default()
+    );
+    let append = options.append.as_deref().unwrap_or_default();
+    let stops = options.bad_rows == OnBadRow::Stop;
+    let wrong = [
+        (is_twice, "--delimiter, --quote and --comment have to differ"),
+        (named.is_some() && fields.is_some() && named != fields, &columns),
+        (
+            !append.is_empty() && !options.has_header(),
+            "--append=NAME is for a header, and there is none without --header",
+        ),
+        (
+            options.block_timeout.is_some() && options.executor != Executor::Shared,
+            "--block-timeout goes with --executor shared",
+        ),
+        (
+            !format.can_hold(append),
+            "the NAME of --append has the delimiter or a line end in it, and there are no quotes",
+        ),
+        (options.max_bad.is_some() && stops, "--max-bad goes with --bad-rows skip or --bad-rows blank"),
+    ];
+    wrong.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(()), |(_, what)| Err(Error::usage(what)))
 }

@@ -1,10 +1,10 @@
 //! From the options by the plan to what is done.
 
+use super::files::Files;
 use super::map::{map, map_in_sight};
 use super::options::Options;
-use super::plan::{Facts, Mode, Plan};
-use super::targets::Targets;
-use super::{comparison, end, ranges};
+use super::plan::{Mode, Plan};
+use super::{comparison, end, split};
 use crate::compare::graded::Graded;
 use crate::compare::trial::Trial;
 use crate::error::Error;
@@ -17,14 +17,15 @@ use crate::work::text::Text;
 use std::process::ExitCode;
 
 impl Options {
-    /// Runs the filter that these ask for, or the part of it that this process was started for, and answers with the
-    /// status to end with.
+    /// Runs the filter that these options ask for, or the part of it that this process was started for, and answers with
+    /// the status to end with.
     ///
-    /// Each worker is this program again with the same arguments, so whatever is done before this call is done in each
-    /// of them too: parse the arguments, make the kernel, and come here.
+    /// Each worker process is this program again with the same arguments, and whatever is done before this call is done in
+    /// each of them too. So parse the arguments, make the kernel, call this, and leave everything that is to happen once for
+    /// afterwards. In a worker process the call serves the parent until that needs it no more. Worker processes are ended by
+    /// SIGKILL as a rule: nothing is dropped or flushed there.
     pub fn run<K: BatchKernel>(self, kernel: &K) -> ExitCode {
-        let sample = |number| kernel.sample_row(number);
-        match Plan::of(self, Facts::of(kernel, &sample)) {
+        match Plan::of(self, kernel) {
             // Here, and nowhere else, a kernel becomes work: what follows knows nothing of its types.
             Ok(plan) => run(&plan, &Text::new(kernel, plan.settings)),
             Err(error) => end(Err(error)),
@@ -44,16 +45,16 @@ fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
         Mode::Work => worker::reenter(&mapping).unwrap_or_else(|| end(Err(worker::not_for_you()))),
         Mode::Try(trial) => end(try_out(plan, &mapping, trial)),
         Mode::Compare => end(comparison::compare(plan, &mapping)),
-        Mode::Split(count) => end(ranges::print(plan, count)),
+        Mode::Split(count) => end(split::split(plan, count)),
         Mode::Map => map_in_sight(plan, &mapping),
     }
 }
 
 /// Maps, and gives account of that to the comparison that asked for it.
 fn try_out(plan: &Plan, mapping: &Mapping, trial: Trial) -> Result<(), Error> {
-    map(plan, mapping, &Tally::default(), Targets::of(&plan.options)?, || {
-        if trial.accounts() {
-            Trial::give_account();
-        }
-    })
+    map(plan, mapping, &Tally::default(), Files::of(&plan.options)?)?;
+    if trial.accounts {
+        Trial::give_account();
+    }
+    Ok(())
 }

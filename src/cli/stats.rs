@@ -1,4 +1,4 @@
-//! `--stats`: what a run came to, on stderr at its end.
+//! `--stats`: how many rows a run had, and what its time and memory went to, on stderr at its end.
 
 use super::options::StatsForm;
 use super::progress::{bytes, count};
@@ -6,10 +6,9 @@ use crate::process::console;
 use crate::tally::{Share, Spent, Tally};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde::Serialize;
-use std::fmt::Write;
 use std::time::Duration;
 
-/// What is printed, as JSON calls it.
+/// What is printed, under the names that it has in JSON.
 #[derive(Serialize)]
 struct Stats {
     rows: u64,
@@ -17,7 +16,7 @@ struct Stats {
     bytes: u64,
     seconds: f64,
     rows_per_second: f64,
-    /// The one of reader, workers, writer that worked most and waited least.
+    /// Which of reader, workers and writer worked for the largest part of its time.
     busiest: Option<&'static str>,
     reader: Times,
     writer: Times,
@@ -40,24 +39,11 @@ struct Worker {
     times: Times,
 }
 
-/// Resident bytes at their most: shared pages count for each who touched them.
+/// The most bytes that were resident. A shared page counts for each process that has touched it.
 #[derive(Serialize)]
 struct Peak {
     parent: u64,
     largest_worker: u64,
-}
-
-impl From<&Spent> for Times {
-    fn from(spent: &Spent) -> Self {
-        Times { working_seconds: spent.working().as_secs_f64(), waiting_seconds: spent.waiting().as_secs_f64() }
-    }
-}
-
-impl From<&Share> for Worker {
-    fn from(share: &Share) -> Self {
-        let (working_seconds, waiting_seconds) = (share.working.as_secs_f64(), share.waiting.as_secs_f64());
-        Worker { blocks: share.blocks, rows: share.rows, times: Times { working_seconds, waiting_seconds } }
-    }
 }
 
 /// Prints what the run came to, which took so long.
@@ -70,72 +56,83 @@ pub fn print(form: StatsForm, tally: &Tally, took: Duration) {
     console::print(&text);
 }
 
+impl Times {
+    fn of(working: Duration, waiting: Duration) -> Self {
+        Times { working_seconds: working.as_secs_f64(), waiting_seconds: waiting.as_secs_f64() }
+    }
+
+    /// Which part of the time was spent working.
+    fn part(&self) -> f64 {
+        self.working_seconds / (self.working_seconds + self.waiting_seconds).max(f64::MIN_POSITIVE)
+    }
+}
+
 impl Stats {
     fn of(tally: &Tally, took: Duration) -> Self {
         let shares = tally.shares();
         let seconds = took.as_secs_f64();
         let rows = tally.rows.get();
         let peak = |who| getrusage(who).map_or(0, |usage| usage.max_rss().unsigned_abs() * 1024);
+        let of = |spent: &Spent| Times::of(spent.working(), spent.waiting());
+        let worker = |share: &Share| Worker {
+            blocks: share.blocks,
+            rows: share.rows,
+            times: Times::of(share.working, share.waiting),
+        };
+        let workers: Vec<_> = shares.iter().map(worker).collect();
+        let (reader, writer) = (of(&tally.reader), of(&tally.writer));
         Stats {
             rows,
             bad_rows: tally.bad_rows.get(),
             bytes: tally.bytes.get(),
             seconds,
             rows_per_second: rows as f64 / seconds.max(1e-9),
-            busiest: busiest(tally, &shares),
-            reader: (&tally.reader).into(),
-            writer: (&tally.writer).into(),
-            workers: shares.iter().map(Worker::from).collect(),
+            busiest: busiest(&reader, &writer, &workers),
+            reader,
+            writer,
+            workers,
             restarts: tally.restarts.get(),
             peak_memory: Peak { parent: peak(UsageWho::RUSAGE_SELF), largest_worker: peak(UsageWho::RUSAGE_CHILDREN) },
         }
     }
 
     fn text(&self) -> String {
-        let mut text = String::new();
-        let rate = count(self.rows_per_second, "rows/s");
-        let _ = writeln!(text, "rows        {}, bad rows {}", self.rows, self.bad_rows);
-        let _ = writeln!(text, "input       {} ({} bytes)", bytes(self.bytes), self.bytes);
-        let _ = writeln!(text, "time        {:.3} s, {rate}", self.seconds);
-        let _ = writeln!(text, "            working s  waiting s    blocks       rows");
-        for (name, times) in [("reader", &self.reader), ("writer", &self.writer)] {
-            let _ = writeln!(text, "{name:<10} {:10.3} {:10.3}", times.working_seconds, times.waiting_seconds);
-        }
+        let mut lines = vec![
+            format!("rows        {}, bad rows {}", self.rows, self.bad_rows),
+            format!("input       {} ({} bytes)", bytes(self.bytes), self.bytes),
+            format!("time        {:.3} s, {}", self.seconds, count(self.rows_per_second, "rows/s")),
+            "            working s  waiting s    blocks       rows".to_string(),
+        ];
+        let times = |times: &Times| format!("{:10.3} {:10.3}", times.working_seconds, times.waiting_seconds);
+        lines.push(format!("reader     {}", times(&self.reader)));
+        lines.push(format!("writer     {}", times(&self.writer)));
         for (number, worker) in self.workers.iter().enumerate() {
-            let Worker { blocks, rows, times } = worker;
-            let share = 100.0 * *rows as f64 / (self.rows as f64).max(1.0);
-            let _ = writeln!(
-                text,
-                "worker {number:<3} {:10.3} {:10.3} {blocks:9} {rows:10}  {share:.0} %",
-                times.working_seconds, times.waiting_seconds
-            );
+            let share = 100.0 * worker.rows as f64 / (self.rows as f64).max(1.0);
+            let (times, blocks, rows) = (times(&worker.times), worker.blocks, worker.rows);
+            lines.push(format!("worker {number:<3} {times} {blocks:9} {rows:10}  {share:.0} %"));
         }
-        if let Some(busiest) = self.busiest {
-            let _ = writeln!(text, "busiest     {busiest}");
-        }
-        let _ = writeln!(text, "restarts    {}", self.restarts);
-        let Peak { parent, largest_worker } = self.peak_memory;
-        let _ = write!(text, "memory      parent {}", bytes(parent));
-        let _ = match largest_worker {
-            0 => writeln!(text),
-            _ => writeln!(text, ", largest worker {}", bytes(largest_worker)),
+        lines.extend(self.busiest.map(|busiest| format!("busiest     {busiest}")));
+        lines.push(format!("restarts    {}", self.restarts));
+        let largest_worker = match self.peak_memory.largest_worker {
+            0 => String::new(),
+            most => format!(", largest worker {}", bytes(most)),
         };
-        text
+        lines.push(format!("memory      parent {}{largest_worker}\n", bytes(self.peak_memory.parent)));
+        lines.join("\n")
     }
 }
 
-/// Who worked for the largest part of the time: the others waited for that one. None where workers do not say.
-fn busiest(tally: &Tally, shares: &[Share]) -> Option<&'static str> {
-    let part = |working: Duration, waiting: Duration| {
-        let all = (working + waiting).as_secs_f64();
-        if all > 0.0 { working.as_secs_f64() / all } else { 0.0 }
+/// Which of reader, writer and workers worked for the largest part of its time: the others waited for that one. `None` where
+/// workers do not say how long they worked and waited.
+fn busiest(reader: &Times, writer: &Times, workers: &[Worker]) -> Option<&'static str> {
+    let sum = |seconds: fn(&Times) -> f64| workers.iter().map(|worker| seconds(&worker.times)).sum();
+    let workers = Times {
+        working_seconds: sum(|times| times.working_seconds),
+        waiting_seconds: sum(|times| times.waiting_seconds),
     };
-    let of = |spent: &Spent| part(spent.working(), spent.waiting());
-    let working: Duration = shares.iter().map(|share| share.working).sum();
-    let waiting: Duration = shares.iter().map(|share| share.waiting).sum();
-    if working.is_zero() || waiting.is_zero() {
+    if workers.working_seconds == 0.0 || workers.waiting_seconds == 0.0 {
         return None;
     }
-    let parts = [("workers", part(working, waiting)), ("reader", of(&tally.reader)), ("writer", of(&tally.writer))];
+    let parts = [("workers", workers.part()), ("reader", reader.part()), ("writer", writer.part())];
     parts.into_iter().max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(name, _)| name)
 }

@@ -1,84 +1,98 @@
-//! Values on the command line.
+//! Parsers for the values of options.
 //!
-//! Each number has a range, which is in the message for one that is out of it or is none.
+//! Each number has a range, and the message for a value that is outside it, or no number at all, names that range.
 
-use crate::executor::{MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE};
+use crate::executor::Executor;
+use crate::work::text::OnBadRow;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Most rows, lines, ranges: where nothing else bounds them.
-const MOST: u64 = u64::MAX;
-
-/// The number in the text, if it is one of this range.
-fn number(text: &str, things: &str, range: RangeInclusive<u64>) -> Result<u64, String> {
-    let found = text.parse().ok().filter(|number| range.contains(number));
-    found.ok_or_else(|| format!("a number of {things} from {} to {} is expected", range.start(), range.end()))
-}
-
-pub fn jobs(text: &str) -> Result<usize, String> {
-    Ok(number(text, "workers", 1..=MAX_JOBS as u64)? as usize)
-}
-
-/// How many ranges.
-pub fn ranges(text: &str) -> Result<u64, String> {
-    number(text, "ranges", 1..=MOST)
-}
-
-pub fn chunk_size(text: &str) -> Result<usize, String> {
-    Ok(number(text, "rows", 1..=usize::MAX as u64)? as usize)
-}
-
-/// How many bad rows there may be.
-pub fn max_bad(text: &str) -> Result<u64, String> {
-    number(text, "rows", 0..=MOST)
-}
-
-/// The number of a line.
-pub fn line(text: &str) -> Result<u64, String> {
-    number(text, "lines", 1..=MOST).map_err(|_| format!("the number of a line from 1 to {MOST} is expected"))
-}
-
-pub fn block_size(text: &str) -> Result<usize, String> {
-    match bytes(text) {
-        Some(bytes) if (MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64).contains(&bytes) => Ok(bytes as usize),
-        _ => Err(format!("a number of bytes from {MIN_BLOCK_SIZE} to {}G is expected", MAX_BLOCK_SIZE >> 30)),
+/// A parser of numbers in this range. `what` begins its message: "a number of workers".
+pub fn number<N: TryFrom<u64>>(
+    what: &'static str,
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<N, String> + Clone {
+    move |text| {
+        let expected = || format!("{what} from {} to {} is expected", range.start(), range.end());
+        within(&range, text.parse().ok()).ok_or_else(expected)
     }
 }
 
-/// What a worker may take: a row and its result may need as much as the least of it, and no machine has more than the most.
-pub fn memory(text: &str) -> Result<u64, String> {
-    let range = 64 << 20..=1 << 50;
-    let memory = bytes(text).filter(|bytes| range.contains(bytes));
-    memory
-        .ok_or_else(|| format!("a number of bytes from {}M to {}G is expected", range.start() >> 20, range.end() >> 30))
+/// A parser of numbers of bytes in this range, which may have a unit.
+pub fn size<N: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<N, String> + Clone {
+    move |text| {
+        let [least, most] = [range.start(), range.end()].map(|bytes| with_unit(*bytes));
+        within(&range, bytes(text)).ok_or_else(|| format!("a number of bytes from {least} to {most} is expected"))
+    }
 }
 
-/// A number of bytes, with its unit.
+fn within<N: TryFrom<u64>>(range: &RangeInclusive<u64>, number: Option<u64>) -> Option<N> {
+    number.filter(|number| range.contains(number))?.try_into().ok()
+}
+
+/// What may stand behind a number of bytes, and how many bytes that is; the largest first.
+const UNITS: [(char, u64); 3] = [('G', 1 << 30), ('M', 1 << 20), ('K', 1 << 10)];
+
+/// The number of bytes that the text says, if it says one that is not too large.
 fn bytes(text: &str) -> Option<u64> {
-    let upper = text.to_ascii_uppercase();
-    let (digits, unit) = match upper.as_bytes().last()? {
-        b'K' => (&upper[..upper.len() - 1], 1 << 10),
-        b'M' => (&upper[..upper.len() - 1], 1 << 20),
-        b'G' => (&upper[..upper.len() - 1], 1 << 30),
-        _ => (upper.as_str(), 1),
-    };
-    digits.parse::<u64>().ok()?.checked_mul(unit)
+    let unit = UNITS.iter().find(|(unit, _)| text.ends_with([*unit, unit.to_ascii_lowercase()]));
+    let (digits, size) = unit.map_or((text, 1), |(_, size)| (&text[..text.len() - 1], *size));
+    digits.parse::<u64>().ok()?.checked_mul(size)
 }
 
-/// A part of a file: where it begins and how long it is.
+/// A number of bytes in the largest unit that it is a multiple of.
+fn with_unit(bytes: u64) -> String {
+    let unit = UNITS.iter().find(|(_, size)| bytes.is_multiple_of(*size));
+    unit.map_or_else(|| bytes.to_string(), |(unit, size)| format!("{}{unit}", bytes / size))
+}
+
+/// Where a part of a file begins and how long it is, in bytes.
 pub fn range(text: &str) -> Result<(u64, u64), String> {
     let parsed = text.split_once(',').and_then(|(offset, length)| Some((offset.parse().ok()?, length.parse().ok()?)));
-    let expected = || format!("two numbers of bytes as --split prints them are expected, from 0 and from 1 to {MOST}");
+    let most = u64::MAX;
+    let expected = || format!("two numbers of bytes as --split prints them are expected, from 0 and from 1 to {most}");
     parsed.filter(|&(_, length)| length > 0).ok_or_else(expected)
 }
 
-/// A time: not so short that a busy machine takes it to start, and not so long that a sum of times is none any more.
+/// A time. The least is longer than a busy machine takes to start a timer, and sums of the most do not overflow.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let range = Duration::from_millis(10)..=Duration::from_secs(1_000_000_000);
     let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let time = time.filter(|time| range.contains(time));
     let [least, most] = [range.start(), range.end()].map(Duration::as_secs_f64);
-    time.ok_or_else(|| format!("a number of seconds from {least} to {most} is expected"))
+    let expected = || format!("a number of seconds from {least} to {most} is expected");
+    time.filter(|time| range.contains(time)).ok_or_else(expected)
+}
+
+/// A parser of executors by their names.
+pub fn executor() -> impl TypedValueParser<Value = Executor> {
+    let help = |executor| match executor {
+        Executor::Serial => "One loop in this process",
+        Executor::Threads => "Worker threads in this process",
+        Executor::Pickle => "Worker processes that are sent pickled rows, like Python's `ProcessPoolExecutor`",
+        Executor::Shared => "Worker processes that claim blocks in a shared segment",
+    };
+    one_of(Executor::ALL.map(|executor| (executor, executor.name(), help(executor))))
+}
+
+/// A parser of what is done about bad rows.
+pub fn on_bad_row() -> impl TypedValueParser<Value = OnBadRow> {
+    one_of([
+        (OnBadRow::Stop, "stop", "The first one ends the run"),
+        (OnBadRow::Skip, "skip", "They have no line in the output"),
+        (OnBadRow::Blank, "blank", "They have an empty line in the output"),
+    ])
+}
+
+/// A parser of these values, each with its name and what the manual page and completions say of it.
+fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    values: [(T, &'static str, &'static str); N],
+) -> impl TypedValueParser<Value = T> {
+    let named = PossibleValuesParser::new(values.map(|(_, name, help)| PossibleValue::new(name).help(help)));
+    named.try_map(move |name| {
+        let value = values.iter().find(|(_, known, _)| *known == name);
+        value.map(|(value, ..)| *value).ok_or("there is no such value")
+    })
 }
 
 /// The character between fields.
@@ -106,7 +120,7 @@ pub fn comment(text: &str) -> Result<u8, String> {
     }
 }
 
-/// A quote, or that there is none.
+/// The character around fields; `None` where no character has that meaning.
 #[derive(Clone, Copy, Debug)]
 pub struct Quote(pub Option<u8>);
 
@@ -127,12 +141,15 @@ mod tests {
 
     #[test]
     fn sizes_have_units_and_limits() {
+        let block_size = size::<usize>(64..=1 << 30);
         assert_eq!(block_size("64"), Ok(64));
         assert_eq!(block_size("1m"), Ok(1 << 20));
         assert_eq!(block_size("1G"), Ok(1 << 30));
         for bad in ["", "K", "63", "2G", "-1", "1.5M", "99999999999999999999", "18446744073709551615G", "64 K"] {
-            assert!(block_size(bad).is_err(), "{bad}");
+            assert_eq!(block_size(bad), Err("a number of bytes from 64 to 1G is expected".to_string()), "{bad}");
         }
+        let message = size::<u64>(64 << 20..=1 << 50)("").unwrap_err();
+        assert_eq!(message, "a number of bytes from 64M to 1048576G is expected");
     }
 
     #[test]

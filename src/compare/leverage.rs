@@ -2,20 +2,22 @@
 
 use crate::compare::graded::turns_a_microsecond;
 use crate::compare::trial::{Trial, in_memory};
-use crate::compare::{Workload, median};
+use crate::compare::{Workload, medians};
 use crate::error::Error;
 use crate::executor::{Executor, MIN_BLOCK_SIZE};
 use serde::Serialize;
 
-/// Extra work a row that is tried, in microseconds.
+/// How much extra work a row is given in the trials, in microseconds.
 const GRADES: [f64; 9] = [0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
 /// What a run of a grade is to take on one processor, in microseconds, with the rows repeated as often as that needs:
 /// starting processes, some milliseconds, must not count for much.
 const RUN: f64 = 150_000.0;
 /// The work that a row of the workload carries already, at a guess, only to choose how many rows a grade has.
 const LEAST_WORK: f64 = 0.05;
+/// Each executor is run so often at each grade, in turn with the others; the median counts.
 const RUNS: usize = 3;
-/// Blocks and tasks for each worker, at least: enough that their last ones do not end far apart.
+/// Each worker has at least so many blocks and tasks, however few rows there are: enough that the last ones of all workers end
+/// at about the same time.
 const PIECES: usize = 16;
 
 /// Time by work, and what follows from it.
@@ -37,41 +39,29 @@ pub struct Leverage {
 
 /// Measures all executors at all grades of work.
 pub fn measure(workload: &Workload) -> Result<Leverage, Error> {
-    let jobs = workload.jobs;
+    let pieces = PIECES * workload.jobs;
     let turns = turns_a_microsecond();
     let mut times = Executor::ALL.map(|executor| (executor.name(), vec![]));
-    let mut transport = [0.0; 4];
+    // The least work comes first.
+    let mut nanos_at_least_work = None;
     for grade in GRADES {
         let text = workload.repeated((RUN / (grade + LEAST_WORK)) as usize);
-        let count = text.rows;
-        let input = in_memory(&text.bytes)?;
-        // However few rows there are, each worker has some pieces of them.
-        let pieces = PIECES * jobs;
+        let rows = text.rows as f64;
         let block_size = text.bytes.len().div_ceil(pieces).min(workload.block_size).max(MIN_BLOCK_SIZE);
-        let block_size = block_size.max(text.longest);
-        let chunk_size = count.div_ceil(pieces).min(workload.chunk_size);
-        let mut walls = [const { vec![] }; 4];
-        let mut cpus = [const { vec![] }; 4];
-        for _ in 0..RUNS {
-            for (at, executor) in Executor::ALL.into_iter().enumerate() {
-                let outcome =
-                    Trial::new(executor, (grade * turns) as u64).in_pieces(block_size, chunk_size).run(&input)?;
-                walls[at].push(outcome.wall);
-                cpus[at].push(outcome.cpu);
-            }
-        }
-        for at in 0..4 {
-            times[at].1.push(median(walls[at].clone()).as_secs_f64() * 1e6 / count as f64);
-            if grade == GRADES[0] {
-                transport[at] = median(cpus[at].clone()).as_secs_f64() * 1e9 / count as f64;
-            }
+        let (block_size, chunk_size) =
+            (block_size.max(text.longest), text.rows.div_ceil(pieces).min(workload.chunk_size));
+        let trial = |executor| Trial::new(executor, (grade * turns) as u64).in_pieces(block_size, chunk_size);
+        let medians = medians(RUNS, &in_memory(&text.bytes)?, trial)?;
+        nanos_at_least_work.get_or_insert(medians.map(|(_, cpu)| cpu * 1e9 / rows));
+        for ((_, times), (wall, _)) in times.iter_mut().zip(medians) {
+            times.push(wall * 1e6 / rows);
         }
     }
     let work = times[0].1.clone();
-    let pays = |at: usize| (times[at].0, crossing(&work, &times[at].1));
-    let pays_above: Vec<_> = (1..4).map(pays).collect();
-    let sentence = sentence(&pays_above, work[0], jobs);
-    let transport = (0..4).map(|at| (times[at].0, transport[at] - transport[0])).collect();
+    let pays_above: Vec<_> = times[1..].iter().map(|(name, times)| (*name, crossing(&work, times))).collect();
+    let sentence = sentence(&pays_above, work[0], workload.jobs);
+    let nanos = nanos_at_least_work.unwrap_or_default();
+    let transport = times.iter().zip(nanos).map(|((name, _), of_it)| (*name, of_it - nanos[0])).collect();
     Ok(Leverage { work, times: times.into(), transport, pays_above, sentence })
 }
 

@@ -1,4 +1,7 @@
-//! `--compare`: the executors against each other, on the same rows, measured and not claimed.
+//! `--compare`: measures the executors against each other, on the same rows.
+//!
+//! Every measurement is a [`trial`]: this program, run again over rows in memory. [`leverage`] finds how much work a row must
+//! have before an executor pays, and [`crash`] what becomes of a run in which a worker is killed.
 
 mod crash;
 pub mod graded;
@@ -20,13 +23,13 @@ use trial::{Trial, in_memory};
 
 /// What is compared.
 pub struct Workload {
-    /// How they are written.
+    /// How the rows are written.
     pub format: Format,
     /// What stands before the first row, if each input begins with a header.
     pub header: Vec<u8>,
-    /// The rows, as text, each with its line end.
+    /// The text of the rows, each with its line end.
     pub rows: Vec<u8>,
-    /// Where they come from.
+    /// What messages call the place that the rows come from.
     pub name: String,
     /// How many workers each executor has.
     pub jobs: usize,
@@ -36,9 +39,9 @@ pub struct Workload {
     pub chunk_size: usize,
 }
 
-/// Runs of each executor, in turn with the others': the median of so many.
+/// Each executor is run so often, in turn with the others; the median counts.
 const RUNS: usize = 5;
-/// Runs with the steps timed, apart from those, since timing takes time.
+/// How many more runs have their steps timed: separate runs, since timing takes time.
 const TIMED_RUNS: usize = 3;
 
 /// All that a comparison finds out.
@@ -76,7 +79,7 @@ struct Steps {
     shared_part_of_cpu: f64,
 }
 
-/// One of the ten.
+/// What one of the ten steps costs, in nanoseconds of processor time a row.
 #[derive(Serialize)]
 struct StepCost {
     number: usize,
@@ -171,43 +174,31 @@ impl Report {
         }
         let input = in_memory(&workload.repeated(rows).bytes)?;
         let peaks = agree(&input)?;
-        let mut walls = [const { vec![] }; 4];
-        let mut cpus = [const { vec![] }; 4];
-        for _ in 0..RUNS {
-            for (at, executor) in Executor::ALL.into_iter().enumerate() {
-                let outcome = Trial::new(executor, 0).run(&input)?;
-                walls[at].push(outcome.wall);
-                cpus[at].push(outcome.cpu);
-            }
-        }
-        let serial = median(walls[0].clone()).as_secs_f64();
+        let medians = medians(RUNS, &input, |executor| Trial::new(executor, 0))?;
+        let (serial, _) = medians[0];
         let times = ((TIMED / serial).ceil() as usize).min(MOST_ROWS / rows).max(1);
         let repeated = in_memory(&workload.repeated(times * rows).bytes)?;
         let (pickle, copied, pickle_part_of_cpu) = steps_of(Executor::Pickle, &repeated, times * rows)?;
         let (shared, _, shared_part_of_cpu) = steps_of(Executor::Shared, &repeated, times * rows)?;
-        let step = |(at, (name, is_shared)): (usize, (&'static str, bool))| StepCost {
+        let steps = STEPS.into_iter().enumerate().map(|(at, (name, is_shared))| StepCost {
             number: at + 1,
             name,
             pickle: pickle[at],
             shared: is_shared.then_some(shared[at]),
-        };
-        let steps = STEPS.into_iter().enumerate().map(step).collect();
-        let measured = |(at, executor): (usize, Executor)| {
-            let seconds = median(walls[at].clone()).as_secs_f64();
-            Measured {
+        });
+        let executors =
+            Executor::ALL.into_iter().zip(medians).zip(peaks).map(|((executor, (seconds, cpu)), peak)| Measured {
                 executor: executor.name(),
                 seconds,
                 speed_up: serial / seconds,
                 rows_per_second: rows as f64 / seconds,
-                cpu_seconds: median(cpus[at].clone()).as_secs_f64(),
+                cpu_seconds: cpu,
                 copied_bytes_a_row: if executor == Executor::Pickle { copied } else { 0.0 },
-                peak_memory_bytes: peaks[at],
-            }
-        };
-        let executors = Executor::ALL.into_iter().enumerate().map(measured).collect();
+                peak_memory_bytes: peak,
+            });
         Ok(Report {
-            executors,
-            steps: Steps { steps, pickle_part_of_cpu, shared_part_of_cpu },
+            executors: executors.collect(),
+            steps: Steps { steps: steps.collect(), pickle_part_of_cpu, shared_part_of_cpu },
             leverage: leverage::measure(&workload)?,
             crashes: crash::try_all(&workload)?,
             workload: workload.name,
@@ -221,35 +212,47 @@ impl Report {
 
 /// The most memory that each executor took, once all have given the same results.
 fn agree(input: &File) -> Result<Vec<u64>, Error> {
-    let (expected, peak) = Trial::new(Executor::Serial, 0).results(input)?;
-    let mut peaks = vec![peak];
-    for executor in &Executor::ALL[1..] {
-        let (results, peak) = Trial::new(*executor, 0).results(input)?;
-        if results != expected {
-            return Err(Error::usage(format!("{} and serial do not agree: this is a defect", executor.name())));
+    let results = Executor::ALL.into_iter().map(|executor| Trial::new(executor, 0).results(input));
+    let results = results.collect::<Result<Vec<_>, _>>()?;
+    match results.iter().position(|(found, _)| *found != results[0].0) {
+        Some(at) => {
+            Err(Error::defect(format!("{} and serial do not agree: this is a defect", Executor::ALL[at].name())))
         }
-        peaks.push(peak);
+        None => Ok(results.into_iter().map(|(_, peak)| peak).collect()),
     }
-    Ok(peaks)
+}
+
+/// What each executor's trial takes, in seconds and in seconds of processor time: medians of so many runs, in turn with those
+/// of the other executors.
+fn medians(runs: usize, input: &File, trial: impl Fn(Executor) -> Trial) -> Result<[(f64, f64); 4], Error> {
+    let mut times = [const { (vec![], vec![]) }; 4];
+    for _ in 0..runs {
+        for (executor, (walls, cpus)) in Executor::ALL.into_iter().zip(&mut times) {
+            let (ended, _) = trial(executor).measured(input)?;
+            walls.push(ended.wall);
+            cpus.push(ended.cpu);
+        }
+    }
+    Ok(times.map(|(walls, cpus)| (median(walls), median(cpus))))
+}
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64()
 }
 
 /// Nanoseconds a row by step, bytes copied a row, and the steps' part of the processor time.
 fn steps_of(executor: Executor, input: &File, rows: usize) -> Result<(Vec<f64>, f64, f64), Error> {
     let (mut sum, mut copied, mut cpu): (Nanos, u64, Duration) = Default::default();
     for _ in 0..TIMED_RUNS {
-        let outcome = Trial::new(executor, 0).timed().run(input)?;
-        sum = std::array::from_fn(|step| sum[step] + outcome.steps[step]);
-        copied += outcome.copied;
-        cpu += outcome.cpu;
+        let (ended, account) = Trial::new(executor, 0).timed().measured(input)?;
+        sum = std::array::from_fn(|step| sum[step] + account.steps[step]);
+        copied += account.copied;
+        cpu += ended.cpu;
     }
     let a_row = |total: u64| total as f64 / (TIMED_RUNS * rows) as f64;
     let part = sum.iter().sum::<u64>() as f64 / cpu.as_nanos() as f64;
     Ok((sum.into_iter().map(a_row).collect(), a_row(copied), part))
-}
-
-fn median<T: Ord + Copy>(mut values: Vec<T>) -> T {
-    values.sort_unstable();
-    values[values.len() / 2]
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use crate::compare::leverage::Leverage;
 use crate::error::Error;
+use plotters::element::{DynElement, IntoDynElement};
 use plotters::prelude::*;
 
-/// Told apart in print without colour by their marks.
+/// The colours of the executors. Their marks differ too, so that they can be told apart in print.
 const COLOURS: [RGBColor; 4] = [RGBColor(0, 0, 0), RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115)];
 
 /// The plot as SVG.
@@ -14,7 +15,7 @@ const COLOURS: [RGBColor; 4] = [RGBColor(0, 0, 0), RGBColor(0, 114, 178), RGBCol
 pub fn svg(leverage: &Leverage) -> Result<String, Error> {
     let mut svg = String::new();
     let drawn = draw_into(leverage, &mut svg);
-    drawn.map_err(|error| Error::usage(format!("cannot draw the plot: {error}")))?;
+    drawn.map_err(|error| Error::defect(format!("cannot draw the plot: {error}")))?;
     Ok(svg)
 }
 
@@ -41,26 +42,13 @@ fn draw_into(leverage: &Leverage, svg: &mut String) -> Result<(), Box<dyn std::e
         .light_line_style(RGBColor(235, 235, 235))
         .bold_line_style(RGBColor(210, 210, 210))
         .draw()?;
-    for (at, (name, times)) in leverage.times.iter().enumerate() {
+    for (number, (name, times)) in leverage.times.iter().enumerate() {
         let points = || leverage.work.iter().copied().zip(times.iter().copied());
-        let (line, fill) = (COLOURS[at].stroke_width(2), COLOURS[at].filled());
+        let line = COLOURS[number].stroke_width(2);
         chart.draw_series(LineSeries::new(points(), line))?;
+        let marks = chart.draw_series(points().map(|at| mark(number, at)))?;
         let path = move |at| EmptyElement::at(at) + PathElement::new([(0, 0), (24, 0)], line);
-        match at {
-            0 => chart
-                .draw_series(points().map(|at| Circle::new(at, 4, fill)))?
-                .legend(move |at| path(at) + Circle::new((12, 0), 4, fill)),
-            1 => chart
-                .draw_series(points().map(|at| Circle::new(at, 5, line)))?
-                .legend(move |at| path(at) + Circle::new((12, 0), 5, line)),
-            2 => chart
-                .draw_series(points().map(|at| Cross::new(at, 5, line)))?
-                .legend(move |at| path(at) + Cross::new((12, 0), 5, line)),
-            _ => chart
-                .draw_series(points().map(|at| TriangleMarker::new(at, 6, fill)))?
-                .legend(move |at| path(at) + TriangleMarker::new((12, 0), 6, fill)),
-        }
-        .label(*name);
+        marks.label(*name).legend(move |at| path(at) + mark(number, (12, 0)));
     }
     chart
         .configure_series_labels()
@@ -71,6 +59,17 @@ fn draw_into(leverage: &Leverage, svg: &mut String) -> Result<(), Box<dyn std::e
         .draw()?;
     area.present()?;
     Ok(())
+}
+
+/// The mark of the executor of this number, at this place.
+fn mark<'a, Place: Clone + 'static>(number: usize, at: Place) -> DynElement<'static, SVGBackend<'a>, Place> {
+    let (line, fill) = (COLOURS[number].stroke_width(2), COLOURS[number].filled());
+    match number {
+        0 => Circle::new(at, 4, fill).into_dyn(),
+        1 => Circle::new(at, 5, line).into_dyn(),
+        2 => Cross::new(at, 5, line).into_dyn(),
+        _ => TriangleMarker::new(at, 6, fill).into_dyn(),
+    }
 }
 
 fn label(value: f64) -> String {

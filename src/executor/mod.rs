@@ -26,7 +26,7 @@ use std::time::Duration;
 pub use run::bell;
 
 /// How a kernel is run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Executor {
     /// One loop in this process
     Serial,
@@ -144,7 +144,7 @@ pub fn processors() -> usize {
 
 /// The error for a segment that cannot be had.
 fn no_segment(error: SegmentError) -> Error {
-    Error::usage(match error {
+    match error {
         SegmentError::Refused { length, source } => {
             let hint = match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::OutOfMemory => {
@@ -153,11 +153,12 @@ fn no_segment(error: SegmentError) -> Error {
                 io::ErrorKind::FileTooLarge => "; use a smaller --block-size, or --executor threads",
                 _ => "",
             };
-            format!("cannot get {length} bytes of shared memory in /dev/shm: {}{hint}", reason(&source))
+            let what = format!("cannot get {length} bytes of shared memory in /dev/shm: {}{hint}", reason(&source));
+            Error::no_memory(what)
         }
         SegmentError::NoMemory { length, source } => {
-            format!("cannot get {length} bytes of memory: {}", reason(&source))
+            Error::no_memory(format!("cannot get {length} bytes of memory: {}", reason(&source)))
         }
-        SegmentError::NotOurs(what) => format!("what a worker was handed is not a segment: {what}"),
-    })
+        SegmentError::NotOurs(what) => Error::defect(format!("what a worker was handed is not a segment: {what}")),
+    }
 }

@@ -181,12 +181,13 @@ impl Output {
         done.map_err(|error| Error::io(self.name, error))
     }
 
-    /// Ends this where it is not complete: a file does not get its name, and what was written to as it is stays there.
+    /// Ends this. Only what `is_complete` takes the place of the file that was there; what was written to a device, a pipe or
+    /// a descriptor, which are written to at once, is there in any case.
     ///
     /// # Errors
-    /// When what was written to something as it is cannot be kept.
-    pub fn give_up(self) -> Result<(), Error> {
-        if self.replacement.is_some() { Ok(()) } else { self.complete() }
+    /// When what was written cannot be kept, or the name cannot be given.
+    pub fn close(self, is_complete: bool) -> Result<(), Error> {
+        if is_complete || self.replacement.is_none() { self.complete() } else { Ok(()) }
     }
 }
 

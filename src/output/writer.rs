@@ -9,7 +9,7 @@ use crate::output::bad_rows::{BadRows, Standing};
 use crate::process::streams::Patient;
 use crate::tally::Tally;
 use rustix::fd::{AsFd, BorrowedFd};
-use std::io::{self, Write};
+use std::io::Write;
 
 /// Writes results, and keeps count of the lines before them.
 pub struct Writer<'a> {
@@ -162,7 +162,7 @@ impl Writer<'_> {
         let Misfit { bad, offset, lines, bytes } = row;
         let (file, line) = (&self.inputs[self.input], self.lines + lines + 1);
         if bad.kind == Kind::Header {
-            return Err(Error::usage(format!("{file}:{line}: {}{}", bad.what, bad.hint)));
+            return Err(Error::header(file, line, format_args!("{}{}", bad.what, bad.hint)));
         }
         self.has_rows = true;
         self.tally.bad_rows.add(1);
@@ -190,9 +190,6 @@ impl Writer<'_> {
     }
 
     fn write_all(&self, bytes: &[u8]) -> Result<(), Error> {
-        Patient(self.output).write_all(bytes).map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => Error::broken_pipe(),
-            _ => Error::io(&self.output_name, error),
-        })
+        Patient(self.output).write_all(bytes).map_err(|error| Error::write(&self.output_name, error))
     }
 }

@@ -56,7 +56,7 @@ pub fn filter(confinement: Confinement, socket: Option<BorrowedFd>) -> Result<()
     if !confinement.filter {
         return Ok(());
     }
-    let cannot = |error: &dyn fmt::Display| Error::usage(format!("workers cannot be confined: {error}"));
+    let cannot = |error: &dyn fmt::Display| Error::defect(format!("workers cannot be confined: {error}"));
     let refused = |call: &str, error| Error::io(format!("workers cannot be confined: {call}"), error);
     let program = program(socket).map_err(|error| cannot(&error))?;
     apply_filter(&program).map_err(|error| match error {

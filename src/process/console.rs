@@ -1,7 +1,6 @@
 //! Standard error: messages, and the status line of a terminal, which the next message overwrites.
 
 use crate::error::program;
-use anstream::{AutoStream, ColorChoice};
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard};
@@ -22,8 +21,15 @@ fn has_status() -> MutexGuard<'static, bool> {
 }
 
 /// Whether to write colours to stderr: it is a terminal that knows them, and neither `NO_COLOR` nor `--color` forbids it.
+#[cfg(feature = "cli")]
 fn has_colors() -> bool {
-    AutoStream::choice(&io::stderr()) != ColorChoice::Never
+    anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+}
+
+/// Without the command line nobody asks for colours.
+#[cfg(not(feature = "cli"))]
+fn has_colors() -> bool {
+    false
 }
 
 /// Says a line on stderr, behind the name of the program. If there is no stderr there is nobody to tell that.

@@ -17,7 +17,7 @@ use serde_pickle::{DeOptions, Error, SerOptions, Value};
 /// When it has a type that pickles do not know.
 pub fn pickle<T: Serialize>(name: &str, value: &T, pickle: &mut Vec<u8>) -> Result<(), crate::error::Error> {
     let pickled = serde_pickle::to_writer(pickle, value, SerOptions::new());
-    pickled.map_err(|error| crate::error::Error::usage(format!("the {name} cannot be pickled: {error}")))
+    pickled.map_err(|error| crate::error::Error::defect(format!("the {name} cannot be pickled: {error}")))
 }
 
 /// The one value in this pickle, which messages call `name`.
@@ -29,7 +29,7 @@ pub fn unpickle<T: DeserializeOwned>(name: &str, pickle: &[u8]) -> Result<T, cra
     let value = value.and_then(|value| T::deserialize(Unpickled(value)));
     value.map_err(|error| {
         let what = printable(error.to_string().as_ref());
-        crate::error::Error::usage(format!("the {name} cannot be unpickled: {what}"))
+        crate::error::Error::defect(format!("the {name} cannot be unpickled: {what}"))
     })
 }
 

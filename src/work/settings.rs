@@ -3,7 +3,7 @@
 use crate::csv::Format;
 
 /// What becomes of bad rows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum OnBadRow {
     /// The first one ends the run
     #[default]

@@ -17,7 +17,7 @@ use number::{NotRead, Number};
 use std::ops::Range;
 
 /// How a greatest common divisor is found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Algorithm {
     /// The fastest: binary, several pairs at once
     #[default]
@@ -28,6 +28,21 @@ pub enum Algorithm {
     Euclid,
     /// Trial division, as in Item 41 of Effective Python: milliseconds for pairs in the millions
     Trial,
+}
+
+impl Algorithm {
+    /// All algorithms, the default first.
+    pub const ALL: [Algorithm; 4] = [Algorithm::Auto, Algorithm::Binary, Algorithm::Euclid, Algorithm::Trial];
+
+    /// The name that `--algorithm` of the `pmapgcd` command gives it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Auto => "auto",
+            Algorithm::Binary => "binary",
+            Algorithm::Euclid => "euclid",
+            Algorithm::Trial => "trial",
+        }
+    }
 }
 
 /// The greatest common divisor of two unsigned 64-bit integers, for a [`Pool`](crate::Pool); `gcd(0, n)` is `n`, and

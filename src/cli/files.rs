@@ -1,0 +1,116 @@
+//! The files of a run: the inputs that it reads, and where results and bad rows go.
+
+use super::options::Options;
+use crate::error::Error;
+use crate::input::ranges::FileRange;
+use crate::input::reader::Input;
+use crate::output::Output;
+use crate::process::console::say;
+use rustix::fs::{FileType, Stat, fstat, stat};
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+/// What a run reads and writes.
+pub struct Files {
+    /// The inputs, in the order in which they are read.
+    pub inputs: Vec<Input>,
+    /// Where results go.
+    pub results: Output,
+    /// Where bad rows go, if `--rejects` says so.
+    pub rejects: Option<Output>,
+}
+
+impl Files {
+    /// Opens the outputs that the options name. Inputs are opened when their turn comes.
+    ///
+    /// # Errors
+    /// When an output cannot be written to, is an input too, or is both outputs at once.
+    pub fn of(options: &Options) -> Result<Self, Error> {
+        let results = output(options.output.as_deref())?;
+        let rejects = options.rejects.as_deref().map(|path| output(Some(path))).transpose()?;
+        let inputs = match (options.range, options.first_line) {
+            (Some((offset, length)), Some(first_line)) => {
+                let range = FileRange { offset, length, first_line };
+                vec![Input::Range(only_file(&options.files, "--range")?, range)]
+            }
+            _ => inputs(&options.files),
+        };
+        check_output(&inputs, &results)?;
+        if let Some(rejects) = &rejects {
+            check_output(&inputs, rejects)?;
+            rejects.is_not(&results)?;
+        }
+        Ok(Files { inputs, results, rejects })
+    }
+
+    /// Whether anything that the run writes appears on a terminal.
+    pub fn is_on_terminal(&self) -> bool {
+        self.results.is_terminal() || self.rejects.as_ref().is_some_and(Output::is_terminal)
+    }
+
+    /// How many bytes of input there are to read, if all of it lies in regular files.
+    pub fn size(&self) -> Option<u64> {
+        self.inputs.iter().map(size).sum()
+    }
+}
+
+/// The inputs of these names: stdin for `-`, and where there is no name.
+pub fn inputs(files: &[PathBuf]) -> Vec<Input> {
+    if files.is_empty() && io::stdin().is_terminal() {
+        say(&"waiting for rows like 12,18 from the terminal; Ctrl-D ends them");
+    }
+    let input = |path: &PathBuf| if path.as_os_str() == "-" { Input::Stdin } else { Input::Path(path.clone()) };
+    if files.is_empty() { vec![Input::Stdin] } else { files.iter().map(input).collect() }
+}
+
+/// The one FILE that an option like `--range` works on.
+///
+/// # Errors
+/// When there is not exactly one, or it is stdin.
+pub fn only_file(files: &[PathBuf], option: &str) -> Result<PathBuf, Error> {
+    match files {
+        [file] if file.as_os_str() != "-" => Ok(file.clone()),
+        _ => Err(Error::usage(format!("{option} takes exactly one FILE, by its name"))),
+    }
+}
+
+/// The output of this name: stdout for `-`, and where there is no name.
+///
+/// # Errors
+/// When it cannot be written to.
+pub fn output(path: Option<&Path>) -> Result<Output, Error> {
+    path.filter(|path| path.as_os_str() != "-").map_or_else(Output::stdout, Output::file)
+}
+
+/// Refuses an output that is one of the inputs, or that is open for reading only.
+///
+/// # Errors
+/// When the output is one of these.
+pub fn check_output(inputs: &[Input], output: &Output) -> Result<(), Error> {
+    let is_written_over = |input: &&Input| stat_of(input).is_some_and(|found| output.writes_over(&found));
+    match inputs.iter().find(is_written_over) {
+        Some(input) => Err(Error::usage(format!("{} is both input and output; write to another file", input.name()))),
+        None => output.check_writable(),
+    }
+}
+
+fn stat_of(input: &Input) -> Option<Stat> {
+    match input {
+        Input::Path(path) | Input::Range(path, _) => stat(path).ok(),
+        Input::Stdin => fstat(io::stdin()).ok(),
+        Input::Open(file, _) => fstat(file).ok(),
+    }
+}
+
+/// How many bytes of this input there are to read, if it is a regular file.
+fn size(input: &Input) -> Option<u64> {
+    let read_before = match input {
+        Input::Range(_, range) => return Some(range.length),
+        Input::Path(_) => 0,
+        // Whoever started this program may have read the beginning.
+        Input::Stdin => rustix::fs::tell(io::stdin()).ok()?,
+        Input::Open(file, _) => rustix::fs::tell(file).ok()?,
+    };
+    let stat = stat_of(input).filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)?;
+    Some((stat.st_size as u64).saturating_sub(read_before))
+}
