@@ -67,7 +67,7 @@ pub struct Options {
 
     /// Character between fields, or tab
     ///
-    /// `\t` is a tab too. Letters, digits, signs and the point are for values.
+    /// `\t` means a tab too. Letters, digits, signs and the point cannot be delimiters: they stand in values.
     #[arg(short, long, help_heading = ROWS, value_name = "CHAR", value_parser = values::delimiter, default_value = ",", allow_hyphen_values = true)]
     pub(super) delimiter: u8,
 
@@ -84,8 +84,8 @@ pub struct Options {
 
     /// At a bad row: stop, skip, blank
     ///
-    /// Results before a bad row that ends the run are written, and none after it. The others are named on stderr, the first ten
-    /// one by one.
+    /// With stop the first bad row ends the run: results before it are written, and none after it. Otherwise the first ten are
+    /// named on stderr and all are counted; skip prints nothing for a bad row, blank an empty line.
     #[arg(long, help_heading = ROWS, value_name = "HOW", value_parser = values::on_bad_row(), hide_possible_values = true, default_value = "stop")]
     pub(super) bad_rows: OnBadRow,
 
@@ -123,9 +123,9 @@ pub struct Options {
 
     /// Say at the end what the run took: text, json
     ///
-    /// On stderr: rows, bytes and time; what reader, writer and each worker did, and how long they waited for others; workers
-    /// that were replaced; memory. The reader works while it waits for input, and the writer while it waits for who reads its
-    /// output.
+    /// On stderr: rows, bytes and time; what reader, writer and each worker did, and how long they waited for each other; workers
+    /// that were replaced; memory. Time that the reader waits for input counts as its work, and so does time that the writer
+    /// waits for the program that reads the output.
     #[arg(long, help_heading = OUTPUT, value_name = "FORM", value_enum, hide_possible_values = true, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     pub(super) stats: Option<StatsForm>,
 
@@ -147,13 +147,13 @@ pub struct Options {
 
     /// Most input in a block
     ///
-    /// It is what a worker takes at a time. K, M and G stand for 2^10, 2^20 and 2^30 bytes. A row has to fit into a block.
+    /// A block is what a worker takes at a time; a row has to fit into one. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, default_value = DEFAULT_BLOCK_SIZE, hide_short_help = true)]
     pub(super) block_size: usize,
 
     /// Most rows in a task of pickle
     ///
-    /// Python's own default is 1, which measures its messages and not pickling.
+    /// Python's default is 1; then the time goes into messages, not into pickling.
     #[arg(long, help_heading = WORK, value_name = "ROWS", value_parser = values::number::<usize>("a number of rows", 1..=usize::MAX as u64), allow_negative_numbers = true, default_value_t = DEFAULT_CHUNK_SIZE, hide_short_help = true)]
     pub(super) chunk_size: usize,
 
@@ -165,21 +165,22 @@ pub struct Options {
 
     /// Most memory that a worker may take
     ///
-    /// As address space, beside the program and the blocks that are shared, which do not count. K, M and G are understood.
+    /// This limits its address space; the program itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20
+    /// and 2^30 bytes.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<u64>(LEAST_MEMORY..=MOST_MEMORY), allow_negative_numbers = true, default_value = "8G", hide_short_help = true)]
     pub(super) worker_memory: u64,
 
-    /// Let workers ask the system for anything
+    /// Do not filter the system calls of workers
     ///
-    /// They may have memory and time, and nothing else. A kernel of your own is confined only if it says that it is
-    /// self-contained.
+    /// By default they may only allocate memory, read the clock and write to stderr. A kernel of your own is confined only if
+    /// it says that it is self-contained.
     #[arg(long, help_heading = WORK, hide_short_help = true)]
     pub(super) no_sandbox: bool,
 
     /// Print N ranges of FILE: offset,length,first_line
     ///
-    /// Each is of whole rows, by the options that say how rows look: give these to --range too. They are about equal in
-    /// bytes, and fewer than N where there are fewer rows.
+    /// Each range holds whole rows. They are about equal in bytes, and fewer than N where there are fewer rows. Options that say
+    /// how rows look must be the same here and with --range.
     #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::number::<u64>("a number of ranges", 1..=u64::MAX), allow_negative_numbers = true, conflicts_with_all = ["compare", "range", "progress", "stats"], hide_short_help = true)]
     pub(super) split: Option<u64>,
 

@@ -1,4 +1,4 @@
-//! Bad rows: how many there may be, and where they are told.
+//! Bad rows: how many a run tolerates, which are named on stderr, and the file of `--rejects`.
 
 use crate::bad_row::{BadRow, Kind};
 use crate::error::Error;
@@ -7,7 +7,7 @@ use crate::process::streams::Patient;
 use std::fs::File;
 use std::io::{self, BufWriter};
 
-/// How many are said on stderr; of the others there is a count.
+/// How many bad rows are named on stderr. The others are only counted.
 pub const SAID: u64 = 10;
 
 /// Where a bad row stands.
@@ -25,7 +25,7 @@ pub struct Standing<'a> {
 
 /// The bad rows so far.
 pub struct BadRows {
-    /// With so many the run goes on; none is too many for one that is to stop at the first.
+    /// How many bad rows the run tolerates. `None`: it stops at the first.
     most: Option<u64>,
     count: u64,
     rejects: Option<Rejects>,
@@ -37,12 +37,12 @@ struct Rejects {
 }
 
 impl BadRows {
-    /// None yet, of which the run is to survive so many, or else end at the first.
+    /// No bad rows yet. The run tolerates so many; with `None` it stops at the first.
     pub fn new(most: Option<u64>) -> Self {
         BadRows { most, count: 0, rejects: None }
     }
 
-    /// Has all of them written to this file, which messages call `name`.
+    /// The same, with all bad rows written to this file, which messages call `name`.
     ///
     /// # Errors
     /// When it cannot be written to.
@@ -58,20 +58,20 @@ impl BadRows {
         self.count
     }
 
-    /// Takes note of one of which nobody hears.
+    /// Counts a bad row that is neither named on stderr nor written to the rejects.
     pub fn count_one(&mut self) {
         self.count += 1;
     }
 
-    /// Whether the next one is said or written anywhere; else it is only counted.
+    /// Whether the next bad row is named or written anywhere, or ends the run. Otherwise it is only counted.
     pub fn is_heard(&self) -> bool {
         self.rejects.is_some() || self.count < SAID || self.most.is_none_or(|most| self.count >= most)
     }
 
-    /// Takes note of one that stands there.
+    /// Counts a bad row that stands there, and names it or writes it to the rejects.
     ///
     /// # Errors
-    /// When it is one too many, or cannot be written to where it belongs.
+    /// The message of that row when it is one too many; or that the rejects cannot be written.
     pub fn enter(&mut self, bad: &BadRow, at: Standing) -> Result<(), Error> {
         self.count += 1;
         let what = format!("{}{}", bad.what, bad.hint);
@@ -97,7 +97,7 @@ impl BadRows {
         Ok(())
     }
 
-    /// Writes out what was taken note of.
+    /// Writes out what is buffered of the rejects.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -111,14 +111,11 @@ impl Rejects {
     fn write(&mut self, fields: [&[u8]; 6]) -> Result<(), Error> {
         self.writer.write_record(fields).map_err(|error| match error.into_kind() {
             ::csv::ErrorKind::Io(error) => self.failed(error),
-            other => Error::usage(format!("{}: {other:?}", self.name)),
+            other => Error::defect(format!("{}: {other:?}", self.name)),
         })
     }
 
     fn failed(&self, error: io::Error) -> Error {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Error::broken_pipe(),
-            _ => Error::io(self.name.clone(), error),
-        }
+        Error::write(&self.name, error)
     }
 }

@@ -22,7 +22,7 @@ use target::{Target, is_same};
 pub struct Output {
     file: File,
     name: String,
-    /// The name that the file is to have when all is written; none for what is written to as it is.
+    /// How the file gets its name when all is written; `None` for what is written to as it is.
     replacement: Option<Replacement>,
 }
 
@@ -36,10 +36,8 @@ impl Output {
     }
 
     fn of(name: &str, stream: impl AsFd) -> Result<Self, Error> {
-        match streams::given(&stream) {
-            Ok(file) => Ok(Output { file: file.into(), name: name.to_string(), replacement: None }),
-            Err(error) => Err(Error::io(name, error)),
-        }
+        let file = streams::given(&stream).map_err(|error| Error::io(name, error))?.into();
+        Ok(Output { file, name: name.to_string(), replacement: None })
     }
 
     /// A file that takes the place of what is at `path`, or of what a link there points to, when [`Output::complete`] is
@@ -50,34 +48,36 @@ impl Output {
     /// When it cannot be written there.
     pub fn file(path: &Path) -> Result<Self, Error> {
         let name = printable(path.as_os_str());
-        let failed = |error| Error::io(name.clone(), error);
-        let entry = match target::of(path).map_err(failed)? {
-            Target::Open(file) => return Ok(Output { file, name, replacement: None }),
+        Self::at(path, &name).map_err(|error| Error::io(name, error))
+    }
+
+    fn at(path: &Path, name: &str) -> io::Result<Self> {
+        let as_it_is = |file| Ok(Output { file, name: name.to_string(), replacement: None });
+        let entry = match target::of(path)? {
+            Target::Open(file) => return as_it_is(file),
             Target::Entry(entry) => entry,
         };
-        let existing = match entry.stat() {
-            Ok(existing) => Some(existing),
-            Err(Errno::NOENT) => None,
-            Err(error) => return Err(failed(error.into())),
-        };
         let mut writable = None;
-        if let Some(existing) = existing {
-            // What stdout or stderr goes to already, under another name.
-            let already = [Self::stdout(), Self::of("stderr", io::stderr())].into_iter().flatten();
-            for output in already {
-                if output.is_writable() && output.stat().is_some_and(|output| is_same(&output, &existing)) {
-                    return Ok(Output { name, ..output });
+        match entry.stat() {
+            Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+            Ok(existing) => {
+                // What stdout or stderr goes to already, under another name.
+                let mut already = [Self::stdout(), Self::of("stderr", io::stderr())].into_iter().flatten();
+                let is_it = |output: &Output| output.stat().is_some_and(|output| is_same(&output, &existing));
+                if let Some(output) = already.find(|output| output.is_writable() && is_it(output)) {
+                    return as_it_is(output.file);
                 }
+                // A file that may not be written to is not replaced either.
+                let file = entry.open(OFlags::empty())?;
+                if FileType::from_raw_mode(existing.st_mode) != FileType::RegularFile {
+                    return as_it_is(file);
+                }
+                writable = Some(file);
             }
-            // A file that may not be written to is not replaced either.
-            let file = entry.open(OFlags::empty()).map_err(|error| failed(error.into()))?;
-            if FileType::from_raw_mode(existing.st_mode) != FileType::RegularFile {
-                return Ok(Output { file, name, replacement: None });
-            }
-            writable = Some(file);
         }
-        let (file, replacement) = Replacement::begin(entry, writable.as_ref()).map_err(failed)?;
-        Ok(Output { file, name, replacement: Some(replacement) })
+        let (file, replacement) = Replacement::begin(entry, writable.as_ref())?;
+        Ok(Output { file, name: name.to_string(), replacement: Some(replacement) })
     }
 
     /// What messages call it while it is written.
@@ -100,7 +100,7 @@ impl Output {
         matches!(flags & OFlags::RWMODE, OFlags::WRONLY | OFlags::RDWR) && !flags.contains(OFlags::PATH)
     }
 
-    /// Whether what is written replaces, or is mixed with, what is read from a file that is this.
+    /// Whether what is written replaces, or is mixed with, what is read from this input.
     pub fn writes_over(&self, input: &Stat) -> bool {
         let is_written_over =
             |stat: &Stat| matches!(FileType::from_raw_mode(stat.st_mode), FileType::RegularFile | FileType::Fifo);
@@ -134,7 +134,7 @@ impl Output {
         Ok(())
     }
 
-    /// What is written to, or is to be replaced, if there is such a thing yet.
+    /// What is written to, or is to be replaced; `None` where there is no such file yet.
     fn stat(&self) -> Option<Stat> {
         match &self.replacement {
             None => fstat(&self.file).ok(),
@@ -163,13 +163,11 @@ impl Output {
     /// # Errors
     /// When it cannot be written.
     pub fn write_all(&self, bytes: &[u8]) -> Result<(), Error> {
-        streams::Patient(&self.file).write_all(bytes).map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => Error::broken_pipe(),
-            _ => Error::io(self.name(), error),
-        })
+        streams::Patient(&self.file).write_all(bytes).map_err(|error| Error::write(self.name(), error))
     }
 
-    /// Gives the finished file its name, once the disk has it; or has the last word about what is no such file.
+    /// Gives the finished file its name, once the disk has it. What is written to as it is gets closed, and an error that comes
+    /// as late as that is reported.
     ///
     /// # Errors
     /// When what was written cannot be kept, or the name cannot be given.
@@ -197,11 +195,11 @@ impl AsFd for Output {
     }
 }
 
-/// Closes this. NFS, FUSE and quotas may say only now that they could not keep what was written; std's own way of closing,
-/// when a file is dropped, would not tell.
+/// Closes this and reports errors: NFS, FUSE and quotas may say only now that they could not keep what was written. std closes
+/// a file when it is dropped, and ignores such errors.
 fn close(file: impl Into<OwnedFd>) -> io::Result<()> {
     match nix::unistd::close(file.into()) {
-        // Linux has closed it all the same.
+        // After EINTR, too, Linux has closed the descriptor.
         Ok(()) | Err(nix::errno::Errno::EINTR) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -1,10 +1,11 @@
-//! How a file is replaced: by another that is written beside it, without a name as a rule, and takes its name when it is
-//! complete. Whatever ends the run before that leaves the old file as it was.
+//! How `-o FILE` replaces a file: results are written to a new file in the same folder, which takes the name of the old one when
+//! it is complete. Whatever ends the run before that leaves the old file as it was. Until then the new file has no name
+//! (`O_TMPFILE`), where the file system knows such files.
 //!
-//! Where that is refused (the file is a mount point, its folder does not let us, something forbids links), the results are
-//! copied into the file itself at the end, and a line on stderr says so. Whether it would be refused cannot be known
-//! before it is tried. So a file that is to be replaced must be one that can be written to as well: that is looked at
-//! before the first row is read, and nothing that was computed is lost.
+//! Some files cannot be replaced: one that is a mount point, one in a folder that we may not write to, any where links are
+//! forbidden. Then the results are copied into the file itself at the end, and a line on stderr says so. The system refuses
+//! only when it is tried, which is at the end. So a file that is to be replaced must be writable too, which is checked before
+//! the first row is read: then nothing that was computed is lost.
 
 use super::attributes;
 use super::close;
@@ -24,38 +25,39 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufReader, Seek};
 use std::path::Path;
 
-/// What temporary names begin with.
+/// Temporary names begin with this.
 const PREFIX: &str = ".pmapgcd-";
 
-/// So many temporary names are tried before one that is free is given up.
+/// How many temporary names are tried until one is free.
 const TRIES: usize = 100;
 
-/// So many bytes at a time are copied into a file that cannot be replaced.
+/// How many bytes at a time are copied into a file that cannot be replaced.
 const COPIED: usize = 1 << 16;
 
 /// A file on its way to its name.
 pub struct Replacement {
     entry: Entry,
-    /// Its name until then, where it has one: on file systems that know no unnamed files. Taken away when this is dropped.
+    /// The file's temporary name, on file systems that know no files without a name. It is removed when this is dropped.
     temporary: Option<OsString>,
-    /// Why it could not be made in the folder of its name; it is in the folder for temporary files then.
+    /// Why the file could not be made in the folder of its name. It is in the folder for temporary files then.
     refused: Option<Errno>,
 }
 
 impl Replacement {
-    /// A file to be written that is to take this name, and the place of what has it now, which is open for writing.
+    /// A new file, to be written, that is to take this name. `existing` is the file that has the name now, open for writing.
     ///
     /// # Errors
-    /// When there can be no new file in that folder and no file in it can be written to in place; or when there can be no
-    /// file anywhere.
+    /// When no file can be made in that folder, unless there is an existing one that can be written in place; then when no
+    /// file can be made in the folder for temporary files either.
     pub fn begin(entry: Entry, existing: Option<&File>) -> io::Result<(File, Self)> {
         let mut replacement = Replacement { entry, temporary: None, refused: None };
-        // What nobody else could read before, nobody opens under its temporary name before `keep` has closed it to them.
+        // Under a temporary name others could open the file before `keep` has given it the mode of the old one, which may be
+        // closed to them.
         let mode = if existing.is_some() { 0o600 } else { 0o666 };
         match (replacement.beside(Mode::from_raw_mode(mode)), existing) {
             (Ok(file), None) => Ok((file, replacement)),
             (Ok(file), Some(existing)) => {
-                // Again at the end, as they are then; this is for when the old file is gone by then.
+                // The attributes are copied again at the end, as they are then. But the old file may be gone by then.
                 let _ = attributes::keep(existing, &file);
                 Ok((file, replacement))
             }
@@ -79,7 +81,7 @@ impl Replacement {
 
     /// A new file in the folder.
     fn beside(&mut self, mode: Mode) -> rustix::io::Result<File> {
-        // Its name is given to it by the one that it has there.
+        // A file without a name is linked into its folder by its path there.
         if Path::new("/proc/self/fd").exists() {
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
             if let Ok(file) = openat(&self.entry.folder, ".", flags, mode) {
@@ -93,24 +95,24 @@ impl Replacement {
         Ok(file.into())
     }
 
-    /// Has the file, which is complete, stand under its name, which messages call `shown`.
+    /// Gives the complete file its name, which messages call `shown`.
     ///
     /// # Errors
-    /// When the disk cannot keep it, or it can neither take the place of what is there nor be written into it.
+    /// When the disk cannot keep the file, or it can neither replace the existing one nor be copied into that.
     pub fn complete(mut self, file: File, shown: &str) -> io::Result<()> {
         if self.refused.is_none() {
             settle(&file)?;
         }
         match self.take_place(&file) {
             Ok(()) => {}
-            // Where the disk fails or is full, the old file is better than the half of a new one.
+            // Where the disk fails or is full, a copy into the old file would end half-way and destroy it.
             Err(error @ (Errno::IO | Errno::NOSPC | Errno::DQUOT)) => return Err(error.into()),
             Err(refused) => self.write_in_place(&file, refused, shown)?,
         }
         close(file)
     }
 
-    /// Has the file take the name, in one step.
+    /// Gives the file its name, in one step.
     fn take_place(&mut self, file: &File) -> rustix::io::Result<()> {
         if let Some(refused) = self.refused.take() {
             return Err(refused);
@@ -118,7 +120,7 @@ impl Replacement {
         let existing = self.existing();
         if let Some(existing) = &existing {
             attributes::keep(existing, file)?;
-            // A name could be made there and never be taken away again.
+            // In an append-only folder a temporary name could be made, but never renamed or removed.
             let folder = statx(&self.entry.folder, "", AtFlags::EMPTY_PATH, StatxFlags::empty());
             if folder.is_ok_and(|folder| folder.stx_attributes.contains(StatxAttributes::APPEND)) {
                 return Err(Errno::PERM);
@@ -129,7 +131,7 @@ impl Replacement {
         let link = |name: &OsString| linkat(CWD, &unnamed, folder, name, AtFlags::SYMLINK_FOLLOW);
         if self.temporary.is_none() && existing.is_none() {
             match link(name) {
-                // Something has come there, which a link does not replace.
+                // Another process has made a file of that name, which only a rename replaces.
                 Err(Errno::EXIST) => {}
                 done => return done,
             }
@@ -144,7 +146,7 @@ impl Replacement {
         Ok(())
     }
 
-    /// The file that has the name now, open for writing.
+    /// The regular file that has the name now, open for writing.
     fn existing(&self) -> Option<File> {
         let file = self.entry.open(OFlags::NONBLOCK).ok()?;
         file.metadata().is_ok_and(|found| found.is_file()).then_some(file)
@@ -157,7 +159,7 @@ impl Replacement {
         let why = reason(&refused.into());
         say(&format_args!("{shown}: it cannot be replaced ({why}), so it is written in place"));
         let length = file.metadata()?.len();
-        // Before anything of the old file is lost: is there room? Not all file systems can say.
+        // Is there room? Ask before anything of the old file is lost. Not all file systems can say.
         let room = || fallocate(&target, FallocateFlags::KEEP_SIZE, 0, length);
         if length > 0
             && let Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) = retry_on_intr(room)
@@ -166,7 +168,8 @@ impl Replacement {
         }
         let mut source = file;
         source.rewind()?;
-        // By reads and writes: between two files std would have the system copy, and panics where that refuses half-way.
+        // The buffer has std copy by reads and writes. Between two files std would use copy_file_range, and it panics where the
+        // system refuses that half-way.
         io::copy(&mut BufReader::with_capacity(COPIED, source), &mut Patient(&target))?;
         target.set_len(length)?;
         sync(&target)?;
@@ -187,7 +190,7 @@ impl Drop for Replacement {
     }
 }
 
-/// Makes something under a temporary name that nothing else has.
+/// Calls `make` with one temporary name after another until one is free.
 fn under_a_free_name<T>(make: impl Fn(&OsString) -> rustix::io::Result<T>) -> rustix::io::Result<(OsString, T)> {
     for number in 0..TRIES {
         let name = OsString::from(format!("{PREFIX}{:016x}", RandomState::new().hash_one(number)));
@@ -209,8 +212,8 @@ fn elsewhere(refused: Errno) -> io::Result<File> {
     })
 }
 
-/// Has the disk keep what was written. Some file systems say only when a descriptor is closed that they cannot: so one is,
-/// before the name is given.
+/// Has the disk keep what was written, and closes a second descriptor of the file before it gets its name: some file systems
+/// report only on closing that they could not keep it.
 fn settle(file: &File) -> io::Result<()> {
     sync(file)?;
     close(file.try_clone()?)
@@ -218,7 +221,7 @@ fn settle(file: &File) -> io::Result<()> {
 
 fn sync(file: &File) -> io::Result<()> {
     match retry_on_intr(|| fdatasync(file.as_fd())) {
-        // There is nothing on a disk, or this process may not ask for that: what was written is no less there.
+        // The file is on no disk, or this process may not call fdatasync. The data was written all the same.
         Ok(()) | Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -1,8 +1,8 @@
-//! What the name of an output stands for: something that is open already, or an entry of a folder.
+//! What the name of an output stands for: a descriptor that is open already, or an entry of a folder.
 //!
-//! Names like `/dev/fd/3` and `/dev/stdout` are links whose text looks like the path of a file. Whoever goes by that text
-//! gets another file than the one that is open: at another offset, without `O_APPEND`, or none at all for a pipe. So links
-//! are followed here one by one, and one that is a descriptor is recognised before its text is read.
+//! Names like `/dev/fd/3` and `/dev/stdout` are links whose text looks like the path of a file. But opening that path gives
+//! another open file than the descriptor is: at another offset, without `O_APPEND`, and for a pipe none at all. So symbolic
+//! links are followed here one by one, and a link that is a descriptor is recognised before its text is read.
 
 use crate::process::streams;
 use rustix::fd::{AsFd, OwnedFd};
@@ -25,7 +25,7 @@ pub enum Target {
 /// A name in a folder, which is no symbolic link.
 #[derive(Debug)]
 pub struct Entry {
-    /// The folder. It stays the same one when it is renamed during the run.
+    /// The open folder: still the same one when it is renamed during the run.
     pub folder: OwnedFd,
     /// The name in it.
     pub name: OsString,
@@ -37,7 +37,7 @@ impl Entry {
         statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
-    /// Opens what is there for writing, without a change to it. A FIFO waits for a reader, unless `flags` say otherwise.
+    /// Opens what is there for writing, without truncating it. Opening a FIFO waits for a reader, unless `flags` say otherwise.
     pub fn open(&self, flags: OFlags) -> rustix::io::Result<File> {
         let flags = flags | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = retry_on_intr(|| openat(&self.folder, &self.name, flags, Mode::from_raw_mode(0o666)));
@@ -45,7 +45,7 @@ impl Entry {
     }
 }
 
-/// How many symbolic links the system follows, and so do we.
+/// How many symbolic links are followed, here as by Linux.
 const MOST_LINKS: usize = 40;
 
 /// What this path stands for.
@@ -53,7 +53,7 @@ const MOST_LINKS: usize = 40;
 /// # Errors
 /// When there is no such folder, it is a folder itself, or a descriptor that cannot be written to.
 pub fn of(path: &Path) -> io::Result<Target> {
-    // Links that the system refuses to follow (in /tmp those of other users, with fs.protected_symlinks) are not followed.
+    // The system refuses to follow some links (with fs.protected_symlinks those of other users in /tmp). Then nor do we.
     if let Err(error) = fs::metadata(path)
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -112,7 +112,7 @@ fn descriptors_of(folder: &OwnedFd) -> Option<Owner> {
     Some(if is_own { Owner::This } else { Owner::Another })
 }
 
-/// What this process was given under a number, as it is.
+/// The descriptor of this number that this process was started with, as it was opened.
 fn open_already(name: &OsStr) -> io::Result<File> {
     let number = name
         .to_str()
@@ -125,7 +125,7 @@ fn open_already(name: &OsStr) -> io::Result<File> {
     open.map(File::from)
 }
 
-/// What another process has open. Its offset and its mode are out of our reach, which matters for a file.
+/// A pipe or device that another process has open. A regular file is refused: its offset and mode there are out of our reach.
 fn open_elsewhere(entry: &Entry) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(retry_on_intr(|| openat(&entry.folder, &entry.name, flags, Mode::empty()))?);

@@ -1,4 +1,6 @@
-//! The writer: results in input order, and the places of bad rows among them.
+//! Writes results in input order, and finds the file and the line of each bad row among them.
+//!
+//! This is the sink of a filter's run; the run's writer thread is in `executor/run.rs`.
 
 use crate::bad_row::{BadRow, Kind, Report};
 use crate::csv::hints::Reading;
@@ -11,7 +13,7 @@ use crate::tally::Tally;
 use rustix::fd::{AsFd, BorrowedFd};
 use std::io::Write;
 
-/// Writes results, and keeps count of the lines before them.
+/// Writes results, and counts the lines of the input that they came from.
 pub struct Writer<'a> {
     output: BorrowedFd<'a>,
     output_name: String,
@@ -20,15 +22,19 @@ pub struct Writer<'a> {
     tally: &'a Tally,
     /// How inputs are read, for hints.
     reading: Option<Reading>,
-    /// What to do about the input that the last block came from, if it is no CSV: said of its first bad row.
+    /// If the input of the last block is no CSV: what to do about that, which is the hint of its first bad row.
     disguise: Option<String>,
-    /// What a bad row leaves in the output.
+    /// What stands in the output in place of a row that the reader could not hand on.
     blank: &'static [u8],
-    /// The input that the last block came from, and how much of it is dealt with.
+    /// The input that the last block came from.
     input: usize,
+    /// How many lines of that input are dealt with.
     lines: u64,
+    /// Where in that input the next part begins, in bytes.
     offset: u64,
+    /// Up to where the tally has counted the bytes of that input; `None` before its first block.
     counted_to: Option<u64>,
+    /// Whether any row of that input was dealt with.
     has_rows: bool,
 }
 
@@ -58,17 +64,17 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Has hints given where rows look as if they should be read in another way than this.
+    /// The same, with hints for rows that look as if they should be read in another way than this.
     pub fn hinting(self, reading: Reading) -> Self {
         Writer { reading: Some(reading), ..self }
     }
 
-    /// What is to stand in the output for a row that was too long to be handed on.
+    /// The same, with this in the output in place of a row that the reader could not hand on.
     pub fn blank(self, blank: &'static [u8]) -> Self {
         Writer { blank, ..self }
     }
 
-    /// What became of bad rows.
+    /// The bad rows so far.
     pub fn bad_rows(&mut self) -> &mut BadRows {
         &mut self.bad_rows
     }
@@ -86,7 +92,7 @@ impl Sink for Writer<'_> {
             self.write_all(self.blank)?;
         }
         self.lines += block.lines_before;
-        // What the reader has passed over; but not what comes before a range of a file.
+        // Count what the reader has passed over, but not what comes before a range of a file.
         let start = self.counted_to.unwrap_or(block.offset);
         self.tally.bytes.add(block.offset.saturating_sub(start));
         self.offset = block.offset;
@@ -157,7 +163,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Takes note of a row that the reader could not hand on. A header of that kind ends the run.
+    /// Counts and names a row that the reader could not hand on. If that row is a header, the run ends.
     fn refuse(&mut self, row: &Misfit) -> Result<(), Error> {
         let Misfit { bad, offset, lines, bytes } = row;
         let (file, line) = (&self.inputs[self.input], self.lines + lines + 1);
@@ -169,8 +175,8 @@ impl Writer<'_> {
         self.bad_rows.enter(bad, Standing { file, line, offset: *offset, bytes })
     }
 
-    /// Adds what the worker could not know: why others died of the row, which the parent says in `deadly` if it has named one;
-    /// and what may have been meant. `is_first` says that there are no results before it in its part.
+    /// Adds to a bad row what the worker could not know: why other workers died of the row, which the parent says in `deadly` if
+    /// it has named one; and a hint at what may have been meant. `is_first`: there are no results before the row in its part.
     fn complete(&mut self, bad: &mut BadRow, bytes: &[u8], is_first: bool, deadly: &str) {
         if bad.kind == Kind::Deadly {
             if !deadly.is_empty() {
@@ -178,7 +184,7 @@ impl Writer<'_> {
             }
             return;
         }
-        // There may have been no room for a word.
+        // The slot may have had no room for the message.
         if bad.what.is_empty() {
             bad.what = "the row is bad".to_string();
         }
