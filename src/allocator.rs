@@ -1,14 +1,15 @@
-//! The allocator: the system's, and where that has no more memory, an error like any other instead of an abort.
+//! The allocator of the `pmapgcd` command: the system's, but where that has no more memory, the process ends with a message and
+//! status 2. Rust would abort, which looks like a crash.
 #![allow(unsafe_code)]
 
 use nix::libc;
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// The system's allocator, which ends this process with status 2 rather than give nothing. A worker that ends so is taken
-/// for one that has died of its rows, as after an abort.
+/// The system's allocator, or the end of this process with status 2 where that has no memory. A worker that ends so counts as
+/// one that died of its rows, as it would after an abort.
 pub struct OrEnd;
 
-// SAFETY: all is as `System` has it, but for what it cannot give: that is not answered at all.
+// SAFETY: all calls go to `System` unchanged. Where `System` would return null, these calls do not return.
 unsafe impl GlobalAlloc for OrEnd {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise is the same.
@@ -40,8 +41,8 @@ fn given(memory: *mut u8) -> *mut u8 {
 fn end() -> ! {
     const WHAT: &[u8] =
         b"pmapgcd: there is no memory left for this process; allow it more, or use a smaller --block-size or fewer --jobs\n";
-    // SAFETY: `WHAT` is that long, and ending a process is always allowed. Nothing that runs at a normal exit is to run here,
-    // since it might need memory.
+    // SAFETY: `WHAT` is valid for its own length, and a process may always end itself. By `_exit`, since what runs at a normal
+    // exit might need memory.
     unsafe {
         libc::write(2, WHAT.as_ptr().cast(), WHAT.len());
         libc::_exit(2)

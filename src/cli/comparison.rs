@@ -41,12 +41,20 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
     plot.iter().try_for_each(|plot| check_output(&inputs, plot))?;
     let stdout = Output::stdout()?;
     plot.iter().try_for_each(|plot| plot.is_not(&stdout))?;
-    let name = inputs.iter().map(Input::name).collect::<Vec<_>>().join(", ");
-    let (header, rows) = read(plan, mapping, inputs, &stdout)?;
+    let name = match is_without_input {
+        true => "the kernel's own sample".to_string(),
+        false => inputs.iter().map(Input::name).collect::<Vec<_>>().join(", "),
+    };
+    let (header, mut rows) = read(plan, mapping, inputs, &stdout)?;
     if io::stderr().is_terminal() {
         say(&"comparing; this takes a quarter of a minute, and more with many rows");
     }
-    let mut workload = Workload {
+    for number in 0..if is_without_input { SAMPLE } else { 0 } {
+        let no_sample = || Error::usage("this kernel has no rows of its own to compare with: give it a FILE");
+        rows.extend_from_slice((plan.sample)(number).ok_or_else(no_sample)?.as_bytes());
+        rows.push(b'\n');
+    }
+    let workload = Workload {
         format: plan.shape.format,
         header,
         rows,
@@ -55,14 +63,6 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
         block_size: options.block_size,
         chunk_size: options.chunk_size,
     };
-    if is_without_input {
-        workload.name = "the kernel's own sample".to_string();
-        for number in 0..SAMPLE {
-            let no_sample = || Error::usage("this kernel has no rows of its own to compare with: give it a FILE");
-            workload.rows.extend_from_slice((plan.sample)(number).ok_or_else(no_sample)?.as_bytes());
-            workload.rows.push(b'\n');
-        }
-    }
     compare_executors(workload, options.json, plot)
 }
 

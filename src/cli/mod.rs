@@ -39,10 +39,12 @@ fn end(result: Result<(), Error>) -> ExitCode {
     ExitCode::from(status(result))
 }
 
-/// A whole filter: the command line, the executors, the errors and exit statuses, around a kernel of your own.
+/// A whole filter around a kernel of your own: the command line, the executors, error messages and exit statuses. Answers with
+/// the status for `main` to end with.
 ///
-/// `about` is the first line of its help. A program that does nothing else says
-/// [`note_closed_streams!`](crate::note_closed_streams) too: without it what it prints while stdout is closed is lost in silence.
+/// `about` is the first line of its help. Each worker is this program again, so call this first thing in `main`; see
+/// [`Options::run`]. Beside `main` write [`note_closed_streams!`](crate::note_closed_streams): without it, what the program prints
+/// while stdout is closed is lost without an error.
 ///
 /// ```no_run
 /// use pmapgcd::Kernel;
@@ -72,8 +74,9 @@ pub fn filter<K: BatchKernel>(about: &'static str, kernel: &K) -> ExitCode {
     }
 }
 
-/// The command line of a program that has [`Options`] and others: like clap's `Parser::parse`, which exits with 2 after
-/// an error and with 0 after help, with the help, the manual page and the completions that these options promise.
+/// Parses the command line of a program that has options of its own beside [`Options`]. Like clap's `Parser::parse` it does not
+/// return after an error, where it exits with 2, or after help, where it exits with 0. It also prints the manual page and the
+/// completions that `--man` and `--completions` promise.
 ///
 /// ```no_run
 /// #[derive(clap::Parser)]

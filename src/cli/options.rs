@@ -85,7 +85,7 @@ pub struct Options {
     /// At a bad row: stop, skip, blank
     ///
     /// With stop the first bad row ends the run: results before it are written, and none after it. Otherwise the first ten are
-    /// named on stderr and all are counted; skip prints nothing for a bad row, blank an empty line.
+    /// named on stderr and all are counted; skip prints nothing for a bad row, and blank an empty result.
     #[arg(long, help_heading = ROWS, value_name = "HOW", value_parser = values::on_bad_row(), hide_possible_values = true, default_value = "stop")]
     pub(super) bad_rows: OnBadRow,
 

@@ -45,7 +45,7 @@ pub fn try_all(workload: &Workload) -> Result<Vec<Crash>, Error> {
     let try_one = |executor| {
         let workers = if executor == Executor::Serial { 1 } else { workload.jobs };
         let trial = Trial::new(executor, (turns * workers as f64) as u64);
-        try_one(trial.in_pieces(block_size, PIECE).with_results(), &input, rows)
+        try_one(Trial { pieces: Some((block_size, PIECE)), accounts: false, ..trial }, &input, rows)
     };
     Executor::ALL.into_iter().map(try_one).collect()
 }

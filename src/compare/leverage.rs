@@ -48,9 +48,9 @@ pub fn measure(workload: &Workload) -> Result<Leverage, Error> {
         let text = workload.repeated((RUN / (grade + LEAST_WORK)) as usize);
         let rows = text.rows as f64;
         let block_size = text.bytes.len().div_ceil(pieces).min(workload.block_size).max(MIN_BLOCK_SIZE);
-        let (block_size, chunk_size) =
-            (block_size.max(text.longest), text.rows.div_ceil(pieces).min(workload.chunk_size));
-        let trial = |executor| Trial::new(executor, (grade * turns) as u64).in_pieces(block_size, chunk_size);
+        let chunk_size = text.rows.div_ceil(pieces).min(workload.chunk_size);
+        let pieces = Some((block_size.max(text.longest), chunk_size));
+        let trial = |executor| Trial { pieces, ..Trial::new(executor, (grade * turns) as u64) };
         let medians = medians(RUNS, &in_memory(&text.bytes)?, trial)?;
         nanos_at_least_work.get_or_insert(medians.map(|(_, cpu)| cpu * 1e9 / rows));
         for ((_, times), (wall, _)) in times.iter_mut().zip(medians) {

@@ -245,7 +245,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
 fn steps_of(executor: Executor, input: &File, rows: usize) -> Result<(Vec<f64>, f64, f64), Error> {
     let (mut sum, mut copied, mut cpu): (Nanos, u64, Duration) = Default::default();
     for _ in 0..TIMED_RUNS {
-        let (ended, account) = Trial::new(executor, 0).timed().measured(input)?;
+        let (ended, account) = Trial { timed: true, ..Trial::new(executor, 0) }.measured(input)?;
         sum = std::array::from_fn(|step| sum[step] + account.steps[step]);
         copied += account.copied;
         cpu += ended.cpu;

@@ -25,17 +25,18 @@ const CANNOT_RUN: &str = "cannot run this program again";
 /// What one run does. Its input is stdin, and its settings are those of the command line.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug)]
 pub struct Trial {
-    executor: usize,
+    /// The place of the executor in [`Executor::ALL`].
+    pub(super) executor: usize,
     /// Turns of extra work for each row.
-    turns: u64,
+    pub(super) turns: u64,
     /// Other sizes of blocks and tasks than the command line has: so many bytes, and so many rows.
     pub pieces: Option<(usize, usize)>,
     /// Whether results go to /dev/null, and the run's [`Account`] to stdout.
     pub accounts: bool,
     /// Whether steps are timed.
-    timed: bool,
+    pub timed: bool,
     /// The process that compares.
-    parent: u32,
+    pub(super) parent: u32,
 }
 
 /// What a run says of itself, as JSON on stdout.
@@ -63,25 +64,11 @@ pub struct Ended {
 }
 
 impl Trial {
-    /// A run of this executor with so many turns of extra work for each row, which gives account of itself.
+    /// A run of this executor with so many turns of extra work for each row, which gives account of itself. Its blocks and tasks
+    /// have the sizes of the command line.
     pub fn new(executor: Executor, turns: u64) -> Self {
         let executor = Executor::ALL.iter().position(|&known| known == executor).unwrap_or_default();
         Trial { executor, turns, pieces: None, accounts: true, timed: false, parent: std::process::id() }
-    }
-
-    /// The same with its steps timed.
-    pub fn timed(self) -> Self {
-        Trial { timed: true, ..self }
-    }
-
-    /// The same with its results on stdout.
-    pub fn with_results(self) -> Self {
-        Trial { accounts: false, ..self }
-    }
-
-    /// The same with blocks of so many bytes and tasks of so many rows.
-    pub fn in_pieces(self, block_size: usize, chunk_size: usize) -> Self {
-        Trial { pieces: Some((block_size, chunk_size)), ..self }
     }
 
     /// What this process was told to be, if it is a trial or a worker of one.
@@ -172,7 +159,7 @@ impl Trial {
     /// When it fails, with what it said.
     pub fn results(&self, input: &File) -> Result<(Vec<u8>, u64), Error> {
         let mut peak = 0;
-        let ended = self.with_results().run(input, |id, _| {
+        let ended = Trial { accounts: false, ..*self }.run(input, |id, _| {
             peak = peak.max(workers(id).into_iter().chain([id]).map(pss).sum());
             Some(Duration::from_millis(2))
         });

@@ -84,7 +84,9 @@ impl Output {
     pub fn name(&self) -> String {
         let temporary = || printable(std::env::temp_dir().as_os_str());
         match &self.replacement {
-            Some(replacement) if replacement.is_elsewhere() => format!("{}, until then in {}", self.name, temporary()),
+            Some(replacement) if replacement.refused.is_some() => {
+                format!("{}, until then in {}", self.name, temporary())
+            }
             _ => self.name.clone(),
         }
     }
@@ -138,14 +140,14 @@ impl Output {
     fn stat(&self) -> Option<Stat> {
         match &self.replacement {
             None => fstat(&self.file).ok(),
-            Some(replacement) => replacement.entry().stat().ok(),
+            Some(replacement) => replacement.entry.stat().ok(),
         }
     }
 
     /// Whether both are to be the same file.
     fn is_to_be(&self, other: &Output) -> bool {
         let (Some(one), Some(other)) = (&self.replacement, &other.replacement) else { return false };
-        let (one, other) = (one.entry(), other.entry());
+        let (one, other) = (&one.entry, &other.entry);
         let folders = (fstat(&one.folder), fstat(&other.folder));
         one.name == other.name && matches!(folders, (Ok(one), Ok(other)) if is_same(&one, &other))
     }

@@ -36,11 +36,12 @@ const COPIED: usize = 1 << 16;
 
 /// A file on its way to its name.
 pub struct Replacement {
-    entry: Entry,
+    /// The folder and the name that it is to have there.
+    pub entry: Entry,
     /// The file's temporary name, on file systems that know no files without a name. It is removed when this is dropped.
     temporary: Option<OsString>,
     /// Why the file could not be made in the folder of its name. It is in the folder for temporary files then.
-    refused: Option<Errno>,
+    pub refused: Option<Errno>,
 }
 
 impl Replacement {
@@ -67,16 +68,6 @@ impl Replacement {
                 Ok((elsewhere(refused)?, replacement))
             }
         }
-    }
-
-    /// The name and the folder that it is to have.
-    pub fn entry(&self) -> &Entry {
-        &self.entry
-    }
-
-    /// Whether the file is in the folder for temporary files.
-    pub fn is_elsewhere(&self) -> bool {
-        self.refused.is_some()
     }
 
     /// A new file in the folder.
