@@ -1,4 +1,5 @@
-//! How much work a row must carry before an executor pays for the way there and back.
+//! How much work a row must have before an executor is faster than one loop, although its rows have to travel to the workers and
+//! their results back.
 
 use crate::compare::graded::turns_a_microsecond;
 use crate::compare::trial::{Trial, in_memory};
@@ -9,10 +10,10 @@ use serde::Serialize;
 
 /// How much extra work a row is given in the trials, in microseconds.
 const GRADES: [f64; 9] = [0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
-/// What a run of a grade is to take on one processor, in microseconds, with the rows repeated as often as that needs:
-/// starting processes, some milliseconds, must not count for much.
+/// How long a run is to take on one processor, in microseconds; the rows are repeated as often as that needs. It is long beside
+/// the start of processes, which takes some milliseconds.
 const RUN: f64 = 150_000.0;
-/// The work that a row of the workload carries already, at a guess, only to choose how many rows a grade has.
+/// A guess at how many microseconds of work a row of the workload has already. It only serves to choose how many rows a run has.
 const LEAST_WORK: f64 = 0.05;
 /// Each executor is run so often at each grade, in turn with the others; the median counts.
 const RUNS: usize = 3;
@@ -65,9 +66,9 @@ pub fn measure(workload: &Workload) -> Result<Leverage, Error> {
     Ok(Leverage { work, times: times.into(), transport, pays_above, sentence })
 }
 
-/// The work from which `times` is below the work itself, which is what `serial` takes: where the fewest of the measured
-/// points are on the wrong side, since some point always suffers from what else the machine does; and there by a
-/// straight line between logarithms.
+/// The work from which `times` is below the work itself, which is what `serial` takes; `None` where that is never so. This is the
+/// place that leaves the fewest measured points on the wrong side, since other load on the machine always spoils some of them.
+/// Between two points the place is found on a straight line between logarithms.
 fn crossing(work: &[f64], times: &[f64]) -> Option<f64> {
     let gain: Vec<f64> = work.iter().zip(times).map(|(work, time)| (work / time).ln()).collect();
     let wins = |gain: &&f64| **gain > 0.0;

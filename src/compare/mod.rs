@@ -74,7 +74,7 @@ struct Measured {
 #[derive(Serialize)]
 struct Steps {
     steps: Vec<StepCost>,
-    /// All the steps together, as a part of the processor time of those runs.
+    /// All steps together, as a part of the processor time of the same runs: near 1, unless time was spent outside the steps.
     pickle_part_of_cpu: f64,
     shared_part_of_cpu: f64,
 }
@@ -89,7 +89,8 @@ struct StepCost {
     shared: Option<f64>,
 }
 
-/// Item 41's account of what a process pool does for each item, in our words, and whether sharing does it too.
+/// What a process pool does for each item according to Item 41 of *Effective Python*, in our words; and whether `shared` does
+/// it too.
 const STEPS: [(&str, bool); 10] = [
     ("take each item from the input", true),
     ("serialise it (pickle)", false),
@@ -103,10 +104,10 @@ const STEPS: [(&str, bool); 10] = [
     ("merge the results in order", true),
 ];
 
-/// What the runs whose steps are timed take on one processor, in seconds, with the rows repeated as often as that needs:
-/// what lies before and after the steps must not count for much.
+/// How long a run whose steps are timed is to take on one processor, in seconds; the rows are repeated as often as that needs. It is
+/// long beside what lies before the first step and after the last.
 const TIMED: f64 = 0.3;
-/// The most that is repeated.
+/// The most rows that these runs have.
 const MOST_ROWS: usize = 10_000_000;
 
 /// Compares, and says what was found: as JSON, or as tables for a person, and as a plot where that is asked for.
@@ -136,7 +137,7 @@ struct Text {
 }
 
 impl Workload {
-    /// These rows as often as it takes to have so many, or just the first of them; under the header.
+    /// The header and so many rows: the first of these rows, or all of them again and again.
     fn repeated(&self, count: usize) -> Text {
         let rows = self.split();
         let count = if rows.is_empty() { 0 } else { count.max(1) };
