@@ -5,7 +5,8 @@
 //! those instructions that every processor has.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pmapgcd::{Batch, BatchKernel, Divisors, Format, Gcd, Pairs};
+use pmapgcd::batch::{Batch, BatchKernel, Divisors, Pairs};
+use pmapgcd::{Format, Gcd};
 use std::hint::black_box;
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -65,8 +65,8 @@
 //! | trait | methods |
 //! |---|---|
 //! | [`Kernel`] | `map`. `is_self_contained` is worth the line where it is true: workers are then confined |
-//! | [`BatchKernel`] | how rows are read, mapped by the batch, and written, and what the kernel says of itself. Every `Kernel` is one; write one only for a form of rows that serde has not |
-//! | [`Batch`] | `len` and `clear`. A `Vec` is one |
+//! | [`BatchKernel`](batch::BatchKernel) | how rows are read, mapped by the batch, and written, and what the kernel says of itself. Every `Kernel` is one; write one only for a form of rows that serde has not |
+//! | [`Batch`](batch::Batch) | `len` and `clear`. A `Vec` is one |
 //!
 //! # Features
 //!
@@ -108,12 +108,18 @@ pub use csv::{Format, record::Record};
 pub use error::Error;
 pub use executor::Executor;
 pub use filter::{Filter, FilterBuilder, Summary};
-pub use kernel::gcd::{Algorithm, Divisors, Gcd, Gcd64, Pairs};
-pub use kernel::{Batch, BatchKernel, Function, Kernel, Written};
+pub use kernel::gcd::{Algorithm, Gcd, Gcd64};
+pub use kernel::{Function, Kernel};
 pub use pool::Pool;
 #[doc(hidden)]
 pub use process::streams::note as __note_closed_streams;
 pub use work::text::OnBadRow;
+
+/// Kernels that take rows by the batch, in a form of their own.
+pub mod batch {
+    pub use crate::kernel::batch::{Batch, BatchKernel, Written};
+    pub use crate::kernel::gcd::{Divisors, Pairs};
+}
 
 /// The examples of the README are compiled.
 #[cfg(all(doctest, feature = "cli"))]

@@ -4,7 +4,8 @@
 mod common;
 
 use common::run;
-use pmapgcd::{BadRow, BatchKernel, Executor, Format, Record, Written};
+use pmapgcd::batch::{BatchKernel, Written};
+use pmapgcd::{BadRow, Executor, Format, Record};
 use std::ops::Range;
 use std::process::{Command, ExitCode};
 

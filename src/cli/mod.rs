@@ -15,7 +15,7 @@ mod values;
 pub use options::Options;
 
 use crate::error::{Error, program};
-use crate::kernel::BatchKernel;
+use crate::kernel::batch::BatchKernel;
 use crate::process::console::say_last;
 use crate::process::streams::die_of_broken_pipe;
 use clap::{Args, FromArgMatches};

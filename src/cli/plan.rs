@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::executor::{self, Executor, Job, worker};
 use crate::flow::{Sink, Source};
 use crate::input::Shape;
-use crate::kernel::BatchKernel;
+use crate::kernel::batch::BatchKernel;
 use crate::output::bad_rows::SAID;
 use crate::process::confinement::Confinement;
 use crate::ring::Sizes;
@@ -64,7 +64,7 @@ impl<'k> Plan<'k> {
     /// # Errors
     /// When they do not agree with each other, or with the kernel.
     pub fn of<K: BatchKernel>(mut options: Options, kernel: &'k K) -> Result<Self, Error> {
-        Vectors::check_environment().map_err(Error::usage)?;
+        Vectors::allowed().map_err(Error::usage)?;
         let (format, fields) = (options.format(), kernel.fields());
         check(&options, fields, format)?;
         let trial = Trial::of_this_process()?;

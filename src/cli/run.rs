@@ -9,7 +9,7 @@ use crate::compare::graded::Graded;
 use crate::compare::trial::Trial;
 use crate::error::Error;
 use crate::executor::{Mapping, worker};
-use crate::kernel::BatchKernel;
+use crate::kernel::batch::BatchKernel;
 use crate::process::streams::heed_signals;
 use crate::tally::Tally;
 use crate::work::Work;

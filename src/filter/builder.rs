@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::executor::names::Name;
 use crate::executor::{self, Executor, MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE, worker};
 use crate::input::Shape;
-use crate::kernel::BatchKernel;
+use crate::kernel::batch::BatchKernel;
 use crate::output::bad_rows::SAID;
 use crate::ring::Sizes;
 use crate::vectors::Vectors;
@@ -138,7 +138,7 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
             // The status is all that is left to say, and there is nothing to be dropped.
             std::process::exit(i32::from(status != std::process::ExitCode::SUCCESS) * 2);
         }
-        Vectors::check_environment().map_err(Error::usage)?;
+        Vectors::allowed().map_err(Error::usage)?;
         check(&rows, kernel.fields())?;
         Ok(filter)
     }

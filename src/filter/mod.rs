@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::executor::names::Name;
 use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, Mapping, bell, worker};
 use crate::input::reader::{Input, Reader, Watch};
-use crate::kernel::BatchKernel;
+use crate::kernel::batch::BatchKernel;
 use crate::output::bad_rows::BadRows;
 use crate::output::writer::Writer;
 use crate::process::confinement::Confinement;

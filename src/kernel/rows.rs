@@ -1,30 +1,31 @@
-//! Rows of any type that serde knows, by the `csv` crate.
+//! How a [`Kernel`](super::Kernel) reads rows and writes outputs: any type that serde knows, by the `csv` crate.
 
-use super::Written;
+use super::batch::Written;
 use crate::bad_row::BadRow;
 use crate::csv::record::{Line, Record, split, unquoted};
 use crate::csv::shown::shown;
 use crate::csv::{Format, trimmed};
 use ::csv::{ErrorKind, StringRecord};
 use serde::{Serialize, de::DeserializeOwned};
+use std::borrow::Cow;
 
-/// Why a row is not what it was to be read into.
+/// Why a row cannot be read as a value of some type.
 enum Unreadable {
     /// This field, counted from 0, is not UTF-8.
     NotText(usize),
-    /// These fields have other types, or there are more or fewer of them.
-    Others(StringRecord, ::csv::Error),
+    /// These fields, without the blanks around them, are of other types, or too few, as the error says.
+    Mismatch(StringRecord, ::csv::Error),
 }
 
 /// The fields of a row, without the blanks around them, as a value of this type.
 ///
 /// # Errors
-/// When they are not.
+/// When they cannot be read as one.
 pub fn read<R: DeserializeOwned>(record: &Record) -> Result<R, BadRow> {
     parse(record).map_err(|unreadable| describe(record, unreadable))
 }
 
-/// The same, where nobody hears why they are not.
+/// As [`read`], without the words about what is wrong, which cost far more than the row.
 pub fn try_read<R: DeserializeOwned>(record: &Record) -> Option<R> {
     parse(record).ok()
 }
@@ -35,7 +36,7 @@ fn parse<R: DeserializeOwned>(record: &Record) -> Result<R, Unreadable> {
         let value = record.value(at);
         fields.push_field(std::str::from_utf8(trimmed(&value)).map_err(|_| Unreadable::NotText(at))?);
     }
-    fields.deserialize(None).map_err(|error| Unreadable::Others(fields.clone(), error))
+    fields.deserialize(None).map_err(|error| Unreadable::Mismatch(fields.clone(), error))
 }
 
 fn describe(record: &Record, unreadable: Unreadable) -> BadRow {
@@ -43,74 +44,73 @@ fn describe(record: &Record, unreadable: Unreadable) -> BadRow {
         Unreadable::NotText(at) => {
             return BadRow::in_field(record, at, format!("is not UTF-8: {}", shown(&record.value(at))));
         }
-        Unreadable::Others(fields, error) => (fields, error),
+        Unreadable::Mismatch(fields, error) => (fields, error),
     };
-    match error.kind() {
-        ErrorKind::Deserialize { err, .. } => match err.field() {
-            Some(at) if (at as usize) < record.len() => {
-                let (at, value) = (at as usize, fields.get(at as usize).unwrap_or_default());
-                let what = format!("field {}: {}: {}", record.number(at), err.kind(), shown(value.as_bytes()));
-                BadRow { field: Some(record.number(at)), ..BadRow::row(what) }
-            }
-            _ => BadRow::row(format!("{}: {}", err.kind(), shown(record.text()))),
-        },
-        _ => BadRow::row(error.to_string()),
+    let ErrorKind::Deserialize { err, .. } = error.kind() else { return BadRow::row(error.to_string()) };
+    match err.field().map(|at| at as usize).filter(|&at| at < record.len()) {
+        Some(at) => {
+            let (number, value) = (record.number(at), fields.get(at).unwrap_or_default());
+            let what = format!("field {number}: {}: {}", err.kind(), shown(value.as_bytes()));
+            BadRow { field: Some(number), ..BadRow::row(what) }
+        }
+        None => BadRow::row(format!("{}: {}", err.kind(), shown(record.text()))),
     }
 }
 
-/// As [`BatchKernel::write`](crate::BatchKernel::write) has it.
+/// Writes outputs as [`BatchKernel::write`](crate::batch::BatchKernel::write) has to.
 pub fn write<O: Serialize>(outputs: &[O], format: Format, room: &mut [u8]) -> Written {
     let mut written = Written::default();
     let mut settings = ::csv::WriterBuilder::new();
     settings.has_headers(false).flexible(true).delimiter(format.delimiter);
-    // Without quotes a field may not hold everything, which shows if all are quoted first.
+    // Without quotes a field cannot hold every value. All fields are quoted first, so that it shows which can.
     let aside = if format.delimiter == b'"' { b'\'' } else { b'"' };
     settings.quote(format.quote.unwrap_or(aside));
     if format.quote.is_none() {
         settings.quote_style(::csv::QuoteStyle::Always);
     }
     let mut writer = settings.from_writer(vec![]);
-    let (mut bare, mut taken) = (vec![], 0);
+    let mut taken = 0;
     for output in outputs {
         if let Err(error) = writer.serialize(output).and_then(|()| Ok(writer.flush()?)) {
             written.bad = Some(format!("the output cannot be written as CSV: {error}"));
             break;
         }
-        if format.quote.is_none() {
-            let line = &writer.get_ref()[taken..];
-            if !take_quotes_off(line, Format { quote: Some(aside), ..format }, &mut bare) {
-                let what = "the output has the delimiter or a line end in a field, and there are no quotes; --quote says which";
-                written.bad = Some(what.to_string());
-                break;
-            }
-            taken += line.len();
-        }
-        let text = if format.quote.is_some() { writer.get_ref() } else { &bare };
-        if text.len() > room.len() {
+        let quoted = &writer.get_ref()[taken..];
+        taken += quoted.len();
+        let line = match format.quote {
+            Some(_) => Some(Cow::Borrowed(quoted)),
+            None => without_quotes(quoted, Format { quote: Some(aside), ..format }).map(Cow::Owned),
+        };
+        let Some(line) = line else {
+            let what =
+                "the output has the delimiter or a line end in a field, and there are no quotes; --quote says which";
+            written.bad = Some(what.to_string());
             break;
-        }
-        written.bytes = text.len();
+        };
+        let Some(space) = room[written.bytes..].get_mut(..line.len()) else { break };
+        space.copy_from_slice(&line);
+        written.bytes += line.len();
         written.outputs += 1;
     }
-    let text = if format.quote.is_some() { writer.get_ref() } else { &bare };
-    room[..written.bytes].copy_from_slice(&text[..written.bytes]);
     written
 }
 
-/// Appends a row of this format without its quotes, if it reads the same without them; answers whether it does.
-fn take_quotes_off(line: &[u8], format: Format, bare: &mut Vec<u8>) -> bool {
+/// A row of this format without its quotes, with its line end; nothing when it does not read the same without them.
+fn without_quotes(line: &[u8], format: Format) -> Option<Vec<u8>> {
     let mut fields = vec![];
-    let Line::Row { content, .. } = split(line, Format { comment: None, ..format }, &mut fields) else { return false };
-    for (at, field) in fields.iter().enumerate() {
+    let Line::Row { content, .. } = split(line, Format { comment: None, ..format }, &mut fields) else { return None };
+    let mut bare = vec![];
+    for field in fields {
         let value = unquoted(field.raw(&line[..content]), format);
         if value.iter().any(|&byte| byte == format.delimiter || matches!(byte, b'\r' | b'\n')) {
-            return false;
+            return None;
         }
-        bare.extend((at > 0).then_some(format.delimiter));
         bare.extend_from_slice(&value);
+        bare.push(format.delimiter);
     }
+    bare.pop();
     bare.push(b'\n');
-    true
+    Some(bare)
 }
 
 #[cfg(test)]

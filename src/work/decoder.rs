@@ -11,7 +11,7 @@ use crate::csv::record::{Field, Line, Record, split, stray_return};
 use crate::csv::returns::{self, stray_return_in};
 use crate::csv::shown::shown;
 use crate::csv::trimmed;
-use crate::kernel::{Batch, BatchKernel};
+use crate::kernel::batch::{Batch, BatchKernel};
 use crate::ring::Care;
 use crate::work::DEADLY;
 use crate::work::settings::Settings;

@@ -4,7 +4,7 @@
 use crate::csv::Format;
 use crate::csv::record::{Line, split};
 use crate::csv::shown::shown;
-use crate::kernel::{BatchKernel, Written};
+use crate::kernel::batch::{BatchKernel, Written};
 use memchr::memchr;
 use std::ops::Range;
 

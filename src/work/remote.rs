@@ -4,7 +4,7 @@
 //! in the same loop as for batches that are mapped there.
 
 use crate::error::Error;
-use crate::kernel::Batch;
+use crate::kernel::batch::Batch;
 use crate::steps::{Step, lap};
 use crate::work::check_outputs;
 use crate::work::pickles::{pickle, unpickle, unpickle_untrusted};

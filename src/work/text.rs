@@ -7,7 +7,7 @@
 use crate::bad_row::{BadRow, Kind, Report};
 use crate::csv::lines;
 use crate::error::Error;
-use crate::kernel::{Batch, BatchKernel, Written};
+use crate::kernel::batch::{Batch, BatchKernel, Written};
 use crate::ring::Care;
 use crate::steps::{Step, lap};
 use crate::work::decoder::Decoder;

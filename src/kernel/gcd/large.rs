@@ -18,7 +18,7 @@ pub fn gcd([a, b]: &[Number; 2]) -> Number {
     }
 }
 
-/// Binary GCD as in [`binary`], on two numbers that are not 0, until both have 64 bits.
+/// Binary GCD of two numbers that are not 0: as in [`binary`] once both have 64 bits.
 fn wide(a: u128, b: u128) -> u128 {
     let twos = (a | b).trailing_zeros();
     let (mut a, mut b) = (a >> a.trailing_zeros(), b >> b.trailing_zeros());

@@ -1,20 +1,19 @@
 //! The stock kernel: the greatest common divisor of the two integers in a row.
 
-mod batch;
 mod binary;
-mod euclid;
 mod large;
 mod number;
 mod plain;
-mod trial;
+mod values;
 
 use crate::bad_row::BadRow;
 use crate::csv::record::Record;
 use crate::csv::{Format, trimmed};
-use crate::kernel::{BatchKernel, Kernel, Written};
-pub use batch::{Divisors, Pairs};
-use number::{NotRead, Number};
+use crate::kernel::Kernel;
+use crate::kernel::batch::{BatchKernel, Written};
+use number::Number;
 use std::ops::Range;
+pub use values::{Divisors, Pairs};
 
 /// How a greatest common divisor is found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -72,8 +71,8 @@ impl Kernel for Gcd64 {
     fn map(&self, &[a, b]: &[u64; 2]) -> u64 {
         match self.algorithm {
             Algorithm::Auto | Algorithm::Binary => binary::gcd(a, b),
-            Algorithm::Euclid => euclid::gcd(a, b),
-            Algorithm::Trial => trial::gcd(a, b),
+            Algorithm::Euclid => euclid(a, b),
+            Algorithm::Trial => trial(a, b),
         }
     }
 
@@ -93,10 +92,25 @@ impl Kernel for Gcd64 {
     }
 }
 
+/// Euclid's algorithm (*Elements*, VII.2), by remainders.
+fn euclid(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+/// Trial division from the smaller number downwards, as many steps as that number counts: with it, *Effective Python*,
+/// Item 41, shows work that is worth another process.
+fn trial(a: u64, b: u64) -> u64 {
+    let low = a.min(b);
+    (1..=low).rev().find(|&divisor| a.is_multiple_of(divisor) && b.is_multiple_of(divisor)).unwrap_or(a | b)
+}
+
 /// The greatest common divisor of two integers of any size and sign, for a filter: what `pmapgcd` runs. `gcd(0, n)` is
 /// the magnitude of `n`, and `gcd(0, 0)` is 0.
 ///
-/// Pairs of 64 bits go the way of [`Gcd64`]. Up to 128 bits there is a binary algorithm; beyond that Lehmer's, of the
+/// Pairs of 64 bits are computed as in [`Gcd64`], those of 128 bits by a binary algorithm, and larger ones by Lehmer's, from the
 /// `dashu-int` crate.
 #[derive(Clone, Copy, Debug)]
 pub struct Gcd {
@@ -111,7 +125,7 @@ impl Default for Gcd {
 }
 
 impl Gcd {
-    /// The most digits of an integer, unless it is told otherwise.
+    /// How many digits an integer may have, unless [`max_digits`](Gcd::max_digits) says otherwise.
     pub const MAX_DIGITS: usize = 100_000;
 
     /// The kernel with this algorithm for pairs of 64 bits.
@@ -119,21 +133,19 @@ impl Gcd {
         Gcd { small: Gcd64::new(algorithm), max_digits: Gcd::MAX_DIGITS }
     }
 
-    /// The same kernel, that takes a number of more digits for a bad one, since it may take any time.
+    /// The same kernel with another limit. A number with more digits is a bad field, because its time has no bound.
     pub fn max_digits(self, max_digits: usize) -> Self {
         Gcd { max_digits, ..self }
     }
-}
 
-impl Gcd {
-    /// The number in a field.
+    /// The number in a field, counted from 0; nothing when there is none.
     #[inline]
-    fn number(&self, record: &Record, at: usize) -> Result<Number, NotRead> {
-        let value = record.value(at);
-        if let Some(number) = number::plain(&value).filter(|_| value.len() <= self.max_digits) {
-            return Ok(Number::Small(number));
+    fn number(&self, record: &Record, field: usize) -> Option<Number> {
+        let value = record.value(field);
+        match number::plain(&value).filter(|_| value.len() <= self.max_digits) {
+            Some(number) => Some(Number::Small(number)),
+            None => Number::parse(trimmed(&value), self.max_digits),
         }
-        Number::parse(trimmed(&value), self.max_digits)
     }
 }
 
@@ -161,10 +173,10 @@ impl BatchKernel for Gcd {
     }
 
     fn read(&self, record: &Record, pairs: &mut Pairs) -> Result<(), BadRow> {
-        let number = |at: usize| {
-            self.number(record, at).map_err(|why| {
-                let what = number::what_is_wrong(trimmed(&record.value(at)), why, self.max_digits);
-                BadRow::in_field(record, at, what)
+        let number = |field: usize| {
+            self.number(record, field).ok_or_else(|| {
+                let what = number::what_is_wrong(trimmed(&record.value(field)), self.max_digits);
+                BadRow::in_field(record, field, what)
             })
         };
         pairs.push([number(0)?, number(1)?]);
@@ -172,7 +184,7 @@ impl BatchKernel for Gcd {
     }
 
     fn try_read(&self, record: &Record, pairs: &mut Pairs) -> bool {
-        let (Ok(a), Ok(b)) = (self.number(record, 0), self.number(record, 1)) else { return false };
+        let (Some(a), Some(b)) = (self.number(record, 0), self.number(record, 1)) else { return false };
         pairs.push([a, b]);
         true
     }

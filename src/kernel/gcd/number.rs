@@ -1,4 +1,4 @@
-//! Integers of any size, and what is said about a field that is none.
+//! Integers of any size, and what is wrong with a field that does not hold one.
 
 use crate::csv::shown::shown;
 use dashu_int::UBig;
@@ -47,45 +47,32 @@ impl fmt::Display for Number {
     }
 }
 
-/// Why a field is no integer that is read.
-#[derive(Debug, PartialEq, Eq)]
-pub enum NotRead {
-    /// It is none.
-    NoInteger,
-    /// It has so many digits, which are too many.
-    TooLong(usize),
-}
-
 impl Number {
-    /// The magnitude of an integer in decimal digits, with or without a sign, of at most `max_digits` but for zeros in
-    /// front.
-    ///
-    /// # Errors
-    /// When it is no such integer.
-    pub fn parse(field: &[u8], max_digits: usize) -> Result<Self, NotRead> {
-        let digits = field.strip_prefix(b"-").or_else(|| field.strip_prefix(b"+")).unwrap_or(field);
-        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-            return Err(NotRead::NoInteger);
-        }
-        let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
-        let digits = &digits[zeros..];
-        if digits.len() > max_digits {
-            return Err(NotRead::TooLong(digits.len()));
-        }
+    /// The magnitude of the integer in a field: decimal digits, with or without a sign. Nothing when the field is no integer, or
+    /// has more than `max_digits` digits, zeros in front not counted.
+    pub fn parse(field: &[u8], max_digits: usize) -> Option<Self> {
+        let digits = digits(field).filter(|digits| digits.len() <= max_digits)?;
         // 19 digits always fit into 64 bits, 38 into 128.
-        if digits.len() <= 19 {
-            return Ok(Number::Small(value(digits)));
+        match digits.len() {
+            0..=19 => Some(Number::Small(value(digits))),
+            20..=38 => {
+                let (high, low) = digits.split_at(digits.len() - 19);
+                Some((u128::from(value(high)) * 10u128.pow(19) + u128::from(value(low))).into())
+            }
+            _ => UBig::from_str_radix(std::str::from_utf8(digits).ok()?, 10).ok().map(Number::from),
         }
-        if digits.len() <= 38 {
-            let (high, low) = digits.split_at(digits.len() - 19);
-            return Ok((u128::from(value(high)) * 10u128.pow(19) + u128::from(value(low))).into());
-        }
-        let digits = std::str::from_utf8(digits).map_err(|_| NotRead::NoInteger)?;
-        UBig::from_str_radix(digits, 10).map(Number::from).map_err(|_| NotRead::NoInteger)
     }
 }
 
-/// The value of a field of 1 to 19 digits and nothing else: most fields are.
+/// The digits of an integer, without its sign and the zeros in front, so that 0 has none. Nothing when the field is no
+/// integer.
+fn digits(field: &[u8]) -> Option<&[u8]> {
+    let digits = field.strip_prefix(b"-").or_else(|| field.strip_prefix(b"+")).unwrap_or(field);
+    let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
+    (!digits.is_empty() && digits.iter().all(u8::is_ascii_digit)).then(|| &digits[zeros..])
+}
+
+/// The value of a field that is 1 to 19 digits and nothing else, as most fields are.
 pub fn plain(field: &[u8]) -> Option<u64> {
     let push = |value: u64, byte: &u8| byte.is_ascii_digit().then(|| value * 10 + u64::from(byte - b'0'));
     if field.is_empty() || field.len() > 19 { None } else { field.iter().try_fold(0, push) }
@@ -97,18 +84,25 @@ fn value(digits: &[u8]) -> u64 {
 }
 
 /// What is wrong with a field, without its blanks, that [`Number::parse`] did not read.
-pub fn what_is_wrong(field: &[u8], why: NotRead, max_digits: usize) -> String {
-    const EXPECTED: &str = "decimal digits are expected, with or without a sign";
-    match why {
-        NotRead::TooLong(digits) => {
-            format!("has {digits} digits, more than the {max_digits} that --max-digits allows: {}", shown(field))
+pub fn what_is_wrong(field: &[u8], max_digits: usize) -> String {
+    let what = match digits(field) {
+        Some(digits) => {
+            let digits = digits.len();
+            return format!(
+                "has {digits} digits, more than the {max_digits} that --max-digits allows: {}",
+                shown(field)
+            );
         }
-        NotRead::NoInteger if field.is_empty() => "is empty; an integer is expected".to_string(),
-        NotRead::NoInteger if field.contains(&0) => format!("has a NUL byte: {}", shown(field)),
-        NotRead::NoInteger if std::str::from_utf8(field).is_err() => format!("is not UTF-8: {}", shown(field)),
-        NotRead::NoInteger => format!("is not an integer: {}; {EXPECTED}", shown(field)),
-    }
+        None if field.is_empty() => return "is empty; an integer is expected".to_string(),
+        None if field.contains(&0) => "has a NUL byte",
+        None if std::str::from_utf8(field).is_err() => "is not UTF-8",
+        None => return format!("is not an integer: {}; {EXPECTED}", shown(field)),
+    };
+    format!("{what}: {}", shown(field))
 }
+
+/// What an integer looks like.
+const EXPECTED: &str = "decimal digits are expected, with or without a sign";
 
 #[cfg(test)]
 mod tests {
@@ -122,7 +116,9 @@ mod tests {
             for text in [digits.to_string(), format!("-{digits}"), format!("+000{digits}")] {
                 assert_eq!(Number::parse(text.as_bytes(), length).unwrap().to_string(), digits);
             }
-            assert_eq!(Number::parse(digits.as_bytes(), length - 1), Err(NotRead::TooLong(length)));
+            assert_eq!(Number::parse(digits.as_bytes(), length - 1), None);
+            let what = what_is_wrong(digits.as_bytes(), length - 1);
+            assert!(what.starts_with(&format!("has {length} digits, more than the {} ", length - 1)), "{what}");
         }
         for (digits, number) in [
             ("-0", Number::Small(0)),
@@ -131,14 +127,14 @@ mod tests {
             ("340282366920938463463374607431768211455", Number::Wide(u128::MAX)),
             ("340282366920938463463374607431768211456", Number::Big(UBig::from(u128::MAX) + 1u8)),
         ] {
-            assert_eq!(Number::parse(digits.as_bytes(), 99), Ok(number));
+            assert_eq!(Number::parse(digits.as_bytes(), 99), Some(number));
         }
     }
 
     #[test]
     fn anything_else_is_no_integer() {
         for text in ["", "-", "+", "+-1", "- 1", "1.0", "1e3", "0x10", "1_000", "1 000", "１", "\u{2212}1", "1\0"] {
-            assert_eq!(Number::parse(text.as_bytes(), 99), Err(NotRead::NoInteger), "{text}");
+            assert_eq!(Number::parse(text.as_bytes(), 99), None, "{text}");
         }
     }
 }

@@ -1,6 +1,5 @@
-//! The algorithm on vectors of eight pairs. A word's trailing zeros are the ones of `!d & (d - 1)`.
+//! Binary GCD on vectors of eight pairs. The number of a word's trailing zeros is the number of ones in `!d & (d - 1)`.
 
-use super::portable;
 use std::arch::x86_64::*;
 
 /// Vectors that are worked on at once. Small pairs take 4.7, 3.0, 2.6, 2.0 and 2.8 ns with 1, 2, 3, 4 and 6 of them
@@ -42,7 +41,7 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
             outputs.extend_from_slice(&results);
         }
     }
-    portable::gcd_rows(rest, outputs);
+    outputs.extend(rest.iter().map(|&[a, b]| super::gcd(a, b)));
 }
 
 /// The first numbers of eight pairs, and the second ones.
@@ -55,12 +54,14 @@ fn split(words: [u64; 16]) -> [__m512i; 2] {
     [_mm512_permutex2var_epi64(low, firsts, high), _mm512_permutex2var_epi64(low, seconds, high)]
 }
 
+/// The number of trailing zeros of each word.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
 fn trailing_zeros(n: __m512i) -> __m512i {
     _mm512_popcnt_epi64(_mm512_andnot_si512(n, _mm512_sub_epi64(n, _mm512_set1_epi64(1))))
 }
 
+/// Each word without its factors of two.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
 fn odd(n: __m512i) -> __m512i {

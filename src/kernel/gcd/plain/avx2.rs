@@ -1,4 +1,5 @@
-//! Both numbers of a row in one vector, 16 digits of each at a time, and what is before them masked away.
+//! Plain rows by AVX2: both numbers of a row in one vector, 16 digits of each at a time. What stands before the digits is masked
+//! away.
 
 use super::walk::{self, LOADED, Places, WIDTH};
 use bytemuck::cast;
@@ -12,6 +13,7 @@ pub fn read_plain(text: &[u8], delimiter: u8, limit: usize, rows: &mut Vec<[u64;
     walk::read_plain(text, delimiter, limit, rows, index, pair)
 }
 
+/// The places of the bytes that are no digits, as [`walk::read_plain`] wants them.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 fn index(bytes: &[u8; WIDTH], start: usize, places: &mut Places) -> usize {
@@ -23,7 +25,7 @@ fn index(bytes: &[u8; WIDTH], start: usize, places: &mut Places) -> usize {
     let [low, high]: [__m256i; 2] = cast(*bytes);
     let mut bits = u64::from(others(low)) | u64::from(others(high)) << 32;
     let count = bits.count_ones() as usize;
-    // Some more than there are, rather than a branch that depends on how many.
+    // Eight at a time, also where there are fewer, so that the branch depends less on how many there are.
     for places in places.as_chunks_mut::<8>().0.iter_mut().take(count.div_ceil(8)) {
         for place in places {
             *place = start as u32 + bits.trailing_zeros();
@@ -33,9 +35,10 @@ fn index(bytes: &[u8; WIDTH], start: usize, places: &mut Places) -> usize {
     count
 }
 
+/// The values of the last so many digits of each of the two texts, modulo 2^64.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
-fn pair(a: &[u8; LOADED], b: &[u8; LOADED], digits: [usize; 2]) -> [u64; 2] {
+pub fn pair(a: &[u8; LOADED], b: &[u8; LOADED], digits: [usize; 2]) -> [u64; 2] {
     const E16: u64 = 10_000_000_000_000_000;
     let ([a_first, a_last], [b_first, b_last]): ([_; 2], [_; 2]) = (cast(*a), cast(*b));
     let last = sixteen(a_last, b_last, digits);
@@ -46,8 +49,8 @@ fn pair(a: &[u8; LOADED], b: &[u8; LOADED], digits: [usize; 2]) -> [u64; 2] {
     [0, 1].map(|at: usize| first[at].wrapping_mul(E16).wrapping_add(last[at]))
 }
 
-/// The values of the last so many digits, at most 16, of each of the two. They are combined pairwise, to numbers of 2, 4,
-/// 8 and 16 digits.
+/// The values of the last so many digits, at most 16, of each of the two texts. Digits are combined pairwise, to numbers of 2, 4,
+/// 8 and 16 digits (W. Muła, "SIMD-ized faster parse of IPv4 addresses").
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 fn sixteen(a: __m128i, b: __m128i, digits: [usize; 2]) -> [u64; 2] {

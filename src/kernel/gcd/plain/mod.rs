@@ -1,4 +1,4 @@
-//! Rows of two plain integers, the fast path: digits, a delimiter, digits, a line end.
+//! The decoder of plain rows: digits, a delimiter, digits, a line end. All other rows are left to the general way.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -14,12 +14,14 @@ use crate::vectors::Vectors;
 /// The most digits that are read here.
 pub const MAX_DIGITS: usize = 20;
 
-/// Appends the rows at the front of `text` that are two unsigned integers below 2^64, as many as there are in a row and
-/// at most `limit`; answers how many bytes they have. What follows them may be anything, the last rows of a text too.
+/// Appends the rows at the front of `text` that are two unsigned integers below 2^64, at most `limit`, and returns how many bytes they
+/// have. It stops at the first row that is not plain, and may stop before the last rows of a text, which are too near to its end to
+/// be loaded whole.
 pub fn read_plain(text: &[u8], delimiter: u8, limit: usize, rows: &mut Vec<[u64; 2]>) -> usize {
     with(Vectors::here(), text, delimiter, limit, rows)
 }
 
+/// As [`read_plain`], with these vector instructions.
 fn with(vectors: Vectors, text: &[u8], delimiter: u8, limit: usize, rows: &mut Vec<[u64; 2]>) -> usize {
     match vectors {
         // SAFETY: the processor has the instructions of these vectors, since `Vectors` offers no others.

@@ -1,7 +1,7 @@
-//! On any processor: eight digits at a time.
+//! Plain rows on any processor: eight digits at a time.
 
-/// The longest that a row of the fast path can be: two numbers of 20 digits in words of 8, three more bytes of each
-/// looked at, and the ends. Nearer to the end of the text the fast path would look beyond it.
+/// How many bytes have to follow the start of a row, because all of them may be looked at: two numbers of 20 digits in words of 8
+/// bytes, and the ends.
 const LOOK_AHEAD: usize = 64;
 
 /// As [`super::read_plain`].
@@ -17,7 +17,7 @@ pub fn read_plain(text: &[u8], delimiter: u8, limit: usize, rows: &mut Vec<[u64;
     bytes
 }
 
-/// `digits , digits \n` or `\r\n` at the front of `text`, and its length.
+/// The two numbers of the row at the front of `text`, and its length with its line end, if it is plain.
 #[inline(always)]
 pub fn plain_row(text: &[u8], delimiter: u8) -> Option<([u64; 2], usize)> {
     let text: &[u8; LOOK_AHEAD] = text.first_chunk()?;
@@ -32,7 +32,7 @@ pub fn plain_row(text: &[u8], delimiter: u8) -> Option<([u64; 2], usize)> {
     (text[end] == b'\n').then_some(([a, b], end + 1))
 }
 
-/// The number of 1 to 20 digits at `at`, and where it ends.
+/// The number of 1 to 20 digits that begins at `at`, and where it ends.
 #[inline(always)]
 fn number(text: &[u8; LOOK_AHEAD], at: usize) -> Option<(u64, usize)> {
     let (first, digits) = eight_digits(text, at);
@@ -59,7 +59,7 @@ fn number(text: &[u8; LOOK_AHEAD], at: usize) -> Option<(u64, usize)> {
 
 const POWERS_OF_TEN: [u64; 9] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
-/// The value and the count of the digits, at most 8, that start at `at`.
+/// The value and the count of the digits that begin at `at`, at most 8.
 ///
 /// All eight bytes are handled as one word ("SWAR"). The digits are found as in simdjson's `is_made_of_eight_digits`
 /// and combined pairwise in three multiplications (D. Lemire, "Quickly parsing eight digits", 2018; after J. Khalid).
@@ -69,7 +69,7 @@ fn eight_digits(text: &[u8; LOOK_AHEAD], at: usize) -> (u64, usize) {
         return (0, 0);
     };
     let values = u64::from_le_bytes(*bytes) ^ 0x3030_3030_3030_3030;
-    // The top bit of each byte that is over 9. A carry reaches only the bytes above one that is, and the lowest counts.
+    // The top bit of each byte that is over 9. A carry can be wrong only in bytes above such a byte, and the lowest one counts.
     let beyond = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
     let digits = beyond.trailing_zeros() as usize / 8;
     if digits == 0 {

@@ -1,25 +1,25 @@
-//! The walk from row to row, the same for all vectors: an index of the bytes that are no digits, made for a stretch of text
-//! at a time, says where numbers begin and end, so that no branch depends on how long they are.
+//! The walk from plain row to plain row, the same for all vectors. An index of the bytes that are no digits is made for a stretch
+//! of text at a time. It says where numbers begin and end, so that no branch depends on how long they are.
 
 use super::MAX_DIGITS;
 use super::portable::plain_row;
 
-/// Bytes that are looked at together for the index.
+/// How many bytes are looked at together for the index.
 pub const WIDTH: usize = 64;
-/// How much text is indexed together at most. The row at its end is looked at again, and the index of what is not wanted
-/// any more is thrown away; on plain rows 1, 2 and 4 KiB differ by less than 3 %.
+/// How many bytes are indexed together at most. The row at the end of a stretch is looked at again, and the rest of an index that is
+/// not needed is lost; on plain rows 1, 2 and 4 KiB differ by less than 3 % (`cargo bench --bench stages`).
 const STRETCH: usize = 1024;
-/// How much at first: where every other row is odd, that is all there is to be wanted.
+/// How many bytes are indexed at first: where every other row is not plain, no more of the index would be used.
 const FIRST_STRETCH: usize = 2 * WIDTH;
-/// Bytes up to the end of a number that are loaded with it.
+/// How many bytes are loaded with a number: it and those before it.
 pub const LOADED: usize = 32;
 
 /// The places of bytes that are no digits.
 pub type Places = [u32; WIDTH];
 
-/// As [`super::read_plain`]. `index` puts the places of the bytes that are no digits, counted from a start, to the front
-/// of the space, and answers how many there are. `pair` answers with the values of the last so many digits of each of
-/// the two texts, modulo 2^64.
+/// As [`super::read_plain`]. `index` is given 64 bytes and the place of the first; it writes the places of those bytes that are no
+/// digits to the front of `Places`, and returns how many there are. `pair` returns the values of the last so many digits of each of
+/// two texts, modulo 2^64.
 ///
 /// Inlined, so that it is compiled with the instructions of its caller.
 #[inline(always)]
@@ -92,8 +92,9 @@ pub fn read_plain(
     start
 }
 
-/// Whether a number may be above 2^64 - 1, which has 20 digits and begins with 1: up to 2 · 10^19 it comes out smaller
-/// than 10^19, and zeros in front are none of ours. Without branches: half of all numbers of 64 bits have 20 digits.
+/// Whether a number may be above 2^64 - 1, so that its value is wrong. 2^64 - 1 has 20 digits and begins with 1. A larger number that
+/// also begins with 1 has a value below 10^19 modulo 2^64. Numbers with a zero in front are taken for too large as well. There are
+/// no branches, because half of all numbers of 64 bits have 20 digits.
 #[inline(always)]
 fn is_wrapped(text: &[u8; LOADED], digits: usize, value: u64) -> bool {
     (digits == MAX_DIGITS) & ((text[LOADED - MAX_DIGITS] != b'1') | (value < 10_000_000_000_000_000_000))

@@ -2,51 +2,73 @@
 //! larger ones apart.
 
 use super::number::Number;
-use crate::kernel::{Batch, Written};
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use crate::kernel::batch::{Batch, Written};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeSeq, Serializer};
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::ops::Range;
 
-/// Pairs of integers of any size, without their signs.
-#[derive(Debug, Default)]
-pub struct Pairs {
-    /// All pairs; those that do not fit have zeros here.
-    pub(super) small: Vec<[u64; 2]>,
-    /// Where the others stand, in order, and what they are.
-    pub(super) large: Vec<(usize, [Number; 2])>,
+/// Pairs of integers of any size, without their signs: the rows of [`Gcd`](crate::Gcd).
+pub type Pairs = Values<[Number; 2]>;
+
+/// Greatest common divisors of any size: the outputs of [`Gcd`](crate::Gcd).
+pub type Divisors = Values<Number>;
+
+/// A number or a pair of them, most of which fit into 64 bits.
+pub trait Value: Serialize + DeserializeOwned {
+    /// One that fits.
+    type Small: Copy + Default + Serialize;
+    /// This one, if it fits.
+    fn small(&self) -> Option<Self::Small>;
 }
 
-impl Pairs {
-    pub(super) fn push(&mut self, pair: [Number; 2]) {
-        match pair {
-            [Number::Small(a), Number::Small(b)] => self.small.push([a, b]),
-            pair => {
-                self.large.push((self.small.len(), pair));
-                self.small.push([0, 0]);
-            }
-        }
+impl Value for Number {
+    type Small = u64;
+    fn small(&self) -> Option<u64> {
+        if let Number::Small(number) = self { Some(*number) } else { None }
     }
 }
 
-/// Greatest common divisors of any size.
-#[derive(Debug, Default)]
-pub struct Divisors {
-    /// All of them; those that do not fit have zeros here.
-    pub(super) small: Vec<u64>,
-    /// Where the others stand, in order, and what they are.
-    pub(super) large: Vec<(usize, Number)>,
+impl Value for [Number; 2] {
+    type Small = [u64; 2];
+    fn small(&self) -> Option<[u64; 2]> {
+        Some([self[0].small()?, self[1].small()?])
+    }
+}
+
+/// A batch of values, those that fit into 64 bits apart from those that do not.
+#[derive(Debug)]
+pub struct Values<V: Value> {
+    /// All values in order, with zeros in place of those that do not fit.
+    pub(super) small: Vec<V::Small>,
+    /// The others in order, each with its place among all.
+    pub(super) large: Vec<(usize, V)>,
+}
+
+impl<V: Value> Default for Values<V> {
+    fn default() -> Self {
+        Values { small: vec![], large: vec![] }
+    }
+}
+
+impl<V: Value> Values<V> {
+    /// Appends a value.
+    pub(super) fn push(&mut self, value: V) {
+        self.small.push(V::Small::default());
+        self.set(self.small.len() - 1, value);
+    }
+
+    /// Puts a value in place of the zeros that stand at this place, behind which there is no larger value yet.
+    pub(super) fn set(&mut self, at: usize, value: V) {
+        match value.small() {
+            Some(small) => self.small[at] = small,
+            None => self.large.push((at, value)),
+        }
+    }
 }
 
 impl Divisors {
-    pub(super) fn set(&mut self, at: usize, divisor: Number) {
-        match divisor {
-            Number::Small(divisor) => self.small[at] = divisor,
-            divisor => self.large.push((at, divisor)),
-        }
-    }
-
-    /// As [`BatchKernel::write`](crate::BatchKernel::write) has it.
+    /// Writes outputs as [`BatchKernel::write`](crate::batch::BatchKernel::write) has to.
     pub(super) fn write(&self, range: Range<usize>, room: &mut [u8]) -> Written {
         let mut written = Written::default();
         let (mut at, first) = (range.start, self.large.partition_point(|&(place, _)| place < range.start));
@@ -63,11 +85,11 @@ impl Divisors {
     }
 }
 
-/// Writes as many as fit, and answers whether these are all.
+/// Writes as many lines as there is room for, and returns whether that is all of them.
 fn write_small(outputs: &[u64], room: &mut [u8], written: &mut Written) -> bool {
     let mut digits = itoa::Buffer::new();
     for &output in outputs {
-        // Divisors of one digit are most there are: 94 of 100 for random pairs.
+        // Most divisors have one digit: 94 of 100 for random pairs.
         if output < 10
             && let Some(line) = room[written.bytes..].first_chunk_mut::<2>()
         {
@@ -81,6 +103,7 @@ fn write_small(outputs: &[u64], room: &mut [u8], written: &mut Written) -> bool 
     true
 }
 
+/// Writes one line if there is room for it, and returns whether there was.
 fn write_line(digits: &[u8], room: &mut [u8], written: &mut Written) -> bool {
     let Some(line) = room.get_mut(written.bytes..written.bytes + digits.len() + 1) else { return false };
     line[..digits.len()].copy_from_slice(digits);
@@ -90,7 +113,7 @@ fn write_line(digits: &[u8], room: &mut [u8], written: &mut Written) -> bool {
     true
 }
 
-impl Batch for Pairs {
+impl<V: Value> Batch for Values<V> {
     fn len(&self) -> usize {
         self.small.len()
     }
@@ -100,77 +123,40 @@ impl Batch for Pairs {
     }
 }
 
-impl Batch for Divisors {
-    fn len(&self) -> usize {
-        self.small.len()
-    }
-    fn clear(&mut self) {
-        self.small.clear();
-        self.large.clear();
-    }
-}
-
-/// A list, as Python has it: of integers, or of their digits where a pickle of ours cannot hold them.
-fn serialize<S: Serializer, T: Serialize, L: Serialize>(
-    small: &[T],
-    large: &[(usize, L)],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let mut list = serializer.serialize_seq(Some(small.len()))?;
-    let mut large = large.iter().peekable();
-    for (at, item) in small.iter().enumerate() {
-        match large.next_if(|(place, _)| *place == at) {
-            Some((_, item)) => list.serialize_element(item)?,
-            None => list.serialize_element(item)?,
+impl<V: Value> Serialize for Values<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.small.len()))?;
+        let mut large = self.large.iter().peekable();
+        for (at, small) in self.small.iter().enumerate() {
+            match large.next_if(|(place, _)| *place == at) {
+                Some((_, value)) => list.serialize_element(value)?,
+                None => list.serialize_element(small)?,
+            }
         }
-    }
-    list.end()
-}
-
-impl Serialize for Pairs {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize(&self.small, &self.large, serializer)
+        list.end()
     }
 }
 
-impl Serialize for Divisors {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize(&self.small, &self.large, serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Pairs {
+impl<'de, V: Value> Deserialize<'de> for Values<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(List(Pairs::default(), Pairs::push))
+        deserializer.deserialize_seq(Values::default())
     }
 }
 
-impl<'de> Deserialize<'de> for Divisors {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let push = |divisors: &mut Divisors, divisor| {
-            divisors.small.push(0);
-            divisors.set(divisors.small.len() - 1, divisor);
-        };
-        deserializer.deserialize_seq(List(Divisors::default(), push))
-    }
-}
-
-/// Takes a list of what `push` appends.
-struct List<B, T>(B, fn(&mut B, T));
-
-impl<'de, B, T: Deserialize<'de>> Visitor<'de> for List<B, T> {
-    type Value = B;
+impl<'de, V: Value> Visitor<'de> for Values<V> {
+    type Value = Self;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list")
     }
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<B, A::Error> {
-        while let Some(item) = list.next_element()? {
-            self.1(&mut self.0, item);
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
+        while let Some(value) = list.next_element()? {
+            self.push(value);
         }
-        Ok(self.0)
+        Ok(self)
     }
 }
 
+/// A number is pickled as an integer, or as its digits where it has more than 64 bits, which our pickles cannot hold.
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -194,14 +180,8 @@ impl<'de> Deserialize<'de> for Number {
             fn visit_i64<E: Error>(self, number: i64) -> Result<Number, E> {
                 Ok(Number::Small(number.unsigned_abs()))
             }
-            fn visit_u128<E: Error>(self, number: u128) -> Result<Number, E> {
-                Ok(number.into())
-            }
-            fn visit_i128<E: Error>(self, number: i128) -> Result<Number, E> {
-                Ok(number.unsigned_abs().into())
-            }
             fn visit_str<E: Error>(self, digits: &str) -> Result<Number, E> {
-                Number::parse(digits.as_bytes(), usize::MAX).map_err(|_| E::custom("no digits"))
+                Number::parse(digits.as_bytes(), usize::MAX).ok_or_else(|| E::custom("no digits"))
             }
         }
         deserializer.deserialize_any(Digits)
@@ -213,9 +193,9 @@ mod tests {
     use super::*;
 
     fn divisors(digits: &[&str]) -> Divisors {
-        let mut divisors = Divisors { small: vec![0; digits.len()], large: vec![] };
+        let mut divisors = Divisors::default();
         let numbers = digits.iter().map(|digits| Number::parse(digits.as_bytes(), 1000).unwrap());
-        numbers.enumerate().for_each(|(at, number)| divisors.set(at, number));
+        numbers.for_each(|number| divisors.push(number));
         divisors
     }
 
