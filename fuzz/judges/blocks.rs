@@ -2,8 +2,8 @@
 
 use super::{MOST, file, format, newlines, reader};
 use crate::csv::Format;
-use crate::csv::blocks::RowEnds;
 use crate::csv::record::{Line, split};
+use crate::csv::row_ends::RowEnds;
 use crate::flow::{Block, Ending, Source};
 use crate::input::Shape;
 use rustix::pipe::{PipeFlags, pipe_with};

@@ -1,7 +1,10 @@
 //! Rows as text: how they are written, where they end, and what their fields are.
+//!
+//! [`record::split`] is the plain way to split a row. [`index`] finds the same rows faster, and [`row_ends`] finds only their
+//! ends; both are built on [`structure`]. What a bad row or a header may have been meant to be is guessed by [`hints`], [`alike`],
+//! [`returns`] and [`disguise`].
 
 pub mod alike;
-pub mod blocks;
 pub mod columns;
 pub mod disguise;
 pub mod head;
@@ -9,6 +12,8 @@ pub mod hints;
 pub mod index;
 pub mod record;
 pub mod returns;
+pub mod row_ends;
+pub mod row_start;
 pub mod shown;
 pub mod structure;
 
@@ -17,9 +22,9 @@ pub mod structure;
 pub struct Format {
     /// What stands between fields.
     pub delimiter: u8,
-    /// What stands around fields that hold delimiters or line ends; none where nothing does.
+    /// What stands around fields that hold delimiters or line ends. `None`: no byte has that meaning.
     pub quote: Option<u8>,
-    /// What lines begin with that are no rows.
+    /// What lines that are comments begin with. `None`: there are no comments.
     pub comment: Option<u8>,
 }
 
@@ -31,20 +36,30 @@ impl Default for Format {
 }
 
 impl Format {
-    /// Whether a byte is a blank, which does not count around values, and not a line's only content.
+    /// Whether a byte is a blank. Blanks around a value do not count, and a line of nothing else is no row.
     pub fn is_blank(self, byte: u8) -> bool {
         matches!(byte, b' ' | b'\t') && byte != self.delimiter
     }
 
-    /// What stands around fields unless something else is said. Between tabs that is nothing, as TSV has it: a value may
-    /// begin with a quote there, and two of these would swallow all rows between them.
+    /// The quote where nothing else is said. Between tabs that is none, as TSV has it: a value may begin with a quote there, and
+    /// two such values would swallow all rows between them.
     pub fn default_quote(delimiter: u8) -> Option<u8> {
         (delimiter != b'\t').then_some(b'"')
     }
 
-    /// Whether a field can read like this: without quotes it has no delimiter and no line end in it.
+    /// Whether a field can have this value: without quotes it cannot hold a delimiter or a line end.
     pub fn can_hold(self, value: &str) -> bool {
         self.quote.is_some() || !value.bytes().any(|byte| byte == self.delimiter || matches!(byte, b'\r' | b'\n'))
+    }
+
+    /// Whether the field that begins here begins with a quote.
+    pub(crate) fn is_quoted(self, field: &[u8]) -> bool {
+        self.quote.is_some_and(|quote| field.first() == Some(&quote))
+    }
+
+    /// Whether the line that begins here is a comment.
+    pub(crate) fn begins_comment(self, line: &[u8]) -> bool {
+        self.comment.is_some_and(|comment| line.first() == Some(&comment))
     }
 }
 
@@ -56,7 +71,7 @@ pub fn trimmed(value: &[u8]) -> &[u8] {
     &value[first..=last]
 }
 
-/// How many line ends there are.
+/// How many line ends there are in a text.
 pub fn lines(text: &[u8]) -> usize {
     memchr::memchr_iter(b'\n', text).count()
 }

@@ -1,16 +1,20 @@
-//! One row and its fields: RFC 4180, read as the `csv` crate reads it.
+//! One row and its fields: RFC 4180, read as the `csv` crate reads it. The faster ways to find rows and fields are tested against
+//! [`split`], which is kept simple.
 //!
-//! A quote opens a quoted field as the first byte of a field and nowhere else; within it two quotes stand for one; what
-//! follows the closing quote, up to the delimiter, belongs to the value as it is. What differs from the `csv` crate: a
-//! carriage return ends a row only with the line feed behind it, or with the input, and anywhere else outside quotes it makes
-//! the row a bad one; a line of nothing but blanks is no row; and a quote that is never closed is an error.
+//! A quote opens a quoted field only as the first byte of a field. Within it two quotes stand for one. What follows the
+//! closing quote, up to the delimiter, belongs to the value as it is. Three things differ from the `csv` crate:
+//!
+//! - A carriage return ends a row only together with the line feed behind it, or at the end of the input. Anywhere else outside
+//!   quotes it makes the row a bad one.
+//! - A line of nothing but blanks is no row.
+//! - A quote that is never closed is an error.
 
 use super::Format;
 use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What stands at the front of a text.
+/// What the line at the front of a text is. A line goes on behind a line end within quotes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Line {
     /// A row.
@@ -20,7 +24,7 @@ pub enum Line {
         /// Bytes with it.
         length: usize,
     },
-    /// A row, or a comment, with a carriage return in it that ends no row and is not quoted.
+    /// A row or a comment with a carriage return outside quotes that does not end it.
     Stray {
         /// Where the carriage return stands.
         at: usize,
@@ -34,11 +38,21 @@ pub enum Line {
         /// Bytes with its line end.
         length: usize,
     },
-    /// A row with a quoted field that goes on to the end of the text.
+    /// A row with a quoted field that is not closed up to the end of the text.
     Unclosed {
         /// Where the quote stands.
         quote: usize,
     },
+}
+
+impl Line {
+    /// Bytes with its line end, unless it has none because of an open quote.
+    pub fn length(self) -> Option<usize> {
+        match self {
+            Line::Row { length, .. } | Line::Stray { length, .. } | Line::Nothing { length } => Some(length),
+            Line::Unclosed { .. } => None,
+        }
+    }
 }
 
 /// The raw bytes of a field, quotes and all, in its row.
@@ -55,25 +69,25 @@ impl Field {
         Field { start: (start - row) as u32, end: (end - row) as u32 }
     }
 
-    /// Its bytes in the text of the row.
+    /// Its bytes, in the text of its row.
     pub fn raw(self, row: &[u8]) -> &[u8] {
         &row[self.range()]
     }
 
-    /// Where they stand in it.
+    /// The place of its bytes in the text of its row.
     pub fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
 }
 
-/// Splits the line at the front of `text`, which is not empty and ends where a row does; the fields of a row are left in
-/// `fields`.
+/// Splits the line at the front of `text` into `fields`. The text is not empty, and ends where a row or the input does. Of a row
+/// that is not closed there are the fields before the open quote; a blank line and a comment have none.
 pub fn split(text: &[u8], format: Format, fields: &mut Vec<Field>) -> Line {
     fields.clear();
     if let Some(length) = nothing(text, format) {
         return Line::Nothing { length };
     }
-    if begins_comment(text, format) {
+    if format.begins_comment(text) {
         let (line, length) = first_line(text);
         let at = memchr(b'\r', line).unwrap_or_default();
         return Line::Stray { at, content: line.len(), length };
@@ -81,7 +95,7 @@ pub fn split(text: &[u8], format: Format, fields: &mut Vec<Field>) -> Line {
     let mut start = 0;
     loop {
         let mut at = start;
-        if format.quote.is_some() && text.get(start).copied() == format.quote {
+        if format.is_quoted(&text[start..]) {
             match closing_quote(text, start) {
                 Some(close) => at = close + 1,
                 None => return Line::Unclosed { quote: start },
@@ -109,11 +123,11 @@ pub fn split(text: &[u8], format: Format, fields: &mut Vec<Field>) -> Line {
     }
 }
 
-/// The length of the line at the front, if that is no row.
+/// The length of the line at the front with its end, if that is a blank line or a comment.
 #[inline(always)]
 pub fn nothing(text: &[u8], format: Format) -> Option<usize> {
     let first = *text.first()?;
-    let is_comment = begins_comment(text, format);
+    let is_comment = format.begins_comment(text);
     // Most rows begin with something else.
     if !is_comment && first != b'\n' && first != b'\r' && !format.is_blank(first) {
         return None;
@@ -124,18 +138,14 @@ pub fn nothing(text: &[u8], format: Format) -> Option<usize> {
     is_nothing.then_some(length)
 }
 
-fn begins_comment(text: &[u8], format: Format) -> bool {
-    format.comment.is_some() && text.first().copied() == format.comment
-}
-
-/// The line at the front without its end, and its length with it. Quotes do not matter.
+/// The line at the front without its end, and its length with it. A line end within quotes counts here, too.
 fn first_line(text: &[u8]) -> (&[u8], usize) {
     let end = memchr(b'\n', text);
     let line = &text[..end.unwrap_or(text.len())];
     (line.strip_suffix(b"\r").unwrap_or(line), end.map_or(text.len(), |end| end + 1))
 }
 
-/// Where the quoted field ends that begins at `start`.
+/// Where the quote stands that closes the field that begins with a quote at `start`, if there is one.
 pub(super) fn closing_quote(text: &[u8], start: usize) -> Option<usize> {
     let quote = text[start];
     let mut from = start + 1;
@@ -148,7 +158,7 @@ pub(super) fn closing_quote(text: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// A row, as a kernel gets to see it: the fields that were chosen with `--columns`, or else all of them.
+/// A row as a kernel sees it: the fields that were chosen with `--columns`, in that order, or else all fields.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     text: &'a [u8],
@@ -158,7 +168,7 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The row in `text`, split into these fields, of which those at `columns` are chosen, all within the row.
+    /// The row in `text`, which was split into these fields. The fields at these places are chosen; the row must have them.
     pub(crate) fn new(text: &'a [u8], fields: &'a [Field], columns: Option<&'a [usize]>, format: Format) -> Self {
         debug_assert!(columns.is_none_or(|columns| columns.iter().all(|&at| at < fields.len())));
         Record { text, fields, columns, format }
@@ -170,20 +180,20 @@ impl<'a> Record<'a> {
         self.columns.map_or(self.fields.len(), <[usize]>::len)
     }
 
-    /// The number that a person would give to a field: its place in the row, from 1.
+    /// The number of a field in messages: its place in the whole row, counted from 1.
     pub fn number(&self, field: usize) -> usize {
         self.columns.map_or(field, |columns| columns[field]) + 1
     }
 
-    /// The value of a field, without its quotes.
+    /// The value of a field, counted from 0, without its quotes.
     ///
     /// # Panics
-    /// When there are not so many.
+    /// When `field` is not below [`len`](Record::len).
     pub fn value(&self, field: usize) -> Cow<'a, [u8]> {
         unquoted(self.fields[self.number(field) - 1].raw(self.text), self.format)
     }
 
-    /// How it is written.
+    /// How the row is written.
     pub(crate) fn format(&self) -> Format {
         self.format
     }
@@ -196,43 +206,29 @@ impl<'a> Record<'a> {
 
 /// The value in the raw bytes of a field.
 pub fn unquoted(raw: &[u8], format: Format) -> Cow<'_, [u8]> {
-    let Some((&quote, inside)) = raw.split_first().filter(|(first, _)| Some(**first) == format.quote) else {
-        return Cow::Borrowed(raw);
+    let Some(&quote) = raw.first().filter(|_| format.is_quoted(raw)) else { return Cow::Borrowed(raw) };
+    let close = closing_quote(raw, 0).unwrap_or(raw.len());
+    let (inside, after) = (&raw[1..close], raw.get(close + 1..).unwrap_or_default());
+    if after.is_empty() && memchr(quote, inside).is_none() {
+        return Cow::Borrowed(inside);
+    }
+    // Two quotes stand for one: the first of them is left out.
+    let mut is_first = false;
+    let is_kept = |byte: &&u8| {
+        is_first = **byte == quote && !is_first;
+        !is_first
     };
-    match memchr(quote, inside) {
-        Some(close) if close + 1 == inside.len() => Cow::Borrowed(&inside[..close]),
-        _ => Cow::Owned(unescaped(inside, quote)),
-    }
+    inside.iter().filter(is_kept).chain(after).copied().collect()
 }
 
-fn unescaped(inside: &[u8], quote: u8) -> Vec<u8> {
-    let mut value = vec![];
-    let mut rest = inside;
-    while let Some(at) = memchr(quote, rest) {
-        value.extend_from_slice(&rest[..at]);
-        rest = &rest[at + 1..];
-        match rest.split_first() {
-            Some((&next, after)) if next == quote => {
-                value.push(quote);
-                rest = after;
-            }
-            _ => break,
-        }
-    }
-    value.extend_from_slice(rest);
-    value
-}
-
-/// The first carriage return that stands in a row with these fields, outside quotes. The line end is no part of the row.
+/// The place of the first carriage return outside quotes, in a row that was split into these fields. `row` has no line end.
 pub fn stray_return(row: &[u8], fields: &[Field], format: Format) -> Option<usize> {
     // Most rows have none, quoted or not.
     memchr(b'\r', row)?;
     fields.iter().find_map(|field| {
-        let range = field.range();
-        let raw = &row[range.clone()];
-        let is_quoted = format.quote.is_some() && raw.first().copied() == format.quote;
-        let after_quotes = if is_quoted { closing_quote(raw, 0)? + 1 } else { 0 };
-        memchr(b'\r', &raw[after_quotes..]).map(|at| range.start + after_quotes + at)
+        let raw = field.raw(row);
+        let after_quotes = if format.is_quoted(raw) { closing_quote(raw, 0)? + 1 } else { 0 };
+        memchr(b'\r', &raw[after_quotes..]).map(|at| field.range().start + after_quotes + at)
     })
 }
 
@@ -297,17 +293,13 @@ mod tests {
             let format = Format { delimiter, quote, comment };
             // A comment without a line end is an empty row to the crate.
             let text = [text, b"\n".to_vec()].concat();
-            let is_closed = {
-                let (mut rest, mut fields, mut closed) = (&text[..], vec![], true);
-                while !rest.is_empty() && closed {
-                    match split(rest, format, &mut fields) {
-                        Line::Nothing { length } | Line::Row { length, .. } => rest = &rest[length..],
-                        Line::Unclosed { .. } => closed = false,
-                        Line::Stray { .. } => unreachable!("there is no carriage return"),
-                    }
+            let (mut rest, mut is_closed) = (&text[..], true);
+            while !rest.is_empty() && is_closed {
+                match split(rest, format, &mut vec![]).length() {
+                    Some(length) => rest = &rest[length..],
+                    None => is_closed = false,
                 }
-                closed
-            };
+            }
             // Lines of blanks are rows to the crate.
             let has_blank_line = text.split(|&byte| byte == b'\n').any(|line| {
                 !line.is_empty() && line.iter().all(|&byte| byte == b' ')

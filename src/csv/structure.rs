@@ -1,16 +1,16 @@
 //! The delimiters and line ends that are not within quotes, 64 bytes at a time.
 //!
-//! Each byte is a bit of a word, after G. Langdale and D. Lemire, "Parsing gigabytes of JSON per second", 2019: whether it is
-//! within quotes is the parity of the quotes up to it. That holds for quotes that open at the start of a field; where
-//! one stands elsewhere, and so is a byte like any other, the 64 bytes are left to who asked.
+//! Each of the bytes is one bit of a word (G. Langdale and D. Lemire, "Parsing gigabytes of JSON per second", 2019). A byte is
+//! within quotes if the number of quotes up to it is odd. That is true only of quotes that open a field at its start. A quote
+//! elsewhere is a byte like any other, so 64 bytes with such a quote are left to the caller, to be looked at one by one.
 #![allow(unsafe_code)]
 
 use super::Format;
 
-/// How many bytes are looked at together.
+/// How many bytes are looked at together: as many as a word has bits.
 pub const WIDTH: usize = 64;
 
-/// What is known at some place in a text.
+/// What is known at some place in a text: all that is needed to read on from there.
 #[derive(Clone, Copy, Debug)]
 pub struct Structure {
     delimiter: u8,
@@ -23,7 +23,7 @@ pub struct Structure {
     after_closer: u64,
 }
 
-/// Some of 64 bytes, the first in the lowest bit.
+/// Sets of bytes among 64, as words in which the lowest bit is the first byte.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Found {
     /// Delimiters and line ends outside of quotes.
@@ -32,21 +32,14 @@ pub struct Found {
     pub ends_of_rows: u64,
     /// Quotes that open a field.
     pub openers: u64,
-    /// What stands within quotes, with the quote before it.
+    /// What stands within quotes, with the quote that opens it.
     pub inside: u64,
 }
 
 impl Structure {
-    /// At the start of a row. Comments are not told from rows.
+    /// At the start of a row. A comment is taken for a row.
     pub fn new(format: Format) -> Self {
         Structure { delimiter: format.delimiter, quote: format.quote, inside: 0, after_end: 1, after_closer: 0 }
-    }
-
-    /// Further on: within quotes or not, where a field begins, or right after a quote that closed one.
-    pub fn at(format: Format, is_inside: bool, begins_field: bool, is_after_closer: bool) -> Self {
-        let inside = if is_inside { u64::MAX } else { 0 };
-        let (after_end, after_closer) = (u64::from(begins_field), u64::from(is_after_closer));
-        Structure { inside, after_end, after_closer, ..Structure::new(format) }
     }
 
     /// Whether it is within quotes.
@@ -54,13 +47,25 @@ impl Structure {
         self.inside != 0
     }
 
-    /// Whether it is right after a quote that closed a field.
-    pub fn is_after_closer(&self) -> bool {
-        self.after_closer != 0
+    /// Goes on behind these bytes, among which no quote counts.
+    pub fn pass(&mut self, bytes: &[u8]) {
+        if let Some(&last) = bytes.last() {
+            self.after_end = u64::from(!self.is_inside() && (last == b'\n' || last == self.delimiter));
+            self.after_closer = 0;
+        }
     }
 
-    /// What there is in the next 64 bytes, and goes on behind them. None where a quote stands that opens no field; then
-    /// it stays where it is.
+    /// Goes on behind a quote, and returns whether that opened a field.
+    pub fn pass_quote(&mut self) -> bool {
+        let was_inside = self.is_inside();
+        let (opens, reopens) = (self.after_end != 0 && !was_inside, self.after_closer != 0);
+        self.inside = if opens || reopens { u64::MAX } else { 0 };
+        (self.after_end, self.after_closer) = (0, u64::from(was_inside));
+        opens
+    }
+
+    /// Finds what there is in the next 64 bytes, and goes on behind them. Where there is a quote among them that opens no field, it
+    /// finds nothing and stays where it is.
     #[inline(always)]
     pub fn step(&mut self, bytes: &[u8; WIDTH]) -> Option<Found> {
         let ends_of_rows = equal(bytes, b'\n');
@@ -81,13 +86,13 @@ impl Structure {
     }
 }
 
-/// Each bit with all those below it, added without carry.
+/// For each bit: whether the number of ones up to it, with it, is odd.
 #[inline(always)]
 fn parity(bits: u64) -> u64 {
     [1, 2, 4, 8, 16, 32].into_iter().fold(bits, |bits, shift| bits ^ bits << shift)
 }
 
-/// The bytes that equal this one, quoted or not.
+/// The bytes that equal this one, within quotes or not.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn equal(bytes: &[u8; WIDTH], byte: u8) -> u64 {
@@ -108,12 +113,13 @@ fn equal_sse2(bytes: &[u8; WIDTH], byte: u8) -> u64 {
     a | b << 16 | c << 32 | d << 48
 }
 
+/// The bytes that equal this one, within quotes or not.
 #[cfg(not(target_arch = "x86_64"))]
 pub fn equal(bytes: &[u8; WIDTH], byte: u8) -> u64 {
     bytes.iter().rev().fold(0, |bits, &other| bits << 1 | u64::from(other == byte))
 }
 
-/// The places of the bits, from the lowest.
+/// The places of the ones in a word, from the lowest.
 #[inline(always)]
 pub fn places(mut bits: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {

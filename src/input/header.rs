@@ -1,4 +1,4 @@
-//! The header of each input: which columns it has, and what is printed of it.
+//! The header of each input: which of its columns count, and what is printed of it with `--append`.
 
 use crate::bad_row::BadRow;
 use crate::csv::columns::{Columns, names};
@@ -8,18 +8,18 @@ use crate::csv::returns::stray_return_in;
 use crate::csv::shown::shown;
 use crate::csv::{Format, alike, hints};
 
-/// How the inputs are written.
+/// What all inputs are like, as the options say.
 #[derive(Clone, Debug, Default)]
 pub struct Shape {
     /// How rows are written.
     pub format: Format,
-    /// Whether the first row of each input is names.
+    /// Whether the first row of each input is a header.
     pub has_header: bool,
-    /// The columns that count; all where nothing is said.
+    /// The columns that count. `None`: all columns count.
     pub columns: Option<Columns>,
-    /// How many fields a row has where all columns count, if the kernel says so.
+    /// How many fields a row has to have where all columns count, if the kernel says so.
     pub fields: Option<usize>,
-    /// What results are called in a header that is printed.
+    /// The name of the results in the header. `None`: rows are not printed with their results.
     pub append: Option<String>,
 }
 
@@ -29,52 +29,51 @@ impl Shape {
         Head::size(self.columns.as_ref(), self.append.is_some())
     }
 
-    /// Whether the first row says how many fields all rows have: where they are printed with one more, which then has its
-    /// place behind them, and neither a header nor the kernel says it.
+    /// Whether the first row decides how many fields all rows must have. It does where rows are printed with one more field, so that
+    /// all results stand in one column, and neither a header nor the kernel decides it.
     pub fn goes_by_first_row(&self) -> bool {
         self.append.is_some() && !self.has_header && (self.columns.is_some() || self.fields.is_none())
     }
 
-    /// How many fields the first row in `text` has, whole rows. One that is bad whatever is in its fields does not count:
-    /// that lacks a column, or has a stray carriage return or an open quote in it.
+    /// How many fields the first row in `text` has, which is whole rows. Rows that are bad whatever their fields hold are skipped:
+    /// those that lack a column, have a stray carriage return, or an open quote.
     pub fn fields_of_first_row(&self, text: &[u8]) -> Option<usize> {
         let least = self.columns.as_ref().and_then(|columns| columns.places().into_iter().max()).map_or(0, |at| at + 1);
         let (mut fields, mut at) = (vec![], 0);
         while at < text.len() {
             match split(&text[at..], self.format, &mut fields) {
                 Line::Row { .. } if fields.len() >= least => return Some(fields.len()),
-                Line::Row { length, .. } | Line::Stray { length, .. } | Line::Nothing { length } => at += length,
-                Line::Unclosed { .. } => break,
+                line => at += line.length()?,
             }
         }
         None
     }
 }
 
-/// The headers so far.
+/// What has to be remembered of the headers of earlier inputs.
 #[derive(Default)]
 pub struct Headers {
-    /// The names in the first that was printed, and what it is said to be of.
+    /// The names in the header that was printed, and the name of its input.
     printed: Option<(Vec<Vec<u8>>, String)>,
 }
 
-/// A header at the front of an input.
+/// A header that was found at the front of an input.
 #[derive(Default, Debug)]
 pub struct Header {
-    /// Bytes up to the first row.
+    /// How many bytes there are from the start of the input to the first row.
     pub length: usize,
     /// What it says of the rows under it.
     pub head: Head,
-    /// What is printed.
+    /// What is to be printed of it, if anything.
     pub print: Vec<u8>,
 }
 
 impl Headers {
-    /// The header in `text`, whole lines from the front of the input of this name; none where it has no row yet.
+    /// Finds the header in `text`, which is whole lines from the front of the input of this name. Nothing where there is no row yet.
     ///
     /// # Errors
-    /// When it lacks a column, or does not go under the header that is printed already: what is wrong with it, and the place in
-    /// `text` that is to be named.
+    /// When the header lacks a column, or differs from the header that is printed already: what is wrong, and which place in
+    /// `text` the message is to name.
     pub fn find(&mut self, shape: &Shape, text: &[u8], input: &str) -> Result<Option<Header>, BadRow> {
         let mut fields = vec![];
         let mut at = 0;
@@ -108,6 +107,8 @@ impl Headers {
         Ok(None)
     }
 
+    /// What is printed of this header, which ends with `end`. Nothing without `--append`, and where the same header is printed
+    /// already.
     fn printed(&mut self, shape: &Shape, header: &Record, end: &str, input: &str) -> Result<Vec<u8>, String> {
         let Some(name) = &shape.append else { return Ok(vec![]) };
         let names = names(header);
@@ -130,7 +131,7 @@ impl Headers {
     }
 }
 
-/// How names differ from others.
+/// How these names differ from the others, in words.
 fn difference(names: &[Vec<u8>], others: &[Vec<u8>]) -> String {
     let differing = names.iter().zip(others).enumerate().find(|(_, (name, other))| name != other);
     match differing.filter(|_| names.len() == others.len()) {
@@ -142,12 +143,10 @@ fn difference(names: &[Vec<u8>], others: &[Vec<u8>]) -> String {
     }
 }
 
-/// A name as a field.
+/// A name as a field of this format, in quotes where it needs them.
 fn quoted(name: &str, format: Format) -> Vec<u8> {
-    let Format { delimiter, quote: Some(quote), .. } = format else { return name.as_bytes().to_vec() };
-    if !name.bytes().any(|byte| byte == delimiter || byte == quote || byte == b'\n' || byte == b'\r') {
-        return name.as_bytes().to_vec();
-    }
-    let inside = name.bytes().flat_map(|byte| std::iter::repeat_n(byte, if byte == quote { 2 } else { 1 }));
-    std::iter::once(quote).chain(inside).chain([quote]).collect()
+    let needs = |byte: u8| byte == format.delimiter || Some(byte) == format.quote || matches!(byte, b'\n' | b'\r');
+    let Some(quote) = format.quote.filter(|_| name.bytes().any(needs)) else { return name.into() };
+    let quote = char::from(quote);
+    format!("{quote}{}{quote}", name.replace(quote, &format!("{quote}{quote}"))).into()
 }

@@ -1,4 +1,5 @@
-//! Where rows come from: files and pipes, cut into blocks of whole rows.
+//! Where rows come from: [`reader`] cuts files and pipes into blocks of whole rows, [`header`] reads their headers, and [`ranges`] says
+//! where a file can be cut for several runs.
 
 pub mod header;
 pub mod ranges;
@@ -6,5 +7,5 @@ pub mod reader;
 
 pub use header::Shape;
 
-/// What a file in UTF-8 may begin with; it is no part of its first row.
+/// The mark that a file in UTF-8 may begin with. It is no part of the first row.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

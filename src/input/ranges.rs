@@ -1,11 +1,12 @@
-//! Ranges of a file that hold whole rows, for runs that share it: each computes one of them.
+//! `--split`: cuts a file into ranges of whole rows, so that several runs can share it, each with one range.
 
-use crate::csv::blocks::RowEnds;
+use crate::csv::row_ends::RowEnds;
+use crate::csv::row_start::RowStart;
 use crate::csv::{Format, lines};
 use crate::input::BYTE_ORDER_MARK;
 use std::io::{self, Read};
 
-/// A part of a file.
+/// A range of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FileRange {
     /// Where it begins, in bytes.
@@ -16,41 +17,40 @@ pub struct FileRange {
     pub first_line: u64,
 }
 
-/// How much is looked at together: it stays in a core's second-level cache while ends are looked for and lines counted.
+/// How many bytes are looked at together. So many stay in a core's second-level cache while row ends are looked for and lines
+/// counted.
 const PIECE: usize = 256 << 10;
 
 /// At most `count` ranges, about equal in bytes, that together are the file of this size, in order. Each ends where a
-/// row ends; none is empty, and the first has the first row in it, which may be a header.
+/// row ends; none is empty; and the first range has the first row in it, which may be a header.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub fn ranges(file: impl Read, size: u64, count: u64, format: Format) -> io::Result<Vec<FileRange>> {
-    let mut text = Text::new(file.take(size), format);
+    let (file, ends) = (file.take(size), RowEnds::new(format));
+    let mut walk = Walk { file, format, piece: vec![], start: 0, seen: 0, ends, offset: 0, lines: 0 };
     let mut found = vec![];
     let (mut offset, mut first_line) = (0, 1);
     let mut target = target(size, count, 0);
-    let mut leading = Leading::Start;
-    while text.read()? {
-        let Some(first_row) = leading.row_in(text.news(), format) else {
-            text.pass();
-            continue;
-        };
-        let first_row = text.place(text.seen + first_row);
-        while let Some(cut) = target.and_then(|target| text.pass_to(target.max(first_row + 1))) {
-            found.push(FileRange { offset, length: cut - offset, first_line });
-            (offset, first_line) = (cut, text.lines + 1);
-            target = self::target(size, count, cut);
+    let mut row_start = RowStart::new(format);
+    while walk.read()? {
+        if let Some(first_row) = row_start.find(walk.news()) {
+            let first_row = walk.offset + first_row as u64;
+            while let Some(cut) = target.and_then(|target| walk.pass_to(target.max(first_row + 1))) {
+                found.push(FileRange { offset, length: cut - offset, first_line });
+                (offset, first_line) = (cut, walk.lines + 1);
+                target = self::target(size, count, cut);
+            }
         }
-        text.pass();
+        walk.pass();
     }
-    let end = text.place(text.filled);
-    if end > offset {
-        found.push(FileRange { offset, length: end - offset, first_line });
+    if walk.offset > offset {
+        found.push(FileRange { offset, length: walk.offset - offset, first_line });
     }
     Ok(found)
 }
 
-/// Where the cut after this one is to be, or behind it; none where the rest is the last range.
+/// Where the cut after this one is to be, or at the first end of a row behind that; nothing where the rest is the last range.
 fn target(size: u64, count: u64, cut: u64) -> Option<u64> {
     let [size, count, cut] = [size, count, cut].map(u128::from);
     // The first of the places `number * size / count` that is beyond the cut.
@@ -58,129 +58,82 @@ fn target(size: u64, count: u64, cut: u64) -> Option<u64> {
     (number < count).then(|| (number * size / count) as u64)
 }
 
-/// The piece of a file that is looked at, from a row's beginning or within a row.
-struct Text<R> {
+/// A walk over a file, piece by piece and from one end of a row to the next.
+struct Walk<R> {
     file: R,
     format: Format,
-    buffer: Vec<u8>,
-    /// Where in the buffer it begins, how far it was looked at, and where it ends.
+    /// The piece that is looked at.
+    piece: Vec<u8>,
+    /// Where in the piece the text begins that `ends` looks at: a row, or what is left of one.
     start: usize,
+    /// How much of the piece was looked at.
     seen: usize,
-    filled: usize,
-    /// What was seen of it.
     ends: RowEnds,
-    /// Where in the file it begins.
+    /// Where in the file `start` is, in bytes.
     offset: u64,
     /// Line ends before that.
     lines: u64,
 }
 
-impl<R: Read> Text<R> {
-    fn new(file: R, format: Format) -> Self {
-        let (buffer, ends) = (vec![0; PIECE], RowEnds::new(format));
-        Text { file, format, buffer, start: 0, seen: 0, filled: 0, ends, offset: 0, lines: 0 }
-    }
-
-    /// Reads on, and answers whether there was anything.
+impl<R: Read> Walk<R> {
+    /// Reads the next piece, and returns whether there is anything in it.
     fn read(&mut self) -> io::Result<bool> {
-        self.buffer.copy_within(self.start..self.filled, 0);
-        self.seen -= self.start;
-        self.filled -= self.start;
-        self.start = 0;
-        while self.filled < self.buffer.len() {
-            match self.file.read(&mut self.buffer[self.filled..]) {
-                Ok(0) => break,
-                Ok(count) => self.filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if self.offset == 0 && self.buffer[..self.filled].starts_with(BYTE_ORDER_MARK) {
+        self.piece.clear();
+        self.file.by_ref().take(PIECE as u64).read_to_end(&mut self.piece)?;
+        (self.start, self.seen) = (0, 0);
+        if self.offset == 0 && self.piece.starts_with(BYTE_ORDER_MARK) {
             self.seen = BYTE_ORDER_MARK.len();
             self.begin_at(self.seen);
         }
-        Ok(self.seen < self.filled)
-    }
-
-    /// Where in the file this place in the buffer is.
-    fn place(&self, at: usize) -> u64 {
-        self.offset + (at - self.start) as u64
+        Ok(self.seen < self.piece.len())
     }
 
     /// What was not looked at yet.
     fn news(&self) -> &[u8] {
-        &self.buffer[self.seen..self.filled]
+        &self.piece[self.seen..]
     }
 
     fn look_at(&mut self, to: usize) {
-        self.ends.look_at(&self.buffer[self.start..to]);
+        self.ends.look_at(&self.piece[self.start..to]);
         self.seen = to;
     }
 
-    /// Goes on to the first end of a row that is at this place in the file or behind it, if that is here.
+    /// Goes on to the first end of a row that is at this place in the file or behind it, if there is one in this piece.
     fn pass_to(&mut self, place: u64) -> Option<u64> {
-        // No end before the place matters, so that all of that can be looked at in one go.
+        // No end before the place matters, so all of that can be looked at in one go.
         let before = self.start as u64 + (place - 1).saturating_sub(self.offset);
-        self.look_at((before.min(self.filled as u64) as usize).max(self.seen));
+        self.look_at((before.min(self.piece.len() as u64) as usize).max(self.seen));
         while let Some(line) = memchr::memchr(b'\n', self.news()) {
             self.look_at(self.seen + line + 1);
             if self.start + self.ends.end() == self.seen {
-                self.begin_at(self.seen);
-                self.ends = RowEnds::new(self.format);
+                self.begin_row_at(self.seen);
                 return Some(self.offset);
             }
         }
         None
     }
 
-    /// Looks at all there is, and lets go of what is not needed to look further.
+    /// Looks at the rest of the piece, which is then needed no more.
     fn pass(&mut self) {
-        self.look_at(self.filled);
-        if self.ends.end() == 0 {
-            let kept = self.ends.forget();
-            self.begin_at(self.start + kept);
-        } else {
-            self.begin_at(self.start + self.ends.end());
-            self.ends = RowEnds::new(self.format);
-            self.look_at(self.filled);
+        self.look_at(self.piece.len());
+        if self.ends.end() > 0 {
+            self.begin_row_at(self.start + self.ends.end());
+            self.look_at(self.piece.len());
         }
+        self.ends.forget();
+        self.begin_at(self.piece.len());
     }
 
-    fn begin_at(&mut self, start: usize) {
-        let passed = &self.buffer[self.start..start];
+    fn begin_row_at(&mut self, at: usize) {
+        self.begin_at(at);
+        self.ends = RowEnds::new(self.format);
+    }
+
+    fn begin_at(&mut self, at: usize) {
+        let passed = &self.piece[self.start..at];
         self.lines += lines(passed) as u64;
         self.offset += passed.len() as u64;
-        self.start = start;
-    }
-}
-
-/// What the lines before the first row are like, up to some byte.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Leading {
-    /// At the start of a line.
-    Start,
-    Blanks,
-    /// After a carriage return, which ends a blank line or a comment only with a line feed, and else makes a row of it.
-    Return,
-    Comment,
-    Row,
-}
-
-impl Leading {
-    /// The first byte in the text that is of a row, which is that of the first row as long as there was none.
-    fn row_in(&mut self, text: &[u8], format: Format) -> Option<usize> {
-        text.iter().position(|&byte| {
-            *self = match (*self, byte) {
-                (Leading::Row, _) => Leading::Row,
-                (_, b'\n') => Leading::Start,
-                (Leading::Start | Leading::Blanks | Leading::Comment, b'\r') => Leading::Return,
-                (Leading::Comment, _) => Leading::Comment,
-                (Leading::Start, _) if Some(byte) == format.comment => Leading::Comment,
-                (Leading::Start | Leading::Blanks, _) if format.is_blank(byte) => Leading::Blanks,
-                _ => Leading::Row,
-            };
-            *self == Leading::Row
-        })
+        self.start = at;
     }
 }
 
@@ -195,10 +148,7 @@ mod tests {
         let (mut ends, mut first_row) = (vec![], None);
         while at < text.len() {
             let line = split(&text[at..], format, &mut vec![]);
-            at = match line {
-                Line::Row { length, .. } | Line::Stray { length, .. } | Line::Nothing { length } => at + length,
-                Line::Unclosed { .. } => text.len(),
-            };
+            at = line.length().map_or(text.len(), |length| at + length);
             if !matches!(line, Line::Nothing { .. }) {
                 first_row = first_row.or(Some(at));
             }

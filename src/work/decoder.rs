@@ -7,7 +7,7 @@
 use crate::bad_row::{BadRow, Kind};
 use crate::csv::head::Head;
 use crate::csv::index::Index;
-use crate::csv::record::{Field, Line, Record, split, stray_return};
+use crate::csv::record::{Field, Line, Record, stray_return};
 use crate::csv::returns::{self, stray_return_in};
 use crate::csv::shown::shown;
 use crate::csv::trimmed;
@@ -68,9 +68,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
 
     /// Splits the line of the block that begins at `at`. Lines have to be asked for one after the other.
     fn line(&mut self, block: &[u8], at: usize) -> Line {
-        let format = self.settings.format;
-        let line = self.index.line(block, at, format, &mut self.fields);
-        line.unwrap_or_else(|| split(&block[at..], format, &mut self.fields))
+        self.index.line(block, at, self.settings.format, &mut self.fields)
     }
 
     /// Reads a batch: the rows of the block from `start` on, at most `limit` of them, up to the first bad row. Answers where the

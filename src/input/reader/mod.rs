@@ -1,27 +1,25 @@
 //! The reader: files and pipes, cut into blocks of whole rows.
 //!
-//! It looks at headers, and for the end of the last row of a block; at nothing else. A block fills up as long as input is ready, and is
-//! handed on as soon as it is not: so a row that arrives alone is answered at once, and a full pipe gives full blocks.
+//! It looks at headers, and for the end of the last row of a block, at nothing else. A block fills up as long as input is ready, and is
+//! handed on as soon as it is not. So a row that arrives alone is answered at once, and a full pipe gives full blocks.
 
-mod long_line;
+mod open;
 mod prompt;
 mod range;
 
 use crate::bad_row::{BadRow, Kind};
-use crate::csv::blocks::RowEnds;
-use crate::csv::columns::Columns;
 use crate::csv::disguise::disguise;
-use crate::csv::head::Head;
+use crate::csv::record::{Line, split, stray_return};
+use crate::csv::row_ends::RowEnds;
+use crate::csv::row_start::RowStart;
 use crate::csv::{Format, lines, returns};
-use crate::error::{Error, printable};
+use crate::error::printable;
 use crate::flow::{Block, Ending, Misfit, Source};
 use crate::input::header::{Header, Headers};
 use crate::input::ranges::FileRange;
 use crate::input::{BYTE_ORDER_MARK, Shape};
 use crate::process::streams;
-use long_line::{Passed, has_stray_return};
-use prompt::Way;
-use rustix::event::{PollFd, PollFlags, poll};
+use open::{Filled, Open};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -55,11 +53,11 @@ impl Input {
     /// Opens it.
     ///
     /// # Errors
-    /// When it is not there, not permitted, or a folder.
+    /// When it does not exist, may not be read, or is a folder.
     pub fn open(self) -> io::Result<File> {
         let file = match self {
             Input::Stdin => File::from(streams::given(&io::stdin())?),
-            // A FIFO that nobody writes to yet must not hold us up where we cannot be stopped: we wait in poll.
+            // To open a FIFO that nobody writes to would wait where we cannot be stopped. We wait in `poll` instead.
             Input::Path(path) | Input::Range(path, _) => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
                 rustix::io::retry_on_intr(|| rustix::fs::open(&path, flags, Mode::empty()))?.into()
@@ -77,7 +75,7 @@ impl Input {
 pub struct Watch<'a> {
     /// Readable when the run is over.
     pub stop: BorrowedFd<'a>,
-    /// The output: if it is a pipe whose reader has gone, there is no use in waiting.
+    /// The output. If it is a pipe whose reader has gone, there is no use in waiting.
     pub output: BorrowedFd<'a>,
 }
 
@@ -88,7 +86,7 @@ pub struct Reader<'a> {
     headers: Headers,
     /// How many fields the first row of all inputs has, where that matters and as soon as it is known.
     fields: Option<usize>,
-    /// Whether rows that are too long are passed over.
+    /// Whether rows that are longer than a block are passed over; if not, they end the run.
     passes_over: bool,
     watch: Watch<'a>,
     current: Option<Open>,
@@ -98,42 +96,16 @@ pub struct Reader<'a> {
     carry: Vec<u8>,
 }
 
-struct Open {
-    file: File,
-    /// How it is read.
-    way: Way,
-    name: String,
-    input: usize,
-    /// Reading never waits, so there is no need to ask.
-    is_regular: bool,
-    at_start: bool,
-    /// It began with a byte order mark, and nobody was told of it.
-    has_mark: bool,
-    /// What to do about it, if it is no CSV by its first bytes.
-    disguise: Option<String>,
-    /// It has ended. A terminal would go on after that.
-    at_end: bool,
-    /// Where the carry was read from.
-    offset: u64,
-    /// How much is left of the range that is read; none where that is all of it.
-    left: Option<u64>,
-    /// Line ends before what is read, as long as nobody was told of them.
-    lines_before: u64,
-    /// A header is still to come.
-    wants_header: bool,
-    /// What stands at the head of each block.
-    head: Head,
-}
+/// How many bytes are kept of a row that is longer than a block.
+const KEPT: usize = 1024;
 
 impl<'a> Reader<'a> {
     /// A reader of these inputs in their order, each of this shape.
     pub fn new(inputs: Vec<Input>, shape: Shape, watch: Watch<'a>) -> Self {
-        let inputs = inputs.into_iter().enumerate();
-        let headers = Headers::default();
         Reader {
-            inputs,
+            inputs: inputs.into_iter().enumerate(),
             shape,
-            headers,
+            headers: Headers::default(),
             fields: None,
             passes_over: false,
             watch,
@@ -143,23 +115,23 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The same, which passes over rows that are too long if it is told to.
+    /// The same reader, which passes over rows that are longer than a block if it is told to.
     pub fn passing_over(self, passes_over: bool) -> Self {
         Reader { passes_over, ..self }
     }
 
-    /// Whether a first row is still to come by which all others go.
+    /// Whether the first row, by which all others go, is still to come.
     fn wants_first_row(&self) -> bool {
         self.fields.is_none() && self.shape.goes_by_first_row()
     }
 
-    /// The next block of the current input; none when it has ended.
+    /// The next block of the current input; nothing when that has ended.
     fn next_of(&mut self, open: &mut Open, buffer: &mut [u8]) -> Result<Option<Block>, Ending> {
         let (head, rows) = buffer.split_at_mut(self.shape.head_size());
-        let mut block = Block { input: open.input, ..Block::default() };
         let lines_before = std::mem::take(&mut open.lines_before);
+        let mut block = Block { input: open.input, lines_before, ..Block::default() };
         let is_start = open.at_start;
-        let filled = open.fill(rows, &mut self.carry, &self.shape, &self.watch)?;
+        let filled = open.fill(rows, &mut self.carry, self.shape.format, &self.watch)?;
         if is_start {
             // A file that is no CSV may have no line end at all, or one anywhere.
             let read = if let Filled::Rows(end) = filled { end + self.carry.len() } else { rows.len() };
@@ -168,9 +140,8 @@ impl<'a> Reader<'a> {
         let end = match filled {
             Filled::Nothing => return Ok(None),
             Filled::Rows(end) => end,
-            Filled::TooLong(mut row, ends) => {
-                row.lines += lines_before;
-                self.pass_over(open, rows, row, ends, &mut block)?;
+            Filled::TooLong(ends) => {
+                self.pass_over(open, rows, ends, &mut block)?;
                 0
             }
         };
@@ -182,7 +153,7 @@ impl<'a> Reader<'a> {
                     open.wants_header = false;
                     open.head = head;
                     (start, block.header) = (length, print);
-                    block.lines_before = lines(&rows[..length]) as u64;
+                    block.lines_before += lines(&rows[..length]) as u64;
                 }
                 Err(bad) => {
                     let hint = open.disguise.take().unwrap_or_else(|| bad.hint.clone());
@@ -194,14 +165,11 @@ impl<'a> Reader<'a> {
             }
         }
         let is_first = *self.first.get_or_insert(open.input) == open.input;
-        if open.has_mark && !open.wants_header {
-            // Rows are printed as they are, and the mark belongs to the front of them all: the others are dropped.
-            if is_first && self.shape.append.is_some() {
+        if !open.wants_header {
+            // Rows are printed as they are, and the mark belongs to the front of them all. The marks of other inputs are dropped.
+            if std::mem::take(&mut open.has_mark) && is_first && self.shape.append.is_some() {
                 block.header.splice(..0, BYTE_ORDER_MARK.iter().copied());
             }
-            open.has_mark = false;
-        }
-        if !open.wants_header {
             block.disguise = open.disguise.take();
         }
         if self.wants_first_row() {
@@ -212,31 +180,36 @@ impl<'a> Reader<'a> {
         block.offset = open.offset + start as u64;
         block.rows = head.len() + start..head.len() + end;
         open.offset += end as u64;
-        block.lines_before += lines_before;
         Ok(Some(block))
     }
 
-    /// Passes over the line that fills the buffer and goes on; the block, which has no rows then, says what it was.
+    /// Deals with a line that fills the buffer and goes on, in an input that `ends` has looked at so far. A blank line or a comment is
+    /// passed over, and so is a row where bad rows are; the block, which has no rows then, says what it was.
     fn pass_over(
         &mut self,
         open: &mut Open,
         buffer: &mut [u8],
-        mut row: Misfit,
         ends: RowEnds,
         block: &mut Block,
     ) -> Result<(), Ending> {
         let goes_on = self.passes_over && !open.wants_header;
         let is_comment = ends.is_in_comment();
-        let format = self.shape.format;
-        if is_comment || goes_on || buffer.iter().all(|&byte| format.is_blank(byte)) {
-            let passed = open.pass_over(ends, format, buffer, &mut self.carry, &self.watch)?;
-            block.lines_before = passed.lines;
-            if if is_comment { !passed.has_stray_return } else { passed.is_blank } {
+        let mut row = too_long(buffer, &ends, self.shape.format, open.offset);
+        row.lines += block.lines_before;
+        let mut row_start = RowStart::new(self.shape.format);
+        let mut has_row = row_start.find(buffer).is_some();
+        if goes_on || !has_row {
+            block.lines_before += lines(buffer) as u64;
+            open.pass_over(ends, buffer, &mut self.carry, &self.watch, |bytes| {
+                block.lines_before += lines(bytes) as u64;
+                has_row |= row_start.find(bytes).is_some();
+            })?;
+            if !has_row {
                 return Ok(());
             }
-            if is_comment {
-                row.bad.what = returns::stray_return_in("the comment", &row.bytes);
-            }
+        }
+        if is_comment {
+            row.bad.what = returns::stray_return_in("the comment", &row.bytes);
         }
         if row.offset <= BYTE_ORDER_MARK.len() as u64 {
             row.bad.hint = open.disguise.take().unwrap_or_default();
@@ -252,15 +225,37 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// What is wrong with a row that begins at this offset, fills the buffer and goes on.
+fn too_long(buffer: &[u8], ends: &RowEnds, format: Format, offset: u64) -> Misfit {
+    let size = buffer.len();
+    let (place, hint) = match ends.open_quote() {
+        Some(quote) => (quote, ", or close the quote that is open from here on"),
+        None => (0, ""),
+    };
+    let mut what = format!("the row is longer than a block, {size} bytes; use a larger --block-size{hint}");
+    let mut fields = vec![];
+    let has_stray_return = match split(buffer, format, &mut fields) {
+        Line::Stray { .. } => true,
+        Line::Unclosed { .. } => stray_return(buffer, &fields, format).is_some(),
+        Line::Row { .. } | Line::Nothing { .. } => false,
+    };
+    if has_stray_return {
+        what.push_str("; it has a carriage return outside quotes, which ends no row without a line feed");
+        what.push_str(returns::hint(buffer));
+    }
+    let bad = BadRow::row(what).of(Kind::TooLong);
+    Misfit { bad, offset, lines: lines(&buffer[..place]) as u64, bytes: buffer[..size.min(KEPT)].to_vec() }
+}
+
 impl Source for Reader<'_> {
     fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending> {
         loop {
             let mut open = match self.current.take() {
                 Some(open) => open,
                 None => {
-                    let (input, source) = self.inputs.next().ok_or(Ending::Done)?;
-                    let range = if let Input::Range(_, range) = source { Some(range) } else { None };
-                    let mut open = Open::new(input, source, &self.shape).map_err(Ending::Failed)?;
+                    let (number, input) = self.inputs.next().ok_or(Ending::Done)?;
+                    let range = if let Input::Range(_, range) = input { Some(range) } else { None };
+                    let mut open = Open::new(number, input, &self.shape).map_err(Ending::Failed)?;
                     if let Some(range) = range {
                         self.enter(&mut open, range, buffer)?;
                     }
@@ -272,230 +267,5 @@ impl Source for Reader<'_> {
                 return Ok(block);
             }
         }
-    }
-}
-
-/// What a pipe is asked to hold: 16 times the default, and the most that an unprivileged process may ask for.
-const PIPE_SIZE: usize = 1 << 20;
-
-/// How much is kept of a row that is too long.
-const KEPT: usize = 1024;
-
-enum Filled {
-    Nothing,
-    /// Whole rows, of so many bytes.
-    Rows(usize),
-    /// The start of a row, and what was seen of it.
-    TooLong(Misfit, RowEnds),
-}
-
-impl Open {
-    fn new(input: usize, source: Input, shape: &Shape) -> Result<Self, Error> {
-        let name = source.name();
-        // What we open ourselves is opened to be read without waiting.
-        let is_shared = matches!(source, Input::Stdin);
-        let open = || {
-            let file = source.open()?;
-            let is_regular = file.metadata()?.is_file();
-            Ok((file, is_regular))
-        };
-        let (file, is_regular) = open().map_err(|error| Error::io(&name, error))?;
-        // A pipe that holds more wakes its writer and us less often; where that is not allowed, it stays as it is.
-        let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
-        let head = Head { fields: None, columns: shape.columns.as_ref().map(Columns::places) };
-        let wants_header = shape.has_header;
-        let way = if is_shared { Way::to_read(&file) } else { Way::Plain };
-        Ok(Open {
-            file,
-            way,
-            name,
-            input,
-            is_regular,
-            at_start: true,
-            has_mark: false,
-            disguise: None,
-            at_end: false,
-            offset: 0,
-            left: None,
-            lines_before: 0,
-            wants_header,
-            head,
-        })
-    }
-
-    /// Fills the front of `buffer` with whole rows, and leaves what comes after them in `carry`.
-    fn fill(&mut self, buffer: &mut [u8], carry: &mut Vec<u8>, shape: &Shape, watch: &Watch) -> Result<Filled, Ending> {
-        if self.at_end {
-            return Ok(Filled::Nothing);
-        }
-        buffer[..carry.len()].copy_from_slice(carry);
-        let mut filled = carry.len();
-        carry.clear();
-        let mut ends = RowEnds::new(shape.format);
-        ends.look_at(&buffer[..filled]);
-        let end = loop {
-            if filled == buffer.len() {
-                if ends.end() == 0 {
-                    // The last row of the input may still be just as long as a block.
-                    let mut next = [0];
-                    if self.read(&mut next, watch)? > 0 {
-                        carry.extend(next);
-                        return Ok(Filled::TooLong(self.too_long(buffer, &ends, shape.format), ends));
-                    }
-                    self.at_end = true;
-                    break filled;
-                }
-                break ends.end();
-            }
-            if ends.end() == 0 {
-                self.wait(watch)?;
-            } else if !self.is_ready()? {
-                break ends.end();
-            }
-            // Where another has taken it, it is waited for, or what was read before that goes out first.
-            let Some(read) = self.try_read(&mut buffer[filled..])? else { continue };
-            if read == 0 {
-                self.at_end = true;
-                if filled == 0 {
-                    return Ok(Filled::Nothing);
-                }
-                break filled;
-            }
-            filled += read;
-            if self.at_start && filled >= BYTE_ORDER_MARK.len() {
-                self.at_start = false;
-                if buffer.starts_with(BYTE_ORDER_MARK) {
-                    // Here and now, since it must not count for the length of its row.
-                    buffer.copy_within(BYTE_ORDER_MARK.len()..filled, 0);
-                    filled -= BYTE_ORDER_MARK.len();
-                    self.offset += BYTE_ORDER_MARK.len() as u64;
-                    self.has_mark = true;
-                    ends = RowEnds::new(shape.format);
-                }
-            }
-            ends.look_at(&buffer[..filled]);
-        };
-        carry.extend_from_slice(&buffer[end..filled]);
-        self.at_start = false;
-        Ok(Filled::Rows(end))
-    }
-
-    /// A row that fills the buffer and goes on.
-    fn too_long(&self, buffer: &[u8], ends: &RowEnds, format: Format) -> Misfit {
-        let size = buffer.len();
-        let (place, hint) = match ends.open_quote() {
-            Some(quote) => (quote, ", or close the quote that is open from here on"),
-            None => (0, ""),
-        };
-        let mut what = format!("the row is longer than a block, {size} bytes; use a larger --block-size{hint}");
-        if has_stray_return(buffer, format) {
-            what.push_str("; it has a carriage return outside quotes, which ends no row without a line feed");
-            what.push_str(returns::hint(buffer));
-        }
-        let bytes = buffer[..size.min(KEPT)].to_vec();
-        let bad = BadRow::row(what).of(Kind::TooLong);
-        Misfit { bad, offset: self.offset, lines: lines(&buffer[..place]) as u64, bytes }
-    }
-
-    /// Passes over the line that fills the buffer and goes on in `carry`, where what comes after it is left. Answers what
-    /// it was like.
-    fn pass_over(
-        &mut self,
-        mut ends: RowEnds,
-        format: Format,
-        buffer: &mut [u8],
-        carry: &mut Vec<u8>,
-        watch: &Watch,
-    ) -> Result<Passed, Ending> {
-        let mut filled = buffer.len();
-        let mut passed = Passed::new();
-        passed.look_at(buffer, format);
-        loop {
-            let kept = ends.forget();
-            self.offset += kept as u64;
-            buffer.copy_within(kept..filled, 0);
-            let start = filled - kept;
-            filled = start + carry.len();
-            buffer[start..filled].copy_from_slice(carry);
-            carry.clear();
-            if filled == start {
-                filled += self.read(&mut buffer[start..], watch)?;
-                if filled == start {
-                    self.at_end = true;
-                    self.offset += start as u64;
-                    return Ok(passed);
-                }
-            }
-            for at in memchr::memchr_iter(b'\n', &buffer[start..filled]) {
-                ends.look_at(&buffer[..=start + at]);
-                if ends.end() > 0 {
-                    passed.look_at(&buffer[start..ends.end()], format);
-                    self.offset += ends.end() as u64;
-                    carry.extend_from_slice(&buffer[ends.end()..filled]);
-                    return Ok(passed);
-                }
-            }
-            passed.look_at(&buffer[start..filled], format);
-            ends.look_at(&buffer[..filled]);
-        }
-    }
-
-    fn is_ready(&self) -> Result<bool, Ending> {
-        if self.is_regular {
-            return Ok(true);
-        }
-        let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
-        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-        let ready = rustix::io::retry_on_intr(|| poll(&mut fds, Some(&now)));
-        ready.map(|count| count > 0).map_err(|error| self.failed(error.into()))
-    }
-
-    /// Reads what comes next, once it is there; nothing at the end.
-    fn read(&mut self, into: &mut [u8], watch: &Watch) -> Result<usize, Ending> {
-        loop {
-            self.wait(watch)?;
-            if let Some(count) = self.try_read(into)? {
-                return Ok(count);
-            }
-        }
-    }
-
-    /// Reads what is there, which is nothing at the end; none where there is no input now. Somebody who reads the same pipe or
-    /// terminal may have taken what there was.
-    fn try_read(&mut self, into: &mut [u8]) -> Result<Option<usize>, Ending> {
-        let most = self.left.map_or(into.len(), |left| left.min(into.len() as u64) as usize);
-        match rustix::io::retry_on_intr(|| self.way.read(&self.file, &mut into[..most])) {
-            Ok(0) if most > 0 && self.left.is_some() => Err(self.refused("it ends before the range does")),
-            Ok(count) => {
-                self.left = self.left.map(|left| left - count as u64);
-                Ok(Some(count))
-            }
-            Err(Errno::AGAIN) => Ok(None),
-            Err(error) => Err(self.failed(error.into())),
-        }
-    }
-
-    /// Waits until there is input, or its end; or until there is no more use for it.
-    fn wait(&self, watch: &Watch) -> Result<(), Ending> {
-        if self.is_regular {
-            return Ok(());
-        }
-        let mut fds = [
-            PollFd::new(&self.file, PollFlags::IN),
-            PollFd::new(&watch.output, PollFlags::empty()),
-            PollFd::new(&watch.stop, PollFlags::IN),
-        ];
-        rustix::io::retry_on_intr(|| poll(&mut fds, None)).map_err(|error| self.failed(error.into()))?;
-        if fds[1].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
-            return Err(Ending::Failed(Error::broken_pipe()));
-        }
-        if !fds[2].revents().is_empty() {
-            return Err(Ending::Stopped);
-        }
-        Ok(())
-    }
-
-    fn failed(&self, error: io::Error) -> Ending {
-        Ending::Failed(Error::io(&self.name, error))
     }
 }

@@ -1,8 +1,8 @@
 //! Reads that never wait.
 //!
-//! That `poll` says there is input does not mean that a read finds any: another process that has the same pipe or terminal open
-//! may have taken it by then. A read that waits for more cannot be stopped, neither by the end of the run nor by that of its
-//! output; so all waiting is `poll`'s. To make stdin non-blocking is no way, since that would hold for whoever shares it.
+//! When `poll` says that there is input, a read may still find none: another process that has the same pipe or terminal open may have
+//! taken it in between. A read that then waits cannot be stopped, neither when the run is over nor when the output has gone. So only
+//! `poll` ever waits. Stdin is not made non-blocking for that, because it would be so for every process that shares it.
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, fstat, major, minor};
@@ -13,19 +13,19 @@ use std::io::IoSliceMut;
 /// How a descriptor is read without waiting.
 #[derive(Debug)]
 pub enum Way {
-    /// As any other: a file that is always there, one that was opened to be read so, or a device for which there is no way.
+    /// By `read`: a regular file, which never waits; one that we opened as non-blocking; or a device for which there is no other way.
     Plain,
-    /// By a flag for sockets.
+    /// By `recv` with `MSG_DONTWAIT`.
     Socket,
-    /// By a flag, which pipes have since Linux 6.4.
+    /// By `preadv2` with `RWF_NOWAIT`, which pipes have since Linux 6.4.
     Flag,
-    /// By another opening of the same pipe or terminal, which is ours alone. `poll` still asks the first: one that is opened
-    /// after the last writer of a pipe has gone never says that it has ended.
+    /// By another, non-blocking opening of the same pipe or terminal, which is ours alone. `poll` still watches the first opening: an
+    /// opening made after the last writer of a pipe has gone never reports the end.
     Reopened(OwnedFd),
 }
 
 impl Way {
-    /// The way for what others may have open with us.
+    /// The way to read a descriptor that other processes may share.
     pub fn to_read(shared: impl AsFd) -> Self {
         let shared = shared.as_fd();
         match fstat(shared).map(|stat| FileType::from_raw_mode(stat.st_mode)) {
@@ -36,7 +36,7 @@ impl Way {
         }
     }
 
-    /// By another opening, if that is permitted.
+    /// To read by another opening, if that is permitted.
     fn reopened(shared: BorrowedFd) -> Self {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let name = format!("/proc/self/fd/{}", shared.as_raw_fd());
@@ -46,7 +46,7 @@ impl Way {
     /// Reads what is there.
     ///
     /// # Errors
-    /// `EAGAIN` when there is nothing; and what the system says.
+    /// `EAGAIN` when there is nothing now, and whatever else the system reports.
     pub fn read(&mut self, shared: impl AsFd, into: &mut [u8]) -> Result<usize, Errno> {
         let shared = shared.as_fd();
         match self {
@@ -54,9 +54,9 @@ impl Way {
             Way::Socket => rustix::net::recv(shared, into, RecvFlags::DONTWAIT).map(|(count, _)| count),
             Way::Reopened(own) => rustix::io::read(own, into),
             Way::Flag => {
-                // From where it stands, as a pipe has it.
+                // The offset says: from the current position, as a pipe has no other.
                 match preadv2(shared, &mut [IoSliceMut::new(into)], u64::MAX, ReadWriteFlags::NOWAIT) {
-                    // An older system, or a filter that does not know the call.
+                    // An older system, or a filter of system calls that does not know this one.
                     Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM | Errno::INVAL) => {
                         *self = Way::reopened(shared);
                         self.read(shared, into)
@@ -68,7 +68,8 @@ impl Way {
     }
 }
 
-/// Whether it is a terminal that may be opened again. The other side of a terminal may not: that would make a new one.
+/// Whether this is a terminal that may be opened again. The other side of a terminal (`/dev/ptmx`) may not: opening it would make a
+/// new terminal.
 fn is_terminal(descriptor: BorrowedFd) -> bool {
     const OTHER_SIDE: (u32, u32) = (5, 2);
     let device = fstat(descriptor).map(|stat| (major(stat.st_rdev), minor(stat.st_rdev)));

@@ -1,50 +1,42 @@
-//! How the reader comes to a part of a file: nothing before it is read but a header, or the first row where all go by that.
+//! How the reader goes to a part of a file. Before that part it reads nothing but the header, or the first row where the number
+//! of its fields decides how many all rows have.
 
-use super::{Open, Reader};
+use super::Reader;
+use super::open::Open;
 use crate::error::Error;
-use crate::flow::Ending;
+use crate::flow::{Block, Ending};
 use crate::input::ranges::FileRange;
 use std::fmt::Display;
 use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 impl Reader<'_> {
-    /// Goes to a part of an input that was just opened, by way of the header if there is one before it.
+    /// Goes to a part of an input that was just opened. Before that it reads the header, or the first row where all others go by
+    /// that, if they come before the part.
     pub(super) fn enter(&mut self, open: &mut Open, range: FileRange, buffer: &mut [u8]) -> Result<(), Ending> {
         open.check(range)?;
-        if open.wants_header && range.offset > 0 {
-            // Where what is read of the input's front ends, or the header in it.
+        if range.offset > 0 {
+            // A row that is longer than a block is reported by the run that has it in its range.
+            let passes_over = std::mem::replace(&mut self.passes_over, true);
+            // Where the header ends, or what was read.
             let mut end = 0;
-            while open.wants_header && end < range.offset {
-                end = self.next_of(open, buffer)?.map_or(u64::MAX, |block| block.offset);
+            while (open.wants_header || self.wants_first_row()) && end < range.offset {
+                let has_header = self.shape.has_header;
+                let end_of = |block: Block| block.offset + if has_header { 0 } else { block.rows.len() as u64 };
+                end = self.next_of(open, buffer)?.map_or(u64::MAX, end_of);
             }
-            if open.wants_header || end > range.offset {
+            if open.wants_header || (self.shape.has_header && end > range.offset) {
                 return Err(open.refused("the range does not begin behind the header"));
             }
+            self.passes_over = passes_over;
             self.carry.clear();
         }
-        if self.wants_first_row() && range.offset > 0 {
-            self.look_for_first_row(open, range, buffer)?;
-        }
         open.go_to(range)
-    }
-
-    /// Reads up to the first row by which all others go, if that is before the range.
-    fn look_for_first_row(&mut self, open: &mut Open, range: FileRange, buffer: &mut [u8]) -> Result<(), Ending> {
-        // Rows that are too long are told by the run that has them in its range.
-        let passes_over = std::mem::replace(&mut self.passes_over, true);
-        let mut end = 0;
-        while self.wants_first_row() && end < range.offset {
-            end = self.next_of(open, buffer)?.map_or(u64::MAX, |block| block.offset + block.rows.len() as u64);
-        }
-        self.passes_over = passes_over;
-        self.carry.clear();
-        Ok(())
     }
 }
 
 impl Open {
-    /// Whether it has such a part, which begins and ends where lines do.
+    /// Refuses a part that this input does not have, or that does not begin and end where lines do.
     fn check(&self, range: FileRange) -> Result<(), Ending> {
         if !self.is_regular {
             return Err(Ending::Failed(Error::usage(format!("{}: only a regular file has ranges", self.name))));
@@ -65,7 +57,7 @@ impl Open {
         if end < size && !ends_line(end)? {
             return Err(self.refused(format!("the range does not end where a line does, at byte {end}")));
         }
-        // Each line before it has a byte, and there is one if there are bytes.
+        // Each line before the part has at least one byte, and there are lines before it if there are bytes.
         let (line, offset) = (range.first_line, range.offset);
         if line == 0 || line - 1 > offset || (line == 1) != (offset == 0) {
             return Err(self.refused(format!("byte {offset} cannot be in line {line}")));
@@ -80,6 +72,7 @@ impl Open {
         Ok(())
     }
 
+    /// The end of the run because the range does not fit this input.
     pub(super) fn refused(&self, what: impl Display) -> Ending {
         Ending::Failed(Error::usage(format!("{}: {what}; take ranges from --split", self.name)))
     }
