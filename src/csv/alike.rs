@@ -1,13 +1,13 @@
-//! Names that look like each other and are not the same: how they differ.
+//! Names of columns that look alike but are not the same: what the difference is.
 
 use super::shown::shown;
 use crate::error::{must_be_escaped, program};
 use unicode_normalization::UnicodeNormalization;
 
-/// Names are spelt out up to so many characters.
+/// How many characters of a name are spelt out at most.
 const SPELT: usize = 100;
 
-/// The hint about a column of this name that is not there, where a column looks like it.
+/// The hint for a column of this name that the header lacks, if the header has a name that looks like it.
 pub fn hint(asked: &[u8], names: &[Vec<u8>]) -> Option<String> {
     let asked = str::from_utf8(asked).ok()?;
     let find = |is_it: &dyn Fn(&str) -> bool| {
@@ -30,7 +30,7 @@ pub fn hint(asked: &[u8], names: &[Vec<u8>]) -> Option<String> {
     Some(format!("; column {number} is that name in Latin-1: use its number, or {pipe}"))
 }
 
-/// Two names that differ, so that one can see that they do.
+/// Two names that differ, written so that one can see how.
 pub fn apart(one: &[u8], other: &[u8]) -> [String; 2] {
     match [one, other].map(str::from_utf8) {
         [Ok(one), Ok(other)] if likeness(one) == likeness(other) => [one, other].map(spelt),
@@ -38,15 +38,15 @@ pub fn apart(one: &[u8], other: &[u8]) -> [String; 2] {
     }
 }
 
-/// What a name has in common with those that a person may take for it: case, width, blanks, marks that cannot be seen and
-/// the sign of a comment in front do not count.
+/// What is the same for all names that a person may take for this one. Case, width, blanks, invisible marks and the sign
+/// of a comment in front do not count.
 fn likeness(name: &str) -> String {
     let is_seen = |c: &char| !c.is_whitespace() && !must_be_escaped(*c);
     let name = name.trim_start_matches(['#', '%']);
     name.nfkc().flat_map(char::to_lowercase).filter(is_seen).nfkc().collect()
 }
 
-/// A name with all that is not ASCII by its number.
+/// A name in quotes, in which each character that is not ASCII is written as its number.
 fn spelt(name: &str) -> String {
     let spell = |c: char| match c {
         '"' | '\\' => format!("\\{c}"),

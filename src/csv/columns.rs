@@ -1,17 +1,18 @@
-//! Which fields of a row are meant: by number, or by the names in the header.
+//! The columns that `--columns` asks for: by number, or by name in the header.
 
 use super::record::{Field, Line, Record, split, unquoted};
 use super::shown::shown;
 use super::{Format, trimmed};
 
-/// The columns that `--columns` asks for.
+/// A list of columns.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Columns(Vec<Column>);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Column {
-    /// A place in the row, from 0.
+    /// The column at this place, counted from 0.
     At(usize),
+    /// The column with this name.
     Named(Vec<u8>),
 }
 
@@ -51,37 +52,37 @@ impl Columns {
         fields.iter().map(column).collect::<Result<_, _>>().map(Columns)
     }
 
-    /// These, and then the others.
+    /// These columns, and then the others.
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         self
     }
 
-    /// How many there are.
+    /// How many columns there are.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are names among them, so that there has to be a header.
+    /// Whether a column is asked for by name, so that there has to be a header.
     pub fn has_names(&self) -> bool {
         self.0.iter().any(|column| matches!(column, Column::Named(_)))
     }
 
-    /// Their places in rows without a header; names have none.
+    /// The places of those columns that are asked for by number. Without a header these are all.
     pub fn places(&self) -> Vec<usize> {
         let place = |column: &Column| if let Column::At(place) = column { Some(*place) } else { None };
         self.0.iter().filter_map(place).collect()
     }
 
-    /// One after the other.
+    /// The columns, one after the other.
     pub(super) fn list(&self) -> &[Column] {
         &self.0
     }
 
-    /// Their places in rows under this header.
+    /// The places of the columns in rows under this header.
     ///
     /// # Errors
-    /// When a column is not there, or is there more than once.
+    /// When the header lacks a column, or has two of its name.
     pub fn places_under(&self, header: &Record) -> Result<Vec<usize>, String> {
         let names = names(header);
         let place = |column: &Column| match column {
@@ -109,9 +110,10 @@ pub fn names(header: &Record) -> Vec<Vec<u8>> {
     (0..header.len()).map(|at| trimmed(&header.value(at)).to_vec()).collect()
 }
 
-/// How many names a message lists.
+/// How many names a message lists at most.
 const LISTED: usize = 30;
 
+/// These names, in words.
 fn listed(names: &[Vec<u8>]) -> String {
     let list: Vec<String> = names.iter().take(LISTED).map(|name| shown(name)).collect();
     let more = if names.len() > LISTED { ", …" } else { "" };

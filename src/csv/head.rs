@@ -1,5 +1,5 @@
-//! What workers have to know of a block's rows that differs from file to file. It stands before them, at the head of the
-//! block.
+//! The head of a block: what workers have to know of its rows that may differ from file to file. It stands before the rows, in the
+//! same memory.
 
 use super::columns::Columns;
 
@@ -8,21 +8,22 @@ use super::columns::Columns;
 pub struct Head {
     /// How many fields each row is to have, where the header or the first row says so.
     pub fields: Option<usize>,
-    /// The places of the columns that count; none where all do.
+    /// The places of the columns that count, counted from 0. `None`: all columns count.
     pub columns: Option<Vec<usize>>,
 }
 
-/// A number in it.
+/// One number of the head: first the fields, 0 where they are not known, then the columns.
 type Word = [u8; 4];
 
 impl Head {
-    /// How many bytes it takes where these columns count, and rows are printed with their results or not.
+    /// How many bytes the head takes where these columns count, and rows are printed with their results (`append`) or not. It takes
+    /// none where there is nothing to say.
     pub fn size(columns: Option<&Columns>, append: bool) -> usize {
         let columns = columns.map_or(0, Columns::count);
         if columns == 0 && !append { 0 } else { size_of::<Word>() * (1 + columns) }
     }
 
-    /// Writes it to the front of `bytes`, as far as there is room.
+    /// Writes the head to the front of `bytes`, as much as there is room for.
     pub fn write(&self, bytes: &mut [u8]) {
         let numbers = [self.fields.unwrap_or(0)].into_iter().chain(self.columns.iter().flatten().copied());
         for (word, number) in bytes.as_chunks_mut::<{ size_of::<Word>() }>().0.iter_mut().zip(numbers) {
@@ -30,7 +31,7 @@ impl Head {
         }
     }
 
-    /// The one in these bytes.
+    /// The head that was written to these bytes.
     pub fn read(bytes: &[u8]) -> Self {
         let (words, _) = bytes.as_chunks::<{ size_of::<Word>() }>();
         let mut numbers = words.iter().map(|word| u32::from_le_bytes(*word) as usize);

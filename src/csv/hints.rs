@@ -1,78 +1,76 @@
-//! What may have been meant: hints beside what is wrong with a first row or a header, wherever that is found. What is no CSV
-//! at all is told in [`disguise`](super::disguise).
+//! Hints about what may have been meant, which are printed behind what is wrong with a first row or a header: mostly an option that
+//! was forgotten. Each hint is one that would have helped with this row. Files that are no CSV at all are told in
+//! [`disguise`](super::disguise).
 
 use super::columns::{Column, Columns, names};
 use super::disguise::delimiter_option;
 use super::record::{Field, Line, Record, split, stray_return};
 use super::{Format, alike, trimmed};
 use crate::error::{must_be_escaped, program};
+use std::collections::BTreeSet;
 
-/// What stands between fields most often, first.
+/// The usual delimiters, the most usual first.
 const USUAL: &[u8] = b"\t;|,:";
 
-/// Where a quote opens a field and nothing closes it.
+/// The hint where a quote opens a field and nothing closes it.
 pub const NO_QUOTES: &str = "; if quotes are part of values, say so with --quote none";
 
-/// How inputs are read, as far as hints are about that.
+/// How inputs are read, as far as hints depend on that.
 #[derive(Clone, Debug)]
 pub struct Reading {
     /// How rows are written.
     pub format: Format,
-    /// The columns that count; all where nothing is said.
+    /// The columns that count. `None`: all columns count.
     pub columns: Option<Columns>,
     /// Whether there is a header before the first row.
     pub has_header: bool,
-    /// Whether the first row that is read is the first of its input, and not that of a range further back.
+    /// Whether the input is read from its front, and not from a range further back.
     pub has_front: bool,
 }
 
 impl Reading {
-    /// The hint for a bad row with this field at fault, if it is one; nothing where there is none. Most are for the first
-    /// row that is read of an input: what is wrong with a later one is seldom the options. What is said of quotes is for any.
+    /// The hint for a bad row, with the number of the field at fault if it is one; empty where there is no hint. Most hints
+    /// are given for the first row that is read of an input, because what is wrong with a later row is seldom the options. Hints about
+    /// quotes are given for any row.
     pub fn hint(&self, row: &[u8], at_fault: Option<usize>, is_first: bool) -> String {
-        let is_first = is_first && self.has_front;
-        let has_quotes = row.contains(&self.format.quote.unwrap_or(b'"'));
-        if !is_first && !has_quotes {
-            return String::new();
+        self.find(row, at_fault, is_first && self.has_front).unwrap_or_default()
+    }
+
+    fn find(&self, row: &[u8], at_fault: Option<usize>, is_first: bool) -> Option<String> {
+        if !is_first && !row.contains(&self.format.quote.unwrap_or(b'"')) {
+            return None;
         }
         let mut fields = vec![];
         let content = match split(row, self.format, &mut fields) {
             Line::Row { content, .. } => content,
-            // A carriage return that should have ended the row before may be why: the worker has looked, and said so.
-            Line::Unclosed { quote } if stray_return(&row[..quote], &fields, self.format).is_some() => {
-                return String::new();
+            Line::Unclosed { quote } => {
+                // A carriage return that should have ended the row before may be why: the worker has looked, and said so.
+                let is_stray = stray_return(&row[..quote], &fields, self.format).is_some();
+                return (!is_stray).then(|| NO_QUOTES.to_string());
             }
-            Line::Unclosed { .. } => return NO_QUOTES.to_string(),
-            // A stray carriage return brings a hint of its own.
-            Line::Stray { .. } | Line::Nothing { .. } => return String::new(),
+            // What is said of a stray carriage return has a hint of its own.
+            Line::Stray { .. } | Line::Nothing { .. } => return None,
         };
         let record = Record::new(&row[..content], &fields, None, self.format);
-        let first = || {
-            let one_field = || one_field(&record).filter(|_| at_fault.is_none() || is_of_numbers(record.text()));
-            let hint = self.digits(&record).or_else(|| self.names(&record, at_fault)).or_else(|| comment(&record));
-            hint.or_else(one_field)
+        let of_first = || {
+            let columns = self.columns.as_ref().filter(|_| !self.has_header);
+            let hint = columns.and_then(|columns| digits(columns, &names(&record)));
+            let hint = hint.or_else(|| self.names(&record, at_fault)).or_else(|| comment(&record));
+            let is_for_one = at_fault.is_none() || is_of_numbers(record.text());
+            hint.or_else(|| one_field(&record).filter(|_| is_for_one))
         };
-        let hint = if is_first { first() } else { None };
-        hint.or_else(|| quotes(&record, at_fault)).unwrap_or_default()
+        is_first.then(of_first).flatten().or_else(|| quotes(&record, at_fault))
     }
 
-    fn digits(&self, row: &Record) -> Option<String> {
-        if self.has_header {
-            return None;
-        }
-        digits(self.columns.as_ref()?, &names(row))
-    }
-
-    /// Words where others have numbers: a header.
+    /// The hint where there are words in place of numbers: the row is a header.
     fn names(&self, row: &Record, at_fault: Option<usize>) -> Option<String> {
         let is_name = |at| {
-            let first = trimmed(&row.value(at)).first().copied();
-            first.is_some_and(|first: u8| first.is_ascii_alphabetic() || first == b'_' || !first.is_ascii())
+            let is_letter = |first: &u8| first.is_ascii_alphabetic() || *first == b'_' || !first.is_ascii();
+            trimmed(&row.value(at)).first().is_some_and(is_letter)
         };
         let is_number = |at| {
             let value = row.value(at);
-            let digits = trimmed(&value);
-            !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+            !trimmed(&value).is_empty() && trimmed(&value).iter().all(u8::is_ascii_digit)
         };
         let is_header = match at_fault {
             None => row.len() > 1 && (0..row.len()).all(is_name),
@@ -82,23 +80,25 @@ impl Reading {
     }
 }
 
-/// The hint for a header that lacks some of these columns; nothing where there is none.
+/// The hint for a header that lacks some of these columns; empty where there is no hint.
 pub fn of_header(columns: &Columns, header: &Record) -> String {
     let names = names(header);
-    let alike = || {
-        columns.list().iter().find_map(|column| match column {
-            Column::Named(name) if !names.contains(name) => alike::hint(name, &names),
-            _ => None,
-        })
+    let alike = |column: &Column| match column {
+        Column::Named(name) if !names.contains(name) => alike::hint(name, &names),
+        _ => None,
     };
-    let hint = written_otherwise(columns, header).or_else(alike).or_else(|| digits(columns, &names));
-    hint.or_else(|| comment(header)).or_else(|| one_field(header)).unwrap_or_default()
+    written_otherwise(columns, header)
+        .or_else(|| columns.list().iter().find_map(alike))
+        .or_else(|| digits(columns, &names))
+        .or_else(|| comment(header))
+        .or_else(|| one_field(header))
+        .unwrap_or_default()
 }
 
-/// A way to read a header by which all columns are there.
+/// The hint that with another delimiter or quote the header has all columns.
 fn written_otherwise(columns: &Columns, header: &Record) -> Option<String> {
     if !columns.has_names() {
-        // So many columns there may be by accident.
+        // There may be as many columns by accident.
         return None;
     }
     let (format, text) = (header.format(), header.text());
@@ -108,15 +108,11 @@ fn written_otherwise(columns: &Columns, header: &Record) -> Option<String> {
         _ => false,
     };
     let has_runs = text.windows(2).any(|pair| pair == b"  ");
-    let is_likely = |byte: u8| !has_runs || byte != b' ';
-    let mut delimiters: Vec<u8> =
-        text.iter().copied().filter(|&byte| is_likely(byte) && delimiter_option(byte).is_some()).collect();
-    // Those that are used most come first, and what may well be a quote comes last.
-    delimiters.sort_unstable_by_key(|&byte| {
-        (USUAL.iter().position(|&usual| usual == byte).unwrap_or(USUAL.len()), b"'\"".contains(&byte), byte)
-    });
-    delimiters.dedup();
-    delimiters.insert(0, format.delimiter);
+    // Each byte that may be the delimiter: first those that are used most, and last what may well be a quote.
+    let likely = text.iter().filter(|&&byte| !(has_runs && byte == b' ') && delimiter_option(byte).is_some());
+    let usual = |byte| USUAL.iter().position(|&usual| usual == byte).unwrap_or(USUAL.len());
+    let likely: BTreeSet<_> = likely.map(|&byte| (usual(byte), b"'\"".contains(&byte), byte)).collect();
+    let delimiters = std::iter::once(format.delimiter).chain(likely.into_iter().map(|(.., byte)| byte));
     for delimiter in delimiters {
         for quote in [Format::default_quote(delimiter), format.quote, Some(b'"'), Some(b'\'')] {
             let other = Format { delimiter, quote, ..format };
@@ -133,40 +129,38 @@ fn written_otherwise(columns: &Columns, header: &Record) -> Option<String> {
     (words.len() > 1 && columns.list().iter().all(is_word)).then(blanks)
 }
 
-/// The options that have rows read in this other format.
+/// The options with which rows are read in this other format.
 fn meant(format: Format, other: Format) -> String {
     let quote = match other.quote {
         Some(b'\'') => " --quote \"'\"",
         Some(_) => " --quote '\"'",
         None => " --quote none",
     };
-    let option = delimiter_option(other.delimiter).unwrap_or_default();
+    if other.delimiter == format.delimiter {
+        return format!("; if quotes stand around fields, say so with{quote}");
+    }
+    // What --quote is without being told changes with the delimiter.
     let is_told = format.quote != Format::default_quote(format.delimiter);
     let is_to_be_told =
         other.quote != Format::default_quote(other.delimiter) || (is_told && other.quote != format.quote);
-    let stand = stand(other.delimiter);
-    match (other.delimiter != format.delimiter, is_to_be_told) {
-        (false, _) => format!("; if quotes stand around fields, say so with{quote}"),
-        (true, false) => format!("; if {stand} between fields, say so with {option}"),
-        (true, true) => format!("; if {stand} between fields and quotes around them, say so with {option}{quote}"),
-    }
-}
-
-fn stand(delimiter: u8) -> String {
-    match delimiter {
+    let (and_quotes, quote) = if is_to_be_told { (" and quotes around them", quote) } else { ("", "") };
+    let stand = match other.delimiter {
         b'\t' => "tabs stand".to_string(),
         b' ' => "blanks stand".to_string(),
         b'\'' => "\"'\" stands".to_string(),
         graphic if graphic.is_ascii_graphic() => format!("'{}' stands", char::from(graphic)),
         other => format!("the character \\x{other:02x} stands"),
-    }
+    };
+    let option = delimiter_option(other.delimiter).unwrap_or_default();
+    format!("; if {stand} between fields{and_quotes}, say so with {option}{quote}")
 }
 
+/// The hint where one or more blanks stand between fields, which no format has.
 fn blanks() -> String {
     format!("; if blanks stand between fields: awk -v OFS=, '{{$1=$1}}1' FILE | {}", program())
 }
 
-/// A row of one field, with something in it that may stand between several.
+/// The hint for a row of one field with something in it that may be the delimiter.
 fn one_field(row: &Record) -> Option<String> {
     if row.len() > 1 {
         return None;
@@ -190,12 +184,12 @@ fn one_field(row: &Record) -> Option<String> {
     })
 }
 
-/// Whether there are but numbers in a text and what may stand between them.
+/// Whether a text holds nothing but numbers and what may stand between them.
 fn is_of_numbers(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE \"".contains(byte) || USUAL.contains(byte))
 }
 
-/// A line that others would not take for a row.
+/// The hint for a line that looks like a comment.
 fn comment(row: &Record) -> Option<String> {
     let first = *row.text().first().filter(|first| b"#%".contains(first))?;
     let first = char::from(first);
@@ -203,7 +197,7 @@ fn comment(row: &Record) -> Option<String> {
         .then(|| format!("; if lines that begin with '{first}' are no rows, say so with --comment '{first}'"))
 }
 
-/// Quotes that are read as part of a value.
+/// The hint for quotes that are read as part of a value.
 fn quotes(row: &Record, at_fault: Option<usize>) -> Option<String> {
     let format = row.format();
     let is_quoted = |at: usize, quote: u8| {
@@ -221,32 +215,34 @@ fn quotes(row: &Record, at_fault: Option<usize>) -> Option<String> {
         .then(|| meant(format, Format { quote: Some(quote), ..format }))
 }
 
-/// Columns by a number that no row has, where that is a name.
+/// The hint for a column that is asked for by a number, where no row has so many columns and the number is a name.
 fn digits(columns: &Columns, names: &[Vec<u8>]) -> Option<String> {
     let named = |place: usize| names.iter().find(|name| is_number(name, place + 1));
     let is_meant = |column: &Column| matches!(column, Column::At(at) if *at >= names.len() && named(*at).is_some());
     if !columns.list().iter().any(is_meant) {
         return None;
     }
-    let text = |column: &Column| match column {
-        Column::At(at) => match named(*at).filter(|_| *at >= names.len()) {
-            Some(name) => Some(format!("\"{}\"", str::from_utf8(name).ok()?)),
-            None => Some((at + 1).to_string()),
-        },
-        Column::Named(name) => {
-            let name = str::from_utf8(name).ok()?;
-            let is_plain = name.chars().all(|c| c.is_alphanumeric() || c == '_') && name.contains(char::is_alphabetic);
-            Some(if is_plain { name.to_string() } else { format!("\"{}\"", name.replace('"', "\"\"")) })
-        }
+    let text = |column: &Column| {
+        let name = match column {
+            Column::At(at) if *at < names.len() => return Some((at + 1).to_string()),
+            Column::At(at) => match named(*at) {
+                Some(name) => name,
+                None => return Some((at + 1).to_string()),
+            },
+            Column::Named(name) => name,
+        };
+        let name = str::from_utf8(name).ok()?;
+        let is_plain = name.chars().all(|c| c.is_alphanumeric() || c == '_') && name.contains(char::is_alphabetic);
+        Some(if is_plain { name.to_string() } else { format!("\"{}\"", name.replace('"', "\"\"")) })
     };
     let list = columns.list().iter().map(text).collect::<Option<Vec<_>>>()?.join(",");
     let hint = format!("; a name of digits stands in quotes: -k '{}'", list.replace('\'', "'\\''"));
     (!hint.contains(must_be_escaped)).then_some(hint)
 }
 
+/// Whether a name is this number in digits.
 fn is_number(name: &[u8], number: usize) -> bool {
-    let digits = name.iter().all(u8::is_ascii_digit).then(|| str::from_utf8(name).ok()).flatten();
-    digits.and_then(|digits| digits.parse().ok()) == Some(number)
+    name.iter().all(u8::is_ascii_digit) && str::from_utf8(name).is_ok_and(|digits| digits.parse() == Ok(number))
 }
 
 #[cfg(test)]
