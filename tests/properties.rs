@@ -33,7 +33,7 @@ enum Meaning {
 #[derive(Clone, Debug)]
 struct Input {
     has_mark: bool,
-    /// With their ends.
+    /// All lines, with their line ends.
     lines: Vec<Line>,
 }
 
@@ -46,7 +46,7 @@ impl Input {
     }
 }
 
-/// Status, stdout and stderr.
+/// Exit status, stdout and stderr of a run.
 type Run = (Option<i32>, String, String);
 
 fn model(input: &Input, block_size: usize) -> Run {

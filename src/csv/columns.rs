@@ -17,10 +17,11 @@ pub(super) enum Column {
 }
 
 impl Columns {
-    /// The columns in a list like `3,1` or `price,"unit, weight"`: a record of numbers from 1 and names.
+    /// Reads a list like `3,1` or `price,"unit, weight"`: one CSV record of names and of numbers, which count from 1. In quotes there is
+    /// always a name.
     ///
     /// # Errors
-    /// When it is no such list.
+    /// When the text is no such list.
     pub fn parse(list: &str) -> Result<Self, String> {
         const EXPECTED: &str = "names or numbers from 1 are expected, with a comma between them";
         if list.trim().is_empty() {

@@ -44,11 +44,11 @@ impl Reading {
         let content = match split(row, self.format, &mut fields) {
             Line::Row { content, .. } => content,
             Line::Unclosed { quote } => {
-                // A carriage return that should have ended the row before may be why: the worker has looked, and said so.
+                // If there is a stray carriage return before the quote, that is the likely cause, and the message has said so.
                 let is_stray = stray_return(&row[..quote], &fields, self.format).is_some();
                 return (!is_stray).then(|| NO_QUOTES.to_string());
             }
-            // What is said of a stray carriage return has a hint of its own.
+            // The message about a stray carriage return has a hint of its own.
             Line::Stray { .. } | Line::Nothing { .. } => return None,
         };
         let record = Record::new(&row[..content], &fields, None, self.format);
@@ -98,7 +98,7 @@ pub fn of_header(columns: &Columns, header: &Record) -> String {
 /// The hint that with another delimiter or quote the header has all columns.
 fn written_otherwise(columns: &Columns, header: &Record) -> Option<String> {
     if !columns.has_names() {
-        // There may be as many columns by accident.
+        // Numbers prove nothing: with another delimiter there may be as many columns by accident.
         return None;
     }
     let (format, text) = (header.format(), header.text());
@@ -139,7 +139,7 @@ fn meant(format: Format, other: Format) -> String {
     if other.delimiter == format.delimiter {
         return format!("; if quotes stand around fields, say so with{quote}");
     }
-    // What --quote is without being told changes with the delimiter.
+    // The default of --quote depends on the delimiter.
     let is_told = format.quote != Format::default_quote(format.delimiter);
     let is_to_be_told =
         other.quote != Format::default_quote(other.delimiter) || (is_told && other.quote != format.quote);
@@ -155,7 +155,7 @@ fn meant(format: Format, other: Format) -> String {
     format!("; if {stand} between fields{and_quotes}, say so with {option}{quote}")
 }
 
-/// The hint where one or more blanks stand between fields, which no format has.
+/// The hint where any number of blanks stand between fields, which no format can say.
 fn blanks() -> String {
     format!("; if blanks stand between fields: awk -v OFS=, '{{$1=$1}}1' FILE | {}", program())
 }
@@ -174,7 +174,7 @@ fn one_field(row: &Record) -> Option<String> {
     let mut others = text.iter().filter(|byte| !byte.is_ascii_digit() && !b"+-. \t".contains(byte));
     let usual = USUAL.iter().find(|&&delimiter| delimiter != format.delimiter && text.contains(&delimiter));
     usual.map(|&delimiter| other(delimiter)).or_else(|| match others.next() {
-        // Numbers with one other character between them, again and again.
+        // There are only numbers, and always the same other character between them.
         Some(&delimiter) if others.all(|&byte| byte == delimiter) && !is_taken(delimiter) => {
             delimiter_option(delimiter).is_some().then(|| other(delimiter))
         }
@@ -255,7 +255,7 @@ mod tests {
         let hint = "; if ';' stands between fields, say so with -d ';'";
         assert_eq!(reading.hint(b"1.5;-2e3", Some(1), true), hint);
         assert_eq!(reading.hint(b"a;b", None, true), hint);
-        // Text in the only field is not taken for several.
+        // Words in the only field are not taken for several fields.
         assert_eq!(reading.hint(b"1 a; b", Some(1), true), "");
         for row in [&b"1.5;2"[..], b"a;b", b"a,b", b"", b"\n"] {
             assert_eq!(reading.hint(row, None, false), "");

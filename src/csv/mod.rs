@@ -48,8 +48,9 @@ impl Format {
     }
 
     /// Whether a field can have this value: without quotes it cannot hold a delimiter or a line end.
-    pub fn can_hold(self, value: &str) -> bool {
-        self.quote.is_some() || !value.bytes().any(|byte| byte == self.delimiter || matches!(byte, b'\r' | b'\n'))
+    pub fn can_hold(self, value: impl AsRef<[u8]>) -> bool {
+        let must_be_quoted = |&byte: &u8| byte == self.delimiter || matches!(byte, b'\r' | b'\n');
+        self.quote.is_some() || !value.as_ref().iter().any(must_be_quoted)
     }
 
     /// Whether the field that begins here begins with a quote.

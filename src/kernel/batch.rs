@@ -1,6 +1,6 @@
-//! Kernels that take rows by the batch, in a form of their own.
+//! Kernels that take rows by the batch, in a form of their own. [`Kernel`](super::Kernel)s become such kernels in
+//! [`rows`](super::rows).
 
-use super::{Kernel, rows};
 use crate::bad_row::BadRow;
 use crate::csv::Format;
 use crate::csv::record::Record;
@@ -37,17 +37,17 @@ impl<T: Serialize + DeserializeOwned> Batch for Vec<T> {
 /// [`write`](BatchKernel::write). The others are for speed, isolation and `--compare`.
 ///
 /// It is worth the trouble where rows can be kept in a form that is faster to work on than a vector of rows. [`Gcd`](crate::Gcd) is
-/// an example: it keeps integers of 64 bits in one array and larger ones in another. Every [`Kernel`] is a `BatchKernel`, whose
+/// an example: it keeps integers of 64 bits in one array and larger ones in another. Every [`Kernel`](crate::Kernel) is a `BatchKernel`, whose
 /// batches are vectors.
 ///
-/// A kernel is built anew in each worker process, and workers end by SIGKILL, as [`Kernel`] says.
+/// A kernel is built anew in each worker process, and workers end by SIGKILL, as [`Kernel`](crate::Kernel) says.
 pub trait BatchKernel: Sync {
     /// Rows, as they are read.
     type Rows: Batch;
     /// The outputs of rows.
     type Outputs: Batch;
 
-    /// What the output is called in the header of `--append`, as [`Kernel::name`].
+    /// What the output is called in the header of `--append`, as [`Kernel::name`](crate::Kernel::name).
     fn result_name(&self) -> &str;
 
     /// Reads one row and appends it to `rows`.
@@ -68,12 +68,12 @@ pub trait BatchKernel: Sync {
         None
     }
 
-    /// Whether it needs nothing of the system but memory and time, as [`Kernel::is_self_contained`].
+    /// Whether it needs nothing of the system but memory and time, as [`Kernel::is_self_contained`](crate::Kernel::is_self_contained).
     fn needs_nothing(&self) -> bool {
         false
     }
 
-    /// A row for `--compare` where it is given no input, as [`Kernel::sample`].
+    /// A row for `--compare` where it is given no input, as [`Kernel::sample`](crate::Kernel::sample).
     fn sample_row(&self, _number: u64) -> Option<String> {
         None
     }
@@ -108,45 +108,4 @@ pub struct Written {
     pub bytes: usize,
     /// What is wrong with the next output, if that is why it stopped. Nothing where all are written or the room is full.
     pub bad: Option<String>,
-}
-
-impl<K: Kernel> BatchKernel for K {
-    type Rows = Vec<K::Row>;
-    type Outputs = Vec<K::Output>;
-
-    fn result_name(&self) -> &str {
-        self.name()
-    }
-
-    fn needs_nothing(&self) -> bool {
-        self.is_self_contained()
-    }
-
-    fn sample_row(&self, number: u64) -> Option<String> {
-        self.sample(number)
-    }
-
-    fn read(&self, record: &Record, rows: &mut Vec<K::Row>) -> Result<(), BadRow> {
-        rows.push(rows::read(record)?);
-        Ok(())
-    }
-
-    fn try_read(&self, record: &Record, rows: &mut Vec<K::Row>) -> bool {
-        let row = rows::try_read(record);
-        let is_good = row.is_some();
-        rows.extend(row);
-        is_good
-    }
-
-    fn map_batch(&self, rows: &Vec<K::Row>, outputs: &mut Vec<K::Output>) {
-        self.map_rows(rows, outputs);
-    }
-
-    fn write(&self, outputs: &Vec<K::Output>, range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
-        rows::write(&outputs[range], format, room)
-    }
-
-    fn is_known_to_write_rows(&self) -> bool {
-        true
-    }
 }

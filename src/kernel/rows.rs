@@ -1,6 +1,7 @@
-//! How a [`Kernel`](super::Kernel) reads rows and writes outputs: any type that serde knows, by the `csv` crate.
+//! How a [`Kernel`] is a [`BatchKernel`]: it reads rows of any type that serde knows, and writes such outputs, by the `csv` crate.
 
-use super::batch::Written;
+use super::Kernel;
+use super::batch::{BatchKernel, Written};
 use crate::bad_row::BadRow;
 use crate::csv::record::{Line, Record, split, unquoted};
 use crate::csv::shown::shown;
@@ -8,25 +9,67 @@ use crate::csv::{Format, trimmed};
 use ::csv::{ErrorKind, StringRecord};
 use serde::{Serialize, de::DeserializeOwned};
 use std::borrow::Cow;
+use std::ops::Range;
+
+impl<K: Kernel> BatchKernel for K {
+    type Rows = Vec<K::Row>;
+    type Outputs = Vec<K::Output>;
+
+    fn result_name(&self) -> &str {
+        self.name()
+    }
+
+    fn needs_nothing(&self) -> bool {
+        self.is_self_contained()
+    }
+
+    fn sample_row(&self, number: u64) -> Option<String> {
+        self.sample(number)
+    }
+
+    fn read(&self, record: &Record, rows: &mut Vec<K::Row>) -> Result<(), BadRow> {
+        rows.push(read(record)?);
+        Ok(())
+    }
+
+    fn try_read(&self, record: &Record, rows: &mut Vec<K::Row>) -> bool {
+        let row = try_read(record);
+        let is_good = row.is_some();
+        rows.extend(row);
+        is_good
+    }
+
+    fn map_batch(&self, rows: &Vec<K::Row>, outputs: &mut Vec<K::Output>) {
+        self.map_rows(rows, outputs);
+    }
+
+    fn write(&self, outputs: &Vec<K::Output>, range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
+        write(&outputs[range], format, room)
+    }
+
+    fn is_known_to_write_rows(&self) -> bool {
+        true
+    }
+}
 
 /// Why a row cannot be read as a value of some type.
 enum Unreadable {
     /// This field, counted from 0, is not UTF-8.
     NotText(usize),
-    /// These fields, without the blanks around them, are of other types, or too few, as the error says.
-    Mismatch(StringRecord, ::csv::Error),
+    /// Fields are of other types, or there are too few, as this says.
+    Mismatch(::csv::Error),
 }
 
 /// The fields of a row, without the blanks around them, as a value of this type.
 ///
 /// # Errors
 /// When they cannot be read as one.
-pub fn read<R: DeserializeOwned>(record: &Record) -> Result<R, BadRow> {
+fn read<R: DeserializeOwned>(record: &Record) -> Result<R, BadRow> {
     parse(record).map_err(|unreadable| describe(record, unreadable))
 }
 
 /// As [`read`], without the words about what is wrong, which cost far more than the row.
-pub fn try_read<R: DeserializeOwned>(record: &Record) -> Option<R> {
+fn try_read<R: DeserializeOwned>(record: &Record) -> Option<R> {
     parse(record).ok()
 }
 
@@ -36,29 +79,29 @@ fn parse<R: DeserializeOwned>(record: &Record) -> Result<R, Unreadable> {
         let value = record.value(at);
         fields.push_field(std::str::from_utf8(trimmed(&value)).map_err(|_| Unreadable::NotText(at))?);
     }
-    fields.deserialize(None).map_err(|error| Unreadable::Mismatch(fields.clone(), error))
+    fields.deserialize(None).map_err(Unreadable::Mismatch)
 }
 
 fn describe(record: &Record, unreadable: Unreadable) -> BadRow {
-    let (fields, error) = match unreadable {
+    let error = match unreadable {
         Unreadable::NotText(at) => {
             return BadRow::in_field(record, at, format!("is not UTF-8: {}", shown(&record.value(at))));
         }
-        Unreadable::Mismatch(fields, error) => (fields, error),
+        Unreadable::Mismatch(error) => error,
     };
     let ErrorKind::Deserialize { err, .. } = error.kind() else { return BadRow::row(error.to_string()) };
     match err.field().map(|at| at as usize).filter(|&at| at < record.len()) {
         Some(at) => {
-            let (number, value) = (record.number(at), fields.get(at).unwrap_or_default());
-            let what = format!("field {number}: {}: {}", err.kind(), shown(value.as_bytes()));
+            let (number, value) = (record.number(at), record.value(at));
+            let what = format!("field {number}: {}: {}", err.kind(), shown(trimmed(&value)));
             BadRow { field: Some(number), ..BadRow::row(what) }
         }
         None => BadRow::row(format!("{}: {}", err.kind(), shown(record.text()))),
     }
 }
 
-/// Writes outputs as [`BatchKernel::write`](crate::batch::BatchKernel::write) has to.
-pub fn write<O: Serialize>(outputs: &[O], format: Format, room: &mut [u8]) -> Written {
+/// Writes outputs as [`BatchKernel::write`] has to.
+fn write<O: Serialize>(outputs: &[O], format: Format, room: &mut [u8]) -> Written {
     let mut written = Written::default();
     let mut settings = ::csv::WriterBuilder::new();
     settings.has_headers(false).flexible(true).delimiter(format.delimiter);
@@ -79,7 +122,7 @@ pub fn write<O: Serialize>(outputs: &[O], format: Format, room: &mut [u8]) -> Wr
         taken += quoted.len();
         let line = match format.quote {
             Some(_) => Some(Cow::Borrowed(quoted)),
-            None => without_quotes(quoted, Format { quote: Some(aside), ..format }).map(Cow::Owned),
+            None => without_quotes(quoted, aside, format).map(Cow::Owned),
         };
         let Some(line) = line else {
             let what =
@@ -95,14 +138,15 @@ pub fn write<O: Serialize>(outputs: &[O], format: Format, room: &mut [u8]) -> Wr
     written
 }
 
-/// A row of this format without its quotes, with its line end; nothing when it does not read the same without them.
-fn without_quotes(line: &[u8], format: Format) -> Option<Vec<u8>> {
+/// A row whose fields stand in these quotes, as it is in a format without quotes; nothing when it cannot be written so.
+fn without_quotes(line: &[u8], quote: u8, format: Format) -> Option<Vec<u8>> {
+    let quoted = Format { quote: Some(quote), comment: None, ..format };
     let mut fields = vec![];
-    let Line::Row { content, .. } = split(line, Format { comment: None, ..format }, &mut fields) else { return None };
+    let Line::Row { content, .. } = split(line, quoted, &mut fields) else { return None };
     let mut bare = vec![];
     for field in fields {
-        let value = unquoted(field.raw(&line[..content]), format);
-        if value.iter().any(|&byte| byte == format.delimiter || matches!(byte, b'\r' | b'\n')) {
+        let value = unquoted(field.raw(&line[..content]), quoted);
+        if !format.can_hold(&value) {
             return None;
         }
         bare.extend_from_slice(&value);

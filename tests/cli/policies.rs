@@ -173,6 +173,9 @@ fn comments_and_blank_lines_may_be_longer_than_a_block() {
         let header = format!("{}a,b\n12,18\n", long("#"));
         run(&mut pmapgcd(way.into_iter().chain(["--comment=#", "--header"])), header).is(0, "6\n", "");
     }
+    // A blank line that is one byte longer than a block, so that its carriage return fills the block.
+    let rows = format!("12,18\n{:>63}\r\n5,10\n", "");
+    run(&mut pmapgcd(["--block-size=64"]), &*rows).is(0, "6\n5\n", "");
     // A carriage return that ends no line is no blank: such a row is bad, whatever its length.
     for line in [format!("\r{:>1000}\n", ""), format!("{:>1000}\r\r\n", "")] {
         for way in ways(&["64", "128K"]) {

@@ -23,7 +23,7 @@ use std::{fmt, fs};
 struct Case {
     settings: Settings,
     files: Vec<File>,
-    /// Which of the FILEs it is.
+    /// Which of the FILEs is given as stdin, if one is.
     stdin: Option<usize>,
     writes: Vec<(usize, bool)>,
     block_size: usize,
@@ -66,7 +66,7 @@ struct Reject {
     row: Vec<u8>,
 }
 
-/// Messages are given by their beginnings.
+/// What a run is expected to do. Of messages there are only the beginnings.
 #[derive(Default)]
 struct Expected {
     status: i32,
@@ -94,17 +94,18 @@ impl Case {
         arguments
     }
 
-    /// How many lines of the row, or of as much of it as a block holds, come before a quote that is not closed there.
+    /// How many line ends come before a quote that is not closed in the row, or in as much of the row as a block holds; nothing
+    /// where all quotes are closed.
     fn open_quote(&self, row: &Row) -> Option<usize> {
         let text = &row.bytes()[..row.len().min(self.block_size)];
-        // What follows is a record of its own where no quote is open.
+        // If no quote is open, the text that is put behind it is a second record.
         match &self.settings.records(&[text, b"\nmore"].concat())[..] {
             [record] => Some(newlines(text) + 1 - newlines(record.iter().next_back()?)),
             _ => None,
         }
     }
 
-    /// How many fields all rows must have, that are printed with one more.
+    /// How many fields all rows must have with `--append`, if the first row or the header decides that.
     fn fields_of_first_row(&self) -> Option<usize> {
         let Settings { has_header, append, columns, .. } = self.settings;
         let [first, second] = columns.filter(|_| append.is_some())?;
@@ -119,7 +120,7 @@ impl Case {
         self.files.iter().flat_map(|file| &file.rows).find(is_fine).map(|row| row.fields.len())
     }
 
-    /// The result, or the number of the field at fault, or nothing where it is the row, and what is said.
+    /// The result of the row; or the number of the field at fault (empty where the row as a whole is) and the message.
     fn answer(&self, row: &Row) -> Result<BigUint, (String, String)> {
         let pair = self.settings.columns.unwrap_or([0, 1]);
         let (size, count, needed) = (self.block_size, row.fields.len(), pair[0].max(pair[1]) + 1);
@@ -154,7 +155,7 @@ impl Case {
         Ok(number(pair[0])?.gcd(number(pair[1])?))
     }
 
-    /// As `--append` has it, or the result alone.
+    /// What is printed for a row: with `--append` the row and the result, else the result alone.
     fn printed(&self, row: &Row, result: &str) -> Vec<u8> {
         if self.settings.append.is_none() {
             return format!("{result}\n").into_bytes();
@@ -166,7 +167,7 @@ impl Case {
     fn expected(&self) -> Expected {
         let Settings { has_header, append, bad_rows, max_bad, .. } = self.settings;
         let mut expected = Expected::default();
-        // The mark of the first FILE that has more than that; before rows as soon as there is a block of them.
+        // With --append, the byte order mark of the first FILE that has anything else in it is printed before all rows.
         let first = self.files.iter().position(|file| file.bytes().len() > file.mark.len());
         let mark = first.filter(|_| append.is_some()).map_or("", |first| self.files[first].mark);
         let first_row = first.and_then(|first| self.files[first].rows.first());
@@ -209,7 +210,7 @@ impl Case {
                 return expected;
             }
             match bad_rows {
-                // There is no whole row to print.
+                // The row is not whole, so it is not printed.
                 "blank" if row.is_unclosed || !is_whole => expected.stdout.push(b'\n'),
                 "blank" => expected.stdout.extend(self.printed(row, "")),
                 _ => {}

@@ -50,7 +50,7 @@ impl Input {
         }
     }
 
-    /// Opens it.
+    /// Opens it for reads that never wait, except stdin, which is opened already.
     ///
     /// # Errors
     /// When it does not exist, may not be read, or is a folder.
@@ -92,7 +92,7 @@ pub struct Reader<'a> {
     current: Option<Open>,
     /// The first of the inputs that has anything in it.
     first: Option<usize>,
-    /// The start of a row whose end is not read yet.
+    /// What was read of the current input and did not fit into a block: the start of a row whose end is not read yet.
     carry: Vec<u8>,
 }
 
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The same reader, which passes over rows that are longer than a block if it is told to.
+    /// The same reader, which passes over rows that are longer than a block if `passes_over` is true.
     pub fn passing_over(self, passes_over: bool) -> Self {
         Reader { passes_over, ..self }
     }
@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
         }
         let is_first = *self.first.get_or_insert(open.input) == open.input;
         if !open.wants_header {
-            // Rows are printed as they are, and the mark belongs to the front of them all. The marks of other inputs are dropped.
+            // Rows are printed with their bytes, and a byte order mark belongs to the front of the output only.
             if std::mem::take(&mut open.has_mark) && is_first && self.shape.append.is_some() {
                 block.header.splice(..0, BYTE_ORDER_MARK.iter().copied());
             }
@@ -183,8 +183,11 @@ impl<'a> Reader<'a> {
         Ok(Some(block))
     }
 
-    /// Deals with a line that fills the buffer and goes on, in an input that `ends` has looked at so far. A blank line or a comment is
-    /// passed over, and so is a row where bad rows are; the block, which has no rows then, says what it was.
+    /// Deals with a line that fills the buffer and goes on behind it; `ends` has looked at the buffer. A blank line or a comment is passed
+    /// over. So is a row if the run goes on after bad rows: then the block, which has no rows, reports it.
+    ///
+    /// # Errors
+    /// When it is a row and the run ends with it, or the input cannot be read.
     fn pass_over(
         &mut self,
         open: &mut Open,
@@ -225,7 +228,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What is wrong with a row that begins at this offset, fills the buffer and goes on.
+/// The report of a row that begins at this offset of the input, fills the buffer and goes on behind it.
 fn too_long(buffer: &[u8], ends: &RowEnds, format: Format, offset: u64) -> Misfit {
     let size = buffer.len();
     let (place, hint) = match ends.open_quote() {

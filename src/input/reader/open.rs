@@ -36,7 +36,7 @@ pub struct Open {
     pub disguise: Option<String>,
     /// Whether it has ended. A terminal would go on after that.
     pub at_end: bool,
-    /// Where the bytes that are read next into a block come from, the carry first.
+    /// Where in the input the next block begins, in bytes: where the carry was read from.
     pub offset: u64,
     /// How much is left to be read of a range; nothing where all of the input is read.
     pub left: Option<u64>,
@@ -54,7 +54,7 @@ pub enum Filled {
     Nothing,
     /// Whole rows, of so many bytes.
     Rows(usize),
-    /// The start of a line that is longer than the buffer. This has looked at it.
+    /// The start of a line that is longer than the buffer, and what has looked at it.
     TooLong(RowEnds),
 }
 
@@ -112,7 +112,7 @@ impl Open {
                 if has_rows {
                     break ends.end();
                 }
-                // The last row of the input may still be just as long as a block.
+                // If the input ends here, its last row is exactly as long as a block, which is allowed.
                 let mut next = [0];
                 if self.read(&mut next, watch)? > 0 {
                     carry.extend(next);
@@ -124,7 +124,7 @@ impl Open {
             if !self.is_ready(watch, !has_rows)? {
                 break ends.end();
             }
-            // Another process may have taken what was there. Then it is waited again, or the rows read so far go out first.
+            // Another process may have taken the input in between: look again.
             let Some(read) = self.try_read(&mut buffer[filled..])? else { continue };
             if read == 0 {
                 self.at_end = true;
@@ -137,7 +137,7 @@ impl Open {
             if self.at_start && filled >= BYTE_ORDER_MARK.len() {
                 self.at_start = false;
                 if buffer.starts_with(BYTE_ORDER_MARK) {
-                    // Here and now, since it must not count for the length of its row.
+                    // It is removed at once, because it must not count for the length of the first row.
                     buffer.copy_within(BYTE_ORDER_MARK.len()..filled, 0);
                     filled -= BYTE_ORDER_MARK.len();
                     self.offset += BYTE_ORDER_MARK.len() as u64;
@@ -187,7 +187,7 @@ impl Open {
         Ok(())
     }
 
-    /// Reads what comes next, once it is there; nothing at the end.
+    /// Waits for what comes next, and reads it; no bytes at the end of the input.
     fn read(&mut self, into: &mut [u8], watch: &Watch) -> Result<usize, Ending> {
         loop {
             self.is_ready(watch, true)?;
@@ -197,8 +197,7 @@ impl Open {
         }
     }
 
-    /// Reads what is there: no bytes at the end, `None` where there is no input now. Whoever reads the same pipe or terminal may
-    /// have taken what there was.
+    /// Reads what is there: no bytes at the end of the input, `None` where there is nothing to read now.
     fn try_read(&mut self, into: &mut [u8]) -> Result<Option<usize>, Ending> {
         let most = self.left.map_or(into.len(), |left| left.min(into.len() as u64) as usize);
         match rustix::io::retry_on_intr(|| self.way.read(&self.file, &mut into[..most])) {
@@ -212,10 +211,10 @@ impl Open {
         }
     }
 
-    /// Whether there is input, or its end. If it `waits`, it waits for that.
+    /// Whether there is something to read, or the end of the input. If `waits`, this waits until there is.
     ///
     /// # Errors
-    /// When it waits and there is no more use for input.
+    /// While waiting: when the run is over, or nobody reads the output any more.
     fn is_ready(&self, watch: &Watch, waits: bool) -> Result<bool, Ending> {
         if self.is_regular {
             return Ok(true);

@@ -84,7 +84,7 @@ mod tests {
     use std::fs::File;
     use std::os::unix::net::UnixStream;
 
-    /// Nothing is waited for, what is there is read, and others have it as they had it.
+    /// Reading waits for nothing, finds what is there, and leaves the shared descriptor as it was.
     fn never_waits(mut way: Way, shared: OwnedFd, writer: OwnedFd) {
         let mut buffer = [0; 16];
         for text in [&b"12,18\n"[..], b"5\n"] {
@@ -92,7 +92,7 @@ mod tests {
             rustix::io::write(&writer, text).unwrap();
             assert_eq!(way.read(&shared, &mut buffer), Ok(text.len()), "{way:?}");
             assert_eq!(&buffer[..text.len()], text, "{way:?}");
-            // Another is quicker.
+            // Another reader is quicker.
             rustix::io::write(&writer, text).unwrap();
             assert_eq!(rustix::io::read(&shared, &mut buffer), Ok(text.len()));
         }

@@ -18,7 +18,7 @@ impl Reader<'_> {
         if range.offset > 0 {
             // A row that is longer than a block is reported by the run that has it in its range.
             let passes_over = std::mem::replace(&mut self.passes_over, true);
-            // Where the header ends, or what was read.
+            // Where the header ends, or else where the part of the input that was read ends.
             let mut end = 0;
             while (open.wants_header || self.wants_first_row()) && end < range.offset {
                 let has_header = self.shape.has_header;

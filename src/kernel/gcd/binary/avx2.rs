@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-/// Vectors that are worked on at once. Small pairs take 13.0, 9.6, 8.8 and 8.7 ns with 2, 3, 4 and 6 of them
+/// How many vectors are worked on at once. Small pairs take 13.0, 9.6, 8.8 and 8.7 ns with 2, 3, 4 and 6 of them
 /// (`PMAPGCD_VECTORS=avx2 cargo bench --bench algorithms`, Zen 5).
 const VECTORS: usize = 4;
 
@@ -12,7 +12,7 @@ const VECTORS: usize = 4;
 pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
     let (groups, rest) = rows.as_chunks::<{ 4 * VECTORS }>();
     let zero = _mm256_setzero_si256();
-    // Comparison is of signed numbers only.
+    // There is only a comparison of signed numbers. With this bit changed in both, it compares them as unsigned.
     let sign = _mm256_set1_epi64x(i64::MIN);
     for group in groups {
         let mut twos = [zero; VECTORS];
@@ -35,7 +35,7 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
                 let is_less = _mm256_cmpgt_epi64(_mm256_xor_si256(*b, sign), _mm256_xor_si256(*a, sign));
                 let is_equal = _mm256_cmpeq_epi64(difference, zero);
                 let smaller = _mm256_blendv_epi8(*b, *a, is_less);
-                // Minus the difference where that is less than nothing.
+                // The difference, negated where `a` is less than `b`.
                 let larger_less_smaller = _mm256_sub_epi64(_mm256_xor_si256(difference, is_less), is_less);
                 let shifted = _mm256_srlv_epi64(larger_less_smaller, trailing_zeros(difference));
                 *a = smaller;

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-/// Vectors that are worked on at once. Small pairs take 4.7, 3.0, 2.6, 2.0 and 2.8 ns with 1, 2, 3, 4 and 6 of them
+/// How many vectors are worked on at once. Small pairs take 4.7, 3.0, 2.6, 2.0 and 2.8 ns with 1, 2, 3, 4 and 6 of them
 /// (`cargo bench --bench algorithms`, Zen 5).
 const VECTORS: usize = 4;
 

@@ -55,7 +55,7 @@ pub fn read_plain(
             }
             let mut next = second + 1;
             if text[second] != b'\n' {
-                // The line end has two bytes, or else this is no row of ours.
+                // The line end has two bytes, or else the row is not plain.
                 match ends.next() {
                     Some(end) if end == next && text[second] == b'\r' && text[end] == b'\n' => next += 1,
                     Some(_) => return start,
@@ -75,7 +75,7 @@ pub fn read_plain(
                     }
                     row
                 }
-                // At the very start of the text.
+                // There is too little text before the number to load it whole: this happens at the start of the text.
                 _ => match plain_row(&text[start..], delimiter) {
                     Some((row, _)) => row,
                     None => return start,
