@@ -8,12 +8,14 @@
 //! leaves it behind. Workers inherit the descriptor, and map it with `memmap2`.
 #![allow(unsafe_code)]
 
+mod layout;
 mod memory;
 
 pub use memory::Bound;
 
 use super::event::FutexEvent;
 use super::slots::{Control, Sizes, Slot};
+use layout::{FEWEST_SLOTS, Header, Layout};
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -25,10 +27,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const MAGIC: u64 = u64::from_be_bytes(*b"pmapgcd\0");
 /// To be raised whenever `Header`, `Control`, `Slot` or the place of a region changes.
 const VERSION: u32 = 7;
-const PAGE: usize = memory::PAGE;
-
-/// The fewest slots to work with: one that is read into, and one that is worked on.
-const FEWEST_SLOTS: usize = 2;
 
 /// A segment of up to this size gets all its pages at the start, so that no other program can take them in the middle of a run.
 /// It is what a stock container has in `/dev/shm`, and takes 18 ms; the 2 MiB of two workers take 0.3. A larger one, of large
@@ -36,73 +34,6 @@ const FEWEST_SLOTS: usize = 2;
 /// instead of 28 with `-j2 --block-size 16M` (128 MiB), and 3 s and 8 GiB with `--block-size 1G`. So its slots get their pages
 /// when they are first filled, and the run ends with an error if others have taken the room by then.
 const RESERVED: usize = 64 << 20;
-
-/// At the start of a segment: which program made it, and where things lie in it.
-#[repr(C, align(128))]
-struct Header {
-    magic: u64,
-    version: u32,
-    layout: Layout,
-}
-
-/// Where things lie in a segment: all of it follows from these sizes.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Layout {
-    slots: usize,
-    sizes: Sizes,
-}
-
-impl Layout {
-    const CONTROL: usize = size_of::<Header>();
-    const SLOTS: usize = Self::CONTROL + size_of::<Control>();
-
-    /// Where the regions begin.
-    fn regions(&self) -> usize {
-        (Self::SLOTS + self.slots * size_of::<Slot>()).next_multiple_of(PAGE)
-    }
-
-    /// The bytes from one slot's regions to the next's.
-    fn stride(&self) -> usize {
-        self.result_offset() + self.sizes.room.next_multiple_of(align_of::<Slot>())
-    }
-
-    /// The bytes from a slot's input region to its result region.
-    fn result_offset(&self) -> usize {
-        (self.sizes.head + self.sizes.block).next_multiple_of(align_of::<Slot>())
-    }
-
-    /// A slot's input region: the head, then room for the block.
-    pub(super) fn input(&self, slot: usize) -> Range<usize> {
-        assert!(slot < self.slots);
-        let start = self.regions() + slot * self.stride();
-        start..start + self.sizes.head + self.sizes.block
-    }
-
-    /// A slot's result region.
-    pub(super) fn results(&self, slot: usize) -> Range<usize> {
-        let start = self.input(slot).start + self.result_offset();
-        start..start + self.sizes.room
-    }
-
-    fn length(&self) -> usize {
-        self.regions() + self.slots * self.stride()
-    }
-
-    /// The same with as many slots as so many bytes have room for; none when those are too few to work with.
-    fn within(self, room: u64) -> Option<Self> {
-        let a_slot = self.stride() + size_of::<Slot>();
-        let most = usize::try_from(room).unwrap_or(usize::MAX).saturating_sub(Self::SLOTS + PAGE) / a_slot;
-        let slots = if self.length() as u64 <= room { self.slots } else { most.min(self.slots) };
-        (slots >= FEWEST_SLOTS.min(self.slots)).then_some(Layout { slots, ..self })
-    }
-
-    /// Whether these can be the sizes of a segment. If so their sum does not overflow.
-    fn is_plausible(&self) -> bool {
-        let Sizes { head, block, room } = self.sizes;
-        (1..=1 << 20).contains(&self.slots) && [head, block, room].iter().all(|&size| size <= 1 << 32)
-    }
-}
 
 /// Why there is no segment.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! What is promised of a segment and of the ends of its ring.
 
+use super::memory::PAGE;
 use super::*;
 use crate::ring::{Ends, Outcome, Place, Spoilt};
 use std::mem::offset_of;
