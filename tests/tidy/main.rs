@@ -121,3 +121,26 @@ fn files_that_are_named_are_there() {
     }
     assert!(count > 50, "found only {count} names: does this test still read the files?");
 }
+
+#[test]
+fn the_map_has_every_file() {
+    let page = fs::read_to_string("docs/architecture.md").unwrap();
+    let (_, map) = page.split_once("## What each file is for").unwrap();
+    let (map, _) = map.split_once("\n## ").unwrap();
+    // A folder has an entry of its own; in it files are named without their ending, and a folder in it by its name alone.
+    for file in sources() {
+        let path = file.trim_end_matches(".rs");
+        let (folder, name) = path.split_once('/').unwrap_or(("", path));
+        let entry = match folder {
+            "" => map,
+            folder => map.split("\n- ").find(|entry| entry.starts_with(&format!("`{folder}/`:"))).unwrap_or_default(),
+        };
+        let is_named = |name: &str| entry.contains(&format!("`{name}`")) || entry.contains(&format!("`{name}/`"));
+        let parent = name.rsplit_once('/').map(|(parent, _)| parent).unwrap_or_default();
+        // What is all tests needs no entry, and neither does the front of a folder, which lists what is in there.
+        assert!(
+            is_named(name) || is_named(parent) || name.ends_with("tests") || name.ends_with("mod"),
+            "docs/architecture.md does not say what {file} is for"
+        );
+    }
+}
