@@ -57,11 +57,12 @@ pub enum Ending {
 
 /// Where blocks come from. Its one method must be written.
 pub trait Source: Send {
-    /// Fills the front of `buffer` with the next block and its head.
+    /// Fills the front of `buffer` with the head and the rows of the next block: rows of about `wanted` bytes, or one row where that is
+    /// longer.
     ///
     /// # Errors
     /// When there is no further block, with the reason. The source is not asked again after that.
-    fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending>;
+    fn next_block(&mut self, buffer: &mut [u8], wanted: usize) -> Result<Block, Ending>;
 }
 
 /// What became of a block, or of the next part of it, for the sink.

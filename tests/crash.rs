@@ -435,14 +435,14 @@ fn signals_that_were_ignored_before_do_not_hide_what_became_of_workers() {
 
 #[test]
 fn rows_that_are_slow_together_are_not_slow_one_by_one() {
-    // In one block, for half a second.
-    let input = "13,107\n".repeat(100);
+    // Half a second in one block, which is cut as large as the cheap rows before suggest.
+    let input = "1,2\n".repeat(30_000) + &"13,107\n".repeat(100);
     for jobs in ["-j1", "-j3"] {
         let mut command = Command::new(faulty());
         let finished = run(command.args(["--block-timeout", "0.1", jobs]), input.as_str());
         let said = finished.stderr.clone();
         assert!(said.contains("held its block for longer than --block-timeout"), "{said}");
-        finished.is(0, "120\n".repeat(100), &said);
+        finished.is(0, "3\n".repeat(30_000) + &"120\n".repeat(100), &said);
     }
 }
 

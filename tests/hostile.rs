@@ -182,7 +182,8 @@ impl Kernel for Hostile {
         if a == OCCASION {
             (self.0)(&Shared::find());
         }
-        std::hint::black_box((0..200).fold(0, |sum: u64, n| sum ^ n));
+        // Slower than the reader, so that blocks wait to be claimed.
+        std::hint::black_box((0..2000).fold(0, |sum: u64, n| sum ^ n));
         a + b
     }
 }

@@ -162,12 +162,14 @@ pub fn blocks(bytes: &[u8]) {
         let file = file(bytes);
         let mut reader = reader(&file, shape, passes_over);
         loop {
-            match reader.next_block(&mut buffer) {
+            match reader.next_block(&mut buffer, usize::MAX) {
                 Ok(block) => assert!(walk.take(block, &buffer), "there is room for the next row"),
                 Err(ending) => return walk.end(ending),
             }
         }
     }
+    // Blocks may be wanted smaller than they could be.
+    let wanted = if how & 4 == 0 { usize::MAX } else { usize::from(how >> 3) };
     let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     let mut reader = reader(&ours, shape, passes_over);
     let (mut theirs, mut written) = (File::from(theirs), 0);
@@ -176,7 +178,7 @@ pub fn blocks(bytes: &[u8]) {
         written = arrived;
         // A row that has arrived must be handed on at once, and not kept until others arrive.
         while walk.is_ready(arrived.saturating_sub(mark)) {
-            match reader.next_block(&mut buffer) {
+            match reader.next_block(&mut buffer, wanted) {
                 Ok(block) => drop(walk.take(block, &buffer)),
                 Err(ending) => return walk.end(ending),
             }
@@ -184,7 +186,7 @@ pub fn blocks(bytes: &[u8]) {
     }
     drop(theirs);
     loop {
-        match reader.next_block(&mut buffer) {
+        match reader.next_block(&mut buffer, wanted) {
             Ok(block) => drop(walk.take(block, &buffer)),
             Err(ending) => return walk.end(ending),
         }

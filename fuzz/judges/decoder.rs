@@ -285,6 +285,7 @@ pub fn decoder(bytes: &[u8]) {
             source: &mut reader(&file, case.shape(), passes_over),
             sink: &mut found,
             stop: &QUIET.0,
+            input: None,
             jobs: 1,
             sizes: case.sizes,
             block_timeout: None,

@@ -141,7 +141,7 @@ fn job<'a>(source: &'a mut Records, sink: &'a mut Within) -> Job<'a> {
     // One tally serves all runs: nobody reads it here.
     static TALLY: LazyLock<Tally> = LazyLock::new(Tally::default);
     let tally = &*TALLY;
-    Job { source, sink, stop: &QUIET.0, jobs: 1, sizes: SIZES, block_timeout: None, tally, chunk_size: 1 }
+    Job { source, sink, stop: &QUIET.0, input: None, jobs: 1, sizes: SIZES, block_timeout: None, tally, chunk_size: 1 }
 }
 
 /// Whatever a worker writes to the segment, the parent must come to an end and read nothing beyond the slots. If the worker was

@@ -88,8 +88,8 @@ struct Copied<'a> {
 }
 
 impl Source for Copied<'_> {
-    fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending> {
-        let block = self.reader.next_block(buffer)?;
+    fn next_block(&mut self, buffer: &mut [u8], wanted: usize) -> Result<Block, Ending> {
+        let block = self.reader.next_block(buffer, wanted)?;
         self.header.extend_from_slice(&buffer[self.head..block.rows.start]);
         self.rows.extend_from_slice(&buffer[block.rows.clone()]);
         if !self.rows.ends_with(b"\n") {

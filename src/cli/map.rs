@@ -5,7 +5,7 @@ use super::plan::Plan;
 use super::{end, progress, stats};
 use crate::csv::hints::Reading;
 use crate::error::Error;
-use crate::executor::{self, Mapping};
+use crate::executor::{self, Job, Mapping};
 use crate::input::reader::{Input, Reader, Watch};
 use crate::output::Output;
 use crate::output::bad_rows::BadRows;
@@ -37,6 +37,7 @@ pub fn map_in_sight(plan: &Plan, mapping: &Mapping) -> ExitCode {
 /// # Errors
 /// What ended the run early, or that there were bad rows.
 pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Result<(), Error> {
+    let size = files.size();
     let Files { inputs, results, rejects } = files;
     let options = &plan.options;
     let passes_over = options.bad_rows != OnBadRow::Stop;
@@ -48,7 +49,8 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     let watch = Watch { stop: stop.as_fd(), output: results.as_fd() };
     let mut writer = writer(plan, &results, &inputs, bad_rows, tally);
     let mut reader = Reader::new(inputs, plan.shape.clone(), watch).passing_over(passes_over);
-    let ended = options.executor.run(mapping, plan.job(&mut reader, &mut writer, &stop, tally));
+    let job = Job { input: size, ..plan.job(&mut reader, &mut writer, &stop, tally) };
+    let ended = options.executor.run(mapping, job);
     let bad_rows = writer.bad_rows();
     let count = bad_rows.count();
     // However the run ended, these are the rows to look at. But a run that failed and found no bad rows does not replace

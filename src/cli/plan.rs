@@ -128,7 +128,7 @@ impl<'k> Plan<'k> {
         tally: &'a Tally,
     ) -> Job<'a> {
         let Options { block_timeout, chunk_size, .. } = self.options;
-        Job { source, sink, stop, jobs: self.jobs, sizes: self.sizes, block_timeout, tally, chunk_size }
+        Job { source, sink, stop, input: None, jobs: self.jobs, sizes: self.sizes, block_timeout, tally, chunk_size }
     }
 }
 

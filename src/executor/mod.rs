@@ -1,5 +1,6 @@
 //! Who does the work: the executors, siblings behind one trait.
 
+mod cut;
 mod last_words;
 mod ledger;
 pub mod measures;
@@ -104,6 +105,8 @@ pub struct Job<'a> {
     pub sink: &'a mut dyn Sink,
     /// Rung to have the source stop waiting for input.
     pub stop: &'a OwnedFd,
+    /// How many bytes of input there are, if that is known and the segment is for this run alone.
+    pub input: Option<u64>,
     /// How many workers there may be, from 1 to [`MAX_JOBS`].
     pub jobs: usize,
     /// How much a block holds, up to [`MAX_BLOCK_SIZE`].

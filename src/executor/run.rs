@@ -4,6 +4,7 @@
 //! here. Reader and writer stand side by side in this file since each is only right by what the other does.
 
 use crate::error::Error;
+use crate::executor::cut::{Cut, FIRST};
 use crate::executor::measures::unpack;
 use crate::executor::{Job, Mapping, no_segment};
 use crate::flow::{Block, Ending, Part, Sink, Source};
@@ -14,7 +15,7 @@ use crate::work::Mapped;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
@@ -40,14 +41,18 @@ pub trait Crew {
 /// How many slots a ring for this job has.
 pub fn slots(job: &Job) -> usize {
     let fewest = (LEAST_INPUT / job.sizes.block).min(1024).max(job.jobs + 2);
-    (job.jobs * SLOTS_PER_JOB).min(MOST_INPUT / job.sizes.block).max(fewest)
+    let slots = (job.jobs * SLOTS_PER_JOB).min(MOST_INPUT / job.sizes.block).max(fewest);
+    // No more than the smallest blocks that a small input could be cut into, and one that says where it ends.
+    let most =
+        job.input.map_or(usize::MAX, |input| (input / FIRST as u64).saturating_add(2).try_into().unwrap_or(usize::MAX));
+    slots.min(most)
 }
 
 /// Takes the job's blocks through the ring in the segment, with this crew at work. The first block has the number `first`: 0 in a
 /// new segment, otherwise what the run before has answered, which is one more than the number of its last block.
 pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Mapping, job: Job) -> Result<u64, Error> {
     let Ends { reader, writer, supervisor, segment } = segment.ends(first);
-    let Job { source, sink, stop, jobs, block_timeout, tally, chunk_size, .. } = job;
+    let Job { source, sink, stop, jobs, block_timeout, tally, chunk_size, sizes, input } = job;
     let run = Run {
         segment,
         jobs: jobs as u64,
@@ -56,6 +61,8 @@ pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Map
         tally,
         bell: bell()?,
         stop,
+        workers: AtomicUsize::new(0),
+        cut: Cut::new(sizes.block, input),
         first,
         published: AtomicU64::new(first),
         written: AtomicU64::new(first),
@@ -149,6 +156,10 @@ pub struct Run<'a> {
     /// Stops the reader.
     stop: &'a OwnedFd,
     jobs: u64,
+    /// How many workers there are, or have been asked for.
+    workers: AtomicUsize,
+    /// How blocks are cut.
+    cut: Cut,
     /// The number of the first block.
     first: u64,
     /// How long a worker may hold a block.
@@ -198,9 +209,22 @@ impl Run<'_> {
         self.jobs
     }
 
-    /// How many workers there has been work for so far: one for each block, up to the number of jobs.
+    /// How many workers there is work for: one for each block that is not written, up to the number of jobs; at the beginning one.
     pub fn wanted(&self) -> usize {
-        self.jobs.min(self.published.load(Ordering::Acquire) - self.first) as usize
+        let most = if self.cut.head_start().is_some() { 1 } else { self.jobs };
+        // In this order: what is written was published before.
+        let written = self.written();
+        most.min(self.published.load(Ordering::Acquire) - written) as usize
+    }
+
+    /// Takes note that there are so many workers, so that whoever starts them is woken only when there is work for more.
+    pub fn has_workers(&self, count: usize) {
+        self.workers.store(count, Ordering::Release);
+    }
+
+    /// For how long whoever starts workers may sleep, which is no longer than `most`.
+    pub fn pause(&self, most: Duration) -> Duration {
+        self.cut.head_start().map_or(most, |left| left.min(most))
     }
 
     /// The number of the first block that is not written. All blocks before it are.
@@ -271,7 +295,7 @@ impl Run<'_> {
             if let Err(error) = filling.allocate() {
                 return Some(Ending::Failed(no_segment(error)));
             }
-            let read = source.next_block(filling.input());
+            let read = source.next_block(filling.input(), self.cut.wanted());
             steps::lap(Step::Take);
             let block = match read {
                 Ok(block) => block,
@@ -282,9 +306,8 @@ impl Run<'_> {
             self.told().push_back(Ok(block));
             filling.publish(place);
             self.segment.filled().signal();
-            let before = self.published.fetch_add(1, Ordering::AcqRel);
-            if before - self.first < self.jobs {
-                // There may be one more worker now.
+            self.published.fetch_add(1, Ordering::AcqRel);
+            if self.wanted() > self.workers.load(Ordering::Acquire) {
                 ring_bell(&self.bell);
             }
             watch.worked();
@@ -347,6 +370,7 @@ impl Run<'_> {
         let (mapped, working, waiting) = unpack(taken).map_err(|Spoilt| Error::spoilt())?;
         let Mapped { consumed, lines, rows, results, .. } = mapped;
         self.tally.enter(taken.worker() as usize % self.jobs as usize, rows, working, waiting);
+        self.cut.measured(consumed, working);
         watch.waited();
         let (results, reports) = taken.results().split_at(results);
         let deadly = if reports.is_empty() { String::new() } else { self.deadly(block) };

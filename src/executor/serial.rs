@@ -19,7 +19,7 @@ impl Execute for Serial {
         let mut reading = Stopwatch::new(&job.tally.reader);
         loop {
             reading.skip();
-            let rows = match job.source.next_block(&mut buffer) {
+            let rows = match job.source.next_block(&mut buffer, usize::MAX) {
                 Ok(block) => {
                     let rows = block.rows.clone();
                     job.sink.begin(block)?;

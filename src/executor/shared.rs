@@ -66,7 +66,7 @@ impl Execute for Shared {
 fn segment(job: &Job) -> Result<Segment, Error> {
     let segment = Segment::shared(slots(job), job.sizes).map_err(no_segment)?;
     let jobs = segment.slots();
-    if jobs < job.jobs {
+    if jobs < job.jobs.min(slots(job)) {
         let room = match segment.bound() {
             Some(Bound::OfAFile(most)) => format!("ulimit -f allows {most} bytes, which is"),
             _ => "/dev/shm has".to_string(),
@@ -121,10 +121,11 @@ impl Processes {
                     false => limit = asked_for,
                 }
                 run.tally.workers.set(children.count() as u64);
+                run.has_workers(if limit == usize::MAX { asked_for } else { run.jobs() as usize });
             }
             steps::lap(Step::Import);
             let pause = run.block_timeout.map_or(ROUND, |most| ROUND.min(most / LOOKS));
-            let deaths = children.wait(run.bell.as_fd(), pause)?;
+            let deaths = children.wait(run.bell.as_fd(), run.pause(pause))?;
             if run.is_over() {
                 break;
             }

@@ -65,9 +65,10 @@ impl Crew for Threads {
                             Err(error) => return Err(Error::io("cannot start a worker", error)),
                         }
                         run.tally.workers.set(started as u64);
+                        run.has_workers(if limit == usize::MAX { started } else { run.jobs() as usize });
                     }
                     lap(Step::Import);
-                    for death in self.children.wait(run.bell.as_fd(), ROUND)? {
+                    for death in self.children.wait(run.bell.as_fd(), run.pause(ROUND))? {
                         // The thread may wait for a reply, and not be told where the child has left the socket to others.
                         let _ = shutdown(&self.sockets[death.worker as usize], Shutdown::Both);
                         // Where the child had nothing to do, the run ends after the blocks that are under way.

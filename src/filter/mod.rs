@@ -142,6 +142,7 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
             source: &mut reader.passing_over(most_bad.is_some()),
             sink: &mut writer.blank(blank),
             stop,
+            input: None,
             jobs: self.jobs,
             sizes,
             block_timeout: None,

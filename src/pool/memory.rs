@@ -16,11 +16,11 @@ pub struct Records<'a> {
 }
 
 impl Source for Records<'_> {
-    fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending> {
+    fn next_block(&mut self, buffer: &mut [u8], wanted: usize) -> Result<Block, Ending> {
         if self.bytes.is_empty() {
             return Err(Ending::Done);
         }
-        let rows = self.block_rows.min(buffer.len() / self.size);
+        let rows = self.block_rows.min((wanted / self.size).max(1)).min(buffer.len() / self.size);
         let end = self.bytes.len().min(rows * self.size);
         let (block, rest) = self.bytes.split_at(end);
         buffer[..end].copy_from_slice(block);

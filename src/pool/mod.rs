@@ -146,6 +146,7 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
             source: &mut source,
             sink: &mut sink,
             stop: &stop,
+            input: None,
             jobs: self.jobs,
             sizes: Sizes { head: 0, block: record * most_rows, room: record * most_rows },
             block_timeout: None,

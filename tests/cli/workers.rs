@@ -1,7 +1,10 @@
 //! How many workers are started, how much memory they may take, and which processes may be workers.
 
-use crate::EXECUTORS;
-use crate::common::{Running, eventually, is_alive, pmapgcd, run};
+use crate::common::{BINARY, Running, eventually, is_alive, pmapgcd, run};
+use crate::{EXECUTORS, Folder};
+use rustix::process::{Pid, Signal};
+use std::path::PathBuf;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -21,27 +24,77 @@ fn has_workers(running: &Running, count: usize) {
     assert_eq!(running.children().len(), count);
 }
 
-#[test]
-fn no_more_workers_are_started_than_there_are_blocks() {
-    let mut running = Running::start(&mut pmapgcd(["-j", "3"]));
-    has_workers(&running, 0);
-    for workers in [1, 2, 3, 3] {
-        send_blocks(&mut running, 1);
-        has_workers(&running, workers);
+/// Sends rows, each a block of its own, until there are this many workers. Each worker is stopped, so that its block stays undone.
+fn hold_up_workers(running: &mut Running, count: usize) {
+    for workers in 1..=count {
+        while running.children().len() < workers {
+            running.send("12,18\n");
+            thread::sleep(Duration::from_millis(5));
+        }
+        running.children().into_iter().for_each(|pid| signal(pid, Signal::STOP));
     }
-    let workers = running.children();
-    running.finish().is(0, "", "");
-    assert!(!workers.iter().any(|&pid| is_alive(pid)));
+}
+
+fn signal(pid: u32, signal: Signal) {
+    rustix::process::kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
 }
 
 #[test]
-fn rows_that_are_ready_together_share_a_block() {
-    let mut running = Running::start(&mut pmapgcd(["-j", "4"]));
-    running.send("12,18\n".repeat(500));
-    for _ in 0..500 {
-        assert_eq!(running.line(), "6");
+fn a_worker_is_started_for_each_block_that_waits() {
+    let mut running = Running::start(&mut pmapgcd(["-j", "3"]));
+    has_workers(&running, 0);
+    for _ in 0..10 {
+        send_blocks(&mut running, 1);
     }
     has_workers(&running, 1);
+    hold_up_workers(&mut running, 2);
+    has_workers(&running, 2);
+    hold_up_workers(&mut running, 3);
+    for _ in 0..5 {
+        running.send("12,18\n");
+        thread::sleep(Duration::from_millis(5));
+    }
+    has_workers(&running, 3);
+    let workers = running.children();
+    workers.iter().for_each(|&pid| signal(pid, Signal::CONT));
+    let finished = running.finish();
+    assert!(finished.status.success() && finished.stdout.starts_with(b"6\n6\n"), "{finished:?}");
+    assert!(!workers.iter().any(|&pid| is_alive(pid)));
+}
+
+/// How many rows each worker had, by the statistics on stderr.
+fn rows_of_workers(stderr: &str) -> Vec<u64> {
+    let stats: serde_json::Value = serde_json::from_str(stderr.lines().last().unwrap_or_default()).expect(stderr);
+    stats["workers"].as_array().unwrap().iter().map(|worker| worker["rows"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn a_few_cheap_rows_take_one_worker() {
+    // Unless it is held up at its start.
+    eventually("one worker does a few cheap rows", || {
+        let finished = run(&mut pmapgcd(["-j4", "--stats=json"]), "12,18\n".repeat(500));
+        rows_of_workers(&finished.stderr) == [500]
+    });
+}
+
+#[test]
+fn costly_rows_are_shared_out_evenly() {
+    let faulty = PathBuf::from(BINARY).with_file_name("examples").join("faulty");
+    let folder = Folder::with([("slow.csv", "13,107\n".repeat(200).as_str())]);
+    for (executor, file) in
+        ["shared", "threads", "pickle"].into_iter().flat_map(|executor| [(executor, true), (executor, false)])
+    {
+        let mut command = Command::new(&faulty);
+        command.args(["-j4", "--stats=json", "--executor", executor]).current_dir(&folder.0);
+        let stdin = if file { String::new() } else { "13,107\n".repeat(200) };
+        let finished = run(if file { command.arg("slow.csv") } else { &mut command }, stdin);
+        let rows = rows_of_workers(&finished.stderr);
+        // 50 rows each, if all four begin at once and none is held up.
+        assert!(
+            rows.len() == 4 && rows.iter().all(|&rows| (20..=80).contains(&rows)),
+            "{executor}, file: {file}: {rows:?}"
+        );
+    }
 }
 
 #[test]
@@ -55,7 +108,11 @@ fn serial_starts_no_worker() {
 fn by_default_there_is_a_worker_for_each_processor_that_it_may_use() {
     let workers_are = |count: usize| {
         let mut running = Running::start(&mut pmapgcd([""; 0]));
-        send_blocks(&mut running, count + 2);
+        hold_up_workers(&mut running, count);
+        for _ in 0..5 {
+            running.send("12,18\n");
+            thread::sleep(Duration::from_millis(5));
+        }
         has_workers(&running, count);
     };
     workers_are(thread::available_parallelism().unwrap().get());

@@ -20,7 +20,7 @@ enum Panics {
 struct Rows(Panics, u64);
 
 impl Source for Rows {
-    fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending> {
+    fn next_block(&mut self, buffer: &mut [u8], _: usize) -> Result<Block, Ending> {
         assert_ne!(self.0, Panics::Source(self.1), "a source panics");
         let row = format!("{}\n", if self.0 == Panics::Kernel(self.1) { "13" } else { "1" });
         buffer[..row.len()].copy_from_slice(row.as_bytes());
@@ -69,6 +69,7 @@ fn whoever_panics_ends_the_run_and_leaves_nobody_waiting() {
                     source: &mut Rows(panics, 0),
                     sink: &mut Results(panics, 0),
                     stop: &bell().unwrap(),
+                    input: None,
                     jobs: 2,
                     sizes: Sizes { head: 0, block: 64, room: 512 },
                     block_timeout: None,

@@ -126,12 +126,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The next block of the current input; nothing when that has ended.
-    fn next_of(&mut self, open: &mut Open, buffer: &mut [u8]) -> Result<Option<Block>, Ending> {
+    fn next_of(&mut self, open: &mut Open, buffer: &mut [u8], wanted: usize) -> Result<Option<Block>, Ending> {
         let (head, rows) = buffer.split_at_mut(self.shape.head_size());
         let lines_before = std::mem::take(&mut open.lines_before);
         let mut block = Block { input: open.input, lines_before, ..Block::default() };
         let is_start = open.at_start;
-        let filled = open.fill(rows, &mut self.carry, self.shape.format, &self.watch)?;
+        let filled = open.fill(rows, wanted, &mut self.carry, self.shape.format, &self.watch)?;
         if is_start {
             // A file that is no CSV may have no line end at all, or one anywhere.
             let read = if let Filled::Rows(end) = filled { end + self.carry.len() } else { rows.len() };
@@ -251,7 +251,7 @@ fn too_long(buffer: &[u8], ends: &RowEnds, format: Format, offset: u64) -> Misfi
 }
 
 impl Source for Reader<'_> {
-    fn next_block(&mut self, buffer: &mut [u8]) -> Result<Block, Ending> {
+    fn next_block(&mut self, buffer: &mut [u8], wanted: usize) -> Result<Block, Ending> {
         loop {
             let mut open = match self.current.take() {
                 Some(open) => open,
@@ -265,7 +265,7 @@ impl Source for Reader<'_> {
                     open
                 }
             };
-            if let Some(block) = self.next_of(&mut open, buffer)? {
+            if let Some(block) = self.next_of(&mut open, buffer, wanted)? {
                 self.current = Some(open);
                 return Ok(block);
             }

@@ -48,6 +48,9 @@ pub struct Open {
     pub head: Head,
 }
 
+/// How much is read at a time where smaller blocks are wanted, so that few rows do not take as many calls of the system.
+const LEAST_READ: usize = 4096;
+
 /// What the front of a buffer was filled with.
 pub enum Filled {
     /// Nothing: the input has ended.
@@ -90,28 +93,40 @@ impl Open {
         })
     }
 
-    /// Fills the front of `buffer` with whole rows, and leaves what comes after them in `carry`.
+    /// Fills the front of `buffer` with whole rows of about `wanted` bytes, or one row where that is longer, and leaves in `carry` what
+    /// was read beyond them.
     pub fn fill(
         &mut self,
         buffer: &mut [u8],
+        wanted: usize,
         carry: &mut Vec<u8>,
         format: Format,
         watch: &Watch,
     ) -> Result<Filled, Ending> {
-        if self.at_end {
-            return Ok(Filled::Nothing);
-        }
         buffer[..carry.len()].copy_from_slice(carry);
         let mut filled = carry.len();
         carry.clear();
         let mut ends = RowEnds::new(format);
-        ends.look_at(&buffer[..filled]);
+        // How much is looked at for row ends, and up to where the buffer is filled, unless a row is longer.
+        let (mut seen, mut limit) = (0, wanted.max(LEAST_READ).min(buffer.len()));
         let end = loop {
+            seen = seen.max(filled.min(wanted));
+            ends.look_at(&buffer[..seen]);
+            while ends.end() == 0 && seen < filled {
+                seen = memchr::memchr(b'\n', &buffer[seen..filled]).map_or(filled, |at| seen + at + 1);
+                ends.look_at(&buffer[..seen]);
+            }
             let has_rows = ends.end() > 0;
-            if filled == buffer.len() {
-                if has_rows {
-                    break ends.end();
+            if has_rows && filled >= wanted.min(buffer.len()) {
+                break ends.end();
+            }
+            if self.at_end {
+                if filled == 0 {
+                    return Ok(Filled::Nothing);
                 }
+                break filled;
+            }
+            if filled == buffer.len() {
                 // If the input ends here, its last row is exactly as long as a block, which is allowed.
                 let mut next = [0];
                 if self.read(&mut next, watch)? > 0 {
@@ -124,15 +139,12 @@ impl Open {
             if !self.is_ready(watch, !has_rows)? {
                 break ends.end();
             }
-            // Another process may have taken the input in between: look again.
-            let Some(read) = self.try_read(&mut buffer[filled..])? else { continue };
-            if read == 0 {
-                self.at_end = true;
-                if filled == 0 {
-                    return Ok(Filled::Nothing);
-                }
-                break filled;
+            if filled >= limit {
+                limit = (2 * filled).min(buffer.len());
             }
+            // Another process may have taken the input in between: look again.
+            let Some(read) = self.try_read(&mut buffer[filled..limit])? else { continue };
+            self.at_end = read == 0;
             filled += read;
             if self.at_start && filled >= BYTE_ORDER_MARK.len() {
                 self.at_start = false;
@@ -142,10 +154,9 @@ impl Open {
                     filled -= BYTE_ORDER_MARK.len();
                     self.offset += BYTE_ORDER_MARK.len() as u64;
                     self.has_mark = true;
-                    ends = RowEnds::new(format);
+                    (ends, seen) = (RowEnds::new(format), 0);
                 }
             }
-            ends.look_at(&buffer[..filled]);
         };
         carry.extend_from_slice(&buffer[end..filled]);
         self.at_start = false;

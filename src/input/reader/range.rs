@@ -23,7 +23,7 @@ impl Reader<'_> {
             while (open.wants_header || self.wants_first_row()) && end < range.offset {
                 let has_header = self.shape.has_header;
                 let end_of = |block: Block| block.offset + if has_header { 0 } else { block.rows.len() as u64 };
-                end = self.next_of(open, buffer)?.map_or(u64::MAX, end_of);
+                end = self.next_of(open, buffer, usize::MAX)?.map_or(u64::MAX, end_of);
             }
             if open.wants_header || (self.shape.has_header && end > range.offset) {
                 return Err(open.refused("the range does not begin behind the header"));
