@@ -9,7 +9,6 @@ use crate::executor::run::{Crew, Run, Sentence, run, slots};
 use crate::executor::{Execute, Executor, Job, Mapping, no_segment, worker};
 use crate::process::children::{Children, Death};
 use crate::process::console::say;
-use crate::process::launch::Launch;
 use crate::ring::{Bound, Held, ROUND, Segment, Supervisor};
 use crate::steps::{self, STEPS, Step};
 use rustix::fd::AsFd;
@@ -20,20 +19,13 @@ use std::os::unix::ffi::OsStrExt;
 pub struct Shared {
     /// The segment, and the number of the next block. None before the first run. All slots are free between two runs.
     ring: Option<(Segment, u64)>,
-    processes: Processes,
-}
-
-/// The worker processes on a ring.
-struct Processes {
     children: Children,
-    /// What starts one of them. None before one has been wanted.
-    launch: Option<Launch>,
 }
 
 impl Shared {
     /// With no worker yet. They will be started as some of these children.
     pub fn new(children: Children) -> Self {
-        Shared { ring: None, processes: Processes { children, launch: None } }
+        Shared { ring: None, children }
     }
 }
 
@@ -42,22 +34,19 @@ const LOOKS: u32 = 8;
 
 impl Execute for Shared {
     fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error> {
-        let (segment, next) = match &mut self.ring {
+        // Taken out: there is no other run if this one fails.
+        let (mut segment, next) = match self.ring.take() {
             Some(ring) => ring,
-            none => none.insert((segment(&job)?, 0)),
+            None => (segment(&job)?, 0),
         };
         // Before there is a block again: a worker that is dead by now has held nothing, and no row is to blame.
-        for death in self.processes.children.ended()? {
-            let cause = death.cause();
-            self.processes.children.tell(
-                &death,
-                &cause,
-                "it had nothing to do, and is replaced as soon as it is needed",
-            );
+        for death in self.children.ended()? {
+            self.children.tell(&death, &death.cause(), "it had nothing to do, and is replaced as soon as it is needed");
         }
         // Each worker needs a slot of its own to work on.
         let jobs = job.jobs.min(segment.slots());
-        *next = run(segment, *next, &mut self.processes, mapping, Job { jobs, ..job })?;
+        let next = run(&mut segment, next, self, mapping, Job { jobs, ..job })?;
+        self.ring = Some((segment, next));
         Ok(())
     }
 }
@@ -77,7 +66,7 @@ fn segment(job: &Job) -> Result<Segment, Error> {
     Ok(segment)
 }
 
-impl Crew for Processes {
+impl Crew for Shared {
     fn supervise(&mut self, run: &Run, mut ring: Supervisor, mapping: &Mapping) -> Result<(), Error> {
         let mut undertaker = Undertaker::default();
         let ended = self.keep_at_work(run, &mut ring, mapping, &mut undertaker);
@@ -92,7 +81,7 @@ impl Crew for Processes {
     }
 }
 
-impl Processes {
+impl Shared {
     /// Starts workers, looks after them, and starts others in the place of those that die, until the run is over.
     fn keep_at_work(
         &mut self,
@@ -101,12 +90,6 @@ impl Processes {
         mapping: &Mapping,
         undertaker: &mut Undertaker,
     ) -> Result<(), Error> {
-        let launch = match &mut self.launch {
-            Some(launch) => launch,
-            none => none.insert(
-                worker::launch(Executor::Shared, mapping).map_err(|error| Error::io("cannot start a worker", error))?,
-            ),
-        };
         let children = &mut self.children;
         let mut claims = Claims::default();
         let mut clock = Clock::start();
@@ -116,7 +99,7 @@ impl Processes {
         while !run.is_over() {
             while asked_for < limit.min(run.wanted()) {
                 let number = asked_for as u32;
-                match children.has(number) || start(run, children, number, launch)? {
+                match children.has(number) || start(run, children, number, mapping)? {
                     true => asked_for += 1,
                     false => limit = asked_for,
                 }
@@ -145,7 +128,7 @@ impl Processes {
             for death in deaths {
                 claims.forget(death.worker);
                 undertaker.bury(run, ring, children, &death)?;
-                if start(run, children, death.worker, launch)? {
+                if start(run, children, death.worker, mapping)? {
                     run.tally.restarts.add(1);
                 }
                 run.tally.workers.set(children.count() as u64);
@@ -267,13 +250,13 @@ impl Undertaker {
 ///
 /// # Errors
 /// When the system refuses, and there is no worker.
-fn start(run: &Run, children: &mut Children, worker: u32, launch: &Launch) -> Result<bool, Error> {
-    let segment = run.segment.descriptor();
-    let started = segment.and_then(|segment| children.start(worker, launch, segment));
+fn start(run: &Run, children: &mut Children, number: u32, mapping: &Mapping) -> Result<bool, Error> {
+    let launch = worker::launch(Executor::Shared, mapping);
+    let started = launch.and_then(|launch| children.start(number, &launch, run.segment.descriptor()?));
     let Err(error) = started else { return Ok(true) };
     if children.count() == 0 {
         return Err(Error::io("cannot start a worker", error));
     }
-    say(&format_args!("cannot start worker {worker}: {}; going on with {}", reason(&error), children.count()));
+    say(&format_args!("cannot start worker {number}: {}; going on with {}", reason(&error), children.count()));
     Ok(false)
 }

@@ -68,10 +68,15 @@ impl Crew for Threads {
                         run.has_workers(if limit == usize::MAX { started } else { run.jobs() as usize });
                     }
                     lap(Step::Import);
-                    for death in self.children.wait(run.bell.as_fd(), run.pause(ROUND))? {
-                        // The thread may wait for a reply, and not be told where the child has left the socket to others.
+                    let ended = self.children.wait(run.bell.as_fd(), run.pause(ROUND))?;
+                    // Before anything is looked at that the bell is rung for.
+                    let _ = rustix::io::read(&run.bell, &mut [0; 8]);
+                    for death in ended {
+                        // The thread may wait for a reply. It sees no end of the socket if a process that the child has started
+                        // has the other end too.
                         let _ = shutdown(&self.sockets[death.worker as usize], Shutdown::Both);
-                        // Where the child had nothing to do, the run ends after the blocks that are under way.
+                        // If the child had nothing to do, the run ends after the blocks that are under way. If it had, its thread
+                        // fails, and the run ends before the block of that thread.
                         run.tell_end(Ending::Failed(broken_by(&death)));
                         deaths.push(death);
                     }
@@ -80,11 +85,10 @@ impl Crew for Threads {
                         let error = self.explain(worker, failure, &deaths);
                         match ring.held_by(worker).first() {
                             Some(held) if at_work > 0 => run.give_up(held.block(), error),
-                            // Nobody is left who would do the blocks before that.
+                            // No worker is left to do what may be left of blocks before that.
                             _ => return Err(error),
                         }
                     }
-                    let _ = rustix::io::read(&run.bell, &mut [0; 8]);
                 }
                 Ok(())
             };
