@@ -8,6 +8,8 @@
 //!   quotes it makes the row a bad one.
 //! - A line of nothing but blanks is no row.
 //! - A quote that is never closed is an error.
+//!
+//! The file has more than 300 lines because a third of it is the test against that crate.
 
 use super::Format;
 use memchr::{memchr, memchr2};
