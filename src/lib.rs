@@ -40,8 +40,8 @@
 //! # What a program must do first
 //!
 //! Worker processes are this program, started again with the same arguments. A worker runs `main` until it comes to the
-//! call that it was started for: [`filter`] or [`Options::run`] for rows of text, [`Pool::new`] for rows in memory. There it
-//! serves its parent, and does not get past that call. So make the kernel and come to that call first thing in `main`: what is
+//! call that it was started for: [`filter`], [`Options::run`] or [`FilterBuilder::build`] for rows of text, [`Pool::new`] for
+//! rows in memory. There it serves its parent, and does not get past that call. So make the kernel and come to that call first thing in `main`: what is
 //! done before is done again in each worker, and the workers must come by the same calls as their parent.
 //!
 //! Worker processes end by SIGKILL as a rule: when the parent needs them no more, when they take too long, and with the parent.
@@ -53,6 +53,7 @@
 //! | to | use |
 //! |---|---|
 //! | map over rows in memory | [`Pool`] |
+//! | map over CSV from any reader to any writer | [`Filter`] |
 //! | write a filter with all options of `pmapgcd` | [`filter`]; with options of its own, [`Options`] and [`parse`] (feature `cli`) |
 //! | have closed standard streams noticed | [`note_closed_streams!`] |
 //! | choose who works: one loop, threads, or processes | [`Executor`] |
@@ -65,16 +66,16 @@
 //! | trait | methods |
 //! |---|---|
 //! | [`Kernel`] | `map`. `is_self_contained` is worth the line where it is true: workers are then confined |
-//! | [`BatchKernel`](batch::BatchKernel) | how rows are read, mapped by the batch, and written, and what the kernel says of itself. Every `Kernel` is one; write one only for a form of rows that serde has not |
+//! | [`BatchKernel`](batch::BatchKernel) | `result_name`, `read`, `map_batch` and `write`, and the types of rows and outputs. Every `Kernel` is one; write one only for a form of rows that serde has not |
 //! | [`Batch`](batch::Batch) | `len` and `clear`. A `Vec` is one |
 //!
 //! # Features
 //!
 //! `cli`, on by default: the command line, which is `filter`, `Options`, `parse` and the `pmapgcd` command. Without this feature
-//! there are [`Pool`] and the kernels, and no dependency on clap.
+//! there are [`Filter`], [`Pool`] and the kernels, and no dependency on clap.
 // Under the model checker only `ring` is compiled, by tests/loom.rs itself.
 #![cfg(not(loom))]
-// Without the command line nothing calls what filters are made of: the readers and writers of text.
+// Without the command line nobody opens files, replaces them or cuts them into ranges.
 #![cfg_attr(not(feature = "cli"), allow(dead_code))]
 
 mod bad_row;

@@ -29,10 +29,10 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
     // A terminal or /dev/null means that no input was meant. An empty pipe is more likely to be an accident.
     let is_device = |input| FileType::from_raw_mode(input) == FileType::CharacterDevice;
     let is_without_input = options.files.is_empty() && fstat(io::stdin()).is_ok_and(|stat| is_device(stat.st_mode));
-    if plan.shape.has_header && (is_without_input || options.files.len() > 1) {
+    if plan.setup.shape.has_header && (is_without_input || options.files.len() > 1) {
         return Err(Error::usage("with a header, --compare takes one FILE, or rows from stdin"));
     }
-    if is_without_input && (plan.shape.columns.is_some() || plan.shape.format != Format::default()) {
+    if is_without_input && (plan.setup.shape.columns.is_some() || plan.setup.shape.format != Format::default()) {
         let what = "--compare makes rows of two fields with a comma itself; give it a FILE for others";
         return Err(Error::usage(what));
     }
@@ -55,7 +55,7 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
         rows.push(b'\n');
     }
     let workload = Workload {
-        format: plan.shape.format,
+        format: plan.setup.shape.format,
         header,
         rows,
         name,
@@ -72,8 +72,8 @@ fn read(plan: &Plan, mapping: &Mapping, inputs: Vec<Input>, stdout: &Output) -> 
     let (stop, tally) = (executor::bell()?, Tally::default());
     let nowhere = Output::file("/dev/null".as_ref())?;
     let mut writer = writer(plan, &nowhere, &inputs, BadRows::new(None), &tally);
-    let reader = Reader::new(inputs, plan.shape.clone(), Watch { stop: stop.as_fd(), output: stdout.as_fd() });
-    let mut copied = Copied { reader, head: plan.sizes.head, header: vec![], rows: vec![] };
+    let reader = Reader::new(inputs, plan.setup.shape.clone(), Watch { stop: stop.as_fd(), output: stdout.as_fd() });
+    let mut copied = Copied { reader, head: plan.setup.sizes.head, header: vec![], rows: vec![] };
     Executor::Serial.run(mapping, plan.job(&mut copied, &mut writer, &stop, &tally))?;
     Ok((copied.header, copied.rows))
 }

@@ -48,7 +48,7 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     let stop = executor::bell()?;
     let watch = Watch { stop: stop.as_fd(), output: results.as_fd() };
     let mut writer = writer(plan, &results, &inputs, bad_rows, tally);
-    let mut reader = Reader::new(inputs, plan.shape.clone(), watch).passing_over(passes_over);
+    let mut reader = Reader::new(inputs, plan.setup.shape.clone(), watch).passing_over(passes_over);
     let job = Job { input: size, ..plan.job(&mut reader, &mut writer, &stop, tally) };
     let ended = options.executor.run(mapping, job);
     let bad_rows = writer.bad_rows();
@@ -73,7 +73,8 @@ pub fn writer<'a>(
     let names = inputs.iter().map(Input::name).collect();
     let blank: &[u8] = if plan.options.bad_rows == OnBadRow::Blank { b"\n" } else { b"" };
     let has_front = plan.options.range.is_none_or(|(offset, _)| offset == 0);
-    let (format, columns, has_header) = (plan.shape.format, plan.shape.columns.clone(), plan.shape.has_header);
+    let (format, columns, has_header) =
+        (plan.setup.shape.format, plan.setup.shape.columns.clone(), plan.setup.shape.has_header);
     let reading = Reading { format, columns, has_header, has_front };
     Writer::new(output, output.name(), names, bad_rows, tally).hinting(reading).blank(blank)
 }

@@ -3,23 +3,17 @@
 use super::options::Options;
 use crate::compare::trial::Trial;
 use crate::csv::Format;
-use crate::csv::head::Head;
 use crate::error::Error;
 use crate::executor::{self, Executor, Job, worker};
+use crate::filter::builder::{Rows, Setup};
 use crate::flow::{Sink, Source};
-use crate::input::Shape;
 use crate::kernel::batch::BatchKernel;
-use crate::output::bad_rows::SAID;
 use crate::process::confinement::Confinement;
-use crate::ring::Sizes;
 use crate::tally::Tally;
 use crate::vectors::Vectors;
-use crate::work::text::{OnBadRow, Settings};
+use crate::work::text::OnBadRow;
 use rustix::fd::OwnedFd;
 use std::path::PathBuf;
-
-/// By how much the result region is larger than the results need, so that a report of a bad row fits into it.
-const REPORT_ROOM: usize = 1024;
 
 /// What this process is to do.
 #[derive(Clone, Copy)]
@@ -44,12 +38,8 @@ pub struct Plan<'k> {
     pub trial: Option<Trial>,
     /// What the command line says, as far as the other fields do not say it.
     pub options: Options,
-    /// How rows are read and results printed.
-    pub settings: Settings,
-    /// How the inputs are written.
-    pub shape: Shape,
-    /// The sizes of a slot, in bytes.
-    pub sizes: Sizes,
+    /// What reader, workers and writer have to agree on.
+    pub setup: Setup,
     /// How many workers there are.
     pub jobs: usize,
     /// How workers are confined.
@@ -80,35 +70,20 @@ impl<'k> Plan<'k> {
             None if options.compare => Mode::Compare,
             None => options.split.map_or(Mode::Map, Mode::Split),
         };
-        let (columns, appends) = (options.columns(), options.append.is_some());
-        let result_name = |name: &String| if name.is_empty() { kernel.result_name() } else { name }.to_string();
-        // Rows that are printed again take as much room as they did in the input, beside their results.
-        let results = if appends { 2 * options.block_size } else { options.block_size };
-        // Messages are needed for so many bad rows in each part of a block: for those that are said, which are the first, and
-        // for the one that is too many.
-        let is_all_told = options.rejects.is_some() || options.bad_rows == OnBadRow::Stop;
-        let most_told = options.max_bad.map_or(SAID, |most| SAID.max(most.saturating_add(1)));
+        let rows = Rows {
+            format,
+            has_header: options.has_header(),
+            columns: options.columns(),
+            append: options.append.clone(),
+            on_bad_row: options.bad_rows,
+            max_bad: options.max_bad,
+            is_all_told: options.rejects.is_some(),
+        };
+        let setup = Setup::new(rows, fields, kernel.result_name(), options.block_size);
         Ok(Plan {
             mode,
             trial,
-            settings: Settings {
-                format,
-                append: appends,
-                on_bad_row: options.bad_rows,
-                most_told: (!is_all_told).then_some(most_told),
-            },
-            sizes: Sizes {
-                head: Head::size(columns.as_ref(), appends),
-                block: options.block_size,
-                room: results + REPORT_ROOM,
-            },
-            shape: Shape {
-                format,
-                has_header: options.has_header(),
-                columns,
-                fields,
-                append: options.append.as_ref().map(result_name),
-            },
+            setup,
             jobs: options.jobs.unwrap_or_else(executor::processors),
             confinement: Confinement {
                 filter: !options.no_sandbox && kernel.needs_nothing(),
@@ -128,7 +103,17 @@ impl<'k> Plan<'k> {
         tally: &'a Tally,
     ) -> Job<'a> {
         let Options { block_timeout, chunk_size, .. } = self.options;
-        Job { source, sink, stop, input: None, jobs: self.jobs, sizes: self.sizes, block_timeout, tally, chunk_size }
+        Job {
+            source,
+            sink,
+            stop,
+            input: None,
+            jobs: self.jobs,
+            sizes: self.setup.sizes,
+            block_timeout,
+            tally,
+            chunk_size,
+        }
     }
 }
 

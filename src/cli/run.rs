@@ -27,7 +27,7 @@ impl Options {
     pub fn run<K: BatchKernel>(self, kernel: &K) -> ExitCode {
         match Plan::of(self, kernel) {
             // Here, and nowhere else, a kernel becomes work: what follows knows nothing of its types.
-            Ok(plan) => run(&plan, &Text::new(kernel, plan.settings)),
+            Ok(plan) => run(&plan, &Text::new(kernel, plan.setup.settings)),
             Err(error) => end(Err(error)),
         }
     }

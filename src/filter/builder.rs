@@ -132,15 +132,15 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
             Some(name) => Name::given("filter", name, place),
             None => Name::of_place("filter", place),
         };
-        let setup = Setup::new(&rows, kernel.fields(), kernel.result_name(), block_size);
-        let filter = Filter { kernel, setup, name, executor, jobs, max_bad: rows.max_bad.unwrap_or(u64::MAX) };
+        let (max_bad, refused) = (rows.max_bad.unwrap_or(u64::MAX), check(&rows, kernel.fields()));
+        let setup = Setup::new(rows, kernel.fields(), kernel.result_name(), block_size);
+        let filter = Filter { kernel, setup, name, executor, jobs, max_bad };
         if let Some(status) = filter.with_mapping(worker::reenter) {
             // The status is all that is left to say, and there is nothing to be dropped.
             std::process::exit(i32::from(status != std::process::ExitCode::SUCCESS) * 2);
         }
         Vectors::allowed().map_err(Error::usage)?;
-        check(&rows, kernel.fields())?;
-        Ok(filter)
+        refused.map(|()| filter)
     }
 }
 
@@ -195,23 +195,19 @@ pub(crate) struct Setup {
 impl Setup {
     /// For rows like these, a kernel whose rows have so many fields and whose results have this name, and blocks of this many
     /// bytes.
-    pub fn new(rows: &Rows, fields: Option<usize>, result_name: &str, block_size: usize) -> Self {
-        let Rows { format, has_header, ref columns, ref append, on_bad_row, max_bad, is_all_told } = *rows;
+    pub fn new(rows: Rows, fields: Option<usize>, result_name: &str, block_size: usize) -> Self {
+        let Rows { format, has_header, columns, append, on_bad_row, max_bad, is_all_told } = rows;
+        let appends = append.is_some();
         // Printed again, rows take as much room as they have themselves, and their results come on top.
-        let results = if append.is_some() { 2 * block_size } else { block_size };
-        let head = Head::size(columns.as_ref(), append.is_some());
+        let results = if appends { 2 * block_size } else { block_size };
+        let head = Head::size(columns.as_ref(), appends);
         // In each part of a block this many bad rows are described: those that are printed, and the one that is too many.
         let most_told = max_bad.map_or(SAID, |most| SAID.max(most.saturating_add(1)));
         let is_all_told = is_all_told || on_bad_row == OnBadRow::Stop;
-        let name = |name: &String| if name.is_empty() { result_name.to_string() } else { name.clone() };
+        let name = |name: String| if name.is_empty() { result_name.to_string() } else { name };
         Setup {
-            settings: Settings {
-                format,
-                append: append.is_some(),
-                on_bad_row,
-                most_told: (!is_all_told).then_some(most_told),
-            },
-            shape: Shape { format, has_header, columns: columns.clone(), fields, append: append.as_ref().map(name) },
+            settings: Settings { format, append: appends, on_bad_row, most_told: (!is_all_told).then_some(most_told) },
+            shape: Shape { format, has_header, columns, fields, append: append.map(name) },
             sizes: Sizes { head, block: block_size, room: results + REPORT_ROOM },
         }
     }

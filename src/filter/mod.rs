@@ -1,7 +1,7 @@
 //! A filter as a value: a kernel over CSV that comes from any reader and goes to any writer.
 
 mod bridge;
-mod builder;
+pub(crate) mod builder;
 
 pub use builder::FilterBuilder;
 
