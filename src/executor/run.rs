@@ -212,9 +212,8 @@ impl Run<'_> {
     /// How many workers there is work for: one for each block that is not written, up to the number of jobs; at the beginning one.
     pub fn wanted(&self) -> usize {
         let most = if self.cut.head_start().is_some() { 1 } else { self.jobs };
-        // In this order: what is written was published before.
-        let written = self.written();
-        most.min(self.published.load(Ordering::Acquire) - written) as usize
+        // A block may be written before the reader has counted it as published.
+        most.min(self.published.load(Ordering::Acquire).saturating_sub(self.written())) as usize
     }
 
     /// Takes note that there are so many workers, so that whoever starts them is woken only when there is work for more.
