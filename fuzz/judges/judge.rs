@@ -130,13 +130,13 @@ pub fn divisor(
         return Err((field, format!("{of} has a carriage return outside quotes, ")));
     }
     match columns {
+        Some(_) if count < needed => {
+            return Err((None, format!("{count} field{plural} where {needed} are needed: \"")));
+        }
         _ if let Some(length) = length.filter(|&length| length != count) => {
             return Err((None, format!("{count} field{plural} where {length} are expected: \"")));
         }
         None if count != 2 => return Err((None, format!("{count} field{plural} where 2 are expected: \""))),
-        Some(_) if count < needed => {
-            return Err((None, format!("{count} field{plural} where {needed} are needed: \"")));
-        }
         _ => {}
     }
     let number = |at: usize| {

@@ -168,7 +168,10 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
     fn read_row(&mut self, text: &[u8]) -> Result<(), BadRow> {
         let (count, needed) = (self.fields.len(), self.needed);
         let is_fixed = self.head.columns.is_none() && needed > 0;
-        let by_first_row = self.head.fields.filter(|&fields| fields != count);
+        // A row that lacks a column is told so in the same words whether it stands before or behind the first good row, whose number
+        // of fields all rows must have. How many of these rows share a block is a matter of when they arrive.
+        let lacks_column = self.head.columns.is_some() && count < needed;
+        let by_first_row = self.head.fields.filter(|&fields| fields != count && !lacks_column);
         if by_first_row.is_some() || count < needed || (is_fixed && count > needed) {
             return Err(BadRow::row(self.tell(|_| {
                 let plural = if count == 1 { "" } else { "s" };

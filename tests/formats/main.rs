@@ -139,11 +139,11 @@ impl Case {
             _ if let Some((field, _)) = self.settings.stray_return(row) => {
                 return Err((field.to_string(), format!("field {field} {STRAY_RETURN}\"")));
             }
+            Some(_) if count < needed => return whole_row(format!("{count} {fields} where {needed} are needed: \"")),
             _ if let Some(fields_of_first) = self.fields_of_first_row().filter(|&first| first != count) => {
                 return whole_row(format!("{count} {fields} where {fields_of_first} are expected: \""));
             }
             None if count != 2 => return whole_row(format!("{count} {fields} where 2 are expected: \"")),
-            Some(_) if count < needed => return whole_row(format!("{count} {fields} where {needed} are needed: \"")),
             _ => {}
         }
         let number = |at: usize| {

@@ -85,14 +85,14 @@ impl Row {
         }
         match columns {
             _ if self.is_unclosed => return Err(vec![]),
+            Some(_) if count < largest => {
+                return Err(vec![(String::new(), format!("{count} {fields} where {largest} are needed: "))]);
+            }
             Some(_) if let Some(length) = length.filter(|&length| length != count) => {
                 return Err(vec![(String::new(), format!("{count} {fields} where {length} are expected: "))]);
             }
             None if count != 2 => {
                 return Err(vec![(String::new(), format!("{count} {fields} where 2 are expected: "))]);
-            }
-            Some(_) if count < largest => {
-                return Err(vec![(String::new(), format!("{count} {fields} where {largest} are needed: "))]);
             }
             _ => {}
         }
