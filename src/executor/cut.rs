@@ -8,15 +8,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// What a block is to cost. A claim costs a millionth of that, and at the end of the input a worker waits no longer than that for
-/// the others.
+/// The time that a worker is to take for a block. To claim a block costs a ten-thousandth of that. At the end of the input a worker is
+/// idle for no longer while others finish their last blocks. A run also begins with one worker for this long, unless its rows prove
+/// cheap or its input large: a few cheap rows are done before a second process has started.
 const COST: Duration = Duration::from_millis(10);
 
 /// How many bytes a block gets as long as nothing is known of the cost of rows.
 pub const FIRST: usize = 64;
-
-/// How long one worker has to show that rows are cheap before there are others: about as long as it takes to start a process.
-const HEAD_START: Duration = Duration::from_millis(3);
 
 /// How the reader cuts blocks, and what the writer has measured for that.
 pub struct Cut {
@@ -53,7 +51,7 @@ impl Cut {
     /// How much longer the run is to make do with one worker. A few cheap rows are done before another worker could have started.
     pub fn head_start(&self) -> Option<Duration> {
         let is_wanted = self.is_large || self.wanted() == self.most;
-        HEAD_START.checked_sub(self.start.elapsed()).filter(|left| !is_wanted && !left.is_zero())
+        COST.checked_sub(self.start.elapsed()).filter(|left| !is_wanted && !left.is_zero())
     }
 }
 
@@ -83,7 +81,7 @@ mod tests {
     #[test]
     fn one_worker_has_a_head_start_unless_the_input_is_large() {
         assert!(Cut::new(1 << 17, Some(1 << 18)).head_start().is_none());
-        assert!(Cut::new(1 << 17, Some((1 << 18) - 2)).head_start().is_none_or(|left| left <= HEAD_START));
+        assert!(Cut::new(1 << 17, Some((1 << 18) - 2)).head_start().is_none_or(|left| left <= COST));
         let cut = Cut::new(1 << 17, None);
         cut.measured(1 << 17, Duration::from_micros(1));
         assert_eq!(cut.head_start(), None);
