@@ -167,7 +167,7 @@ fn main() {
     assert_eq!((error.exit_status(), &output[..]), (3, &b"1\n2\n"[..]));
 
     let error = twins[0].run(&b"12,18\n"[..], io::sink()).unwrap_err().to_string();
-    assert!(error.contains("2 filters were made at") && error.contains("Filter::named"), "{error}");
+    assert!(error.contains("2 filters were made at") && error.contains("FilterBuilder::named"), "{error}");
     for (ended, what) in [
         (Filter::builder(&gcd).columns("1,2,3").unwrap().build().err(), "3 columns are named where the kernel takes 2"),
         (Filter::builder(&gcd).columns("1,").err(), "a column has no name"),

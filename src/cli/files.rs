@@ -112,5 +112,6 @@ fn size(input: &Input) -> Option<u64> {
         Input::Open(file, _) => rustix::fs::tell(file).ok()?,
     };
     let stat = stat_of(input).filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)?;
-    Some((stat.st_size as u64).saturating_sub(read_before))
+    // Files of the system, as in /proc, have contents and say that they are empty.
+    Some((stat.st_size as u64).saturating_sub(read_before)).filter(|&size| size > 0)
 }

@@ -37,7 +37,8 @@ pub fn map_in_sight(plan: &Plan, mapping: &Mapping) -> ExitCode {
 /// # Errors
 /// What ended the run early, or that there were bad rows.
 pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Result<(), Error> {
-    let size = files.size();
+    // Each input begins a block, so the size of several says little of how many blocks there will be.
+    let size = files.size().filter(|_| files.inputs.len() == 1);
     let Files { inputs, results, rejects } = files;
     let options = &plan.options;
     let passes_over = options.bad_rows != OnBadRow::Stop;

@@ -42,7 +42,7 @@ fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
         heed_signals();
     }
     match plan.mode {
-        Mode::Work => worker::reenter(&mapping).unwrap_or_else(|| end(Err(worker::not_for_you()))),
+        Mode::Work => worker::reenter(&mapping).map_or_else(|| end(Err(worker::not_for_you())), ExitCode::from),
         Mode::Try(trial) => end(try_out(plan, &mapping, trial)),
         Mode::Compare => end(comparison::compare(plan, &mapping)),
         Mode::Split(count) => end(split::split(plan, count)),

@@ -48,10 +48,14 @@ impl Cut {
         }
     }
 
-    /// How much longer the run is to make do with one worker. A few cheap rows are done before another worker could have started.
+    /// How much is left of the time in which a run may make do with one worker. `None` when it is over.
     pub fn head_start(&self) -> Option<Duration> {
-        let is_wanted = self.is_large || self.wanted() == self.most;
-        COST.checked_sub(self.start.elapsed()).filter(|left| !is_wanted && !left.is_zero())
+        COST.checked_sub(self.start.elapsed()).filter(|left| !left.is_zero())
+    }
+
+    /// Whether one worker is enough for now: nothing shows yet that there is work for more.
+    pub fn is_enough_for_one(&self) -> bool {
+        !self.is_large && self.wanted() < self.most && self.head_start().is_some()
     }
 }
 
@@ -80,10 +84,10 @@ mod tests {
 
     #[test]
     fn one_worker_has_a_head_start_unless_the_input_is_large() {
-        assert!(Cut::new(1 << 17, Some(1 << 18)).head_start().is_none());
-        assert!(Cut::new(1 << 17, Some((1 << 18) - 2)).head_start().is_none_or(|left| left <= COST));
+        assert!(!Cut::new(1 << 17, Some(1 << 18)).is_enough_for_one());
+        assert!(Cut::new(1 << 17, None).head_start().is_none_or(|left| left <= COST));
         let cut = Cut::new(1 << 17, None);
         cut.measured(1 << 17, Duration::from_micros(1));
-        assert_eq!(cut.head_start(), None);
+        assert!(!cut.is_enough_for_one());
     }
 }

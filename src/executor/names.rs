@@ -56,7 +56,7 @@ impl Name {
             return Ok(());
         }
         let Name { text, what, place, is_place } = self;
-        let maker = if *what == "pool" { "Pool::named" } else { "Filter::named" };
+        let maker = if *what == "pool" { "Pool::named" } else { "FilterBuilder::named" };
         Err(Error::usage(if *is_place {
             format!(
                 "{count} {what}s were made at {place}, and worker processes cannot tell which of them is theirs: make one {what} and \

@@ -42,7 +42,7 @@ pub trait Crew {
 pub fn slots(job: &Job) -> usize {
     let fewest = (LEAST_INPUT / job.sizes.block).min(1024).max(job.jobs + 2);
     let slots = (job.jobs * SLOTS_PER_JOB).min(MOST_INPUT / job.sizes.block).max(fewest);
-    // No more than the smallest blocks that a small input could be cut into, and one that says where it ends.
+    // A small input gets no more slots than it would fill if its blocks stayed as small as the first ones.
     let most =
         job.input.map_or(usize::MAX, |input| (input / FIRST as u64).saturating_add(2).try_into().unwrap_or(usize::MAX));
     slots.min(most)
@@ -88,7 +88,8 @@ pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Map
         let supervised = reading.and_then(|_| crew.supervise(&run, supervisor, mapping));
         run.end();
         let written = writing?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        supervised.and(written)
+        // The writer goes by the order of the input. What the supervisor has to say is of no particular row.
+        written.and(supervised)
     })?;
     Ok(run.published.into_inner())
 }
@@ -211,7 +212,7 @@ impl Run<'_> {
 
     /// How many workers there is work for: one for each block that is not written, up to the number of jobs; at the beginning one.
     pub fn wanted(&self) -> usize {
-        let most = if self.cut.head_start().is_some() { 1 } else { self.jobs };
+        let most = if self.cut.is_enough_for_one() { 1 } else { self.jobs };
         // A block may be written before the reader has counted it as published.
         most.min(self.published.load(Ordering::Acquire).saturating_sub(self.written())) as usize
     }
@@ -221,7 +222,8 @@ impl Run<'_> {
         self.workers.store(count, Ordering::Release);
     }
 
-    /// For how long whoever starts workers may sleep, which is no longer than `most`.
+    /// For how long whoever starts workers may sleep before asking how many are wanted: until the head start is over, or `most`. Ask
+    /// this first, so that the head start cannot end unnoticed between the two questions.
     pub fn pause(&self, most: Duration) -> Duration {
         self.cut.head_start().map_or(most, |left| left.min(most))
     }

@@ -97,6 +97,8 @@ impl Shared {
         // All workers below the first number have been asked for. The second is the first worker that could not be started.
         let (mut asked_for, mut limit) = (0, usize::MAX);
         while !run.is_over() {
+            let pause = run.block_timeout.map_or(ROUND, |most| ROUND.min(most / LOOKS));
+            let nap = run.pause(pause);
             while asked_for < limit.min(run.wanted()) {
                 let number = asked_for as u32;
                 match children.has(number) || start(run, children, number, mapping)? {
@@ -107,8 +109,7 @@ impl Shared {
                 run.has_workers(if limit == usize::MAX { asked_for } else { run.jobs() as usize });
             }
             steps::lap(Step::Import);
-            let pause = run.block_timeout.map_or(ROUND, |most| ROUND.min(most / LOOKS));
-            let deaths = children.wait(run.bell.as_fd(), run.pause(pause))?;
+            let deaths = children.wait(run.bell.as_fd(), nap)?;
             if run.is_over() {
                 break;
             }

@@ -54,6 +54,7 @@ impl Crew for Threads {
             let (mut started, mut at_work, mut limit) = (0, 0, usize::MAX);
             let mut keep_at_work = || {
                 while !run.is_over() {
+                    let pause = run.pause(ROUND);
                     while started < limit.min(run.wanted()) {
                         match self.start(scope, run, mapping, started as u32, &tell) {
                             Ok(()) => (started, at_work) = (started + 1, at_work + 1),
@@ -68,7 +69,7 @@ impl Crew for Threads {
                         run.has_workers(if limit == usize::MAX { started } else { run.jobs() as usize });
                     }
                     lap(Step::Import);
-                    let ended = self.children.wait(run.bell.as_fd(), run.pause(ROUND))?;
+                    let ended = self.children.wait(run.bell.as_fd(), pause)?;
                     // Before anything is looked at that the bell is rung for.
                     let _ = rustix::io::read(&run.bell, &mut [0; 8]);
                     for death in ended {

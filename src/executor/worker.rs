@@ -19,7 +19,6 @@ use rustix::io::Errno;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -77,7 +76,7 @@ pub fn is_worker() -> bool {
 
 /// Turns this process into a worker if it was started as one for this mapping, and answers with the status to end with.
 /// Call it as soon as the kernel is known: whatever is done before that is done in each worker too.
-pub fn reenter(mapping: &Mapping) -> Option<ExitCode> {
+pub fn reenter(mapping: &Mapping) -> Option<u8> {
     let mark = own_mark()?;
     let joined = match Mark::parse(&mark.to_string_lossy()) {
         Some(mark) if mark.mapping != mapping.name => return None,
@@ -85,12 +84,19 @@ pub fn reenter(mapping: &Mapping) -> Option<ExitCode> {
         None => Err(not_for_you()),
     };
     Some(match joined {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             say(&error);
-            ExitCode::from(error.exit_status())
+            error.exit_status()
         }
     })
+}
+
+/// Ends this process if it was started as a worker for this mapping, after it has done the work; otherwise returns at once.
+pub fn reenter_or_return(mapping: &Mapping) {
+    if let Some(status) = reenter(mapping) {
+        std::process::exit(i32::from(status));
+    }
 }
 
 fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {

@@ -9,6 +9,7 @@ use std::thread;
 
 /// How much is read from the input, and written to the output, at a time.
 const PIECE: usize = 64 << 10;
+
 /// Does this, and rings for the run to stop if it fails or panics.
 pub fn ringing(stop: &OwnedFd, act: impl FnOnce() -> io::Result<()>) -> thread::Result<io::Result<()>> {
     let done = catch_unwind(AssertUnwindSafe(act));

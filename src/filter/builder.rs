@@ -135,10 +135,7 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         let (max_bad, refused) = (rows.max_bad.unwrap_or(u64::MAX), check(&rows, kernel.fields()));
         let setup = Setup::new(rows, kernel.fields(), kernel.result_name(), block_size);
         let filter = Filter { kernel, setup, name, executor, jobs, max_bad };
-        if let Some(status) = filter.with_mapping(worker::reenter) {
-            // The status is all that is left to say, and there is nothing to be dropped.
-            std::process::exit(i32::from(status != std::process::ExitCode::SUCCESS) * 2);
-        }
+        filter.with_mapping(worker::reenter_or_return);
         Vectors::allowed().map_err(Error::usage)?;
         refused.map(|()| filter)
     }

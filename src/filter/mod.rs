@@ -79,7 +79,8 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
     ///
     /// # Errors
     /// When the output cannot be written or the input not be read; at a bad row, unless it is to be skipped or to leave a blank; and when
-    /// workers cannot be started or keep dying. Results of rows before the error are written.
+    /// workers cannot be started or keep dying. Results of rows before a bad row, or before one that workers die of, are written; if
+    /// the input fails, only those of rows that had been taken by then.
     ///
     /// # Panics
     /// When the input or the output does.

@@ -86,10 +86,7 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
 
     fn with_name(name: Name, kernel: &'k K) -> Self {
         let records = Records(kernel);
-        if let Some(status) = worker::reenter(&mapping(&records, &name)) {
-            // There is nothing to be dropped, and only the status is left to be told.
-            std::process::exit(i32::from(status != std::process::ExitCode::SUCCESS) * 2);
-        }
+        worker::reenter_or_return(&mapping(&records, &name));
         Pool {
             records,
             name,

@@ -1,6 +1,6 @@
 //! The two packed words on which the claim protocol stands. Every change of state is a function here.
 
-/// Bits for a block's number: 2^44 blocks of the smallest size, 64 bytes, are a pebibyte of input.
+/// Bits for a block's number: 2^44 blocks last for half a year at a million blocks a second.
 const BLOCK_BITS: u32 = 44;
 const WORKER_BITS: u32 = 18;
 const BLOCK_MASK: u64 = (1 << BLOCK_BITS) - 1;

@@ -48,6 +48,8 @@ pub struct Open {
     pub head: Head,
 }
 
+/// How much is read at first. What kind of file it is, if it is no CSV, may show only after some kilobytes.
+const FIRST_READ: usize = 32 << 10;
 /// How much is read at a time where smaller blocks are wanted, so that few rows do not take as many calls of the system.
 const LEAST_READ: usize = 4096;
 
@@ -108,7 +110,8 @@ impl Open {
         carry.clear();
         let mut ends = RowEnds::new(format);
         // How much is looked at for row ends, and up to where the buffer is filled, unless a row is longer.
-        let (mut seen, mut limit) = (0, wanted.max(LEAST_READ).min(buffer.len()));
+        let (mut seen, mut limit) =
+            (0, wanted.max(if self.at_start { FIRST_READ } else { LEAST_READ }).min(buffer.len()));
         let end = loop {
             seen = seen.max(filled.min(wanted));
             ends.look_at(&buffer[..seen]);
