@@ -1,13 +1,13 @@
-//! What ends a run early, as a message for the person who meets it; and how names may stand in messages.
+//! The error that ends a run early, with the message for the user; and the escaping of names in messages.
 
 use nix::libc::RLIM_INFINITY;
 use nix::sys::resource::{Resource, getrlimit};
 use std::fmt;
 use std::io;
 
-/// Why a run ended early: shown as one line that names the place, the value and what to do.
+/// Why a run ended early. The message is one line that names the place, the value and what to do.
 ///
-/// Everything before the place it names was written.
+/// The results of all rows before the place in the message were written.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -18,7 +18,7 @@ struct Inner {
     source: Option<io::Error>,
 }
 
-/// What kind of thing went wrong: the exit status follows from it.
+/// The kind of an error, which decides the exit status.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     BadRows,
@@ -31,56 +31,62 @@ enum Kind {
 }
 
 impl Error {
-    /// A row that the kernel cannot take, which ends the run.
+    /// Returns the error for a bad row that ends the run. `line` is counted from 1; `what` says what is wrong with the
+    /// row.
     pub(crate) fn row(file: &str, line: u64, what: impl fmt::Display) -> Self {
         Self::new(Kind::BadRows, format!("{file}:{line}: {what}"))
     }
-    /// So many bad rows, in a run that went on to the end of its input all the same.
+    /// Returns the error for a run that passed over `count` bad rows and reached the end of its input.
     pub(crate) fn bad_rows(count: u64) -> Self {
         Self::new(Kind::BadRows, if count == 1 { "1 bad row".to_string() } else { format!("{count} bad rows") })
     }
-    /// A header that does not fit the options, the kernel, or the headers before it. It ends the run like wrong usage.
+    /// Returns the error for a header that does not fit the options, the kernel, or the headers of the inputs before
+    /// it. The exit status is that of wrong usage.
     pub(crate) fn header(file: &str, line: u64, what: impl fmt::Display) -> Self {
         Self::new(Kind::Usage, format!("{file}:{line}: {what}"))
     }
-    /// Workers keep dying of the rows in these lines, from the first to the last.
+    /// Returns the error for rows on which workers keep dying. The rows lie in the lines from `first` to `last`.
     pub(crate) fn deaths(file: &str, (first, last): (u64, u64), what: impl fmt::Display) -> Self {
         let lines = if first == last { first.to_string() } else { format!("{first}-{last}") };
         Self::new(Kind::Workers, format!("{file}:{lines}: {what}"))
     }
-    /// Workers do not start, die of nothing that they were given, or cannot be watched.
+    /// Returns the error for workers that do not start, that die without a block being the cause, or that cannot be
+    /// watched.
     pub(crate) fn workers(what: impl Into<String>) -> Self {
         Self::new(Kind::Workers, what)
     }
-    /// A worker has written where it must not, in the memory that all processes of the run share.
+    /// Returns the error for a worker that wrote where it must not, in the memory that all processes of the run share.
     pub(crate) fn spoilt() -> Self {
         Self::workers("a worker has spoilt the memory that it shares with others: do not trust these results")
     }
-    /// The operating system refused something. `name` is the file, or whatever else was asked for, that the message names.
+    /// Returns the error for a request that the operating system refused. `name` is what the request was about, such as
+    /// a file.
     pub(crate) fn io(name: impl fmt::Display, source: io::Error) -> Self {
         let text = format!("{name}: {}", reason(&source));
         Error(Box::new(Inner { kind: Kind::Io, text, source: Some(source) }))
     }
-    /// What was written to the output `name` could not be: [`Error::broken_pipe`] where nobody reads it any more.
+    /// Returns the error for a failed write to the output `name`: [`Error::broken_pipe`] if that is a pipe or socket
+    /// that no process reads any more.
     pub(crate) fn write(name: impl fmt::Display, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::BrokenPipe => Self::broken_pipe(),
             _ => Self::io(name, source),
         }
     }
-    /// There is not enough memory, or not enough room for memory that is shared.
+    /// Returns the error for too little memory, or too little room for shared memory.
     pub(crate) fn no_memory(what: impl Into<String>) -> Self {
         Self::new(Kind::NoMemory, what)
     }
-    /// Something that can only be a defect: of this program, of a kernel, or of what a worker was handed.
+    /// Returns the error for a case that only a defect can cause: a defect of this program, of a kernel, or of what a
+    /// worker process was started with.
     pub(crate) fn defect(what: impl Into<String>) -> Self {
         Self::new(Kind::Defect, what)
     }
-    /// Options, environment variables or calls that do not make sense, alone or together.
+    /// Returns the error for options, environment variables or calls that are invalid, alone or together.
     pub(crate) fn usage(what: impl Into<String>) -> Self {
         Self::new(Kind::Usage, what)
     }
-    /// Nobody reads our output any more.
+    /// Returns the error for output to a pipe or socket that no process reads any more.
     pub(crate) fn broken_pipe() -> Self {
         Self::new(Kind::BrokenPipe, "nobody reads the output any more")
     }
@@ -88,7 +94,8 @@ impl Error {
         Error(Box::new(Inner { kind, text: text.into(), source: None }))
     }
 
-    /// The exit status that a filter ends with: 1 for bad rows, 3 for workers that keep dying, else 2.
+    /// The exit status of a filter that ends with this error: 1 for bad rows, 3 for workers that keep dying, 2 for all
+    /// others.
     pub fn exit_status(&self) -> u8 {
         match self.0.kind {
             Kind::BadRows => 1,
@@ -97,7 +104,8 @@ impl Error {
         }
     }
 
-    /// Whether the reader of our output has gone away: a filter then dies by SIGPIPE and says nothing.
+    /// Whether the output is a pipe or socket that no process reads any more. A filter with this error dies by SIGPIPE,
+    /// without a message.
     pub fn is_broken_pipe(&self) -> bool {
         self.0.kind == Kind::BrokenPipe
     }
@@ -115,15 +123,16 @@ impl std::error::Error for Error {
     }
 }
 
-/// What the operating system said, without the number that std puts behind it. Where the limit of `ulimit -f` is why, the
-/// message says so.
+/// Returns the operating system's message for `error`, without the number that std appends. If the limit of `ulimit -f`
+/// may be the cause, the text names that limit.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = match text.rfind(" (os error ") {
         Some(at) => text[..at].to_string(),
         None => text,
     };
-    // The kernel answers EFBIG both for this limit and for a file system that has no longer files; it does not say for which.
+    // Linux gives EFBIG both for this limit and for a file system that has no longer files, without saying which it
+    // was.
     match (error.kind(), getrlimit(Resource::RLIMIT_FSIZE)) {
         (io::ErrorKind::FileTooLarge, Ok((most, _))) if most != RLIM_INFINITY => {
             format!("{text} (ulimit -f allows {most} bytes)")
@@ -132,7 +141,8 @@ pub(crate) fn reason(error: &io::Error) -> String {
     }
 }
 
-/// A name as it may stand in a message: control characters, which a terminal would obey, are escaped.
+/// Returns `name` for use in a message, with all characters escaped that a terminal might interpret or a person might
+/// not see.
 pub(crate) fn printable(name: &std::ffi::OsStr) -> String {
     let name = name.to_string_lossy();
     if !name.contains(must_be_escaped) {
@@ -142,7 +152,7 @@ pub(crate) fn printable(name: &std::ffi::OsStr) -> String {
     name.chars().map(escape).collect()
 }
 
-/// Whether a character must not be printed as it is: a terminal might obey it (control characters), or a person might not
+/// Whether `c` must be escaped in a message: a terminal might interpret it (control characters), or a person might not
 /// see what it is (blanks other than the space, marks that hide or reorder text).
 pub(crate) fn must_be_escaped(c: char) -> bool {
     let is_mark = matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
@@ -150,7 +160,7 @@ pub(crate) fn must_be_escaped(c: char) -> bool {
     c.is_control() || is_mark || (c.is_whitespace() && c != ' ')
 }
 
-/// The name that this program was started under, without its folder.
+/// The name under which this program was started, without its folder.
 pub(crate) fn program() -> String {
     let started_as = std::env::args_os().next().unwrap_or_default();
     match std::path::Path::new(&started_as).file_name() {

@@ -1,17 +1,18 @@
 //! Maps a function over the rows of a CSV in parallel, through shared memory.
 //!
-//! This is the crate behind the `pmapgcd` command. Rows are read once into a segment of memory that worker processes
-//! share. Whichever worker is free claims the next block of rows and computes it there, and the results are written out
-//! from there, in input order. A worker that dies, of whatever, costs one block's time, not the run.
+//! This is the crate behind the `pmapgcd` command. Rows are read once, into a segment of memory that worker processes
+//! share. Each worker that is free claims the next block of rows and computes its results in the segment. The results
+//! are written to the output from there, in input order. If a worker dies, for whatever reason, only its block is
+//! computed again; the run goes on.
 //!
-//! Use it where a row costs well under a millisecond and must not take the whole program down with it. Where rows are
-//! in memory already and the function cannot crash, threads are simpler. Where a row costs seconds, a process for each
-//! row is simpler.
+//! Use this crate if a row costs well under a millisecond, and a crash on one row must not end the whole program. If
+//! the rows are in memory already and the function cannot crash, threads are simpler. If a row costs seconds, one
+//! process for each row is simpler.
 //!
 //! # The function
 //!
-//! A function from a row to an output is a [`Kernel`]; of its methods only `map` has to be written. Here it is mapped over rows
-//! that are in memory already, by a [`Pool`]:
+//! A [`Kernel`] is a function from a row to an output; only its method `map` has to be written. In this example a
+//! [`Pool`] maps a kernel over rows that are in memory already:
 //!
 //! ```
 //! use pmapgcd::{Executor, Kernel, Pool};
@@ -34,19 +35,20 @@
 //! }
 //! ```
 //!
-//! [`filter`] makes a whole program of a kernel, with all options of `pmapgcd`, in one line of `main`; its documentation has the
-//! example. The feature `cli` is for that.
+//! [`filter`] makes a whole program of a kernel, with all options of `pmapgcd`, in one line of `main`; its
+//! documentation has an example. It needs the feature `cli`.
 //!
 //! # What a program must do first
 //!
-//! Worker processes are this program, started again with the same arguments. A worker runs `main` until it comes to the
-//! call that it was started for: [`filter`], [`Options::run`] or [`FilterBuilder::build`] for rows of text, [`Pool::new`] for
-//! rows in memory. There it serves its parent, and does not get past that call. So make the kernel and come to that call first thing in `main`: what is
-//! done before is done again in each worker, and the workers must come by the same calls as their parent.
+//! A worker process is this program, started again with the same arguments. It runs `main` up to the call that started
+//! it: [`filter`], [`Options::run`] or [`FilterBuilder::build`] for rows of text, [`Pool::new`] for rows in memory. In
+//! the worker that call serves the parent and does not return. So make the kernel and reach that call first thing in
+//! `main`: whatever the program does before it, each worker does again, and the workers must make the same calls in the
+//! same order as their parent.
 //!
-//! Worker processes end by SIGKILL as a rule: when the parent needs them no more, when they take too long, and with the parent.
-//! So nothing of a kernel is dropped there, and what it has buffered is not written. A kernel holds settings, not state, and
-//! what it does for one row must not depend on the rows before.
+//! Worker processes usually end by SIGKILL: when the parent no longer needs them, when they take too long, and when the
+//! parent ends. So a kernel is never dropped there, and output that it has buffered is lost. A kernel should hold
+//! settings and no state: what it does for one row must not depend on the rows before.
 //!
 //! # What is where
 //!
@@ -61,7 +63,7 @@
 //! | compute greatest common divisors | [`Gcd`] over rows of text, [`Gcd64`] over rows in memory |
 //! | say what went wrong | [`Error`] is why a run ended; a [`BadRow`] is what a kernel finds wrong with a row |
 //!
-//! And of each trait these have to be written:
+//! These methods of the traits have to be written:
 //!
 //! | trait | methods |
 //! |---|---|
@@ -71,11 +73,11 @@
 //!
 //! # Features
 //!
-//! `cli`, on by default: the command line, which is `filter`, `Options`, `parse` and the `pmapgcd` command. Without this feature
-//! there are [`Filter`], [`Pool`] and the kernels, and no dependency on clap.
-// Under the model checker only `ring` is compiled, by tests/loom.rs itself.
+//! `cli`, on by default: the command line, which is `filter`, `Options`, `parse` and the `pmapgcd` command. Without
+//! this feature the crate has [`Filter`], [`Pool`] and the kernels, and does not depend on clap.
+// For the model checker (loom), tests/loom.rs compiles `ring` by itself, and this crate is empty.
 #![cfg(not(loom))]
-// Without the command line nobody opens files, replaces them or cuts them into ranges.
+// The code that opens files, replaces them and cuts them into ranges is used by the command line only.
 #![cfg_attr(not(feature = "cli"), allow(dead_code))]
 
 mod bad_row;
@@ -116,13 +118,13 @@ pub use pool::Pool;
 pub use process::streams::note as __note_closed_streams;
 pub use work::text::OnBadRow;
 
-/// Kernels that take rows by the batch, in a form of their own.
+/// Kernels that take a batch of rows at a time, in a form of their own.
 pub mod batch {
     pub use crate::kernel::batch::{Batch, BatchKernel, Written};
     pub use crate::kernel::gcd::{Divisors, Pairs};
 }
 
-/// The examples of the README are compiled.
+/// Holds the README as documentation, so that its examples are compiled and run as tests.
 #[cfg(all(doctest, feature = "cli"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -31,7 +31,7 @@ struct Arguments {
     max_digits: usize,
 }
 
-/// A parser of algorithms by their names.
+/// Returns the parser of `--algorithm`, which takes the name of an [`Algorithm`].
 #[cfg(not(loom))]
 fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
     let help = |algorithm| match algorithm {
@@ -45,7 +45,7 @@ fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
     named.map(|name| Algorithm::ALL.into_iter().find(|known| known.name() == name).unwrap_or_default())
 }
 
-/// A row has to fit into a block, which has at most 1 GiB.
+/// Parses `--max-digits`. The greatest value is 2^30, because a row has to fit into a block, which has at most 1 GiB.
 #[cfg(not(loom))]
 fn max_digits(text: &str) -> Result<usize, String> {
     const MOST: usize = 1 << 30;

@@ -1,4 +1,4 @@
-//! `--compare`: reads the rows once, and has the executors compared on them.
+//! `--compare`: reads the rows once, and compares the executors on them.
 
 use super::files::{check_output, inputs};
 use super::map::writer;
@@ -17,16 +17,17 @@ use rustix::fd::AsFd;
 use rustix::fs::{FileType, fstat};
 use std::io::{self, IsTerminal};
 
-/// How many rows of its own a kernel is asked for.
+/// How many sample rows the kernel is asked to generate for the comparison.
 const SAMPLE: u64 = 1_000_000;
 
-/// Compares the executors, and prints what was found.
+/// Compares the executors, and prints the report.
 ///
 /// # Errors
-/// When there are no rows to compare with, or bad ones, or two executors do not agree.
+/// If there are no rows to compare with, if a row is bad, or if two executors give different results.
 pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
     let options = &plan.options;
-    // A terminal or /dev/null means that no input was meant. An empty pipe is more likely to be an accident.
+    // If stdin is a terminal or /dev/null, the user gave no input, and the kernel's sample rows are used. An empty pipe
+    // is more likely to be an accident, so it counts as input without rows.
     let is_device = |input| FileType::from_raw_mode(input) == FileType::CharacterDevice;
     let is_without_input = options.files.is_empty() && fstat(io::stdin()).is_ok_and(|stat| is_device(stat.st_mode));
     if plan.setup.shape.has_header && (is_without_input || options.files.len() > 1) {
@@ -66,8 +67,8 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
     compare_executors(workload, options.json, plot)
 }
 
-/// The header and the rows of these inputs. They are mapped once, so that a bad row is named by its file and line, before
-/// anything is measured.
+/// Returns the header and the rows of `inputs`. Maps all rows once while it reads them, so that a bad row is reported
+/// by its file and line before anything is measured.
 fn read(plan: &Plan, mapping: &Mapping, inputs: Vec<Input>, stdout: &Output) -> Result<(Vec<u8>, Vec<u8>), Error> {
     let (stop, tally) = (executor::bell()?, Tally::default());
     let nowhere = Output::file("/dev/null".as_ref())?;
@@ -78,7 +79,8 @@ fn read(plan: &Plan, mapping: &Mapping, inputs: Vec<Input>, stdout: &Output) -> 
     Ok((copied.header, copied.rows))
 }
 
-/// A reader that keeps a copy of what it reads: the header, and all rows, each with its line end.
+/// A source that keeps a copy of the header and of all rows that it reads. In the copy, the last row has a line end
+/// too.
 struct Copied<'a> {
     reader: Reader<'a>,
     /// How many bytes stand before the rows in each buffer.

@@ -1,4 +1,4 @@
-//! The files of a run: the inputs that it reads, and where results and bad rows go.
+//! The files of a run: its inputs, and its outputs for results and for bad rows.
 
 use super::options::Options;
 use crate::error::Error;
@@ -10,21 +10,21 @@ use rustix::fs::{FileType, Stat, fstat, stat};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-/// What a run reads and writes.
+/// The inputs and outputs of a run.
 pub struct Files {
     /// The inputs, in the order in which they are read.
     pub inputs: Vec<Input>,
-    /// Where results go.
+    /// The output for results.
     pub results: Output,
-    /// Where bad rows go, if `--rejects` says so.
+    /// The output for bad rows; `None` without `--rejects`.
     pub rejects: Option<Output>,
 }
 
 impl Files {
-    /// Opens the outputs that the options name. Inputs are opened when their turn comes.
+    /// Opens the outputs that the options name. Each input is opened later, when its turn comes.
     ///
     /// # Errors
-    /// When an output cannot be written to, is an input too, or is both outputs at once.
+    /// If an output cannot be written to, if it is also an input, or if results and bad rows would go to the same file.
     pub fn of(options: &Options) -> Result<Self, Error> {
         let results = output(options.output.as_deref())?;
         let rejects = options.rejects.as_deref().map(|path| output(Some(path))).transpose()?;
@@ -43,18 +43,18 @@ impl Files {
         Ok(Files { inputs, results, rejects })
     }
 
-    /// Whether anything that the run writes appears on a terminal.
+    /// Whether results or bad rows go to a terminal.
     pub fn is_on_terminal(&self) -> bool {
         self.results.is_terminal() || self.rejects.as_ref().is_some_and(Output::is_terminal)
     }
 
-    /// How many bytes of input there are to read, if all of it lies in regular files.
+    /// The total size of the inputs, in bytes; `None` if an input is not a regular file.
     pub fn size(&self) -> Option<u64> {
         self.inputs.iter().map(size).sum()
     }
 }
 
-/// The inputs of these names: stdin for `-`, and where there is no name.
+/// Returns the inputs that `files` names, where `-` is stdin. Without names the input is stdin.
 pub fn inputs(files: &[PathBuf]) -> Vec<Input> {
     if files.is_empty() && io::stdin().is_terminal() {
         say(&"waiting for rows like 12,18 from the terminal; Ctrl-D ends them");
@@ -63,10 +63,11 @@ pub fn inputs(files: &[PathBuf]) -> Vec<Input> {
     if files.is_empty() { vec![Input::Stdin] } else { files.iter().map(input).collect() }
 }
 
-/// The one FILE that an option like `--range` works on.
+/// Returns the one FILE for an option that works on a single file, like `--range`. `option` is the name for the
+/// message.
 ///
 /// # Errors
-/// When there is not exactly one, or it is stdin.
+/// If `files` does not hold exactly one name, or that name is `-`.
 pub fn only_file(files: &[PathBuf], option: &str) -> Result<PathBuf, Error> {
     match files {
         [file] if file.as_os_str() != "-" => Ok(file.clone()),
@@ -74,18 +75,18 @@ pub fn only_file(files: &[PathBuf], option: &str) -> Result<PathBuf, Error> {
     }
 }
 
-/// The output of this name: stdout for `-`, and where there is no name.
+/// Opens the output at `path`, or stdout if `path` is `-` or `None`.
 ///
 /// # Errors
-/// When it cannot be written to.
+/// If the output cannot be written to.
 pub fn output(path: Option<&Path>) -> Result<Output, Error> {
     path.filter(|path| path.as_os_str() != "-").map_or_else(Output::stdout, Output::file)
 }
 
-/// Refuses an output that is one of the inputs, or that is open for reading only.
+/// Checks that `output` is open for writing and is none of the inputs.
 ///
 /// # Errors
-/// When the output is one of these.
+/// If `output` is also an input, or is open for reading only.
 pub fn check_output(inputs: &[Input], output: &Output) -> Result<(), Error> {
     let is_written_over = |input: &&Input| stat_of(input).is_some_and(|found| output.writes_over(&found));
     match inputs.iter().find(is_written_over) {
@@ -102,12 +103,12 @@ fn stat_of(input: &Input) -> Option<Stat> {
     }
 }
 
-/// How many bytes of this input there are to read, if it is a regular file.
+/// How many bytes of `input` are left to read; `None` if `input` is not a regular file.
 fn size(input: &Input) -> Option<u64> {
     let read_before = match input {
         Input::Range(_, range) => return Some(range.length),
         Input::Path(_) => 0,
-        // Whoever started this program may have read the beginning.
+        // The process that started this program may have read the beginning of stdin: only the rest counts.
         Input::Stdin => rustix::fs::tell(io::stdin()).ok()?,
         Input::Open(file, _) => rustix::fs::tell(file).ok()?,
     };

@@ -1,4 +1,4 @@
-//! Help, the manual page and completions, all from the one definition of the command line.
+//! The help, the manual page and the completions, all made from one definition of the command line.
 
 use super::options::{MORE, When};
 use crate::output::Output;
@@ -9,15 +9,15 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use std::io;
 
-/// What the command line says. This process ends here if that is an error, or asks for help, the version, the manual page or
-/// completions.
+/// Parses the command line. If it is wrong, or asks for help, the version, the manual page or completions, the process
+/// prints these and exits.
 pub fn matches(command: Command) -> ArgMatches {
     let arguments = std::env::args_os().take_while(|argument| argument != "--");
     let arguments: Vec<_> = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
     color(&arguments).write_global();
     let is_short = arguments.iter().any(|argument| argument == "-h");
     let usage = format!("{} [OPTIONS] [FILE]...", command.get_name());
-    // The first line of the help says what FILE is.
+    // FILE is not listed in the help, because the first line of the help says what FILE is.
     let helped = with_help(command.clone(), is_short).override_usage(usage).mut_arg("files", |files| files.hide(true));
     let matches = helped.try_get_matches().unwrap_or_else(|error| match AutoStream::choice(&io::stdout()) {
         _ if error.use_stderr() => error.exit(),
@@ -29,7 +29,8 @@ pub fn matches(command: Command) -> ArgMatches {
         print(&manual(command).unwrap_or_default());
     }
     if let Some(&shell) = matches.get_one::<Shell>("completions") {
-        // Shells would complete these values after a blank, where they do not belong.
+        // The completions offer an option with `=` without its values: shells would complete the values after a blank,
+        // but clap accepts them only after `=`.
         command = command.mut_args(|arg| if arg.is_require_equals_set() { flag(&arg) } else { arg });
         let (name, mut script) = (command.get_name().to_string(), vec![]);
         clap_complete::generate(shell, &mut command, name, &mut script);
@@ -38,7 +39,8 @@ pub fn matches(command: Command) -> ArgMatches {
     matches
 }
 
-/// What `--color` says. Errors of usage are coloured too, so this is looked for before clap reads the command line.
+/// Returns the value of `--color`. It is read here from the bare arguments, because the errors that clap finds in a
+/// command line are coloured too.
 fn color(arguments: &[String]) -> ColorChoice {
     let said = arguments
         .windows(2)
@@ -50,8 +52,8 @@ fn color(arguments: &[String]) -> ColorChoice {
     }
 }
 
-/// The command with its options for help and version: `-h` shows what most people want, `--help` shows all, and both give each
-/// option one line. (clap's own long help takes three.)
+/// Returns `command` with options for help and version. `-h` shows what most people want, `--help` shows all, and both
+/// give each option one line. (clap's own long help takes three.)
 fn with_help(command: Command, is_short: bool) -> Command {
     let help = |name: &'static str, action, text: &'static str| {
         Arg::new(name).long(name).action(action).help(text).help_heading(MORE)
@@ -68,7 +70,7 @@ fn with_help(command: Command, is_short: bool) -> Command {
         .args(has_version.then(|| help("version", ArgAction::Version, "Print the version").short('V')))
 }
 
-/// The manual page, in the roff that man knows.
+/// Returns the manual page, in roff (the language of man pages).
 fn manual(command: Command) -> io::Result<Vec<u8>> {
     let mut command = command.mut_args(|arg| arg.hide_possible_values(false));
     command.build();
@@ -83,7 +85,8 @@ fn manual(command: Command) -> io::Result<Vec<u8>> {
     synopsis.to_writer(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
-    // The paragraphs that follow the options in the help become sections. Each begins with its title and a colon.
+    // Each paragraph that follows the options in the help becomes a section. The title is the text before its first
+    // colon.
     for paragraph in after.split("\n\n") {
         let Some((title, text)) = paragraph.split_once(':') else { continue };
         let mut roff = Roff::new();
@@ -103,13 +106,13 @@ fn manual(command: Command) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// The option without its value.
+/// Returns a copy of the option `arg` that takes no value.
 fn flag(arg: &Arg) -> Arg {
     let flag = Arg::new(arg.get_id().clone()).action(ArgAction::SetTrue);
     flag.long(arg.get_long().unwrap_or_default().to_string()).help(arg.get_help().cloned().unwrap_or_default())
 }
 
-/// Prints this to stdout and ends.
+/// Prints `text` to stdout and exits.
 fn print(text: &[u8]) -> ! {
     let printed = Output::stdout().and_then(|stdout| stdout.write_all(text).and_then(|()| stdout.complete()));
     std::process::exit(i32::from(super::status(printed)))

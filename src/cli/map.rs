@@ -1,4 +1,4 @@
-//! Rows to results: what a filter is there for.
+//! The normal run of a filter: maps the rows of the inputs to results.
 
 use super::files::Files;
 use super::plan::Plan;
@@ -17,7 +17,7 @@ use rustix::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// Maps; shows progress meanwhile, and prints statistics at the end, as far as the options ask for these.
+/// Maps all rows. Shows progress meanwhile and prints statistics at the end, if the options ask for them.
 pub fn map_in_sight(plan: &Plan, mapping: &Mapping) -> ExitCode {
     let (start, tally) = (Instant::now(), Tally::default());
     let ended = Files::of(&plan.options).and_then(|files| {
@@ -35,7 +35,7 @@ pub fn map_in_sight(plan: &Plan, mapping: &Mapping) -> ExitCode {
 /// Maps all rows of the inputs, and completes the outputs.
 ///
 /// # Errors
-/// What ended the run early, or that there were bad rows.
+/// If the run ended early, with the reason; or if there were bad rows.
 pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Result<(), Error> {
     // Each input begins a block, so the size of several says little of how many blocks there will be.
     let size = files.size().filter(|_| files.inputs.len() == 1);
@@ -54,8 +54,8 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     let ended = options.executor.run(mapping, job);
     let bad_rows = writer.bad_rows();
     let count = bad_rows.count();
-    // However the run ended, these are the rows to look at. But a run that failed and found no bad rows does not replace
-    // the rejects of an earlier run.
+    // Even if the run failed, its bad rows are worth reading, so the rejects are completed. Only a run that failed and
+    // found no bad rows leaves the rejects of an earlier run as they were.
     let has_rejects = count > 0 || ended.is_ok();
     let rejected = bad_rows.flush().and_then(|()| rejects.map_or(Ok(()), |rejects| rejects.close(has_rejects)));
     let written = results.close(ended.is_ok() && rejected.is_ok());
@@ -63,7 +63,8 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     if count > 0 { Err(Error::bad_rows(count)) } else { Ok(()) }
 }
 
-/// Writes what comes from these inputs to this output, as the plan has it.
+/// Returns a writer that writes the results of `inputs` to `output`. `plan` decides about hints and about the blank
+/// line for a bad row.
 pub fn writer<'a>(
     plan: &Plan,
     output: &'a Output,

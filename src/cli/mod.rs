@@ -1,4 +1,4 @@
-//! The command line: options are parsed, become a plan together with the kernel, and the plan is run.
+//! The command line: its options and the kernel are made into a plan, and the plan is run.
 
 mod comparison;
 mod files;
@@ -23,8 +23,8 @@ use std::process::ExitCode;
 
 const EXIT_STATUS: &str = "Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers kept dying.";
 
-/// Says on stderr what went wrong, if anything did, and answers with the status to end with. Where the reader of our output has
-/// gone away, this process dies by SIGPIPE instead, in silence.
+/// Prints the error of `result` on stderr, if there is one, and returns the exit status. If the error is that no
+/// process reads the output any more, this process dies by SIGPIPE instead, without a message.
 fn status(result: Result<(), Error>) -> u8 {
     let Err(error) = result else { return 0 };
     if error.is_broken_pipe() {
@@ -34,17 +34,18 @@ fn status(result: Result<(), Error>) -> u8 {
     error.exit_status()
 }
 
-/// The same as what `main` returns.
+/// Does what [`status`] does, and returns the exit status in the form that `main` returns.
 fn end(result: Result<(), Error>) -> ExitCode {
     ExitCode::from(status(result))
 }
 
-/// A whole filter around a kernel of your own: the command line, the executors, error messages and exit statuses. Answers with
-/// the status for `main` to end with.
+/// Runs a whole filter around a kernel of your own: the command line, the executors, error messages and exit statuses.
+/// Returns the status for `main` to end with.
 ///
-/// `about` is the first line of its help. Each worker is this program again, so call this first thing in `main`; see
-/// [`Options::run`]. Beside `main` write [`note_closed_streams!`](crate::note_closed_streams): without it, what the program prints
-/// while stdout is closed is lost without an error.
+/// `about` is the first line of the help. Each worker process is this program, started again, so call this function
+/// first thing in `main`; see [`Options::run`]. Beside `main` write
+/// [`note_closed_streams!`](crate::note_closed_streams): without it, what the program prints while stdout is closed is
+/// lost without an error.
 ///
 /// ```no_run
 /// use pmapgcd::Kernel;
@@ -74,9 +75,9 @@ pub fn filter<K: BatchKernel>(about: &'static str, kernel: &K) -> ExitCode {
     }
 }
 
-/// Parses the command line of a program that has options of its own beside [`Options`]. Like clap's `Parser::parse` it does not
-/// return after an error, where it exits with 2, or after help, where it exits with 0. It also prints the manual page and the
-/// completions that `--man` and `--completions` promise.
+/// Parses the command line of a program that has options of its own beside [`Options`]. Like clap's `Parser::parse`, it
+/// exits with status 2 after an error, and with 0 after help. It also prints the manual page and the completions for
+/// `--man` and `--completions`, and exits.
 ///
 /// ```no_run
 /// #[derive(clap::Parser)]

@@ -1,4 +1,4 @@
-//! The options that every filter has. `cli/plan.rs` says what they come to together.
+//! The options that every filter has. `cli/plan.rs` derives from them what the process is to do.
 
 use super::values::{self, Quote};
 use crate::csv::Format;
@@ -14,15 +14,15 @@ use std::time::Duration;
 const ROWS: &str = "Rows";
 const OUTPUT: &str = "Output";
 const WORK: &str = "Workers";
-/// `--help` and `--version` are listed here too.
+/// The heading for `--help` and `--version` too, which `cli/help.rs` adds.
 pub const MORE: &str = "More";
 
-/// What a worker may take at least: a row and its result may need as much.
+/// The least value of `--worker-memory`, in bytes. A row and its result may need as much.
 const LEAST_MEMORY: u64 = 64 << 20;
-/// What a worker may take at most: more than any machine has.
+/// The greatest value of `--worker-memory`, in bytes: more than any machine has.
 const MOST_MEMORY: u64 = 1 << 50;
 
-/// Whether something is shown.
+/// When progress or colours are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 pub enum When {
     /// On a terminal
@@ -33,7 +33,7 @@ pub enum When {
     Never,
 }
 
-/// How statistics are printed.
+/// The form in which statistics are printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 pub enum StatsForm {
     /// For people
@@ -218,18 +218,18 @@ pub struct Options {
 }
 
 impl Options {
-    /// How rows are written: the characters between and around fields, and before comments.
+    /// Returns the format of rows: delimiter, quote and comment character.
     pub(super) fn format(&self) -> Format {
         let quote = self.quote.map_or(Format::default_quote(self.delimiter), |Quote(quote)| quote);
         Format { delimiter: self.delimiter, quote, comment: self.comment }
     }
 
-    /// The columns of all `--columns` together; `None` where the option is not given.
+    /// Returns the columns of all `--columns` options, joined; `None` if there is no such option.
     pub(super) fn columns(&self) -> Option<Columns> {
         self.column_lists.iter().cloned().reduce(Columns::and)
     }
 
-    /// Whether the first row of each input is a header: `--header` says so, or columns are given by name.
+    /// Whether the first row of each input is a header: either `--header` is given, or a column is given by name.
     pub(super) fn has_header(&self) -> bool {
         self.header || self.column_lists.iter().any(Columns::has_names)
     }

@@ -1,4 +1,4 @@
-//! What options and kernel come to together: all that is decided before the first row is read.
+//! The plan: everything that follows from the options and the kernel, decided before the first row is read.
 
 use super::options::Options;
 use crate::compare::trial::Trial;
@@ -15,44 +15,48 @@ use crate::work::text::OnBadRow;
 use rustix::fd::OwnedFd;
 use std::path::PathBuf;
 
-/// What this process is to do.
+/// The task of this process.
 #[derive(Clone, Copy)]
 pub enum Mode {
     /// Serve a parent as a worker.
     Work,
-    /// Map, as a run that a comparison makes.
+    /// Map, as one trial of a comparison.
     Try(Trial),
     /// Compare the executors.
     Compare,
-    /// Print so many ranges.
+    /// Print ranges of FILE for `--range`, at most this many.
     Split(u64),
     /// Map.
     Map,
 }
 
-/// What is to be done, and how.
+/// The task of this process, with all its settings.
 pub struct Plan<'k> {
-    /// What this process is to do.
+    /// The task of this process.
     pub mode: Mode,
-    /// The run of a comparison that this process is, or is a worker of.
+    /// The trial of a comparison that this process runs, or that it is a worker of; `None` if there is no comparison,
+    /// and in the process that compares.
     pub trial: Option<Trial>,
-    /// What the command line says, as far as the other fields do not say it.
+    /// The options, some of which a trial replaces. If another field of the plan holds the value of an option, that
+    /// field counts.
     pub options: Options,
-    /// What reader, workers and writer have to agree on.
+    /// The settings on which reader, workers and writer have to agree.
     pub setup: Setup,
-    /// How many workers there are.
+    /// Number of workers.
     pub jobs: usize,
-    /// How workers are confined.
+    /// The limits on worker processes: whether system calls are filtered, and how much memory each may use.
     pub confinement: Confinement,
-    /// Rows of the kernel's own, by their number; `None` if it has none.
+    /// Returns the kernel's sample row of the given number, which `--compare` uses if there is no input; `None` if the
+    /// kernel has no sample rows.
     pub sample: Box<dyn Fn(u64) -> Option<String> + 'k>,
 }
 
 impl<'k> Plan<'k> {
-    /// What these options ask for, of this kernel, in this process.
+    /// Makes the plan for this process from `options` and `kernel`.
     ///
     /// # Errors
-    /// When they do not agree with each other, or with the kernel.
+    /// If the options contradict each other or do not suit the kernel, or if an environment variable of this program
+    /// has an invalid value.
     pub fn of<K: BatchKernel>(mut options: Options, kernel: &'k K) -> Result<Self, Error> {
         Vectors::allowed().map_err(Error::usage)?;
         let (format, fields) = (options.format(), kernel.fields());
@@ -94,7 +98,7 @@ impl<'k> Plan<'k> {
         })
     }
 
-    /// One run for an executor, with the sizes and limits of this plan.
+    /// Returns a job for an executor: to map the rows of `source` into `sink`, with the sizes and limits of this plan.
     pub fn job<'a>(
         &self,
         source: &'a mut dyn Source,
@@ -117,7 +121,7 @@ impl<'k> Plan<'k> {
     }
 }
 
-/// Refuses options that do not agree with each other, or with a kernel whose rows have so many fields.
+/// Checks that the options suit each other, and a kernel whose rows have `fields` fields (`None`: any number).
 fn check(options: &Options, fields: Option<usize>, format: Format) -> Result<(), Error> {
     let Format { delimiter, quote, comment } = format;
     let is_twice = [quote, comment].contains(&Some(delimiter)) || (comment.is_some() && comment == quote);

@@ -1,7 +1,8 @@
-//! `--progress`: how far the run is, on stderr.
+//! `--progress`: shows on stderr how much of the input is done.
 //!
-//! On a terminal this is one line, which is written over, and taken away at the end and before each message. Elsewhere, on
-//! request, a plain line is printed every few seconds.
+//! On a terminal, progress is one status line, which each update overwrites, and which is erased before each message
+//! and at the end. If stderr is no terminal, or results go to a terminal, `--progress=always` prints a plain line every
+//! few seconds instead.
 
 use super::options::When;
 use crate::process::console;
@@ -14,15 +15,17 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The time between two looks on a terminal. A run that is shorter shows nothing.
+/// Time between two updates of the status line on a terminal. A run that is shorter shows nothing.
 const REDRAWN: Duration = Duration::from_millis(250);
-/// The time between two lines of a log.
+/// Time between two plain lines.
 const LOGGED: Duration = Duration::from_secs(5);
-/// A rate is about the mean of the last so many looks.
+/// Number of updates over which a rate is averaged, roughly: each update moves the rate by this fraction of the
+/// difference.
 const LOOKS: f64 = 8.0;
 
-/// Shows how far `run` is while it goes on, if that is asked for and there is somebody to see it. `total` is how many
-/// bytes of input there are, where that is known; `is_among_results` says whether what the run writes is on a terminal.
+/// Calls `run`, and meanwhile shows its progress on stderr, if `when` says so. `Auto` shows progress if stderr is a
+/// terminal and `is_among_results` is false. `total` is the size of the input in bytes, if it is known.
+/// `is_among_results` says whether results or bad rows go to a terminal: a status line would be mixed in with them.
 pub fn while_running<T>(
     when: When,
     tally: &Tally,
@@ -30,12 +33,12 @@ pub fn while_running<T>(
     is_among_results: bool,
     run: impl FnOnce() -> T,
 ) -> T {
-    // A terminal that cannot take a line away again is treated like a log.
+    // A terminal of the type `dumb` cannot erase a line, so it gets plain lines, and none with `Auto`.
     let is_terminal = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
     let is_shown = match when {
         When::Never => false,
         When::Always => true,
-        // Results on the same terminal would be written over.
+        // The status line would overwrite results on the same terminal.
         When::Auto => is_terminal && !is_among_results,
     };
     if !is_shown {
@@ -44,7 +47,7 @@ pub fn while_running<T>(
     thread::scope(|scope| {
         let (end, ended) = mpsc::channel();
         let show = move || show(is_terminal && !is_among_results, tally, total, &ended);
-        // If there can be no thread to show progress, the run goes on without.
+        // If the thread cannot be started, the run goes on without showing progress.
         let _ = thread::Builder::new().name("progress".into()).spawn_scoped(scope, show);
         let result = run();
         drop::<mpsc::Sender<()>>(end);
@@ -59,11 +62,12 @@ fn show(in_place: bool, tally: &Tally, total: Option<u64>, ended: &Receiver<()>)
         let line = rates.line(total, tally.workers.get());
         if !in_place {
             say(&line);
-        // In the background the line would appear among what is typed to the program in the foreground.
+        // A process in the background draws no status line: it would appear within what the user types in the
+        // foreground.
         } else if tcgetpgrp(io::stderr()).is_ok_and(|group| group == getpgrp()) {
             let columns = tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
             let columns = if columns == 0 { 80 } else { columns };
-            // A line that is as wide as the terminal would wrap.
+            // A line that is as wide as the terminal would wrap, so it is cut one character earlier.
             let line: String = line.chars().take(columns.saturating_sub(1).max(20)).collect();
             console::status(Some(&line));
         }
@@ -71,12 +75,13 @@ fn show(in_place: bool, tally: &Tally, total: Option<u64>, ended: &Receiver<()>)
     console::status(None);
 }
 
-/// How much is done, and how fast that grew of late: rows, and bytes.
+/// Progress at the last update, and the rates at which it grew. Index 0 is rows, bad ones included, index 1 is bytes of
+/// input.
 struct Rates {
     done: [u64; 2],
-    /// When that was so.
+    /// When `done` was last set.
     at: Instant,
-    /// Each a second; none before the first look.
+    /// Rates per second, averaged over the last updates; `None` before the first update.
     rates: Option<[f64; 2]>,
 }
 
@@ -101,7 +106,7 @@ impl Rates {
         let Some(total) = total.filter(|&total| total > 0) else {
             return format!("{rows}, {done}, {rate}{workers}");
         };
-        // A file that grows is read to its end all the same.
+        // If a file grows during the run, more bytes may be read than `total` says.
         let percent = (bytes_done as f64 / total as f64 * 100.0).min(100.0) as u64;
         let left = total.saturating_sub(bytes_done) as f64 / bytes_rate;
         let left = if left.is_finite() { format!(", {} left", clock(left)) } else { String::new() };
@@ -109,7 +114,7 @@ impl Rates {
     }
 }
 
-/// Three digits and a prefix.
+/// Returns `number` with three digits, divided by a power of 1000, and the prefix for that power.
 fn scaled(mut number: f64) -> (String, &'static str) {
     let mut prefix = "";
     for larger in ["k", "M", "G", "T", "P"] {
@@ -126,7 +131,7 @@ fn scaled(mut number: f64) -> (String, &'static str) {
     (format!("{number:.digits$}"), prefix)
 }
 
-/// A number of things: `12.3 M rows`.
+/// Formats a number of things, like `12.3 M rows`.
 pub fn count(number: f64, things: &str) -> String {
     match scaled(number) {
         (digits, "") if digits == "1" => format!("1 {}", things.replacen("rows", "row", 1)),
@@ -135,13 +140,13 @@ pub fn count(number: f64, things: &str) -> String {
     }
 }
 
-/// A number of bytes: `12.3 MB`.
+/// Formats a number of bytes, like `12.3 MB`.
 pub fn bytes(number: u64) -> String {
     let (digits, prefix) = scaled(number as f64);
     format!("{digits} {prefix}B")
 }
 
-/// Minutes and seconds, or hours before them.
+/// Formats a time as minutes and seconds, with hours in front if it is an hour or more.
 fn clock(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {

@@ -1,4 +1,4 @@
-//! From the options by the plan to what is done.
+//! Makes the plan from the options and the kernel, and runs it.
 
 use super::files::Files;
 use super::map::{map, map_in_sight};
@@ -17,23 +17,24 @@ use crate::work::text::Text;
 use std::process::ExitCode;
 
 impl Options {
-    /// Runs the filter that these options ask for, or the part of it that this process was started for, and answers with
-    /// the status to end with.
+    /// Runs the filter with these options, or, in a worker process, that worker's part of the run. Returns the status
+    /// for `main` to end with.
     ///
-    /// Each worker process is this program again with the same arguments, and whatever is done before this call is done in
-    /// each of them too. So parse the arguments, make the kernel, call this, and leave everything that is to happen once for
-    /// afterwards. In a worker process the call serves the parent until that needs it no more. Worker processes are ended by
-    /// SIGKILL as a rule: nothing is dropped or flushed there.
+    /// Each worker process is this program, started again with the same arguments, and does again whatever the program
+    /// does before this call. So parse the arguments, make the kernel, call this method, and leave everything that must
+    /// happen only once for afterwards. In a worker process the call serves the parent until the parent no longer needs
+    /// the worker. Worker processes usually end by SIGKILL: nothing is dropped or flushed there.
     pub fn run<K: BatchKernel>(self, kernel: &K) -> ExitCode {
         match Plan::of(self, kernel) {
-            // Here, and nowhere else, a kernel becomes work: what follows knows nothing of its types.
+            // Only here is the kernel made into a work: the code that runs the plan does not know the types of the
+            // kernel.
             Ok(plan) => run(&plan, &Text::new(kernel, plan.setup.settings)),
             Err(error) => end(Err(error)),
         }
     }
 }
 
-/// Does what the plan says, with this work.
+/// Does the task of `plan`, with `work` as what is mapped over the rows.
 fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
     let graded = plan.trial.map(|trial| Graded::new(work, &trial));
     let work = graded.as_ref().map_or(work, |graded| graded as &dyn Work);
@@ -50,7 +51,7 @@ fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
     }
 }
 
-/// Maps, and gives account of that to the comparison that asked for it.
+/// Maps, as one trial of a comparison. Then writes the measurements of this run to stdout, if the trial asks for them.
 fn try_out(plan: &Plan, mapping: &Mapping, trial: Trial) -> Result<(), Error> {
     map(plan, mapping, &Tally::default(), Files::of(&plan.options)?)?;
     if trial.accounts {

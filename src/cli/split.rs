@@ -1,4 +1,4 @@
-//! `--split`: where a file can be cut into ranges of whole rows, for runs that take `--range`.
+//! `--split`: prints ranges of whole rows into which a file can be cut, for runs with `--range`.
 
 use super::files::{check_output, only_file, output};
 use super::plan::Plan;
@@ -6,10 +6,10 @@ use crate::error::Error;
 use crate::input::ranges::{FileRange, ranges};
 use crate::input::reader::Input;
 
-/// Reads the file to its end, and then prints so many ranges, or fewer where there are fewer rows.
+/// Reads the file to its end, and then prints `count` ranges, or fewer if the file has fewer rows.
 ///
 /// # Errors
-/// When there is not exactly one regular file, or it cannot be read, or the ranges cannot be written.
+/// If FILE is not exactly one regular file, if it cannot be read, or if the ranges cannot be written.
 pub fn split(plan: &Plan, count: u64) -> Result<(), Error> {
     let input = Input::Path(only_file(&plan.options.files, "--split")?);
     let name = input.name();

@@ -1,4 +1,4 @@
-//! `--stats`: how many rows a run had, and what its time and memory went to, on stderr at its end.
+//! `--stats`: prints on stderr, at the end of a run, how many rows it had and how much time and memory it used.
 
 use super::options::StatsForm;
 use super::progress::{bytes, count};
@@ -8,7 +8,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use serde::Serialize;
 use std::time::Duration;
 
-/// What is printed, under the names that it has in JSON.
+/// The statistics of a run. The fields have the names of the JSON output.
 #[derive(Serialize)]
 struct Stats {
     rows: u64,
@@ -16,7 +16,7 @@ struct Stats {
     bytes: u64,
     seconds: f64,
     rows_per_second: f64,
-    /// Which of reader, workers and writer worked for the largest part of its time.
+    /// The busiest part of the run, as found by [`busiest`].
     busiest: Option<&'static str>,
     reader: Times,
     writer: Times,
@@ -39,14 +39,14 @@ struct Worker {
     times: Times,
 }
 
-/// The most bytes that were resident. A shared page counts for each process that has touched it.
+/// The peak of resident memory of a process, in bytes. A shared page counts for each process that has touched it.
 #[derive(Serialize)]
 struct Peak {
     parent: u64,
     largest_worker: u64,
 }
 
-/// Prints what the run came to, which took so long.
+/// Prints the statistics of a run that took the time `took`.
 pub fn print(form: StatsForm, tally: &Tally, took: Duration) {
     let stats = Stats::of(tally, took);
     let text = match form {
@@ -61,7 +61,7 @@ impl Times {
         Times { working_seconds: working.as_secs_f64(), waiting_seconds: waiting.as_secs_f64() }
     }
 
-    /// Which part of the time was spent working.
+    /// The share of the time that was spent working, between 0 and 1.
     fn part(&self) -> f64 {
         self.working_seconds / (self.working_seconds + self.waiting_seconds).max(f64::MIN_POSITIVE)
     }
@@ -122,8 +122,8 @@ impl Stats {
     }
 }
 
-/// Which of reader, writer and workers worked for the largest part of its time: the others waited for that one. `None` where
-/// workers do not say how long they worked and waited.
+/// Returns which of reader, writer and workers spent the largest share of their time working: the others waited for
+/// that one. `None` if the workers' times are not known.
 fn busiest(reader: &Times, writer: &Times, workers: &[Worker]) -> Option<&'static str> {
     let sum = |seconds: fn(&Times) -> f64| workers.iter().map(|worker| seconds(&worker.times)).sum();
     let workers = Times {

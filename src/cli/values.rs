@@ -1,6 +1,6 @@
 //! Parsers for the values of options.
 //!
-//! Each number has a range, and the message for a value that is outside it, or no number at all, names that range.
+//! If a value is outside the range of its option, or is not a number, the message names the range.
 
 use crate::executor::Executor;
 use crate::work::text::OnBadRow;
@@ -8,7 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// A parser of numbers in this range. `what` begins its message: "a number of workers".
+/// Returns a parser of numbers in `range`. `what` begins the error message, like "a number of workers".
 pub fn number<N: TryFrom<u64>>(
     what: &'static str,
     range: RangeInclusive<u64>,
@@ -19,7 +19,7 @@ pub fn number<N: TryFrom<u64>>(
     }
 }
 
-/// A parser of numbers of bytes in this range, which may have a unit.
+/// Returns a parser of numbers of bytes in `range`. A unit may follow the number.
 pub fn size<N: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<N, String> + Clone {
     move |text| {
         let [least, most] = [range.start(), range.end()].map(|bytes| with_unit(*bytes));
@@ -31,23 +31,24 @@ fn within<N: TryFrom<u64>>(range: &RangeInclusive<u64>, number: Option<u64>) -> 
     number.filter(|number| range.contains(number))?.try_into().ok()
 }
 
-/// What may stand behind a number of bytes, and how many bytes that is; the largest first.
+/// The units that may follow a number of bytes, and their sizes in bytes. The largest comes first, for `with_unit`.
 const UNITS: [(char, u64); 3] = [('G', 1 << 30), ('M', 1 << 20), ('K', 1 << 10)];
 
-/// The number of bytes that the text says, if it says one that is not too large.
+/// Parses a number of bytes, with a unit or without. `None` if `text` is no such number, or the number needs more than
+/// 64 bits.
 fn bytes(text: &str) -> Option<u64> {
     let unit = UNITS.iter().find(|(unit, _)| text.ends_with([*unit, unit.to_ascii_lowercase()]));
     let (digits, size) = unit.map_or((text, 1), |(_, size)| (&text[..text.len() - 1], *size));
     digits.parse::<u64>().ok()?.checked_mul(size)
 }
 
-/// A number of bytes in the largest unit that it is a multiple of.
+/// Formats `bytes` in the largest unit of which it is a multiple.
 fn with_unit(bytes: u64) -> String {
     let unit = UNITS.iter().find(|(_, size)| bytes.is_multiple_of(*size));
     unit.map_or_else(|| bytes.to_string(), |(unit, size)| format!("{}{unit}", bytes / size))
 }
 
-/// Where a part of a file begins and how long it is, in bytes.
+/// Parses the value of `--range`: offset and length of a part of a file, in bytes.
 pub fn range(text: &str) -> Result<(u64, u64), String> {
     let parsed = text.split_once(',').and_then(|(offset, length)| Some((offset.parse().ok()?, length.parse().ok()?)));
     let most = u64::MAX;
@@ -55,7 +56,8 @@ pub fn range(text: &str) -> Result<(u64, u64), String> {
     parsed.filter(|&(_, length)| length > 0).ok_or_else(expected)
 }
 
-/// A time. The least is longer than a busy machine takes to start a timer, and sums of the most do not overflow.
+/// Parses a time in seconds. The least time is longer than a busy machine takes to start a timer, and sums of the
+/// longest time do not overflow.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let range = Duration::from_millis(10)..=Duration::from_secs(1_000_000_000);
     let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -64,7 +66,7 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     time.filter(|time| range.contains(time)).ok_or_else(expected)
 }
 
-/// A parser of executors by their names.
+/// Returns a parser of executors by their names.
 pub fn executor() -> impl TypedValueParser<Value = Executor> {
     let help = |executor| match executor {
         Executor::Serial => "One loop in this process",
@@ -75,7 +77,7 @@ pub fn executor() -> impl TypedValueParser<Value = Executor> {
     one_of(Executor::ALL.map(|executor| (executor, executor.name(), help(executor))))
 }
 
-/// A parser of what is done about bad rows.
+/// Returns the parser of `--bad-rows`.
 pub fn on_bad_row() -> impl TypedValueParser<Value = OnBadRow> {
     one_of([
         (OnBadRow::Stop, "stop", "The first one ends the run"),
@@ -84,7 +86,8 @@ pub fn on_bad_row() -> impl TypedValueParser<Value = OnBadRow> {
     ])
 }
 
-/// A parser of these values, each with its name and what the manual page and completions say of it.
+/// Returns a parser of `values`: each has a value, its name, and the description that the manual page and completions
+/// show.
 fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
     values: [(T, &'static str, &'static str); N],
 ) -> impl TypedValueParser<Value = T> {
@@ -95,7 +98,7 @@ fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
     })
 }
 
-/// The character between fields.
+/// Parses the value of `--delimiter`, the character between fields.
 pub fn delimiter(text: &str) -> Result<u8, String> {
     match text {
         "\\t" | "tab" => Ok(b'\t'),
@@ -103,7 +106,7 @@ pub fn delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
-/// The character around fields, or none.
+/// Parses the value of `--quote`, the character around fields or `none`.
 pub fn quote(text: &str) -> Result<Quote, String> {
     match text {
         "none" => Ok(Quote(None)),
@@ -112,7 +115,7 @@ pub fn quote(text: &str) -> Result<Quote, String> {
     }
 }
 
-/// The character that comments begin with.
+/// Parses the value of `--comment`, the character that begins a comment.
 pub fn comment(text: &str) -> Result<u8, String> {
     match text {
         " " | "\t" => Err("a blank does not do before comments".to_string()),
@@ -120,7 +123,7 @@ pub fn comment(text: &str) -> Result<u8, String> {
     }
 }
 
-/// The character around fields; `None` where no character has that meaning.
+/// The character around fields; `None` if no character quotes fields.
 #[derive(Clone, Copy, Debug)]
 pub struct Quote(pub Option<u8>);
 
