@@ -83,7 +83,8 @@ fn read(plan: &Plan, mapping: &Mapping, inputs: Vec<Input>, stdout: &Output) -> 
 /// too.
 struct Copied<'a> {
     reader: Reader<'a>,
-    /// How many bytes stand before the rows in each buffer.
+    /// How many bytes the head takes at the start of each buffer. Between the head and the rows lies the header, if the
+    /// block begins with one.
     head: usize,
     header: Vec<u8>,
     rows: Vec<u8>,

@@ -81,10 +81,10 @@ pub fn writer<'a>(
     Writer::new(output, output.name(), names, bad_rows, tally).hinting(reading).blank(blank)
 }
 
-/// The error to end with, after a run that ended so, whose rejects and results were written with such success. The last of
-/// several errors counts, since what the run says of its rows is true only if what it wrote is there; the others are said,
-/// each text once. That nobody reads the output any more counts least where it ended the run: it comes last only if the rejects
-/// and results are well.
+/// Returns the error for the process to end with. `results` are those of the run, of writing the rejects, and of
+/// writing the output, in this order. If several are errors, the last is returned, because what the run says of its
+/// rows is true only if its outputs were kept; the others are printed, each text once. If the run ended because no
+/// process reads its output any more, its error moves to the end and is returned.
 fn outcome(mut results: [Result<(), Error>; 3]) -> Result<(), Error> {
     if results[0].as_ref().is_err_and(Error::is_broken_pipe) {
         results.rotate_left(1);

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 const REDRAWN: Duration = Duration::from_millis(250);
 /// Time between two plain lines.
 const LOGGED: Duration = Duration::from_secs(5);
-/// Number of updates over which a rate is averaged, roughly: each update moves the rate by this fraction of the
-/// difference.
+/// Number of updates over which rates are smoothed: each update moves a rate by 1/8 of its difference to the newest
+/// measurement.
 const LOOKS: f64 = 8.0;
 
 /// Calls `run`, and meanwhile shows its progress on stderr, if `when` says so. `Auto` shows progress if stderr is a

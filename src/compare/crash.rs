@@ -1,4 +1,4 @@
-//! What each executor does when a worker is killed in the middle of a run: found by killing one.
+//! Tests what each executor does when a worker is killed in the middle of a run, by killing one.
 
 use crate::compare::Workload;
 use crate::compare::graded::turns_a_microsecond;
@@ -12,30 +12,30 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
-/// How long a run is to take, in microseconds: long enough to be killed in the middle.
+/// How long a run should take, in microseconds: long enough for a process to be killed in the middle of it.
 const RUN: f64 = 500_000.0;
-/// A run has at least so many rows, in pieces of so many, so that there are results long before the end.
+/// Number of rows in a run. With [`PIECE`] rows in a block or task there are results long before the end of the run.
 const ROWS: usize = 2000;
 const PIECE: usize = 20;
 
-/// What came of a run in which one process was killed.
+/// The outcome of a run in which one process was killed.
 #[derive(Serialize)]
 pub struct Crash {
-    /// The executor.
+    /// Name of the executor.
     pub executor: &'static str,
-    /// What was killed.
+    /// Which process was killed: the program, or a worker process.
     pub killed: &'static str,
-    /// What that did.
+    /// What the death led to, in a few words.
     pub outcome: &'static str,
-    /// The run's exit status, or the name of the signal that it died of.
+    /// The exit status of the run, or the name of the signal that ended it.
     pub status: String,
-    /// Results that were written.
+    /// How many results the run wrote.
     pub written: usize,
-    /// Results that there are when all goes well.
+    /// How many results a run without a death writes.
     pub rows: usize,
 }
 
-/// Kills one process in a run of each executor.
+/// Runs each executor once, and kills one process in each run.
 pub fn try_all(workload: &Workload) -> Result<Vec<Crash>, Error> {
     let text = workload.repeated(ROWS);
     let input = in_memory(&text.bytes)?;
@@ -54,11 +54,12 @@ fn try_one(trial: Trial, input: &File, rows: usize) -> Result<Crash, Error> {
     let has_workers = trial.executor().has_processes();
     let mut is_killed = false;
     let ended = trial.run(input, |run, results| {
-        // In the middle: as soon as there are results.
+        // The run has results, so it is in the middle.
         let has_results = results.metadata().is_ok_and(|metadata| metadata.len() > 0);
         let victim = if has_workers { workers(run).first().copied() } else { Some(run) };
         if let (Some(victim), true) = (victim.and_then(|id| Pid::from_raw(id as i32)), has_results) {
-            // The number is still that of the victim: nobody has reaped the run, and the run keeps its workers to its end.
+            // The process number still belongs to the victim: the run itself has not been waited for yet, and the run
+            // does not wait for its workers before its end.
             let _ = kill_process(victim, Signal::KILL);
             is_killed = true;
         }

@@ -1,4 +1,4 @@
-//! Work with extra work for each row, to find out how much work pays for which executor.
+//! A work with an adjustable amount of extra work for each row, to find out from how much work on an executor pays.
 
 use crate::compare::trial::Trial;
 use crate::error::Error;
@@ -9,25 +9,26 @@ use crate::work::{Mapped, Mapper, Work};
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Work that takes so many turns more for each row.
+/// A work that, for each row, also takes `turns` turns of a loop that uses processor time only.
 pub struct Graded<'w> {
     work: &'w dyn Work,
     turns: u64,
 }
 
 impl<'w> Graded<'w> {
-    /// This work, as the trial has it.
+    /// Returns `work` with as many turns for each row as `trial` says.
     pub fn new(work: &'w dyn Work, trial: &Trial) -> Self {
         Graded { work, turns: trial.turns() }
     }
 }
 
-/// Work that depends on itself, so that no processor does two turns at once.
+/// Takes `turns` turns of a loop. Each turn needs the result of the turn before, so that a processor cannot overlap
+/// them.
 fn turn(turns: u64) -> u64 {
     (0..turns).fold(1, |state: u64, turn| black_box(state.wrapping_mul(6364136223846793005).wrapping_add(turn)))
 }
 
-/// How many turns take a microsecond here and now.
+/// Measures how many turns take a microsecond on this machine, under its present load.
 pub fn turns_a_microsecond() -> f64 {
     const TURNS: u64 = 2_000_000;
     let time = || {
@@ -35,12 +36,12 @@ pub fn turns_a_microsecond() -> f64 {
         black_box(turn(TURNS));
         start.elapsed().as_secs_f64() * 1e6
     };
-    // The least of some: what disturbs only ever adds.
+    // The shortest of several times counts, because other load on the machine can only make a time longer.
     let best = (0..5).map(|_| time()).fold(f64::INFINITY, f64::min);
     TURNS as f64 / best
 }
 
-/// Takes the turns for so many rows.
+/// Takes `turns` turns for each of `rows` rows.
 fn take_turns(turns: u64, rows: usize) {
     if turns > 0 {
         for _ in 0..rows {
@@ -52,7 +53,7 @@ fn take_turns(turns: u64, rows: usize) {
 
 impl Work for Graded<'_> {
     fn mapper<'m>(&'m self, remote: Option<Remote<'m>>) -> Box<dyn Mapper + 'm> {
-        // The turns are taken where the kernel runs.
+        // With a remote the kernel runs there, in `map_task`, so the turns are taken there and not by the mapper.
         let turns = if remote.is_some() { 0 } else { self.turns };
         Box::new(GradedMapper { inner: self.work.mapper(remote), turns })
     }
@@ -64,7 +65,7 @@ impl Work for Graded<'_> {
     }
 }
 
-/// One worker's part of it.
+/// The mapper of a worker: the mapper of the inner work, and then the turns for the rows that were mapped.
 struct GradedMapper<'m> {
     inner: Box<dyn Mapper + 'm>,
     turns: u64,

@@ -1,5 +1,5 @@
-//! How much work a row must have before an executor is faster than one loop, although its rows have to travel to the workers and
-//! their results back.
+//! Finds how much work a row must have before an executor is faster than one loop. The executor has to make up for the
+//! time in which rows travel to the workers and results travel back.
 
 use crate::compare::graded::turns_a_microsecond;
 use crate::compare::trial::{Trial, in_memory};
@@ -8,42 +8,44 @@ use crate::error::Error;
 use crate::executor::{Executor, MIN_BLOCK_SIZE};
 use serde::Serialize;
 
-/// How much extra work a row is given in the trials, in microseconds.
+/// How much extra work a row is given in the trials, in microseconds. There is one trial of each executor for each of
+/// these grades, repeated [`RUNS`] times.
 const GRADES: [f64; 9] = [0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
-/// How long a run is to take on one processor, in microseconds; the rows are repeated as often as that needs. It is long beside
-/// the start of processes, which takes some milliseconds.
+/// How long a run should take on one processor, in microseconds; the rows are repeated to reach that. It is long
+/// compared with the start of processes, which takes some milliseconds.
 const RUN: f64 = 150_000.0;
-/// A guess at how many microseconds of work a row of the workload has already. It only serves to choose how many rows a run has.
+/// A guess at the time that the kernel itself takes for a row, in microseconds. It only serves to choose how many rows
+/// a run has.
 const LEAST_WORK: f64 = 0.05;
-/// Each executor is run so often at each grade, in turn with the others; the median counts.
+/// How often each executor is run at each grade, in turn with the others. The median of the times counts.
 const RUNS: usize = 3;
-/// Each worker has at least so many blocks and tasks, however few rows there are: enough that the last ones of all workers end
-/// at about the same time.
+/// The least number of blocks and of tasks for each worker, however few rows there are: enough that all workers finish
+/// their last ones at about the same time.
 const PIECES: usize = 16;
 
-/// Time by work, and what follows from it.
+/// The time that executors take for a row, by the work of a row, and what follows from that.
 #[derive(Serialize)]
 pub struct Leverage {
-    /// For each grade: microseconds of work a row, as `serial` takes for it.
+    /// For each grade: the work of a row, in microseconds. It is the time that `serial` takes for it.
     pub work: Vec<f64>,
-    /// For each executor: its name, and microseconds a row at each grade.
+    /// For each executor: its name, and its time for a row at each grade, in microseconds.
     pub times: Vec<(&'static str, Vec<f64>)>,
-    /// For each executor: nanoseconds of processor time that a row costs beyond what `serial` spends on it, at the
-    /// least work.
+    /// For each executor: its name, and how much more processor time it takes for a row than `serial`, in nanoseconds,
+    /// at the lowest grade.
     pub transport: Vec<(&'static str, f64)>,
-    /// For each executor but `serial`: microseconds of work a row from which it is faster than `serial`; none if it
-    /// never was.
+    /// For each executor except `serial`: its name, and the work of a row above which it is faster than `serial`, in
+    /// microseconds; `None` if it was never faster.
     pub pays_above: Vec<(&'static str, Option<f64>)>,
-    /// The same for a person.
+    /// A sentence for a person that says what is in `pays_above`.
     pub sentence: String,
 }
 
-/// Measures all executors at all grades of work.
+/// Measures all executors at all grades.
 pub fn measure(workload: &Workload) -> Result<Leverage, Error> {
     let pieces = PIECES * workload.jobs;
     let turns = turns_a_microsecond();
     let mut times = Executor::ALL.map(|executor| (executor.name(), vec![]));
-    // The least work comes first.
+    // Set at the first grade, which is the lowest.
     let mut nanos_at_least_work = None;
     for grade in GRADES {
         let text = workload.repeated((RUN / (grade + LEAST_WORK)) as usize);
@@ -66,9 +68,10 @@ pub fn measure(workload: &Workload) -> Result<Leverage, Error> {
     Ok(Leverage { work, times: times.into(), transport, pays_above, sentence })
 }
 
-/// The work from which `times` is below the work itself, which is what `serial` takes; `None` where that is never so. This is the
-/// place that leaves the fewest measured points on the wrong side, since other load on the machine always spoils some of them.
-/// Between two points the place is found on a straight line between logarithms.
+/// Returns the amount of work from which on `times` is below `work` (the times of `serial`); `None` if it never is.
+/// Because other load on the machine always distorts some points, the result is the place that leaves the fewest
+/// measured points on the wrong side: wins below it, losses above it. Between two points the place is interpolated on a
+/// straight line between logarithms.
 fn crossing(work: &[f64], times: &[f64]) -> Option<f64> {
     let gain: Vec<f64> = work.iter().zip(times).map(|(work, time)| (work / time).ln()).collect();
     let wins = |gain: &&f64| **gain > 0.0;
@@ -79,7 +82,8 @@ fn crossing(work: &[f64], times: &[f64]) -> Option<f64> {
         0 => Some(work[0]),
         from if from == gain.len() => None,
         from => {
-            // The point before is a loss and this one a win, or another place would have fewer on the wrong side.
+            // The point before `from` is a loss and the point at `from` is a win: otherwise another place would have
+            // fewer points on the wrong side.
             let part = -gain[from - 1] / (gain[from] - gain[from - 1]);
             Some((work[from - 1].ln() + part * (work[from] / work[from - 1]).ln()).exp())
         }
@@ -96,7 +100,7 @@ fn sentence(pays_above: &[(&str, Option<f64>)], least: f64, jobs: usize) -> Stri
     format!("With {workers}, pickling pays off {}; sharing {}.", above("pickle"), above("shared"))
 }
 
-/// A number with two digits that matter.
+/// Formats `value` with two significant digits.
 pub fn short(value: f64) -> String {
     if value <= 0.0 {
         return "0".to_string();
@@ -116,7 +120,7 @@ mod tests {
         assert_eq!(crossing(&work, &[2.0, 20.0, 200.0]), None);
         let crossed = crossing(&work, &[2.0, 20.0, 50.0]).unwrap();
         assert!((crossed - 1000f64.sqrt()).abs() < 1e-9, "{crossed}");
-        // One point that something else disturbed does not count.
+        // A single point that is distorted by other load does not move the crossing.
         let work = [1.0, 10.0, 100.0, 1000.0, 10_000.0];
         assert_eq!(crossing(&work, &[0.5, 5.0, 50.0, 500.0, 11_000.0]), Some(1.0));
         assert!(

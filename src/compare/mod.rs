@@ -1,7 +1,7 @@
-//! `--compare`: measures the executors against each other, on the same rows.
+//! `--compare`: measures the executors on the same rows, and compares them.
 //!
-//! Every measurement is a [`trial`]: this program, run again over rows in memory. [`leverage`] finds how much work a row must
-//! have before an executor pays, and [`crash`] what becomes of a run in which a worker is killed.
+//! Every measurement is a [`trial`]: this program, started again to map rows in memory. [`leverage`] finds how much
+//! work a row must have before an executor pays, and [`crash`] what happens to a run in which a worker is killed.
 
 mod crash;
 pub mod graded;
@@ -21,30 +21,31 @@ use std::fs::File;
 use std::time::Duration;
 use trial::{Trial, in_memory};
 
-/// What is compared.
+/// The rows for a comparison, and the settings of its runs.
 pub struct Workload {
-    /// How the rows are written.
+    /// The format of the rows.
     pub format: Format,
-    /// What stands before the first row, if each input begins with a header.
+    /// The header, with everything else in front of the first row; empty if there is no header.
     pub header: Vec<u8>,
     /// The text of the rows, each with its line end.
     pub rows: Vec<u8>,
-    /// What messages call the place that the rows come from.
+    /// The name of the source of the rows, for messages.
     pub name: String,
-    /// How many workers each executor has.
+    /// Number of workers of each executor.
     pub jobs: usize,
-    /// Most bytes of a block.
+    /// The most bytes in a block.
     pub block_size: usize,
-    /// Most rows of a task.
+    /// The most rows in a task of `pickle`.
     pub chunk_size: usize,
 }
 
-/// Each executor is run so often, in turn with the others; the median counts.
+/// How often each executor is run, in turn with the others. The median of the times counts.
 const RUNS: usize = 5;
-/// How many more runs have their steps timed: separate runs, since timing takes time.
+/// How many more runs are made to time the ten steps. These are separate runs, because timing the steps makes a run
+/// slower.
 const TIMED_RUNS: usize = 3;
 
-/// All that a comparison finds out.
+/// The results of a comparison.
 #[derive(Serialize)]
 pub struct Report {
     workload: String,
@@ -58,7 +59,7 @@ pub struct Report {
     crashes: Vec<crash::Crash>,
 }
 
-/// One executor's run.
+/// The measurements of one executor.
 #[derive(Serialize)]
 struct Measured {
     executor: &'static str,
@@ -70,27 +71,28 @@ struct Measured {
     peak_memory_bytes: u64,
 }
 
-/// The ten steps of Item 41, in nanoseconds of processor time a row.
+/// The cost of the ten steps of Item 41 with `pickle` and with `shared`.
 #[derive(Serialize)]
 struct Steps {
     steps: Vec<StepCost>,
-    /// All steps together, as a part of the processor time of the same runs: near 1, unless time was spent outside the steps.
+    /// The sum of all steps, divided by the processor time of the same runs with `pickle`. Near 1, unless time was
+    /// spent outside the steps.
     pickle_part_of_cpu: f64,
     shared_part_of_cpu: f64,
 }
 
-/// What one of the ten steps costs, in nanoseconds of processor time a row.
+/// The cost of one of the ten steps, in nanoseconds of processor time for a row.
 #[derive(Serialize)]
 struct StepCost {
     number: usize,
     name: &'static str,
     pickle: f64,
-    /// None where sharing does not have the step.
+    /// `None` if `shared` does not have this step.
     shared: Option<f64>,
 }
 
-/// What a process pool does for each item according to Item 41 of *Effective Python*, in our words; and whether `shared` does
-/// it too.
+/// The ten steps that a process pool takes for each item, after Item 41 of *Effective Python*, in our words; and
+/// whether `shared` takes them too.
 const STEPS: [(&str, bool); 10] = [
     ("take each item from the input", true),
     ("serialise it (pickle)", false),
@@ -104,16 +106,17 @@ const STEPS: [(&str, bool); 10] = [
     ("merge the results in order", true),
 ];
 
-/// How long a run whose steps are timed is to take on one processor, in seconds; the rows are repeated as often as that needs. It is
-/// long beside what lies before the first step and after the last.
+/// How long a run with timed steps should take on one processor, in seconds; the rows are repeated to reach that. It is
+/// long compared with what happens before the first step and after the last.
 const TIMED: f64 = 0.3;
-/// The most rows that these runs have.
+/// The most rows to which the rows of the input are repeated for a run with timed steps.
 const MOST_ROWS: usize = 10_000_000;
 
-/// Compares, and says what was found: as JSON, or as tables for a person, and as a plot where that is asked for.
+/// Compares the executors and prints the report to stdout, as JSON or as tables for a person. Writes the plot to
+/// `plot`, if that is given.
 ///
 /// # Errors
-/// When a run fails, or two executors do not agree.
+/// If a run fails, or two executors give different results.
 pub fn compare(workload: Workload, as_json: bool, plot: Option<Output>) -> Result<(), Error> {
     let report = Report::of(workload)?;
     let text =
@@ -128,16 +131,16 @@ pub fn compare(workload: Workload, as_json: bool, plot: Option<Output>) -> Resul
     Ok(())
 }
 
-/// Rows to be read by a trial.
+/// The input of a trial.
 struct Text {
     bytes: Vec<u8>,
     rows: usize,
-    /// Bytes of the longest row, or of the header.
+    /// Bytes of the longest row, or of the header if that is longer.
     longest: usize,
 }
 
 impl Workload {
-    /// The header and so many rows: the first of these rows, or all of them again and again.
+    /// Returns the header and `count` rows: the first rows of the workload, repeated from the start if it has fewer.
     fn repeated(&self, count: usize) -> Text {
         let rows = self.split();
         let count = if rows.is_empty() { 0 } else { count.max(1) };
@@ -149,7 +152,7 @@ impl Workload {
         text
     }
 
-    /// The rows, each with its line end.
+    /// Splits the text into rows, each with its line end.
     fn split(&self) -> Vec<&[u8]> {
         let (mut rows, mut rest, mut fields) = (vec![], &self.rows[..], vec![]);
         while !rest.is_empty() {
@@ -211,7 +214,7 @@ impl Report {
     }
 }
 
-/// The most memory that each executor took, once all have given the same results.
+/// Checks that all executors give the same results for `input`. Returns the peak memory of each executor, in bytes.
 fn agree(input: &File) -> Result<Vec<u64>, Error> {
     let results = Executor::ALL.into_iter().map(|executor| Trial::new(executor, 0).results(input));
     let results = results.collect::<Result<Vec<_>, _>>()?;
@@ -223,8 +226,8 @@ fn agree(input: &File) -> Result<Vec<u64>, Error> {
     }
 }
 
-/// What each executor's trial takes, in seconds and in seconds of processor time: medians of so many runs, in turn with those
-/// of the other executors.
+/// Runs the trial of each executor `runs` times, in turn with those of the others. Returns for each executor the
+/// medians of elapsed time and of processor time, in seconds.
 fn medians(runs: usize, input: &File, trial: impl Fn(Executor) -> Trial) -> Result<[(f64, f64); 4], Error> {
     let mut times = [const { (vec![], vec![]) }; 4];
     for _ in 0..runs {
@@ -242,7 +245,8 @@ fn median(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64()
 }
 
-/// Nanoseconds a row by step, bytes copied a row, and the steps' part of the processor time.
+/// Runs the executor with timed steps. Returns the nanoseconds of processor time for a row by step, the bytes that were
+/// copied between processes for a row, and the sum of the steps divided by the processor time of the runs.
 fn steps_of(executor: Executor, input: &File, rows: usize) -> Result<(Vec<f64>, f64, f64), Error> {
     let (mut sum, mut copied, mut cpu): (Nanos, u64, Duration) = Default::default();
     for _ in 0..TIMED_RUNS {

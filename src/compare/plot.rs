@@ -1,17 +1,18 @@
-//! Time against work a row, as a picture.
+//! The plot of `--compare`: time for a row against work for a row.
 
 use crate::compare::leverage::Leverage;
 use crate::error::Error;
 use plotters::element::{DynElement, IntoDynElement};
 use plotters::prelude::*;
 
-/// The colours of the executors. Their marks differ too, so that they can be told apart in print.
+/// The colours of the executors, in the order of `Executor::ALL`. Their marks differ too, so that a reader can tell the
+/// lines apart without colours.
 const COLOURS: [RGBColor; 4] = [RGBColor(0, 0, 0), RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115)];
 
-/// The plot as SVG.
+/// Returns the plot as SVG.
 ///
 /// # Errors
-/// When it cannot be drawn.
+/// If the plot cannot be drawn.
 pub fn svg(leverage: &Leverage) -> Result<String, Error> {
     let mut svg = String::new();
     let drawn = draw_into(leverage, &mut svg);
@@ -61,7 +62,7 @@ fn draw_into(leverage: &Leverage, svg: &mut String) -> Result<(), Box<dyn std::e
     Ok(())
 }
 
-/// The mark of the executor of this number, at this place.
+/// Returns the mark of the executor `number`, counted in the order of `Executor::ALL`, at the place `at`.
 fn mark<'a, Place: Clone + 'static>(number: usize, at: Place) -> DynElement<'static, SVGBackend<'a>, Place> {
     let (line, fill) = (COLOURS[number].stroke_width(2), COLOURS[number].filled());
     match number {

@@ -1,4 +1,4 @@
-//! A comparison as tables, as wide as the terminal.
+//! The tables that `--compare` prints for a person, as wide as the terminal.
 
 use crate::compare::Report;
 use crate::compare::crash::Crash;
@@ -6,7 +6,7 @@ use crate::compare::leverage::short;
 use rustix::termios::tcgetwinsize;
 use std::io::IsTerminal;
 
-/// The report for a person.
+/// Returns `report` as text for a person.
 pub fn text(report: &Report) -> String {
     let stdout = std::io::stdout();
     let (width, block) = match stdout.is_terminal() {
@@ -17,7 +17,7 @@ pub fn text(report: &Report) -> String {
     tables.map(|lines| lines.join("\n") + "\n").join("\n")
 }
 
-/// How long each executor takes, and what else that costs.
+/// The table of the executors: their times, and their processor time, copied bytes and memory.
 fn executors(report: &Report, width: usize, block: &str) -> Vec<String> {
     let workers = if report.jobs == 1 { "worker" } else { "workers" };
     let mut lines = vec![
@@ -44,7 +44,7 @@ fn executors(report: &Report, width: usize, block: &str) -> Vec<String> {
     lines
 }
 
-/// What each of the ten steps costs.
+/// The table of the ten steps and their costs.
 fn steps(report: &Report) -> Vec<String> {
     let steps = &report.steps;
     let mut lines = vec!["Item 41's ten steps, ns of CPU a row            pickle   shared".to_string()];
@@ -60,7 +60,7 @@ fn steps(report: &Report) -> Vec<String> {
     lines
 }
 
-/// How much work pays for which executor.
+/// The table of time by work, and the sentences about how much work makes an executor pay.
 fn leverage(report: &Report, width: usize) -> Vec<String> {
     let leverage = &report.leverage;
     let (work, others) = (&leverage.work, &leverage.times[1..]);
@@ -77,7 +77,7 @@ fn leverage(report: &Report, width: usize) -> Vec<String> {
     lines
 }
 
-/// What became of runs in which a process was killed.
+/// The table of the runs in which a process was killed.
 fn crashes(report: &Report) -> Vec<String> {
     let title = "killed in mid-run (SIGKILL)  outcome                 status  rows written".to_string();
     let line = |crash: &Crash| {

@@ -1,4 +1,4 @@
-//! One run that a comparison makes: this program again, told by an environment variable what to do.
+//! A trial is one run for a comparison: this program, started again with an environment variable that says what to run.
 
 use crate::error::Error;
 use crate::executor::Executor;
@@ -15,72 +15,74 @@ use std::io::{Read, Write};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-/// The environment variable that tells a process what trial it is, as JSON.
+/// The environment variable that holds the [`Trial`] of a process, as JSON.
 const TRIAL: &str = "PMAPGCD_TRIAL";
 
 const NOT_ONE: &str = "the environment variable PMAPGCD_TRIAL is for --compare only; unset it";
 
 const CANNOT_RUN: &str = "cannot run this program again";
 
-/// What one run does. Its input is stdin, and its settings are those of the command line.
+/// The settings of a trial. Its input is stdin; all other settings are those of the command line.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug)]
 pub struct Trial {
-    /// The place of the executor in [`Executor::ALL`].
+    /// The index of the executor in [`Executor::ALL`].
     pub(super) executor: usize,
-    /// Turns of extra work for each row.
+    /// Number of turns of extra work for each row.
     pub(super) turns: u64,
-    /// Other sizes of blocks and tasks than the command line has: so many bytes, and so many rows.
+    /// The most bytes in a block and the most rows in a task; `None` for the sizes on the command line.
     pub pieces: Option<(usize, usize)>,
-    /// Whether results go to /dev/null, and the run's [`Account`] to stdout.
+    /// Whether the run writes its results to /dev/null and its [`Account`] to stdout.
     pub accounts: bool,
-    /// Whether steps are timed.
+    /// Whether the run times its steps.
     pub timed: bool,
-    /// The process that compares.
+    /// The number of the process that compares.
     pub(super) parent: u32,
 }
 
-/// What a run says of itself, as JSON on stdout.
+/// The measurements that a trial makes of itself and writes to stdout as JSON.
 #[derive(Serialize, Deserialize, Default, Debug)]
 pub struct Account {
-    /// Nanoseconds by step, if the run was timed.
+    /// Nanoseconds by step, or zeros if the trial does not time its steps.
     pub steps: Nanos,
-    /// Bytes copied between processes, if the run was timed.
+    /// Bytes copied between processes, or 0 if the trial does not time its steps.
     pub copied: u64,
 }
 
-/// A run that has ended, measured from the outside.
+/// A trial that has ended, with what the comparing process measured.
 pub struct Ended {
     executor: Executor,
     /// How the process ended.
     pub status: ExitStatus,
-    /// From its start to its end.
+    /// Elapsed time from the start to the end of the process.
     pub wall: Duration,
-    /// Processor time of the run and its workers.
+    /// Processor time of the process and its workers.
     pub cpu: Duration,
-    /// What it wrote to stdout.
+    /// What the process wrote to stdout.
     pub stdout: Vec<u8>,
-    /// What it wrote to stderr.
+    /// What the process wrote to stderr.
     pub stderr: Vec<u8>,
 }
 
 impl Trial {
-    /// A run of this executor with so many turns of extra work for each row, which gives account of itself. Its blocks and tasks
-    /// have the sizes of the command line.
+    /// Returns a trial that runs `executor` with `turns` turns of extra work for each row and writes its [`Account`].
+    /// Blocks and tasks have the sizes on the command line.
     pub fn new(executor: Executor, turns: u64) -> Self {
         let executor = Executor::ALL.iter().position(|&known| known == executor).unwrap_or_default();
         Trial { executor, turns, pieces: None, accounts: true, timed: false, parent: std::process::id() }
     }
 
-    /// What this process was told to be, if it is a trial or a worker of one.
+    /// Returns the trial that this process, or the trial whose worker it is, was started for. `None` if the environment
+    /// has no trial.
     ///
     /// # Errors
-    /// When what it was told is no trial.
+    /// If the environment variable holds no valid trial, or this process was not started by the process that compares.
     pub fn of_this_process() -> Result<Option<Self>, Error> {
         let Some(text) = std::env::var_os(TRIAL) else { return Ok(None) };
         let trial: Option<Trial> = serde_json::from_str(&text.to_string_lossy()).ok();
         let not_one = || Error::usage(NOT_ONE);
         let trial = trial.filter(|trial| trial.executor < Executor::ALL.len()).ok_or_else(not_one)?;
-        // A trial ends with the comparison, whatever ends that. Its workers are bound to the trial in turn.
+        // If the comparing process ends, for whatever reason, the system kills the trial. The workers end with the
+        // trial in turn.
         if !is_worker() {
             let _ = set_parent_process_death_signal(Some(Signal::KILL));
             if getppid().map(|pid| pid.as_raw_nonzero().get() as u32) != Some(trial.parent) {
@@ -93,27 +95,27 @@ impl Trial {
         Ok(Some(trial))
     }
 
-    /// The executor to run.
+    /// The executor of this trial.
     pub fn executor(&self) -> Executor {
         Executor::ALL[self.executor]
     }
 
-    /// Turns of extra work for each row.
+    /// Number of turns of extra work for each row.
     pub fn turns(&self) -> u64 {
         self.turns
     }
 
-    /// Says on stdout what this run was like.
+    /// Writes the [`Account`] of this run to stdout.
     pub fn give_account() {
         let account = Account { steps: steps::take(), copied: steps::copied() };
         let _ = serde_json::to_writer(std::io::stdout(), &account);
     }
 
-    /// Runs it over `input` to its end. Until then `watch` is called, with the process and the file that stdout is, and answers
-    /// when it wants to be called again: `None` is never.
+    /// Runs the trial over `input` to its end. Meanwhile calls `watch`, with the number of the process and the file
+    /// that is its stdout. `watch` returns the time until its next call, or `None` for no further call.
     ///
     /// # Errors
-    /// When it cannot be started or waited for.
+    /// If the process cannot be started or waited for.
     pub fn run(&self, input: &File, mut watch: impl FnMut(u32, &File) -> Option<Duration>) -> Result<Ended, Error> {
         let (stdout, stderr) = (in_memory(&[])?, in_memory(&[])?);
         let of_input = |error| Error::io("the input in memory", error);
@@ -141,10 +143,11 @@ impl Trial {
         Ok(Ended { executor: self.executor(), status, wall, cpu, stdout, stderr })
     }
 
-    /// Runs it over `input`, undisturbed, and measures it.
+    /// Runs the trial over `input`, without calls of `watch` that might disturb it. Returns what was measured from
+    /// outside, and the trial's own account.
     ///
     /// # Errors
-    /// When it fails, with what it said.
+    /// If the trial fails; the message has its status and its stderr.
     pub fn measured(&self, input: &File) -> Result<(Ended, Account), Error> {
         let ended = self.run(input, |_, _| None)?.success()?;
         let account = serde_json::from_slice(&ended.stdout)
@@ -152,11 +155,11 @@ impl Trial {
         Ok((ended, account))
     }
 
-    /// Runs it over `input`; answers with its results, and with the most memory that was seen in it and its workers, in
-    /// bytes of proportional set size.
+    /// Runs the trial over `input`. Returns its results, and the highest memory use that was sampled for the process
+    /// and its workers together, in bytes of proportional set size.
     ///
     /// # Errors
-    /// When it fails, with what it said.
+    /// If the trial fails; the message has its status and its stderr.
     pub fn results(&self, input: &File) -> Result<(Vec<u8>, u64), Error> {
         let mut peak = 0;
         let ended = Trial { accounts: false, ..*self }.run(input, |id, _| {
@@ -168,7 +171,7 @@ impl Trial {
 }
 
 impl Ended {
-    /// The same, if the run ended well.
+    /// Returns `self` if the run succeeded, else an error with its status and its stderr.
     fn success(self) -> Result<Self, Error> {
         if self.status.success() {
             return Ok(self);
@@ -179,10 +182,10 @@ impl Ended {
     }
 }
 
-/// These bytes as a file that is on no disk.
+/// Returns a file in memory that holds `bytes`. Its offset is behind them.
 ///
 /// # Errors
-/// When there is not that much memory.
+/// If there is not enough memory.
 pub fn in_memory(bytes: &[u8]) -> Result<File, Error> {
     let made = memfd_create("pmapgcd", MemfdFlags::CLOEXEC).map(File::from).map_err(Into::into);
     let written = made.and_then(|mut file| file.write_all(bytes).map(|()| file));
@@ -195,15 +198,15 @@ fn contents(mut file: &File) -> Result<Vec<u8>, Error> {
     read.map(|_| bytes).map_err(|error| Error::io("the results in memory", error))
 }
 
-/// Processor time of all processes that were started here and have been reaped.
+/// Processor time of all child processes of this process that have ended and been waited for.
 fn children_cpu() -> Duration {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_CHILDREN) else { return Duration::ZERO };
     Duration::from_micros((usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as u64)
 }
 
-/// The processes that a process has started.
+/// The process numbers of the children of the process `id`.
 pub fn workers(id: u32) -> Vec<u32> {
-    // Not by `std::fs::read_dir`, which panics where the system will not close a folder.
+    // `std::fs::read_dir` is not used here, because it panics if the system reports an error when a folder is closed.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = rustix::fs::open(format!("/proc/{id}/task"), flags, Mode::empty()).and_then(Dir::new);
     let tasks = folder.into_iter().flatten().flatten();
@@ -212,7 +215,8 @@ pub fn workers(id: u32) -> Vec<u32> {
     lists.flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()).collect()
 }
 
-/// The proportional set size of a process, in bytes: pages that processes share count for each of them in part.
+/// The proportional set size of the process `id`, in bytes: its memory, where each page that n processes share counts
+/// for one n-th. 0 if it cannot be read.
 fn pss(id: u32) -> u64 {
     let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));

@@ -1,4 +1,4 @@
-//! What a file has beside its contents, kept when another file takes its place: owner, group, mode, access list, and other
+//! Copies what a file has besides its contents to the file that replaces it: owner, group, mode, access list, and other
 //! extended attributes.
 
 use rustix::fs::{Gid, Mode, Uid, fchmod, fchown, fstat};
@@ -9,20 +9,24 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use xattr::FileExt;
 
-/// The access list. A new file may have one too: the default of its folder.
+/// The extended attribute that is the access list. A new file may have one too, given by the default list of its
+/// folder.
 const ACCESS_LIST: &str = "system.posix_acl_access";
 
-/// Attributes that vouch for the very bytes of a file, or give rights to whoever runs it. Writing to a file takes them away.
+/// Attributes that are not copied: they vouch for exactly the old contents, or give rights to whoever runs the file.
+/// Writing to a file removes them too.
 const OF_CONTENTS: [&str; 3] = ["security.capability", "security.evm", "security.ima"];
 
-/// The namespaces in which all attributes must be kept. The others are a file system's own, about how it stores the file.
+/// The namespaces of extended attributes that must be copied, or the file is not replaced. Attributes in other
+/// namespaces belong to the file system and concern how it stores the file, so a failure to copy them is ignored.
 const KEPT: [&[u8]; 4] = [b"system.", b"user.", b"trusted.", b"security."];
 
-/// Gives `new` what `old` has. Where we may not give files away, the owner stays ourselves: then nobody gets rights that
-/// they did not have before. Set-user-ID and set-group-ID are left out, as a write takes them away too.
+/// Copies owner, group, mode, access list and extended attributes from `old` to `new`. If this process may not give
+/// files away, it stays the owner of `new`; then no other user gets rights that he did not have before. Set-user-ID and
+/// set-group-ID bits are not copied, because writing to a file clears them too.
 ///
 /// # Errors
-/// When anything but the owner cannot be kept. What was kept until then remains.
+/// If the group, the mode, or an attribute that must be kept cannot be copied. What was copied before that stays.
 pub fn keep(old: &File, new: &File) -> rustix::io::Result<()> {
     let (stat, own) = (fstat(old)?, fstat(new)?);
     if stat.st_uid != own.st_uid {
@@ -36,7 +40,7 @@ pub fn keep(old: &File, new: &File) -> rustix::io::Result<()> {
 }
 
 fn keep_extended(old: &File, new: &File) -> io::Result<()> {
-    // A file system that has no extended attributes has none to keep.
+    // A file system without extended attributes reports an error here; then there are none to copy.
     let names: Vec<_> = or_if(Errno::NOTSUP, old.list_xattr().map(Iterator::collect))?;
     if !names.iter().any(|name| name == ACCESS_LIST) {
         or_if(Errno::NODATA, or_if(Errno::NOTSUP, new.remove_xattr(ACCESS_LIST)))?;
@@ -51,14 +55,15 @@ fn keep_extended(old: &File, new: &File) -> io::Result<()> {
 }
 
 fn keep_one(old: &File, new: &File, name: &OsStr) -> io::Result<()> {
-    // The attribute may be gone since it was listed. And a label that `new` has already may be one that we could not give it.
+    // The attribute may have been removed since it was listed. If `new` has the same value already it is not set again,
+    // because this process might not be allowed to set it (a security label, for example).
     match old.get_xattr(name)? {
         Some(value) if new.get_xattr(name).ok().flatten().as_ref() != Some(&value) => new.set_xattr(name, &value),
         _ => Ok(()),
     }
 }
 
-/// Nothing in place of this error.
+/// Replaces the error `error` by the default value; passes on all other results.
 fn or_if<T: Default>(error: Errno, result: io::Result<T>) -> io::Result<T> {
     result.or_else(|found| if Errno::from_io_error(&found) == Some(error) { Ok(T::default()) } else { Err(found) })
 }

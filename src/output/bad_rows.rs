@@ -1,4 +1,5 @@
-//! Bad rows: how many a run tolerates, which are named on stderr, and the file of `--rejects`.
+//! Handles bad rows: counts them, names the first on stderr, writes all to the file of `--rejects`, and ends the run if
+//! there are too many.
 
 use crate::bad_row::{BadRow, Kind};
 use crate::error::Error;
@@ -7,25 +8,25 @@ use crate::process::streams::Patient;
 use std::fs::File;
 use std::io::{self, BufWriter};
 
-/// How many bad rows are named on stderr. The others are only counted.
+/// How many bad rows are named on stderr. Any further ones are only counted, so that they do not flood the terminal.
 pub const SAID: u64 = 10;
 
-/// Where a bad row stands.
+/// The place of a bad row, and its text.
 #[derive(Clone, Copy)]
 pub struct Standing<'a> {
-    /// The input that it is in.
+    /// Name of the input that the row is in.
     pub file: &'a str,
-    /// The line that is named.
+    /// Number of the line that the message names, counted from 1.
     pub line: u64,
-    /// Where it begins, in bytes.
+    /// Where the row begins in its input, in bytes.
     pub offset: u64,
-    /// Its bytes, as many as there are.
+    /// The bytes of the row, as far as they are known.
     pub bytes: &'a [u8],
 }
 
-/// The bad rows so far.
+/// The bad rows of a run so far: their number, and where they are reported.
 pub struct BadRows {
-    /// How many bad rows the run tolerates. `None`: it stops at the first.
+    /// How many bad rows the run tolerates. `None`: the run ends at the first.
     most: Option<u64>,
     count: u64,
     rejects: Option<Rejects>,
@@ -37,15 +38,15 @@ struct Rejects {
 }
 
 impl BadRows {
-    /// No bad rows yet. The run tolerates so many; with `None` it stops at the first.
+    /// Returns a value without bad rows, for a run that tolerates `most` bad rows. `None`: the run ends at the first.
     pub fn new(most: Option<u64>) -> Self {
         BadRows { most, count: 0, rejects: None }
     }
 
-    /// The same, with all bad rows written to this file, which messages call `name`.
+    /// Returns `self` with `file` as the place to which all bad rows are written. Messages call the file `name`.
     ///
     /// # Errors
-    /// When it cannot be written to.
+    /// If the file cannot be written to.
     pub fn written_to(self, file: File, name: &str) -> Result<Self, Error> {
         let mut rejects =
             Rejects { writer: ::csv::Writer::from_writer(BufWriter::new(Patient(file))), name: name.to_string() };
@@ -53,25 +54,27 @@ impl BadRows {
         Ok(BadRows { rejects: Some(rejects), ..self })
     }
 
-    /// How many there are.
+    /// The number of bad rows so far.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Counts a bad row that is neither named on stderr nor written to the rejects.
+    /// Counts a bad row without reporting it on stderr or in the rejects.
     pub fn count_one(&mut self) {
         self.count += 1;
     }
 
-    /// Whether the next bad row is named or written anywhere, or ends the run. Otherwise it is only counted.
+    /// Whether the next bad row is to be reported with [`enter`](Self::enter): it would be named on stderr or written
+    /// to the rejects, or end the run. If false, [`count_one`](Self::count_one) is enough.
     pub fn is_heard(&self) -> bool {
         self.rejects.is_some() || self.count < SAID || self.most.is_none_or(|most| self.count >= most)
     }
 
-    /// Counts a bad row that stands there, and names it or writes it to the rejects.
+    /// Counts the bad row `bad` at the place `at`, writes it to the rejects, and names it on stderr if it is among the
+    /// first [`SAID`].
     ///
     /// # Errors
-    /// The message of that row when it is one too many; or that the rejects cannot be written.
+    /// If the row is one too many: an error with the message about the row. If the rejects cannot be written.
     pub fn enter(&mut self, bad: &BadRow, at: Standing) -> Result<(), Error> {
         self.count += 1;
         let what = format!("{}{}", bad.what, bad.hint);
@@ -97,10 +100,10 @@ impl BadRows {
         Ok(())
     }
 
-    /// Writes out what is buffered of the rejects.
+    /// Writes the buffered part of the rejects to their file.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the rejects cannot be written.
     pub fn flush(&mut self) -> Result<(), Error> {
         let Some(rejects) = &mut self.rejects else { return Ok(()) };
         rejects.writer.flush().map_err(|error| rejects.failed(error))

@@ -1,4 +1,5 @@
-//! Where results go: standard output, what is open already, or a file that appears under its name when it is complete.
+//! The outputs of a run: standard output, a file that is open already, or a file that gets its name only when it is
+//! complete.
 
 mod attributes;
 pub mod bad_rows;
@@ -18,19 +19,20 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use target::{Target, is_same};
 
-/// Where results go.
+/// An output that is open for writing.
 pub struct Output {
     file: File,
     name: String,
-    /// How the file gets its name when all is written; `None` for what is written to as it is.
+    /// How the file gets its name when everything is written; `None` if the output is written to directly, like stdout
+    /// or a device.
     replacement: Option<Replacement>,
 }
 
 impl Output {
-    /// Standard output.
+    /// Opens standard output.
     ///
     /// # Errors
-    /// When this process was started without it, or there are no more descriptors.
+    /// If this process was started with stdout closed, or there are no more descriptors.
     pub fn stdout() -> Result<Self, Error> {
         Self::of("stdout", io::stdout())
     }
@@ -40,12 +42,13 @@ impl Output {
         Ok(Output { file, name: name.to_string(), replacement: None })
     }
 
-    /// A file that takes the place of what is at `path`, or of what a link there points to, when [`Output::complete`] is
-    /// called, with its owner, permissions and attributes. What is no regular file, a device or a pipe, is written to as it
-    /// is; and so is what `path` names as a descriptor, like `/dev/fd/3`, at the offset and in the mode that it has.
+    /// Opens an output that replaces the file at `path`, or the file that a symbolic link there points to. It replaces
+    /// that file when [`Output::complete`] is called, and takes over its owner, permissions and attributes. A device or
+    /// a pipe at `path` is written to directly instead. If `path` names a descriptor, like `/dev/fd/3`, that is written
+    /// to directly, at the offset and in the mode that it has.
     ///
     /// # Errors
-    /// When it cannot be written there.
+    /// If the output cannot be written at `path`.
     pub fn file(path: &Path) -> Result<Self, Error> {
         let name = printable(path.as_os_str());
         Self::at(path, &name).map_err(|error| Error::io(name, error))
@@ -62,13 +65,14 @@ impl Output {
             Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
             Ok(existing) => {
-                // What stdout or stderr goes to already, under another name.
+                // Whether stdout or stderr goes to the existing file already. Then that open file is used, so that the
+                // outputs do not overwrite each other.
                 let mut already = [Self::stdout(), Self::of("stderr", io::stderr())].into_iter().flatten();
                 let is_it = |output: &Output| output.stat().is_some_and(|output| is_same(&output, &existing));
                 if let Some(output) = already.find(|output| output.is_writable() && is_it(output)) {
                     return as_it_is(output.file);
                 }
-                // A file that may not be written to is not replaced either.
+                // The file is opened for writing, so that a file without write permission is not replaced either.
                 let file = entry.open(OFlags::empty())?;
                 if FileType::from_raw_mode(existing.st_mode) != FileType::RegularFile {
                     return as_it_is(file);
@@ -80,7 +84,8 @@ impl Output {
         Ok(Output { file, name: name.to_string(), replacement: Some(replacement) })
     }
 
-    /// What messages call it while it is written.
+    /// The name of the output in messages. It also names the folder for temporary files if the results are written
+    /// there first.
     pub fn name(&self) -> String {
         let temporary = || printable(std::env::temp_dir().as_os_str());
         match &self.replacement {
@@ -91,39 +96,40 @@ impl Output {
         }
     }
 
-    /// Whether what is written appears on a terminal.
+    /// Whether the output is a terminal.
     pub fn is_terminal(&self) -> bool {
         self.file.is_terminal()
     }
 
-    /// Whether it was opened for writing, by whoever did that.
+    /// Whether the file is open for writing. Stdout, for example, may have been opened for reading only by the process
+    /// that started this one.
     fn is_writable(&self) -> bool {
         let flags = fcntl_getfl(&self.file).unwrap_or(OFlags::PATH);
         matches!(flags & OFlags::RWMODE, OFlags::WRONLY | OFlags::RDWR) && !flags.contains(OFlags::PATH)
     }
 
-    /// Whether what is written replaces, or is mixed with, what is read from this input.
+    /// Whether writing to this output would change the file `input`, or mix with what is read from the pipe `input`.
     pub fn writes_over(&self, input: &Stat) -> bool {
         let is_written_over =
             |stat: &Stat| matches!(FileType::from_raw_mode(stat.st_mode), FileType::RegularFile | FileType::Fifo);
         self.stat().filter(is_written_over).is_some_and(|target| is_same(input, &target))
     }
 
-    /// Refuses what is open for reading only.
+    /// Checks that the output is open for writing.
     ///
     /// # Errors
-    /// When it is.
+    /// If the output is open for reading only.
     pub fn check_writable(&self) -> Result<(), Error> {
         if self.is_writable() { Ok(()) } else { Err(Error::usage(format!("{} is not open for writing", self.name))) }
     }
 
-    /// Refuses to be where another output goes.
+    /// Checks that this output and `other` go to different files.
     ///
     /// # Errors
-    /// When both are to be the same file.
+    /// If both go to the same file, unless that is a device.
     pub fn is_not(&self, other: &Output) -> Result<(), Error> {
         let same = match (self.stat(), other.stat()) {
-            // Nothing is lost in /dev/null.
+            // Both may go to the same device: in /dev/null, for example, nothing is lost.
             (Some(one), Some(other)) => {
                 is_same(&one, &other) && FileType::from_raw_mode(one.st_mode) != FileType::CharacterDevice
             }
@@ -136,7 +142,7 @@ impl Output {
         Ok(())
     }
 
-    /// What is written to, or is to be replaced; `None` where there is no such file yet.
+    /// The file that is written to, or that will be replaced; `None` if no file has the name yet.
     fn stat(&self) -> Option<Stat> {
         match &self.replacement {
             None => fstat(&self.file).ok(),
@@ -144,7 +150,7 @@ impl Output {
         }
     }
 
-    /// Whether both are to be the same file.
+    /// Whether both outputs will create a file of the same name in the same folder.
     fn is_to_be(&self, other: &Output) -> bool {
         let (Some(one), Some(other)) = (&self.replacement, &other.replacement) else { return false };
         let (one, other) = (&one.entry, &other.entry);
@@ -152,27 +158,27 @@ impl Output {
         one.name == other.name && matches!(folders, (Ok(one), Ok(other)) if is_same(&one, &other))
     }
 
-    /// The file, for another to write to before this is complete.
+    /// Returns a second handle of the file, for another writer to write to before the output is completed.
     ///
     /// # Errors
-    /// When there are no more descriptors.
+    /// If there are no more descriptors.
     pub fn file_to_write(&self) -> Result<File, Error> {
         self.file.try_clone().map_err(|error| Error::io(self.name.clone(), error))
     }
 
-    /// Writes all of this.
+    /// Writes all of `bytes`.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the bytes cannot be written.
     pub fn write_all(&self, bytes: &[u8]) -> Result<(), Error> {
         streams::Patient(&self.file).write_all(bytes).map_err(|error| Error::write(self.name(), error))
     }
 
-    /// Gives the finished file its name, once the disk has it. What is written to as it is gets closed, and an error that comes
-    /// as late as that is reported.
+    /// Has the disk store the new file, and then gives it its name. An output that is written to directly is closed,
+    /// and an error that the system reports only on closing is returned.
     ///
     /// # Errors
-    /// When what was written cannot be kept, or the name cannot be given.
+    /// If what was written cannot be stored, or the name cannot be given to the file.
     pub fn complete(self) -> Result<(), Error> {
         let done = match self.replacement {
             None => close(self.file),
@@ -181,11 +187,12 @@ impl Output {
         done.map_err(|error| Error::io(self.name, error))
     }
 
-    /// Ends this. Only what `is_complete` takes the place of the file that was there; what was written to a device, a pipe or
-    /// a descriptor, which are written to at once, is there in any case.
+    /// Ends the output. If `is_complete`, does the same as [`complete`](Self::complete); if not, the file that is to be
+    /// replaced stays as it was. A device, a pipe or a descriptor is completed in both cases, since results have been
+    /// written to it directly.
     ///
     /// # Errors
-    /// When what was written cannot be kept, or the name cannot be given.
+    /// If what was written cannot be stored, or the name cannot be given to the file.
     pub fn close(self, is_complete: bool) -> Result<(), Error> {
         if is_complete || self.replacement.is_none() { self.complete() } else { Ok(()) }
     }
@@ -197,11 +204,11 @@ impl AsFd for Output {
     }
 }
 
-/// Closes this and reports errors: NFS, FUSE and quotas may say only now that they could not keep what was written. std closes
-/// a file when it is dropped, and ignores such errors.
+/// Closes `file` and returns any error, because NFS, FUSE and quotas may report only on closing that they could not
+/// store what was written. std closes a file when it is dropped, and ignores such errors.
 fn close(file: impl Into<OwnedFd>) -> io::Result<()> {
     match nix::unistd::close(file.into()) {
-        // After EINTR, too, Linux has closed the descriptor.
+        // If close fails with EINTR, Linux has closed the descriptor all the same.
         Ok(()) | Err(nix::errno::Errno::EINTR) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -1,11 +1,12 @@
-//! How `-o FILE` replaces a file: results are written to a new file in the same folder, which takes the name of the old one when
-//! it is complete. Whatever ends the run before that leaves the old file as it was. Until then the new file has no name
-//! (`O_TMPFILE`), where the file system knows such files.
+//! How `-o FILE` replaces a file: results are written to a new file in the same folder, which takes the name of the old
+//! file when it is complete. If the run ends before that, for whatever reason, the old file stays as it was. Until it
+//! is complete, the new file has no name (`O_TMPFILE`), or a temporary name if the file system has no files without
+//! names.
 //!
-//! Some files cannot be replaced: one that is a mount point, one in a folder that we may not write to, any where links are
-//! forbidden. Then the results are copied into the file itself at the end, and a line on stderr says so. The system refuses
-//! only when it is tried, which is at the end. So a file that is to be replaced must be writable too, which is checked before
-//! the first row is read: then nothing that was computed is lost.
+//! Some files cannot be replaced: a mount point, a file in a folder that this process may not write to, and any file
+//! where links are forbidden. Then the results are copied into the old file at the end, and a line on stderr says so.
+//! Whether a file can be replaced shows only at the end, when it is tried. So the old file must be writable too, which
+//! is checked before the first row is read: otherwise all results could be lost at the end.
 
 use super::attributes;
 use super::close;
@@ -25,40 +26,43 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufReader, Seek};
 use std::path::Path;
 
-/// Temporary names begin with this.
+/// The start of all temporary names.
 const PREFIX: &str = ".pmapgcd-";
 
 /// How many temporary names are tried until one is free.
 const TRIES: usize = 100;
 
-/// How many bytes at a time are copied into a file that cannot be replaced.
+/// How many bytes are copied at a time into a file that cannot be replaced.
 const COPIED: usize = 1 << 16;
 
-/// A file on its way to its name.
+/// The way in which a new file gets its name when it is complete.
 pub struct Replacement {
-    /// The folder and the name that it is to have there.
+    /// The folder and the name for the complete file.
     pub entry: Entry,
-    /// The file's temporary name, on file systems that know no files without a name. It is removed when this is dropped.
+    /// The temporary name of the file, as long as it has one. If this value is dropped before the file has its final
+    /// name, the temporary name is removed.
     temporary: Option<OsString>,
-    /// Why the file could not be made in the folder of its name. It is in the folder for temporary files then.
+    /// If the file could not be created in that folder: the reason. The file is in the folder for temporary files then.
     pub refused: Option<Errno>,
 }
 
 impl Replacement {
-    /// A new file, to be written, that is to take this name. `existing` is the file that has the name now, open for writing.
+    /// Creates a new file to write to, which will get the name `entry`. `existing` is the file that has this name now,
+    /// open for writing.
     ///
     /// # Errors
-    /// When no file can be made in that folder, unless there is an existing one that can be written in place; then when no
-    /// file can be made in the folder for temporary files either.
+    /// If no file can be created in the folder of `entry` and there is no existing file to copy the results into; or if
+    /// there is an existing file, but no file can be created in the folder for temporary files either.
     pub fn begin(entry: Entry, existing: Option<&File>) -> io::Result<(File, Self)> {
         let mut replacement = Replacement { entry, temporary: None, refused: None };
-        // Under a temporary name others could open the file before `keep` has given it the mode of the old one, which may be
-        // closed to them.
+        // If there is an existing file, the new file is closed to other users until `keep` has copied the mode: under a
+        // temporary name they could open it before, although the mode of the existing file may forbid that.
         let mode = if existing.is_some() { 0o600 } else { 0o666 };
         match (replacement.beside(Mode::from_raw_mode(mode)), existing) {
             (Ok(file), None) => Ok((file, replacement)),
             (Ok(file), Some(existing)) => {
-                // The attributes are copied again at the end, as they are then. But the old file may be gone by then.
+                // The attributes are copied again at the end, because they may change during the run. They are copied
+                // here too, because the existing file may have been removed by then.
                 let _ = attributes::keep(existing, &file);
                 Ok((file, replacement))
             }
@@ -70,9 +74,10 @@ impl Replacement {
         }
     }
 
-    /// A new file in the folder.
+    /// Creates the new file in the folder of its name.
     fn beside(&mut self, mode: Mode) -> rustix::io::Result<File> {
-        // A file without a name is linked into its folder by its path there.
+        // A file without a name gets one by a link to its path in /proc/self/fd, so it is only used if that folder
+        // exists.
         if Path::new("/proc/self/fd").exists() {
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
             if let Ok(file) = openat(&self.entry.folder, ".", flags, mode) {
@@ -86,24 +91,25 @@ impl Replacement {
         Ok(file.into())
     }
 
-    /// Gives the complete file its name, which messages call `shown`.
+    /// Gives the complete file its name. Messages call that name `shown`.
     ///
     /// # Errors
-    /// When the disk cannot keep the file, or it can neither replace the existing one nor be copied into that.
+    /// If the disk cannot store the file, or if the file can neither replace the existing one nor be copied into it.
     pub fn complete(mut self, file: File, shown: &str) -> io::Result<()> {
         if self.refused.is_none() {
             settle(&file)?;
         }
         match self.take_place(&file) {
             Ok(()) => {}
-            // Where the disk fails or is full, a copy into the old file would end half-way and destroy it.
+            // If the disk fails or is full, the results are not copied into the old file: the copy would end half-way
+            // and destroy it.
             Err(error @ (Errno::IO | Errno::NOSPC | Errno::DQUOT)) => return Err(error.into()),
             Err(refused) => self.write_in_place(&file, refused, shown)?,
         }
         close(file)
     }
 
-    /// Gives the file its name, in one step.
+    /// Gives the file its name in one step, so that other processes see the old file or the complete new one.
     fn take_place(&mut self, file: &File) -> rustix::io::Result<()> {
         if let Some(refused) = self.refused.take() {
             return Err(refused);
@@ -111,7 +117,8 @@ impl Replacement {
         let existing = self.existing();
         if let Some(existing) = &existing {
             attributes::keep(existing, file)?;
-            // In an append-only folder a temporary name could be made, but never renamed or removed.
+            // In an append-only folder the file could get a temporary name, but that name could not be renamed or
+            // removed any more.
             let folder = statx(&self.entry.folder, "", AtFlags::EMPTY_PATH, StatxFlags::empty());
             if folder.is_ok_and(|folder| folder.stx_attributes.contains(StatxAttributes::APPEND)) {
                 return Err(Errno::PERM);
@@ -122,7 +129,7 @@ impl Replacement {
         let link = |name: &OsString| linkat(CWD, &unnamed, folder, name, AtFlags::SYMLINK_FOLLOW);
         if self.temporary.is_none() && existing.is_none() {
             match link(name) {
-                // Another process has made a file of that name, which only a rename replaces.
+                // Another process has created a file of that name meanwhile. Only a rename replaces such a file.
                 Err(Errno::EXIST) => {}
                 done => return done,
             }
@@ -137,20 +144,22 @@ impl Replacement {
         Ok(())
     }
 
-    /// The regular file that has the name now, open for writing.
+    /// Opens the regular file that has the name now, for writing; `None` if there is no such file.
     fn existing(&self) -> Option<File> {
         let file = self.entry.open(OFlags::NONBLOCK).ok()?;
         file.metadata().is_ok_and(|found| found.is_file()).then_some(file)
     }
 
-    /// Copies the file into the one that has its name, or into a new one of that name; `refused` is why.
+    /// Copies `file` into the file that has its name now, or into a new one of that name. `refused` is the reason why
+    /// `file` cannot take the name itself.
     fn write_in_place(&self, file: &File, refused: Errno, shown: &str) -> io::Result<()> {
         let created = || self.entry.open(OFlags::CREATE | OFlags::EXCL).ok();
         let target = self.existing().or_else(created).ok_or(refused)?;
         let why = reason(&refused.into());
         say(&format_args!("{shown}: it cannot be replaced ({why}), so it is written in place"));
         let length = file.metadata()?.len();
-        // Is there room? Ask before anything of the old file is lost. Not all file systems can say.
+        // Reserves room before any of the old file is overwritten, because a full disk would destroy it half-way. Some
+        // file systems cannot reserve room; then the copy is tried all the same.
         let room = || fallocate(&target, FallocateFlags::KEEP_SIZE, 0, length);
         if length > 0
             && let Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) = retry_on_intr(room)
@@ -159,8 +168,8 @@ impl Replacement {
         }
         let mut source = file;
         source.rewind()?;
-        // The buffer has std copy by reads and writes. Between two files std would use copy_file_range, and it panics where the
-        // system refuses that half-way.
+        // The `BufReader` makes std copy by reads and writes. Between two files std would use copy_file_range, and
+        // would panic if the system refused that half-way.
         io::copy(&mut BufReader::with_capacity(COPIED, source), &mut Patient(&target))?;
         target.set_len(length)?;
         sync(&target)?;
@@ -193,7 +202,8 @@ fn under_a_free_name<T>(make: impl Fn(&OsString) -> rustix::io::Result<T>) -> ru
     Err(Errno::EXIST)
 }
 
-/// A new file without a name in the folder for temporary files, since none can be made in the right one.
+/// Creates a file without a name in the folder for temporary files, after the folder of the output has refused one for
+/// the reason `refused`.
 fn elsewhere(refused: Errno) -> io::Result<File> {
     tempfile::tempfile().map_err(|error| {
         let (here, there) = (reason(&refused.into()), reason(&error));
@@ -203,8 +213,8 @@ fn elsewhere(refused: Errno) -> io::Result<File> {
     })
 }
 
-/// Has the disk keep what was written, and closes a second descriptor of the file before it gets its name: some file systems
-/// report only on closing that they could not keep it.
+/// Has the disk store what was written, before the file gets its name. Also opens a second descriptor of the file and
+/// closes it, because some file systems report only on closing that they could not store the file.
 fn settle(file: &File) -> io::Result<()> {
     sync(file)?;
     close(file.try_clone()?)
@@ -212,7 +222,8 @@ fn settle(file: &File) -> io::Result<()> {
 
 fn sync(file: &File) -> io::Result<()> {
     match retry_on_intr(|| fdatasync(file.as_fd())) {
-        // The file is on no disk, or this process may not call fdatasync. The data was written all the same.
+        // These errors mean that the file is on no disk, or that this process may not call fdatasync. The data was
+        // written in both cases.
         Ok(()) | Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -1,8 +1,8 @@
-//! What the name of an output stands for: a descriptor that is open already, or an entry of a folder.
+//! Finds what the name of an output stands for: a descriptor that is open already, or an entry of a folder.
 //!
-//! Names like `/dev/fd/3` and `/dev/stdout` are links whose text looks like the path of a file. But opening that path gives
-//! another open file than the descriptor is: at another offset, without `O_APPEND`, and for a pipe none at all. So symbolic
-//! links are followed here one by one, and a link that is a descriptor is recognised before its text is read.
+//! Names like `/dev/fd/3` and `/dev/stdout` are links whose text looks like the path of a file. But opening that path
+//! gives a different open file: it has another offset and no `O_APPEND`, and for a pipe there is no such path. So this
+//! module follows symbolic links one by one, and recognises a link to a descriptor before it reads the link's text.
 
 use crate::process::streams;
 use rustix::fd::{AsFd, OwnedFd};
@@ -14,30 +14,31 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// What a name stands for.
+/// What the name of an output stands for.
 pub enum Target {
-    /// Something that is open already, to be written to as it was opened.
+    /// A file that is open already. It is written to with the offset and the mode that it has.
     Open(File),
-    /// A name in a folder, of a file that may be there or not.
+    /// A name in a folder. A file of that name may exist or not.
     Entry(Entry),
 }
 
-/// A name in a folder, which is no symbolic link.
+/// A folder and a name in it that is not a symbolic link.
 #[derive(Debug)]
 pub struct Entry {
-    /// The open folder: still the same one when it is renamed during the run.
+    /// The open folder. It stays the same folder if it is renamed during the run.
     pub folder: OwnedFd,
-    /// The name in it.
+    /// The name in the folder.
     pub name: OsString,
 }
 
 impl Entry {
-    /// What is there.
+    /// Returns the status of the file that has the name.
     pub fn stat(&self) -> rustix::io::Result<Stat> {
         statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
-    /// Opens what is there for writing, without truncating it. Opening a FIFO waits for a reader, unless `flags` say otherwise.
+    /// Opens the file that has the name for writing, without truncating it. If it is a FIFO, this waits until a process
+    /// opens it for reading, unless `flags` say otherwise.
     pub fn open(&self, flags: OFlags) -> rustix::io::Result<File> {
         let flags = flags | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = retry_on_intr(|| openat(&self.folder, &self.name, flags, Mode::from_raw_mode(0o666)));
@@ -45,15 +46,17 @@ impl Entry {
     }
 }
 
-/// How many symbolic links are followed, here as by Linux.
+/// How many symbolic links are followed: as many as Linux follows.
 const MOST_LINKS: usize = 40;
 
-/// What this path stands for.
+/// Finds what `path` stands for.
 ///
 /// # Errors
-/// When there is no such folder, it is a folder itself, or a descriptor that cannot be written to.
+/// If the folder in `path` does not exist, if `path` is itself a folder, or if it is a descriptor that cannot be
+/// written to.
 pub fn of(path: &Path) -> io::Result<Target> {
-    // The system refuses to follow some links (with fs.protected_symlinks those of other users in /tmp). Then nor do we.
+    // The system refuses to follow some links, such as those of other users in /tmp with fs.protected_symlinks. This
+    // call fails then, so such links are not followed here either.
     if let Err(error) = fs::metadata(path)
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -80,7 +83,7 @@ pub fn of(path: &Path) -> io::Result<Target> {
     Err(Errno::LOOP.into())
 }
 
-/// A path's folder and its name there.
+/// Splits `path` into its folder and the name in that folder.
 fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
     let bytes = path.as_os_str().as_bytes();
     if bytes.is_empty() {
@@ -97,8 +100,8 @@ enum Owner {
     Another,
 }
 
-/// Whose descriptors the entries of this folder are, if they are any: `/proc/PID/fd` and `/proc/PID/task/TID/fd`, wherever
-/// that file system is mounted.
+/// Returns whose descriptors the entries of `folder` are; `None` if it is not a folder of descriptors. Such folders are
+/// `/proc/PID/fd` and `/proc/PID/task/TID/fd`, wherever the proc file system is mounted.
 fn descriptors_of(folder: &OwnedFd) -> Option<Owner> {
     let is_proc = fstatfs(folder).is_ok_and(|found| found.f_type == PROC_SUPER_MAGIC);
     let is_same = |one: &str, other: &str| {
@@ -112,7 +115,8 @@ fn descriptors_of(folder: &OwnedFd) -> Option<Owner> {
     Some(if is_own { Owner::This } else { Owner::Another })
 }
 
-/// The descriptor of this number that this process was started with, as it was opened.
+/// Duplicates the descriptor of the number `name` that this process was started with. The duplicate has the same offset
+/// and mode.
 fn open_already(name: &OsStr) -> io::Result<File> {
     let number = name
         .to_str()
@@ -125,7 +129,8 @@ fn open_already(name: &OsStr) -> io::Result<File> {
     open.map(File::from)
 }
 
-/// A pipe or device that another process has open. A regular file is refused: its offset and mode there are out of our reach.
+/// Opens a pipe or device that another process has open. A regular file is refused, because the offset and the mode
+/// that the other process has for it cannot be shared from here.
 fn open_elsewhere(entry: &Entry) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(retry_on_intr(|| openat(&entry.folder, &entry.name, flags, Mode::empty()))?);
@@ -135,7 +140,7 @@ fn open_elsewhere(entry: &Entry) -> io::Result<File> {
     Ok(file)
 }
 
-/// Whether these are of one file.
+/// Whether both are the status of the same file.
 pub fn is_same(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }

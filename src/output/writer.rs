@@ -1,6 +1,6 @@
-//! Writes results in input order, and finds the file and the line of each bad row among them.
+//! Writes results in input order, and finds the file and the line of each bad row.
 //!
-//! This is the sink of a filter's run; the run's writer thread is in `executor/run.rs`.
+//! This is the [`Sink`] of a filter's run. The thread of the run's writer, which calls it, is in `executor/run.rs`.
 
 use crate::bad_row::{BadRow, Kind, Report};
 use crate::csv::hints::Reading;
@@ -13,33 +13,35 @@ use crate::tally::Tally;
 use rustix::fd::{AsFd, BorrowedFd};
 use std::io::Write;
 
-/// Writes results, and counts the lines of the input that they came from.
+/// Writes results to an output, and counts the lines of the input, so that it knows the line of each bad row.
 pub struct Writer<'a> {
     output: BorrowedFd<'a>,
     output_name: String,
     inputs: Vec<String>,
     bad_rows: BadRows,
     tally: &'a Tally,
-    /// How inputs are read, for hints.
+    /// How inputs are read, which the hints about bad rows depend on; `None` for no hints.
     reading: Option<Reading>,
-    /// If the input of the last block is no CSV: what to do about that, which is the hint of its first bad row.
+    /// Advice to the user if the current input looks like something else than CSV. Set from the first block of the
+    /// input, and taken by the first bad row, which has it as its hint.
     disguise: Option<String>,
-    /// What stands in the output in place of a row that the reader could not hand on.
+    /// What is written to the output in place of a misfit.
     blank: &'static [u8],
-    /// The input that the last block came from.
+    /// Index of the current input: the one that the last block came from.
     input: usize,
-    /// How many lines of that input are dealt with.
+    /// How many lines of the current input come before the next part.
     lines: u64,
-    /// Where in that input the next part begins, in bytes.
+    /// Where the next part begins in the current input, in bytes.
     offset: u64,
-    /// Up to where the tally has counted the bytes of that input; `None` before its first block.
+    /// Up to which offset in the current input the tally has counted bytes; `None` before the first block of the input.
     counted_to: Option<u64>,
-    /// Whether any row of that input was dealt with.
+    /// Whether the current input has had a row before the next part: one with a result, or a bad one.
     has_rows: bool,
 }
 
 impl<'a> Writer<'a> {
-    /// A writer to `output`, which messages call `output_name`, of what comes from `inputs`.
+    /// Returns a writer to `output` of the results of `inputs`. Messages call the output `output_name`, and each input
+    /// by its name in `inputs`.
     pub fn new(
         output: &'a impl AsFd,
         output_name: String,
@@ -64,12 +66,13 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The same, with hints for rows that look as if they should be read in another way than this.
+    /// Returns `self` with hints for bad rows. The hints say if a row looks as if it should be read in another way than
+    /// `reading`.
     pub fn hinting(self, reading: Reading) -> Self {
         Writer { reading: Some(reading), ..self }
     }
 
-    /// The same, with this in the output in place of a row that the reader could not hand on.
+    /// Returns `self` with `blank` as what is written to the output in place of a misfit.
     pub fn blank(self, blank: &'static [u8]) -> Self {
         Writer { blank, ..self }
     }
@@ -92,7 +95,8 @@ impl Sink for Writer<'_> {
             self.write_all(self.blank)?;
         }
         self.lines += block.lines_before;
-        // Count what the reader has passed over, but not what comes before a range of a file.
+        // Count the bytes that the reader passed over since the block before. In the first block nothing is counted,
+        // since what comes before it may lie outside the range that is read.
         let start = self.counted_to.unwrap_or(block.offset);
         self.tally.bytes.add(block.offset.saturating_sub(start));
         self.offset = block.offset;
@@ -163,7 +167,10 @@ impl Writer<'_> {
         }
     }
 
-    /// Counts and names a row that the reader could not hand on. If that row is a header, the run ends.
+    /// Counts and reports a misfit, that is, a bad row that the reader could not pass on.
+    ///
+    /// # Errors
+    /// If the misfit is a header; if it is one bad row too many; or if it cannot be written to the rejects.
     fn refuse(&mut self, row: &Misfit) -> Result<(), Error> {
         let Misfit { bad, offset, lines, bytes } = row;
         let (file, line) = (&self.inputs[self.input], self.lines + lines + 1);
@@ -175,8 +182,9 @@ impl Writer<'_> {
         self.bad_rows.enter(bad, Standing { file, line, offset: *offset, bytes })
     }
 
-    /// Adds to a bad row what the worker could not know: why other workers died of the row, which the parent says in `deadly` if
-    /// it has named one; and a hint at what may have been meant. `is_first`: there are no results before the row in its part.
+    /// Completes the bad row `bad` with what its worker could not know. If other workers died of the row, `deadly` is
+    /// the reason, if the parent knows one. For other rows a hint is added at what may have been meant. `is_first` says
+    /// that the part has no results before the row.
     fn complete(&mut self, bad: &mut BadRow, bytes: &[u8], is_first: bool, deadly: &str) {
         if bad.kind == Kind::Deadly {
             if !deadly.is_empty() {
@@ -184,7 +192,7 @@ impl Writer<'_> {
             }
             return;
         }
-        // The slot may have had no room for the message.
+        // The worker has left the message out if the slot had no room for it.
         if bad.what.is_empty() {
             bad.what = "the row is bad".to_string();
         }
