@@ -9,8 +9,8 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use std::io;
 
-/// Parses the command line. If it is wrong, or asks for help, the version, the manual page or completions, the process
-/// prints these and exits.
+/// Parses the command line. If it is wrong, the process prints an error and exits; if it asks for help, the version,
+/// the manual page or completions, the process prints what was asked for and exits.
 pub fn matches(command: Command) -> ArgMatches {
     let arguments = std::env::args_os().take_while(|argument| argument != "--");
     let arguments: Vec<_> = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
