@@ -1,13 +1,13 @@
-//! Names of columns that look alike but are not the same: what the difference is.
+//! Column names that look alike but differ: finds them, and shows the difference.
 
 use super::shown::shown;
 use crate::error::{must_be_escaped, program};
 use unicode_normalization::UnicodeNormalization;
 
-/// How many characters of a name are spelt out at most.
+/// The most characters of a name that [`spelt`] writes out, so that messages stay short.
 const SPELT: usize = 100;
 
-/// The hint for a column of this name that the header lacks, if the header has a name that looks like it.
+/// Returns the hint for a column name `asked` that the header lacks, if one of the header's `names` looks like it.
 pub fn hint(asked: &[u8], names: &[Vec<u8>]) -> Option<String> {
     let asked = str::from_utf8(asked).ok()?;
     let find = |is_it: &dyn Fn(&str) -> bool| {
@@ -30,7 +30,8 @@ pub fn hint(asked: &[u8], names: &[Vec<u8>]) -> Option<String> {
     Some(format!("; column {number} is that name in Latin-1: use its number, or {pipe}"))
 }
 
-/// Two names that differ, written so that one can see how.
+/// Returns the two differing names `one` and `other` for a message. If they look alike, non-ASCII characters are
+/// written as numbers, to make the difference visible.
 pub fn apart(one: &[u8], other: &[u8]) -> [String; 2] {
     match [one, other].map(str::from_utf8) {
         [Ok(one), Ok(other)] if likeness(one) == likeness(other) => [one, other].map(spelt),
@@ -38,15 +39,16 @@ pub fn apart(one: &[u8], other: &[u8]) -> [String; 2] {
     }
 }
 
-/// What is the same for all names that a person may take for this one. Case, width, blanks, invisible marks and the sign
-/// of a comment in front do not count.
+/// Returns a key that two column names share if a person could confuse them. The key ignores case, full or half width,
+/// blanks, invisible characters, and leading `#` or `%`, the usual signs of a comment.
 fn likeness(name: &str) -> String {
     let is_seen = |c: &char| !c.is_whitespace() && !must_be_escaped(*c);
     let name = name.trim_start_matches(['#', '%']);
     name.nfkc().flat_map(char::to_lowercase).filter(is_seen).nfkc().collect()
 }
 
-/// A name in quotes, in which each character that is not ASCII is written as its number.
+/// Returns `name` in quotes, with each non-ASCII or invisible character written as its Unicode number, such as
+/// `\u{e9}`.
 fn spelt(name: &str) -> String {
     let spell = |c: char| match c {
         '"' | '\\' => format!("\\{c}"),

@@ -1,27 +1,27 @@
-//! The columns that `--columns` asks for: by number, or by name in the header.
+//! The columns that the user chooses with `--columns`, by number or by name in the header.
 
 use super::record::{Field, Line, Record, split, unquoted};
 use super::shown::shown;
 use super::{Format, trimmed};
 
-/// A list of columns.
+/// A list of chosen columns, in the order in which the user gave them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Columns(Vec<Column>);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Column {
-    /// The column at this place, counted from 0.
+    /// The column at this position in the row, counted from 0.
     At(usize),
-    /// The column with this name.
+    /// The column with this name in the header.
     Named(Vec<u8>),
 }
 
 impl Columns {
-    /// Reads a list like `3,1` or `price,"unit, weight"`: one CSV record of names and of numbers, which count from 1. In quotes there is
-    /// always a name.
+    /// Parses a list like `3,1` or `price,"unit, weight"`: one CSV record of column names and of column numbers, which
+    /// count from 1. A field in quotes is always a name, so that columns named with digits can be chosen.
     ///
     /// # Errors
-    /// When the text is no such list.
+    /// If `list` is not such a list.
     pub fn parse(list: &str) -> Result<Self, String> {
         const EXPECTED: &str = "names or numbers from 1 are expected, with a comma between them";
         if list.trim().is_empty() {
@@ -53,37 +53,38 @@ impl Columns {
         fields.iter().map(column).collect::<Result<_, _>>().map(Columns)
     }
 
-    /// These columns, and then the others.
+    /// Returns these columns followed by `others`.
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         self
     }
 
-    /// How many columns there are.
+    /// Returns the number of columns in the list.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether a column is asked for by name, so that there has to be a header.
+    /// Whether any column is chosen by name. If so, the input must have a header.
     pub fn has_names(&self) -> bool {
         self.0.iter().any(|column| matches!(column, Column::Named(_)))
     }
 
-    /// The places of those columns that are asked for by number. Without a header these are all.
+    /// Returns the positions, from 0, of the columns that are chosen by number. An input without a header can only have
+    /// such columns.
     pub fn places(&self) -> Vec<usize> {
         let place = |column: &Column| if let Column::At(place) = column { Some(*place) } else { None };
         self.0.iter().filter_map(place).collect()
     }
 
-    /// The columns, one after the other.
+    /// Returns the columns in order.
     pub(super) fn list(&self) -> &[Column] {
         &self.0
     }
 
-    /// The places of the columns in rows under this header.
+    /// Returns the positions, from 0, that the columns have in the rows under `header`.
     ///
     /// # Errors
-    /// When the header lacks a column, or has two of its name.
+    /// If `header` lacks one of the columns, or has two columns of a chosen name.
     pub fn places_under(&self, header: &Record) -> Result<Vec<usize>, String> {
         let names = names(header);
         let place = |column: &Column| match column {
@@ -106,15 +107,15 @@ impl Columns {
     }
 }
 
-/// The names in a header, without the blanks around them.
+/// Returns the column names in `header`, without the blanks around them.
 pub fn names(header: &Record) -> Vec<Vec<u8>> {
     (0..header.len()).map(|at| trimmed(&header.value(at)).to_vec()).collect()
 }
 
-/// How many names a message lists at most.
+/// The most column names that a message lists, so that it stays readable.
 const LISTED: usize = 30;
 
-/// These names, in words.
+/// Returns the part of a message that counts and lists the column names `names`.
 fn listed(names: &[Vec<u8>]) -> String {
     let list: Vec<String> = names.iter().take(LISTED).map(|name| shown(name)).collect();
     let more = if names.len() > LISTED { ", …" } else { "" };

@@ -1,10 +1,13 @@
-//! Files that are taken for CSV and are something else: what they are, told by their first bytes, and what makes CSV of them.
+//! Recognizes, by its first bytes, an input that was given as CSV but is something else, and names a way to make CSV of
+//! it.
 //!
-//! A crate for magic numbers would name a file's type. What helps is the command that makes CSV of it, so that stands beside each.
+//! A crate for file types would only name the type. The user needs the command that makes CSV of the file, so the
+//! tables here have a command for each type.
 
 use crate::error::program;
 
-/// What a file is, and what to do about it: often a command, in which `PROGRAM` stands for how this one is called.
+/// The name of a file type, and the advice that goes with it: often a command, in which `PROGRAM` stands for the name
+/// by which this program was called.
 type Known = (&'static str, &'static str);
 
 const BZIP2: Known = ("bzip2, not CSV", "bzip2 -dc FILE | PROGRAM");
@@ -12,11 +15,11 @@ const ZSTD: Known = ("zstd, not CSV", "zstd -dc FILE | PROGRAM");
 const TAR: Known = ("a tar archive, not CSV", "tar -xOf FILE | PROGRAM");
 const ZIP: Known = ("a zip archive, not CSV", "unzip -p FILE | PROGRAM");
 
-/// For spreadsheets, documents and tables of other programs.
+/// The advice for spreadsheets and office documents, which LibreOffice can convert.
 const OFFICE: &str = "save it as CSV where it was made, or: soffice --headless --convert-to csv FILE";
 const ELSEWHERE: &str = "have it written as CSV by what made it";
 
-/// First bytes that text does not have: each says alone what the file is.
+/// First bytes that do not occur in text, so that they alone identify the type of the file.
 const BINARY: [(&[&[u8]], Known); 28] = [
     (&[b"\x1f\x8b"], ("gzip, not CSV", "gzip -dc FILE | PROGRAM")),
     (&[b"\x1f\x9d"], ("compressed by compress, not CSV", "gzip -dc FILE | PROGRAM")),
@@ -48,7 +51,8 @@ const BINARY: [(&[&[u8]], Known); 28] = [
     (&[b"\xff\xfe", b"\xfe\xff"], ("UTF-16, not UTF-8", "iconv -f UTF-16 -t UTF-8 FILE | PROGRAM")),
 ];
 
-/// First letters that the name of a column may have too. They say what the file is if what follows is no text.
+/// First bytes that are letters, with which a column name may begin, too. They identify the type only if the byte
+/// behind them is a control character or not ASCII.
 const LETTERS: [(&[u8], Known); 4] = [
     (b"PAR1", ("Parquet, not CSV", "duckdb -csv -c \"FROM 'FILE'\" | PROGRAM -k A,B")),
     (b"PARE", ("encrypted Parquet, not CSV", ELSEWHERE)),
@@ -58,8 +62,9 @@ const LETTERS: [(&[u8], Known); 4] = [
 
 const HTML: [&str; 7] = ["<!doctype", "<html", "<head", "<body", "<table", "<meta", "<!--"];
 
-/// Text that is marked up in another way, by what it begins with, in any case of letters, and by which bytes follow that behind
-/// blanks, if not any: some of these, or the end of what is known.
+/// Text in another format than CSV: the openings with which it begins, in upper or lower case, and the bytes one of
+/// which must follow the opening, behind optional blanks. If that set is empty, any byte may follow. The end of the
+/// known bytes always may.
 const MARKED_UP: [(&[&str], &[u8], Known); 7] = [
     (&["<?xml", "<Workbook"], b"", ("XML, not CSV", "save it as CSV where it was made")),
     (
@@ -74,7 +79,8 @@ const MARKED_UP: [(&[&str], &[u8], Known); 7] = [
     (&["["], b"[", ("JSON, not CSV", "jq -r '.[] | @csv' FILE | PROGRAM")),
 ];
 
-/// Text with NUL bytes in each character: how wide a character is, and which of its bytes has a value.
+/// Encodings in which each ASCII character contains NUL bytes: the bytes per character, and which of these bytes, from
+/// 0, is not NUL.
 const WIDE: [(usize, usize, Known); 4] = [
     (4, 0, ("UTF-32LE, not UTF-8", "iconv -f UTF-32LE -t UTF-8 FILE | PROGRAM")),
     (4, 3, ("UTF-32BE, not UTF-8", "iconv -f UTF-32BE -t UTF-8 FILE | PROGRAM")),
@@ -82,11 +88,11 @@ const WIDE: [(usize, usize, Known); 4] = [
     (2, 1, ("UTF-16BE, not UTF-8", "iconv -f UTF-16BE -t UTF-8 FILE | PROGRAM")),
 ];
 
-/// How much of the first line is looked at for signs of text in a wide encoding or of no text.
+/// The most bytes of the first line that are searched for NUL bytes and control characters.
 const LOOKED_AT: usize = 512;
 
-/// The hint for an input that begins like this, without its byte order mark: what it is and what to do. Nothing where it may
-/// well be CSV.
+/// Returns the hint for an input that begins with the bytes `start` (without a byte order mark): what the input is and
+/// how to make CSV of it. Returns `None` if the input may be CSV.
 pub fn disguise(start: &[u8]) -> Option<String> {
     let known = binary(start).or_else(|| marked_up(start)).or_else(|| no_text(start));
     let known = known.map(|(is, remedy)| (is, remedy.to_string()));
@@ -98,7 +104,7 @@ fn binary(start: &[u8]) -> Option<Known> {
     match start {
         [b'P', b'K', 3, 4, ..] => return Some(zip(start)),
         [b'B', b'Z', b'h', b'1'..=b'9', b'1' | 0x17, ..] => return Some(BZIP2),
-        // A frame to be skipped, as pzstd writes it.
+        // A skippable frame of Zstandard, with which the output of pzstd begins.
         [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => return Some(ZSTD),
         _ if start.get(257..262) == Some(b"ustar") => return Some(TAR),
         _ => {}
@@ -110,7 +116,8 @@ fn binary(start: &[u8]) -> Option<Known> {
     binary.map(|(_, known)| *known).or_else(letters)
 }
 
-/// Spreadsheets and documents are zip archives, too: the names in them tell.
+/// Returns the type of the zip archive that begins with the bytes `start`. Spreadsheets and office documents are zip
+/// archives, too, and are recognized by the file names in the archive.
 fn zip(start: &[u8]) -> Known {
     let has = |name: &str| memchr::memmem::find(start, name.as_bytes()).is_some();
     let first_name = start.get(30..).unwrap_or_default();
@@ -137,13 +144,13 @@ fn marked_up(start: &[u8]) -> Option<Known> {
     found.map(|(.., known)| *known).or_else(array)
 }
 
-/// Whether the first line is one JSON array of numbers and texts.
+/// Whether the first line of `text` is one flat JSON array.
 fn is_array(text: &[u8]) -> bool {
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end();
     line.ends_with(b"]") && line[1..].iter().filter(|byte| b"[]".contains(byte)).count() == 1
 }
 
-/// Text with NUL bytes in every character, or no text at all.
+/// Recognizes text in a wide encoding, whose characters all contain NUL bytes, and data that is not text at all.
 fn no_text(start: &[u8]) -> Option<Known> {
     let line = memchr::memchr(b'\n', start).unwrap_or(start.len());
     let looked_at = &start[..line.min(LOOKED_AT)];
@@ -167,7 +174,7 @@ fn no_text(start: &[u8]) -> Option<Known> {
     (!is_text).then_some(("no text", ELSEWHERE))
 }
 
-/// A first line that tells spreadsheet programs what stands between fields, and is no row.
+/// Recognizes a first line such as `sep=;`, which tells spreadsheet programs the delimiter and is not a row.
 fn spreadsheet_line(start: &[u8]) -> Option<(&'static str, String)> {
     let line = start.split(|&byte| byte == b'\n').next()?;
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -178,7 +185,8 @@ fn spreadsheet_line(start: &[u8]) -> Option<(&'static str, String)> {
     Some(("CSV behind a line for spreadsheet programs", format!("tail -n +2 FILE | PROGRAM{option}")))
 }
 
-/// The option that makes this the delimiter, as it is typed in a shell. Nothing where values may have it in them.
+/// Returns the option that makes `delimiter` the delimiter, as it is typed in a shell. Returns `None` for bytes that
+/// may be part of values, such as digits and letters.
 pub fn delimiter_option(delimiter: u8) -> Option<String> {
     match delimiter {
         b'\t' => Some("-d tab".to_string()),

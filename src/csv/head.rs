@@ -1,29 +1,30 @@
-//! The head of a block: what workers have to know of its rows that may differ from file to file. It stands before the rows, in the
-//! same memory.
+//! The head of a block: the bytes in front of a block's rows, in the same slot, that tell the workers what may differ
+//! from input file to input file: which columns to read, and how many fields a row must have.
 
 use super::columns::Columns;
 
-/// What stands at the head of a block.
+/// The contents of a block's head.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Head {
-    /// How many fields each row is to have, where the header or the first row says so.
+    /// Number of fields that every row must have, as given by the header or the first row. `None`: neither decides it.
     pub fields: Option<usize>,
-    /// The places of the columns that count, counted from 0. `None`: all columns count.
+    /// Positions, from 0, of the columns that are the kernel's input. `None`: all columns are.
     pub columns: Option<Vec<usize>>,
 }
 
-/// One number of the head: first the fields, 0 where they are not known, then the columns.
+/// One number of the head, little-endian. The first number is `fields`, or 0 if that is `None`; the positions of the
+/// columns follow.
 type Word = [u8; 4];
 
 impl Head {
-    /// How many bytes the head takes where these columns count, and rows are printed with their results (`append`) or not. It takes
-    /// none where there is nothing to say.
+    /// Returns the size of the head in bytes, given the chosen `columns` and whether rows are printed with their
+    /// results (`append`). The size is 0 if neither is asked for, because the head is then always empty.
     pub fn size(columns: Option<&Columns>, append: bool) -> usize {
         let columns = columns.map_or(0, Columns::count);
         if columns == 0 && !append { 0 } else { size_of::<Word>() * (1 + columns) }
     }
 
-    /// Writes the head to the front of `bytes`, as much as there is room for.
+    /// Writes the head to the front of `bytes`. Numbers for which `bytes` has no room are left out.
     pub fn write(&self, bytes: &mut [u8]) {
         let numbers = [self.fields.unwrap_or(0)].into_iter().chain(self.columns.iter().flatten().copied());
         for (word, number) in bytes.as_chunks_mut::<{ size_of::<Word>() }>().0.iter_mut().zip(numbers) {
@@ -31,7 +32,7 @@ impl Head {
         }
     }
 
-    /// The head that was written to these bytes.
+    /// Returns the head that [`write`](Head::write) has written to `bytes`.
     pub fn read(bytes: &[u8]) -> Self {
         let (words, _) = bytes.as_chunks::<{ size_of::<Word>() }>();
         let mut numbers = words.iter().map(|word| u32::from_le_bytes(*word) as usize);

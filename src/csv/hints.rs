@@ -1,6 +1,6 @@
-//! Hints about what may have been meant, which are printed behind what is wrong with a first row or a header: mostly an option that
-//! was forgotten. Each hint is one that would have helped with this row. Files that are no CSV at all are told in
-//! [`disguise`](super::disguise).
+//! Hints about what the user may have meant, printed after the message about a bad first row or header. Most suggest an
+//! option that was forgotten. A hint is given only if its advice would have helped with the row at hand. Hints for
+//! files that are not CSV at all are in [`disguise`](super::disguise).
 
 use super::columns::{Column, Columns, names};
 use super::disguise::delimiter_option;
@@ -9,28 +9,29 @@ use super::{Format, alike, trimmed};
 use crate::error::{must_be_escaped, program};
 use std::collections::BTreeSet;
 
-/// The usual delimiters, the most usual first.
+/// The delimiters that are common in CSV files, the most common first.
 const USUAL: &[u8] = b"\t;|,:";
 
-/// The hint where a quote opens a field and nothing closes it.
+/// The hint for a row in which a quote opens a field and no quote closes it.
 pub const NO_QUOTES: &str = "; if quotes are part of values, say so with --quote none";
 
-/// How inputs are read, as far as hints depend on that.
+/// The settings for reading inputs on which hints depend.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// How rows are written.
+    /// The format of the rows.
     pub format: Format,
-    /// The columns that count. `None`: all columns count.
+    /// The columns that are the kernel's input. `None`: all columns are.
     pub columns: Option<Columns>,
-    /// Whether there is a header before the first row.
+    /// Whether each input begins with a header.
     pub has_header: bool,
-    /// Whether the input is read from its front, and not from a range further back.
+    /// Whether the input is read from its start, and not only a range from its middle.
     pub has_front: bool,
 }
 
 impl Reading {
-    /// The hint for a bad row, with the number of the field at fault if it is one; empty where there is no hint. Most hints
-    /// are given for the first row that is read of an input, because what is wrong with a later row is seldom the options. Hints about
+    /// Returns the hint for the bad row `row`, or an empty text if there is none. `at_fault` is the number of the field
+    /// that is bad, from 1, or `None` if the row as a whole is. Most hints are given only if the row is the first one
+    /// read of the input (`is_first`), because a bad row further back is seldom caused by wrong options. Hints about
     /// quotes are given for any row.
     pub fn hint(&self, row: &[u8], at_fault: Option<usize>, is_first: bool) -> String {
         self.find(row, at_fault, is_first && self.has_front).unwrap_or_default()
@@ -44,11 +45,12 @@ impl Reading {
         let content = match split(row, self.format, &mut fields) {
             Line::Row { content, .. } => content,
             Line::Unclosed { quote } => {
-                // If there is a stray carriage return before the quote, that is the likely cause, and the message has said so.
+                // If a stray carriage return precedes the quote, it is the likely cause of the open quote, and the
+                // message names it already.
                 let is_stray = stray_return(&row[..quote], &fields, self.format).is_some();
                 return (!is_stray).then(|| NO_QUOTES.to_string());
             }
-            // The message about a stray carriage return has a hint of its own.
+            // The message about a stray carriage return already contains a hint.
             Line::Stray { .. } | Line::Nothing { .. } => return None,
         };
         let record = Record::new(&row[..content], &fields, None, self.format);
@@ -62,7 +64,7 @@ impl Reading {
         is_first.then(of_first).flatten().or_else(|| quotes(&record, at_fault))
     }
 
-    /// The hint where there are words in place of numbers: the row is a header.
+    /// Returns the hint to use `--header`, if the row has words in place of numbers, so that it is probably a header.
     fn names(&self, row: &Record, at_fault: Option<usize>) -> Option<String> {
         let is_name = |at| {
             let is_letter = |first: &u8| first.is_ascii_alphabetic() || *first == b'_' || !first.is_ascii();
@@ -80,7 +82,7 @@ impl Reading {
     }
 }
 
-/// The hint for a header that lacks some of these columns; empty where there is no hint.
+/// Returns the hint for a `header` that lacks some of `columns`, or an empty text if there is none.
 pub fn of_header(columns: &Columns, header: &Record) -> String {
     let names = names(header);
     let alike = |column: &Column| match column {
@@ -95,10 +97,11 @@ pub fn of_header(columns: &Columns, header: &Record) -> String {
         .unwrap_or_default()
 }
 
-/// The hint that with another delimiter or quote the header has all columns.
+/// Returns the hint to use another delimiter or quote, if `header`, split with that one, has all of `columns`.
 fn written_otherwise(columns: &Columns, header: &Record) -> Option<String> {
     if !columns.has_names() {
-        // Numbers prove nothing: with another delimiter there may be as many columns by accident.
+        // If columns are chosen by number only, a match proves nothing: splitting at another delimiter may happen to
+        // give enough columns.
         return None;
     }
     let (format, text) = (header.format(), header.text());
@@ -108,7 +111,8 @@ fn written_otherwise(columns: &Columns, header: &Record) -> Option<String> {
         _ => false,
     };
     let has_runs = text.windows(2).any(|pair| pair == b"  ");
-    // Each byte that may be the delimiter: first those that are used most, and last what may well be a quote.
+    // All bytes of the text that may be the delimiter: the common delimiters first, and quotation marks last, as they
+    // may well be the quote.
     let likely = text.iter().filter(|&&byte| !(has_runs && byte == b' ') && delimiter_option(byte).is_some());
     let usual = |byte| USUAL.iter().position(|&usual| usual == byte).unwrap_or(USUAL.len());
     let likely: BTreeSet<_> = likely.map(|&byte| (usual(byte), b"'\"".contains(&byte), byte)).collect();
@@ -129,7 +133,7 @@ fn written_otherwise(columns: &Columns, header: &Record) -> Option<String> {
     (words.len() > 1 && columns.list().iter().all(is_word)).then(blanks)
 }
 
-/// The options with which rows are read in this other format.
+/// Returns the hint to change `format` to `other`, with the options that do so.
 fn meant(format: Format, other: Format) -> String {
     let quote = match other.quote {
         Some(b'\'') => " --quote \"'\"",
@@ -139,7 +143,8 @@ fn meant(format: Format, other: Format) -> String {
     if other.delimiter == format.delimiter {
         return format!("; if quotes stand around fields, say so with{quote}");
     }
-    // The default of --quote depends on the delimiter.
+    // The default of `--quote` depends on the delimiter, so changing the delimiter may make `--quote` necessary, or
+    // change nothing about quotes.
     let is_told = format.quote != Format::default_quote(format.delimiter);
     let is_to_be_told =
         other.quote != Format::default_quote(other.delimiter) || (is_told && other.quote != format.quote);
@@ -155,12 +160,14 @@ fn meant(format: Format, other: Format) -> String {
     format!("; if {stand} between fields{and_quotes}, say so with {option}{quote}")
 }
 
-/// The hint where any number of blanks stand between fields, which no format can say.
+/// Returns the hint for fields with any number of blanks between them, which no format describes, so another program
+/// must convert the file.
 fn blanks() -> String {
     format!("; if blanks stand between fields: awk -v OFS=, '{{$1=$1}}1' FILE | {}", program())
 }
 
-/// The hint for a row of one field with something in it that may be the delimiter.
+/// Returns the hint to set the delimiter, if `row` has only one field and that contains something that may be the
+/// delimiter.
 fn one_field(row: &Record) -> Option<String> {
     if row.len() > 1 {
         return None;
@@ -174,7 +181,8 @@ fn one_field(row: &Record) -> Option<String> {
     let mut others = text.iter().filter(|byte| !byte.is_ascii_digit() && !b"+-. \t".contains(byte));
     let usual = USUAL.iter().find(|&&delimiter| delimiter != format.delimiter && text.contains(&delimiter));
     usual.map(|&delimiter| other(delimiter)).or_else(|| match others.next() {
-        // There are only numbers, and always the same other character between them.
+        // The text consists of numbers, and all bytes between the numbers are the same, so that byte must be the
+        // delimiter.
         Some(&delimiter) if others.all(|&byte| byte == delimiter) && !is_taken(delimiter) => {
             delimiter_option(delimiter).is_some().then(|| other(delimiter))
         }
@@ -184,12 +192,12 @@ fn one_field(row: &Record) -> Option<String> {
     })
 }
 
-/// Whether a text holds nothing but numbers and what may stand between them.
+/// Whether `text` consists of numbers and the bytes that may stand between them.
 fn is_of_numbers(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE \"".contains(byte) || USUAL.contains(byte))
 }
 
-/// The hint for a line that looks like a comment.
+/// Returns the hint to use `--comment`, if `row` begins with `#` or `%` and the format has no comments.
 fn comment(row: &Record) -> Option<String> {
     let first = *row.text().first().filter(|first| b"#%".contains(first))?;
     let first = char::from(first);
@@ -197,7 +205,7 @@ fn comment(row: &Record) -> Option<String> {
         .then(|| format!("; if lines that begin with '{first}' are no rows, say so with --comment '{first}'"))
 }
 
-/// The hint for quotes that are read as part of a value.
+/// Returns the hint to use `--quote`, if quotes around a field were read as part of its value.
 fn quotes(row: &Record, at_fault: Option<usize>) -> Option<String> {
     let format = row.format();
     let is_quoted = |at: usize, quote: u8| {
@@ -209,13 +217,14 @@ fn quotes(row: &Record, at_fault: Option<usize>) -> Option<String> {
     let mut quotes =
         [b'"', b'\''].into_iter().filter(|&quote| format.quote != Some(quote) && format.delimiter != quote);
     let quote = quotes.find(|&quote| places.clone().any(|at| is_quoted(at, quote)))?;
-    // A blank before a quote makes it part of the value in any format.
+    // A quote behind a blank is part of the value in any format, so `--quote` would not help.
     let raw = places.clone().any(|at| row.value(at).first() == Some(&quote));
     (raw && (format.quote.is_none() || at_fault.is_some()))
         .then(|| meant(format, Format { quote: Some(quote), ..format }))
 }
 
-/// The hint for a column that is asked for by a number, where no row has so many columns and the number is a name.
+/// Returns the hint to put a column name that consists of digits in quotes, if `columns` has a number that is higher
+/// than the number of columns, but is among `names`.
 fn digits(columns: &Columns, names: &[Vec<u8>]) -> Option<String> {
     let named = |place: usize| names.iter().find(|name| is_number(name, place + 1));
     let is_meant = |column: &Column| matches!(column, Column::At(at) if *at >= names.len() && named(*at).is_some());
@@ -240,7 +249,7 @@ fn digits(columns: &Columns, names: &[Vec<u8>]) -> Option<String> {
     (!hint.contains(must_be_escaped)).then_some(hint)
 }
 
-/// Whether a name is this number in digits.
+/// Whether `name` is `number` in decimal digits.
 fn is_number(name: &[u8], number: usize) -> bool {
     name.iter().all(u8::is_ascii_digit) && str::from_utf8(name).is_ok_and(|digits| digits.parse() == Ok(number))
 }
@@ -255,7 +264,7 @@ mod tests {
         let hint = "; if ';' stands between fields, say so with -d ';'";
         assert_eq!(reading.hint(b"1.5;-2e3", Some(1), true), hint);
         assert_eq!(reading.hint(b"a;b", None, true), hint);
-        // Words in the only field are not taken for several fields.
+        // Words in the only field are not taken for several fields, so there is no hint.
         assert_eq!(reading.hint(b"1 a; b", Some(1), true), "");
         for row in [&b"1.5;2"[..], b"a;b", b"a,b", b"", b"\n"] {
             assert_eq!(reading.hint(row, None, false), "");

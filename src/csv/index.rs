@@ -1,35 +1,38 @@
-//! Rows by an index of their fields' ends, which is made for a stretch of text at a time.
+//! Finds rows by an index of the ends of their fields, which is built for a stretch of text at a time.
 //!
-//! It finds the same as [`split`], faster. Rows that it leaves to `split` are those with a quote that opens no field, those with a
-//! stray carriage return, the last ones of a block, and all where there may be comments.
+//! The results equal those of [`split`], but come faster. The index leaves some rows to `split`: rows with a quote that
+//! does not open a field, rows with a stray carriage return, the last rows of a block, and all rows if the format has
+//! comments.
 
 use super::Format;
 use super::record::{Field, Line, nothing, split};
 use super::structure::{Structure, WIDTH, equal, places};
 
-/// How much text is indexed together. It is so much that it does not matter that the row at its end is looked at again, and so
-/// little that it does not matter if the rest of the index is not needed.
+/// How many bytes are indexed at a time. The number is large, so that it costs little to index the row at the end of a
+/// stretch a second time; and small, so that little is lost if the rest of the index turns out not to be needed.
 const STRETCH: usize = 4096;
 
-/// The ends of the fields in a stretch of text.
+/// An index of where fields end in a stretch of text. `ends` holds the offsets in the text of the delimiters and line
+/// feeds outside quotes, in order.
 #[derive(Debug, Default)]
 pub struct Index {
     ends: Vec<u32>,
-    /// Which of the ends is the first that was not asked for yet.
+    /// Position in `ends` of the first end that has not been used for a row yet.
     next: usize,
-    /// Where the stretch ends.
+    /// Offset in the text at which the indexed stretch ends.
     end: usize,
 }
 
 impl Index {
-    /// Forgets the text, because another one is to follow.
+    /// Empties the index. Must be called before `line` is called for another text.
     pub fn clear(&mut self) {
         self.ends.clear();
         (self.next, self.end) = (0, 0);
     }
 
-    /// The line that begins at `at` in `text`; the fields of a row are left in `fields`. It is to be asked for one line after
-    /// the other. What the index cannot tell, [`split`] does.
+    /// Returns what the line at offset `at` of `text` is, and puts the fields of a row into `fields`. Lines must be
+    /// asked for in their order, because the index only moves forward. Lines that the index cannot handle go to
+    /// [`split`].
     pub fn line(&mut self, text: &[u8], at: usize, format: Format, fields: &mut Vec<Field>) -> Line {
         if let Some(length) = nothing(&text[at..], format) {
             return Line::Nothing { length };
@@ -37,7 +40,8 @@ impl Index {
         self.indexed_row(text, at, format, fields).unwrap_or_else(|| split(&text[at..], format, fields))
     }
 
-    /// The row that begins at `at`, if the index can tell.
+    /// Returns the row at offset `at`, or `None` if it must be left to [`split`]. Indexes the next stretch if the row
+    /// does not end in the current one.
     fn indexed_row(&mut self, text: &[u8], at: usize, format: Format, fields: &mut Vec<Field>) -> Option<Line> {
         if format.comment.is_some() {
             return None;
@@ -51,7 +55,8 @@ impl Index {
         self.row(text, at, fields)
     }
 
-    /// The row that begins at `at`, if it ends in the stretch that is indexed.
+    /// Returns the row at offset `at` and puts its fields into `fields`, or returns `None` if the row does not end in
+    /// the indexed stretch.
     fn row(&mut self, text: &[u8], at: usize, fields: &mut Vec<Field>) -> Option<Line> {
         fields.clear();
         let mut start = at;
@@ -72,21 +77,22 @@ impl Index {
         }
     }
 
-    /// Indexes a stretch of text from here, where a row begins.
+    /// Indexes the stretch of `text` that begins at offset `at`, where a row must begin.
     fn look_at(&mut self, text: &[u8], at: usize, format: Format) {
         self.clear();
         let mut structure = Structure::new(format);
         self.end = at;
         let stretch = &text[at..text.len().min(at + STRETCH)];
-        // Most text has no carriage return. To look for one in all of the stretch costs less than in each word.
+        // Most text has no carriage return. One search through the whole stretch costs less than a search in every 64
+        // bytes.
         let has_returns = memchr::memchr(b'\r', stretch).is_some();
         let mut after_return = 0;
         for bytes in stretch.as_chunks::<WIDTH>().0 {
             let Some(found) = structure.step(bytes) else { break };
             if has_returns {
                 let returns = equal(bytes, b'\r') & !found.inside;
-                // A carriage return before anything but a line end is stray. Its row has not ended before these bytes, so the index
-                // stops before that row is complete, and leaves it to `split`.
+                // A carriage return that is not followed by a line end is stray. Its row has not ended before these 64
+                // bytes, so if the index stops here, it has no complete entry for that row, and `split` reads it.
                 if (returns << 1 | after_return) & !found.ends_of_rows != 0 {
                     break;
                 }

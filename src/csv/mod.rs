@@ -1,8 +1,9 @@
-//! Rows as text: how they are written, where they end, and what their fields are.
+//! CSV rows as text: the format they are written in, where they end, and how they are split into fields.
 //!
-//! [`record::split`] is the plain way to split a row. [`index`] finds the same rows faster, and [`row_ends`] finds only their
-//! ends; both are built on [`structure`]. What a bad row or a header may have been meant to be is guessed by [`hints`], [`alike`],
-//! [`returns`] and [`disguise`].
+//! [`record::split`] is the simple way to split a row, against which the faster ways are tested. [`index`] finds the
+//! same rows and fields faster. [`row_ends`] finds only where rows end. Both are built on [`structure`]. When a row or
+//! a header is bad, [`hints`], [`alike`], [`returns`] and [`disguise`] guess what the user meant, and supply a hint for
+//! the message.
 
 pub mod alike;
 pub mod columns;
@@ -17,54 +18,56 @@ pub mod row_start;
 pub mod shown;
 pub mod structure;
 
-/// How rows are written.
+/// The characters that have a meaning in CSV text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Format {
-    /// What stands between fields.
+    /// The byte between two fields of a row.
     pub delimiter: u8,
-    /// What stands around fields that hold delimiters or line ends. `None`: no byte has that meaning.
+    /// The byte in front of and behind a field that contains delimiters or line ends. `None`: no byte has that meaning.
     pub quote: Option<u8>,
-    /// What lines that are comments begin with. `None`: there are no comments.
+    /// The byte that a comment line begins with. `None`: there are no comments.
     pub comment: Option<u8>,
 }
 
 impl Default for Format {
-    /// As RFC 4180 has it.
+    /// Returns the format of RFC 4180: comma and double quotes, no comments.
     fn default() -> Self {
         Format { delimiter: b',', quote: Some(b'"'), comment: None }
     }
 }
 
 impl Format {
-    /// Whether a byte is a blank. Blanks around a value do not count, and a line of nothing else is no row.
+    /// Whether `byte` is a blank: a space or a tab that is not the delimiter. Blanks around a value are ignored, and a
+    /// line of blanks only is not a row.
     pub fn is_blank(self, byte: u8) -> bool {
         matches!(byte, b' ' | b'\t') && byte != self.delimiter
     }
 
-    /// The quote where nothing else is said. Between tabs that is none, as TSV has it: a value may begin with a quote there, and
-    /// two such values would swallow all rows between them.
+    /// Returns the quote that is used if the user names none. With tabs as delimiter that is `None`, because in TSV a
+    /// value may begin with a quote, and two such values would make all rows between them one field.
     pub fn default_quote(delimiter: u8) -> Option<u8> {
         (delimiter != b'\t').then_some(b'"')
     }
 
-    /// Whether a field can have this value: without quotes it cannot hold a delimiter or a line end.
+    /// Whether a field in this format can hold `value`. If the format has no quotes, no value with a delimiter or a
+    /// line end can be written.
     pub fn can_hold(self, value: impl AsRef<[u8]>) -> bool {
         let must_be_quoted = |&byte: &u8| byte == self.delimiter || matches!(byte, b'\r' | b'\n');
         self.quote.is_some() || !value.as_ref().iter().any(must_be_quoted)
     }
 
-    /// Whether the field that begins here begins with a quote.
+    /// Whether `field`, the text from the start of a field on, begins with a quote.
     pub(crate) fn is_quoted(self, field: &[u8]) -> bool {
         self.quote.is_some_and(|quote| field.first() == Some(&quote))
     }
 
-    /// Whether the line that begins here is a comment.
+    /// Whether `line`, the text from the start of a line on, begins a comment.
     pub(crate) fn begins_comment(self, line: &[u8]) -> bool {
         self.comment.is_some_and(|comment| line.first() == Some(&comment))
     }
 }
 
-/// A value without the blanks around it.
+/// Returns `value` without the blanks around it.
 pub fn trimmed(value: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let Some(first) = value.iter().position(|byte| !is_blank(byte)) else { return &[] };
@@ -72,7 +75,7 @@ pub fn trimmed(value: &[u8]) -> &[u8] {
     &value[first..=last]
 }
 
-/// How many line ends there are in a text.
+/// Returns the number of line feeds in `text`.
 pub fn lines(text: &[u8]) -> usize {
     memchr::memchr_iter(b'\n', text).count()
 }

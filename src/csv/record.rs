@@ -1,54 +1,56 @@
-//! One row and its fields: RFC 4180, read as the `csv` crate reads it. The faster ways to find rows and fields are tested against
-//! [`split`], which is kept simple.
+//! One row and its fields: CSV by RFC 4180, read as the `csv` crate reads it. The faster ways to find rows and fields
+//! are tested against [`split`], so `split` is kept simple.
 //!
-//! A quote opens a quoted field only as the first byte of a field. Within it two quotes stand for one. What follows the
-//! closing quote, up to the delimiter, belongs to the value as it is. Three things differ from the `csv` crate:
+//! A quote opens a quoted field only if it is the first byte of the field. Within the field, two quotes stand for one.
+//! Bytes between the closing quote and the delimiter belong to the value unchanged. Three things differ from the `csv`
+//! crate:
 //!
-//! - A carriage return ends a row only together with the line feed behind it, or at the end of the input. Anywhere else outside
-//!   quotes it makes the row a bad one.
-//! - A line of nothing but blanks is no row.
+//! - A carriage return ends a row only together with the line feed behind it, or at the end of the input. Elsewhere
+//!   outside quotes it makes the row a bad one.
+//! - A line that consists of blanks only is not a row.
 //! - A quote that is never closed is an error.
 //!
-//! The file has more than 300 lines because a third of it is the test against that crate.
+//! The file has more than 300 lines because a third of it is the test against the `csv` crate.
 
 use super::Format;
 use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What the line at the front of a text is. A line goes on behind a line end within quotes.
+/// What the line at the front of a text is. A line feed within quotes does not end the line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Line {
     /// A row.
     Row {
-        /// Bytes without its line end.
+        /// Length of the line in bytes, without the line end.
         content: usize,
-        /// Bytes with it.
+        /// Length of the line in bytes, with the line end.
         length: usize,
     },
-    /// A row or a comment with a carriage return outside quotes that does not end it.
+    /// A row or a comment with a stray carriage return: one outside quotes that does not belong to the line end.
     Stray {
-        /// Where the carriage return stands.
+        /// Offset of the first stray carriage return.
         at: usize,
-        /// Bytes without its line end.
+        /// Length of the line in bytes, without the line end.
         content: usize,
-        /// Bytes with it.
+        /// Length of the line in bytes, with the line end.
         length: usize,
     },
     /// A blank line or a comment.
     Nothing {
-        /// Bytes with its line end.
+        /// Length of the line in bytes, with the line end.
         length: usize,
     },
-    /// A row with a quoted field that is not closed up to the end of the text.
+    /// A row with a quoted field that is not closed by the end of the text.
     Unclosed {
-        /// Where the quote stands.
+        /// Offset of the opening quote.
         quote: usize,
     },
 }
 
 impl Line {
-    /// Bytes with its line end, unless it has none because of an open quote.
+    /// Returns the length of the line in bytes, with the line end. `None`: the line has no known end, because a quote
+    /// is open.
     pub fn length(self) -> Option<usize> {
         match self {
             Line::Row { length, .. } | Line::Stray { length, .. } | Line::Nothing { length } => Some(length),
@@ -57,7 +59,7 @@ impl Line {
     }
 }
 
-/// The raw bytes of a field, quotes and all, in its row.
+/// Where the raw bytes of a field are in its row, with the quotes around them if there are any.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Field {
     start: u32,
@@ -65,25 +67,26 @@ pub struct Field {
 }
 
 impl Field {
-    /// From `start` to `end` in the text of a row that begins at `row`.
+    /// Returns the field from `start` to `end` of a text, in which the row of the field begins at `row`.
     #[inline(always)]
     pub fn new(start: usize, end: usize, row: usize) -> Self {
         Field { start: (start - row) as u32, end: (end - row) as u32 }
     }
 
-    /// Its bytes, in the text of its row.
+    /// Returns the raw bytes of the field, given the text of its row.
     pub fn raw(self, row: &[u8]) -> &[u8] {
         &row[self.range()]
     }
 
-    /// The place of its bytes in the text of its row.
+    /// Returns the range of the raw bytes in the text of the row.
     pub fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
 }
 
-/// Splits the line at the front of `text` into `fields`. The text is not empty, and ends where a row or the input does. Of a row
-/// that is not closed there are the fields before the open quote; a blank line and a comment have none.
+/// Splits the line at the front of `text` into `fields`. `text` must not be empty, and must end where a row or the
+/// input ends. If a quote is not closed, `fields` receives the fields before that quote. A blank line and a comment
+/// have no fields.
 pub fn split(text: &[u8], format: Format, fields: &mut Vec<Field>) -> Line {
     fields.clear();
     if let Some(length) = nothing(text, format) {
@@ -112,7 +115,7 @@ pub fn split(text: &[u8], format: Format, fields: &mut Vec<Field>) -> Line {
             }
             _ => {
                 let line = &text[..end.unwrap_or(text.len())];
-                // The carriage return of the line end, unless it is within the quotes.
+                // Excludes the carriage return of the line end. One within the quotes belongs to the value.
                 let content = line.len() - usize::from(line.len() > at && line.ends_with(b"\r"));
                 field(content);
                 let length = end.map_or(text.len(), |end| end + 1);
@@ -125,29 +128,33 @@ pub fn split(text: &[u8], format: Format, fields: &mut Vec<Field>) -> Line {
     }
 }
 
-/// The length of the line at the front with its end, if that is a blank line or a comment.
+/// Returns the length in bytes, with the line end, of the line at the front of `text`, if that is a blank line or a
+/// comment.
 #[inline(always)]
 pub fn nothing(text: &[u8], format: Format) -> Option<usize> {
     let first = *text.first()?;
     let is_comment = format.begins_comment(text);
-    // Most rows begin with something else.
+    // Most rows begin with another byte, so one comparison of the first byte saves looking at the whole line.
     if !is_comment && first != b'\n' && first != b'\r' && !format.is_blank(first) {
         return None;
     }
     let (line, length) = first_line(text);
-    // Behind a carriage return in a comment there may be rows.
+    // A comment with a carriage return in it is not passed over, because the bytes behind the carriage return may be
+    // rows.
     let is_nothing = if is_comment { !line.contains(&b'\r') } else { line.iter().all(|&byte| format.is_blank(byte)) };
     is_nothing.then_some(length)
 }
 
-/// The line at the front without its end, and its length with it. A line end within quotes counts here, too.
+/// Returns the line at the front of `text` without its line end, and its length with the line end. A line feed within
+/// quotes ends the line here, too.
 fn first_line(text: &[u8]) -> (&[u8], usize) {
     let end = memchr(b'\n', text);
     let line = &text[..end.unwrap_or(text.len())];
     (line.strip_suffix(b"\r").unwrap_or(line), end.map_or(text.len(), |end| end + 1))
 }
 
-/// Where the quote stands that closes the field that begins with a quote at `start`, if there is one.
+/// Returns the offset of the quote that closes the quoted field at `start`, where its opening quote is, or `None` if
+/// there is none.
 pub(super) fn closing_quote(text: &[u8], start: usize) -> Option<usize> {
     let quote = text[start];
     let mut from = start + 1;
@@ -160,7 +167,7 @@ pub(super) fn closing_quote(text: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// A row as a kernel sees it: the fields that were chosen with `--columns`, in that order, or else all fields.
+/// A row as the kernel receives it: the fields chosen with `--columns`, in the order given there, or else all fields.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     text: &'a [u8],
@@ -170,43 +177,44 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The row in `text`, which was split into these fields. The fields at these places are chosen; the row must have them.
+    /// Returns the record for the row `text`, which was split into `fields`. `columns` has the positions of the chosen
+    /// fields, all of which the row must have.
     pub(crate) fn new(text: &'a [u8], fields: &'a [Field], columns: Option<&'a [usize]>, format: Format) -> Self {
         debug_assert!(columns.is_none_or(|columns| columns.iter().all(|&at| at < fields.len())));
         Record { text, fields, columns, format }
     }
 
-    /// How many fields there are.
+    /// Returns the number of fields that the kernel receives.
     #[allow(clippy::len_without_is_empty)] // a row has at least one
     pub fn len(&self) -> usize {
         self.columns.map_or(self.fields.len(), <[usize]>::len)
     }
 
-    /// The number of a field in messages: its place in the whole row, counted from 1.
+    /// Returns the number by which messages name the field at index `field`: its position in the whole row, from 1.
     pub fn number(&self, field: usize) -> usize {
         self.columns.map_or(field, |columns| columns[field]) + 1
     }
 
-    /// The value of a field, counted from 0, without its quotes.
+    /// Returns the value of the field at index `field`, from 0, without its quotes.
     ///
     /// # Panics
-    /// When `field` is not below [`len`](Record::len).
+    /// If `field` is not below [`len`](Record::len).
     pub fn value(&self, field: usize) -> Cow<'a, [u8]> {
         unquoted(self.fields[self.number(field) - 1].raw(self.text), self.format)
     }
 
-    /// How the row is written.
+    /// Returns the format in which the row is written.
     pub(crate) fn format(&self) -> Format {
         self.format
     }
 
-    /// The whole row, byte for byte, without its line end.
+    /// Returns the whole row, byte for byte, without its line end.
     pub fn text(&self) -> &'a [u8] {
         self.text
     }
 }
 
-/// The value in the raw bytes of a field.
+/// Returns the value of a field, given its raw bytes: without the quotes, and with each doubled quote replaced by one.
 pub fn unquoted(raw: &[u8], format: Format) -> Cow<'_, [u8]> {
     let Some(&quote) = raw.first().filter(|_| format.is_quoted(raw)) else { return Cow::Borrowed(raw) };
     let close = closing_quote(raw, 0).unwrap_or(raw.len());
@@ -214,7 +222,7 @@ pub fn unquoted(raw: &[u8], format: Format) -> Cow<'_, [u8]> {
     if after.is_empty() && memchr(quote, inside).is_none() {
         return Cow::Borrowed(inside);
     }
-    // Two quotes stand for one: the first of them is left out.
+    // Two quotes stand for one: the first of each two is left out.
     let mut is_first = false;
     let is_kept = |byte: &&u8| {
         is_first = **byte == quote && !is_first;
@@ -223,9 +231,10 @@ pub fn unquoted(raw: &[u8], format: Format) -> Cow<'_, [u8]> {
     inside.iter().filter(is_kept).chain(after).copied().collect()
 }
 
-/// The place of the first carriage return outside quotes, in a row that was split into these fields. `row` has no line end.
+/// Returns the offset of the first carriage return outside quotes in `row`, which was split into `fields` and has no
+/// line end.
 pub fn stray_return(row: &[u8], fields: &[Field], format: Format) -> Option<usize> {
-    // Most rows have none, quoted or not.
+    // Most rows have no carriage return, not even within quotes, so one search saves looking at each field.
     memchr(b'\r', row)?;
     fields.iter().find_map(|field| {
         let raw = field.raw(row);
@@ -293,7 +302,7 @@ mod tests {
             comment in proptest::sample::select([Some(b'#'), None].as_slice()),
         ) {
             let format = Format { delimiter, quote, comment };
-            // A comment without a line end is an empty row to the crate.
+            // To the `csv` crate, a comment without a line end is an empty row.
             let text = [text, b"\n".to_vec()].concat();
             let (mut rest, mut is_closed) = (&text[..], true);
             while !rest.is_empty() && is_closed {
@@ -302,7 +311,7 @@ mod tests {
                     None => is_closed = false,
                 }
             }
-            // Lines of blanks are rows to the crate.
+            // To the `csv` crate, lines of blanks are rows.
             let has_blank_line = text.split(|&byte| byte == b'\n').any(|line| {
                 !line.is_empty() && line.iter().all(|&byte| byte == b' ')
             });

@@ -1,12 +1,14 @@
-//! Carriage returns that end no row.
+//! Messages about stray carriage returns: those that do not end a row.
 //!
-//! A carriage return ends a row together with the line feed behind it, or at the end of the input. Anywhere else outside quotes it is
-//! most likely the line end of a program that writes no line feeds, and rows follow it. They would be lost in fields that do not
-//! count. So such a line is a bad row, whichever columns count.
+//! A carriage return ends a row only with a line feed behind it, or at the end of the input. Elsewhere outside quotes
+//! it was most likely written as a line end, by a program that writes no line feeds. The text behind it is then further
+//! rows, which would be lost without notice in fields that the kernel does not read. So such a line is always a bad
+//! row, whichever columns are chosen.
 
 use super::shown::shown;
 
-/// The message about such a carriage return in this text, which the message calls `of`: a field, a comment, a header.
+/// Returns the message about a stray carriage return in `text`. `of` is what the message calls that text, such as "the
+/// comment".
 pub fn stray_return_in(of: &str, text: &[u8]) -> String {
     format!(
         "{of} has a carriage return outside quotes, which ends no row without a line feed: {}{}",
@@ -15,10 +17,12 @@ pub fn stray_return_in(of: &str, text: &[u8]) -> String {
     )
 }
 
-/// In so many bytes at its front a NUL shows that a file is no text at all, and that the advice would be wrong.
+/// Number of bytes at the front of the text that are searched for a NUL. A NUL there shows that the file is not text,
+/// so that the advice to convert line ends would be wrong.
 const TELLING: usize = 16;
 
-/// The advice for a text in which carriage returns are to end rows.
+/// Returns the advice on how to make the carriage returns in `text` end rows, or an empty text if `text` begins with
+/// binary data.
 pub fn hint(text: &[u8]) -> &'static str {
     if text[..text.len().min(TELLING)].contains(&0) { "" } else { "; if it is to end one: tr '\\r' '\\n' < FILE" }
 }

@@ -1,55 +1,59 @@
-//! Where whole rows end in text that arrives piece by piece. A line end within quotes does not end a row.
+//! Finds where whole rows end in text that arrives piece by piece. A line end within quotes does not end a row.
 
 use super::Format;
 use super::structure::{Structure, WIDTH};
 use memchr::{memchr, memchr2, memrchr};
 
-/// Looks through text that begins with a row, further with each call of [`look_at`](RowEnds::look_at).
+/// The search for row ends in a text that begins with a row. Each call of [`look_at`](RowEnds::look_at) continues the
+/// search where the last call stopped.
 #[derive(Debug)]
 pub struct RowEnds {
     format: Format,
-    /// How much of the text it has looked at.
+    /// How many bytes of the text have been looked at.
     seen: usize,
-    /// Whether that ends within quotes, and what a quote would mean there.
+    /// The state of quotes behind the bytes that have been looked at.
     structure: Structure,
-    /// Where the quote stands that opened the last quoted field.
+    /// Offset of the quote that opened the last quoted field.
     opened: usize,
-    /// Whether the next byte is the first of a line that may be a comment.
+    /// Whether the next byte is the first of a line, which may be a comment.
     begins_line: bool,
-    /// Whether the text looked at ends in a comment, in which quotes do not count.
+    /// Whether the text that has been looked at ends in a comment, in which quotes have no meaning.
     in_comment: bool,
-    /// Where the last whole row ends.
+    /// Offset at which the last whole row ends, or 0 if no row has ended yet.
     end: usize,
 }
 
 impl RowEnds {
-    /// Nothing looked at yet.
+    /// Returns a search that has not looked at any text yet.
     pub fn new(format: Format) -> Self {
         let structure = Structure::new(format);
         RowEnds { format, seen: 0, structure, opened: 0, begins_line: true, in_comment: false, end: 0 }
     }
 
-    /// Where the last whole row ends in the text looked at; 0 where none does.
+    /// Returns the offset at which the last whole row ends in the text that has been looked at, or 0 if none does.
     pub fn end(&self) -> usize {
         self.end
     }
 
-    /// Where the quote stands that is still open at the end of the text looked at, if there is one.
+    /// Returns the offset of the quote that is still open at the end of the text that has been looked at, or `None` if
+    /// none is open.
     pub fn open_quote(&self) -> Option<usize> {
         self.structure.is_inside().then_some(self.opened)
     }
 
-    /// Whether the text looked at ends in a comment.
+    /// Whether the text that has been looked at ends in a comment, in which quotes have no meaning.
     pub fn is_in_comment(&self) -> bool {
         self.in_comment
     }
 
-    /// Forgets the text looked at, in which no row ends: the next text is to begin with the byte after it.
+    /// Forgets the text that has been looked at, in which no row may end. The next call of `look_at` gets a text that
+    /// begins with the byte behind it.
     pub fn forget(&mut self) {
         (self.seen, self.opened) = (0, 0);
     }
 
-    /// Looks at what has come to `text` since the last call.
+    /// Looks at the bytes of `text` behind those that the last call has looked at. `text` must begin as in the last
+    /// call.
     pub fn look_at(&mut self, text: &[u8]) {
         let is_inside = self.structure.is_inside();
         match self.format.quote.filter(|&quote| is_inside || memchr(quote, &text[self.seen..]).is_some()) {
@@ -64,7 +68,7 @@ impl RowEnds {
         }
     }
 
-    /// Passes over text without a quote.
+    /// Handles the rest of `text`, in which no quote has a meaning, in one step.
     fn pass_unquoted(&mut self, text: &[u8]) {
         let news = &text[self.seen..];
         self.structure.pass(news);
@@ -77,12 +81,12 @@ impl RowEnds {
         self.seen = text.len();
     }
 
-    /// A line ends here that ends a row or a comment.
+    /// Records that a line ends at offset `end`, which ends a row or a comment.
     fn end_line(&mut self, end: usize) {
         (self.end, self.begins_line, self.in_comment) = (end, true, false);
     }
 
-    /// Finds out whether the line is a comment, if it begins with these bytes.
+    /// Finds out whether the current line is a comment, if `bytes` are the first bytes of that line.
     fn begin_line(&mut self, bytes: &[u8]) {
         if self.begins_line && !bytes.is_empty() {
             self.in_comment = self.format.begins_comment(bytes);
@@ -90,8 +94,8 @@ impl RowEnds {
         }
     }
 
-    /// Passes over the next bytes together; returns false where that cannot be done, because there may be comments, or
-    /// a quote that opens no field, or too few bytes.
+    /// Handles the next 64 bytes in one step. Returns false and changes nothing if the bytes must be taken one by one:
+    /// because the format has comments, a quote does not open a field, or fewer than 64 bytes are left.
     fn stride(&mut self, text: &[u8]) -> bool {
         let Some(bytes) = text[self.seen..].first_chunk().filter(|_| self.format.comment.is_none()) else {
             return false;
@@ -107,7 +111,7 @@ impl RowEnds {
         true
     }
 
-    /// Passes over the next bytes, up to `to`, from one that matters to the next.
+    /// Handles the next bytes up to offset `to`, moving from one quote or line feed to the next.
     fn step(&mut self, text: &[u8], quote: u8, to: usize) {
         while self.seen < to {
             let rest = &text[self.seen..to];
@@ -140,7 +144,7 @@ mod tests {
     use super::super::record::split;
     use super::*;
 
-    /// Where the last row ends that is whole whatever follows, by the reader of rows.
+    /// Returns where the last row ends whose end cannot depend on what follows, found row by row with [`split`].
     fn by_rows(text: &[u8], format: Format) -> usize {
         let mut end = 0;
         while end < text.len() {

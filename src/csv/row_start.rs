@@ -1,8 +1,9 @@
-//! Where a row begins behind blank lines and comments, in text that arrives piece by piece.
+//! Finds where the first row begins behind blank lines and comments, in text that arrives piece by piece.
 
 use super::Format;
 
-/// Looks through text from the start of a line, further with each call of [`find`](RowStart::find).
+/// The search for the first row in a text that begins with a new line. Each call of [`find`](RowStart::find) continues
+/// the search in the next piece of text.
 #[derive(Debug)]
 pub struct RowStart {
     format: Format,
@@ -14,20 +15,22 @@ enum State {
     LineStart,
     Blanks,
     Comment,
-    /// After a carriage return. It ends a blank line or a comment only with the line feed behind it; with anything else, the line is
-    /// to be a bad row, because the lines of another program's making may hide in it.
+    /// After a carriage return in a blank line or a comment. If a line feed follows, the line ends. If anything else
+    /// follows, the line counts as a (bad) row, because the text behind the carriage return may be rows of a program
+    /// that ends lines with a carriage return only.
     Return,
     Row,
 }
 
 impl RowStart {
-    /// Nothing looked at yet.
+    /// Returns a search that has not looked at any text yet.
     pub fn new(format: Format) -> Self {
         RowStart { format, state: State::LineStart }
     }
 
-    /// The place of the first byte in `text`, which goes on where the last one ended, that shows that there is a row. Once
-    /// there is one, all bytes are taken for bytes of a row.
+    /// Returns the offset in `text` of the first byte that shows that a row has begun, or `None` if there is no row
+    /// yet. `text` must continue the text of the previous call. After a row was found, every byte counts as part of a
+    /// row.
     pub fn find(&mut self, text: &[u8]) -> Option<usize> {
         text.iter().position(|&byte| {
             self.state = match (self.state, byte) {

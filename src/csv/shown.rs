@@ -1,11 +1,12 @@
-//! How values are shown in messages.
+//! How values from the input are shown in messages.
 
 use crate::error::must_be_escaped;
 
-/// How many bytes of a value are shown.
+/// The most bytes of a value that are shown, so that messages stay short.
 const SHOWN: usize = 40;
 
-/// A value as it may stand in a message: in quotes, shortened, and without any character that a terminal would obey.
+/// Returns `value` for use in a message: in quotes, cut off after 40 bytes, and with control characters escaped,
+/// because a terminal would act on them.
 pub fn shown(value: &[u8]) -> String {
     let cut = &value[..value.len().min(SHOWN)];
     let is_cut = cut.len() < value.len();
@@ -19,7 +20,8 @@ pub fn shown(value: &[u8]) -> String {
                 c => text.push(c),
             }
         }
-        // A character that was cut in two is left out. Other bytes that are no UTF-8 are shown by their numbers.
+        // A character that the cut has split is left out. Other bytes that are not UTF-8 are shown as hexadecimal
+        // numbers.
         if !is_cut || chunks.peek().is_some() {
             text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
         }

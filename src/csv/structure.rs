@@ -1,53 +1,56 @@
-//! The delimiters and line ends that are not within quotes, 64 bytes at a time.
+//! Finds the delimiters and line ends that are outside quotes, 64 bytes at a time.
 //!
-//! Each of the bytes is one bit of a word (G. Langdale and D. Lemire, "Parsing gigabytes of JSON per second", 2019). A byte is
-//! within quotes if the number of quotes up to it is odd. That is true only of quotes that open a field at its start. A quote
-//! elsewhere is a byte like any other, so 64 bytes with such a quote are left to the caller, to be looked at one by one.
+//! Each of the 64 bytes is represented by one bit of a word (G. Langdale and D. Lemire, "Parsing gigabytes of JSON per
+//! second", 2019). A byte is within quotes if the number of quotes up to it is odd. This rule is right only if each
+//! quote that makes the number odd is the first byte of a field: elsewhere outside quotes, a quote is an ordinary byte.
+//! If the 64 bytes contain such an ordinary quote, the caller must look at them one by one.
 #![allow(unsafe_code)]
 
 use super::Format;
 
-/// How many bytes are looked at together: as many as a word has bits.
+/// How many bytes are examined together: as many as a `u64` has bits.
 pub const WIDTH: usize = 64;
 
-/// What is known at some place in a text: all that is needed to read on from there.
+/// The state at one place in a text: everything about the bytes before that place that is needed to read on.
 #[derive(Clone, Copy, Debug)]
 pub struct Structure {
     delimiter: u8,
     quote: Option<u8>,
-    /// All ones within quotes, else all zeros.
+    /// All ones if the bytes before this place end within quotes, else all zeros.
     inside: u64,
-    /// 1 after a delimiter or a line end, else 0.
+    /// 1 if the previous byte was a delimiter or line end outside quotes, or the text begins here, else 0. A quote
+    /// opens a field only if this is 1.
     after_end: u64,
-    /// 1 after a quote that closed a field, or was the first of two that stand for one; else 0.
+    /// 1 if the previous byte was a quote within quotes, else 0. Such a quote closes the field unless another quote
+    /// follows, which makes both stand for one.
     after_closer: u64,
 }
 
-/// Sets of bytes among 64, as words in which the lowest bit is the first byte.
+/// What was found among 64 bytes: each word is a set of bytes, in which the lowest bit stands for the first byte.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Found {
-    /// Delimiters and line ends outside of quotes.
+    /// Delimiters and line ends outside quotes.
     pub ends_of_fields: u64,
-    /// Line ends outside of quotes.
+    /// Line ends outside quotes.
     pub ends_of_rows: u64,
     /// Quotes that open a field.
     pub openers: u64,
-    /// What stands within quotes, with the quote that opens it.
+    /// Bytes within quotes, including the opening quote.
     pub inside: u64,
 }
 
 impl Structure {
-    /// At the start of a row. A comment is taken for a row.
+    /// Returns the state at the start of a row. Comments are not recognized: they are taken for rows.
     pub fn new(format: Format) -> Self {
         Structure { delimiter: format.delimiter, quote: format.quote, inside: 0, after_end: 1, after_closer: 0 }
     }
 
-    /// Whether it is within quotes.
+    /// Whether the bytes so far end within quotes.
     pub fn is_inside(&self) -> bool {
         self.inside != 0
     }
 
-    /// Goes on behind these bytes, among which no quote counts.
+    /// Moves the state past `bytes`, which must contain no quote that has a meaning.
     pub fn pass(&mut self, bytes: &[u8]) {
         if let Some(&last) = bytes.last() {
             self.after_end = u64::from(!self.is_inside() && (last == b'\n' || last == self.delimiter));
@@ -55,7 +58,7 @@ impl Structure {
         }
     }
 
-    /// Goes on behind a quote, and returns whether that opened a field.
+    /// Moves the state past one quote. Returns whether that quote opened a field.
     pub fn pass_quote(&mut self) -> bool {
         let was_inside = self.is_inside();
         let (opens, reopens) = (self.after_end != 0 && !was_inside, self.after_closer != 0);
@@ -64,8 +67,9 @@ impl Structure {
         opens
     }
 
-    /// Finds what there is in the next 64 bytes, and goes on behind them. Where there is a quote among them that opens no field, it
-    /// finds nothing and stays where it is.
+    /// Finds the delimiters, line ends and quotes in the next 64 bytes, and moves the state past them. If one of the
+    /// quotes has no meaning because it stands outside quotes in the middle of a field, returns `None` and leaves the
+    /// state unchanged.
     #[inline(always)]
     pub fn step(&mut self, bytes: &[u8; WIDTH]) -> Option<Found> {
         let ends_of_rows = equal(bytes, b'\n');
@@ -86,13 +90,13 @@ impl Structure {
     }
 }
 
-/// For each bit: whether the number of ones up to it, with it, is odd.
+/// Returns a word in which each bit is 1 if the number of ones in `bits` up to and including that bit is odd.
 #[inline(always)]
 fn parity(bits: u64) -> u64 {
     [1, 2, 4, 8, 16, 32].into_iter().fold(bits, |bits, shift| bits ^ bits << shift)
 }
 
-/// The bytes that equal this one, within quotes or not.
+/// Returns the set of bytes that equal `byte`, inside and outside quotes.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn equal(bytes: &[u8; WIDTH], byte: u8) -> u64 {
@@ -113,13 +117,13 @@ fn equal_sse2(bytes: &[u8; WIDTH], byte: u8) -> u64 {
     a | b << 16 | c << 32 | d << 48
 }
 
-/// The bytes that equal this one, within quotes or not.
+/// Returns the set of bytes that equal `byte`, inside and outside quotes.
 #[cfg(not(target_arch = "x86_64"))]
 pub fn equal(bytes: &[u8; WIDTH], byte: u8) -> u64 {
     bytes.iter().rev().fold(0, |bits, &other| bits << 1 | u64::from(other == byte))
 }
 
-/// The places of the ones in a word, from the lowest.
+/// Returns the positions of the ones in `bits`, from the lowest.
 #[inline(always)]
 pub fn places(mut bits: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
