@@ -1,43 +1,45 @@
-//! Which of the processor's vector instructions are used. That is found out once, when they are first needed.
+//! Decides which vector instructions of the processor are used. The decision is made once, when they are first needed.
 
 use std::sync::OnceLock;
 
-/// The environment variable that forbids some of them, for tests and measurements.
+/// Name of the environment variable that forbids some vector instructions, for tests and measurements.
 const VARIABLE: &str = "PMAPGCD_VECTORS";
 
-/// What its values are called.
+/// The values that the environment variable may have, and what each allows at most.
 const NAMES: [(&str, Vectors); 3] =
     [("portable", Vectors::Portable), ("avx2", Vectors::Avx2), ("avx512", Vectors::Avx512)];
 
-/// Sets of vector instructions, ordered: each has all instructions of those before it.
+/// A set of vector instructions. The sets are ordered: each contains all earlier ones.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Vectors {
-    /// What the compiler may take for granted on any processor.
+    /// No more than every processor of the architecture has.
     Portable,
-    /// AVX2, as of 2013.
+    /// AVX2, with the bit instructions of the same processors (from 2013).
     Avx2,
-    /// AVX-512 with counts of bits and compression of bytes, as of Intel's Ice Lake and AMD's Zen 4.
+    /// AVX-512 with instructions that count bits and compress bytes, as in Intel's Ice Lake, AMD's Zen 4, and later
+    /// processors.
     Avx512,
 }
 
 impl Vectors {
-    /// The best that this processor has, unless the environment allows less: `PMAPGCD_VECTORS=avx2` or `portable`.
+    /// Returns the largest set that this processor has and the environment variable allows: `PMAPGCD_VECTORS=avx2` or
+    /// `portable`.
     pub fn here() -> Self {
         static HERE: OnceLock<Vectors> = OnceLock::new();
         *HERE.get_or_init(|| Vectors::detected().min(Vectors::allowed().unwrap_or(Vectors::Avx512)))
     }
 
-    /// The most that the environment allows.
+    /// Returns the largest set that the environment variable allows, which is all if it is not set.
     ///
     /// # Errors
-    /// When the name in the environment is unknown; the command line refuses it before anything is computed.
+    /// If the value of the environment variable is unknown. The command line reports this before anything is computed.
     pub fn allowed() -> Result<Self, String> {
         let Some(name) = std::env::var_os(VARIABLE) else { return Ok(Vectors::Avx512) };
         let known = NAMES.iter().find(|(known, _)| name == *known);
         known.map(|(_, vectors)| *vectors).ok_or_else(|| format!("{VARIABLE} is none of portable, avx2 and avx512"))
     }
 
-    /// All that this processor has.
+    /// Returns all sets that this processor has, without regard to the environment variable.
     #[cfg(test)]
     pub fn all() -> impl Iterator<Item = Self> {
         NAMES.into_iter().map(|(_, vectors)| vectors).filter(|vectors| *vectors <= Vectors::detected())
@@ -45,7 +47,7 @@ impl Vectors {
 
     #[cfg(target_arch = "x86_64")]
     fn detected() -> Self {
-        // The macro of std takes one name, which has to be a literal.
+        // The macro of the standard library takes one name, which must be a literal, so this one takes a list.
         macro_rules! has {
             ($($feature:tt)*) => { true $(&& is_x86_feature_detected!($feature))* };
         }

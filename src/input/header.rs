@@ -1,4 +1,4 @@
-//! The header of each input: which of its columns count, and what is printed of it with `--append`.
+//! Reads the header of each input: where the chosen columns are, and what `--append` prints of the header.
 
 use crate::bad_row::BadRow;
 use crate::csv::columns::{Columns, names};
@@ -8,35 +8,38 @@ use crate::csv::returns::stray_return_in;
 use crate::csv::shown::shown;
 use crate::csv::{Format, alike, hints};
 
-/// What all inputs are like, as the options say.
+/// The properties that the options and the kernel give all inputs.
 #[derive(Clone, Debug, Default)]
 pub struct Shape {
-    /// How rows are written.
+    /// The format of the rows.
     pub format: Format,
     /// Whether the first row of each input is a header.
     pub has_header: bool,
-    /// The columns that count. `None`: all columns count.
+    /// The columns that are the kernel's input. `None`: all columns are.
     pub columns: Option<Columns>,
-    /// How many fields a row has to have where all columns count, if the kernel says so.
+    /// Number of fields that the kernel needs a row to have, if all columns are its input. `None`: the kernel takes any
+    /// number.
     pub fields: Option<usize>,
-    /// The name of the results in the header. `None`: rows are not printed with their results.
+    /// Name of the column of results that `--append` adds to the header. `None`: rows are not printed with their
+    /// results.
     pub append: Option<String>,
 }
 
 impl Shape {
-    /// How many bytes the head of a block takes.
+    /// Returns the size of a block's head in bytes.
     pub fn head_size(&self) -> usize {
         Head::size(self.columns.as_ref(), self.append.is_some())
     }
 
-    /// Whether the first row decides how many fields all rows must have. It does where rows are printed with one more field, so that
-    /// all results stand in one column, and neither a header nor the kernel decides it.
+    /// Whether all rows must have as many fields as the first row. They must if results are appended to the rows, so
+    /// that all results stand in one column, unless a header or the kernel fixes the number of fields already.
     pub fn goes_by_first_row(&self) -> bool {
         self.append.is_some() && !self.has_header && (self.columns.is_some() || self.fields.is_none())
     }
 
-    /// How many fields the first row in `text` has, which is whole rows. Rows that are bad whatever their fields hold are skipped:
-    /// those that lack a column, have a stray carriage return, or an open quote.
+    /// Returns the number of fields of the first usable row in `text`, which consists of whole rows; `None` if there is
+    /// no such row. Rows that are bad whatever their fields contain are skipped: those that lack a chosen column, have
+    /// a stray carriage return or an open quote.
     pub fn fields_of_first_row(&self, text: &[u8]) -> Option<usize> {
         let least = self.columns.as_ref().and_then(|columns| columns.places().into_iter().max()).map_or(0, |at| at + 1);
         let (mut fields, mut at) = (vec![], 0);
@@ -50,30 +53,31 @@ impl Shape {
     }
 }
 
-/// What has to be remembered of the headers of earlier inputs.
+/// What must be remembered of earlier inputs' headers, with which later headers are compared.
 #[derive(Default)]
 pub struct Headers {
-    /// The names in the header that was printed, and the name of its input.
+    /// The column names in the header that was printed, and the name of the input it came from. `None` before that.
     printed: Option<(Vec<Vec<u8>>, String)>,
 }
 
 /// A header that was found at the front of an input.
 #[derive(Default, Debug)]
 pub struct Header {
-    /// How many bytes there are from the start of the input to the first row.
+    /// Bytes from the start of the text that was searched to the first row behind the header.
     pub length: usize,
-    /// What it says of the rows under it.
+    /// What the header says about the rows under it, in the form in which each block passes it to the workers.
     pub head: Head,
-    /// What is to be printed of it, if anything.
+    /// The bytes to print before the rows: the header with one more column, or nothing.
     pub print: Vec<u8>,
 }
 
 impl Headers {
-    /// Finds the header in `text`, which is whole lines from the front of the input of this name. Nothing where there is no row yet.
+    /// Finds the header in `text`, which consists of whole lines from the front of the input named `input`. Returns
+    /// `None` if `text` has only blank lines and comments.
     ///
     /// # Errors
-    /// When the header lacks a column, or differs from the header that is printed already: what is wrong, and which place in
-    /// `text` the message is to name.
+    /// If the header is bad, lacks a column, or differs from the header that has been printed. The error has the offset
+    /// in `text` that the message is to name.
     pub fn find(&mut self, shape: &Shape, text: &[u8], input: &str) -> Result<Option<Header>, BadRow> {
         let mut fields = vec![];
         let mut at = 0;
@@ -107,8 +111,8 @@ impl Headers {
         Ok(None)
     }
 
-    /// What is printed of this header, which ends with `end`. Nothing without `--append`, and where the same header is printed
-    /// already.
+    /// Returns the bytes to print for `header`, with the line end `end`. They are empty without `--append`, and if an
+    /// equal header has been printed already.
     fn printed(&mut self, shape: &Shape, header: &Record, end: &str, input: &str) -> Result<Vec<u8>, String> {
         let Some(name) = &shape.append else { return Ok(vec![]) };
         let names = names(header);
@@ -131,7 +135,7 @@ impl Headers {
     }
 }
 
-/// How these names differ from the others, in words.
+/// Returns in words how `names` differ from `others`.
 fn difference(names: &[Vec<u8>], others: &[Vec<u8>]) -> String {
     let differing = names.iter().zip(others).enumerate().find(|(_, (name, other))| name != other);
     match differing.filter(|_| names.len() == others.len()) {
@@ -143,7 +147,7 @@ fn difference(names: &[Vec<u8>], others: &[Vec<u8>]) -> String {
     }
 }
 
-/// A name as a field of this format, in quotes where it needs them.
+/// Returns `name` as a field of this format, in quotes if it contains a byte that requires them.
 fn quoted(name: &str, format: Format) -> Vec<u8> {
     let needs = |byte: u8| byte == format.delimiter || Some(byte) == format.quote || matches!(byte, b'\n' | b'\r');
     let Some(quote) = format.quote.filter(|_| name.bytes().any(needs)) else { return name.into() };

@@ -1,5 +1,5 @@
-//! Where rows come from: [`reader`] cuts files and pipes into blocks of whole rows, [`header`] reads their headers, and [`ranges`] says
-//! where a file can be cut for several runs.
+//! Where rows come from: [`reader`] cuts files and pipes into blocks of whole rows, [`header`] reads the headers of
+//! inputs, and [`ranges`] finds where a file can be cut into parts for several runs.
 
 pub mod header;
 pub mod ranges;
@@ -7,5 +7,5 @@ pub mod reader;
 
 pub use header::Shape;
 
-/// The mark that a file in UTF-8 may begin with. It is no part of the first row.
+/// The byte order mark with which a UTF-8 file may begin. The mark does not belong to the first row.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

@@ -1,4 +1,5 @@
-//! `--split`: cuts a file into ranges of whole rows, so that several runs can share it, each with one range.
+//! `--split`: cuts a file into ranges of whole rows, so that several runs of the program can share the file, each
+//! taking one range.
 
 use crate::csv::row_ends::RowEnds;
 use crate::csv::row_start::RowStart;
@@ -6,26 +7,27 @@ use crate::csv::{Format, lines};
 use crate::input::BYTE_ORDER_MARK;
 use std::io::{self, Read};
 
-/// A range of a file.
+/// A range of a file, which begins and ends where rows do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FileRange {
-    /// Where it begins, in bytes.
+    /// Offset of the first byte.
     pub offset: u64,
-    /// How many bytes it has.
+    /// Length in bytes.
     pub length: u64,
-    /// The number of the line that it begins with, from 1.
+    /// Number of the line that begins at `offset`, from 1. Messages about rows in the range need it.
     pub first_line: u64,
 }
 
-/// How many bytes are looked at together. So many stay in a core's second-level cache while row ends are looked for and lines
-/// counted.
+/// How many bytes are read at a time. A piece of this size stays in a core's second-level cache while row ends are
+/// looked for and lines are counted.
 const PIECE: usize = 256 << 10;
 
-/// At most `count` ranges, about equal in bytes, that together are the file of this size, in order. Each ends where a
-/// row ends; none is empty; and the first range has the first row in it, which may be a header.
+/// Returns at most `count` ranges of about equal size, which together are the file of `size` bytes, in order. Each
+/// range ends where a row ends, no range is empty, and the first one contains the first row, because that may be a
+/// header.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// If the file cannot be read.
 pub fn ranges(file: impl Read, size: u64, count: u64, format: Format) -> io::Result<Vec<FileRange>> {
     let (file, ends) = (file.take(size), RowEnds::new(format));
     let mut walk = Walk { file, format, piece: vec![], start: 0, seen: 0, ends, offset: 0, lines: 0 };
@@ -50,33 +52,35 @@ pub fn ranges(file: impl Read, size: u64, count: u64, format: Format) -> io::Res
     Ok(found)
 }
 
-/// Where the cut after this one is to be, or at the first end of a row behind that; nothing where the rest is the last range.
+/// Returns the offset of the next cut after the one at `cut`; the real cut is then made at the first row end at that
+/// offset or behind it. Returns `None` if the rest of the file is the last range.
 fn target(size: u64, count: u64, cut: u64) -> Option<u64> {
     let [size, count, cut] = [size, count, cut].map(u128::from);
-    // The first of the places `number * size / count` that is beyond the cut.
+    // The first of the offsets `number * size / count` that lies behind `cut`.
     let number = if size == 0 { count } else { ((cut + 1) * count).div_ceil(size) };
     (number < count).then(|| (number * size / count) as u64)
 }
 
-/// A walk over a file, piece by piece and from one end of a row to the next.
+/// A walk through a file, which is read in pieces, from one row end to the next.
 struct Walk<R> {
     file: R,
     format: Format,
-    /// The piece that is looked at.
+    /// The piece of the file that was read last.
     piece: Vec<u8>,
-    /// Where in the piece the text begins that `ends` looks at: a row, or what is left of one.
+    /// Offset in the piece at which the text begins that `ends` looks at: the start of a row, or the rest of a row that
+    /// began in an earlier piece.
     start: usize,
-    /// How much of the piece was looked at.
+    /// How many bytes of the piece have been looked at.
     seen: usize,
     ends: RowEnds,
-    /// Where in the file `start` is, in bytes.
+    /// Offset in the file that corresponds to `start`.
     offset: u64,
-    /// Line ends before that.
+    /// Number of line feeds in the file before `offset`.
     lines: u64,
 }
 
 impl<R: Read> Walk<R> {
-    /// Reads the next piece, and returns whether there is anything in it.
+    /// Reads the next piece. Returns whether there are bytes in it.
     fn read(&mut self) -> io::Result<bool> {
         self.piece.clear();
         self.file.by_ref().take(PIECE as u64).read_to_end(&mut self.piece)?;
@@ -88,7 +92,7 @@ impl<R: Read> Walk<R> {
         Ok(self.seen < self.piece.len())
     }
 
-    /// What was not looked at yet.
+    /// Returns the bytes of the piece that have not been looked at.
     fn news(&self) -> &[u8] {
         &self.piece[self.seen..]
     }
@@ -98,9 +102,10 @@ impl<R: Read> Walk<R> {
         self.seen = to;
     }
 
-    /// Goes on to the first end of a row that is at this place in the file or behind it, if there is one in this piece.
+    /// Moves to the first row end at offset `place` of the file or behind it, and returns the offset of that row end.
+    /// Returns `None` if there is none in this piece.
     fn pass_to(&mut self, place: u64) -> Option<u64> {
-        // No end before the place matters, so all of that can be looked at in one go.
+        // Row ends before `place` do not matter, so all bytes before it are looked at in one call.
         let before = self.start as u64 + (place - 1).saturating_sub(self.offset);
         self.look_at((before.min(self.piece.len() as u64) as usize).max(self.seen));
         while let Some(line) = memchr::memchr(b'\n', self.news()) {
@@ -113,7 +118,7 @@ impl<R: Read> Walk<R> {
         None
     }
 
-    /// Looks at the rest of the piece, which is then needed no more.
+    /// Looks at the rest of the piece, after which the piece is no longer needed.
     fn pass(&mut self) {
         self.look_at(self.piece.len());
         if self.ends.end() > 0 {
@@ -142,7 +147,8 @@ mod tests {
     use super::*;
     use crate::csv::record::{Line, split};
 
-    /// Where rows and what is between them end, and where the first row does; the mark is no part of any.
+    /// Returns the ends of all lines, found row by row with [`split`], and the end of the first row. The byte order
+    /// mark belongs to no line.
     fn ends(text: &[u8], format: Format) -> (Vec<usize>, usize) {
         let mut at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         let (mut ends, mut first_row) = (vec![], None);
@@ -189,7 +195,7 @@ mod tests {
             delimiter in proptest::sample::select(b",\t".as_slice()),
             quote in proptest::sample::select([Some(b'"'), None].as_slice()),
             comment in proptest::sample::select([Some(b'#'), None].as_slice()),
-            // In front, so that pieces end in it or anywhere in the text.
+            // Padding in front of the text, so that a piece may end in the padding or anywhere in the text.
             padding in proptest::sample::select([None, Some("1,2\n"), Some("\"\n"), Some("#"), Some(" "), Some("\n")].as_slice()),
         ) {
             let format = Format { delimiter, quote, comment };

@@ -1,7 +1,8 @@
-//! The reader: files and pipes, cut into blocks of whole rows.
+//! The reader: cuts files and pipes into blocks of whole rows.
 //!
-//! It looks at headers, and for the end of the last row of a block, at nothing else. A block fills up as long as input is ready, and is
-//! handed on as soon as it is not. So a row that arrives alone is answered at once, and a full pipe gives full blocks.
+//! The reader examines only headers and the ends of rows; the workers do everything else, in parallel. A block is
+//! filled while input is ready, and handed on as soon as no more input is ready. So a row that arrives alone is
+//! answered at once, and an input that is always ready gives full blocks.
 
 mod open;
 mod prompt;
@@ -27,21 +28,21 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
-/// Where rows come from.
+/// An input, from which rows are read.
 #[derive(Debug)]
 pub enum Input {
     /// Standard input.
     Stdin,
-    /// The file of this name, opened when its turn comes.
+    /// The file of this name, which is opened when all inputs before it have been read.
     Path(PathBuf),
     /// A part of the file of this name.
     Range(PathBuf, FileRange),
-    /// A file that is open already, whose reads never wait; messages call it by this name.
+    /// An open file on which reads never wait, and the name by which messages call it.
     Open(File, String),
 }
 
 impl Input {
-    /// What messages call it.
+    /// Returns the name by which messages call the input.
     pub fn name(&self) -> String {
         match self {
             Input::Stdin => "stdin".to_string(),
@@ -50,14 +51,16 @@ impl Input {
         }
     }
 
-    /// Opens it for reads that never wait, except stdin, which is opened already.
+    /// Opens the input such that reads never wait. Stdin is open already, so it is only duplicated; `prompt.rs` reads
+    /// it without waiting.
     ///
     /// # Errors
-    /// When it does not exist, may not be read, or is a folder.
+    /// If the input does not exist, may not be read, or is a folder.
     pub fn open(self) -> io::Result<File> {
         let file = match self {
             Input::Stdin => File::from(streams::given(&io::stdin())?),
-            // To open a FIFO that nobody writes to would wait where we cannot be stopped. We wait in `poll` instead.
+            // Opening a FIFO that no process has open for writing would wait, and that wait could not be stopped. So
+            // the FIFO is opened without waiting, and the wait takes place in `poll` instead.
             Input::Path(path) | Input::Range(path, _) => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
                 rustix::io::retry_on_intr(|| rustix::fs::open(&path, flags, Mode::empty()))?.into()
@@ -71,36 +74,37 @@ impl Input {
     }
 }
 
-/// What the reader watches while it waits for input.
+/// Descriptors that the reader watches while it waits for input, so that it can stop waiting.
 pub struct Watch<'a> {
-    /// Readable when the run is over.
+    /// Becomes readable when the run is over.
     pub stop: BorrowedFd<'a>,
-    /// The output. If it is a pipe whose reader has gone, there is no use in waiting.
+    /// The output. If the output is a pipe that no process reads any more, waiting for input is useless.
     pub output: BorrowedFd<'a>,
 }
 
-/// All inputs, one after the other.
+/// The source of a run's blocks, which reads all inputs one after the other.
 pub struct Reader<'a> {
     inputs: std::iter::Enumerate<std::vec::IntoIter<Input>>,
     shape: Shape,
     headers: Headers,
-    /// How many fields the first row of all inputs has, where that matters and as soon as it is known.
+    /// Number of fields of the first row that was read. `None` until then, and if the other rows need not have as many.
     fields: Option<usize>,
-    /// Whether rows that are longer than a block are passed over; if not, they end the run.
+    /// Whether to pass over rows that are longer than a block. If not, such a row ends the run.
     passes_over: bool,
     watch: Watch<'a>,
     current: Option<Open>,
-    /// The first of the inputs that has anything in it.
+    /// Number of the first input that is not empty. `None` until it is known.
     first: Option<usize>,
-    /// What was read of the current input and did not fit into a block: the start of a row whose end is not read yet.
+    /// Bytes of the current input that were read but did not go into the last block, as they begin a row whose end was
+    /// not found yet. The next block begins with them.
     carry: Vec<u8>,
 }
 
-/// How many bytes are kept of a row that is longer than a block.
+/// How many bytes of a row that is longer than a block are kept for the report of that row.
 const KEPT: usize = 1024;
 
 impl<'a> Reader<'a> {
-    /// A reader of these inputs in their order, each of this shape.
+    /// Returns a reader of `inputs` in their order, all of which have the properties `shape`.
     pub fn new(inputs: Vec<Input>, shape: Shape, watch: Watch<'a>) -> Self {
         Reader {
             inputs: inputs.into_iter().enumerate(),
@@ -115,17 +119,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The same reader, which passes over rows that are longer than a block if `passes_over` is true.
+    /// Returns this reader, changed to pass over rows that are longer than a block if `passes_over` is true.
     pub fn passing_over(self, passes_over: bool) -> Self {
         Reader { passes_over, ..self }
     }
 
-    /// Whether the first row, by which all others go, is still to come.
+    /// Whether all rows must have as many fields as the first row, and that row has not been read yet.
     fn wants_first_row(&self) -> bool {
         self.fields.is_none() && self.shape.goes_by_first_row()
     }
 
-    /// The next block of the current input; nothing when that has ended.
+    /// Fills `buffer` with the next block of the input `open`, of about `wanted` bytes. Returns `None` if the input has
+    /// ended.
     fn next_of(&mut self, open: &mut Open, buffer: &mut [u8], wanted: usize) -> Result<Option<Block>, Ending> {
         let (head, rows) = buffer.split_at_mut(self.shape.head_size());
         let lines_before = std::mem::take(&mut open.lines_before);
@@ -133,7 +138,8 @@ impl<'a> Reader<'a> {
         let is_start = open.at_start;
         let filled = open.fill(rows, wanted, &mut self.carry, self.shape.format, &self.watch)?;
         if is_start {
-            // A file that is no CSV may have no line end at all, or one anywhere.
+            // All bytes that were read are examined, not only whole rows: a file that is not CSV may have no line feed
+            // at all, or have some by chance.
             let read = if let Filled::Rows(end) = filled { end + self.carry.len() } else { rows.len() };
             open.disguise = disguise(&rows[..read]);
         }
@@ -166,7 +172,8 @@ impl<'a> Reader<'a> {
         }
         let is_first = *self.first.get_or_insert(open.input) == open.input;
         if !open.wants_header {
-            // Rows are printed with their bytes, and a byte order mark belongs to the front of the output only.
+            // With `--append` the bytes of the input are printed, and a byte order mark is right only at the very front
+            // of the output.
             if std::mem::take(&mut open.has_mark) && is_first && self.shape.append.is_some() {
                 block.header.splice(..0, BYTE_ORDER_MARK.iter().copied());
             }
@@ -183,11 +190,12 @@ impl<'a> Reader<'a> {
         Ok(Some(block))
     }
 
-    /// Deals with a line that fills the buffer and goes on behind it; `ends` has looked at the buffer. A blank line or a comment is passed
-    /// over. So is a row if the run goes on after bad rows: then the block, which has no rows, reports it.
+    /// Handles a line that fills `buffer` and continues behind it; `ends` has looked at the bytes in `buffer`. A blank
+    /// line or a comment is passed over. A row is passed over and reported with `block`, which has no rows then, if the
+    /// run continues after bad rows.
     ///
     /// # Errors
-    /// When it is a row and the run ends with it, or the input cannot be read.
+    /// If the line is a row and the run does not continue after bad rows, or the input cannot be read.
     fn pass_over(
         &mut self,
         open: &mut Open,
@@ -228,7 +236,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The report of a row that begins at this offset of the input, fills the buffer and goes on behind it.
+/// Returns the report of a row that begins at `offset` of the input, fills `buffer` and continues behind it.
 fn too_long(buffer: &[u8], ends: &RowEnds, format: Format, offset: u64) -> Misfit {
     let size = buffer.len();
     let (place, hint) = match ends.open_quote() {

@@ -1,4 +1,4 @@
-//! One input while it is read.
+//! One open input: its state, and the reads that fill blocks from it.
 
 use super::prompt::Way;
 use super::{Input, Watch};
@@ -14,60 +14,66 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 
-/// How many bytes a pipe is asked to hold: 16 times the default, and the most that an unprivileged process may ask for.
+/// How many bytes the kernel of the operating system is asked to buffer in a pipe: 16 times the default, and the most
+/// that an unprivileged process may ask for.
 const PIPE_SIZE: usize = 1 << 20;
 
-/// An input that is open.
+/// An input that is being read.
 pub struct Open {
     pub file: File,
-    /// How it is read.
+    /// How `file` is read without waiting.
     way: Way,
-    /// What messages call it.
+    /// Name by which messages call the input.
     pub name: String,
-    /// Which of the inputs it is, counted from 0.
+    /// Number of the input among all inputs, from 0.
     pub input: usize,
-    /// Whether it is a regular file. Reading one never waits.
+    /// Whether the input is a regular file, on which reads never wait, so that `poll` is not needed.
     pub is_regular: bool,
-    /// Whether nothing was read of it yet.
+    /// Whether no block has been filled yet and the search for a byte order mark is still to be made.
     pub at_start: bool,
-    /// Whether it began with a byte order mark that no block has reported yet.
+    /// Whether the input began with a byte order mark that has not been passed on with a block yet.
     pub has_mark: bool,
-    /// If it is no CSV by its first bytes: what to do about it. Nothing once a block has reported it.
+    /// Advice to the user if the first bytes show that the input is some other kind of file (such as gzip). `None` if
+    /// they do not, and after the advice has been passed on with a block.
     pub disguise: Option<String>,
-    /// Whether it has ended. A terminal would go on after that.
+    /// Whether end of input was seen. Remembered because reading a terminal again after end of input would wait for
+    /// more.
     pub at_end: bool,
-    /// Where in the input the next block begins, in bytes: where the carry was read from.
+    /// Offset in the input, in bytes, at which the next block begins; the bytes carried over from the last read begin
+    /// there.
     pub offset: u64,
-    /// How much is left to be read of a range; nothing where all of the input is read.
+    /// Bytes that are still to be read of a range. `None`: the whole input is read.
     pub left: Option<u64>,
-    /// Line ends before the range that is read. 0 once a block has reported them.
+    /// Number of line feeds before the range that is read. 0 after they have been passed on with a block.
     pub lines_before: u64,
-    /// Whether a header is still to come.
+    /// Whether the input has a header that has not been read yet.
     pub wants_header: bool,
-    /// What stands at the head of each block.
+    /// Contents of the head of each block from this input.
     pub head: Head,
 }
 
-/// How much is read at first. What kind of file it is, if it is no CSV, may show only after some kilobytes.
+/// How many bytes to read first. The bytes that tell what kind of file it is, if it is not CSV, may lie some kilobytes in.
 const FIRST_READ: usize = 32 << 10;
-/// How much is read at a time where smaller blocks are wanted, so that few rows do not take as many calls of the system.
+/// The least number of bytes to ask for in one read. Without it, very small blocks would cost a system call each.
 const LEAST_READ: usize = 4096;
 
-/// What the front of a buffer was filled with.
+/// What [`Open::fill`] has put into a buffer.
 pub enum Filled {
-    /// Nothing: the input has ended.
+    /// No bytes, because the input has ended.
     Nothing,
-    /// Whole rows, of so many bytes.
+    /// Whole rows, which take this number of bytes.
     Rows(usize),
-    /// The start of a line that is longer than the buffer, and what has looked at it.
+    /// The start of a line that is longer than the buffer, and the search for row ends, which has looked at all of the
+    /// buffer.
     TooLong(RowEnds),
 }
 
 impl Open {
-    /// Opens an input, the one with this number.
+    /// Opens `input`, which has the position `number` among all inputs.
     pub fn new(number: usize, input: Input, shape: &Shape) -> Result<Self, Error> {
         let name = input.name();
-        // What we open ourselves is opened to be read without waiting.
+        // Only stdin may be shared with other processes and thus must not be made non-blocking. All other files are
+        // regular or were opened non-blocking.
         let is_shared = matches!(input, Input::Stdin);
         let open = || {
             let file = input.open()?;
@@ -75,7 +81,8 @@ impl Open {
             Ok((file, is_regular))
         };
         let (file, is_regular) = open().map_err(|error| Error::io(&name, error))?;
-        // A pipe that holds more wakes its writer and us less often. Where that is not allowed, it stays as it is.
+        // A larger pipe wakes its writer and this process less often. If enlarging is not permitted, the pipe keeps its
+        // size.
         let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
         Ok(Open {
             way: if is_shared { Way::to_read(&file) } else { Way::Plain },
@@ -95,8 +102,8 @@ impl Open {
         })
     }
 
-    /// Fills the front of `buffer` with whole rows of about `wanted` bytes, or one row where that is longer, and leaves in `carry` what
-    /// was read beyond them.
+    /// Fills the front of `buffer` with whole rows of about `wanted` bytes, or with one row if that is longer. The rows
+    /// begin with the bytes in `carry`; afterwards `carry` has the bytes that were read behind the rows.
     pub fn fill(
         &mut self,
         buffer: &mut [u8],
@@ -109,7 +116,8 @@ impl Open {
         let mut filled = carry.len();
         carry.clear();
         let mut ends = RowEnds::new(format);
-        // How much is looked at for row ends, and up to where the buffer is filled, unless a row is longer.
+        // `seen`: bytes that were searched for row ends. `limit`: bytes up to which the buffer is filled, raised if a
+        // row is longer.
         let (mut seen, mut limit) =
             (0, wanted.max(if self.at_start { FIRST_READ } else { LEAST_READ }).min(buffer.len()));
         let end = loop {
@@ -130,7 +138,8 @@ impl Open {
                 break filled;
             }
             if filled == buffer.len() {
-                // If the input ends here, its last row is exactly as long as a block, which is allowed.
+                // One more byte shows whether the input ends here. If so, its last row is exactly as long as a block,
+                // which is allowed.
                 let mut next = [0];
                 if self.read(&mut next, watch)? > 0 {
                     carry.extend(next);
@@ -145,14 +154,14 @@ impl Open {
             if filled >= limit {
                 limit = (2 * filled).min(buffer.len());
             }
-            // Another process may have taken the input in between: look again.
+            // If nothing was read, another process has taken the input since `poll`, so look again.
             let Some(read) = self.try_read(&mut buffer[filled..limit])? else { continue };
             self.at_end = read == 0;
             filled += read;
             if self.at_start && filled >= BYTE_ORDER_MARK.len() {
                 self.at_start = false;
                 if buffer.starts_with(BYTE_ORDER_MARK) {
-                    // It is removed at once, because it must not count for the length of the first row.
+                    // The mark is removed at once, so that it does not count towards the length of the first row.
                     buffer.copy_within(BYTE_ORDER_MARK.len()..filled, 0);
                     filled -= BYTE_ORDER_MARK.len();
                     self.offset += BYTE_ORDER_MARK.len() as u64;
@@ -166,8 +175,8 @@ impl Open {
         Ok(Filled::Rows(end))
     }
 
-    /// Passes over the rest of a line that fills the buffer and goes on in `carry`, and shows all of that rest to `look`. What comes
-    /// after the line is left in `carry`.
+    /// Passes over the rest of a line that fills `buffer` and continues in `carry`. Gives all of that rest to `look`,
+    /// and leaves in `carry` what was read behind the line.
     pub fn pass_over(
         &mut self,
         mut ends: RowEnds,
@@ -177,7 +186,7 @@ impl Open {
         mut look: impl FnMut(&[u8]),
     ) -> Result<(), Ending> {
         self.offset += buffer.len() as u64;
-        // The carry is one byte here, and comes before what is read.
+        // `carry` is the one byte by which `fill` saw that the line goes on. It precedes the bytes still to be read.
         let mut filled = carry.len();
         buffer[..filled].copy_from_slice(carry);
         carry.clear();
@@ -201,7 +210,7 @@ impl Open {
         Ok(())
     }
 
-    /// Waits for what comes next, and reads it; no bytes at the end of the input.
+    /// Waits until there is input, and reads it. Returns the number of bytes, which is 0 at the end of the input.
     fn read(&mut self, into: &mut [u8], watch: &Watch) -> Result<usize, Ending> {
         loop {
             self.is_ready(watch, true)?;
@@ -211,7 +220,8 @@ impl Open {
         }
     }
 
-    /// Reads what is there: no bytes at the end of the input, `None` where there is nothing to read now.
+    /// Reads the input that is there. Returns the number of bytes, which is 0 at the end of the input, or `None` if no
+    /// input is there at the moment.
     fn try_read(&mut self, into: &mut [u8]) -> Result<Option<usize>, Ending> {
         let most = self.left.map_or(into.len(), |left| left.min(into.len() as u64) as usize);
         match rustix::io::retry_on_intr(|| self.way.read(&self.file, &mut into[..most])) {
@@ -225,10 +235,11 @@ impl Open {
         }
     }
 
-    /// Whether there is something to read, or the end of the input. If `waits`, this waits until there is.
+    /// Whether a read would find bytes or the end of the input. If `waits`, waits until it would.
     ///
     /// # Errors
-    /// While waiting: when the run is over, or nobody reads the output any more.
+    /// If the run is over or no process reads the output any more; both are noticed only while waiting. If `poll`
+    /// fails.
     fn is_ready(&self, watch: &Watch, waits: bool) -> Result<bool, Ending> {
         if self.is_regular {
             return Ok(true);
@@ -250,7 +261,7 @@ impl Open {
         }
     }
 
-    /// The end of the run because this input cannot be read.
+    /// Returns the error that ends the run because the input cannot be read.
     pub fn failed(&self, error: io::Error) -> Ending {
         Ending::Failed(Error::io(&self.name, error))
     }

@@ -1,8 +1,9 @@
-//! Reads that never wait.
+//! Reads that return at once, even if there is no input.
 //!
-//! When `poll` says that there is input, a read may still find none: another process that has the same pipe or terminal open may have
-//! taken it in between. A read that then waits cannot be stopped, neither when the run is over nor when the output has gone. So only
-//! `poll` ever waits. Stdin is not made non-blocking for that, because it would be so for every process that shares it.
+//! Even after `poll` has reported input, a read may find none, because another process that has the same pipe or
+//! terminal open may have taken it in between. If the read then waited, it could not be stopped when the run is over or
+//! nobody reads the output any more. So only `poll` waits, which also watches for these two events. Stdin is not made
+//! non-blocking for this purpose, because it would become non-blocking for all processes that share it.
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, fstat, major, minor};
@@ -10,22 +11,24 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use rustix::net::RecvFlags;
 use std::io::IoSliceMut;
 
-/// How a descriptor is read without waiting.
+/// The way in which a descriptor is read without waiting.
 #[derive(Debug)]
 pub enum Way {
-    /// By `read`: a regular file, which never waits; one that we opened as non-blocking; or a device for which there is no other way.
+    /// By `read`. For regular files, which never make a read wait; for files that this program has opened non-blocking;
+    /// and for devices that allow no other way, where a read may wait.
     Plain,
-    /// By `recv` with `MSG_DONTWAIT`.
+    /// By `recv` with `MSG_DONTWAIT`. For sockets.
     Socket,
-    /// By `preadv2` with `RWF_NOWAIT`, which pipes have since Linux 6.4.
+    /// By `preadv2` with `RWF_NOWAIT`, which pipes support since Linux 6.4. For pipes.
     Flag,
-    /// By another, non-blocking opening of the same pipe or terminal, which is ours alone. `poll` still watches the first opening: an
-    /// opening made after the last writer of a pipe has gone never reports the end.
+    /// By `read` from a second, non-blocking opening of the same pipe or terminal, which no other process shares.
+    /// `poll` still watches the first opening, because an opening that was made after the last writer of a pipe has
+    /// gone never reports the end.
     Reopened(OwnedFd),
 }
 
 impl Way {
-    /// The way to read a descriptor that other processes may share.
+    /// Returns the way to read `shared`, a descriptor that other processes may share.
     pub fn to_read(shared: impl AsFd) -> Self {
         let shared = shared.as_fd();
         match fstat(shared).map(|stat| FileType::from_raw_mode(stat.st_mode)) {
@@ -36,17 +39,18 @@ impl Way {
         }
     }
 
-    /// To read by another opening, if that is permitted.
+    /// Returns the way to read `shared` by a second opening or, if that opening is not permitted, by plain `read`.
     fn reopened(shared: BorrowedFd) -> Self {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let name = format!("/proc/self/fd/{}", shared.as_raw_fd());
         rustix::io::retry_on_intr(|| rustix::fs::open(&name, flags, Mode::empty())).map_or(Way::Plain, Way::Reopened)
     }
 
-    /// Reads what is there.
+    /// Reads the bytes that are there into `into`, and returns their number, which is 0 at the end of the input.
+    /// `shared` is the descriptor for which this way was chosen.
     ///
     /// # Errors
-    /// `EAGAIN` when there is nothing now, and whatever else the system reports.
+    /// `EAGAIN` if there are no bytes at the moment; any other error that the system reports.
     pub fn read(&mut self, shared: impl AsFd, into: &mut [u8]) -> Result<usize, Errno> {
         let shared = shared.as_fd();
         match self {
@@ -54,9 +58,9 @@ impl Way {
             Way::Socket => rustix::net::recv(shared, into, RecvFlags::DONTWAIT).map(|(count, _)| count),
             Way::Reopened(own) => rustix::io::read(own, into),
             Way::Flag => {
-                // The offset says: from the current position, as a pipe has no other.
+                // The offset -1 stands for the current position, the only one that a pipe has.
                 match preadv2(shared, &mut [IoSliceMut::new(into)], u64::MAX, ReadWriteFlags::NOWAIT) {
-                    // An older system, or a filter of system calls that does not know this one.
+                    // The system is too old for this call, or a filter of system calls does not permit it.
                     Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM | Errno::INVAL) => {
                         *self = Way::reopened(shared);
                         self.read(shared, into)
@@ -68,8 +72,8 @@ impl Way {
     }
 }
 
-/// Whether this is a terminal that may be opened again. The other side of a terminal (`/dev/ptmx`) may not: opening it would make a
-/// new terminal.
+/// Whether `descriptor` is a terminal that may be opened a second time. The controlling side of a pseudoterminal
+/// (`/dev/ptmx`) may not, because opening it would create a new terminal.
 fn is_terminal(descriptor: BorrowedFd) -> bool {
     const OTHER_SIDE: (u32, u32) = (5, 2);
     let device = fstat(descriptor).map(|stat| (major(stat.st_rdev), minor(stat.st_rdev)));
@@ -84,7 +88,8 @@ mod tests {
     use std::fs::File;
     use std::os::unix::net::UnixStream;
 
-    /// Reading waits for nothing, finds what is there, and leaves the shared descriptor as it was.
+    /// Checks that reading by `way` does not wait, finds the bytes that are there, and leaves the shared descriptor
+    /// blocking.
     fn never_waits(mut way: Way, shared: OwnedFd, writer: OwnedFd) {
         let mut buffer = [0; 16];
         for text in [&b"12,18\n"[..], b"5\n"] {
@@ -92,7 +97,7 @@ mod tests {
             rustix::io::write(&writer, text).unwrap();
             assert_eq!(way.read(&shared, &mut buffer), Ok(text.len()), "{way:?}");
             assert_eq!(&buffer[..text.len()], text, "{way:?}");
-            // Another reader is quicker.
+            // Another reader takes the input first.
             rustix::io::write(&writer, text).unwrap();
             assert_eq!(rustix::io::read(&shared, &mut buffer), Ok(text.len()));
         }

@@ -1,5 +1,5 @@
-//! How the reader goes to a part of a file. Before that part it reads nothing but the header, or the first row where the number
-//! of its fields decides how many all rows have.
+//! How the reader goes to a part of a file. Before that part, it reads only the header, or the first row if the number
+//! of fields in it applies to all rows.
 
 use super::Reader;
 use super::open::Open;
@@ -11,14 +11,14 @@ use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 impl Reader<'_> {
-    /// Goes to a part of an input that was just opened. Before that it reads the header, or the first row where all others go by
-    /// that, if they come before the part.
+    /// Moves `open`, an input that was just opened, to `range`. If the header, or a first row whose number of fields
+    /// applies to all rows, comes before the range, reads that first.
     pub(super) fn enter(&mut self, open: &mut Open, range: FileRange, buffer: &mut [u8]) -> Result<(), Ending> {
         open.check(range)?;
         if range.offset > 0 {
-            // A row that is longer than a block is reported by the run that has it in its range.
+            // Passes over rows that are longer than a block here: the run that has such a row in its range reports it.
             let passes_over = std::mem::replace(&mut self.passes_over, true);
-            // Where the header ends, or else where the part of the input that was read ends.
+            // Offset at which the header ends or, in an input without a header, up to which rows have been read.
             let mut end = 0;
             while (open.wants_header || self.wants_first_row()) && end < range.offset {
                 let has_header = self.shape.has_header;
@@ -36,7 +36,7 @@ impl Reader<'_> {
 }
 
 impl Open {
-    /// Refuses a part that this input does not have, or that does not begin and end where lines do.
+    /// Refuses `range` if this input does not contain it, or if it does not begin and end at line ends.
     fn check(&self, range: FileRange) -> Result<(), Ending> {
         if !self.is_regular {
             return Err(Ending::Failed(Error::usage(format!("{}: only a regular file has ranges", self.name))));
@@ -57,7 +57,8 @@ impl Open {
         if end < size && !ends_line(end)? {
             return Err(self.refused(format!("the range does not end where a line does, at byte {end}")));
         }
-        // Each line before the part has at least one byte, and there are lines before it if there are bytes.
+        // Each line before the range has at least one byte, and there is at least one such line unless the range begins
+        // at byte 0.
         let (line, offset) = (range.first_line, range.offset);
         if line == 0 || line - 1 > offset || (line == 1) != (offset == 0) {
             return Err(self.refused(format!("byte {offset} cannot be in line {line}")));
@@ -72,7 +73,7 @@ impl Open {
         Ok(())
     }
 
-    /// The end of the run because the range does not fit this input.
+    /// Returns the usage error that ends the run because the range does not fit this input.
     pub(super) fn refused(&self, what: impl Display) -> Ending {
         Ending::Failed(Error::usage(format!("{}: {what}; take ranges from --split", self.name)))
     }
