@@ -1,7 +1,9 @@
-//! The function that is mapped over rows: its traits, and the stock one.
+//! Kernels: the functions that are mapped over rows. Here are their traits, and the stock kernel, which computes
+//! greatest common divisors.
 //!
-//! [`Kernel`] is the simple trait, for a function from one row to one output. [`BatchKernel`](batch::BatchKernel) is what the rest of the
-//! program knows. Every `Kernel` is one, with the reading and writing of [`rows`].
+//! [`Kernel`] is the simple trait, for a function from one row to one output. The rest of the program knows only the
+//! trait [`BatchKernel`](batch::BatchKernel). [`rows`] makes every `Kernel` a `BatchKernel`, by reading rows and
+//! writing outputs for it.
 
 pub mod batch;
 pub mod gcd;
@@ -11,13 +13,14 @@ use serde::{Serialize, de::DeserializeOwned};
 
 /// A function from a row to an output.
 ///
-/// The types [`Row`](Kernel::Row) and [`Output`](Kernel::Output) and the method [`map`](Kernel::map) have to be written, nothing
-/// else. The fields of a row, in their order or in that of `--columns`, are read into any type that serde can build from a record of
-/// the `csv` crate; outputs are written as CSV. A kernel that can do better on many rows at once writes
-/// [`map_rows`](Kernel::map_rows), and one with a form of its own for rows is a [`BatchKernel`](batch::BatchKernel).
+/// Only the types [`Row`](Kernel::Row) and [`Output`](Kernel::Output) and the method [`map`](Kernel::map) must be
+/// written. The fields of a row, in their order or in that of `--columns`, are read into any type that serde can build
+/// from a record of the `csv` crate. Outputs are written as CSV. A kernel that is faster on many rows at once can
+/// override [`map_rows`](Kernel::map_rows). A kernel that keeps rows in a form of its own is a
+/// [`BatchKernel`](batch::BatchKernel).
 ///
-/// A kernel is built anew in each worker process, so it holds settings, not state: what it does with one row must not depend
-/// on the rows before. Worker processes end by SIGKILL: no `Drop` is run and no buffer is flushed.
+/// Each worker process builds the kernel anew, so a kernel may hold settings, but no state: its output for one row must
+/// not depend on the rows before. Worker processes are ended by SIGKILL, so no `Drop` is run and no buffer is flushed.
 ///
 /// ```
 /// struct Hypotenuse;
@@ -31,39 +34,39 @@ use serde::{Serialize, de::DeserializeOwned};
 /// }
 /// ```
 pub trait Kernel: Sync {
-    /// What a row is read into. Fields beyond those of this type are ignored.
-    /// The `pickle` executor cannot handle integers of more than 64 bits.
+    /// The type into which a row is read. Fields of a row beyond those of the type are ignored. The `pickle` executor
+    /// cannot handle integers of more than 64 bits.
     type Row: Serialize + DeserializeOwned;
-    /// What a row is mapped to.
+    /// The type to which a row is mapped.
     type Output: Serialize + DeserializeOwned;
 
-    /// The output of one row.
+    /// Returns the output of one row.
     fn map(&self, row: &Self::Row) -> Self::Output;
 
-    /// What the output is called in the header of `--append`.
+    /// Returns the name of the output column that `--append` adds to the header.
     fn name(&self) -> &str {
         "result"
     }
 
-    /// Whether it needs nothing of the system but memory and time: no file, no network, no other process, no thread.
-    /// If so, its worker processes are denied all other system calls, whatever a row makes them do.
+    /// Whether the kernel needs only memory and time from the system: no file, no network, no other process, no thread.
+    /// If so, its worker processes are denied all other system calls, so that no row can make them do anything else.
     fn is_self_contained(&self) -> bool {
         false
     }
 
-    /// The row of this number, as text without its line end. `--compare` makes its workload of such rows where it is given
-    /// no input; a kernel that has none must be given some.
+    /// Returns the sample row of this number, as text without a line end. `--compare` uses sample rows if it is given
+    /// no input. For a kernel that returns `None`, `--compare` needs an input.
     fn sample(&self, _number: u64) -> Option<String> {
         None
     }
 
-    /// Appends the output of each row to `outputs`, in order: one for each.
+    /// Appends the outputs of all `rows` to `outputs`: one per row, in order.
     fn map_rows(&self, rows: &[Self::Row], outputs: &mut Vec<Self::Output>) {
         outputs.extend(rows.iter().map(|row| self.map(row)));
     }
 }
 
-/// A kernel that is nothing but a function.
+/// A kernel that consists of a function only, without settings.
 ///
 /// ```
 /// use pmapgcd::{Function, Kernel};

@@ -1,4 +1,5 @@
-//! How a [`Kernel`] is a [`BatchKernel`]: it reads rows of any type that serde knows, and writes such outputs, by the `csv` crate.
+//! Makes every [`Kernel`] a [`BatchKernel`], by reading rows of any type that serde knows, and writing outputs of any
+//! such type, with the `csv` crate.
 
 use super::Kernel;
 use super::batch::{BatchKernel, Written};
@@ -52,23 +53,24 @@ impl<K: Kernel> BatchKernel for K {
     }
 }
 
-/// Why a row cannot be read as a value of some type.
+/// Why the fields of a row do not form a value of the row type.
 enum Unreadable {
-    /// This field, counted from 0, is not UTF-8.
+    /// The field at this index, from 0, is not UTF-8.
     NotText(usize),
-    /// Fields are of other types, or there are too few, as this says.
+    /// A field has the wrong type, or there are too few fields; the error has the details.
     Mismatch(::csv::Error),
 }
 
-/// The fields of a row, without the blanks around them, as a value of this type.
+/// Trims the fields of a row and deserializes them as an `R`.
 ///
 /// # Errors
-/// When they cannot be read as one.
+/// If the fields do not form an `R`.
 fn read<R: DeserializeOwned>(record: &Record) -> Result<R, BadRow> {
     parse(record).map_err(|unreadable| describe(record, unreadable))
 }
 
-/// As [`read`], without the words about what is wrong, which cost far more than the row.
+/// Works like [`read`], but does not describe what is wrong, because the description costs far more than reading the
+/// row.
 fn try_read<R: DeserializeOwned>(record: &Record) -> Option<R> {
     parse(record).ok()
 }
@@ -100,12 +102,13 @@ fn describe(record: &Record, unreadable: Unreadable) -> BadRow {
     }
 }
 
-/// Writes outputs as [`BatchKernel::write`] has to.
+/// Writes `outputs` to the front of `room`, as [`BatchKernel::write`] requires.
 fn write<O: Serialize>(outputs: &[O], format: Format, room: &mut [u8]) -> Written {
     let mut written = Written::default();
     let mut settings = ::csv::WriterBuilder::new();
     settings.has_headers(false).flexible(true).delimiter(format.delimiter);
-    // Without quotes a field cannot hold every value. All fields are quoted first, so that it shows which can.
+    // In a format without quotes a field cannot hold every value. So the `csv` writer is first made to quote all fields
+    // with `aside`; `without_quotes` then knows where each field ends, and tells whether its value can be written.
     let aside = if format.delimiter == b'"' { b'\'' } else { b'"' };
     settings.quote(format.quote.unwrap_or(aside));
     if format.quote.is_none() {
@@ -138,7 +141,8 @@ fn write<O: Serialize>(outputs: &[O], format: Format, room: &mut [u8]) -> Writte
     written
 }
 
-/// A row whose fields stand in these quotes, as it is in a format without quotes; nothing when it cannot be written so.
+/// Returns the row `line`, whose fields stand in `quote`, as written in `format`, which has no quotes. Returns `None`
+/// if a field has a value that cannot be written without quotes.
 fn without_quotes(line: &[u8], quote: u8, format: Format) -> Option<Vec<u8>> {
     let quoted = Format { quote: Some(quote), comment: None, ..format };
     let mut fields = vec![];

@@ -14,8 +14,8 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 
-/// How many bytes the kernel of the operating system is asked to buffer in a pipe: 16 times the default, and the most
-/// that an unprivileged process may ask for.
+/// How many bytes Linux is asked to buffer in a pipe: 16 times the default, and the most that an unprivileged process
+/// may ask for.
 const PIPE_SIZE: usize = 1 << 20;
 
 /// An input that is being read.
@@ -29,7 +29,8 @@ pub struct Open {
     pub input: usize,
     /// Whether the input is a regular file, on which reads never wait, so that `poll` is not needed.
     pub is_regular: bool,
-    /// Whether no block has been filled yet and the search for a byte order mark is still to be made.
+    /// Whether reading is still at the start of the input, where a byte order mark may be and the kind of file is
+    /// recognized.
     pub at_start: bool,
     /// Whether the input began with a byte order mark that has not been passed on with a block yet.
     pub has_mark: bool,

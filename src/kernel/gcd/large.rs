@@ -1,11 +1,11 @@
-//! Pairs with a number of more than 64 bits.
+//! The greatest common divisor of pairs in which a number has more than 64 bits.
 
 use super::binary;
 use super::number::Number;
 use dashu_int::UBig;
 use dashu_int::ops::Gcd;
 
-/// The greatest common divisor of two numbers of which one at least has more than 64 bits.
+/// Returns the greatest common divisor of two numbers, at least one of which has more than 64 bits.
 pub fn gcd([a, b]: &[Number; 2]) -> Number {
     match (a, b) {
         (Number::Big(_), _) | (_, Number::Big(_)) => UBig::from(a).gcd(UBig::from(b)).into(),
@@ -18,7 +18,8 @@ pub fn gcd([a, b]: &[Number; 2]) -> Number {
     }
 }
 
-/// Binary GCD of two numbers that are not 0: as in [`binary`] once both have 64 bits.
+/// Returns the greatest common divisor of two numbers that are not 0, by the binary algorithm. Once both numbers fit
+/// into 64 bits, [`binary`] takes over.
 fn wide(a: u128, b: u128) -> u128 {
     let twos = (a | b).trailing_zeros();
     let (mut a, mut b) = (a >> a.trailing_zeros(), b >> b.trailing_zeros());

@@ -30,10 +30,10 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// All algorithms, the default first.
+    /// All algorithms; the first is the default.
     pub const ALL: [Algorithm; 4] = [Algorithm::Auto, Algorithm::Binary, Algorithm::Euclid, Algorithm::Trial];
 
-    /// The name that `--algorithm` of the `pmapgcd` command gives it.
+    /// Returns the name of the algorithm in the option `--algorithm` of the `pmapgcd` command.
     pub fn name(self) -> &'static str {
         match self {
             Algorithm::Auto => "auto",
@@ -44,8 +44,8 @@ impl Algorithm {
     }
 }
 
-/// The greatest common divisor of two unsigned 64-bit integers, for a [`Pool`](crate::Pool); `gcd(0, n)` is `n`, and
-/// `gcd(0, 0)` is 0.
+/// The kernel that computes the greatest common divisor of two unsigned 64-bit integers, for a [`Pool`](crate::Pool).
+/// `gcd(0, n)` is `n`, and `gcd(0, 0)` is 0.
 ///
 /// ```
 /// use pmapgcd::{Algorithm, Gcd64, Kernel};
@@ -58,7 +58,7 @@ pub struct Gcd64 {
 }
 
 impl Gcd64 {
-    /// The kernel with this algorithm.
+    /// Returns the kernel that uses `algorithm`.
     pub fn new(algorithm: Algorithm) -> Self {
         Gcd64 { algorithm }
     }
@@ -92,7 +92,7 @@ impl Kernel for Gcd64 {
     }
 }
 
-/// Euclid's algorithm (*Elements*, VII.2), by remainders.
+/// Returns the greatest common divisor by Euclid's algorithm (*Elements*, VII.2), with remainders.
 fn euclid(mut a: u64, mut b: u64) -> u64 {
     while b != 0 {
         (a, b) = (b, a % b);
@@ -100,18 +100,19 @@ fn euclid(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// Trial division from the smaller number downwards, as many steps as that number counts: with it, *Effective Python*,
-/// Item 41, shows work that is worth another process.
+/// Returns the greatest common divisor by trial division, from the smaller number downwards, in up to as many steps as
+/// that number says. *Effective Python*, Item 41, uses this slow algorithm as an example of work that is worth starting
+/// other processes for.
 fn trial(a: u64, b: u64) -> u64 {
     let low = a.min(b);
     (1..=low).rev().find(|&divisor| a.is_multiple_of(divisor) && b.is_multiple_of(divisor)).unwrap_or(a | b)
 }
 
-/// The greatest common divisor of two integers of any size and sign, for a filter: what `pmapgcd` runs. `gcd(0, n)` is
-/// the magnitude of `n`, and `gcd(0, 0)` is 0.
+/// The kernel that computes the greatest common divisor of two integers of any size and sign, for a filter. The
+/// `pmapgcd` command runs this kernel. `gcd(0, n)` is the magnitude of `n`, and `gcd(0, 0)` is 0.
 ///
-/// Pairs of 64 bits are computed as in [`Gcd64`], those of 128 bits by a binary algorithm, and larger ones by Lehmer's, from the
-/// `dashu-int` crate.
+/// Pairs of 64 bits are computed as in [`Gcd64`], pairs of 128 bits by a binary algorithm, and larger ones by Lehmer's
+/// algorithm, from the `dashu-int` crate.
 #[derive(Clone, Copy, Debug)]
 pub struct Gcd {
     small: Gcd64,
@@ -125,20 +126,22 @@ impl Default for Gcd {
 }
 
 impl Gcd {
-    /// How many digits an integer may have, unless [`max_digits`](Gcd::max_digits) says otherwise.
+    /// The most digits that an integer may have, unless [`max_digits`](Gcd::max_digits) sets another limit.
     pub const MAX_DIGITS: usize = 100_000;
 
-    /// The kernel with this algorithm for pairs of 64 bits.
+    /// Returns the kernel that uses `algorithm` for pairs of 64 bits.
     pub fn new(algorithm: Algorithm) -> Self {
         Gcd { small: Gcd64::new(algorithm), max_digits: Gcd::MAX_DIGITS }
     }
 
-    /// The same kernel with another limit. A number with more digits is a bad field, because its time has no bound.
+    /// Returns this kernel, changed to allow integers of at most `max_digits` digits. A longer number makes a bad row,
+    /// because otherwise the time for one row would have no bound.
     pub fn max_digits(self, max_digits: usize) -> Self {
         Gcd { max_digits, ..self }
     }
 
-    /// The number in a field, counted from 0; nothing when there is none.
+    /// Returns the magnitude of the integer in the field at index `field`, from 0, or `None` if the field holds no
+    /// integer or one with too many digits.
     #[inline]
     fn number(&self, record: &Record, field: usize) -> Option<Number> {
         let value = record.value(field);
@@ -166,7 +169,8 @@ impl BatchKernel for Gcd {
     }
 
     fn sample_row(&self, number: u64) -> Option<String> {
-        // Numbers like those of Item 41, below 4 000 000, in an order that repeats itself only after all of them.
+        // Numbers below 4 000 000, like those of Item 41. The multiplication scatters consecutive row numbers over this
+        // range without a short cycle.
         let spread = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let below = |n: u64| (spread(n) * 4_000_000) >> 32;
         Some(format!("{},{}", below(2 * number + 1), below(2 * number + 2)))

@@ -1,10 +1,10 @@
-//! Integers of any size, and what is wrong with a field that does not hold one.
+//! Reads integers of any size, and describes what is wrong with a field that does not hold one.
 
 use crate::csv::shown::shown;
 use dashu_int::UBig;
 use std::fmt;
 
-/// An integer without its sign, in the narrowest form that holds it.
+/// The magnitude of an integer, in the narrowest form that holds it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Number {
     /// Below 2^64.
@@ -48,11 +48,11 @@ impl fmt::Display for Number {
 }
 
 impl Number {
-    /// The magnitude of the integer in a field: decimal digits, with or without a sign. Nothing when the field is no integer, or
-    /// has more than `max_digits` digits, zeros in front not counted.
+    /// Returns the magnitude of the integer in `field`: decimal digits, with or without a sign. Returns `None` if the
+    /// field is not an integer, or has more than `max_digits` digits, leading zeros not counted.
     pub fn parse(field: &[u8], max_digits: usize) -> Option<Self> {
         let digits = digits(field).filter(|digits| digits.len() <= max_digits)?;
-        // 19 digits always fit into 64 bits, 38 into 128.
+        // 19 digits always fit into 64 bits, and 38 into 128.
         match digits.len() {
             0..=19 => Some(Number::Small(value(digits))),
             20..=38 => {
@@ -64,26 +64,26 @@ impl Number {
     }
 }
 
-/// The digits of an integer, without its sign and the zeros in front, so that 0 has none. Nothing when the field is no
-/// integer.
+/// Returns the digits of the integer in `field` without its sign and leading zeros, so that 0 has no digits. Returns
+/// `None` if the field is not an integer.
 fn digits(field: &[u8]) -> Option<&[u8]> {
     let digits = field.strip_prefix(b"-").or_else(|| field.strip_prefix(b"+")).unwrap_or(field);
     let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
     (!digits.is_empty() && digits.iter().all(u8::is_ascii_digit)).then(|| &digits[zeros..])
 }
 
-/// The value of a field that is 1 to 19 digits and nothing else, as most fields are.
+/// Returns the value of a field that consists of 1 to 19 digits, as most fields do. Returns `None` for other fields.
 pub fn plain(field: &[u8]) -> Option<u64> {
     let push = |value: u64, byte: &u8| byte.is_ascii_digit().then(|| value * 10 + u64::from(byte - b'0'));
     if field.is_empty() || field.len() > 19 { None } else { field.iter().try_fold(0, push) }
 }
 
-/// The value of at most 19 digits.
+/// Returns the value of `digits`, of which there are at most 19.
 fn value(digits: &[u8]) -> u64 {
     digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'))
 }
 
-/// What is wrong with a field, without its blanks, that [`Number::parse`] did not read.
+/// Returns what is wrong with `field`, from which blanks were trimmed and which [`Number::parse`] could not read.
 pub fn what_is_wrong(field: &[u8], max_digits: usize) -> String {
     let what = match digits(field) {
         Some(digits) => {
@@ -101,7 +101,7 @@ pub fn what_is_wrong(field: &[u8], max_digits: usize) -> String {
     format!("{what}: {}", shown(field))
 }
 
-/// What an integer looks like.
+/// The part of a message that says what an integer looks like.
 const EXPECTED: &str = "decimal digits are expected, with or without a sign";
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Pairs and their divisors by the batch: those of 64 bits side by side, as the fast algorithms want them, and the
-//! larger ones apart.
+//! Batches of pairs and of their divisors. Numbers of 64 bits are stored side by side, as the fast algorithms need
+//! them, and larger numbers separately.
 
 use super::number::Number;
 use crate::kernel::batch::{Batch, Written};
@@ -8,17 +8,17 @@ use serde::ser::{Serialize, SerializeSeq, Serializer};
 use std::fmt::{self, Debug};
 use std::ops::Range;
 
-/// Pairs of integers of any size, without their signs: the rows of [`Gcd`](crate::Gcd).
+/// A batch of pairs of integers of any size, without their signs: the rows of [`Gcd`](crate::Gcd).
 pub type Pairs = Values<[Number; 2]>;
 
-/// Greatest common divisors of any size: the outputs of [`Gcd`](crate::Gcd).
+/// A batch of greatest common divisors of any size: the outputs of [`Gcd`](crate::Gcd).
 pub type Divisors = Values<Number>;
 
-/// A number or a pair of them, most of which fit into 64 bits.
+/// A number, or a pair of numbers. Most values consist of numbers that fit into 64 bits.
 pub trait Value: Serialize + DeserializeOwned {
-    /// One that fits.
+    /// A value whose numbers all fit into 64 bits.
     type Small: Copy + Default + Serialize;
-    /// This one, if it fits.
+    /// Returns the value in the small form, or `None` if a number has more than 64 bits.
     fn small(&self) -> Option<Self::Small>;
 }
 
@@ -36,12 +36,12 @@ impl Value for [Number; 2] {
     }
 }
 
-/// A batch of values, those that fit into 64 bits apart from those that do not.
+/// A batch of values. Those that fit into 64 bits are kept separately from those that do not.
 #[derive(Debug)]
 pub struct Values<V: Value> {
-    /// All values in order, with zeros in place of those that do not fit.
+    /// All values in order, with zeros in place of each value in `large`.
     pub(super) small: Vec<V::Small>,
-    /// The others in order, each with its place among all.
+    /// The values that do not fit into 64 bits, in order, each with its index among all values.
     pub(super) large: Vec<(usize, V)>,
 }
 
@@ -52,13 +52,14 @@ impl<V: Value> Default for Values<V> {
 }
 
 impl<V: Value> Values<V> {
-    /// Appends a value.
+    /// Appends `value`.
     pub(super) fn push(&mut self, value: V) {
         self.small.push(V::Small::default());
         self.set(self.small.len() - 1, value);
     }
 
-    /// Puts a value in place of the zeros that stand at this place, behind which there is no larger value yet.
+    /// Sets the value at index `at`, where there is a zero so far. `large` must have no value with a higher index, so
+    /// that it stays in order.
     pub(super) fn set(&mut self, at: usize, value: V) {
         match value.small() {
             Some(small) => self.small[at] = small,
@@ -68,7 +69,8 @@ impl<V: Value> Values<V> {
 }
 
 impl Divisors {
-    /// Writes outputs as [`BatchKernel::write`](crate::batch::BatchKernel::write) has to.
+    /// Writes the outputs in `range` to the front of `room`, as
+    /// [`BatchKernel::write`](crate::batch::BatchKernel::write) requires.
     pub(super) fn write(&self, range: Range<usize>, room: &mut [u8]) -> Written {
         let mut written = Written::default();
         let (mut at, first) = (range.start, self.large.partition_point(|&(place, _)| place < range.start));
@@ -85,11 +87,11 @@ impl Divisors {
     }
 }
 
-/// Writes as many lines as there is room for, and returns whether that is all of them.
+/// Writes `outputs` as lines, as many as there is room for. Returns whether all of them were written.
 fn write_small(outputs: &[u64], room: &mut [u8], written: &mut Written) -> bool {
     let mut digits = itoa::Buffer::new();
     for &output in outputs {
-        // Most divisors have one digit: 94 of 100 for random pairs.
+        // The divisors of 94 of 100 random pairs have one digit, for which no conversion is needed.
         if output < 10
             && let Some(line) = room[written.bytes..].first_chunk_mut::<2>()
         {
@@ -103,7 +105,7 @@ fn write_small(outputs: &[u64], room: &mut [u8], written: &mut Written) -> bool 
     true
 }
 
-/// Writes one line if there is room for it, and returns whether there was.
+/// Writes one line if there is room for it. Returns whether there was.
 fn write_line(digits: &[u8], room: &mut [u8], written: &mut Written) -> bool {
     let Some(line) = room.get_mut(written.bytes..written.bytes + digits.len() + 1) else { return false };
     line[..digits.len()].copy_from_slice(digits);
@@ -156,7 +158,8 @@ impl<'de, V: Value> Visitor<'de> for Values<V> {
     }
 }
 
-/// A number is pickled as an integer, or as its digits where it has more than 64 bits, which our pickles cannot hold.
+/// Serializes a number as an integer if it has at most 64 bits. A larger number is written as a string of digits,
+/// because the pickles of this program cannot hold larger integers.
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -1,12 +1,13 @@
-//! Binary GCD on vectors of eight pairs. The number of a word's trailing zeros is the number of ones in `!d & (d - 1)`.
+//! Binary GCD on vectors of eight pairs. AVX-512 has no instruction that counts trailing zeros, but one that counts
+//! ones: the trailing zeros of `d` are the ones of `!d & (d - 1)`.
 
 use std::arch::x86_64::*;
 
-/// How many vectors are worked on at once. Small pairs take 4.7, 3.0, 2.6, 2.0 and 2.8 ns with 1, 2, 3, 4 and 6 of them
-/// (`cargo bench --bench algorithms`, Zen 5).
+/// How many vectors are worked on at once. A pair of small numbers takes 4.7, 3.0, 2.6, 2.0 and 2.8 ns with 1, 2, 3, 4
+/// and 6 vectors (`cargo bench --bench algorithms`, Zen 5).
 const VECTORS: usize = 4;
 
-/// Appends the greatest common divisor of each row.
+/// Appends the greatest common divisor of each row to `outputs`.
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
 pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
     let (groups, rest) = rows.as_chunks::<{ 8 * VECTORS }>();
@@ -16,7 +17,8 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
         for at in 0..VECTORS {
             let [a, b] = split(bytemuck::cast_ref::<_, [[u64; 16]; VECTORS]>(group)[at]);
             twos[at] = trailing_zeros(_mm512_or_si512(a, b));
-            // A zero takes the other's value: gcd(0, n) = gcd(n, n). Two zeros stay, and are equal at once.
+            // A zero is replaced by the other number, because gcd(0, n) = gcd(n, n). Two zeros stay zeros, and are
+            // equal at once.
             let a_or_b = _mm512_mask_mov_epi64(a, _mm512_testn_epi64_mask(a, a), b);
             let b_or_a = _mm512_mask_mov_epi64(b, _mm512_testn_epi64_mask(b, b), a);
             pairs[at] = [odd(a_or_b), odd(b_or_a)];
@@ -44,7 +46,7 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
     outputs.extend(rest.iter().map(|&[a, b]| super::gcd(a, b)));
 }
 
-/// The first numbers of eight pairs, and the second ones.
+/// Returns one vector with the first numbers of eight pairs, and one with the second numbers.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn split(words: [u64; 16]) -> [__m512i; 2] {
@@ -54,14 +56,14 @@ fn split(words: [u64; 16]) -> [__m512i; 2] {
     [_mm512_permutex2var_epi64(low, firsts, high), _mm512_permutex2var_epi64(low, seconds, high)]
 }
 
-/// The number of trailing zeros of each word.
+/// Returns the number of trailing zeros of each 64-bit word.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
 fn trailing_zeros(n: __m512i) -> __m512i {
     _mm512_popcnt_epi64(_mm512_andnot_si512(n, _mm512_sub_epi64(n, _mm512_set1_epi64(1))))
 }
 
-/// Each word without its factors of two.
+/// Returns each 64-bit word without its factors of two.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
 fn odd(n: __m512i) -> __m512i {

@@ -1,11 +1,13 @@
 //! Binary GCD (J. Stein, "Computational problems associated with Racah algebra", J. Comput. Phys. 1, 1967).
 //!
-//! The shift is taken from the difference before its sign is known: ctz(a - b) = ctz(b - a), so the count overlaps with the
-//! minimum (D. Lemire, "Greatest common divisor, the extended Euclidean algorithm, and speed!", 2024).
+//! A step shifts the difference right by its number of trailing zeros. That number is counted before the sign of the
+//! difference is known, as ctz(a - b) = ctz(b - a), so the count and the minimum are computed at the same time (D.
+//! Lemire, "Greatest common divisor, the extended Euclidean algorithm, and speed!", 2024).
 //!
-//! Each step depends on the step before it and takes about six cycles, in which a core could do several steps of other pairs.
-//! So several pairs are worked on at once, in vectors as wide as the processor has. The vectors are written out: what the compiler
-//! makes of the portable body is 10 % slower with AVX-512, and with AVX2, under some of its settings, half as fast.
+//! Each step depends on the step before it and takes about six cycles, in which a core could do steps of several other
+//! pairs as well. So several pairs are worked on at once, in vectors as wide as the processor has. The vector code is
+//! written by hand: what the compiler makes of the portable body is 10 % slower with AVX-512, and with AVX2, under some
+//! compiler settings, half as fast.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -15,34 +17,34 @@ mod avx512;
 
 use crate::vectors::Vectors;
 
-/// Appends the greatest common divisor of each row.
+/// Appends the greatest common divisor of each row to `outputs`.
 pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
     with(Vectors::here(), rows, outputs);
 }
 
-/// As [`gcd_rows`], with these vector instructions.
+/// Does what [`gcd_rows`] does, using the instructions in `vectors`.
 fn with(vectors: Vectors, rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
     match vectors {
-        // SAFETY: the processor has the instructions of these vectors, since `Vectors` offers no others.
+        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 => unsafe { avx512::gcd_rows(rows, outputs) },
-        // SAFETY: as above.
+        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx2 => unsafe { avx2::gcd_rows(rows, outputs) },
         _ => portable(rows, outputs),
     }
 }
 
-/// The greatest common divisor; `gcd(0, n)` is `n`.
+/// Returns the greatest common divisor of `a` and `b`; `gcd(0, n)` is `n`.
 pub fn gcd(a: u64, b: u64) -> u64 {
     gcds(&[[a, b]])[0]
 }
 
-/// Pairs that the portable body works on at once: 8 keep a core busy. `cargo bench --bench algorithms` compares it with one at
-/// a time.
+/// How many pairs the portable body works on at once: 8 keep a core busy. `cargo bench --bench algorithms` compares
+/// this with one pair at a time.
 const LANES: usize = 8;
 
-/// As [`gcd_rows`], on any processor.
+/// Does what [`gcd_rows`] does, on any processor.
 fn portable(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
     let (groups, rest) = rows.as_chunks::<LANES>();
     for group in groups {
@@ -51,12 +53,14 @@ fn portable(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
     outputs.extend(rest.iter().map(|&[a, b]| gcd(a, b)));
 }
 
-/// The greatest common divisors of these pairs, all of which take as many steps as the one that takes most.
+/// Returns the greatest common divisors of `pairs`. All pairs take as many steps as the one that needs most.
 ///
-/// Shifts are masked by 63, which changes none: only a 0 has 64 trailing zeros, and it stays 0 however it is shifted.
+/// Shift counts are masked by 63, because a shift by 64 would be an overflow. The mask changes no result: only 0 has 64
+/// trailing zeros, and 0 stays 0 by any shift.
 #[inline(always)]
 fn gcds<const LANES: usize>(pairs: &[[u64; 2]; LANES]) -> [u64; LANES] {
-    // A zero takes the other's value: gcd(0, n) = gcd(n, n). Two zeros stay, and are equal at once.
+    // A zero is replaced by the other number, because gcd(0, n) = gcd(n, n). Two zeros stay zeros, and are equal at
+    // once.
     let mut a = pairs.map(|[a, b]| odd(if a == 0 { b } else { a }));
     let mut b = pairs.map(|[a, b]| odd(if b == 0 { a } else { b }));
     loop {
@@ -66,7 +70,7 @@ fn gcds<const LANES: usize>(pairs: &[[u64; 2]; LANES]) -> [u64; LANES] {
             let shifted = a[at].abs_diff(b[at]) >> (difference.trailing_zeros() & 63);
             let smaller = a[at].min(b[at]);
             a[at] = smaller;
-            // Once the two are equal, a step changes nothing.
+            // Once `a` and `b` are equal, further steps change neither of them.
             b[at] = if difference == 0 { smaller } else { shifted };
             differences |= difference;
         }
@@ -77,7 +81,7 @@ fn gcds<const LANES: usize>(pairs: &[[u64; 2]; LANES]) -> [u64; LANES] {
     std::array::from_fn(|at| a[at] << ((pairs[at][0] | pairs[at][1]).trailing_zeros() & 63))
 }
 
-/// A number without its factors of two.
+/// Returns `n` without its factors of two.
 #[inline(always)]
 fn odd(n: u64) -> u64 {
     n >> (n.trailing_zeros() & 63)
@@ -88,7 +92,7 @@ mod tests {
     use super::super::euclid;
     use super::*;
 
-    /// More than any implementation works on at once.
+    /// Number of rows: more than any implementation works on at once.
     const MOST: usize = 40;
 
     fn edges() -> Vec<u64> {

@@ -1,11 +1,11 @@
-//! Plain rows by AVX2: both numbers of a row in one vector, 16 digits of each at a time. What stands before the digits is masked
-//! away.
+//! Decodes plain rows with AVX2: both numbers of a row in one vector, 16 digits of each at a time. Bytes before the
+//! digits are masked to zero.
 
 use super::walk::{self, LOADED, Places, WIDTH};
 use bytemuck::cast;
 use std::arch::x86_64::*;
 
-/// As [`super::read_plain`].
+/// Does what [`super::read_plain`] does.
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 pub fn read_plain(text: &[u8], delimiter: u8, limit: usize, rows: &mut Vec<[u64; 2]>) -> usize {
     let index = |bytes: &_, start, places: &mut _| index(bytes, start, places);
@@ -13,7 +13,8 @@ pub fn read_plain(text: &[u8], delimiter: u8, limit: usize, rows: &mut Vec<[u64;
     walk::read_plain(text, delimiter, limit, rows, index, pair)
 }
 
-/// The places of the bytes that are no digits, as [`walk::read_plain`] wants them.
+/// Writes the offsets of the bytes that are not digits to `places`, as [`walk::read_plain`] requires, and returns their
+/// number.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 fn index(bytes: &[u8; WIDTH], start: usize, places: &mut Places) -> usize {
@@ -25,7 +26,8 @@ fn index(bytes: &[u8; WIDTH], start: usize, places: &mut Places) -> usize {
     let [low, high]: [__m256i; 2] = cast(*bytes);
     let mut bits = u64::from(others(low)) | u64::from(others(high)) << 32;
     let count = bits.count_ones() as usize;
-    // Eight at a time, also where there are fewer, so that the branch depends less on how many there are.
+    // Writes eight offsets at a time, even if fewer are left. The number of loop turns then depends less on the number
+    // of offsets, so that the branch is predicted better.
     for places in places.as_chunks_mut::<8>().0.iter_mut().take(count.div_ceil(8)) {
         for place in places {
             *place = start as u32 + bits.trailing_zeros();
@@ -35,7 +37,7 @@ fn index(bytes: &[u8; WIDTH], start: usize, places: &mut Places) -> usize {
     count
 }
 
-/// The values of the last so many digits of each of the two texts, modulo 2^64.
+/// Returns the values of the last `digits[0]` digits of `a` and of the last `digits[1]` digits of `b`, modulo 2^64.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 pub fn pair(a: &[u8; LOADED], b: &[u8; LOADED], digits: [usize; 2]) -> [u64; 2] {
@@ -49,8 +51,9 @@ pub fn pair(a: &[u8; LOADED], b: &[u8; LOADED], digits: [usize; 2]) -> [u64; 2] 
     [0, 1].map(|at: usize| first[at].wrapping_mul(E16).wrapping_add(last[at]))
 }
 
-/// The values of the last so many digits, at most 16, of each of the two texts. Digits are combined pairwise, to numbers of 2, 4,
-/// 8 and 16 digits (W. Muła, "SIMD-ized faster parse of IPv4 addresses").
+/// Returns the values of the last `digits[0]` digits of `a` and of the last `digits[1]` digits of `b`. At most 16
+/// digits are used. Digits are combined pairwise, to numbers of 2, 4, 8 and 16 digits (W. Muła, "SIMD-ized faster parse
+/// of IPv4 addresses").
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 fn sixteen(a: __m128i, b: __m128i, digits: [usize; 2]) -> [u64; 2] {

@@ -1,12 +1,13 @@
-//! The index by AVX-512, 64 bytes in one vector. Numbers are decoded as in [`avx2`](super::avx2): with AVX-512 in place of that, rows of
-//! two small numbers take 17 % longer, and those of 19 digits 4 % less (`cargo bench --bench stages`, Zen 5).
+//! Builds the index with AVX-512, 64 bytes in one vector. Numbers are decoded as in [`avx2`](super::avx2): a decoder
+//! that uses AVX-512 instead takes 17 % longer for rows of two small numbers, and 4 % less for numbers of 19 digits
+//! (`cargo bench --bench stages`, Zen 5).
 
 use super::avx2::pair;
 use super::walk::{self, Places, WIDTH};
 use bytemuck::cast;
 use std::arch::x86_64::*;
 
-/// As [`super::read_plain`].
+/// Does what [`super::read_plain`] does.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt,lzcnt")]
 pub fn read_plain(text: &[u8], delimiter: u8, limit: usize, rows: &mut Vec<[u64; 2]>) -> usize {
     let index = |bytes: &_, start, places: &mut _| index(bytes, start, places);
@@ -14,7 +15,8 @@ pub fn read_plain(text: &[u8], delimiter: u8, limit: usize, rows: &mut Vec<[u64;
     walk::read_plain(text, delimiter, limit, rows, index, pair)
 }
 
-/// The places of the bytes that are no digits, as [`walk::read_plain`] wants them.
+/// Writes the offsets of the bytes that are not digits to `places`, as [`walk::read_plain`] requires, and returns their
+/// number.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt,lzcnt")]
 fn index(bytes: &[u8; WIDTH], start: usize, places: &mut Places) -> usize {

@@ -1,4 +1,5 @@
-//! The decoder of plain rows: digits, a delimiter, digits, a line end. All other rows are left to the general way.
+//! The fast decoder of plain rows: digits, a delimiter, digits, a line end. All other rows are left to the general
+//! decoder.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -11,23 +12,23 @@ mod walk;
 
 use crate::vectors::Vectors;
 
-/// The most digits that are read here.
+/// The most digits of a number in a plain row: as many as 2^64 - 1 has.
 pub const MAX_DIGITS: usize = 20;
 
-/// Appends the rows at the front of `text` that are two unsigned integers below 2^64, at most `limit`, and returns how many bytes they
-/// have. It stops at the first row that is not plain, and may stop before the last rows of a text, which are too near to its end to
-/// be loaded whole.
+/// Appends to `rows` the rows at the front of `text` that consist of two unsigned integers below 2^64, at most `limit`
+/// rows. Returns the number of bytes that these rows take. Stops at the first row that is not plain. May also stop
+/// before the last rows of `text`, because a row near the end cannot be loaded in words or vectors of full size.
 pub fn read_plain(text: &[u8], delimiter: u8, limit: usize, rows: &mut Vec<[u64; 2]>) -> usize {
     with(Vectors::here(), text, delimiter, limit, rows)
 }
 
-/// As [`read_plain`], with these vector instructions.
+/// Does what [`read_plain`] does, using the instructions in `vectors`.
 fn with(vectors: Vectors, text: &[u8], delimiter: u8, limit: usize, rows: &mut Vec<[u64; 2]>) -> usize {
     match vectors {
-        // SAFETY: the processor has the instructions of these vectors, since `Vectors` offers no others.
+        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 => unsafe { avx512::read_plain(text, delimiter, limit, rows) },
-        // SAFETY: as above.
+        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx2 => unsafe { avx2::read_plain(text, delimiter, limit, rows) },
         _ => portable::read_plain(text, delimiter, limit, rows),
@@ -38,10 +39,11 @@ fn with(vectors: Vectors, text: &[u8], delimiter: u8, limit: usize, rows: &mut V
 mod tests {
     use super::*;
 
-    /// What each implementation reads of a text with plenty of plain rows behind it.
+    /// Gives `check` what each implementation reads of `row` and the plain rows behind it.
     fn read(row: &str, mut check: impl FnMut(&[[u64; 2]], usize)) {
         for vectors in Vectors::all() {
-            // The row at every place in a word, and where there is nothing before it to be loaded with it.
+            // The number of rows before `row` varies, so that it stands at every position in a word, and also without
+            // enough text before it to load a number whole.
             for before in (0..20).chain([100, 1000]) {
                 let text = "3,4\n".repeat(before) + row + &"7,8\n".repeat(100);
                 let mut rows = vec![];
@@ -131,7 +133,8 @@ mod tests {
             let (bytes, rows) = read(Vectors::Portable);
             for vectors in Vectors::all() {
                 let (found_bytes, found) = read(vectors);
-                // They stop before the end of the text, each where its words end.
+                // Implementations stop at different distances from the end of the text, so only the rows that both have
+                // read are compared.
                 let least = found.len().min(rows.len());
                 proptest::prop_assert_eq!(&found[..least], &rows[..least], "{:?}", vectors);
                 proptest::prop_assert!(found_bytes == bytes || found_bytes.min(bytes) > odd, "{:?}", vectors);

@@ -1,27 +1,29 @@
-//! The walk from plain row to plain row, the same for all vectors. An index of the bytes that are no digits is made for a stretch
-//! of text at a time. It says where numbers begin and end, so that no branch depends on how long they are.
+//! The walk from plain row to plain row, which is the same for all vector instructions. For a stretch of text at a
+//! time, an index of the bytes that are not digits is made. The index shows where numbers begin and end, so that no
+//! branch depends on how long a number is.
 
 use super::MAX_DIGITS;
 use super::portable::plain_row;
 
-/// How many bytes are looked at together for the index.
+/// How many bytes the index function is given at a time.
 pub const WIDTH: usize = 64;
-/// How many bytes are indexed together at most. The row at the end of a stretch is looked at again, and the rest of an index that is
-/// not needed is lost; on plain rows 1, 2 and 4 KiB differ by less than 3 % (`cargo bench --bench stages`).
+/// The most bytes that are indexed at a time. The row at the end of a stretch is indexed twice, and what is left of the
+/// index when a row is not plain is wasted. On plain rows 1, 2 and 4 KiB differ by less than 3 % (`cargo bench --bench
+/// stages`).
 const STRETCH: usize = 1024;
-/// How many bytes are indexed at first: where every other row is not plain, no more of the index would be used.
+/// How many bytes are indexed at first. If every second row is not plain, a longer index would be wasted.
 const FIRST_STRETCH: usize = 2 * WIDTH;
-/// How many bytes are loaded with a number: it and those before it.
+/// How many bytes are loaded together with a number: its digits and those before them.
 pub const LOADED: usize = 32;
 
-/// The places of bytes that are no digits.
+/// Offsets of bytes that are not digits, with room for all bytes that the index function is given.
 pub type Places = [u32; WIDTH];
 
-/// As [`super::read_plain`]. `index` is given 64 bytes and the place of the first; it writes the places of those bytes that are no
-/// digits to the front of `Places`, and returns how many there are. `pair` returns the values of the last so many digits of each of
-/// two texts, modulo 2^64.
+/// Does what [`super::read_plain`] does. `index` is given 64 bytes and the offset of the first; it writes the offsets
+/// of those bytes that are not digits to the front of `Places`, and returns their number. `pair` is given two texts and
+/// a number of digits for each; it returns the values of that many last digits of each text, modulo 2^64.
 ///
-/// Inlined, so that it is compiled with the instructions of its caller.
+/// Always inlined, so that it is compiled with the vector instructions of its caller.
 #[inline(always)]
 pub fn read_plain(
     text: &[u8],
@@ -34,7 +36,7 @@ pub fn read_plain(
     if !text.first().is_some_and(u8::is_ascii_digit) {
         return 0;
     }
-    // Places have 32 bits.
+    // Offsets in the index have 32 bits.
     let text = &text[..text.len().min(u32::MAX as usize)];
     let goal = rows.len().saturating_add(limit);
     rows.reserve(limit.min(text.len() / 4 + 1));
@@ -55,7 +57,8 @@ pub fn read_plain(
             }
             let mut next = second + 1;
             if text[second] != b'\n' {
-                // The line end has two bytes, or else the row is not plain.
+                // A line end of one byte is a line feed. If this byte is another, the row is plain only if the line end
+                // is the two bytes `\r\n`.
                 match ends.next() {
                     Some(end) if end == next && text[second] == b'\r' && text[end] == b'\n' => next += 1,
                     Some(_) => return start,
@@ -75,7 +78,8 @@ pub fn read_plain(
                     }
                     row
                 }
-                // There is too little text before the number to load it whole: this happens at the start of the text.
+                // There is not enough text before the number to load 32 bytes. This happens only at the start of the
+                // text.
                 _ => match plain_row(&text[start..], delimiter) {
                     Some((row, _)) => row,
                     None => return start,
@@ -92,9 +96,10 @@ pub fn read_plain(
     start
 }
 
-/// Whether a number may be above 2^64 - 1, so that its value is wrong. 2^64 - 1 has 20 digits and begins with 1. A larger number that
-/// also begins with 1 has a value below 10^19 modulo 2^64. Numbers with a zero in front are taken for too large as well. There are
-/// no branches, because half of all numbers of 64 bits have 20 digits.
+/// Whether a number may be above 2^64 - 1, so that `value`, which is the number modulo 2^64, is wrong. 2^64 - 1 has 20
+/// digits and begins with 1. A larger number of 20 digits that begins with 1 has a `value` below 10^19. Numbers of 20
+/// digits with a leading zero are taken for too large as well, and left to the slower decoder. There are no branches,
+/// because half of all 64-bit numbers have 20 digits.
 #[inline(always)]
 fn is_wrapped(text: &[u8; LOADED], digits: usize, value: u64) -> bool {
     (digits == MAX_DIGITS) & ((text[LOADED - MAX_DIGITS] != b'1') | (value < 10_000_000_000_000_000_000))
