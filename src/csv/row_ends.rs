@@ -144,7 +144,8 @@ mod tests {
     use super::super::record::split;
     use super::*;
 
-    /// Returns where the last row ends whose end cannot depend on what follows, found row by row with [`split`].
+    /// Returns the offset at which the last row ends that cannot be changed by what follows, found row by row with
+    /// [`split`].
     fn by_rows(text: &[u8], format: Format) -> usize {
         let mut end = 0;
         while end < text.len() {

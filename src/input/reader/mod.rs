@@ -95,8 +95,7 @@ pub struct Reader<'a> {
     current: Option<Open>,
     /// Number of the first input that is not empty. `None` until it is known.
     first: Option<usize>,
-    /// Bytes of the current input that were read but did not go into the last block, as they begin a row whose end was
-    /// not found yet. The next block begins with them.
+    /// Bytes of the current input that were read but did not go into the last block. The next block begins with them.
     carry: Vec<u8>,
 }
 

@@ -7,9 +7,9 @@ use super::portable::plain_row;
 
 /// How many bytes the index function is given at a time.
 pub const WIDTH: usize = 64;
-/// The most bytes that are indexed at a time. The row at the end of a stretch is indexed twice, and what is left of the
-/// index when a row is not plain is wasted. On plain rows 1, 2 and 4 KiB differ by less than 3 % (`cargo bench --bench
-/// stages`).
+/// The most bytes that are indexed at a time. With a smaller number, more rows lie across the end of a stretch and are
+/// indexed twice; with a larger one, more of the index is wasted when a row is not plain. On plain rows 1, 2 and 4 KiB
+/// differ by less than 3 % (`cargo bench --bench stages`).
 const STRETCH: usize = 1024;
 /// How many bytes are indexed at first. If every second row is not plain, a longer index would be wasted.
 const FIRST_STRETCH: usize = 2 * WIDTH;
