@@ -1,10 +1,9 @@
-//! The bytes of a slot, lent to whoever holds the handle that makes them theirs: the reader's [`Filling`], a worker's
-//! [`Claim`], the writer's [`Taken`], the supervisor's [`Held`].
+//! The bytes of a slot, accessible only through the handle that shows who may use them: the reader's [`Filling`], a
+//! worker's [`Claim`], the writer's [`Taken`], the supervisor's [`Held`].
 //!
-//! A handle lends bytes only for as long as it is borrowed itself. That keeps one process within Rust's rules. Against another
-//! process there is no such protection: a worker that breaks the protocol can make these bytes change while somebody reads
-//! them, which Rust's rules do not allow for. What it cannot do is lead an access out of the slot: every range is cut to a
-//! region of the slot.
+//! The slices borrow the handle, so that within one process they obey Rust's aliasing rules. These rules cannot be
+//! enforced on other processes: a worker that breaks the protocol can change bytes while the parent reads them. But it
+//! cannot lead an access out of the slot, because every range is cut to a region of the slot.
 #![allow(unsafe_code)]
 
 use super::claim::Claim;
@@ -14,27 +13,31 @@ use super::slots::Place;
 use super::sync::Ordering;
 use std::ops::Range;
 
-/// The most bytes that are taken for last words: a message is shorter, whatever a worker gone mad may say.
+/// The most bytes that are read of an error message which a dying worker has left. Honest messages are shorter; the
+/// limit is for a worker that writes a false length.
 const MOST_WORDS: usize = 1024;
 
-/// This part of a region, cut to what the region has.
+/// Returns the range `part`, which counts from the start of `region`, as a range of the segment, cut so that it lies
+/// within `region`.
 fn part(region: &Range<usize>, part: &Range<usize>) -> Range<usize> {
     let cut = |at: usize| region.start.saturating_add(at).min(region.end);
     cut(part.start).min(cut(part.end))..cut(part.end)
 }
 
 impl Segment {
+    /// Returns the bytes at `input` of the slot's input region.
+    ///
     /// # Safety
-    /// Nobody writes this part of the slot's input region as long as the slice lives.
+    /// Nobody may write these bytes while the slice lives.
     unsafe fn input(&self, slot: usize, input: &Range<usize>) -> &[u8] {
         // SAFETY: the caller's promise.
         unsafe { self.bytes(part(&self.layout().input(slot), input)) }
     }
 
-    /// The first so many bytes of the slot's result region, or all that it has.
+    /// Returns the first `length` bytes of the slot's result region, or the whole region if it is shorter.
     ///
     /// # Safety
-    /// Nobody writes these bytes as long as the slice lives.
+    /// Nobody may write these bytes while the slice lives.
     unsafe fn results(&self, slot: usize, length: usize) -> &[u8] {
         // SAFETY: the caller's promise.
         unsafe { self.bytes(part(&self.layout().results(slot), &(0..length))) }
@@ -42,15 +45,16 @@ impl Segment {
 }
 
 impl Filling<'_, '_> {
-    /// Has the system provide the slot's pages, before they are touched for the first time.
+    /// Has the system provide the memory pages of the slot. To be called before the slot's bytes are used for the first
+    /// time, since touching a page for which no memory is left would kill the process.
     ///
     /// # Errors
-    /// When the system has not that much memory to share.
+    /// If the system has not enough memory to share.
     pub fn allocate(&self) -> Result<(), SegmentError> {
         self.reader.segment.allocate(self.slot())
     }
 
-    /// All of the slot's input region: the head, and after it room for the block.
+    /// Returns the whole input region of the slot: the head, followed by room for the block.
     pub fn input(&mut self) -> &mut [u8] {
         let segment = self.reader.segment;
         // SAFETY: no worker reads the input of a free slot, and the writer has given the slot back. There is one reader, which
@@ -60,7 +64,7 @@ impl Filling<'_, '_> {
 }
 
 impl Claim<'_> {
-    /// The block's head, its bytes, and the region for its results.
+    /// Returns the block's head, its bytes, and the region for its results.
     pub fn parts(&mut self) -> (&[u8], &[u8], &mut [u8]) {
         let (segment, slot, Place::Slot(input)) = (self.segment, self.slot(), self.place());
         // SAFETY: a `Claim` is handed to one worker. The parent does not write the input of a claimed slot, and reads no results
@@ -71,8 +75,8 @@ impl Claim<'_> {
         }
     }
 
-    /// Leaves the claimant's last words, as many as there is room for, in place of results. The claimant keeps the block, and
-    /// must end its process now.
+    /// Leaves the error message `words` for the supervisor in the result region, cut to its size. The claimant keeps
+    /// its claim and must end its process now, so that the supervisor finds the message when it puts the block back.
     pub fn leave_last_words(mut self, words: &[u8]) {
         let (.., room) = self.parts();
         let length = words.len().min(room.len());
@@ -82,7 +86,8 @@ impl Claim<'_> {
 }
 
 impl Writer<'_> {
-    /// The bytes that are left of the block while workers have it; none before and after.
+    /// Returns the bytes of the present block that have not been taken yet, while the block waits for a worker or a
+    /// worker has it. Otherwise returns no bytes.
     pub fn rest(&self) -> &[u8] {
         if !self.segment.is_under_way(self.block) {
             return &[];
@@ -94,13 +99,13 @@ impl Writer<'_> {
 }
 
 impl Taken<'_, '_> {
-    /// The bytes that were left of the block, from the first of this part on.
+    /// Returns all bytes of the block that had not been taken before this part: they begin with this part's.
     pub fn input(&self) -> &[u8] {
         // SAFETY: the parent alone writes input regions, and not before the slot is given back, which takes this handle.
         unsafe { self.writer.segment.input(self.slot(), &self.writer.rest) }
     }
 
-    /// The results.
+    /// Returns the results of this part.
     pub fn results(&self) -> &[u8] {
         // SAFETY: the claimant wrote them before the slot was done, and nobody writes them until it is given back.
         unsafe { self.writer.segment.results(self.slot(), self.outcome.results) }
@@ -108,7 +113,7 @@ impl Taken<'_, '_> {
 }
 
 impl Supervisor<'_> {
-    /// What the dead claimant said last, if it said anything.
+    /// Returns the error message that the dead claimant left, or `None` if it left none.
     pub fn last_words(&self, held: &Held) -> Option<Vec<u8>> {
         let length = (self.slot(held).last_words.load(Ordering::Acquire) as usize).min(MOST_WORDS);
         // SAFETY: the claimant is dead, nobody else can claim the block before it is put back, and the writer does not read a

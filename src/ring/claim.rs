@@ -1,6 +1,6 @@
-//! What workers do on the ring: claim a block, compute it, and hand it over.
+//! The operations of workers on the ring: claim a block, compute it, and hand over its results.
 //!
-//! Any number of workers may ask for a claim at once; a block is only ever given to one of them.
+//! Any number of workers may ask for a claim at once: each block is given to only one of them.
 
 use super::segment::Segment;
 use super::slots::{Care, Outcome, Place, Slot};
@@ -8,7 +8,8 @@ use super::sync::Ordering;
 use super::word::{Counter, State, Word};
 use std::ops::Range;
 
-/// A block that is the worker's to compute. Whoever drops one without finishing it is taken for dead.
+/// A block that its worker has claimed and not finished. If the `Claim` is dropped without [`Claim::finish`], the slot
+/// stays claimed until the supervisor puts it back, as if the worker had died.
 pub struct Claim<'s> {
     pub(super) segment: &'s Segment,
     pub(super) block: u64,
@@ -17,7 +18,7 @@ pub struct Claim<'s> {
 }
 
 impl Segment {
-    /// The number of the slot that this block lives in.
+    /// Returns the number of the slot that `block` uses.
     pub(super) fn slot_of(&self, block: u64) -> usize {
         (block % self.ring().len() as u64) as usize
     }
@@ -30,18 +31,18 @@ impl Segment {
         Counter(self.control().next.0.load(Ordering::Acquire))
     }
 
-    /// Changes the counter, unless it has changed since it was `seen`; answers whether it had not.
+    /// Replaces the counter by `new` if it still equals `seen`. Returns whether it did.
     fn exchange_counter(&self, seen: Counter, new: Counter) -> bool {
         self.control().next.0.compare_exchange(seen.0, new.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Whether the block waits to be claimed, or has a claimant that is not done with it.
+    /// Whether `block` is published and not done: it waits to be claimed, or a worker has claimed it.
     pub(super) fn is_under_way(&self, block: u64) -> bool {
         let word = self.slot(block).load();
         word.is_in_use_by(block) && word.state() != State::Done
     }
 
-    /// Lowers the counter to this block, so that workers look at it again.
+    /// Lowers the counter to `block` if it is greater, so that workers look at this block and the following ones again.
     pub(super) fn look_again_from(&self, block: u64) {
         let lower = || {
             let seen = self.counter();
@@ -50,7 +51,8 @@ impl Segment {
         while !lower() {}
     }
 
-    /// The first block that nobody has claimed yet, now this worker's.
+    /// Claims for `worker` the first block from the counter on that nobody has claimed. Returns `None` if all published
+    /// blocks are claimed or done.
     pub fn try_claim(&self, worker: u32) -> Option<Claim<'_>> {
         loop {
             let counter = self.counter();
@@ -61,8 +63,8 @@ impl Segment {
                 return None;
             }
             if word != Word::filled(block) {
-                // The block is claimed or done, or the slot holds a later one: its claimant may have died before it could
-                // advance the counter.
+                // The block is claimed or done, or the slot already holds a later block. Advance the counter on behalf
+                // of the claimant, which may have died before it could.
                 self.exchange_counter(counter, counter.advanced());
             } else if slot.exchange(word, Word::claimed(block, worker)) {
                 self.exchange_counter(counter, counter.advanced());
@@ -71,25 +73,27 @@ impl Segment {
         }
     }
 
-    /// Whether a block waits to be claimed. A hint: whoever has been woken wakes the next worker by it.
+    /// Whether a block waits to be claimed. The answer may be out of date at once; a worker that has been woken uses it
+    /// to decide whether to wake the next one.
     pub fn has_filled(&self) -> bool {
-        // After a block was put back the counter stands before blocks that are claimed or done.
+        // The counter may point at blocks that are claimed or done, because it is lowered when a block is put back. So
+        // look at as many blocks as there are slots.
         let blocks = (self.counter().block()..).take(self.ring().len());
         let words = blocks.map(|block| (block, self.slot(block).load()));
         words.take_while(|&(block, word)| !word.is_before(block)).any(|(block, word)| word == Word::filled(block))
     }
 
-    /// Whether the run is over, for workers that outlive it.
+    /// Whether [`Supervisor::close`](super::Supervisor::close) has been called because the run is over.
     pub fn is_closed(&self) -> bool {
         self.control().closed.0.load(Ordering::Acquire) != 0
     }
 
-    /// Counts the calling worker as one that has started up; answers how many did before it.
+    /// Counts the calling worker among those that have started up. Returns how many were counted before it.
     pub fn report_up(&self) -> u32 {
         self.control().came_up.0.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Adds these numbers to the sums that workers keep together, from the first sum on.
+    /// Adds `numbers` to the sums that all workers of the segment share: the first number to the first sum, and so on.
     pub fn add(&self, numbers: &[u64]) {
         for (sum, &number) in self.control().sums.0.iter().zip(numbers) {
             sum.fetch_add(number, Ordering::Relaxed);
@@ -98,7 +102,7 @@ impl Segment {
 }
 
 impl<'s> Claim<'s> {
-    /// The number of the slot that the block lies in.
+    /// The number of the slot in which the block lies.
     pub fn slot(&self) -> usize {
         self.segment.slot_of(self.block)
     }
@@ -108,13 +112,14 @@ impl<'s> Claim<'s> {
         Place::Slot(self.input.clone())
     }
 
-    /// How the claimant must treat the rows, and where it notes how far it has come.
+    /// Says how the claimant must treat the rows of the block, and gives it the place where it notes which row it is
+    /// at.
     pub fn care(&self) -> Care<'s> {
         let slot = self.segment.slot(self.block);
         Care { start: self.input.start, caution: slot.caution.load(Ordering::Relaxed), progress: Some(&slot.progress) }
     }
 
-    /// Hands the block to the writer with what became of it.
+    /// Hands the block, with its `outcome`, to the writer.
     pub fn finish(self, outcome: Outcome) {
         let slot = self.segment.slot(self.block);
         slot.block.store(self.block, Ordering::Relaxed);

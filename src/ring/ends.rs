@@ -1,8 +1,8 @@
-//! What the parent does on the ring: the reader fills slots, the writer takes results in order, and the supervisor puts back what
-//! dead workers held.
+//! The operations of the parent on the ring: the reader fills slots, the writer takes results in order, and the
+//! supervisor puts back blocks that dead workers held.
 //!
-//! [`Segment::ends`] borrows the segment for as long as its ends live, so that there is one of each at a time. Reader and writer
-//! lend out one slot at a time: to have the next, the one before must have been given up.
+//! [`Segment::ends`] borrows the segment mutably for as long as the returned ends live, so that there is one of each at
+//! a time. Reader and writer lend one slot at a time: the handle of one slot must be used up before they lend the next.
 
 use super::segment::Segment;
 use super::slots::{MEASURES, Outcome, Place, SUMS, Slot, Spoilt};
@@ -10,13 +10,13 @@ use super::sync::Ordering;
 use super::word::{MAX_WORKERS, State, Word};
 use std::ops::Range;
 
-/// The parent's ends of a ring, and the segment for whoever works on it.
+/// The parent's three ends of a ring, and the segment, which workers need.
 pub struct Ends<'s> {
-    /// Says where blocks are.
+    /// Fills slots and publishes their blocks.
     pub reader: Reader<'s>,
-    /// Takes results in order.
+    /// Takes results in the order of blocks.
     pub writer: Writer<'s>,
-    /// Puts back what dead workers held.
+    /// Puts back the blocks of dead workers.
     pub supervisor: Supervisor<'s>,
     /// Where workers claim blocks.
     pub segment: &'s Segment,
@@ -35,28 +35,31 @@ impl<'s> Ends<'s> {
 
 #[cfg(not(loom))]
 impl Segment {
-    /// The ends of the ring. `block` is the number of the next block: 0 at first, later as many as have been published.
+    /// Returns the ends of the ring. `block` is the number of the next block to publish, which equals the number of
+    /// blocks published in this segment so far.
     pub fn ends(&mut self, block: u64) -> Ends<'_> {
         Ends::new(self, block)
     }
 }
 
-/// The end that says where blocks are.
+/// The reader's end of the ring: says where the bytes of each block lie.
 pub struct Reader<'s> {
     pub(super) segment: &'s Segment,
     pub(super) block: u64,
 }
 
-/// A free slot, the reader's to fill. One that is dropped stays free.
+/// A free slot that the reader may fill. If it is dropped without [`Filling::publish`], the slot stays free.
 pub struct Filling<'r, 's> {
     pub(super) reader: &'r mut Reader<'s>,
 }
 
 impl<'s> Reader<'s> {
-    /// The next block's slot, if the writer is done with what was there before.
+    /// Returns the slot of the next block, or `None` while the slot is still used by the block that had it one round of
+    /// the ring earlier.
     ///
     /// # Errors
-    /// When the slot neither waits for this block nor holds the block before.
+    /// If the slot's word is wrong: it must be either free for this block, or in use by the block that had the slot one
+    /// round earlier.
     pub fn try_fill(&mut self) -> Result<Option<Filling<'_, 's>>, Spoilt> {
         let word = self.segment.slot(self.block).load();
         if word == Word::free(self.block) {
@@ -68,12 +71,12 @@ impl<'s> Reader<'s> {
 }
 
 impl Filling<'_, '_> {
-    /// The number of the slot.
+    /// The number of the slot that is to be filled.
     pub fn slot(&self) -> usize {
         self.reader.segment.slot_of(self.reader.block)
     }
 
-    /// Hands the block, whose bytes lie in this place, to the workers.
+    /// Publishes the block, whose bytes lie at `place`, so that workers can claim it.
     pub fn publish(self, place: Place) {
         let Reader { segment, block } = self.reader;
         let Place::Slot(input) = place;
@@ -85,15 +88,16 @@ impl Filling<'_, '_> {
     }
 }
 
-/// The end that takes results in order.
+/// The writer's end of the ring: takes results in the order of blocks.
 pub struct Writer<'s> {
     pub(super) segment: &'s Segment,
     pub(super) block: u64,
-    /// What is left of the block, in its slot's input region. The parent's own record: a worker cannot change it.
+    /// The range of the slot's input region that has not been taken yet. The parent keeps it in its own memory, where a
+    /// worker cannot change it.
     pub(super) rest: Range<usize>,
 }
 
-/// A block with results, or a part of one, the writer's to write out.
+/// A block with its results, or a part of a block, which the writer may read until it gives the slot back.
 pub struct Taken<'w, 's> {
     pub(super) writer: &'w mut Writer<'s>,
     pub(super) outcome: Outcome,
@@ -101,17 +105,18 @@ pub struct Taken<'w, 's> {
 }
 
 impl<'s> Writer<'s> {
-    /// Goes on to the next block, which lies in this place.
+    /// Tells the writer that the next block to take lies at `place`.
     pub fn begin(&mut self, place: Place) {
         let Place::Slot(input) = place;
         self.rest = input;
     }
 
-    /// The block, or the next part of it, if it has results. `is_published` says that it was published before this call.
+    /// Returns the next part of the present block, or `None` if workers are not done with it. `is_published` says that
+    /// the block was published before this call: then its slot cannot be free.
     ///
     /// # Errors
-    /// When the slot holds another block, or when what it says of this one cannot be true: more input than there was, more
-    /// results than there is room for, a worker that cannot be.
+    /// If the slot holds another block, or if its numbers cannot be true: more input than was left, more results than
+    /// fit in the result region, or a worker number out of range.
     pub fn try_take(&mut self, is_published: bool) -> Result<Option<Taken<'_, 's>>, Spoilt> {
         let (block, slot) = (self.block, self.segment.slot(self.block));
         let word = slot.load();
@@ -129,39 +134,40 @@ impl<'s> Writer<'s> {
 }
 
 impl Taken<'_, '_> {
-    /// The number of the slot.
+    /// The number of the slot from which this part was taken.
     pub fn slot(&self) -> usize {
         self.writer.segment.slot_of(self.writer.block)
     }
 
-    /// How many bytes of the input are dealt with.
+    /// How many bytes of the input the claimant has processed.
     pub fn consumed(&self) -> usize {
         self.outcome.consumed
     }
 
-    /// What else the claimant had to say.
+    /// The further numbers that the claimant has handed over.
     pub fn measures(&self) -> [u32; MEASURES] {
         self.outcome.measures
     }
 
-    /// Which worker it says that it is from.
+    /// The number of the worker that computed this part, as the worker wrote it into the slot.
     pub fn worker(&self) -> u32 {
         self.worker
     }
 
-    /// Whether all of the block is dealt with.
+    /// Whether nothing is left of the block after this part.
     pub fn is_whole(&self) -> bool {
         self.outcome.consumed == self.writer.rest.len()
     }
 
-    /// Gives the slot back to the reader, or what is left of the block to the workers. Answers whether nothing was left.
+    /// Makes the slot free for the reader, or, if something is left of the block, publishes the rest for workers.
+    /// Returns whether the block is complete.
     pub fn give_back(self) -> bool {
         let is_whole = self.is_whole();
         let Writer { segment, block, rest } = self.writer;
         let slot = segment.slot(*block);
         rest.start += self.outcome.consumed;
         if is_whole {
-            // It waits for the block one round of the ring later.
+            // The slot is next used by the block one round of the ring later.
             slot.free(*block + segment.ring().len() as u64);
             *block += 1;
         } else {
@@ -172,14 +178,15 @@ impl Taken<'_, '_> {
     }
 }
 
-/// The end that puts back what dead workers held.
+/// The supervisor's end of the ring: puts back the blocks that dead workers held.
 pub struct Supervisor<'s> {
     pub(super) segment: &'s Segment,
 }
 
-/// A block whose claimant is dead.
+/// A block that a dead worker had claimed.
 pub struct Held {
-    /// The number of the slot. One that a worker has spoilt may claim to hold a block that lives in another slot.
+    /// Number of the slot whose word names the dead worker. If a worker has spoilt the word, `block` may be one that
+    /// belongs in another slot.
     pub(super) slot: usize,
     block: u64,
     worker: u32,
@@ -197,31 +204,33 @@ impl Supervisor<'_> {
         &self.segment.ring()[held.slot]
     }
 
-    /// The blocks that `worker` holds, which must be dead. There is at most one, unless it broke the protocol.
+    /// Returns the blocks that `worker` holds. The worker must be dead. There is at most one, unless a worker has
+    /// broken the protocol.
     pub fn held_by(&self, worker: u32) -> Vec<Held> {
         let words = self.segment.ring().iter().map(Slot::load).enumerate();
         let held = words.filter(|(_, word)| word.state() == State::Claimed && word.worker() == worker);
         held.map(|(slot, word)| Held { slot, block: word.block(), worker }).collect()
     }
 
-    /// Where in the slot's input region the dead claimant was, if it was told to take one row at a time.
+    /// Returns the byte of the slot's input region at which the dead claimant noted that a row begins. `None` if it was
+    /// not asked to take one row at a time, or if its note lies outside the block.
     pub fn row_of(&self, held: &Held) -> Option<usize> {
         let slot = self.slot(held);
         let progress = slot.progress.load(Ordering::Relaxed) as usize;
         (slot.caution.load(Ordering::Relaxed) > 0 && slot.input().contains(&progress)).then_some(progress)
     }
 
-    /// Has whoever claims the block next take one row at a time, and not touch the one that begins at `avoid` in the
-    /// input region.
+    /// Tells the next claimant of the block to take one row at a time, and not to touch the row that begins at byte
+    /// `avoid` of the input region, if that is given.
     pub fn caution(&mut self, held: &Held, avoid: Option<usize>) {
         let caution = avoid.map_or(1, |row| (row as u32).saturating_add(2));
         self.slot(held).caution.store(caution, Ordering::Relaxed);
     }
 
-    /// Puts the block of a dead worker back to be claimed.
+    /// Puts the block of a dead worker back, so that other workers can claim it.
     ///
-    /// The caller has to know that the worker is dead. Nothing here could tell that of a thread of this process, which might be
-    /// alive and hold the block still; but no executor recovers anything from threads.
+    /// The caller must know that the worker is dead. The ring cannot check that for a thread of this process, which
+    /// might be alive and still hold the block; but no executor calls this for threads.
     pub fn recover(&mut self, held: Held) {
         let slot = self.slot(&held);
         slot.forget_claimant();
@@ -229,39 +238,41 @@ impl Supervisor<'_> {
         self.segment.look_again_from(held.block);
     }
 
-    /// Whether the block waits to be claimed.
+    /// Whether `block` is published and no worker has claimed it.
     pub fn is_unclaimed(&self, block: u64) -> bool {
         self.segment.slot(block).load() == Word::filled(block)
     }
 
-    /// Whether the block waits to be claimed, or has a claimant that is not done with it.
+    /// Whether `block` is published and not done: it waits to be claimed, or a worker has claimed it.
     pub fn is_under_way(&self, block: u64) -> bool {
         self.segment.is_under_way(block)
     }
 
-    /// All claims there are: the block, its worker, and where the part of it begins that was claimed.
+    /// Returns all claims: for each the block, its worker, and the byte of the input region at which the claimed part
+    /// begins.
     pub fn claims(&self) -> Vec<(u64, u32, usize)> {
         let slots = self.segment.ring().iter().map(|slot| (slot.load(), slot));
         let claimed = slots.filter(|(word, _)| word.state() == State::Claimed);
         claimed.map(|(word, slot)| (word.block(), word.worker(), slot.input().start)).collect()
     }
 
-    /// Has workers look at this block again, and at those after it: the remedy where a worker has spoilt the counter.
+    /// Lowers the counter to `block`, so that workers look at this block and the following ones again. This repairs a
+    /// counter that a worker has set too high.
     pub fn look_again_from(&self, block: u64) {
         self.segment.look_again_from(block);
     }
 
-    /// Tells workers that outlive the run that it is over.
+    /// Marks the run as over, which workers see by [`Segment::is_closed`].
     pub fn close(&self) {
         self.segment.control().closed.0.store(1, Ordering::Release);
     }
 
-    /// What workers have added up so far.
+    /// Returns the sums that workers have added up so far.
     pub fn sums(&self) -> [u64; SUMS] {
         std::array::from_fn(|sum| self.segment.control().sums.0[sum].load(Ordering::Relaxed))
     }
 
-    /// How many workers have started up so far.
+    /// Returns how many workers have started up so far.
     pub fn came_up(&self) -> u32 {
         self.segment.control().came_up.0.load(Ordering::Relaxed)
     }

@@ -1,12 +1,13 @@
-//! The wake-up: raw_sync's event interface over one futex word.
+//! Sleeping and waking: raw_sync's event interface, implemented by one futex word.
 //!
-//! raw_sync's own Unix event holds a pthread mutex that is not robust: a worker killed inside it would hang everyone.
-//! A futex word has no owner, so nothing is held when its waiter dies. A wake-up is a hint, never the truth: whoever
-//! wakes looks at the ring again. A wake-up is lost when a worker is killed between setting the word and waking a
-//! waiter, or between being woken and looking. So the supervisor repeats it ([`FutexEvent::repeat`]) after each death.
+//! raw_sync's own Unix event holds a pthread mutex that is not robust: if a worker were killed while it held the mutex,
+//! all others would wait for ever. A futex word has no owner, so the death of a waiter blocks nobody. A wake-up is only
+//! a hint, so whoever wakes looks at the ring again. A wake-up is lost if a worker is killed between setting the word
+//! and waking a waiter, or between being woken and looking. Therefore the supervisor repeats wake-ups
+//! ([`FutexEvent::repeat`]) after each death.
 //!
-//! The ring's own events are words of its `Control`, and need no `EventInit`. That is implemented so that code written for
-//! raw_sync can have this event in the place of the stock one.
+//! The ring keeps its events in `Control`, and does not need `EventInit`. That trait is implemented so that code
+//! written for raw_sync can use this event in place of raw_sync's own.
 
 use raw_sync::Timeout;
 use raw_sync::events::{EventImpl, EventInit, EventState};
@@ -19,39 +20,40 @@ use std::time::{Duration, Instant};
 const CLEAR: u32 = 0;
 const SIGNALED: u32 = 1;
 
-/// How often to look at the word before sleeping, about a microsecond in all: if it is set meanwhile, two context switches are
-/// saved.
+/// How often to look at the word before sleeping, which takes about a microsecond in all. If the event is set within
+/// that time, two context switches are saved.
 const SPINS: u32 = 50;
 
-/// The longest that anybody sleeps without looking at the ring.
+/// The longest time to sleep before looking at the ring again.
 pub const ROUND: Duration = Duration::from_secs(1);
 
-/// An event that one wait resets (auto-reset), in memory that processes may share.
+/// An event in memory that processes may share. A successful wait resets it (auto-reset).
 #[derive(Clone, Copy)]
 pub struct FutexEvent<'a>(pub &'a AtomicU32);
 
 impl FutexEvent<'_> {
-    /// Sets the event and wakes one waiter, even if the event was set already: whoever set it may have been killed before it
-    /// could wake a waiter, and the waiter that it woke may have been killed before it could look.
+    /// Sets the event and wakes one waiter, even if the event was set already: the process that set it may have been
+    /// killed before it woke a waiter, and the waiter that was woken may have been killed before it looked at the ring.
     pub fn repeat(&self) {
         self.0.swap(SIGNALED, Ordering::AcqRel);
         let _ = futex::wake(self.0, futex::Flags::empty(), 1);
     }
 
-    /// Sets the event: one waiter wakes, now or as soon as it waits.
+    /// Sets the event and wakes one waiter. If nobody waits, the next wait returns at once.
     pub fn signal(&self) {
         let _ = self.set(EventState::Signaled);
     }
 
-    /// Waits until the event is set, but no longer than [`ROUND`]: a worker gone mad may have cleared it before the waiter saw
-    /// it. A wake-up without an event does no harm, since whoever wakes looks at the ring.
+    /// Waits until the event is set, but no longer than [`ROUND`], because a worker that writes anywhere may have
+    /// cleared the event before the waiter saw it. Returning without an event does no harm, since the caller looks at
+    /// the ring in any case.
     pub fn sleep(&self) {
         let _ = self.wait(Timeout::Val(ROUND));
     }
 
     fn consume(&self) -> bool {
-        // Any value but CLEAR counts as set. A worker gone mad may write one that is neither, and it must not keep us from waking,
-        // or from sleeping later.
+        // Any value other than CLEAR counts as set. A faulty worker may write a value that is neither CLEAR nor
+        // SIGNALED: it must wake a waiter, and be reset so that later waits sleep.
         self.0.load(Ordering::Relaxed) != CLEAR && self.0.swap(CLEAR, Ordering::Acquire) != CLEAR
     }
 }
@@ -102,20 +104,20 @@ impl EventInit for FutexEvent<'static> {
     }
 
     /// # Safety
-    /// As for [`FutexEvent::from_existing`].
+    /// The same as for [`FutexEvent::from_existing`].
     unsafe fn new(mem: *mut u8, auto_reset: bool) -> Result<(Box<dyn EventImpl>, usize), Box<dyn Error>> {
         if !auto_reset {
             return Err("this event resets itself".into());
         }
-        // SAFETY: the caller's promise is the same.
+        // SAFETY: the caller promises what `from_existing` demands.
         let made = unsafe { Self::from_existing(mem)? };
         made.0.set(EventState::Clear)?;
         Ok(made)
     }
 
     /// # Safety
-    /// - `mem` is valid for reads and writes of 4 bytes, aligned to 4, for as long as the event is used;
-    /// - all who use these bytes use them as such an event.
+    /// - `mem` must be valid for reads and writes of 4 bytes, and aligned to 4, for as long as the event is used.
+    /// - All other uses of these bytes must be as an event of this type.
     unsafe fn from_existing(mem: *mut u8) -> Result<(Box<dyn EventImpl>, usize), Box<dyn Error>> {
         // SAFETY: valid, aligned and only used atomically, as the caller promises.
         let word: &'static AtomicU32 = unsafe { AtomicU32::from_ptr(mem.cast()) };
@@ -147,10 +149,10 @@ mod tests {
         assert_eq!(size, 4);
         assert!(event.wait(Timeout::Val(Duration::ZERO)).is_err(), "a new event is clear");
         event.set(EventState::Signaled).unwrap();
-        // SAFETY: as above.
+        // SAFETY: a leaked atomic is valid for ever.
         let (same, _) = unsafe { FutexEvent::from_existing(word.as_ptr().cast()) }.unwrap();
         assert!(same.wait(Timeout::Infinite).is_ok());
-        // SAFETY: as above.
+        // SAFETY: a leaked atomic is valid for ever.
         assert!(unsafe { FutexEvent::new(word.as_ptr().cast(), false) }.is_err());
     }
 
@@ -160,7 +162,8 @@ mod tests {
         std::thread::scope(|scope| {
             let sleeper = scope.spawn(|| FutexEvent(&word).sleep());
             std::thread::sleep(Duration::from_millis(20));
-            // Set without a wake-up: the state after the one that was woken was killed before it could look.
+            // Set the word without waking the sleeper. The ring looks like this if a woken worker is killed before it
+            // looks at the word.
             word.store(SIGNALED, Ordering::Relaxed);
             std::thread::sleep(Duration::from_millis(20));
             assert!(!sleeper.is_finished());

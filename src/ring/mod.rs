@@ -1,32 +1,37 @@
 //! The ring: blocks that one thread reads, many workers compute, and one thread writes out, in memory that processes may share.
 //!
-//! This folder knows nothing of the rest of the program, as if it were a crate of its own. It knows blocks as numbers and
-//! bytes, never what the bytes mean.
+//! This folder uses no other code of the program, as if it were a crate of its own. It handles blocks as numbers and
+//! bytes and never interprets the bytes.
 //!
-//! - `word` holds the two packed words of the claim protocol: a slot's state, and the counter that says which block to claim.
-//! - `slots` is what lies in memory: the control words and the slots. Neither holds a pointer.
-//! - `claim` is what workers do: they get a [`Claim`] for each block that they hold.
-//! - `ends` is what the parent does: a [`Reader`], a [`Writer`] and a [`Supervisor`], of which there is one each.
-//! - `bytes` lends the bytes of a slot to whoever holds such a handle. Nobody else can touch them.
-//! - `segment` is the mapping that all of this lies in.
-//! - `event` is how one side waits for another. A wake-up is a hint, never the truth: whoever wakes looks at the slots again.
+//! - `word` packs and unpacks the two words of the claim protocol: a slot's state, and the counter that says which
+//!   block to claim.
+//! - `slots` defines the control words and the slots, which lie in the segment. They contain no pointers, because each
+//!   process maps the segment at another address.
+//! - `claim` has the operations of workers: a worker gets a [`Claim`] for each block that it holds.
+//! - `ends` has the operations of the parent: one [`Reader`], one [`Writer`] and one [`Supervisor`] for each ring.
+//! - `bytes` gives access to the bytes of a slot, only through a handle such as a [`Claim`], which shows that its owner
+//!   may use them.
+//! - `segment` maps the memory in which the control words, the slots and their bytes lie.
+//! - `event` lets one thread or process sleep until another wakes it. A wake-up is only a hint, so whoever wakes looks
+//!   at the slots again.
 //!
-//! No operation on the ring waits: each is a `try_…` that answers at once. So `claim` and `ends` run the same in shared memory,
-//! in one process's own memory and under the model checker (`tests/loom.rs`), which brings its own atomics and a segment
-//! without bytes.
+//! No operation on the ring waits: each is a `try_…` that returns at once. So the same code of `claim` and `ends` runs
+//! in shared memory, in one process's own memory, and under the model checker (`tests/loom.rs`), which replaces the
+//! atomics by loom's and the segment by one without bytes.
 //!
-//! **The promise.** When a worker has a claim, all that the reader wrote before it published the block is visible to it;
-//! when the writer has taken a block, all that the claimant wrote before it finished is visible to the writer; when the
-//! reader has a slot to fill, the writer is done with what was there. Each part of a block that is published is taken exactly
-//! once with its results, whichever workers are killed at whichever instruction, as long as the supervisor recovers what each
-//! of the dead held, and one worker is left.
+//! **The promise.** A worker that has a claim sees all that the reader wrote before it published the block. A writer
+//! that has taken a block sees all that the claimant wrote before it finished. When the reader has a slot to fill, the
+//! writer no longer uses what was in the slot. Each part of a published block is taken exactly once with its results,
+//! whichever workers are killed at whichever instruction, as long as the supervisor recovers what each dead worker held
+//! and one worker is left.
 //!
-//! Each hand-over is a release store of the slot's word and an acquire load of it. The counter carries no data.
+//! Each hand-over of bytes is a release store of the slot's word and an acquire load of that word. The counter orders
+//! no bytes: it only says where to look for work.
 //!
-//! **Who is trusted.** The parent keeps its own count of blocks and of what is left of each. It takes nothing else from a slot
-//! than what it has checked against that: a word that no honest worker leaves behind, or more results than there is room for,
-//! are [`Spoilt`]. What the measures of a block mean, and whether they can be true, is for the caller to decide.
-//! `tests/hostile.rs` and the fuzz target `segment` write over all of it.
+//! **Who is trusted.** The parent keeps its own count of blocks and of the bytes left of each, and checks what it reads
+//! from a slot against them. It returns [`Spoilt`] if a slot's word is one that no correct worker leaves, or if there
+//! are more results than room for them. Whether the measures of a block can be true is for the caller to check.
+//! `tests/hostile.rs` and the fuzz target `segment` overwrite all of this memory.
 
 #[cfg(not(loom))]
 mod bytes;

@@ -1,63 +1,70 @@
-//! What lies in the memory that everybody who works on a ring shares: the control words, and the slots.
+//! The control words and the slots of a ring, as they lie in the memory that parent and workers share.
 
 use super::sync::{AtomicU32, AtomicU64, Ordering};
 use super::word::Word;
 use std::ops::Range;
 
-/// Keeps what it holds alone on its pair of cache lines: x86 prefetches lines two at a time.
+/// Aligns its content to 128 bytes, so that no two of them share a pair of cache lines. A pair, because x86 prefetches
+/// cache lines two at a time.
 #[repr(C, align(128))]
 #[derive(Default)]
 pub struct Lines<T>(pub T);
 
-/// How many sums workers may keep together: as many as fill a pair of cache lines.
+/// How many sums the workers share: as many as fill a pair of cache lines.
 pub const SUMS: usize = 16;
 
-/// How many numbers a claimant may hand over with a block. They mean nothing to the ring.
+/// How many numbers a claimant may hand over with a block. The ring does not interpret them.
 pub const MEASURES: usize = 5;
 
-/// The words that belong to the ring as a whole. All are 0 at first: the counter at block 0, and every event clear.
+/// The words of the ring as a whole. All are 0 in a new segment: the counter is at block 0, and no event is set.
 #[repr(C)]
 #[derive(Default)]
 pub struct Control {
-    /// A [`Counter`](super::word::Counter): the block to claim next.
+    /// A [`Counter`](super::word::Counter): the number of the next block to look at for a claim.
     pub(super) next: Lines<AtomicU64>,
-    /// Not 0 once the run is over, for workers that outlive it.
+    /// 0 while the run lasts, 1 once it is over.
     pub(super) closed: Lines<AtomicU32>,
-    /// How many workers have started up.
+    /// How many workers have started up in this segment.
     pub(super) came_up: Lines<AtomicU32>,
-    /// Sums that workers add to. What they count is the caller's business.
+    /// Sums that workers add to. The ring does not interpret them.
     pub(super) sums: Lines<[AtomicU64; SUMS]>,
-    /// An event: a block was published or put back. Workers wait for it.
+    /// Event that is set when a block is published or put back. Workers wait for it.
     pub(super) filled: Lines<AtomicU32>,
-    /// An event: a block is done. The writer waits for it.
+    /// Event that is set when a block is done. The writer waits for it.
     pub(super) done: Lines<AtomicU32>,
-    /// An event: a slot is free. The reader waits for it.
+    /// Event that is set when a slot becomes free. The reader waits for it.
     pub(super) freed: Lines<AtomicU32>,
 }
 
-/// In [`Slot::block`]: the measures are of no block.
+/// Value of [`Slot::block`] while no claimant has finished the slot's present block or part.
 const NONE: u64 = u64::MAX;
 
-/// A slot's word, and the measures of what lies in its two regions.
+/// A slot: its word, and the numbers that describe its input region and its result region.
 ///
-/// The word orders all other fields: whoever owns the slot by its word writes them, and the next owner reads them. At first they
-/// are 0, and the word of slot k waits for block k.
+/// The word decides who may write the other fields: only whoever owns the slot in its present state. Its release stores
+/// and acquire loads let the next owner read them. In a new segment all other fields are 0, and the word says that slot
+/// k is free for block k.
 #[repr(C, align(128))]
 #[derive(Default)]
 pub struct Slot {
     pub(super) word: AtomicU64,
-    // The parent writes the next five.
+    // The parent writes `start`, `end` and `caution`. It also resets `progress` and `last_words`, which the claimant
+    // sets.
     pub(super) start: AtomicU32,
     end: AtomicU32,
-    /// How the next claimant must treat the rows: 0 as it likes; 1 one at a time, since a worker died here; 2 + n also one at a
-    /// time, and without touching the row that begins at byte n of the input region.
+    /// How the next claimant must treat the rows. 0: as it likes. 1: one row at a time, because a worker died while it
+    /// worked on the block. 2 + n: one row at a time, and without touching the row that begins at byte n of the input
+    /// region.
     pub(super) caution: AtomicU32,
-    /// At which byte of the input region the claimant is.
+    /// The byte of the input region at which a claimant last noted that a row begins. `u32::MAX` if none has noted one since
+    /// the block was published, or put back after a death.
     pub(super) progress: AtomicU32,
-    /// How many bytes of last words a claimant that is about to die has left in the result region.
+    /// How many bytes of an error message the claimant has put into the result region because it is about to die. 0 if
+    /// it has left none.
     pub(super) last_words: AtomicU32,
-    // The claimant writes the rest. These fields are apart from those above, so that a claimant that dies has not spoilt the block.
-    /// The block that the measures are of.
+    // The claimant writes the fields from here on when it finishes. The parent needs none of them to have the block
+    // computed again, so that a claimant that dies while it writes them does no harm.
+    /// The block that `consumed`, `results`, `worker` and `measures` belong to, or [`NONE`].
     pub(super) block: AtomicU64,
     consumed: AtomicU32,
     results: AtomicU32,
@@ -66,7 +73,7 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Has the slot wait for this block.
+    /// Makes the slot free for `block`.
     pub(super) fn free(&self, block: u64) {
         self.word.store(Word::free(block).0, Ordering::Release);
     }
@@ -75,7 +82,7 @@ impl Slot {
         Word(self.word.load(Ordering::Acquire))
     }
 
-    /// Changes the word, if it is still `from`; answers whether it was.
+    /// Replaces the word by `to` if it still equals `from`. Returns whether it did.
     pub(super) fn exchange(&self, from: Word, to: Word) -> bool {
         self.word.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
@@ -85,7 +92,8 @@ impl Slot {
         self.start.load(Ordering::Relaxed) as usize..self.end.load(Ordering::Relaxed) as usize
     }
 
-    /// Makes this range of the input region `block`, or what is left of it, for workers to claim.
+    /// Publishes the range `input` of the input region for workers to claim. It holds all of `block`, or what is left
+    /// of it.
     pub(super) fn fill(&self, block: u64, input: Range<usize>) {
         self.start.store(input.start as u32, Ordering::Relaxed);
         self.end.store(input.end as u32, Ordering::Relaxed);
@@ -93,7 +101,7 @@ impl Slot {
         self.word.store(Word::filled(block).0, Ordering::Release);
     }
 
-    /// Forgets what a claimant said while it had the block, so that it is not taken for what the next one says.
+    /// Resets what a claimant has noted in the slot, so that it is not mistaken for notes of the next claimant.
     pub(super) fn forget_claimant(&self) {
         self.progress.store(u32::MAX, Ordering::Relaxed);
         self.last_words.store(0, Ordering::Relaxed);
@@ -116,37 +124,38 @@ impl Slot {
     }
 }
 
-/// The sizes of a slot's regions, in bytes.
+/// The sizes of the regions of a slot, in bytes.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sizes {
-    /// What stands before each block's rows, for all workers that come to it.
+    /// Size of the head, which stands in front of each block's rows.
     pub head: usize,
-    /// The most input that a block may have, beside the head.
+    /// The most bytes of rows that a block may have, without the head.
     pub block: usize,
-    /// The most results, and reports of bad rows.
+    /// Size of the result region: the most bytes of results and reports of bad rows together.
     pub room: usize,
 }
 
-/// Where a block's bytes lie.
+/// Where the bytes of a block lie.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Place {
     /// In the slot: this range of its input region.
     Slot(Range<usize>),
 }
 
-/// What became of a block, or of the first part of it.
+/// What a claimant hands over when it has computed a block, or the first part of what was left of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
-    /// Bytes of input that were dealt with. If the block has more, the rest is put back for workers to claim.
+    /// How many bytes of input have been processed. If the block has more, the rest is put back for workers to claim.
     pub consumed: usize,
-    /// Bytes at the start of the slot's result region that were written.
+    /// How many bytes at the start of the slot's result region have been written.
     pub results: usize,
-    /// What else the claimant has to say of the block.
+    /// Further numbers from the claimant to the parent, which the ring does not interpret.
     pub measures: [u32; MEASURES],
 }
 
-/// How a claimant must treat the rows of a block. After a worker has died over them: one row at a time, each noted first.
+/// How a claimant must treat the rows of a block. If a worker died while it worked on the block, the claimant takes one
+/// row at a time and notes where each begins before it starts on it.
 #[derive(Clone, Copy, Default)]
 pub struct Care<'a> {
     pub(super) start: usize,
@@ -155,24 +164,27 @@ pub struct Care<'a> {
 }
 
 impl Care<'_> {
-    /// Notes that the claimant has come to this byte of what it claimed. If it dies, the supervisor finds the row there.
+    /// Notes that the claimant is at byte `at` of what it has claimed. If the claimant dies, the supervisor learns from
+    /// this which row it was at.
     pub fn note(&self, at: usize) {
         if let Some(progress) = self.progress {
             progress.store((self.start + at) as u32, Ordering::Relaxed);
         }
     }
 
-    /// Whether a worker died over this block: then the claimant takes one row at a time, and notes each.
+    /// Whether a worker died while working on this block. If so, the claimant takes one row at a time and notes each,
+    /// so that a second death shows which row is to blame.
     pub fn is_needed(&self) -> bool {
         self.caution > 0
     }
 
-    /// Whether workers keep dying on the row that begins at this byte: then the claimant must not touch it.
+    /// Whether workers keep dying on the row that begins at byte `at` of what was claimed. If so, the claimant must not
+    /// touch that row.
     pub fn must_avoid(&self, at: usize) -> bool {
         self.caution > 1 && self.caution as usize - 2 == self.start + at
     }
 }
 
-/// A worker has written what no honest worker writes.
+/// The segment has content that no correct worker writes, so that the run cannot go on.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Spoilt;

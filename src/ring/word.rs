@@ -1,29 +1,30 @@
-//! The two packed words on which the claim protocol stands. Every change of state is a function here.
+//! The two packed words of the claim protocol: [`Word`], of which each slot has one, and [`Counter`]. Every change of
+//! their state is a function here.
 
-/// Bits for a block's number: 2^44 blocks last for half a year at a million blocks a second.
+/// Bits for the number of a block. At a million blocks a second, 2^44 numbers last for half a year.
 const BLOCK_BITS: u32 = 44;
 const WORKER_BITS: u32 = 18;
 const BLOCK_MASK: u64 = (1 << BLOCK_BITS) - 1;
 const WORKER_MASK: u64 = (1 << WORKER_BITS) - 1;
 
-/// All workers have numbers below this.
+/// Upper bound of worker numbers (exclusive): as many as fit into the bits that a [`Word`] has for one.
 pub const MAX_WORKERS: u32 = 1 << WORKER_BITS;
 
-/// Where a slot stands in `Free → Filled → Claimed → Done → Free`.
+/// State of a slot. A slot goes through these in the order `Free → Filled → Claimed → Done → Free`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
-    /// The slot waits for the reader to fill it with the block that the word names.
+    /// The slot is free: the reader may fill it with the block that the word names.
     Free = 0,
     /// The slot holds the block's input, and any worker may claim it.
     Filled = 1,
-    /// The worker that the word names computes the block.
+    /// The worker that the word names is computing the block.
     Claimed = 2,
     /// The slot holds the block's results.
     Done = 3,
 }
 
-/// A slot's one truth: state, block and worker in one atomic word, so that there is no moment at which a claim belongs
-/// to nobody. From the lowest bit: 2 of state, 18 of worker, 44 of block.
+/// State, block and worker of a slot, packed into one word so that all three change in one atomic step: a claimed block
+/// always names its worker. From the lowest bit: 2 bits of state, 18 of worker, 44 of block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Word(pub u64);
 
@@ -58,22 +59,24 @@ impl Word {
     pub fn block(self) -> u64 {
         self.0 >> (WORKER_BITS + 2)
     }
-    /// Whether the slot is still to be filled with this block: it waits for it, or holds an earlier one.
+    /// Whether the slot has not been filled with `block` yet: it is free for `block`, or still has an earlier block.
     pub fn is_before(self, block: u64) -> bool {
         self.block() < block || self == Word::free(block)
     }
-    /// Whether the slot holds this block, in one of the states that an honest worker leaves.
+    /// Whether the slot holds `block` in a state that a correct worker can leave.
     pub fn is_in_use_by(self, block: u64) -> bool {
         let is_sound = self.state() == State::Claimed || self.worker() == 0;
         self.block() == block && self.state() != State::Free && is_sound
     }
 }
 
-/// The claim counter: the block to look at next, and an epoch that changes whenever the counter is lowered.
+/// The claim counter: the number of the next block to look at (low 44 bits), and an epoch that changes whenever the
+/// counter is lowered (high 20 bits).
 ///
-/// Without the epoch a block could be lost: a worker sees block 5 claimed and is about to move the counter from 5 to 6;
-/// the claimant dies, block 5 is put back and the counter lowered to 5; now the worker's exchange would succeed, and
-/// nobody would ever look at block 5 again. `tests/loom.rs` finds this when the epoch is taken out.
+/// Without the epoch a block could be lost. Suppose that a worker sees block 5 claimed and is about to move the counter
+/// from 5 to 6. Then the claimant dies, and the supervisor puts block 5 back and lowers the counter to 5. The worker's
+/// compare-and-exchange from 5 to 6 would now succeed, and no worker would ever look at block 5 again. `tests/loom.rs`
+/// finds this error if the epoch is removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Counter(pub u64);
 
@@ -81,12 +84,13 @@ impl Counter {
     pub fn block(self) -> u64 {
         self.0 & BLOCK_MASK
     }
-    /// The counter at the next block.
+    /// Returns the counter with the next block's number and the same epoch.
     pub fn advanced(self) -> Self {
         debug_assert!(self.block() < BLOCK_MASK);
         Counter(self.0 + 1)
     }
-    /// The counter at `block`, or below if it is there already, in the next epoch. Epochs wrap after 2^20.
+    /// Returns a counter in the next epoch, at `block` or at the present block, whichever is less. The epoch wraps
+    /// around after 2^20 changes.
     pub fn lowered(self, block: u64) -> Self {
         let epoch = (self.0 >> BLOCK_BITS).wrapping_add(1);
         Counter(epoch << BLOCK_BITS | self.block().min(block))
