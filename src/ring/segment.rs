@@ -1,11 +1,12 @@
-//! The segment: one mapping that holds the ring, and for each slot a region of input and a region of results.
+//! The segment: one memory mapping that holds the ring and, for each slot, an input region and a result region.
 //!
 //! ```text
 //! Header | Control | Slot × N | (head and input region | result region) × N
 //! ```
 //!
-//! The parent makes it as long as there is room for ([`memory`]), and removes its name at once, so that no way of dying
-//! leaves it behind. Workers inherit the descriptor, and map it with `memmap2`.
+//! The parent creates the file with as many slots as there is room for ([`memory`]), and removes its name at once, so
+//! that no file is left behind however the parent dies. Workers inherit the file's descriptor and map the file with
+//! `memmap2`.
 #![allow(unsafe_code)]
 
 mod layout;
@@ -25,55 +26,60 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const MAGIC: u64 = u64::from_be_bytes(*b"pmapgcd\0");
-/// To be raised whenever `Header`, `Control`, `Slot` or the place of a region changes.
+/// Version of the layout. Raise it whenever `Header`, `Control`, `Slot` or the place of a region changes.
 const VERSION: u32 = 7;
 
-/// A segment of up to this size gets all its pages at the start, so that no other program can take them in the middle of a run.
-/// It is what a stock container has in `/dev/shm`, and takes 18 ms; the 2 MiB of two workers take 0.3. A larger one, of large
-/// blocks or hundreds of workers, may be for little input all the same, and would cost that dearly: one row takes 55 ms
-/// instead of 28 with `-j2 --block-size 16M` (128 MiB), and 3 s and 8 GiB with `--block-size 1G`. So its slots get their pages
-/// when they are first filled, and the run ends with an error if others have taken the room by then.
+/// A segment of up to this many bytes gets all its memory pages when it is made, so that no other program can use up
+/// the memory in the middle of a run. 64 MiB is what a container has in `/dev/shm` by default. To provide them takes 18
+/// ms; the 2 MiB that two workers need take 0.3 ms.
+///
+/// A longer segment, because of large blocks or hundreds of workers, gets the pages of a slot only when the slot is
+/// first filled. Its input may be short, and all pages at once would be expensive: for one row, 55 ms instead of 28 ms
+/// with `-j2 --block-size 16M` (128 MiB), and 3 s and 8 GiB of memory with `--block-size 1G`. The run ends with an
+/// error if other programs have used up the memory by then.
 const RESERVED: usize = 64 << 20;
 
-/// Why there is no segment.
+/// Why a segment could not be made or attached to.
 #[derive(Debug)]
 pub enum SegmentError {
-    /// The system would not give the memory to share.
+    /// The system refused to provide memory for processes to share.
     Refused {
-        /// How many bytes were asked for.
+        /// How many bytes the segment needs.
         length: usize,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The system would not give this process memory of its own.
+    /// The system refused to provide private memory for this process.
     NoMemory {
-        /// How many bytes were asked for.
+        /// How many bytes the segment needs.
         length: usize,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// What a worker was handed is not a segment of this very program; and by what that shows.
+    /// The descriptor that a worker inherited is not that of a segment made by this version of the program. The text
+    /// says what is wrong.
     NotOurs(&'static str),
 }
 
-/// The mapping, and what lies where in it.
+/// A mapped segment, and where things lie in it.
 pub struct Segment {
     map: MmapRaw,
     layout: Layout,
-    /// What a worker process has to inherit; none in private memory.
+    /// The file that is mapped, which worker processes inherit. `None` if the memory is private.
     file: Option<File>,
-    /// How many bytes, from the start, the system has provided pages for.
+    /// How many bytes from the start of the segment have memory pages provided by the system.
     allocated: AtomicUsize,
-    /// Why the segment has fewer slots than were asked for, if it has.
+    /// What limited the number of slots, if there are fewer than were asked for.
     bound: Option<Bound>,
 }
 
 impl Segment {
-    /// A new segment for processes to share, without a name. It has `slots` slots of these sizes, or fewer if there is no room
-    /// for so many. The pages of a slot may only be touched once [`Segment::allocate`] has provided them.
+    /// Makes a segment for processes to share, in a file without a name. It has `slots` slots whose regions have the
+    /// given `sizes`, or fewer slots if there is not enough room. Call [`Segment::allocate`] for a slot before touching
+    /// its regions.
     ///
     /// # Errors
-    /// When the system has not enough memory to share.
+    /// If the system has not enough memory to share.
     pub fn shared(slots: usize, sizes: Sizes) -> Result<Self, SegmentError> {
         let wanted = Layout { slots, sizes };
         let least = Layout { slots: FEWEST_SLOTS.min(slots), ..wanted };
@@ -87,7 +93,7 @@ impl Segment {
             let made = file.set_len(layout.length() as u64);
             match made.and_then(|()| memory::allocate(&file, 0..reserved)) {
                 Ok(()) => break reserved,
-                // Another program was quicker, or there is less than the file system says.
+                // Another program has taken the memory meanwhile, or the file system has less than it says.
                 Err(error) if is_full(&error) && layout.slots > least.slots => {
                     layout.slots = (layout.slots / 2).max(least.slots);
                     bound = Bound::Free;
@@ -102,10 +108,10 @@ impl Segment {
         Ok(segment)
     }
 
-    /// A new segment in this process's own memory, for threads.
+    /// Makes a segment in this process's own memory, for workers that are threads.
     ///
     /// # Errors
-    /// When the system has not that much memory.
+    /// If the system has not that much memory.
     pub fn private(slots: usize, sizes: Sizes) -> Result<Self, SegmentError> {
         let layout = Layout { slots, sizes };
         let no_memory = |source| SegmentError::NoMemory { length: layout.length(), source };
@@ -115,7 +121,8 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Writes the header of a new segment, and has its slots wait for the first blocks. All else is 0, as new memory is.
+    /// Writes the header of a new segment, and makes its slots free for the first blocks. Everything else is 0 already,
+    /// since new memory is zeroed.
     fn lay_out(&self) {
         let header = Header { magic: MAGIC, version: VERSION, layout: self.layout };
         // SAFETY: the mapping is page-aligned and longer than a header, and nobody else has it yet.
@@ -123,10 +130,11 @@ impl Segment {
         self.ring().iter().zip(0..).for_each(|(slot, block)| slot.free(block));
     }
 
-    /// The segment behind a descriptor that a worker inherited.
+    /// Maps the segment whose file a worker has inherited as `descriptor`.
     ///
     /// # Errors
-    /// When there is none, or another version's, or one that is not as long as its header says.
+    /// If there is no such file, if another version of the program made it, or if its length does not agree with its
+    /// header.
     pub fn attach(descriptor: OwnedFd) -> Result<Self, SegmentError> {
         let file = File::from(descriptor);
         let length = file.metadata().map_err(|_| SegmentError::NotOurs("no descriptor"))?.len() as usize;
@@ -149,10 +157,11 @@ impl Segment {
         Err(SegmentError::NotOurs(why_not))
     }
 
-    /// Has the system provide the pages of a slot before they are touched. Slots are first filled in their order.
+    /// Has the system provide the memory pages of `slot`, if it has not yet. Slots are first filled in the order of
+    /// their numbers, so that each call provides the pages of one slot.
     ///
     /// # Errors
-    /// When the system has not that much memory to share.
+    /// If the system has not that much memory to share.
     pub(super) fn allocate(&self, slot: usize) -> Result<(), SegmentError> {
         let Some(file) = &self.file else { return Ok(()) };
         let end = self.layout.input(slot).start + self.layout.stride();
@@ -164,45 +173,45 @@ impl Segment {
         Ok(())
     }
 
-    /// How many slots it has.
+    /// The number of slots.
     pub fn slots(&self) -> usize {
         self.layout.slots
     }
 
-    /// Why it has fewer slots than were asked for, if it has.
+    /// What limited the number of slots, or `None` if there are as many as were asked for.
     pub fn bound(&self) -> Option<Bound> {
         self.bound
     }
 
-    /// Whether processes share it.
+    /// Whether processes can share the segment: they cannot share private memory.
     pub fn is_shared(&self) -> bool {
         self.file.is_some()
     }
 
-    /// What a worker process has to inherit.
+    /// Returns a new descriptor of the segment's file, for a worker process to inherit.
     ///
     /// # Errors
-    /// When this is private memory, or the process has no descriptors left.
+    /// If the memory is private, or if the process has no descriptors left.
     pub fn descriptor(&self) -> io::Result<OwnedFd> {
         Ok(self.file.as_ref().ok_or(io::ErrorKind::Unsupported)?.try_clone()?.into())
     }
 
-    /// Set when a block was published or put back: workers wait for it.
+    /// Event that is set when a block is published or put back. Workers wait for it.
     pub fn filled(&self) -> FutexEvent<'_> {
         FutexEvent(&self.control().filled.0)
     }
 
-    /// Set when a block is done: the writer waits for it.
+    /// Event that is set when a block is done. The writer waits for it.
     pub fn done(&self) -> FutexEvent<'_> {
         FutexEvent(&self.control().done.0)
     }
 
-    /// Set when a slot is free: the reader waits for it.
+    /// Event that is set when a slot becomes free. The reader waits for it.
     pub fn freed(&self) -> FutexEvent<'_> {
         FutexEvent(&self.control().freed.0)
     }
 
-    /// How many bytes of address space it takes.
+    /// Length of the segment in bytes of address space.
     pub fn length(&self) -> usize {
         self.layout.length()
     }
@@ -230,35 +239,35 @@ impl Segment {
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(Layout::SLOTS).cast(), self.layout.slots) }
     }
 
-    /// The bytes at these offsets.
+    /// Returns the bytes at `range` of the segment.
     ///
     /// # Safety
-    /// Nobody writes them as long as the slice lives.
+    /// Nobody may write these bytes while the slice lives.
     ///
     /// # Panics
-    /// When the segment is shorter.
+    /// If `range` reaches beyond the segment.
     pub(super) unsafe fn bytes(&self, range: Range<usize>) -> &[u8] {
         assert!(range.start <= range.end && range.end <= self.layout.length());
-        // SAFETY: in the mapping, as was seen just now; the rest is the caller's promise.
+        // SAFETY: the range lies in the mapping, as was just checked. The rest is the caller's promise.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(range.start), range.len()) }
     }
 
-    /// The bytes at these offsets, to be written.
+    /// Returns the bytes at `range` of the segment, for writing.
     ///
     /// # Safety
-    /// Nobody else uses them as long as the slice lives.
+    /// Nobody else may use these bytes while the slice lives.
     ///
     /// # Panics
-    /// When the segment is shorter.
+    /// If `range` reaches beyond the segment.
     #[allow(clippy::mut_from_ref)] // The caller borrows a handle for writing, not the segment.
     pub(super) unsafe fn bytes_mut(&self, range: Range<usize>) -> &mut [u8] {
         assert!(range.start <= range.end && range.end <= self.layout.length());
-        // SAFETY: in the mapping, as was seen just now; the rest is the caller's promise.
+        // SAFETY: the range lies in the mapping, as was just checked. The rest is the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.map.as_mut_ptr().add(range.start), range.len()) }
     }
 }
 
-/// Whether a shorter file might have had room.
+/// Whether the error means that there is not enough room for a file of this length, so that a shorter one may succeed.
 fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, OutOfMemory, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | OutOfMemory | QuotaExceeded | FileTooLarge)

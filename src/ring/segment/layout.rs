@@ -4,10 +4,11 @@ use super::super::slots::{Control, Sizes, Slot};
 use super::memory::PAGE;
 use std::ops::Range;
 
-/// The fewest slots to work with: one that is read into, and one that is worked on.
+/// The fewest slots with which reader and workers can work at the same time: one slot to read into, and one to compute.
 pub const FEWEST_SLOTS: usize = 2;
 
-/// At the start of a segment: which program made it, and where things lie in it.
+/// The first bytes of a segment, by which a worker checks that this version of the program made it, and learns its
+/// layout.
 #[repr(C, align(128))]
 pub struct Header {
     pub magic: u64,
@@ -15,7 +16,7 @@ pub struct Header {
     pub layout: Layout,
 }
 
-/// Where things lie in a segment: all of it follows from these sizes.
+/// The number and sizes of slots. The place of everything in the segment follows from them.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
@@ -24,45 +25,46 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Where the control words lie.
+    /// Offset of the control words.
     pub const CONTROL: usize = size_of::<Header>();
-    /// Where the slots begin.
+    /// Offset of the first slot.
     pub const SLOTS: usize = Self::CONTROL + size_of::<Control>();
 
-    /// Where the regions begin.
+    /// Returns the offset of the first slot's input region.
     pub fn regions(&self) -> usize {
         (Self::SLOTS + self.slots * size_of::<Slot>()).next_multiple_of(PAGE)
     }
 
-    /// The bytes from one slot's regions to the next's.
+    /// Returns the number of bytes from one slot's input region to the next slot's.
     pub fn stride(&self) -> usize {
         self.result_offset() + self.sizes.room.next_multiple_of(align_of::<Slot>())
     }
 
-    /// The bytes from a slot's input region to its result region.
+    /// Returns the number of bytes from a slot's input region to its result region.
     fn result_offset(&self) -> usize {
         (self.sizes.head + self.sizes.block).next_multiple_of(align_of::<Slot>())
     }
 
-    /// A slot's input region: the head, then room for the block.
+    /// Returns the place of a slot's input region: the head, followed by room for the block.
     pub fn input(&self, slot: usize) -> Range<usize> {
         assert!(slot < self.slots);
         let start = self.regions() + slot * self.stride();
         start..start + self.sizes.head + self.sizes.block
     }
 
-    /// A slot's result region.
+    /// Returns the place of a slot's result region.
     pub fn results(&self, slot: usize) -> Range<usize> {
         let start = self.input(slot).start + self.result_offset();
         start..start + self.sizes.room
     }
 
-    /// How long the segment is.
+    /// Returns the length of the segment in bytes.
     pub fn length(&self) -> usize {
         self.regions() + self.slots * self.stride()
     }
 
-    /// The same with as many slots as so many bytes have room for; none when those are too few to work with.
+    /// Returns a layout with as many slots as fit in `room` bytes, but no more than `self` has. `None` if fewer than
+    /// [`FEWEST_SLOTS`] fit, or fewer than `self` has if that is less.
     pub fn within(self, room: u64) -> Option<Self> {
         let a_slot = self.stride() + size_of::<Slot>();
         let most = usize::try_from(room).unwrap_or(usize::MAX).saturating_sub(Self::SLOTS + PAGE) / a_slot;
@@ -70,7 +72,7 @@ impl Layout {
         (slots >= FEWEST_SLOTS.min(self.slots)).then_some(Layout { slots, ..self })
     }
 
-    /// Whether these can be the sizes of a segment. If so their sum does not overflow.
+    /// Whether a real segment may have these sizes: small enough that the length in bytes does not overflow.
     pub fn is_plausible(&self) -> bool {
         let Sizes { head, block, room } = self.sizes;
         (1..=1 << 20).contains(&self.slots) && [head, block, room].iter().all(|&size| size <= 1 << 32)

@@ -1,7 +1,7 @@
-//! Memory that processes share: a file in `/dev/shm` without a name, as long as there is room for it.
+//! Memory that processes share: a file in `/dev/shm` whose name has been removed, no longer than there is room for.
 //!
-//! `shared_memory` makes the file, and only sets its length. The system has to provide the pages before anybody touches them:
-//! where `/dev/shm` is full, the first touch would otherwise end the process by SIGBUS (`tests/refused.rs`).
+//! `shared_memory` makes the file and only sets its length. The system must provide the pages before a process touches
+//! them: if `/dev/shm` is full, the first touch would otherwise kill the process by SIGBUS (`tests/refused.rs`).
 
 use nix::libc::RLIM_INFINITY;
 use nix::sys::resource::{Resource, getrlimit};
@@ -16,16 +16,17 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Files in `/dev/shm` grow by this.
+/// Files in `/dev/shm` grow by this many bytes at a time.
 pub const PAGE: usize = 4096;
 
-/// How many names are tried. A process in another container may have our number, share `/dev/shm` with us, and so have the name.
+/// How many names are tried for the file. A name may exist already: a process in another container that shares
+/// `/dev/shm` may have the same process number, and so have chosen the same name.
 const TRIES: u32 = 100;
 
-/// How many bytes a file may have, and why no more: the less of what is free in its file system and of what `ulimit -f` allows,
-/// which counts for shared memory as well.
+/// Returns how many bytes `file` may have, and what the limit is: either the free space of its file system, or `ulimit
+/// -f`, which applies to shared memory as well, whichever is less.
 pub fn room(file: &File) -> (u64, Bound) {
-    // A file system without a limit says that it has no blocks.
+    // A file system without a size limit reports 0 blocks.
     let free = rustix::fs::fstatvfs(file).ok().filter(|disk| disk.f_blocks > 0);
     let free = free.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
     match most_of_a_file() {
@@ -34,28 +35,29 @@ pub fn room(file: &File) -> (u64, Bound) {
     }
 }
 
-/// What bounds the length of a segment.
+/// What limits the length of a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bound {
-    /// No more is free in `/dev/shm`.
+    /// The free space of `/dev/shm`.
     Free,
-    /// `ulimit -f` allows no file of more bytes than these.
+    /// The limit on the length of a file (`ulimit -f`), in bytes.
     OfAFile(u64),
 }
 
-/// How long a file of this process may be, if that is limited.
+/// Returns the longest length in bytes that this process may give a file, or `None` if there is no limit.
 fn most_of_a_file() -> Option<u64> {
     let (limit, _) = getrlimit(Resource::RLIMIT_FSIZE).ok()?;
     (limit != RLIM_INFINITY).then_some(limit)
 }
 
-/// A file of one page that has no name any more.
+/// Makes a file of one page, and removes its name.
 pub fn unnamed() -> io::Result<File> {
     if most_of_a_file().is_some_and(|most| most < PAGE as u64) {
         return Err(Errno::FBIG.into());
     }
-    // Block all signals while the file has a name, so that only SIGKILL can end us and leave it behind. Another thread of this
-    // program may still take a signal and end us, and so may this one where the system will not block signals.
+    // Block all signals while the file has a name, so that no signal but SIGKILL can end the process and leave the file
+    // behind. This is not certain: another thread may still take a signal that ends the process, and some systems do
+    // not block signals at all.
     let signals = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
     let made = made_and_unlinked();
     if let Some(signals) = signals {
@@ -82,8 +84,8 @@ fn made_and_unlinked() -> io::Result<File> {
     Ok(opened?.into())
 }
 
-/// A name that no other file is likely to have in the microseconds that it is needed. `shared_memory` would draw one at random,
-/// and panic where the system gives it no random numbers.
+/// Returns a name that hardly any other file has in the microseconds during which it is used. `shared_memory` would
+/// choose a random name, and panics if the system provides no random numbers.
 fn new_name() -> String {
     static NAMES: AtomicU32 = AtomicU32::new(0);
     let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
@@ -91,11 +93,12 @@ fn new_name() -> String {
     format!("/shmem_{:X}_{time:X}_{number:X}", std::process::id())
 }
 
-/// Has the system provide these pages. Nothing has been written to them yet.
+/// Has the system provide the memory pages at `range` of `file`. They must not have been written to, since they may be
+/// filled with zeros.
 pub fn allocate(file: &File, range: Range<usize>) -> io::Result<()> {
     let (offset, length) = (range.start as u64, range.len() as u64);
     match rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), offset, length)) {
-        // Not every file system can do this, nor every system. Pages that are written to are provided too.
+        // Some file systems and some systems do not support `fallocate`. There, writing zeros has the same effect.
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => fill(file, range),
         done => Ok(done?),
     }

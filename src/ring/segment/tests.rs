@@ -1,4 +1,4 @@
-//! What is promised of a segment and of the ends of its ring.
+//! Tests of the segment, and of the ends of its ring.
 
 use super::memory::PAGE;
 use super::*;
@@ -11,7 +11,7 @@ fn reopened(segment: &Segment) -> Result<Segment, SegmentError> {
     Segment::attach(segment.descriptor().unwrap())
 }
 
-/// Publishes a block that lies there.
+/// Publishes the next block, whose bytes lie at `input`, and has the writer begin with it.
 fn publish(ends: &mut Ends, input: Range<usize>) {
     ends.reader.try_fill().unwrap().unwrap().publish(Place::Slot(input.clone()));
     ends.writer.begin(Place::Slot(input));
@@ -44,7 +44,7 @@ fn there_are_as_many_slots_as_there_is_room_for() {
                 continue;
             };
             assert!(fits.length() as u64 <= room && fits.slots >= before && fits.slots <= wanted);
-            // Hardly any room for one more is left.
+            // There is hardly any room for one more slot.
             let more = Layout { slots: fits.slots + 1, sizes }.length() as u64;
             assert!(fits.slots == wanted || more + 2 * PAGE as u64 > room, "{} of {wanted}", fits.slots);
             before = fits.slots;
@@ -54,7 +54,7 @@ fn there_are_as_many_slots_as_there_is_room_for() {
     }
 }
 
-/// `tests/hostile.rs` knows these places by number.
+/// `tests/hostile.rs` uses these offsets as plain numbers.
 #[test]
 fn everything_lies_where_the_test_of_hostile_workers_looks_for_it() {
     let places = [Layout::CONTROL, Layout::SLOTS, size_of::<Slot>()];
@@ -102,7 +102,7 @@ fn a_slot_that_was_not_published_is_filled_again_and_a_part_is_followed_by_the_r
     claim.finish(Outcome { consumed: 1, ..Outcome::default() });
     assert!(ends.writer.try_take(true).unwrap().unwrap().give_back());
     publish(&mut ends, 8..12);
-    // The next run goes on where this one was.
+    // The next run continues with the block number at which this run ended.
     let mut ends = segment.ends(2);
     assert!(matches!(ends.reader.try_fill(), Ok(None)));
     assert!(matches!(segment.ends(5).reader.try_fill(), Err(Spoilt)));
@@ -158,7 +158,7 @@ fn a_worker_trusts_no_other_file() {
     ));
     for (at, value) in [(0usize, 0u32), (8, 99), (16, 0), (16, 3), (24, 1000), (32, 1000), (36, 1), (40, 1000)] {
         let segment = Segment::shared(2, SIZES).unwrap();
-        // SAFETY: the first 48 bytes are the header, and this test alone has the mapping.
+        // SAFETY: the first 48 bytes are the header, and no one but this test uses the mapping.
         unsafe { segment.map.as_mut_ptr().add(at).cast::<u32>().write(value) };
         assert!(matches!(reopened(&segment), Err(SegmentError::NotOurs(_))), "offset {at}");
     }
@@ -166,7 +166,7 @@ fn a_worker_trusts_no_other_file() {
 
 #[test]
 fn asking_for_too_much_is_an_error() {
-    // At once where the file system says how much it has, and else when the first slot is to be there.
+    // The error comes at once if the file system knows how much room it has, or else when the first slot is allocated.
     let granted = Segment::shared(2, Sizes { block: 1 << 44, ..SIZES })
         .and_then(|mut segment| segment.ends(0).reader.try_fill().unwrap().unwrap().allocate());
     let is_refused = matches!(granted, Err(SegmentError::Refused { length, .. }) if length > 1 << 44);
