@@ -1,4 +1,4 @@
-//! The worker processes of an executor: starting them, noticing how they end, and killing and reaping them.
+//! The worker processes of an executor: starts them, notices that they end, kills and reaps them.
 
 use crate::error::{Error, reason};
 use crate::process::console::say;
@@ -15,36 +15,38 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The environment variable that tells a worker its number, from 0. Workers with work to be done by one of them go by it.
+/// Environment variable that tells a worker process its number; numbers start at 0. Code that only one worker shall
+/// execute can check it.
 pub const NUMBER: &str = "PMAPGCD_WORKER_NUMBER";
 
-/// How long a worker may take to end after its last words.
+/// How long to wait for the end of a worker that should end by itself, or that may not be killed, before going on
+/// without it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How often to look whether a worker has ended that has no descriptor to be watched by.
+/// How often to look whether a worker has ended, if the system gives no descriptor that becomes readable at its end.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// How many deaths are told one by one. After that they are only counted.
+/// How many deaths are reported with a message each. Later ones are only counted, so that they do not flood stderr.
 const TOLD: u64 = 10;
 
-/// A worker process that runs, or has ended and not been reaped.
+/// A worker process that is running, or has ended and has not been reaped.
 struct Process {
     worker: u32,
     child: Child,
-    /// Readable once the process has ended. None where the system gives no such descriptor ([`exit::descriptor`]): then the
-    /// process is asked for by its number, in rounds.
+    /// Descriptor of the process (pidfd), which becomes readable when the process has ended. `None` if the system gives
+    /// none ([`exit::descriptor`]): then the process is looked at every [`LOOK`], by its number.
     exit: Option<OwnedFd>,
-    /// It was killed because it held a block for longer than that.
+    /// If the process was killed because it held a block for too long: the time limit that it exceeded.
     overdue: Option<Duration>,
-    /// Its end has been reported to the caller.
+    /// Whether [`Children::watch`] has returned that the process has ended.
     is_told: bool,
 }
 
 impl Process {
-    /// How the process ended, or `None` if it has not.
+    /// Returns how the process ended, or `None` if it has not.
     ///
     /// # Errors
-    /// When it has ended and nothing tells how, since somebody else has reaped it.
+    /// If the process has ended and its status is lost because other code has reaped it.
     fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         match &self.exit {
             Some(exit) => exit::try_wait(exit),
@@ -52,7 +54,7 @@ impl Process {
         }
     }
 
-    /// Waits for the end of the process; answers how it ended, if that is known.
+    /// Waits for the end of the process. Returns how it ended, or `None` if that is not known.
     fn wait(&mut self) -> Option<ExitStatus> {
         match &self.exit {
             Some(exit) => exit::wait(exit).ok().flatten(),
@@ -60,12 +62,12 @@ impl Process {
         }
     }
 
-    /// Whether it has ended, or has been reaped by somebody else.
+    /// Whether the process has ended. This includes processes that other code has reaped.
     fn has_ended(&mut self) -> bool {
         !matches!(self.try_wait(), Ok(None))
     }
 
-    /// Waits for the end of the process, but no longer than this; answers whether it has ended.
+    /// Waits for the end of the process until `deadline`. Returns whether it has ended.
     fn ends_by(&mut self, deadline: Instant) -> bool {
         while !self.has_ended() {
             if Instant::now() >= deadline {
@@ -76,17 +78,17 @@ impl Process {
         true
     }
 
-    /// The death of this worker, with its status still to be filled in.
+    /// Describes the death of this worker. The caller must fill in `status`.
     fn death(&self) -> Death {
         Death { worker: self.worker, pid: self.child.id(), status: None, overdue: self.overdue }
     }
 
-    /// Kills the process, unless it has ended.
+    /// Kills the process, if it has not ended.
     fn kill(&mut self) -> io::Result<()> {
         if self.exit.as_ref().is_some_and(|exit| pidfd_send_signal(exit, Signal::KILL).is_ok()) {
             return Ok(());
         }
-        // By its number, and only if nobody has reaped it: until then no other process can have the number.
+        // Kill it by its number, but only if nobody has reaped it: until then no other process can have the number.
         match self.try_wait()? {
             None => self.child.kill(),
             Some(_) => Ok(()),
@@ -94,50 +96,52 @@ impl Process {
     }
 }
 
-/// The worker processes of an executor. They are killed and reaped when this is dropped, and no sooner, whichever threads
-/// asked for them.
+/// The worker processes of an executor. They are killed and reaped when this value is dropped, and not when the thread
+/// that started them ends.
 pub struct Children {
     processes: Vec<Process>,
-    /// One more than the highest number that a worker has had.
+    /// One more than the highest number that any worker has had.
     numbers: u32,
-    /// Starts the processes; there from the first on.
+    /// The thread that starts the processes. `None` until the first process is started.
     starter: Option<Starter>,
-    /// The process whose children they are. A fork of it has a copy of this value, and no children.
+    /// Number of the process that created this value. After a `fork` the child has a copy of the value, but the workers
+    /// are not its children: a copy that sees another process number leaves them alone.
     parent: u32,
     deaths: u64,
     redone: u64,
 }
 
 impl Children {
-    /// No workers yet.
+    /// Creates a value without workers.
     pub fn new() -> Self {
         let parent = std::process::id();
         Children { processes: vec![], numbers: 0, starter: None, parent, deaths: 0, redone: 0 }
     }
 
-    /// Whether there is a worker of this number.
+    /// Whether there is a worker with the number `worker`, running or not yet reaped.
     pub fn has(&self, worker: u32) -> bool {
         self.processes.iter().any(|process| process.worker == worker)
     }
 
-    /// All workers that there are or were have numbers below this.
+    /// Returns an upper bound (exclusive) of the numbers of all workers, past and present.
     pub fn numbers(&self) -> u32 {
         self.numbers
     }
 
-    /// How many workers there are.
+    /// How many workers there are, running or not yet reaped.
     pub fn count(&self) -> usize {
         self.processes.len()
     }
 
-    /// Starts a worker of this number, with this as its standard input.
+    /// Starts a worker with the number `worker`, whose standard input is `stdin`.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// If the process cannot be started.
     pub fn start(&mut self, worker: u32, launch: &Launch, stdin: OwnedFd) -> io::Result<()> {
         let mut command = launch.command()?;
         command.env(NUMBER, worker.to_string());
-        // A worker gets nothing else from us but stderr. What a kernel prints must not end up among the results.
+        // Beside stdin the worker inherits only stderr. Its stdout is stderr too, so that what a kernel prints is not
+        // mixed with the results.
         command.stdin(stdin);
         command.stdout(io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| Stdio::null(), Stdio::from));
         keep_standard_streams_only(&mut command, launch.descriptor());
@@ -151,10 +155,10 @@ impl Children {
         Ok(())
     }
 
-    /// Kills a worker that has held its block for longer than this.
+    /// Kills `worker`, which has held its block for longer than the time limit `overdue`.
     ///
     /// # Errors
-    /// When the system does not let us. The run must end then: its block would never be done.
+    /// If the system does not permit it. The caller must end the run then, because that block would never be done.
     pub fn kill(&mut self, worker: u32, overdue: Duration) -> Result<(), Error> {
         for process in self.processes.iter_mut().filter(|process| process.worker == worker) {
             process.overdue = Some(overdue);
@@ -171,11 +175,12 @@ impl Children {
         Ok(())
     }
 
-    /// Sleeps until one of these descriptors is readable, a worker has ended, or `most` is over; it may return earlier. Answers
-    /// which of the descriptors are readable, and the numbers of the workers that have ended since it was last called.
+    /// Sleeps until one of the descriptors `others` is readable, a worker has ended, or the time `most` is over. It may
+    /// return earlier. Returns which of `others` are readable, and the numbers of the workers that have ended since the
+    /// last call.
     ///
     /// # Errors
-    /// When the system does not let us watch.
+    /// If the system call `poll` fails.
     pub fn watch(&mut self, others: &[BorrowedFd], most: Duration) -> Result<(Vec<bool>, Vec<u32>), Error> {
         let watched: Vec<&mut Process> = self.processes.iter_mut().filter(|process| !process.is_told).collect();
         let mut fds: Vec<PollFd> = others.iter().map(|other| PollFd::new(other, PollFlags::IN)).collect();
@@ -196,19 +201,20 @@ impl Children {
         Ok((others, ended))
     }
 
-    /// Sleeps until the bell rings, a worker has ended, or `most` is over, and reaps the workers that have ended.
+    /// Sleeps until `bell` is readable, a worker has ended, or the time `most` is over. Reaps the workers that have
+    /// ended, and returns their deaths.
     ///
     /// # Errors
-    /// When the system does not let us watch.
+    /// If the system call `poll` fails.
     pub fn wait(&mut self, bell: BorrowedFd, most: Duration) -> Result<Vec<Death>, Error> {
         self.watch(&[bell], most)?;
         Ok(self.reap_told())
     }
 
-    /// Reaps the workers that have ended by now.
+    /// Reaps the workers that have ended by now, and returns their deaths.
     ///
     /// # Errors
-    /// When the system does not let us watch.
+    /// If the system call `poll` fails.
     pub fn ended(&mut self) -> Result<Vec<Death>, Error> {
         if self.processes.is_empty() {
             return Ok(vec![]);
@@ -222,25 +228,27 @@ impl Children {
         ended.map(|mut process| Death { status: process.wait(), ..process.death() }).collect()
     }
 
-    /// Reaps a worker that has ended, or has closed its socket and is about to end.
+    /// Reaps `worker`, which has ended, or has closed its socket and is therefore about to end.
     ///
     /// # Errors
-    /// When there is no such worker any more.
+    /// If there is no such worker any more.
     pub fn reap(&mut self, worker: u32) -> Result<Death, Error> {
         let gone = || Error::workers(format!("worker {worker} has gone"));
         let at = self.processes.iter().position(|process| process.worker == worker).ok_or_else(gone)?;
         let mut process = self.processes.swap_remove(at);
-        // Do not wait without end for a worker that has closed its socket and lives on: kill it. If even that is refused, leave it.
+        // A worker may have closed its socket and run on. Kill it then, so as not to wait for ever. If it may not be
+        // killed, do not wait for it.
         let is_over = process.ends_by(Instant::now() + LAST_WORDS) || process.kill().is_ok();
         Ok(Death { status: if is_over { process.wait() } else { None }, ..process.death() })
     }
 
-    /// Counts a block that is computed again.
+    /// Counts a block that must be computed again because its worker died.
     pub fn count_redone(&mut self) {
         self.redone += 1;
     }
 
-    /// Says on stderr that a worker has died, of what, and what happens now.
+    /// Reports the death of a worker on stderr, with its cause and what is done about it. Reports only the first
+    /// [`TOLD`] deaths.
     pub fn tell(&mut self, death: &Death, cause: &str, consequence: &str) {
         self.deaths += 1;
         if self.deaths <= TOLD {
@@ -253,7 +261,7 @@ impl Children {
         let killed: Vec<bool> = self.processes.iter_mut().map(|process| process.kill().is_ok()).collect();
         let deadline = Instant::now() + LAST_WORDS;
         for (process, is_killed) in self.processes.iter_mut().zip(killed) {
-            // Do not wait without end for a worker that we may not kill: the system kills it when we end.
+            // Do not wait for ever for a worker that may not be killed. The system kills it when this process ends.
             if is_killed || process.ends_by(deadline) {
                 process.wait();
             }
@@ -265,8 +273,9 @@ impl Children {
 impl Drop for Children {
     fn drop(&mut self) {
         if self.parent != std::process::id() {
-            // The children are not ours to kill. The thread that starts them does not exist in a fork, and may have held a lock
-            // on its queue at the moment of the fork: leave the queue alone.
+            // This is a copy in a forked process: the workers are not its children. The starter thread does not exist
+            // in the fork, and may have held a lock on its queue at the moment of the fork, so that dropping the queue
+            // could wait for ever.
             std::mem::forget(self.starter.take());
             return;
         }

@@ -1,5 +1,6 @@
-//! What a worker process may still ask of the system once it has all it needs: memory, the time, sleep, last words on stderr,
-//! and its end. It may neither open a file nor start a process (`tests/crash.rs`).
+//! The system calls left to a worker once it is set up: to use memory, read the clock, sleep, write to stderr (such as
+//! a panic's message) and exit, and a few harmless ones ([`FREE`]). `tests/crash.rs` checks that a worker can neither
+//! open a file nor start a process.
 
 use crate::error::Error;
 use nix::libc;
@@ -15,43 +16,46 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// How a worker process is confined.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Confinement {
-    /// Whether to filter its system calls.
+    /// Whether to filter the worker's system calls.
     pub filter: bool,
-    /// The most bytes of address space that it may add to what it has when it begins to work.
+    /// How many bytes of address space the worker may add to what it has when it begins to work. `None` means no limit.
     pub memory: Option<u64>,
 }
 
-/// Limits the address space of this process, for good, to what it has now and `confinement.memory` more. What it has now is the
-/// program, its libraries and what is `mapped` for it, like the segment: none of that is a sign of a kernel gone mad.
+/// Limits the address space of this process, irrevocably, to its present size plus `confinement.memory`. The present
+/// size counts the program, its libraries and mappings such as the segment, which the limit is not meant for: it is
+/// meant for what the kernel allocates. `mapped` is how many bytes are mapped beside the program; it is used only if
+/// the present size cannot be read.
 ///
 /// # Errors
-/// When the system refuses.
+/// If the system refuses to set the limit.
 pub fn limit(confinement: Confinement, mapped: usize) -> Result<(), Error> {
     let Some(memory) = confinement.memory else { return Ok(()) };
     let memory = memory.saturating_add(address_space().unwrap_or(mapped as u64 + PROGRAM));
-    // No more than whoever started us allows.
+    // Do not exceed the limits that this process has inherited.
     let limits = getrlimit(Resource::RLIMIT_AS).unwrap_or((memory, memory));
     let set = setrlimit(Resource::RLIMIT_AS, limits.0.min(memory), limits.1.min(memory));
     set.map_err(|error| Error::io("the memory of workers cannot be limited", error.into()))
 }
 
-/// The address space of a program with its libraries, at most, for where the system does not say it.
+/// Upper bound for the address space of a program with its libraries, used if the system does not say the real size.
 const PROGRAM: u64 = 64 << 20;
 
-/// How many bytes of address space this process has; none where `/proc` is not there to say it.
+/// Returns how many bytes of address space this process has, or `None` if `/proc` does not say.
 fn address_space() -> Option<u64> {
-    // Not from `statm`, which counts pages: rustix asks the auxiliary vector for their size, and valgrind's is one that it cannot
-    // read.
+    // `/proc/self/statm` is no alternative: it counts pages, and rustix reads the size of a page from the auxiliary
+    // vector, which it cannot do under valgrind.
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
     let kib: u64 = size.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib << 10)
 }
 
-/// Filters the system calls of this process, for good. `socket` is the one over which it talks to its parent, if there is one.
+/// Filters the system calls of this process, irrevocably. `socket` is the one that connects a worker with its parent,
+/// if it uses one: reading from it and sending to it stay permitted.
 ///
 /// # Errors
-/// When the system refuses.
+/// If the system refuses to install the filter.
 pub fn filter(confinement: Confinement, socket: Option<BorrowedFd>) -> Result<(), Error> {
     if !confinement.filter {
         return Ok(());
@@ -60,31 +64,34 @@ pub fn filter(confinement: Confinement, socket: Option<BorrowedFd>) -> Result<()
     let refused = |call: &str, error| Error::io(format!("workers cannot be confined: {call}"), error);
     let program = program(socket).map_err(|error| cannot(&error))?;
     apply_filter(&program).map_err(|error| match error {
-        // Printed as they are, these two would end in the number of the system's error.
+        // The messages of these two errors end in the bare number of the system's error; take the system's error itself
+        // instead.
         seccompiler::Error::Prctl(error) => refused("prctl", error),
         seccompiler::Error::Seccomp(error) => refused("seccomp", error),
         other => cannot(&other),
     })
 }
 
-/// A condition on a system call: the argument of this number, of which only these bits count, has this value.
+/// A condition on a system call: the number of an argument, a mask of the bits to compare, and the value that these
+/// bits must have.
 type Condition = (u8, i32, i32);
 
-/// All bits of an argument.
+/// Mask that compares all bits of an argument.
 const ALL: i32 = -1;
 
-/// The filter. It permits the calls of [`FREE`], and those here under one of their conditions. All others fail with EPERM.
+/// Builds the filter. It permits the calls in [`FREE`], and each call in `conditional` if one of its lists of
+/// conditions is fulfilled. All other calls fail with EPERM.
 fn program(socket: Option<BorrowedFd>) -> Result<BpfProgram, seccompiler::BackendError> {
     let to_stderr: &[&[Condition]] = &[&[(0, ALL, 1)], &[(0, ALL, 2)]];
     let own = std::process::id() as i32;
     let socket = socket.map_or(-1, |socket| socket.as_raw_fd());
-    // Which operation it is, for private and for shared words, and by either clock.
+    // The condition for one futex operation: it ignores the bits for private or shared words and for the clock.
     let futex = |operation| (1, !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME), operation);
     let conditional: [(i64, &[&[Condition]]); 10] = [
-        // Last words, to stderr; stdout is stderr too, for what a kernel prints.
+        // Messages, such as a panic's, go to stderr. stdout (1) is a copy of stderr, to which a kernel may print.
         (libc::SYS_write, to_stderr),
         (libc::SYS_writev, to_stderr),
-        // Memory, but no file, and no code.
+        // Permit mapping of memory, but not of files and not for code.
         (libc::SYS_mmap, &[&[(3, libc::MAP_ANONYMOUS, libc::MAP_ANONYMOUS), (2, libc::PROT_EXEC, 0)]]),
         (libc::SYS_mprotect, &[&[(2, libc::PROT_EXEC, 0)]]),
         // Allow FUTEX_WAIT and FUTEX_WAKE; deny FUTEX_REQUEUE, which would have the parent wait for another word.
@@ -97,13 +104,15 @@ fn program(socket: Option<BorrowedFd>) -> Result<BpfProgram, seccompiler::Backen
                 &[futex(libc::FUTEX_WAKE_BITSET)],
             ],
         ),
-        // How allocators give memory back. Nothing that would take shared pages away from others.
+        // Allocators use these two to give memory back. Other kinds of advice are denied, because some remove pages of
+        // shared memory, which other processes need.
         (libc::SYS_madvise, &[&[(2, ALL, libc::MADV_DONTNEED)], &[(2, ALL, libc::MADV_FREE)]]),
-        // A signal to itself, as in `abort`.
+        // Permit a signal to the process itself, which `abort` sends.
         (libc::SYS_tgkill, &[&[(0, ALL, own)]]),
-        // Whether a descriptor is open, which std asks before it closes one.
+        // std asks whether a descriptor is open before closing it.
         (libc::SYS_fcntl, &[&[(1, ALL, libc::F_GETFD)]]),
-        // What comes from the parent and goes to it. Without a socket this permits nothing: no descriptor has the number -1.
+        // Permit reading from the parent and sending to it. Without a socket these two rules permit nothing, since no
+        // descriptor has the number -1.
         (libc::SYS_read, &[&[(0, ALL, socket)]]),
         (libc::SYS_sendto, &[&[(0, ALL, socket)]]),
     ];
@@ -121,7 +130,7 @@ fn program(socket: Option<BorrowedFd>) -> Result<BpfProgram, seccompiler::Backen
     SeccompFilter::new(rules, otherwise, SeccompAction::Allow, architecture)?.try_into()
 }
 
-/// System calls that are permitted whatever their arguments.
+/// System calls that are permitted with any arguments.
 const FREE: &[i64] = &[
     libc::SYS_exit,
     libc::SYS_exit_group,
@@ -144,7 +153,7 @@ const FREE: &[i64] = &[
     libc::SYS_getppid,
     libc::SYS_getrusage,
     libc::SYS_close,
-    // Only the oldest architectures have `poll`; the others' libraries ask for this.
+    // Only the oldest architectures have the system call `poll`. On the others the C library uses `ppoll`.
     libc::SYS_ppoll,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,

@@ -1,43 +1,45 @@
-//! Standard error: messages, and the status line of a terminal, which the next message overwrites.
+//! Standard error: messages, and the status line on a terminal, which the next message overwrites.
 
 use crate::error::program;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard};
 
-/// The style of the program's name before what ends the run.
+/// Style of the program's name in front of the error that ends the run.
 const ERROR: &str = "\x1b[1;31m";
-/// The style of the program's name before any other message.
+/// Style of the program's name in front of any other message.
 const NOTE: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
 /// Clears the line that the cursor is on.
 const CLEAR: &str = "\r\x1b[K";
 
-/// Whether the last line on stderr is a status line. It has no line end.
+/// Whether the last line on stderr is a status line, which has no line end.
 static HAS_STATUS: Mutex<bool> = Mutex::new(false);
 
 fn has_status() -> MutexGuard<'static, bool> {
     HAS_STATUS.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Whether to write colours to stderr: it is a terminal that knows them, and neither `NO_COLOR` nor `--color` forbids it.
+/// Whether to write colours to stderr: only if stderr is a terminal that supports them, unless `NO_COLOR` or `--color`
+/// forbids them.
 #[cfg(feature = "cli")]
 fn has_colors() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// Without the command line nobody asks for colours.
+/// Returns false: colours are only supported with the feature `cli`.
 #[cfg(not(feature = "cli"))]
 fn has_colors() -> bool {
     false
 }
 
-/// Says a line on stderr, behind the name of the program. If there is no stderr there is nobody to tell that.
+/// Prints a line on stderr, after the program's name. Ignores errors, because an unusable stderr cannot be reported
+/// anywhere.
 pub fn say(line: &dyn fmt::Display) {
     say_as(NOTE, line);
 }
 
-/// Says what ends the run: as [`say`], with the name of the program in another colour.
+/// Prints the error that ends the run, like [`say`] but with the program's name in another colour.
 pub fn say_last(error: &dyn fmt::Display) {
     say_as(ERROR, error);
 }
@@ -54,7 +56,7 @@ pub fn print(lines: &str) {
     let _ = io::stderr().write_all(format!("{clear}{lines}").as_bytes());
 }
 
-/// Puts this line in the place of the status line; `None` removes the status line.
+/// Replaces the status line by `line`. `None` removes the status line.
 pub fn status(line: Option<&str>) {
     let mut has_status = has_status();
     if line.is_none() && !*has_status {

@@ -4,21 +4,22 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-/// A worker process that has ended.
+/// The end of a worker process, as far as it is known.
 pub struct Death {
-    /// Its number in the ring.
+    /// The worker's number, which the ring also uses.
     pub worker: u32,
-    /// Its process.
+    /// Number of the process.
     pub pid: u32,
-    /// Not known where somebody else has reaped the process, before Linux 6.15: the system, if this program ignores SIGCHLD, or
-    /// other code of this program that reaps all children.
+    /// The exit status. `None` if other code has reaped the process and Linux is older than 6.15: the system does so if
+    /// this program ignores SIGCHLD, and other code of this program may reap all children.
     pub(super) status: Option<ExitStatus>,
-    /// It was killed because it held a block for longer than that.
+    /// If the worker was killed because it held a block for too long: the time limit that it exceeded.
     pub(super) overdue: Option<Duration>,
 }
 
 impl Death {
-    /// Whether the worker died of what it did itself, and not of a signal that people, programs or the out-of-memory killer send.
+    /// Whether the worker's own actions caused its death, as opposed to a signal of the kind that users, other programs
+    /// or the out-of-memory killer send.
     pub fn is_fault(&self) -> bool {
         use signal_hook::consts::*;
         const SENT: [i32; 9] = [SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2];
@@ -26,7 +27,7 @@ impl Death {
         self.overdue.is_some() || self.status.is_some_and(died_so)
     }
 
-    /// What happened, to be said behind the worker's name.
+    /// Returns the cause as the predicate of a sentence: the worker's name is printed in front of it.
     pub fn cause(&self) -> String {
         if let Some(overdue) = self.overdue {
             return format!("held its block for longer than --block-timeout, {} seconds", overdue.as_secs_f64());
@@ -36,7 +37,7 @@ impl Death {
                 .to_string();
         };
         match (status.signal(), status.code()) {
-            // The filter of workers makes calls fail and does not kill: this was another filter.
+            // The program's own filter makes system calls fail and never sends SIGSYS, so another filter has done this.
             (Some(signal_hook::consts::SIGSYS), _) => {
                 "was killed by SIGSYS (by the filter of system calls that the program runs under: where that permits no other, \
                  use --no-sandbox)"

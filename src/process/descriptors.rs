@@ -1,8 +1,8 @@
-//! Which descriptors a worker process begins with: its standard streams, and no others.
+//! Makes a worker process begin with its standard streams and no other descriptors.
 //!
-//! Whoever started us may have left us descriptors that are closed only when we close them, and libraries open some that
-//! way. A worker must have none of them (`tests/crash.rs`). They are marked to be closed when the worker's program starts, and
-//! that between `fork` and `exec`, where the marks are the child's own: this process keeps its descriptors as they are.
+//! This process may have inherited descriptors that are not marked to be closed at `exec`, and libraries may open such
+//! descriptors. A worker must have none of them (`tests/crash.rs`). They are marked after `fork` and before `exec`,
+//! because the marks then apply to the child's copies only, and this process keeps its descriptors as they are.
 #![allow(unsafe_code)]
 
 use nix::libc;
@@ -10,27 +10,29 @@ use rustix::fs::{Dir, DirEntry, Mode, OFlags};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// The first descriptor that is no standard stream.
+/// The first descriptor number after the standard streams.
 const FIRST: i32 = 3;
 
-/// How many descriptors are marked where the system can neither mark them all nor say which there are.
+/// How many descriptor numbers are marked one by one if the system can neither mark all descriptors at once nor list
+/// those that are open.
 const GUESSED: i32 = 4096;
 
-/// Has the process that `command` starts begin with its standard streams, and with no other descriptor. Only `program` is left
-/// alone, the descriptor by which the program may be named: valgrind opens it after `exec`.
+/// Has the process that `command` starts begin with its standard streams and no other descriptors. One exception is
+/// `program`, the descriptor through which the program's file may be named, because valgrind opens that name after
+/// `exec`.
 ///
-/// A descriptor that another thread opens without a mark at this very moment may be passed on, as it may to any program that is
-/// started here.
+/// If another thread opens a descriptor without the mark (close at `exec`) during this call, the worker may inherit it,
+/// as may any other program that this process starts at that time.
 pub fn keep_standard_streams_only(command: &mut Command, program: Option<i32>) {
     let mark = match unmarked(program) {
-        // As a rule there is nothing to be marked, and then std starts the program without a `fork`: that saves a third of a
-        // millisecond, and much more where this process has gigabytes of memory.
+        // Usually there is nothing to mark. std then needs no `fork` to start the program, which saves a third of a
+        // millisecond, and much more if this process has gigabytes of memory.
         Some(numbers) if numbers.is_empty() => return,
         Some(numbers) => Box::new(move || numbers.iter().copied().for_each(mark)) as Box<dyn Fn() + Send + Sync>,
         None => Box::new(mark_all),
     };
-    // SAFETY: between `fork` and `exec` nothing may be done that needs memory or a lock, which another thread may have held at
-    // the fork. Both functions make system calls and nothing else.
+    // SAFETY: between `fork` and `exec` the child must not allocate memory or take a lock, since another thread may
+    // have held the lock at the fork. Both marking functions only make system calls.
     unsafe {
         command.pre_exec(move || {
             mark();
@@ -39,14 +41,14 @@ pub fn keep_standard_streams_only(command: &mut Command, program: Option<i32>) {
     };
 }
 
-/// The descriptors, beside the standard streams and `program`, that the program would inherit; `None` where the system does not
-/// say which there are.
+/// Returns the descriptors that the started program would inherit, except the standard streams and `program`. `None` if
+/// the system does not list the open descriptors.
 fn unmarked(program: Option<i32>) -> Option<Vec<i32>> {
-    // Not by std, which panics where the system will not close a folder.
+    // Do not use std to read the folder: it panics if closing the folder fails.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let entries = rustix::fs::open("/proc/self/fd", flags, Mode::empty()).and_then(Dir::new).ok()?;
     let number = |entry: rustix::io::Result<DirEntry>| entry.ok()?.file_name().to_str().ok()?.parse().ok();
-    // SAFETY: F_GETFD reads nothing from memory, and no descriptor has to be there: it then answers -1, all ones.
+    // SAFETY: F_GETFD accesses no memory. For a descriptor that is not open it returns -1, which has all bits set.
     let is_marked = |number| unsafe { libc::fcntl(number, libc::F_GETFD) } & libc::FD_CLOEXEC != 0;
     let is_inherited = |&number: &i32| number >= FIRST && Some(number) != program && !is_marked(number);
     Some(entries.filter_map(number).filter(is_inherited).collect())
@@ -54,16 +56,17 @@ fn unmarked(program: Option<i32>) -> Option<Vec<i32>> {
 
 /// Marks a descriptor to be closed at `exec`.
 fn mark(number: i32) {
-    // SAFETY: F_SETFD reads nothing from memory, and no descriptor has to be there.
+    // SAFETY: F_SETFD accesses no memory, and only fails for a descriptor that is not open.
     unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
 }
 
-/// Marks all descriptors but the standard streams to be closed at `exec`. std has one of its own open at this point, to report
-/// why the program could not be started: it works until then, and has this mark already.
+/// Marks all descriptors except the standard streams to be closed at `exec`. Among them is the one by which std reports
+/// why a program could not be started. That does no harm: it stays open until `exec` succeeds, and has the mark
+/// already.
 fn mark_all() {
-    // The system call itself, since not every libc has a function for it. Before Linux 5.11 it fails, or under a filter that does
-    // not know the call.
-    // SAFETY: it reads nothing from memory, and closes nothing before `exec`.
+    // Make the system call directly, because not every C library has a function for it. It fails before Linux 5.11, and
+    // under a filter of system calls that does not know it.
+    // SAFETY: the call accesses no memory, and with this flag closes nothing before `exec`.
     if unsafe { libc::syscall(libc::SYS_close_range, FIRST, -1, libc::CLOSE_RANGE_CLOEXEC) } != 0 {
         (FIRST..GUESSED).for_each(mark);
     }
@@ -76,7 +79,7 @@ mod tests {
     use std::os::fd::AsRawFd;
     use std::process::Stdio;
 
-    /// What a child lists of its descriptors, if it is started after `prepare`.
+    /// Returns the descriptors that a child sees when `prepare` has been applied to its command.
     fn seen(prepare: impl FnOnce(&mut Command)) -> Vec<i32> {
         let mut command = Command::new("ls");
         command.arg("/proc/self/fd").stdin(Stdio::null()).stdout(Stdio::piped());
@@ -94,9 +97,9 @@ mod tests {
         assert!(are_open());
         let inherited = seen(|_| {});
         assert!(ours.iter().all(|number| inherited.contains(number)), "{inherited:?}");
-        // The last is that of the folder which ls reads.
+        // Number 3 is the folder that `ls` reads.
         assert_eq!(seen(|command| keep_standard_streams_only(command, None)), [0, 1, 2, 3]);
-        // SAFETY: as above.
+        // SAFETY: `mark_all` only makes system calls.
         let all = seen(|command| unsafe {
             command.pre_exec(|| {
                 mark_all();
@@ -106,7 +109,7 @@ mod tests {
         assert_eq!(all, [0, 1, 2, 3]);
         for program in [ours[0], ours[100], ours[199]] {
             let seen = seen(|command| keep_standard_streams_only(command, Some(program)));
-            // Beside it that of the folder.
+            // The other one is the folder that `ls` reads.
             assert!(seen.len() == 5 && seen.contains(&program), "{program}: {seen:?}");
         }
         assert!(are_open());

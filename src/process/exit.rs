@@ -1,10 +1,11 @@
-//! A child process by its descriptor (a pidfd): whether it has ended, and how.
+//! Finds out by a descriptor (pidfd) whether a child process has ended, and how.
 //!
-//! A descriptor, unlike a process number, never comes to mean another process. That matters where this crate is part of a
-//! program that ignores SIGCHLD, so that the system reaps our children as they end, or that reaps all children itself: then the
-//! number of a worker that has ended may by now be that of another child, which is not ours to wait for, or to kill.
+//! A descriptor always means the same process, but a process number is given to a new process once the old one is
+//! reaped. That matters if this crate is part of a program that ignores SIGCHLD, so that the system reaps our workers
+//! as they end, or that reaps all children itself: the number of an ended worker may then belong to another child of
+//! that program, which we must neither wait for nor kill.
 //!
-//! std has pidfds too, but not yet in its stable part.
+//! std has pidfds too, but not in stable Rust yet.
 #![allow(unsafe_code)]
 
 use rustix::fd::{AsFd, OwnedFd};
@@ -17,27 +18,28 @@ use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::Duration;
 
-/// A descriptor of this child, if the system can wait for it by one. It cannot before Linux 5.4, under valgrind, where a
-/// container's filter does not know the calls, or when no descriptors are left.
+/// Returns a descriptor of `child`, if the system can wait for a process by a descriptor. Returns `None` before Linux
+/// 5.4, under valgrind, if a container's filter does not know the system calls, or if no descriptors are left.
 pub fn descriptor(child: &Child) -> Option<OwnedFd> {
     let process = pidfd_open(Pid::from_raw(child.id() as i32)?, PidfdFlags::empty()).ok()?;
-    // Ask, and leave the answer for later. A child that somebody else has reaped already has a descriptor all the same.
+    // Check that waiting works, but leave the status for later. The error `CHILD` means that other code has reaped the
+    // child: its descriptor is still good.
     let asked = waited(&process, WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT);
     matches!(asked, Ok(_) | Err(Errno::CHILD)).then_some(process)
 }
 
-/// How the process ended, or `None` if it has not.
+/// Returns how the process ended, or `None` if it has not.
 ///
 /// # Errors
-/// When it has ended and nothing tells how: somebody else has reaped it, and the system has not kept its status.
+/// If the process has ended, other code has reaped it, and the system has not kept its status.
 pub fn try_wait(process: &OwnedFd) -> io::Result<Option<ExitStatus>> {
     status(process, WaitIdOptions::NOHANG)
 }
 
-/// Waits for the end of the process, and answers how it ended.
+/// Waits for the end of the process, and returns how it ended.
 ///
 /// # Errors
-/// As for [`try_wait`].
+/// The same as for [`try_wait`].
 pub fn wait(process: &OwnedFd) -> io::Result<Option<ExitStatus>> {
     status(process, WaitIdOptions::empty())
 }
@@ -47,7 +49,7 @@ fn waited(process: &OwnedFd, options: WaitIdOptions) -> rustix::io::Result<Optio
 }
 
 fn status(process: &OwnedFd, options: WaitIdOptions) -> io::Result<Option<ExitStatus>> {
-    // std makes its type of the number that wait(2) answers with.
+    // std creates an `ExitStatus` from the status number of wait(2): exit code times 256, or the signal.
     let raw = |ended: WaitIdStatus| ended.exit_status().map(|code| (code & 0xff) << 8).or(ended.terminating_signal());
     match waited(process, options) {
         Ok(ended) => Ok(ended.and_then(raw).map(ExitStatus::from_raw)),
@@ -56,7 +58,7 @@ fn status(process: &OwnedFd, options: WaitIdOptions) -> io::Result<Option<ExitSt
     }
 }
 
-/// The first version of `struct pidfd_info` of linux/pidfd.h. Later systems accept it too.
+/// The first version of `struct pidfd_info` in linux/pidfd.h. Later systems accept it too.
 #[repr(C)]
 #[derive(Default)]
 struct Info {
@@ -66,24 +68,27 @@ struct Info {
     exit_code: i32,
 }
 
-/// PIDFD_INFO_EXIT: asks for the status that the process has ended with.
+/// PIDFD_INFO_EXIT: the bit of `mask` that asks for the exit status of the process.
 const EXIT: u64 = 1 << 3;
-/// PIDFD_GET_INFO.
+/// PIDFD_GET_INFO: the number of the request to `ioctl`.
 const GET_INFO: Opcode = opcode::read_write::<Info>(0xff, 11);
 
-/// The system reports the end of a process a little before it keeps its status. Until then it answers without a status; and a
-/// system that keeps none fails the request, after the end or from the start. So the loop ends long before this many looks.
+/// How often to ask for a kept status before giving up. A short time passes between the end of a process and the moment
+/// when the system keeps its status; requests during that time succeed without a status. If the system keeps no
+/// statuses at all, the request fails. So far fewer requests than these are needed in practice.
 const LOOKS: usize = 1000;
 const LOOK: Duration = Duration::from_millis(1);
 
-/// How a process ended that somebody else has reaped. Linux keeps that since 6.15, for as long as there is a descriptor.
+/// Returns how a process ended that other code has reaped. Linux keeps the status since 6.15, for as long as a
+/// descriptor of the process is open.
 fn kept_status(process: &OwnedFd) -> Option<ExitStatus> {
     for look in 0..LOOKS {
         if look > 0 {
             thread::sleep(LOOK);
         }
         let mut info = Info { mask: EXIT, ..Info::default() };
-        // SAFETY: this request reads and writes a structure of this layout; its size is part of the request's number.
+        // SAFETY: PIDFD_GET_INFO reads and writes a `struct pidfd_info`, whose layout `Info` has. The number of the
+        // request contains its size, so that the system does not write beyond it.
         unsafe { ioctl(process, Updater::<GET_INFO, Info>::new(&mut info)) }.ok()?;
         if info.mask & EXIT != 0 {
             return Some(ExitStatus::from_raw(info.exit_code));

@@ -1,8 +1,9 @@
-//! What is started as a process: this program again, as a worker, or as a run that a comparison makes.
+//! How to start this program again as a new process: as a worker, or as one of the runs that a comparison measures.
 //!
-//! The file that the system runs in this process is not always our own. A user may start the program through the dynamic loader
-//! (`/lib64/ld-linux-x86-64.so.2 PROGRAM`), from a disk where nothing may be executed, or with other libraries: then the system
-//! runs the loader, and the loader loads us. `tests/started.rs` starts the program in every way we know of.
+//! The file that the system executes in this process need not be the program itself. A user may start the program
+//! through the dynamic loader (`/lib64/ld-linux-x86-64.so.2 PROGRAM`), because the program lies on a disk from which
+//! nothing may be executed, or because it needs other libraries. Then the system executes the loader, and the loader
+//! loads the program. `tests/started.rs` starts the program in every way that we know.
 
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -16,29 +17,31 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// A link to the file that the system runs in this process. It leads to that very file even after another was installed under
-/// its name.
+/// Link to the file that the system executes in this process. It still leads to that file after another one was
+/// installed under the same name.
 const RUNNING: &str = "/proc/self/exe";
 
-/// What `/proc` appends to the name of a file that has been removed, or replaced by another.
+/// What `/proc` appends to the name of a file that has been removed or replaced.
 const REMOVED: &[u8] = b" (deleted)";
 
-/// What is started as a process: a program, its arguments, and what is added to our environment for it.
+/// Describes a process to start: a program, its arguments, and variables to add to the environment.
 #[derive(Clone, Debug)]
 pub struct Launch {
     program: PathBuf,
-    /// All arguments; the first is the name that the program is told to have.
+    /// All arguments, of which the first is the program's name.
     arguments: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
-    /// The program is a loader, which finds this program by its name.
+    /// Whether `program` is the dynamic loader, which is given this program's name as an argument and finds the file by
+    /// it.
     is_loader: bool,
 }
 
 impl Launch {
-    /// This program again, with the arguments that it was given.
+    /// Describes a process that runs this program again, with the arguments that this process was given.
     ///
     /// # Errors
-    /// When it was started through a loader, and the loader would now find another file, or none.
+    /// If the program was started through a loader, and its file has been removed or replaced since, so that the loader
+    /// would not find the same file.
     pub fn again() -> io::Result<Self> {
         let own: Vec<OsString> = std::env::args_os().collect();
         let through_loader = arguments_of_loader(&own)?;
@@ -47,16 +50,16 @@ impl Launch {
         Ok(Launch { program: program()?, arguments, environment: vec![], is_loader })
     }
 
-    /// The same with this variable in its environment.
+    /// Adds the variable `name` with the value `value` to the environment of the process.
     pub fn with(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
         self.environment.push((name, value.into()));
         self
     }
 
-    /// The command that starts the process. The caller still has to set its standard streams.
+    /// Returns the command that starts the process. The caller must set its standard streams.
     ///
     /// # Errors
-    /// As for [`Launch::again`].
+    /// The same as for [`Launch::again`].
     pub fn command(&self) -> io::Result<Command> {
         if self.is_loader {
             arguments_of_loader(&std::env::args_os().collect::<Vec<_>>())?;
@@ -68,17 +71,19 @@ impl Launch {
         Ok(command)
     }
 
-    /// The descriptor by which the program is named, if it is: it must stay open until the process has started.
+    /// Returns the descriptor through which `program` is named, if it is named by one. That descriptor must stay open
+    /// until the process has started.
     pub fn descriptor(&self) -> Option<i32> {
         self.program.to_str()?.strip_prefix(BY_DESCRIPTOR)?.parse().ok()
     }
 }
 
-/// Where a descriptor of this process has a name, by which a program can be started.
+/// The folder in which each descriptor of this process has a name, by which a program can be started.
 const BY_DESCRIPTOR: &str = "/proc/self/fd/";
 
-/// A name for the file that the system runs in this process. It goes through a descriptor for the sake of valgrind: there the
-/// system runs valgrind, which gives us our own file only when we open the link.
+/// Returns a name for the file that the system executes in this process. The name leads through an open descriptor,
+/// because under valgrind the system executes valgrind itself: valgrind replaces it by this program's file only when
+/// the link is opened, not when it is executed.
 fn program() -> io::Result<PathBuf> {
     static FILE: OnceLock<Option<OwnedFd>> = OnceLock::new();
     let open = || rustix::fs::open(RUNNING, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
@@ -88,7 +93,7 @@ fn program() -> io::Result<PathBuf> {
     if Path::new(RUNNING).exists() {
         return Ok(RUNNING.into());
     }
-    // Without /proc: the name by which the program was started.
+    // Without /proc, use the name by which the program was started.
     let name = with_folder(linux_execfn().to_bytes());
     match name.file_name() {
         Some(file) if file.as_bytes().starts_with(b"ld-") || file.as_bytes().starts_with(b"ld.") => {
@@ -102,16 +107,18 @@ fn program() -> io::Result<PathBuf> {
     }
 }
 
-/// The same name with a folder. A name without one means a file in the current folder, but `exec` would look in `PATH`.
+/// Puts `./` in front of a name without a folder. Such a name means a file in the current folder, but `exec` would look
+/// for it in `PATH`.
 fn with_folder(name: &[u8]) -> PathBuf {
     let path = Path::new(OsStr::from_bytes(name));
     if name.contains(&b'/') { path.to_path_buf() } else { Path::new(".").join(path) }
 }
 
-/// All arguments that the loader was started with, if the system runs a loader here. `own` are the arguments that the program sees.
+/// Returns all arguments that the dynamic loader was started with, or `None` if the program was started directly. `own`
+/// are the arguments that the program sees.
 ///
 /// # Errors
-/// When the file that the loader loaded has been removed or replaced.
+/// If the program's file has been removed or replaced since the loader loaded it.
 fn arguments_of_loader(own: &[OsString]) -> io::Result<Option<Vec<OsString>>> {
     let (Some(ours), Ok(running)) = (file_of_this_code(), fs::read_link(RUNNING)) else { return Ok(None) };
     if ours == running.as_os_str() {
@@ -120,7 +127,7 @@ fn arguments_of_loader(own: &[OsString]) -> io::Result<Option<Vec<OsString>>> {
     let Ok(line) = fs::read("/proc/self/cmdline") else { return Ok(None) };
     let all = line.strip_suffix(b"\0").unwrap_or(&line).split(|&byte| byte == 0);
     let all: Vec<OsString> = all.map(|argument| OsString::from_vec(argument.to_vec())).collect();
-    // The loader's own arguments and our name stand in front of what we were given.
+    // The program's arguments come last. In front of them stand the loader's own arguments and the program's name.
     let given = own.get(1..).unwrap_or_default();
     if all.len() <= own.len() || !all.ends_with(given) {
         return Ok(None);
@@ -135,15 +142,15 @@ fn arguments_of_loader(own: &[OsString]) -> io::Result<Option<Vec<OsString>>> {
     Ok(Some(all))
 }
 
-/// The name of the file that this very code was loaded from.
+/// Returns the name of the file from which the code of this function was loaded.
 fn file_of_this_code() -> Option<OsString> {
     let here = file_of_this_code as *const () as usize;
     let mappings = fs::read("/proc/self/maps").ok()?;
     mappings.split(|&byte| byte == b'\n').find_map(|mapping| file_at(mapping, here))
 }
 
-/// The file in this line of `/proc/self/maps` (from-to, permissions, offset, device, inode, name), if the address lies in its
-/// range.
+/// Returns the file in a line of `/proc/self/maps` (from-to, permissions, offset, device, inode, name), if `address`
+/// lies in its range of addresses.
 fn file_at(mapping: &[u8], address: usize) -> Option<OsString> {
     let mut fields = mapping.splitn(6, |&byte| byte == b' ');
     let (start, end) = std::str::from_utf8(fields.next()?).ok()?.split_once('-')?;

@@ -1,5 +1,6 @@
-//! Processes: what this one was started with (`streams`), and how worker processes are started (`launch`, `starter`,
-//! `descriptors`), confined (`confinement`), watched and ended (`children`, `exit`, `death`). And what is said on stderr (`console`).
+//! Processes: what this one was started with (`streams`), how worker processes are started (`launch`, `starter`,
+//! `descriptors`), confined (`confinement`), watched and ended (`children`, `exit`, `death`), and how messages are
+//! printed on stderr (`console`).
 
 pub mod children;
 pub mod confinement;

@@ -1,8 +1,8 @@
-//! A thread that starts processes, and does nothing else.
+//! A thread that only starts processes.
 //!
-//! A worker asks Linux to kill it with its parent. Linux does so as soon as the *thread* ends that started it. So workers are
-//! started by a thread that lives as long as they may be needed, whichever threads ask for them: the maps of a pool may come
-//! from different ones (`tests/pool/`).
+//! A worker asks Linux to kill it when its parent ends. Linux does so as soon as the *thread* that started the worker
+//! ends. Therefore a thread that lives as long as the workers starts them, whichever thread asks for one: the maps of a
+//! pool may be called from different threads (`tests/pool/`).
 
 use crate::process::exit;
 use rustix::fd::OwnedFd;
@@ -11,27 +11,28 @@ use std::process::{Child, Command};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
-/// A process, and a descriptor of it where the system gives one.
+/// A started process, and its descriptor if the system gives one.
 pub type Started = (Child, Option<OwnedFd>);
 
-/// The thread. It ends once this is dropped.
+/// Handle of the thread that starts processes. Dropping it closes the queue of commands, which ends the thread.
 pub struct Starter(Sender<(Command, Sender<io::Result<Started>>)>);
 
 impl Starter {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system does not let us.
+    /// If the system cannot start a thread.
     pub fn new() -> io::Result<Self> {
         let (orders, ordered) = channel::<(Command, Sender<_>)>();
         let serve = move || {
             for (mut command, answer) in ordered {
-                // Get the descriptor at once: the later, the likelier it is that the process has ended and others have reaped it.
+                // Get the descriptor at once. The later it is requested, the more likely the process has ended and
+                // other code has reaped it.
                 let started = command.spawn().map(|child| {
                     let exit = exit::descriptor(&child);
                     (child, exit)
                 });
-                // Whoever asked waits for the answer.
+                // Sending cannot fail in practice: the thread that asked waits for the answer.
                 let _ = answer.send(started);
             }
         };
@@ -39,10 +40,10 @@ impl Starter {
         Ok(Starter(orders))
     }
 
-    /// Has the thread start a process.
+    /// Has the thread start a process, and waits until it has.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// If the process cannot be started.
     pub fn spawn(&self, command: Command) -> io::Result<Started> {
         let (answer, answered) = channel();
         let gone = || io::Error::other("the thread that starts processes has ended");

@@ -1,9 +1,10 @@
-//! What this process was started with: its standard streams, other descriptors, and variables of its environment. And the
-//! signals whose handling it sets.
+//! What this process was started with: its standard streams, other descriptors, and variables of its environment. Also
+//! sets how this process handles some signals.
 //!
-//! std opens `/dev/null` in the place of standard streams that are closed, before `main`, and what is written there is lost
-//! without a word. After that nothing tells such a stream from a `/dev/null` that the user meant. So a program that cares has
-//! [`note_closed_streams!`](crate::note_closed_streams) note which are closed before std does that.
+//! If a standard stream is closed when a program starts, std opens `/dev/null` in its place before `main`, and what is
+//! written there is lost without an error. From then on such a stream looks like a `/dev/null` that the user has
+//! chosen. A program that must distinguish them uses [`note_closed_streams!`](crate::note_closed_streams), which notes
+//! before std does so which streams are closed.
 #![allow(unsafe_code)]
 
 use nix::libc;
@@ -14,21 +15,23 @@ use std::ffi::OsString;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Which of stdin, stdout and stderr were closed when this program was started, if it has had that noted.
+/// Whether stdin, stdout and stderr were closed when this program was started. All false if the program does not use
+/// `note_closed_streams!`.
 static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 
-/// The flags of a descriptor, or -1 where none is open under this number.
+/// Returns the flags of a descriptor, or -1 if no descriptor with this number is open.
 fn flags(number: i32) -> i32 {
-    // SAFETY: F_GETFD reads nothing from memory, whatever the descriptor.
+    // SAFETY: F_GETFD accesses no memory, and only fails for a descriptor that is not open.
     unsafe { libc::fcntl(number, libc::F_GETFD) }
 }
 
-/// Notes which standard streams this program was started without, before std puts `/dev/null` in their place: so that a
-/// filter ends with an error where its input or output is closed, and does not lose its results in silence.
+/// Notes which standard streams are closed when this program starts, before std opens `/dev/null` in their place. A
+/// filter then ends with an error if its input or output is closed, and does not lose its results silently.
 ///
-/// Write it once, beside `main`, in a program that calls [`filter`](crate::filter) or [`Options::run`](crate::Options::run).
-/// It puts a function of this crate among those that the loader calls before `main`. That function asks whether the descriptors
-/// 0, 1 and 2 are open, and does nothing else. Do not write it in a library: the program's author has to choose it.
+/// Write it once, beside `main`, in a program that calls [`filter`](crate::filter) or
+/// [`Options::run`](crate::Options::run). It adds a function of this crate to those that the loader calls before
+/// `main`. That function asks whether the descriptors 0, 1 and 2 are open, and does nothing else. Do not write it in a
+/// library, because this choice belongs to the author of the program.
 ///
 /// ```no_run
 /// pmapgcd::note_closed_streams!();
@@ -41,8 +44,8 @@ fn flags(number: i32) -> i32 {
 macro_rules! note_closed_streams {
     () => {
         const _: () = {
-            // SAFETY: the loader calls the functions in this section before `main`, in the only thread. This one needs nothing that
-            // std sets up.
+            // SAFETY: the loader calls the functions in this section before `main`, while there is only one thread.
+            // This function needs nothing that std sets up.
             #[used]
             #[unsafe(link_section = ".init_array")]
             static NOTE: extern "C" fn() = $crate::__note_closed_streams;
@@ -58,53 +61,57 @@ pub extern "C" fn note() {
     }
 }
 
-/// The value of an environment variable that was meant for this process alone. The variable is removed, so that neither libraries
-/// nor the processes that this one starts see it. It stays if other threads run already, which may be reading the environment.
+/// Returns the value of the environment variable `name`, which is meant for this process only. Removes the variable, so
+/// that libraries and processes that this one starts do not see it. The variable stays if other threads are running,
+/// because they may be reading the environment.
 pub fn take_variable(name: &str) -> Option<OsString> {
     let value = std::env::var_os(name)?;
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads == 1 {
-        // SAFETY: there is no other thread. Without /proc that is not certain; but whoever has this variable is a worker process,
-        // and comes here first thing in `main`.
+        // SAFETY: there is no other thread. Without /proc that is not certain, but only worker processes have this
+        // variable, and they call this function at the beginning of `main`.
         unsafe { std::env::remove_var(name) };
     }
     Some(value)
 }
 
-/// Sets how two signals are handled, whatever this process inherited: SIGCHLD not ignored, or the system would reap our children
-/// before we learn how they ended; SIGXFSZ ignored, so that a file at its limit is an error of the write.
+/// Sets how two signals are handled, whatever this process has inherited. SIGCHLD must not be ignored, or the system
+/// would reap our children before we learn how they ended. SIGXFSZ is ignored, so that writing beyond the limit of a
+/// file's length is an error of that write instead of killing the process.
 pub fn heed_signals() {
     use nix::sys::signal::{SigHandler, Signal, signal};
     for (number, how) in [(Signal::SIGCHLD, SigHandler::SigDfl), (Signal::SIGXFSZ, SigHandler::SigIgn)] {
-        // SAFETY: neither sets a handler, so no code of ours runs in one.
+        // SAFETY: this installs no handler function, so that no code of ours runs when a signal arrives.
         let _ = unsafe { signal(number, how) };
     }
 }
 
-/// Ends this process as a filter ends whose output nobody reads any more: by SIGPIPE, in silence. Rust ignores that signal.
+/// Ends this process by SIGPIPE, without a message, as filters end when nobody reads their output any more. The signal
+/// must be sent explicitly because Rust programs ignore it.
 pub fn die_of_broken_pipe() -> ! {
-    // The first process of a container does not die of a signal that it sends itself.
+    // The first process of a container (number 1) is not killed by a signal that it sends itself.
     if std::process::id() != 1 {
         let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
     }
     std::process::exit(128 + signal_hook::consts::SIGPIPE)
 }
 
-/// A standard stream, under another descriptor number.
+/// Returns a new descriptor of a standard stream.
 ///
 /// # Errors
-/// When this process was started without it, or there are no more descriptors.
+/// If this process was started without that stream, or if no descriptors are left.
 pub fn given(stream: &impl AsFd) -> io::Result<OwnedFd> {
     inherited(stream.as_fd().as_raw_fd())
 }
 
-/// The open file that this process was started with under this number, under another number. Both share offset and mode.
+/// Returns a new descriptor of the open file that this process has inherited as descriptor `number`. Both descriptors
+/// share offset and mode.
 ///
-/// Files that std or we opened do not count. They are marked to be closed when a program is started (`FD_CLOEXEC`). What was
-/// open before this program was started cannot have that mark.
+/// Files that std or this program opened do not count. They are recognized by the mark that closes them when a program
+/// is started (`FD_CLOEXEC`), which an inherited descriptor cannot have.
 ///
 /// # Errors
-/// When there was none, or there are no more descriptors.
+/// If no file was inherited under this number, or if no descriptors are left.
 pub fn inherited(number: i32) -> io::Result<OwnedFd> {
     let closed = usize::try_from(number).ok().and_then(|number| CLOSED.get(number));
     let flags = flags(number);
@@ -112,12 +119,12 @@ pub fn inherited(number: i32) -> io::Result<OwnedFd> {
     if flags == -1 || is_own || closed.is_some_and(|closed| closed.load(Ordering::Relaxed)) {
         return Err(Errno::BADF.into());
     }
-    // SAFETY: the descriptor is open, and nothing here closes what the process was started with.
+    // SAFETY: the descriptor is open, and no code here closes inherited descriptors.
     unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned()
 }
 
-/// Writes to a file, and waits where a plain write would fail with EAGAIN: another program that has the file open may have made
-/// it non-blocking.
+/// Writes to a file, and waits if a write fails with EAGAIN. That happens if another program that shares the open file
+/// has made it non-blocking.
 pub struct Patient<F>(pub F);
 
 impl<F: AsFd> io::Write for Patient<F> {
