@@ -1,7 +1,7 @@
-//! Workers gone mad: their kernel writes over the memory that all workers share, in ways that are meant to make the parent hang or
-//! print what it should not. The parent must come to its end, with the right results or with an error.
+//! Tests with a kernel that overwrites the memory which all workers share, in ways that are meant to make the parent
+//! hang or print wrong results. The parent must end, with the right results or with an error.
 //!
-//! This test has no harness, since the filter and its workers are this program again.
+//! This test does not use the test harness, because the filter and its workers are started as this program.
 #![allow(unsafe_code)] // that is what a worker gone mad is
 
 use pmapgcd::Kernel;
@@ -9,37 +9,38 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Where things lie in the segment, in bytes. `src/ring/segment/tests.rs` checks these numbers.
+/// Where things lie in the segment, in bytes from its start. `src/ring/segment/tests.rs` checks these numbers.
 const COUNTER: usize = 128;
 const CLOSED: usize = 256;
 const EVENTS: [usize; 3] = [640, 768, 896];
 const SLOTS: usize = 1024;
 const SLOT: usize = 128;
-/// How many slots there are with blocks of 4 KiB.
+/// How many slots the ring has in these tests, which use blocks of 4 KiB.
 const RING: usize = 128;
 
-/// Offsets within a slot: where the claimant says that it is, and what it says that it has done.
+/// Offsets within a slot: of the note which row the claimant is at, and of the numbers that it hands over with its
+/// results.
 const PROGRESS: usize = 20;
 const MEASURES: usize = 32;
 
-/// Where the block's number begins in a slot's word.
+/// The lowest bit of the block's number in a slot's word.
 const BLOCK: u32 = 20;
 const FILLED: u64 = 1;
 const CLAIMED: u64 = 2;
 const DONE: u64 = 3;
 
-/// The environment variable that names the deed, which the kernel does when it comes to the row `OCCASION`.
+/// Environment variable with the name of the deed that the kernel does when it maps a row that begins with `OCCASION`.
 const DEED: &str = "HOSTILE_DEED";
 const OCCASION: u64 = 666;
 
-/// How a run with a worker gone mad may end.
+/// How a run may end in which a worker has done a deed.
 #[derive(Clone, Copy, PartialEq)]
 enum Outcome {
-    /// The results are right all the same.
+    /// The run succeeds, and the results are right.
     Right,
-    /// The run ends with an error: that a worker has spoilt the segment, or that workers keep dying.
+    /// The run ends with an error, which says that a worker has spoilt the segment or that workers keep dying.
     Error,
-    /// Either of the two.
+    /// Either of these two.
     Either,
 }
 
@@ -88,7 +89,7 @@ const DEEDS: [Deed; 17] = [
                 shared.long(slot, word >> BLOCK << BLOCK | DONE);
             }
         }
-        // Wait until the parent has looked: once this worker finishes its block, all would be right again.
+        // Wait until the parent has looked at the slots: finishing this block would overwrite the false numbers.
         std::thread::sleep(Duration::from_secs(3));
     }),
     ("has the system wake others in the parent's place", Outcome::Right, |shared| {
@@ -105,8 +106,8 @@ const DEEDS: [Deed; 17] = [
     }),
 ];
 
-/// Deeds after which a block is claimed and nobody works on it. To the parent that is a kernel that hangs: only --block-timeout
-/// ends it.
+/// Deeds after which a block is claimed but no worker works on it. The parent cannot distinguish that from a kernel
+/// that hangs, so that only `--block-timeout` ends it.
 const HELD_UP: [Deed; 2] = [
     ("says all the time that its block is another", Outcome::Either, |shared| {
         for start in 0.. {
@@ -118,7 +119,7 @@ const HELD_UP: [Deed; 2] = [
     }),
 ];
 
-/// The segment, as a worker finds it in its own address space.
+/// The address of the segment in this worker's address space.
 struct Shared(usize);
 
 impl Shared {
@@ -129,7 +130,7 @@ impl Shared {
     }
 
     fn atom(&self, at: usize) -> &AtomicU64 {
-        // SAFETY: there is a mapping, longer than what is asked for here, and 8 divides all of these places.
+        // SAFETY: the mapping is longer than all offsets used here, and these are multiples of 8.
         unsafe { AtomicU64::from_ptr((self.0 + at) as *mut u64) }
     }
 
@@ -138,14 +139,14 @@ impl Shared {
     }
 
     fn short(&self, at: usize, value: u32) {
-        // SAFETY: as above.
+        // SAFETY: the mapping is longer than all offsets used here, and these are multiples of 4.
         unsafe { AtomicU32::from_ptr((self.0 + at) as *mut u32) }.store(value, Ordering::Relaxed);
     }
 
-    /// Has the system move those who wait for this event to another.
+    /// Has the system make those who wait for the word at `event` wait for the word at `other` instead.
     fn requeue(&self, event: usize, other: usize) {
         let (event, other) = (self.0 + event, self.0 + other);
-        // SAFETY: the system reads no memory but these words of the mapping.
+        // SAFETY: the system call accesses no memory but these two words of the mapping.
         unsafe { nix::libc::syscall(nix::libc::SYS_futex, event, nix::libc::FUTEX_REQUEUE, 0, 100, other) };
     }
 
@@ -153,7 +154,8 @@ impl Shared {
         self.slots(RING, change);
     }
 
-    /// Changes the words of up to `most` slots. Tries for a second if there is none to change.
+    /// Applies `change` to the words of slots until it has changed `most` of them. If there is none to change, tries
+    /// again for up to a second.
     fn slots(&self, most: usize, change: impl Fn(u64) -> u64) {
         let start = Instant::now();
         let mut changed = 0;
@@ -182,7 +184,8 @@ impl Kernel for Hostile {
         if a == OCCASION {
             (self.0)(&Shared::find());
         }
-        // Slower than the reader, so that blocks wait to be claimed.
+        // Compute for longer than the reader takes to read a row, so that there are always blocks that wait to be
+        // claimed.
         std::hint::black_box((0..2000).fold(0, |sum: u64, n| sum ^ n));
         a + b
     }
@@ -232,7 +235,7 @@ fn main() -> ExitCode {
         let (_, _, deed) = DEEDS.into_iter().chain(HELD_UP).find(|deed| deed.0 == name).unwrap();
         return pmapgcd::filter("Be a filter with mad workers", &Hostile(deed));
     }
-    // All at once: some take long, and mostly sleep.
+    // Run all tests at once, because some take long and mostly sleep.
     std::thread::scope(|scope| {
         for deed in DEEDS {
             scope.spawn(move || try_out(deed, &[]));

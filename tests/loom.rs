@@ -1,9 +1,9 @@
-//! The claim protocol under a model checker: a worker is killed between any two of its atomic operations while another
-//! works, the reader publishes, or the writer and the supervisor put work back.
+//! Checks the claim protocol with the model checker loom. A worker is killed between any two of its atomic operations
+//! while another worker computes, the reader publishes, or the writer and the supervisor put blocks back.
 //!
 //! `LOOM_MAX_PREEMPTIONS=2 RUSTFLAGS="--cfg loom" cargo test --release --test loom --target-dir target/loom`
 //!
-//! loom explores all schedules with at most that many preemptions; 3 takes some minutes, CI runs 2.
+//! loom explores all schedules with at most `LOOM_MAX_PREEMPTIONS` preemptions. CI uses 2; 3 takes some minutes.
 #![cfg(loom)]
 #![allow(unsafe_code)] // loom's cells stand for the regions of the segment
 
@@ -19,17 +19,17 @@ use ring::{Claim, Outcome, Place, Segment, Supervisor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A ring, and for each slot two cells in the place of its input and result regions. loom fails when a cell is read while it is
-/// written, or without the hand-over that makes the write visible.
+/// A ring, and for each slot two cells that stand for its input and result regions. loom fails if a cell is read while
+/// it is being written, or if no hand-over between the threads makes the write visible to the reader.
 struct Model {
     segment: Segment,
     inputs: Vec<UnsafeCell<u64>>,
     results: Vec<UnsafeCell<u64>>,
 }
 
-// SAFETY: loom watches the cells, and fails when two threads use one without order.
+// SAFETY: loom checks all accesses to the cells, and fails if two threads use a cell without synchronization.
 unsafe impl Sync for Model {}
-// SAFETY: as above.
+// SAFETY: loom checks all accesses to the cells, and fails if two threads use a cell without synchronization.
 unsafe impl Send for Model {}
 
 impl Model {
@@ -42,40 +42,43 @@ impl Model {
         self.segment.ends(0).supervisor
     }
 
-    /// Plays the reader: block k is the number 100 + k, and has two parts.
+    /// Plays the reader: publishes `block`, which consists of the number 100 + `block` and has two parts. Returns
+    /// whether its slot was free.
     fn fill(&self, block: u64) -> bool {
         let mut reader = self.segment.ends(block).reader;
         let Some(filling) = reader.try_fill().expect("no slot is spoilt") else { return false };
-        // SAFETY: the handle gives the right to write; loom checks that it does.
+        // SAFETY: the `Filling` gives the right to write the input; loom checks that no other thread uses it.
         self.inputs[filling.slot()].with_mut(|input| unsafe { *input = 100 + block });
         filling.publish(Place::Slot(0..2));
         true
     }
 
-    /// Plays a worker: the result is the input times ten, and 1 more for the second part.
+    /// Plays a worker: the result is the input times ten, plus 1 for the second part of a block.
     fn compute(&self, claim: Claim) {
-        // SAFETY: the claim gives the right to read the input and write the results; loom checks that it does.
+        // SAFETY: the claim gives the right to read the input and write the results; loom checks that no other thread
+        // interferes.
         let input = self.inputs[claim.slot()].with(|input| unsafe { *input });
         let Place::Slot(part) = claim.place();
-        // SAFETY: as above.
+        // SAFETY: the claim gives the right to write the results, as above.
         self.results[claim.slot()].with_mut(|result| unsafe { *result = input * 10 + part.start as u64 });
         let consumed = if in_parts() { 1 } else { part.len() };
         claim.finish(Outcome { consumed, results: 1, ..Outcome::default() });
     }
 
-    /// Plays a worker until there is nothing left to claim.
+    /// Plays a worker until no block is left to claim.
     fn work(&self, worker: u32) {
         while let Some(claim) = self.segment.try_claim(worker) {
             self.compute(claim);
         }
     }
 
-    /// Plays the writer: takes and checks the next part of the block, if it is done; answers whether that was the last.
+    /// Plays the writer: takes and checks the next part of `block` if it is done. Returns whether this was the last
+    /// part.
     fn take(&self, block: u64, part: &mut u64) -> bool {
         let mut writer = self.segment.ends(block).writer;
         writer.begin(Place::Slot(*part as usize..2));
         let Some(taken) = writer.try_take(true).expect("no slot is spoilt") else { return false };
-        // SAFETY: the handle gives the right to read; loom checks that it does.
+        // SAFETY: `taken` gives the right to read the results; loom checks that no other thread writes them.
         let result = self.results[taken.slot()].with(|result| unsafe { *result });
         assert_eq!(result, (100 + block) * 10 + *part);
         let is_whole = taken.give_back();
@@ -95,8 +98,9 @@ fn in_parts() -> bool {
     IN_PARTS.get()
 }
 
-/// Runs the model with a worker that dies before its first step, then before its second, and so on until it lives through all of
-/// them. Prints how many executions loom has explored.
+/// Explores the model `run` with a worker that dies before its first step, then before its second, and so on, until the
+/// worker survives in all schedules. `run` is given the number of steps and returns whether the worker died. Prints how
+/// many executions loom has explored.
 fn explore(name: &str, run: impl Fn(u32) -> bool + Sync + Send + Copy + 'static) {
     let executions = std::sync::Arc::new(AtomicU64::new(0));
     let mut steps = 0;
@@ -115,7 +119,8 @@ fn explore(name: &str, run: impl Fn(u32) -> bool + Sync + Send + Copy + 'static)
     println!("{name}: {} executions, death before each of {steps} steps", executions.load(Ordering::Relaxed));
 }
 
-/// A worker that dies after so many steps, if it takes that many. Answers whether it died.
+/// Starts a worker that dies after `steps` atomic operations, if it makes that many. The thread returns whether it
+/// died.
 fn mortal(model: &Arc<Model>, worker: u32, steps: u32) -> thread::JoinHandle<bool> {
     let model = model.clone();
     thread::spawn(move || {
@@ -133,8 +138,8 @@ fn immortal(model: &Arc<Model>, worker: u32) -> thread::JoinHandle<()> {
     thread::spawn(move || model.work(worker))
 }
 
-/// The reader publishes while two workers look for work, one of which dies, and the writer takes what is done. The slot's word
-/// alone must order every hand-over of bytes.
+/// The reader publishes while two workers, one of which dies, look for blocks, and the writer takes what is done. Only
+/// the slot's word may be needed to make the bytes of each hand-over visible.
 #[test]
 fn bytes_are_seen_by_whom_they_are_handed_to() {
     explore("death beside the reader", |steps| {
@@ -153,8 +158,9 @@ fn bytes_are_seen_by_whom_they_are_handed_to() {
     });
 }
 
-/// There are two blocks. One worker dies at any step while another works, and the supervisor puts back what the dead one held while
-/// the other still runs. Then every block must be claimable or done: nothing is lost, and nothing is done twice.
+/// There are two blocks. One worker dies at any step while another works, and the supervisor puts back the dead
+/// worker's block while the other worker still runs. Afterwards every block must be claimable or done: none is lost,
+/// and none is done twice.
 #[test]
 fn no_block_is_lost_when_a_worker_dies_at_any_step() {
     explore("death beside a worker", |steps| {
@@ -167,7 +173,7 @@ fn no_block_is_lost_when_a_worker_dies_at_any_step() {
             model.recover(1);
         }
         living.join().unwrap();
-        // The worker that replaces the dead one has its number.
+        // The worker that replaces a dead one has the same number.
         model.work(1);
         let mut part = 0;
         assert!(model.take(0, &mut part) && model.take(1, &mut part), "a block was lost");
@@ -176,7 +182,8 @@ fn no_block_is_lost_when_a_worker_dies_at_any_step() {
     });
 }
 
-/// The same while slots are used again: between the workers' steps, the reader refills a slot that the writer has given back.
+/// One worker dies at any step while another works, and meanwhile slots are used again: between the workers' steps, the
+/// reader refills a slot that the writer has given back.
 #[test]
 fn no_block_is_lost_when_the_ring_turns_under_the_workers() {
     explore("death while the ring turns", |steps| {
@@ -207,7 +214,7 @@ fn no_block_is_lost_when_the_ring_turns_under_the_workers() {
     });
 }
 
-/// A block whose results do not fit is handed over in two parts, and a worker dies over either of them.
+/// A block whose results do not fit is handed over in two parts, and a worker dies while it works on one of them.
 #[test]
 fn no_part_is_lost_when_a_block_is_handed_over_in_parts() {
     explore("death over a part", |steps| {
@@ -226,7 +233,7 @@ fn no_part_is_lost_when_a_block_is_handed_over_in_parts() {
                 died
             })
         };
-        // The writer puts the rest back while the supervisor puts back what the dead one held.
+        // The writer puts the rest of the block back while the supervisor puts back what the dead worker held.
         let mut part = 0;
         let mut whole = model.take(0, &mut part) || model.take(0, &mut part);
         let died = supervisor.join().unwrap();
@@ -240,8 +247,9 @@ fn no_part_is_lost_when_a_block_is_handed_over_in_parts() {
     });
 }
 
-/// A worker dies at any step of its work on a row. Whichever worker claims its block next, at whatever moment, must be told to take
-/// care. Once a worker has died while it took care, the row is known, and the next claimant must be told to leave it alone.
+/// A worker dies at any step of its work on a row. The worker that claims the block next, at whatever moment, must be
+/// asked to take care. If a worker then dies while it takes care, the row is known, and the next claimant must be asked
+/// to avoid that row.
 #[test]
 fn whoever_takes_up_the_block_of_the_dead_is_told_so() {
     explore("death on a row", |steps| {
@@ -281,7 +289,8 @@ fn whoever_takes_up_the_block_of_the_dead_is_told_so() {
         let taken_up = living.join().unwrap();
         assert!(!was_held || taken_up != Some(false), "taken up without care");
         if was_held && taken_up.is_none() {
-            // Now this thread plays a worker that dies on row 1, and then the worker after it.
+            // From here this thread plays a worker that dies on row 1, and then the worker that claims the block after
+            // it.
             let claim = model.segment.try_claim(1).unwrap();
             let care = claim.care();
             assert!(care.is_needed() && !care.must_avoid(1));
@@ -299,8 +308,8 @@ fn whoever_takes_up_the_block_of_the_dead_is_told_so() {
     });
 }
 
-/// The supervisor sees that a worker has held its part for too long, has workers look for work again, and kills that worker. By then
-/// it may hold the part that it was seen with, the next one, or none.
+/// The supervisor sees that a worker has held a part for too long, has workers look at the block again, and kills that
+/// worker. At the time of its death the worker may hold that part, the next part, or none.
 #[test]
 fn nothing_is_lost_when_a_worker_is_killed_for_the_time_it_takes() {
     explore("death by a time limit", |steps| {
@@ -334,8 +343,8 @@ fn nothing_is_lost_when_a_worker_is_killed_for_the_time_it_takes() {
     });
 }
 
-/// The run is closed while workers look for work, compute, or die. A worker that lives must end with no block in its hands, and
-/// what is done by then must be whole.
+/// The run is closed while workers look for blocks, compute, or die. A worker that survives must not hold a block when
+/// it ends, and what is done by then must be complete.
 #[test]
 fn workers_leave_nothing_half_done_when_the_run_is_closed() {
     explore("shutdown", |steps| {
@@ -345,7 +354,7 @@ fn workers_leave_nothing_half_done_when_the_run_is_closed() {
         let living = {
             let model = model.clone();
             thread::spawn(move || {
-                // Two rounds, and not an endless loop: a model must come to an end.
+                // Use two rounds instead of an endless loop, because loom needs models that end.
                 for _ in 0..2 {
                     if model.segment.is_closed() {
                         return;

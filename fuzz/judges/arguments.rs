@@ -1,4 +1,4 @@
-//! Judges the command line: arguments of any content.
+//! Judges how the command line is read, with arguments of any content.
 
 use crate::cli::Options;
 use crate::cli::plan::Plan;
@@ -9,7 +9,8 @@ use clap::{Args, FromArgMatches};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// The input is arguments, separated by NUL bytes. They must be refused, or make sense together.
+/// Checks that arguments of any content are either refused with a message or lead to a consistent plan. `bytes` holds
+/// the arguments, separated by NUL bytes.
 pub fn arguments(bytes: &[u8]) {
     let arguments = bytes.split(|&byte| byte == 0).map(OsStr::from_bytes).take(20);
     let command = Options::augment_args(clap::Command::new("pmapgcd")).no_binary_name(true);

@@ -1,4 +1,4 @@
-//! Judges the reader: text that arrives in pieces must be cut into blocks of whole rows.
+//! Judges `input::reader::Reader`: it must cut text that arrives in pieces into blocks of whole rows.
 
 use super::{MOST, file, format, newlines, reader};
 use crate::csv::Format;
@@ -11,15 +11,15 @@ use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
 
-/// A line of the text: a row, a comment or a blank line.
+/// A line of the text: a row (which may span several lines if quoted), a comment or a blank line.
 struct Piece {
     place: Range<usize>,
     is_row: bool,
-    /// Where a quote begins that is never closed.
+    /// Where the quote begins that is never closed, if the line has one.
     quote: Option<usize>,
 }
 
-/// The lines of a text, by the reader of rows.
+/// Splits a text into its lines by the function that reads single rows, which serves as the reference here.
 fn pieces(text: &[u8], format: Format) -> Vec<Piece> {
     let (mut pieces, mut at, mut fields) = (vec![], 0, vec![]);
     while at < text.len() {
@@ -34,7 +34,8 @@ fn pieces(text: &[u8], format: Format) -> Vec<Piece> {
     pieces
 }
 
-/// Where each piece of the text ends. The sizes of the pieces are taken from this list in turn.
+/// Returns the offsets up to which the text has arrived after each step. `cuts` gives the sizes of the steps (less 1),
+/// and is used again from its start when it is used up.
 fn arrivals(length: usize, cuts: &[u8]) -> Vec<usize> {
     let (mut arrivals, mut arrived) = (vec![], 0);
     for cut in cuts.iter().cycle() {
@@ -47,11 +48,12 @@ fn arrivals(length: usize, cuts: &[u8]) -> Vec<usize> {
     arrivals
 }
 
-/// Rows end where the reader of rows says, however the text arrives.
+/// Checks that `RowEnds` finds the ends of rows at the same places as `pieces` has them, although the text arrives in
+/// steps.
 fn check_ends(text: &[u8], format: Format, pieces: &[Piece], cuts: &[u8]) {
     let mut ends = RowEnds::new(format);
     let mut whole = pieces.iter().map(|piece| piece.place.end).filter(|&end| text[..end].ends_with(b"\n")).peekable();
-    // What an open quote reaches over may end in a line end.
+    // A line end within a quote that is never closed does not end a row.
     let open = pieces.last().and_then(|piece| piece.quote.map(|quote| (piece.place.start, quote)));
     let mut end = 0;
     for arrived in arrivals(text.len(), cuts) {
@@ -66,17 +68,17 @@ fn check_ends(text: &[u8], format: Format, pieces: &[Piece], cuts: &[u8]) {
     assert_eq!(ends.is_in_comment(), is_comment);
 }
 
-/// How far the blocks have come.
+/// How far the blocks that were checked have come in the text.
 struct Walk<'a> {
     text: &'a [u8],
     pieces: &'a [Piece],
-    /// The length of a byte order mark.
+    /// Length of the byte order mark in front of the text: 0 or 3.
     mark: usize,
     block: usize,
     passes_over: bool,
-    /// The next line.
+    /// Index of the first piece that no block has contained yet.
     next: usize,
-    /// Line ends, as the reader counts them.
+    /// Number of line ends up to there, by the reader's counts.
     lines: u64,
 }
 
@@ -85,14 +87,14 @@ impl Walk<'_> {
         piece.place.len() > self.block
     }
 
-    /// Whether all of the next line has arrived, once so many bytes have.
+    /// Whether the next line is complete when `arrived` bytes of the text have arrived.
     fn is_ready(&self, arrived: usize) -> bool {
         self.pieces.get(self.next).is_some_and(|piece| {
             piece.place.end <= arrived && piece.quote.is_none() && self.text[..piece.place.end].ends_with(b"\n")
         })
     }
 
-    /// Checks the next block; answers whether it holds as many rows as fit.
+    /// Checks the next block. Returns whether it holds as many rows as fit.
     fn take(&mut self, block: Block, buffer: &[u8]) -> bool {
         let rows = &buffer[block.rows];
         let first = &self.pieces[self.next];
@@ -124,7 +126,7 @@ impl Walk<'_> {
         };
         assert_eq!(self.lines as usize, newlines(&self.text[..end]));
         match self.pieces.get(self.next) {
-            // The end of the last line may still be to come.
+            // The last line of the text may still grow, so that the reader must leave room for its line end.
             Some(piece) if piece.place.end == self.text.len() => piece.place.end - start >= self.block,
             Some(piece) => piece.place.end - start > self.block,
             None => true,
@@ -144,7 +146,8 @@ impl Walk<'_> {
     }
 }
 
-/// All blocks together must be the input without the lines that are too long for a block, and each must end where a row ends.
+/// Checks that all blocks together are the input without the lines that are too long for a block, and that each block
+/// ends where a row ends.
 pub fn blocks(bytes: &[u8]) {
     let Some((&[by_format, block, how, ref cuts @ ..], bytes)) = bytes.split_first_chunk::<8>() else { return };
     let (format, bytes) = (format(by_format), &bytes[..bytes.len().min(MOST)]);
@@ -153,7 +156,7 @@ pub fn blocks(bytes: &[u8]) {
     check_ends(text, format, &pieces, cuts);
 
     let (block, passes_over, mark) = (1 + usize::from(block), how & 1 > 0, bytes.len() - text.len());
-    // The byte order mark has to fit too.
+    // A block must be able to hold the byte order mark and one byte more.
     let block = block.max(4);
     let mut walk = Walk { text, pieces: &pieces, mark, block, passes_over, next: 0, lines: 0 };
     let shape = Shape { format, ..Shape::default() };
@@ -168,7 +171,7 @@ pub fn blocks(bytes: &[u8]) {
             }
         }
     }
-    // Blocks may be wanted smaller than they could be.
+    // The executor may ask for smaller blocks than the buffer has room for.
     let wanted = if how & 4 == 0 { usize::MAX } else { usize::from(how >> 3) };
     let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     let mut reader = reader(&ours, shape, passes_over);
@@ -176,7 +179,7 @@ pub fn blocks(bytes: &[u8]) {
     for arrived in arrivals(bytes.len(), cuts) {
         theirs.write_all(&bytes[written..arrived]).unwrap();
         written = arrived;
-        // A row that has arrived must be handed on at once, and not kept until others arrive.
+        // The reader must hand on a row as soon as it has arrived, and not keep it until more rows arrive.
         while walk.is_ready(arrived.saturating_sub(mark)) {
             match reader.next_block(&mut buffer, wanted) {
                 Ok(block) => drop(walk.take(block, &buffer)),

@@ -1,4 +1,4 @@
-//! Judges what workers do: rows of any format must become the results and the reports that the judge makes of them.
+//! Judges what workers do: from rows of any format they must make the same results and reports as the judge.
 
 use super::judge::{Row, divisor, lines_before_open_quote, rows};
 use super::{MOST, QUIET, file, format, newlines, reader};
@@ -16,7 +16,7 @@ use crate::work::remote::Remote;
 use crate::work::text::{OnBadRow, Settings, Text};
 use crate::work::{Mapper, Work};
 
-/// How rows are read and printed: the first bytes of an input.
+/// How rows are to be read and printed. The first bytes of the fuzzer's input choose it.
 #[derive(Debug)]
 struct Case {
     format: Format,
@@ -37,7 +37,8 @@ impl Case {
         let on_bad_row = [OnBadRow::Skip, OnBadRow::Blank, OnBadRow::Stop, OnBadRow::Skip][usize::from(flags >> 3 & 3)];
         let columns = (flags & 1 > 0).then(|| [usize::from(columns & 7), usize::from(columns >> 3 & 7)]);
         let block = 64 + usize::from(block);
-        // As much room as the command line gives, or less: then results come in parts, and reports are cut.
+        // As much room for results as the command line gives, or less. With less, results are handed over in parts and
+        // reports are cut.
         let room = if append { 2 * block } else { block } + 4 + usize::from(room) * 4;
         let head = if columns.is_some() { 12 } else { 4 * usize::from(append) };
         Case {
@@ -58,7 +59,7 @@ impl Case {
         Shape { format: self.format, has_header: self.has_header, columns, fields: Some(2), append }
     }
 
-    /// What is printed of a row: its result, or the row with it.
+    /// Returns what is printed for a row: its result, or with `--append` the row and its result.
     fn printed(&self, text: &[u8], row: &Row, result: &str) -> Vec<u8> {
         if !self.append {
             return format!("{result}\n").into_bytes();
@@ -67,7 +68,8 @@ impl Case {
         [&text[row.content.clone()], &[self.format.delimiter], result.as_bytes(), end].concat()
     }
 
-    /// How many fields each row must have: as many as the header, or as the first good row.
+    /// Returns how many fields each row must have: with `--append` as many as the header, or as the first good row if
+    /// there is no header. `None` otherwise.
     fn length(&self, rows: &[Row]) -> Option<usize> {
         let is_fine = |row: &&Row| {
             let has_columns = self.columns.is_some_and(|columns| columns.iter().all(|&at| at < row.fields.len()));
@@ -85,13 +87,14 @@ impl Case {
             || (self.append && row.fields.iter().any(|name| crate::csv::trimmed(name) == RESULT.as_bytes()))
     }
 
-    /// What comes of a FILE.
+    /// Returns what must be printed and reported for an input that consists of `file`.
     fn expected(&self, file: &[u8]) -> Found {
         let text = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
         let mark = file.len() - text.len();
         let mut expected = Found { on_bad_row: self.on_bad_row, ..Found::default() };
         let rows = rows(text, self.format);
-        // The header is printed with the first block, and not at all if the run ends before there is one.
+        // The byte order mark is printed with the first block. If the run ends before there is a block, it is not
+        // printed.
         let is_too_long = |row: &Row| row.content.start == 0 && row.len() > self.sizes.block;
         let has_block = self.on_bad_row != OnBadRow::Stop || !rows.first().is_some_and(is_too_long);
         let printed_mark = if self.append && !text.is_empty() { &file[..mark] } else { &[] };
@@ -152,7 +155,7 @@ impl Case {
     }
 }
 
-/// A bad row.
+/// A bad row, as reported to the user.
 #[derive(Debug, PartialEq, Eq)]
 struct Bad {
     line: u64,
@@ -162,7 +165,7 @@ struct Bad {
     row: Vec<u8>,
 }
 
-/// What came of a run.
+/// What a run has printed and reported.
 #[derive(Debug, Default)]
 struct Found {
     output: Vec<u8>,
@@ -246,7 +249,7 @@ impl Found {
         for (found, expected) in self.bad.iter().zip(&expected.bad) {
             let place = |bad: &Bad| (bad.line, bad.offset, bad.field, bad.row.escape_ascii().to_string());
             assert_eq!(place(found), place(expected), "{case:?}");
-            // A report is cut where there is not enough room for it, but never to nothing.
+            // A report is cut if there is not enough room for it, but something of the message must be left.
             let is_said = found.what.starts_with(&expected.what)
                 || (!found.what.is_empty() && expected.what.starts_with(&found.what));
             assert!(is_said, "{:?} is not {:?} of {case:?}", found.what, expected.what);
@@ -254,7 +257,7 @@ impl Found {
     }
 }
 
-/// Work whose rows are pickled, so many at a time, as the `pickle` executor does it, but in one process.
+/// A work whose rows are pickled, the given number at a time, as the `pickle` executor does, but within one process.
 struct Pickled<'w>(&'w dyn Work, usize);
 
 impl Work for Pickled<'_> {
@@ -268,7 +271,8 @@ impl Work for Pickled<'_> {
     }
 }
 
-/// Rows of any format, in blocks of any size, must become what the judge says, both as text and as pickles.
+/// Checks that rows of any format, in blocks of any size, give the results and reports that the judge expects, both
+/// when they are mapped directly and when they are pickled.
 pub fn decoder(bytes: &[u8]) {
     let Some((&how, text)) = bytes.split_first_chunk() else { return };
     let (case, text) = (Case::new(how), &text[..text.len().min(MOST)]);

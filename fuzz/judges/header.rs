@@ -1,4 +1,5 @@
-//! Judges two headers: the segment's, in files of any content, and the row of names, in any text.
+//! Judges the two kinds of header: that of a segment, in files of any content, and the row of column names, in any
+//! text.
 
 use super::{MOST, file, format};
 use crate::csv::columns::Columns;
@@ -11,7 +12,8 @@ use crate::ring::{Place, Segment, Sizes};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-/// A worker must attach to no file but a segment, and use no bytes beyond it. A row of names is found, or the text is refused.
+/// Checks that a worker attaches only to segments and uses no bytes outside them, and that in a text the row of names
+/// is either found correctly or refused. The first byte of the input chooses the check.
 pub fn header(bytes: &[u8]) {
     match bytes.split_first_chunk::<3>() {
         Some(([0, length, _], patches)) => segment(usize::from(*length), patches),
@@ -21,7 +23,8 @@ pub fn header(bytes: &[u8]) {
     }
 }
 
-/// Attaches to a segment whose length was changed, and some bytes of its header. `patches` are pairs of an offset and a value.
+/// Attaches to a segment after changing some bytes of its header and, unless `length` is 0, its length. Each pair of
+/// bytes in `patches` is an offset and the value to write there.
 fn segment(length: usize, patches: &[u8]) {
     let made = Segment::shared(3, Sizes { head: 8, block: 64, room: 100 }).unwrap();
     let file = File::from(made.descriptor().unwrap());
@@ -43,7 +46,8 @@ fn segment(length: usize, patches: &[u8]) {
     }
 }
 
-/// The input is columns, the name of the results, and a text, with a byte between them that is not UTF-8.
+/// Finds the row of names in a text. `bytes` holds a list of columns, the name of the result column, and the text,
+/// separated by bytes 0xff, which UTF-8 does not contain.
 fn names(by_format: u8, how: u8, bytes: &[u8]) {
     let mut parts = bytes[..bytes.len().min(MOST)].splitn(3, |&byte| byte == 0xff);
     let mut part = || parts.next().unwrap_or_default();
@@ -73,7 +77,7 @@ fn names(by_format: u8, how: u8, bytes: &[u8]) {
     };
     let before = &text[..header.length];
     assert!(header.length <= text.len() && (before.ends_with(b"\n") || before.len() == text.len()));
-    // No row comes before the header.
+    // Only blank lines and comments may come before the header.
     let (mut at, mut fields) = (0, vec![]);
     let content = loop {
         match split(&text[at..], format, &mut fields) {
@@ -90,7 +94,7 @@ fn names(by_format: u8, how: u8, bytes: &[u8]) {
     assert_eq!(header.head.fields, append.is_some().then(|| record.len()));
     assert_eq!(header.print.is_empty(), append.is_none());
     let Some(name) = append else { return };
-    // The header that is printed must read as the same names and one more.
+    // The printed header must read as the names of the input and one name more.
     let mut printed_fields = vec![];
     let Line::Row { content, length } = split(&header.print, format, &mut printed_fields) else {
         panic!("{} is no row", header.print.escape_ascii());

@@ -1,4 +1,5 @@
-//! Judges how the parent reads what workers send: whatever that is, it must end the run with an error or do no harm.
+//! Judges how the parent reads what workers send. Whatever bytes they are, the run must end with an error, or the bytes
+//! must do no harm.
 
 use super::{MOST, QUIET};
 use crate::bad_row::Report;
@@ -16,7 +17,7 @@ use crate::work::remote::Remote;
 use crate::work::text::{OnBadRow, Settings, Text};
 use crate::work::{Mapped, Work};
 
-/// Reports of any content, about rows and among results of any size.
+/// Checks that the parent can read reports of any content, which refer to rows and results of any size.
 pub fn report(bytes: &[u8]) {
     let Some((&[input, results, lines, how], bytes)) = bytes.split_first_chunk() else { return };
     let Some((input, bytes)) = bytes.split_at_checked(usize::from(input)) else { return };
@@ -27,7 +28,7 @@ pub fn report(bytes: &[u8]) {
         assert!(bad.row.start <= bad.row.end && bad.row.end <= input.len());
         assert!(!bad.what.contains(must_be_escaped), "{bad:?}");
     }
-    // A run that goes on after bad rows would print each.
+    // Tolerate no bad row, because a run that goes on after bad rows prints a message for each.
     let bad_rows = BadRows::new((how & 1 > 0).then_some(0));
     let reading = Reading { format: super::format(how >> 2), columns: None, has_header: how & 4 > 0, has_front: true };
     let tally = Tally::default();
@@ -51,7 +52,7 @@ fn any(&(a, b): &Row) -> Output {
     (a as f64, None, vec![b as i64])
 }
 
-/// Pickles from a socket, of any content: replies to a mapper that has sent rows.
+/// Checks that a mapper can read replies of any content from a worker process to which it has sent rows.
 pub fn frames(bytes: &[u8]) {
     let Some((&[rows, how, room, _], mut bytes)) = bytes.split_first_chunk() else { return };
     let on_bad_row = [OnBadRow::Stop, OnBadRow::Skip, OnBadRow::Blank, OnBadRow::Skip][usize::from(how & 3)];

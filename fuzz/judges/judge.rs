@@ -1,4 +1,5 @@
-//! The judge: what the rows of a text are and what they mean, read row by row with the `csv` crate and computed with `num-bigint`.
+//! The judge: reads a text row by row with the `csv` crate and computes results with `num-bigint`, so that the
+//! program's own code can be compared with it.
 
 use super::newlines;
 use crate::csv::{Format, trimmed};
@@ -10,15 +11,16 @@ use std::ops::Range;
 
 /// A row of a text.
 pub struct Row {
-    /// Where the row stands, without its line end.
+    /// The range of the row in the text, without its line end.
     pub content: Range<usize>,
-    /// Where the next one begins.
+    /// Where the next row begins.
     pub end: usize,
-    /// Its fields, unquoted.
+    /// The fields, unquoted.
     pub fields: Vec<Vec<u8>>,
-    /// Whether a quote in it is never closed, so that it goes on to the end of the text.
+    /// Whether a quote in the row is never closed, so that the row extends to the end of the text.
     pub is_open: bool,
-    /// Where the first carriage return stands in it that is not quoted and ends no row, and the number of its field.
+    /// Where in the row the first carriage return stands that is outside quotes and not part of the line end, and the
+    /// number of its field (`None` in a comment).
     pub stray: Option<(usize, Option<usize>)>,
 }
 
@@ -28,7 +30,7 @@ impl Row {
     }
 }
 
-/// The first record, how many bytes it takes, and whether there is another.
+/// Returns the first record of the text, its length in bytes, and whether another record follows.
 fn record(text: &[u8], format: Format) -> (ByteRecord, usize, bool) {
     let mut reader = ReaderBuilder::new();
     reader.has_headers(false).flexible(true).terminator(Terminator::Any(b'\n')).buffer_capacity(512);
@@ -37,7 +39,8 @@ fn record(text: &[u8], format: Format) -> (ByteRecord, usize, bool) {
         Some(quote) => reader.quote(quote),
         None => reader.quoting(false),
     };
-    // Only at the start of a FILE is this a byte order mark.
+    // Put a line end first: without it the reader would take a byte order mark here for one at the start of a file, and
+    // skip it.
     let mut reader = reader.from_reader((&b"\n"[..]).chain(text));
     let mut first = ByteRecord::new();
     reader.read_byte_record(&mut first).unwrap();
@@ -45,22 +48,23 @@ fn record(text: &[u8], format: Format) -> (ByteRecord, usize, bool) {
     (first, length, reader.read_byte_record(&mut ByteRecord::new()).unwrap())
 }
 
-/// The fields of this text and one more line, if the text ends within quotes.
+/// Returns the fields of the text if it ends within quotes. To find out, another line is appended: within quotes it
+/// does not become a record of its own.
 fn open_fields(text: &[u8], format: Format) -> Option<ByteRecord> {
     let (fields, _, has_more) = record(&[text, b"\nmore"].concat(), format);
     (!has_more).then_some(fields)
 }
 
-/// How many line ends come before the quote that is never closed, if there is one.
+/// Returns how many line ends come before a quote that is never closed, or `None` if the text has no such quote.
 pub fn lines_before_open_quote(text: &[u8], format: Format) -> Option<usize> {
     let fields = open_fields(text, format)?;
     Some(newlines(text) + 1 - newlines(fields.iter().next_back()?))
 }
 
-/// The rows of a text, which begins with one.
+/// Splits a text into its rows. The text must begin at the start of a row.
 ///
-/// The rules differ from the `csv` crate's in two ways: comments and blank lines, with or without spaces, are no rows; and a
-/// carriage return is part of a line end, but is none on its own.
+/// The rules differ from the `csv` crate's in two ways: comments and lines with nothing but spaces or tabs are not
+/// rows, and a carriage return is part of a line end only before a line feed.
 pub fn rows(text: &[u8], format: Format) -> Vec<Row> {
     let (mut rows, mut at) = (vec![], 0);
     while at < text.len() {
@@ -94,7 +98,8 @@ pub fn rows(text: &[u8], format: Format) -> Vec<Row> {
     rows
 }
 
-/// Where the first carriage return outside quotes is in a row without its line end, and in which field: byte by byte.
+/// Returns where the first carriage return outside quotes stands in a row without its line end, and the number of its
+/// field.
 fn stray_return(row: &[u8], format: Format) -> Option<(usize, Option<usize>)> {
     let (mut field, mut at, mut begins, mut is_open) = (1, 0, true, false);
     while at < row.len() {
@@ -116,7 +121,8 @@ fn stray_return(row: &[u8], format: Format) -> Option<(usize, Option<usize>)> {
     None
 }
 
-/// The greatest common divisor of these fields; or which of them is bad, and how the message about it begins.
+/// Returns the greatest common divisor of the two fields; or the number of the bad field, if one is to blame, and the
+/// beginning of the message that the program must print.
 pub fn divisor(
     row: &Row,
     columns: Option<[usize; 2]>,

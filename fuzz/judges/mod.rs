@@ -1,10 +1,11 @@
-//! What the fuzz targets call: one function for each target, which takes any bytes and panics where a promise is broken.
+//! The functions that the fuzz targets call, one for each target. Each takes any bytes, and panics if the program does
+//! not do what is promised.
 //!
-//! Under `cfg(fuzzing)` the library compiles this folder as its module `fuzzing` (see `src/lib.rs`), because the judges call
-//! modules that are private to the crate. Without that flag nothing here is part of the library.
+//! Under `cfg(fuzzing)` the library compiles this folder as its module `fuzzing` (see `src/lib.rs`), because the judges
+//! call modules that are private to the crate. Without that flag this folder is not part of the library.
 //!
-//! The first bytes of an input choose the options; the rest is text, or what a worker wrote, unchanged. So a fuzzer that keeps
-//! and joins pieces of its inputs keeps rows and reports whole.
+//! The first bytes of an input choose the options. The rest is used unchanged as text, or as what a worker has written.
+//! A fuzzer that keeps and joins pieces of its inputs therefore keeps rows and reports whole.
 
 mod arguments;
 mod blocks;
@@ -31,10 +32,10 @@ use std::fs::File;
 use std::io::Write;
 use std::sync::LazyLock;
 
-/// The most bytes of text that a judge looks at: longer texts take longer and find nothing more.
+/// The most bytes of text that a judge uses. Longer texts take longer and find no other errors.
 const MOST: usize = 4096;
 
-/// One of the formats that arguments may ask for, chosen by the bits of a byte.
+/// Returns one of the formats that the command line can ask for, chosen by the bits of a byte.
 fn format(byte: u8) -> Format {
     let pick = |at: u8| usize::from(byte >> at & 3);
     Format {
@@ -44,24 +45,25 @@ fn format(byte: u8) -> Format {
     }
 }
 
-/// A file without a name that holds these bytes.
+/// Makes a file without a name that holds `bytes`.
 fn file(bytes: &[u8]) -> File {
     let mut file = File::from(rustix::fs::memfd_create("fuzz", MemfdFlags::CLOEXEC).unwrap());
     file.write_all(bytes).unwrap();
     file
 }
 
-/// What a reader watches while it waits: a bell that nobody rings, and an output that is never closed.
+/// What a reader watches while it waits for input: a bell that is never rung, and an output that is never closed.
 static QUIET: LazyLock<(OwnedFd, File)> = LazyLock::new(|| (bell().unwrap(), File::create("/dev/null").unwrap()));
 
-/// A reader of the file behind this descriptor.
+/// Makes a reader for the file that `file` is a descriptor of.
 fn reader(file: &impl AsFd, shape: Shape, passes_over: bool) -> Reader<'static> {
     let input = Input::Path(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()).into());
     let watch = Watch { stop: QUIET.0.as_fd(), output: QUIET.1.as_fd() };
     Reader::new(vec![input], shape, watch).passing_over(passes_over)
 }
 
-/// How many line ends the text has, counted one by one.
+/// Returns the number of line ends in the text. Counts them one by one, to be independent of the program's fast
+/// counting.
 fn newlines(text: &[u8]) -> usize {
     text.iter().filter(|&&byte| byte == b'\n').count()
 }

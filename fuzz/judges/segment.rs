@@ -1,4 +1,5 @@
-//! Judges the parent against a worker gone mad. Reader and writer are the real ones; the supervisor plays the worker.
+//! Judges the parent against a worker that writes anything into the segment. Reader and writer are the program's own;
+//! the thread of the supervisor plays the worker.
 
 use super::QUIET;
 use crate::error::Error;
@@ -23,7 +24,7 @@ const SIZES: Sizes = Sizes { head: 0, block: 64, room: 200 };
 const SLOTS: usize = 3;
 const ROW: usize = 6;
 
-/// What the worker does, and whether all of that was honest.
+/// The script of the worker's actions, and whether all actions so far were those of a correct worker.
 struct Madness<'a> {
     script: &'a [[u8; 4]],
     is_honest: AtomicBool,
@@ -32,7 +33,7 @@ struct Madness<'a> {
 impl Crew for Madness<'_> {
     fn supervise(&mut self, run: &Run, mut ring: Supervisor, mapping: &Mapping) -> Result<(), Error> {
         let theirs = Segment::attach(run.segment.descriptor().unwrap()).unwrap();
-        // A write to the file has the effect of a worker's write through its mapping.
+        // Writing to the file has the same effect as if a worker wrote through its mapping.
         let file = File::from(run.segment.descriptor().unwrap());
         let mut mapper = mapping.work.mapper(None);
         let mut finish = |mut claim: Claim, lie: Option<Mapped>| {
@@ -57,7 +58,7 @@ impl Crew for Madness<'_> {
                     held.take().into_iter().for_each(|claim| finish(claim, Some(lie)));
                 }
                 4 | 5 => {
-                    // A slot's or an event's word, or the counter.
+                    // Write to the word of a slot or an event, or to the counter.
                     let word = match value >> 4 & 7 {
                         0 => Word::free(block).0,
                         1 => Word::filled(block).0,
@@ -72,7 +73,7 @@ impl Crew for Madness<'_> {
                     (words_are_sound, held) = (false, None);
                 }
                 6 => {
-                    // Any measure.
+                    // Write to any number of a slot.
                     let measure = [u32::from(more), u32::MAX - u32::from(more)][usize::from(value & 1)];
                     file.write_at(&measure.to_le_bytes(), 128 * (1 + at % 16) + u64::from(value >> 1) % 32 * 4)
                         .unwrap();
@@ -85,7 +86,7 @@ impl Crew for Madness<'_> {
                 _ => std::thread::yield_now(),
             }
         }
-        // The worker dies.
+        // The worker dies here, so put back what it holds.
         ring.held_by(0).into_iter().for_each(|held| ring.recover(held));
         if words_are_sound {
             while !run.is_over() {
@@ -97,7 +98,7 @@ impl Crew for Madness<'_> {
             return Ok(());
         }
         self.is_honest.store(false, Ordering::Relaxed);
-        // Give the parent time to see what was written. It may end the run now, or work on.
+        // Give the parent time to notice what was written. It may end the run because of that, or go on.
         for _ in 0..5 {
             run.remind(&ring);
             std::thread::sleep(Duration::from_micros(100));
@@ -106,7 +107,7 @@ impl Crew for Madness<'_> {
     }
 }
 
-/// A sink that checks that all it is handed lies within the block and the room for its results.
+/// A sink that checks that everything it receives lies within the block and within the room for results.
 #[derive(Default)]
 struct Within {
     left: usize,
@@ -138,15 +139,15 @@ impl Sink for Within {
 }
 
 fn job<'a>(source: &'a mut Records, sink: &'a mut Within) -> Job<'a> {
-    // One tally serves all runs: nobody reads it here.
+    // All runs use the same tally, which is not read here.
     static TALLY: LazyLock<Tally> = LazyLock::new(Tally::default);
     let tally = &*TALLY;
     Job { source, sink, stop: &QUIET.0, input: None, jobs: 1, sizes: SIZES, block_timeout: None, tally, chunk_size: 1 }
 }
 
-/// Whatever a worker writes to the segment, the parent must come to an end and read nothing beyond the slots. If the worker was
-/// honest, the results must be right. The supervisor gives up after some rounds; so what makes a run take for ever is not found
-/// here, but in tests/hostile.rs.
+/// Checks that the parent comes to an end and reads nothing outside the slots, whatever a worker writes to the segment,
+/// and that the results are right if the worker was correct. An endless run cannot be found here, because the
+/// supervisor gives up after some rounds; `tests/hostile.rs` looks for those.
 pub fn segment(bytes: &[u8]) {
     let (script, _) = bytes[..bytes.len().min(400)].as_chunks();
     let gcd = Gcd::default();

@@ -15,8 +15,8 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Environment variable that tells a worker process its number; numbers start at 0. Code that only one worker shall
-/// execute can check it.
+/// Environment variable that tells a worker process its number; numbers start at 0. In the `pickle` executor only
+/// worker 0 prints messages that concern all workers.
 pub const NUMBER: &str = "PMAPGCD_WORKER_NUMBER";
 
 /// How long to wait for the end of a worker that should end by itself, or that may not be killed, before going on

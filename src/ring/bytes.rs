@@ -57,8 +57,8 @@ impl Filling<'_, '_> {
     /// Returns the whole input region of the slot: the head, followed by room for the block.
     pub fn input(&mut self) -> &mut [u8] {
         let segment = self.reader.segment;
-        // SAFETY: no worker reads the input of a free slot, and the writer has given the slot back. There is one reader, which
-        // has one `Filling` at a time, and lends the region for as long as that is borrowed.
+        // SAFETY: no worker reads the input of a free slot, and the writer has given the slot back. There is one
+        // reader, which has one `Filling` at a time, and lends the region for as long as that is borrowed.
         unsafe { segment.bytes_mut(segment.layout().input(self.slot())) }
     }
 }
@@ -67,8 +67,8 @@ impl Claim<'_> {
     /// Returns the block's head, its bytes, and the region for its results.
     pub fn parts(&mut self) -> (&[u8], &[u8], &mut [u8]) {
         let (segment, slot, Place::Slot(input)) = (self.segment, self.slot(), self.place());
-        // SAFETY: a `Claim` is handed to one worker. The parent does not write the input of a claimed slot, and reads no results
-        // before the slot is done. A worker that is replaced is dead before its block is claimed again.
+        // SAFETY: a `Claim` is handed to one worker. The parent does not write the input of a claimed slot, and reads
+        // no results before the slot is done. A worker that is replaced is dead before its block is claimed again.
         unsafe {
             let head = segment.input(slot, &(0..segment.sizes().head));
             (head, segment.input(slot, &input), segment.bytes_mut(segment.layout().results(slot)))
@@ -92,8 +92,8 @@ impl Writer<'_> {
         if !self.segment.is_under_way(self.block) {
             return &[];
         }
-        // SAFETY: the parent alone writes input regions. The block is published, so the reader has no `Filling` of its slot, and
-        // gets none before the writer has given the slot back, which takes a mutable borrow of this end.
+        // SAFETY: the parent alone writes input regions. The block is published, so the reader has no `Filling` of its
+        // slot, and gets none before the writer has given the slot back, which takes a mutable borrow of this end.
         unsafe { self.segment.input(self.segment.slot_of(self.block), &self.rest) }
     }
 }
@@ -101,7 +101,8 @@ impl Writer<'_> {
 impl Taken<'_, '_> {
     /// Returns all bytes of the block that had not been taken before this part: they begin with this part's.
     pub fn input(&self) -> &[u8] {
-        // SAFETY: the parent alone writes input regions, and not before the slot is given back, which takes this handle.
+        // SAFETY: the parent alone writes input regions, and not before the slot is given back, which takes this
+        // handle.
         unsafe { self.writer.segment.input(self.slot(), &self.writer.rest) }
     }
 
@@ -116,8 +117,8 @@ impl Supervisor<'_> {
     /// Returns the error message that the dead claimant left, or `None` if it left none.
     pub fn last_words(&self, held: &Held) -> Option<Vec<u8>> {
         let length = (self.slot(held).last_words.load(Ordering::Acquire) as usize).min(MOST_WORDS);
-        // SAFETY: the claimant is dead, nobody else can claim the block before it is put back, and the writer does not read a
-        // slot that is not done.
+        // SAFETY: the claimant is dead, nobody else can claim the block before it is put back, and the writer does not
+        // read a slot that is not done.
         let words = unsafe { self.segment.results(held.slot, length) };
         (length > 0).then(|| words.to_vec())
     }

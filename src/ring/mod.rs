@@ -1,4 +1,5 @@
-//! The ring: blocks that one thread reads, many workers compute, and one thread writes out, in memory that processes may share.
+//! The ring: blocks that one thread reads, many workers compute, and one thread writes out, in memory that processes
+//! may share.
 //!
 //! This folder uses no other code of the program, as if it were a crate of its own. It handles blocks as numbers and
 //! bytes and never interprets the bytes.

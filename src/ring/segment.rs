@@ -227,9 +227,9 @@ impl Segment {
 
     /// The words that belong to the ring as a whole.
     pub(super) fn control(&self) -> &Control {
-        // SAFETY: the mapping is as long as the layout says, and this offset is a multiple of the type's alignment (checked in the
-        // tests). A `Control` is nothing but atomics: a shared reference to them is valid whatever another process does, and
-        // every bit pattern is a value.
+        // SAFETY: the mapping is as long as the layout says, and this offset is a multiple of the type's alignment
+        // (checked in the tests). A `Control` is nothing but atomics: a shared reference to them is valid whatever
+        // another process does, and every bit pattern is a value.
         unsafe { &*self.map.as_ptr().add(Layout::CONTROL).cast() }
     }
 

@@ -1,5 +1,5 @@
-//! loom's atomics, in the place of std's. Before each operation on them the calling thread may die: that is how the models kill
-//! a worker between any two of its steps.
+//! Atomics for the models: loom's, with the addition that the calling thread may die before any operation. By this the
+//! models kill a worker between any two of its steps.
 
 pub use loom::sync::atomic::Ordering;
 use std::cell::Cell;
@@ -8,10 +8,10 @@ loom::thread_local! {
     static LEFT: Cell<Option<u32>> = Cell::new(None);
 }
 
-/// What a thread that has run out of steps unwinds with.
+/// The payload with which a thread unwinds when it dies.
 pub struct Died;
 
-/// The calling thread dies just before its `steps`-th atomic operation from here, counted from 0.
+/// Makes the calling thread die just before its atomic operation number `steps`, counted from 0 from now on.
 pub fn die_after(steps: u32) {
     LEFT.with(|left| left.set(Some(steps)));
 }

@@ -1,4 +1,5 @@
-//! The segment as the model checker has it: the control words and the slots, on the heap and without any bytes.
+//! The segment that the model checker uses in place of the real one: the control words and the slots on the heap,
+//! without input and result regions.
 
 use super::ends::Ends;
 use super::slots::{Control, Sizes, Slot};
@@ -15,7 +16,8 @@ impl Segment {
         Segment { control: Control::default(), slots }
     }
 
-    /// Ends that are not unique: each thread of a model makes those that it plays, at the block where it is.
+    /// Returns ends for the block number `block`. Unlike the real ones they are not unique, because each thread of a
+    /// model makes the ends that it needs for the block that it is at.
     pub fn ends(&self, block: u64) -> Ends<'_> {
         Ends::new(self, block)
     }
