@@ -1,89 +1,92 @@
-//! A bad row: one type, from the kernel that cannot take it to the message about it.
+//! A row that cannot be mapped. One type carries it from the place where the fault is found to the message that is
+//! printed.
 //!
-//! Each stage adds what it knows. A kernel says what is wrong, and with which field. The worker that has split the row adds where the
-//! row lies, and writes all of that behind its results, as a report. The parent reads the report back, and the writer, which alone
-//! knows files and lines, prints it or writes it to `--rejects`. A row that the reader cannot hand on is a bad row too, and so is
-//! a header that does not do.
+//! Each stage adds what it knows. The kernel says what is wrong, and with which field. The worker, which has split the
+//! row, adds the position of the row and writes everything as a report behind its results. The parent reads the report.
+//! The writer, which alone knows file names and line numbers, prints a message or writes the row to the file of
+//! `--rejects`. A row that does not fit into a block and an unusable header are bad rows too; the reader finds these.
 
 use crate::csv::record::Record;
 use crate::error::printable;
 use std::fmt::Display;
 use std::ops::Range;
 
-/// What is wrong with a row.
+/// A row that cannot be mapped, and why.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct BadRow {
-    /// The number of the field at fault, from 1, if it is one.
+    /// The number of the field at fault, counted from 1. `None` if the fault is not in a single field.
     pub field: Option<usize>,
-    /// The message, without the row's place. Empty where nobody will hear it.
+    /// The message, without file and line. Empty if no message about this row will be printed.
     pub what: String,
-    /// What may have been meant: said behind the message.
+    /// A hint at what the user may have meant, appended to the message.
     pub(crate) hint: String,
-    /// Where the row lies in the text that it was found in, without its line end.
+    /// Byte range of the row, without its line end, in the text in which it was found.
     pub(crate) row: Range<usize>,
-    /// The place in that text whose line is to be named: where the row begins, or what is at fault in it.
+    /// Byte offset in that text of the fault, or of the start of the row. The message names the line at this offset.
     pub(crate) place: usize,
-    /// Where in that text the next row begins.
+    /// Byte offset in that text at which the next row begins.
     pub(crate) end: usize,
-    /// What kind of bad row it is.
+    /// Whether the row needs special treatment, and which.
     pub(crate) kind: Kind,
 }
 
-/// What is special about a bad row.
+/// How a bad row differs from others in how it must be treated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum Kind {
-    /// Nothing.
+    /// An ordinary bad row, such as one with a field that is no number.
     #[default]
     Plain,
-    /// Workers keep dying of it.
+    /// A row on which workers keep dying.
     Deadly,
-    /// A quote in it is never closed, so its end is not known and it cannot be printed with its line end.
+    /// A row with a quote that is never closed. Its end is not known, so the row cannot be printed with its line end.
     Unclosed,
-    /// It does not fit into a block.
+    /// A row that does not fit into a block.
     TooLong,
-    /// It is a header: the run ends.
+    /// An unusable header. It ends the run, whatever is done about bad rows.
     Header,
 }
 
 impl BadRow {
-    /// A bad row for a reason that is no single field's.
+    /// Makes a bad row whose fault is not in a single field. `what` is the message.
     pub fn row(what: impl Into<String>) -> Self {
         BadRow { what: what.into(), ..BadRow::default() }
     }
 
-    /// A bad row because of one of the record's fields, counted from 0. The message is `field N WHAT`.
+    /// Makes a bad row whose fault is in one field of `record`; `field` counts from 0. The message is `field N WHAT`,
+    /// where N counts from 1.
     pub fn in_field(record: &Record, field: usize, what: impl Display) -> Self {
         let number = record.number(field);
         BadRow { field: Some(number), ..BadRow::row(format!("field {number} {what}")) }
     }
 
-    /// The same, which lies here in the text; `end` is where the next row begins. The line to be named is its first.
+    /// Sets the position: `row` is the row's byte range in its text, and `end` is where the next row begins. The
+    /// message will name the line on which the row begins.
     pub(crate) fn at(self, row: Range<usize>, end: usize) -> Self {
         BadRow { place: row.start, row, end, ..self }
     }
 
-    /// The same, with the line at this place to be named.
+    /// Has the message name the line at byte offset `place` of the text instead of the row's first line.
     pub(crate) fn named_at(self, place: usize) -> Self {
         BadRow { place, ..self }
     }
 
-    /// The same, of this kind.
+    /// Sets the kind.
     pub(crate) fn of(self, kind: Kind) -> Self {
         BadRow { kind, ..self }
     }
 
-    /// The same with this hint.
+    /// Sets the hint.
     pub(crate) fn hinting(self, hint: impl Into<String>) -> Self {
         BadRow { hint: hint.into(), ..self }
     }
 }
 
-/// A bad row among the results of a part of a block, as bytes behind them.
+/// A bad row as a worker passes it to the parent: as bytes behind the results of a part of a block.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Report {
-    /// How many bytes of the part's results come before it.
+    /// How many bytes of the part's results belong to rows before the bad one.
     pub results: usize,
-    /// The row, without its hint, and without where the next one begins.
+    /// The bad row. Its `hint` and its `end` are not passed on and have default values.
     pub bad: BadRow,
 }
 
@@ -91,8 +94,9 @@ const NUMBERS: usize = 7;
 const HEAD: usize = NUMBERS * 4;
 
 impl Report {
-    /// Appends the report of this row to `bytes`. Its message is cut so that the report takes no more than `room` bytes. Answers
-    /// whether there was room for a report at all.
+    /// Appends the report of the bad row to `bytes`; `results` is [`Report::results`]. Cuts the message if the report
+    /// would take more than `room` bytes. Returns false, having appended no bytes, if `room` is too small even for a
+    /// report without a message.
     pub fn append(bad: &BadRow, results: usize, bytes: &mut Vec<u8>, room: usize) -> bool {
         if room < HEAD {
             return false;
@@ -112,20 +116,21 @@ impl Report {
         true
     }
 
-    /// How many bytes the report of this row takes when it is not cut.
+    /// Returns the length in bytes of the uncut report of `bad`.
     pub fn length(bad: &BadRow) -> usize {
         HEAD + bad.what.len()
     }
 
-    /// Takes the first report from the front of `bytes`, about a part of `part` bytes of input with `results` bytes of results.
-    /// None where the bytes are no such report.
+    /// Removes the first report from the front of `bytes`. `part` is the length of the part's input and `results` that
+    /// of its results, in bytes. Returns `None` if the report is malformed or its positions exceed these lengths.
     pub fn take(bytes: &mut &[u8], part: usize, results: usize) -> Option<Self> {
         let (head, rest) = bytes.split_at_checked(HEAD)?;
         let (numbers, _) = head.as_chunks::<4>();
         let number = |at: usize| u32::from_le_bytes(numbers[at]) as usize;
         let (what, rest) = rest.split_at_checked(number(6))?;
         *bytes = rest;
-        // Copied before it is looked at: a worker that breaks the protocol may change it meanwhile.
+        // Copy the message before checking it: the bytes are in memory that a worker which breaks the protocol may
+        // change at any time.
         let what = String::from_utf8(what.to_vec()).ok()?;
         let what = if what.is_empty() { what } else { printable(what.as_ref()) };
         let field = Some(number(4)).filter(|&field| field > 0);

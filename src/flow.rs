@@ -1,52 +1,57 @@
-//! What reader, workers and writer hand to each other, and the two ends of that: where blocks come from ([`Source`]), and where
-//! results go ([`Sink`]).
+//! The types that reader, workers and writer pass to each other, and the traits at both ends: blocks come from a
+//! [`Source`], and results go to a [`Sink`].
 
 use crate::bad_row::BadRow;
 use crate::error::Error;
 use std::ops::Range;
 
-/// A block, in the buffer that was given for it.
+/// Describes a block that a source has put into a buffer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Block {
-    /// Where its rows lie in the buffer, after its head.
+    /// Byte range of the block's rows in the buffer. The block's head is in front of it.
     pub rows: Range<usize>,
-    /// Which of the inputs it comes from, counted from 0.
+    /// The number of the input that the rows come from, counted from 0.
     pub input: usize,
-    /// Where in the input its rows begin, in bytes.
+    /// Byte offset in the input at which the block's rows begin.
     pub offset: u64,
-    /// Line ends between the block before, or the start of the input, and its rows.
+    /// Number of line ends in the input between the end of the previous block (or the start of the input) and the rows
+    /// of this block.
     pub lines_before: u64,
-    /// What is printed before its results, and before what becomes of a row that is too long: a header, a byte order mark.
+    /// Bytes to print before the block's results, and before what is printed for `misfit`: a header or a byte order
+    /// mark.
     pub header: Vec<u8>,
-    /// In the first block of an input that looks like another format than CSV: advice, to be given with the first bad row.
+    /// Advice to the user, to be printed with the first bad row. Set only in the first block of an input that looks
+    /// like a format other than CSV.
     pub disguise: Option<String>,
-    /// A bad row before the block's rows that could not be handed on.
+    /// A bad row in front of the block's rows that the source could not put into a block.
     pub misfit: Option<Box<Misfit>>,
 }
 
-/// A bad row that the reader cannot hand on: one that is longer than a block, or a header that does not do.
+/// A bad row that the reader cannot put into a block: one that is longer than a block, or an unusable header.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Misfit {
-    /// What is wrong with it.
+    /// The bad row with its message.
     pub bad: BadRow,
-    /// Where in the input it begins, in bytes.
+    /// Byte offset in the input at which the row begins.
     pub offset: u64,
-    /// Line ends between the block before and the place to be named.
+    /// Number of line ends between the end of the previous block (or the start of the input) and the line that the
+    /// message names.
     pub lines: u64,
-    /// As much of it as there is.
+    /// The bytes of the row, as far as the reader has kept them.
     pub bytes: Vec<u8>,
 }
 
-/// Why there is no further block. Whatever it names comes after all blocks before, so it is said when these are written.
+/// Why a source has no further block. The writer acts on it after it has written all blocks before, so that errors
+/// appear in input order.
 #[derive(Debug)]
 pub enum Ending {
-    /// All inputs are read.
+    /// All inputs have been read to their end.
     Done,
-    /// The next row of this input, or its header, cannot be handed on, and ends the run.
+    /// The next row of this input, or its header, cannot be put into a block, and ends the run.
     Misfit {
-        /// Which of the inputs.
+        /// The number of the input, counted from 0.
         input: usize,
-        /// The row.
+        /// The row or header.
         row: Box<Misfit>,
     },
     /// An input cannot be read, or the output has gone.
@@ -55,55 +60,56 @@ pub enum Ending {
     Stopped,
 }
 
-/// Where blocks come from. Its one method must be written.
+/// Produces the blocks of a run. An implementation must define the only method.
 pub trait Source: Send {
-    /// Fills the front of `buffer` with the head and the rows of the next block: rows of about `wanted` bytes, or one row where that is
-    /// longer.
+    /// Writes the head and the rows of the next block to the front of `buffer`. The rows should have about `wanted`
+    /// bytes in all; a row that is longer makes a block of its own.
     ///
     /// # Errors
-    /// When there is no further block, with the reason. The source is not asked again after that.
+    /// If there is no further block; the [`Ending`] says why. The source must not be called again after that.
     fn next_block(&mut self, buffer: &mut [u8], wanted: usize) -> Result<Block, Ending>;
 }
 
-/// What became of a block, or of the next part of it, for the sink.
+/// What a worker has made of a block, or of the next part of it, as passed to the sink.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Part<'a> {
-    /// The bytes of the block from this part on, to the block's end.
+    /// The bytes of the block from the start of this part to the end of the block.
     pub input: &'a [u8],
-    /// How many of these bytes the part has dealt with.
+    /// How many of the bytes in `input` belong to this part. The rest belongs to later parts.
     pub consumed: usize,
-    /// Line ends among these.
+    /// Number of line ends in the part.
     pub lines: usize,
-    /// Rows among these that have results.
+    /// Number of rows in the part that have results.
     pub rows: usize,
-    /// Their results.
+    /// The results of these rows, as they are to be written.
     pub results: &'a [u8],
-    /// The bad rows among them, as [`Report`](crate::bad_row::Report)s.
+    /// The bad rows of the part, as [`Report`](crate::bad_row::Report)s.
     pub reports: &'a [u8],
-    /// What is said of the row among these that workers keep dying on, if there is one.
+    /// The message about the row of this part on which workers keep dying. Empty if there is no such row.
     pub deadly: &'a str,
 }
 
-/// Where results go, in input order. All methods must be written.
+/// Receives results in input order. An implementation must define all methods.
 pub trait Sink: Send {
-    /// Takes note of the next block. Its parts follow.
+    /// Announces the next block. Its parts follow, by calls of [`write`](Sink::write).
     ///
     /// # Errors
-    /// When what comes before its rows cannot be written, or ends the run.
+    /// If the block's header cannot be written, or if its misfit ends the run.
     fn begin(&mut self, block: Block) -> Result<(), Error>;
 
-    /// Takes the next part of the block.
+    /// Takes the results of the next part of the announced block.
     ///
     /// # Errors
-    /// When its results cannot be written, or a report ends the run.
+    /// If the results cannot be written, or if a reported bad row ends the run.
     fn write(&mut self, part: Part) -> Result<(), Error>;
 
-    /// Takes the ending of the input, once all blocks before it are written.
+    /// Takes the source's ending. It is called after all blocks have been written.
     ///
     /// # Errors
-    /// What the ending says went wrong, if anything.
+    /// If `ending` is a failure or a misfit that ends the run.
     fn end(&mut self, ending: Ending) -> Result<(), Error>;
 
-    /// The error for a block that was given up. `rest` is what is left of its bytes.
+    /// Makes the error for a block that the supervisor has given up, because workers kept dying over it. `rest` holds
+    /// the bytes of the block that have no results, and `what` is the reason.
     fn given_up(&mut self, rest: &[u8], what: String) -> Error;
 }

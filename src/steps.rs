@@ -1,42 +1,44 @@
-//! Where the processor time goes, by the ten steps that *Effective Python*, Item 41, counts for every item that a process pool maps.
+//! Measures how much processor time goes into each of the ten steps that *Effective Python*, Item 41, lists for every
+//! item that a process pool maps.
 //!
-//! Only `--compare` turns this on. Otherwise [`lap`] looks at one flag and returns. A lap reads the processor time of its thread, so
-//! waiting counts for nothing. Laps follow each other without a gap, so together they are all the time that was spent.
+//! Only `--compare` switches the measurement on; otherwise [`lap`] reads a flag and returns. A lap reads the processor
+//! time of its thread, so that waiting is not counted. Each lap begins where the thread's last one ended, so that the
+//! steps together contain all processor time of the thread.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// A step of Item 41's account, in its order.
+/// A step of Item 41's list, in the order of that list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
 pub enum Step {
-    /// Each item is taken from the input: reading, finding rows, decoding.
+    /// The parent takes an item from the input: reading, finding rows, decoding.
     Take,
-    /// It is serialised.
+    /// The parent serialises the item.
     Pickle,
-    /// It is copied to the child.
+    /// The item is copied to the child.
     Send,
-    /// It is deserialised in the child.
+    /// The child deserialises the item.
     Unpickle,
-    /// The child makes the function ready: here, starting as a process.
+    /// The child makes the function ready. Here: the child starts as a process.
     Import,
-    /// The function is run.
+    /// The child runs the function.
     Run,
-    /// The result is serialised in the child.
+    /// The child serialises the result.
     PickleResult,
-    /// It is copied back.
+    /// The result is copied to the parent.
     Receive,
-    /// It is deserialised in the parent.
+    /// The parent deserialises the result.
     UnpickleResult,
-    /// The results of all children are merged in order: encoding, writing.
+    /// The parent merges the results of all children in input order: encoding, writing.
     Merge,
 }
 
 /// How many steps there are.
 pub const STEPS: usize = 10;
 
-/// Nanoseconds by step.
+/// Nanoseconds of processor time for each [`Step`], indexed by its number.
 pub type Nanos = [u64; STEPS];
 
 static TIMING: AtomicBool = AtomicBool::new(false);
@@ -44,17 +46,18 @@ static NANOS: [AtomicU64; STEPS] = [const { AtomicU64::new(0) }; STEPS];
 
 thread_local! { static LAST: Cell<u64> = const { Cell::new(0) } }
 
-/// From here on the laps of this process are counted. What a thread did before its first lap counts for that lap.
+/// Switches the measurement on in this process. The first lap of each thread contains all processor time that the
+/// thread has used before.
 pub fn start_timing() {
     TIMING.store(true, Ordering::Relaxed);
 }
 
-/// Whether laps are counted.
+/// Returns whether the measurement is switched on.
 pub fn is_timing() -> bool {
     TIMING.load(Ordering::Relaxed)
 }
 
-/// Ends a lap: all of this thread's processor time since its last lap was for this step.
+/// Ends a lap: adds the processor time that this thread has used since its last lap to `step`.
 pub fn lap(step: Step) {
     if !is_timing() {
         return;
@@ -64,12 +67,12 @@ pub fn lap(step: Step) {
     NANOS[step as usize].fetch_add(now - LAST.replace(now), Ordering::Relaxed);
 }
 
-/// What was counted in this process since it was last asked.
+/// Returns what this process has measured since the last call, and sets its sums to 0.
 pub fn take() -> Nanos {
     NANOS.each_ref().map(|nanos| nanos.swap(0, Ordering::Relaxed))
 }
 
-/// Adds what another process counted.
+/// Adds what another process has measured to the sums of this process.
 pub fn add(nanos: Nanos) {
     for (sum, nanos) in NANOS.iter().zip(nanos) {
         sum.fetch_add(nanos, Ordering::Relaxed);
@@ -78,14 +81,14 @@ pub fn add(nanos: Nanos) {
 
 static COPIED: AtomicU64 = AtomicU64::new(0);
 
-/// Counts bytes that were copied from one process to another.
+/// Adds `bytes` to the number of bytes copied from one process to another, if the measurement is switched on.
 pub fn count_copied(bytes: usize) {
     if is_timing() {
         COPIED.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }
 
-/// Bytes that this process has copied to others or got from them.
+/// Returns how many bytes this process has sent to other processes or received from them.
 pub fn copied() -> u64 {
     COPIED.load(Ordering::Relaxed)
 }

@@ -1,52 +1,52 @@
-//! Counts what a run does, for `--progress` while it goes on, and for `--stats` at its end.
+//! Counts what a run does: for `--progress` while the run lasts, and for `--stats` at its end.
 //!
-//! Reader and writer say how long they worked and how long they waited for others, and so does each worker with every block. This
-//! shows who held up the others, and costs a few looks at the clock for each block.
+//! Reader and writer measure how long they work and how long they wait for others. Each worker measures the same for
+//! every block. The times show which of the three slows the run down; measuring reads the clock a few times per block.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// Counters that grow as a run goes on.
+/// The counters of a run.
 #[derive(Default)]
 pub struct Tally {
-    /// Rows that have their results.
+    /// Rows whose results have been written.
     pub rows: Count,
-    /// Rows that have none.
+    /// Bad rows, which have no results.
     pub bad_rows: Count,
-    /// Bytes of input that are dealt with.
+    /// Bytes of input that the writer is done with, whether or not their rows have results.
     pub bytes: Count,
-    /// Workers that have been started and have not died. None in `serial`.
+    /// Workers that have been started and have not died. 0 in `serial`.
     pub workers: Count,
-    /// Workers that were started in the place of dead ones.
+    /// Workers that were started to replace dead ones.
     pub restarts: Count,
-    /// The time of the reader, which waits for a free slot.
+    /// How long the reader worked, and how long it waited for a free slot.
     pub reader: Spent,
-    /// The time of the writer, which waits for results.
+    /// How long the writer worked, and how long it waited for results.
     pub writer: Spent,
     shares: Mutex<Vec<Share>>,
 }
 
-/// A number that one thread changes and others look at.
+/// A number that one thread changes and other threads may read at any time.
 #[derive(Default)]
 pub struct Count(AtomicU64);
 
 impl Count {
-    /// Adds to the number.
+    /// Adds `count` to the number.
     pub fn add(&self, count: u64) {
         self.0.fetch_add(count, Relaxed);
     }
-    /// Sets the number.
+    /// Sets the number to `count`.
     pub fn set(&self, count: u64) {
         self.0.store(count, Relaxed);
     }
-    /// The number by now.
+    /// Returns the current number.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
-/// What one thread's time was spent on, in nanoseconds.
+/// How much time one thread has spent at work and waiting, in nanoseconds.
 #[derive(Default)]
 pub struct Spent {
     working: Count,
@@ -54,62 +54,62 @@ pub struct Spent {
 }
 
 impl Spent {
-    /// Time at work.
+    /// Time spent at work.
     pub fn working(&self) -> Duration {
         Duration::from_nanos(self.working.get())
     }
-    /// Time waiting for others.
+    /// Time spent waiting for other threads or processes.
     pub fn waiting(&self) -> Duration {
         Duration::from_nanos(self.waiting.get())
     }
 }
 
-/// Adds up what a thread's time was spent on, lap by lap.
+/// Measures how much time a thread spends at work and waiting. Each call ends a lap, which counts as one or the other.
 pub struct Stopwatch<'a> {
     spent: &'a Spent,
     last: Instant,
 }
 
 impl<'a> Stopwatch<'a> {
-    /// Begins the first lap now.
+    /// Begins the first lap now. The laps are added to `spent`.
     pub fn new(spent: &'a Spent) -> Self {
         Stopwatch { spent, last: Instant::now() }
     }
-    /// Begins a lap now. The time since the last one counts for nothing: it was somebody else's.
+    /// Begins a lap now. The time since the last lap is not counted, because other code used it.
     pub fn skip(&mut self) {
         self.last = Instant::now();
     }
-    /// Ends a lap that was work.
+    /// Ends a lap and counts it as work.
     pub fn worked(&mut self) {
         self.spent.working.add(lap(&mut self.last).as_nanos() as u64);
     }
-    /// Ends a lap that was spent waiting.
+    /// Ends a lap and counts it as waiting.
     pub fn waited(&mut self) {
         self.spent.waiting.add(lap(&mut self.last).as_nanos() as u64);
     }
 }
 
-/// The time since `last`. Sets `last` to now.
+/// Returns the time since `last`, and sets `last` to now.
 pub fn lap(last: &mut Instant) -> Duration {
     let now = Instant::now();
     now - std::mem::replace(last, now)
 }
 
-/// What one worker did.
+/// What one worker has done in a run.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// Blocks, or parts of blocks.
+    /// Number of blocks, and parts of blocks, that the worker has mapped.
     pub blocks: u64,
-    /// Rows in them.
+    /// Number of rows with results in these blocks and parts.
     pub rows: u64,
-    /// Time at work.
+    /// Time spent at work.
     pub working: Duration,
-    /// Time waiting for a block.
+    /// Time spent waiting for a block to claim.
     pub waiting: Duration,
 }
 
 impl Tally {
-    /// Counts a block that this worker has done.
+    /// Adds a block, or a part of one, to the counts of the worker with number `worker`.
     pub fn enter(&self, worker: usize, rows: usize, working: Duration, waiting: Duration) {
         let mut shares = self.locked();
         if shares.len() <= worker {
@@ -122,7 +122,7 @@ impl Tally {
         share.waiting += waiting;
     }
 
-    /// What each worker did, by its number.
+    /// Returns the counts of all workers; a worker's number is its index.
     pub fn shares(&self) -> Vec<Share> {
         self.locked().clone()
     }

@@ -1,4 +1,5 @@
-//! Between a reader or a writer of the program and the descriptors that a run reads and writes.
+//! Copies bytes from the caller's `Read` to the descriptor that a run reads, and from the descriptor that a run writes
+//! to the caller's `Write`.
 
 use crate::executor::run::ring_bell;
 use rustix::fd::OwnedFd;
@@ -7,10 +8,10 @@ use std::io::{self, ErrorKind, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-/// How much is read from the input, and written to the output, at a time.
+/// How many bytes are read from the input, or from the run's results, at a time.
 const PIECE: usize = 64 << 10;
 
-/// Does this, and rings for the run to stop if it fails or panics.
+/// Calls `act`. If that fails or panics, rings the bell `stop`, so that the run ends. Returns the result or the panic.
 pub fn ringing(stop: &OwnedFd, act: impl FnOnce() -> io::Result<()>) -> thread::Result<io::Result<()>> {
     let done = catch_unwind(AssertUnwindSafe(act));
     if !matches!(done, Ok(Ok(()))) {
@@ -19,7 +20,8 @@ pub fn ringing(stop: &OwnedFd, act: impl FnOnce() -> io::Result<()>) -> thread::
     done
 }
 
-/// Sends all of the input, and its end. After an error no end is sent: what came last may be half a row.
+/// Sends all of the input to `feed`, and then the end of input. If reading fails, does not send the end: the last bytes
+/// may be half a row, which must not be taken for a whole one.
 pub fn feed_all(input: &mut impl Read, feed: &OwnedFd) -> io::Result<()> {
     let mut buffer = vec![0; PIECE];
     loop {
@@ -32,7 +34,7 @@ pub fn feed_all(input: &mut impl Read, feed: &OwnedFd) -> io::Result<()> {
         while !piece.is_empty() {
             match rustix::io::retry_on_intr(|| send(feed, piece, SendFlags::NOSIGNAL)) {
                 Ok(sent) => piece = &piece[sent..],
-                // The run has ended, and says why.
+                // The run has closed its end of the socket, so it has ended and reports its own error, if any.
                 Err(_) => return Ok(()),
             }
         }
@@ -41,7 +43,7 @@ pub fn feed_all(input: &mut impl Read, feed: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes all that comes, to its end or the first error.
+/// Passes all bytes that can be read from `results` to `take`, until end of file or the first error.
 pub fn drain_all(results: &OwnedFd, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut buffer = vec![0; PIECE];
     loop {

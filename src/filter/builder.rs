@@ -1,4 +1,4 @@
-//! What a filter does with rows, decided before it is built.
+//! Settings of a filter, which are made before it is built, and what follows from them for a run.
 
 use super::Filter;
 use crate::csv::Format;
@@ -15,12 +15,12 @@ use crate::vectors::Vectors;
 use crate::work::text::{OnBadRow, Settings};
 use std::panic::Location;
 
-/// A block of 128 KiB costs far more to compute than to claim, and stays in a core's second-level cache.
+/// Default block size: 128 KiB take far longer to compute than to claim, and fit into a core's second-level cache.
 const BLOCK_SIZE: usize = 128 << 10;
-/// By how much the result region is larger than the results, so that a report of a bad row fits into it.
+/// How many bytes the result region has in addition to those for results, so that a report of a bad row fits too.
 const REPORT_ROOM: usize = 1024;
 
-/// What a [`Filter`] does with rows, to be decided before it is built.
+/// Settings of a [`Filter`], to be made before it is built.
 #[must_use]
 pub struct FilterBuilder<'k, K> {
     kernel: &'k K,
@@ -51,23 +51,25 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         }
     }
 
-    /// How rows are written; [`Format::default`] is RFC 4180's.
+    /// Sets the delimiter, quote and comment characters. Without this call they are those of RFC 4180
+    /// ([`Format::default`]).
     pub fn format(mut self, format: Format) -> Self {
         self.rows.format = format;
         self
     }
 
-    /// The first row of each input is the names of the columns.
+    /// Takes the first row of each input for the names of the columns.
     pub fn header(mut self) -> Self {
         self.rows.has_header = true;
         self
     }
 
-    /// The columns that the kernel is given, by name or by number from 1: a list like `3,1` or `price,"unit, weight"`. Names are
-    /// those in the first row, as with [`header`](Self::header).
+    /// Chooses the columns that the kernel gets, by name or by number from 1: `list` is like `3,1` or `price,"unit,
+    /// weight"`. If it has a name, the first row of each input is taken for a header, as after
+    /// [`header`](Self::header).
     ///
     /// # Errors
-    /// When it is no such list.
+    /// If `list` is not such a list.
     pub fn columns(mut self, list: &str) -> Result<Self, Error> {
         let columns = Columns::parse(list).map_err(Error::usage)?;
         self.rows.has_header |= columns.has_names();
@@ -75,55 +77,56 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         Ok(self)
     }
 
-    /// Each row is printed as it stands, with its result behind it; in a header the result has this name, or the kernel's own where
-    /// the name is empty.
+    /// Prints each row unchanged with its result appended as another field. `name` is the result's name in the header;
+    /// if it is empty, the kernel's own name for its results is used.
     pub fn append(mut self, name: impl Into<String>) -> Self {
         self.rows.append = Some(name.into());
         self
     }
 
-    /// What becomes of bad rows: unless something else is said, the first of them ends the run. Those that do not are named on
-    /// stderr, the first ten of a run one by one.
+    /// Sets what happens to bad rows. Without this call the first bad row ends the run. Bad rows that do not end the
+    /// run are reported on stderr: the first ten of a run one by one.
     pub fn on_bad_row(mut self, on_bad_row: OnBadRow) -> Self {
         self.rows.on_bad_row = on_bad_row;
         self
     }
 
-    /// A run ends with an error when it has more bad rows than this.
+    /// Ends a run with an error as soon as it has more than `most` bad rows.
     pub fn max_bad(mut self, most: u64) -> Self {
         self.rows.max_bad = Some(most);
         self
     }
 
-    /// Another executor than [`Executor::Shared`].
+    /// Sets the executor. Without this call it is [`Executor::Shared`].
     pub fn executor(mut self, executor: Executor) -> Self {
         self.executor = executor;
         self
     }
 
-    /// So many workers, at least 1; as many as processors where nothing is said.
+    /// Sets the number of workers, at least 1. Without this call it is the number of processors.
     pub fn jobs(mut self, jobs: usize) -> Self {
         self.jobs = jobs.clamp(1, MAX_JOBS);
         self
     }
 
-    /// The most input in a block, in bytes: at least 64 and at most 2^30. A row has to fit into a block.
+    /// Sets the largest size of a block's input in bytes, from 64 to 2^30. Each row has to fit into a block.
     pub fn block_size(mut self, bytes: usize) -> Self {
         self.block_size = bytes.clamp(MIN_BLOCK_SIZE, MAX_BLOCK_SIZE);
         self
     }
 
-    /// A name that no other filter of the program has. It must be the same in each run of the program: a worker runs up to the
-    /// filter of this name.
+    /// Names the filter. No other filter of the program may have the name, and it must not change from one start of the
+    /// program to the next: a worker process finds its filter by it.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The filter. In a worker process of this filter this function does not return.
+    /// Builds the filter. In a worker process of this filter this function does not return: the process works and
+    /// exits.
     ///
     /// # Errors
-    /// When what was asked for does not go together, or does not suit the kernel.
+    /// If settings contradict each other or do not suit the kernel.
     #[track_caller]
     pub fn build(self) -> Result<Filter<'k, K>, Error> {
         let FilterBuilder { kernel, rows, block_size, name, executor, jobs } = self;
@@ -141,7 +144,8 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
     }
 }
 
-/// Refuses what does not go together.
+/// Refuses settings that contradict each other, or a number of columns other than `fields`, the kernel's number of
+/// fields.
 fn check(rows: &Rows, fields: Option<usize>) -> Result<(), Error> {
     let Format { delimiter, quote, comment } = rows.format;
     if quote == Some(delimiter) || comment == Some(delimiter) || (comment.is_some() && comment == quote) {
@@ -160,45 +164,47 @@ fn check(rows: &Rows, fields: Option<usize>) -> Result<(), Error> {
     Ok(())
 }
 
-/// How rows are written and what becomes of them.
+/// Settings for reading rows and for handling bad ones.
 #[derive(Clone, Debug)]
 pub(crate) struct Rows {
-    /// How rows are written.
+    /// Delimiter, quote and comment characters.
     pub format: Format,
-    /// Whether the first row of each input is names.
+    /// Whether the first row of each input has the names of the columns.
     pub has_header: bool,
-    /// The columns that count; all of them where there is nothing.
+    /// The columns that the kernel gets; `None` for all of them.
     pub columns: Option<Columns>,
-    /// What results are called behind the row that is printed with them; an empty name stands for the kernel's own.
+    /// The name of the result column, if rows are printed with their results appended. An empty name stands for the
+    /// kernel's own. `None` if only results are printed.
     pub append: Option<String>,
-    /// What becomes of bad rows.
+    /// What happens to bad rows.
     pub on_bad_row: OnBadRow,
-    /// How many bad rows a run tolerates.
+    /// How many bad rows a run may have before it ends with an error; `None` for any number.
     pub max_bad: Option<u64>,
-    /// Whether every bad row's text is wanted, and not only that of the first ones.
+    /// Whether a message is needed for every bad row, and not only for the first ones.
     pub is_all_told: bool,
 }
 
-/// What reader, workers and writer have to agree on: it follows from [`Rows`] and the kernel.
+/// The values on which reader, workers and writer have to agree. They follow from [`Rows`] and the kernel.
 pub(crate) struct Setup {
-    /// How rows are read and results printed.
+    /// How workers read rows and print results.
     pub settings: Settings,
-    /// What an input looks like.
+    /// What the reader has to know about an input.
     pub shape: Shape,
-    /// The sizes of a slot.
+    /// The sizes of a slot's regions.
     pub sizes: Sizes,
 }
 
 impl Setup {
-    /// For rows like these, a kernel whose rows have so many fields and whose results have this name, and blocks of this many
-    /// bytes.
+    /// Derives the values from the settings in `rows`, the kernel's number of fields per row and its name for results,
+    /// and the block size in bytes.
     pub fn new(rows: Rows, fields: Option<usize>, result_name: &str, block_size: usize) -> Self {
         let Rows { format, has_header, columns, append, on_bad_row, max_bad, is_all_told } = rows;
         let appends = append.is_some();
-        // Printed again, rows take as much room as they have themselves, and their results come on top.
+        // With `append` a result region also holds a copy of the rows, which takes up to `block_size` bytes more.
         let results = if appends { 2 * block_size } else { block_size };
         let head = Head::size(columns.as_ref(), appends);
-        // In each part of a block this many bad rows are described: those that are printed, and the one that is too many.
+        // Workers word messages for this many bad rows in each part of a block: those that are printed, and the one
+        // that exceeds `max_bad`.
         let most_told = max_bad.map_or(SAID, |most| SAID.max(most.saturating_add(1)));
         let is_all_told = is_all_told || on_bad_row == OnBadRow::Stop;
         let name = |name: String| if name.is_empty() { result_name.to_string() } else { name };

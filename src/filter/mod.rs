@@ -1,4 +1,4 @@
-//! A filter as a value: a kernel over CSV that comes from any reader and goes to any writer.
+//! A filter: maps a kernel over CSV that comes from any reader and writes the results to any writer.
 
 mod bridge;
 pub(crate) mod builder;
@@ -23,15 +23,17 @@ use std::io::{ErrorKind, Read, Write};
 use std::panic::resume_unwind;
 use std::thread;
 
-/// A kernel over the rows of a CSV, from any [`Read`] to any [`Write`].
+/// Maps a kernel over the rows of a CSV, from any [`Read`] to any [`Write`].
 ///
-/// It does what the command does with the process's own streams: results come out in input order, with memory that does not grow
-/// with the input, and a worker process that crashes costs its block's time. A filter may run many times.
+/// A filter does what the `pmapgcd` command does with stdin and stdout: results come out in input order, memory does
+/// not grow with the input, and if a worker process crashes, only the work on its block is repeated. A filter may run
+/// many times.
 ///
-/// With [`Executor::Shared`], the default, and with [`Executor::Pickle`] each worker is this program, started again: it runs up to
-/// [`FilterBuilder::build`] and no further. So build all filters and make all [`Pool`](crate::Pool)s of a program first thing in
-/// `main`, before anything that is to happen only once. A worker knows its filter by the place in the source where it is built;
-/// filters that are built at one place need names ([`FilterBuilder::named`]).
+/// With [`Executor::Shared`], the default, and with [`Executor::Pickle`], each worker is another process of this
+/// program, which runs only as far as [`FilterBuilder::build`]. Therefore build all filters and make all
+/// [`Pool`](crate::Pool)s of a program at the start of `main`, before anything that must happen only once. A worker
+/// finds its filter by the place in the source where the filter is built; filters that are built at the same place need
+/// names ([`FilterBuilder::named`]).
 ///
 /// ```no_run
 /// use pmapgcd::{Filter, Gcd};
@@ -55,35 +57,35 @@ pub struct Filter<'k, K> {
     max_bad: u64,
 }
 
-/// How many rows a run of a [`Filter`] has dealt with.
+/// Number of rows that a run of a [`Filter`] has processed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Summary {
     /// Rows that have results.
     pub rows: u64,
-    /// Bad rows, which have none.
+    /// Bad rows, which have no results.
     pub bad_rows: u64,
 }
 
 impl<'k, K: BatchKernel> Filter<'k, K> {
-    /// A filter of this kernel, of which more can be said before it is built.
+    /// Returns a builder, which takes the settings of a filter of `kernel`.
     pub fn builder(kernel: &'k K) -> FilterBuilder<'k, K> {
         FilterBuilder::new(kernel)
     }
 
-    /// Maps the kernel over all rows of the input and writes the results in input order. Results are written, and the output is
-    /// flushed, as soon as there is no more input to be had at once.
+    /// Maps the kernel over all rows of the input and writes the results in input order. Whenever no more input is
+    /// available without waiting, the results so far are written and the output is flushed.
     ///
-    /// Input is read in a thread, and the output written in another. When the run ends early this function still waits for
-    /// the read that is under way.
+    /// One thread reads the input and another writes the output. If the run ends early, this function still waits until
+    /// a call of `read` that has begun returns.
     ///
     /// # Errors
-    /// When the output cannot be written or the input not be read; at a bad row, unless it is to be skipped or to leave a blank; and when
-    /// workers cannot be started or keep dying. Results of rows before a bad row, or before one that workers die of, are written; if
-    /// the input fails, only those of rows that had been taken by then.
+    /// If the output cannot be written or the input cannot be read; if a row is bad and bad rows end the run; if
+    /// workers cannot be started or keep dying. The results of rows before a bad row, or before a row that workers die of,
+    /// are written. If the input fails, only the results of rows that were taken from it by then are written.
     ///
     /// # Panics
-    /// When the input or the output does.
+    /// If `input` or `output` panics.
     pub fn run(&self, mut input: impl Read + Send, mut output: impl Write + Send) -> Result<Summary, Error> {
         if worker::is_worker() {
             return Err(Error::usage(
@@ -95,7 +97,7 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
         }
         let failed = |error: rustix::io::Errno| Error::io("cannot make a pipe", error.into());
         let stop = bell()?;
-        // A socket takes bytes without the signal that a pipe sends to whoever writes when its reader has gone.
+        // A socket, not a pipe: a write to a pipe without a reader raises SIGPIPE, while `send` can be told not to.
         let flags = SocketFlags::CLOEXEC;
         let (rows, feed) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(failed)?;
         rustix::io::ioctl_fionbio(&rows, true).map_err(failed)?;
@@ -110,7 +112,8 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
                 let drained = ringing(stop, || {
                     drain_all(&results, |piece| output.write_all(piece).and_then(|()| output.flush()))
                 });
-                // Whatever has become of the output, the writer must not be left waiting for room in the pipe.
+                // Read the remaining results even if the output has failed, because the run's writer would otherwise
+                // wait for ever for room in the pipe.
                 let _ = drain_all(&results, |_| Ok(()));
                 drained
             };
@@ -130,7 +133,7 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
         })
     }
 
-    /// Maps rows from one descriptor to the other.
+    /// Runs the filter once: reads rows from `rows` and writes results to `results`.
     fn map(&self, rows: OwnedFd, results: &OwnedFd, stop: &OwnedFd, tally: &Tally) -> Result<(), Error> {
         let Setup { settings, ref shape, sizes } = self.setup;
         let most_bad = (settings.on_bad_row != OnBadRow::Stop).then_some(self.max_bad);

@@ -1,17 +1,17 @@
-//! The source and the sink of a pool: records in memory, without text, lines or files.
+//! The source and the sink of a pool: records in memory. There are no lines and no files here.
 
 use crate::error::{Error, printable};
 use crate::flow::{Block, Ending, Part, Sink, Source};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// Records as they lie in memory, cut into blocks of whole records.
+/// A source that cuts records in memory into blocks of whole records.
 pub struct Records<'a> {
-    /// What is left of them.
+    /// The records that are not in a block yet.
     pub bytes: &'a [u8],
-    /// Bytes of each.
+    /// The size of a record in bytes.
     pub size: usize,
-    /// How many a block has at most.
+    /// The largest number of records in a block.
     pub block_rows: usize,
 }
 
@@ -29,7 +29,7 @@ impl Source for Records<'_> {
     }
 }
 
-/// Outputs as they lie in memory, in order.
+/// A sink that collects the outputs in input order, as the bytes that they have in memory.
 #[derive(Default)]
 pub struct Outputs(pub Vec<u8>);
 
@@ -42,7 +42,7 @@ impl Sink for Outputs {
         self.0.extend_from_slice(part.results);
         match part.reports {
             [] => Ok(()),
-            // A record can be bad in one way only: workers die of it.
+            // A record is bad only if workers keep dying on it; any bytes are a valid record.
             _ if !part.deadly.is_empty() => Err(Error::workers(part.deadly)),
             reports => Err(Error::workers(printable(OsStr::from_bytes(reports)))),
         }

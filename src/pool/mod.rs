@@ -1,4 +1,4 @@
-//! A kernel over rows that are in memory already: for programs that use this crate, where a filter is for files.
+//! Maps a kernel over rows that are in memory, for programs that use this crate. For files there is the filter.
 
 pub mod memory;
 
@@ -15,24 +15,26 @@ use bytemuck::Pod;
 use std::panic::Location;
 use std::sync::{Mutex, MutexGuard};
 
-/// A kernel over rows that are in memory already, with the executors that filters have.
+/// Maps a kernel over rows that are in memory, with the same executors as a filter.
 ///
-/// Rows and outputs are plain records ([`bytemuck::Pod`]), which lie in the slots as they are: no text anywhere, and in
-/// [`Executor::Shared`] no copy between processes either. In [`Executor::Pickle`] they are pickled.
+/// Rows and outputs are plain records ([`bytemuck::Pod`]), which are put into slots without being converted to text. In
+/// [`Executor::Shared`] they are not copied from process to process either. In [`Executor::Pickle`] they are pickled.
 ///
-/// With these two each worker is this program, started again: it runs up to [`Pool::new`] and no further. So make all
-/// pools of a program first thing in `main`, before anything that is to happen only once. A worker knows its pool by the
-/// place in the source where it is made; pools that are made at one place need names ([`Pool::named`]).
+/// With these two executors each worker is another process of this program, which runs only as far as [`Pool::new`].
+/// Therefore make all pools of a program at the start of `main`, before anything that must happen only once. A worker
+/// finds its pool by the place in the source where the pool is made; pools that are made at the same place need names
+/// ([`Pool::named`]).
 ///
-/// The first [`map`](Pool::map) starts these workers, as many as it has work for, and later ones use them again; they end with
-/// the pool, or with the program. One that has died in between is replaced. After a map that failed, and after a change of
-/// [`executor`](Pool::executor) or [`jobs`](Pool::jobs), the next map starts new ones. (Threads are started for each map.)
+/// The first [`map`](Pool::map) starts as many worker processes as it has work for, and later maps use them again. They
+/// end when the pool is dropped or the program exits. A worker process that has died between two maps is replaced. The
+/// next map starts new worker processes after a map that failed and after a change of [`executor`](Pool::executor) or
+/// [`jobs`](Pool::jobs). Worker threads, however, are started for each map.
 ///
-/// Several threads may map over one pool, and each waits until the one before is done. To map at the same time, use a clone, which
-/// has workers of its own.
+/// Several threads may map over one pool; each waits until the map before is done. To map at the same time, use clones
+/// of the pool: each clone has workers of its own.
 ///
-/// A program may ignore SIGCHLD, or reap all children itself: workers are looked after all the same. How a worker has died is then
-/// not known on a Linux before 6.15, unless it has panicked.
+/// A program may ignore SIGCHLD or reap all children itself; dead workers are noticed and replaced all the same. Before
+/// Linux 6.15 the cause of a worker's death is then unknown, unless it panicked.
 ///
 /// ```no_run
 /// use pmapgcd::{Executor, Gcd64, Pool};
@@ -50,11 +52,11 @@ pub struct Pool<'k, K> {
     executor: Executor,
     jobs: usize,
     chunk_size: usize,
-    /// The workers that the last map has left for the next, if it went well.
+    /// The workers that the next map may use again. `None` before the first map and after one that failed.
     workforce: Mutex<Option<Workforce>>,
 }
 
-/// A pool for the same kernel with the same settings, and workers of its own.
+/// Makes a pool with the same kernel and settings, but with workers of its own.
 impl<K> Clone for Pool<'_, K> {
     fn clone(&self) -> Self {
         let (records, name) = (Records(self.records.0), self.name.clone());
@@ -62,23 +64,23 @@ impl<K> Clone for Pool<'_, K> {
     }
 }
 
-/// Most bytes of rows in a block, and of outputs: enough for the claim to cost nothing beside them, few enough to stay
-/// in a core's second-level cache.
+/// Largest size in bytes of a block's rows, and of its outputs: large enough that claiming a block costs little beside
+/// computing it, and small enough to stay in a core's second-level cache.
 const BLOCK_SIZE: usize = 64 << 10;
 
 impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
-    /// A pool for this kernel, with as many workers as there are processors. In a worker process of this pool it does
-    /// not return.
+    /// Makes a pool for `kernel` with as many workers as there are processors. In a worker process of this pool this
+    /// function does not return: the process works and exits.
     ///
-    /// Make it once and keep it: of two pools that are made here, in a loop or a function that is called twice, no worker
-    /// process could tell to which it belongs, and [`Pool::map`] refuses to work with such processes.
+    /// Make the pool once and keep it. If this line is reached twice, as in a loop, a worker process cannot tell which
+    /// of the two pools it belongs to; [`Pool::map`] then returns an error if the executor has worker processes.
     #[track_caller]
     pub fn new(kernel: &'k K) -> Self {
         Self::with_name(Name::of_place("pool", Location::caller()), kernel)
     }
 
-    /// The same with a name, which no other pool of the program may have. It must be the same in each run of the program: a
-    /// worker runs up to the pool of this name.
+    /// Makes a pool with a name. No other pool of the program may have the name, and it must not change from one start
+    /// of the program to the next: a worker process finds its pool by it.
     #[track_caller]
     pub fn named(name: impl AsRef<str>, kernel: &'k K) -> Self {
         Self::with_name(Name::given("pool", name.as_ref(), Location::caller()), kernel)
@@ -97,26 +99,26 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
         }
     }
 
-    /// The same pool with another executor.
+    /// Sets the executor.
     pub fn executor(self, executor: Executor) -> Self {
         Pool { executor, ..self }
     }
 
-    /// The same pool with so many workers, at least 1.
+    /// Sets the number of workers, at least 1.
     pub fn jobs(self, jobs: usize) -> Self {
         Pool { jobs: jobs.clamp(1, crate::executor::MAX_JOBS), ..self }
     }
 
-    /// The same pool with at most so many rows to a task of [`Executor::Pickle`], at least 1.
+    /// Sets the largest number of rows in a task of [`Executor::Pickle`], at least 1.
     pub fn chunk_size(self, rows: usize) -> Self {
         Pool { chunk_size: rows.max(1), ..self }
     }
 
-    /// The kernel's output for each row, in order.
+    /// Returns the kernel's output for each row, in order.
     ///
     /// # Errors
-    /// When workers cannot be started or keep dying, or there is no memory to share, or another pool has been made at the
-    /// same place or with the same name.
+    /// If workers cannot be started or keep dying, if shared memory cannot be allocated, or if another pool has been
+    /// made at the same place or with the same name.
     pub fn map(&self, rows: &[K::Row]) -> Result<Vec<K::Output>, Error> {
         if worker::is_worker() {
             return Err(Error::usage(
@@ -133,9 +135,10 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
         if record > MAX_BLOCK_SIZE {
             return Err(Error::usage(format!("a record has more than {MAX_BLOCK_SIZE} bytes")));
         }
-        // The same for every map, since the workers keep their segment.
+        // `most_rows` must not depend on how many rows this map has: the workers keep the segment from map to map, and
+        // its size follows from `most_rows`.
         let most_rows = (BLOCK_SIZE / record).max(1);
-        // Fewer rows a block are shared out more evenly.
+        // Smaller blocks spread the work more evenly over the workers.
         let block_rows = rows.len().div_ceil(8 * self.jobs).clamp(1, most_rows);
         let mut source = memory::Records { bytes: bytemuck::cast_slice(rows), size: row, block_rows };
         let mut sink = memory::Outputs::default();
@@ -158,14 +161,16 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
         Ok(bytemuck::allocation::pod_collect_to_vec(&sink.0))
     }
 
-    /// Does the job with the workers of the last run, if these suit, or with new ones.
+    /// Runs the job with the workers that the last map has left, if the executor and the number of workers are
+    /// unchanged; otherwise with new ones.
     fn run(&self, job: Job) -> Result<(), Error> {
         let mapping = mapping(&self.records, &self.name);
         if !self.executor.has_processes() {
             return self.executor.run(&mapping, job);
         }
         let mut kept = self.workforce();
-        // Taken out, so that it is gone if the run fails or panics. One that does not suit is dropped before another is made.
+        // Take the workforce out, so that it is dropped if the run fails or panics. An unsuitable one is dropped before
+        // a new one is made, so that the two do not exist at the same time.
         let suits = |workforce: &Workforce| workforce.is(self.executor, self.jobs);
         let last = kept.take().filter(suits);
         let mut workforce = last.unwrap_or_else(|| Workforce::new(self.executor, self.jobs));
@@ -179,7 +184,7 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
     }
 }
 
-/// What is mapped in a pool of this name.
+/// Returns the mapping of a pool with this name.
 fn mapping<'r, K: Kernel<Row: Pod, Output: Pod>>(records: &'r Records<'_, K>, name: &Name) -> Mapping<'r> {
     let confinement = Confinement { filter: records.0.is_self_contained(), memory: None };
     Mapping { work: records, name: name.text.clone(), confinement }
