@@ -1,54 +1,55 @@
-//! How much input a block gets: as much as takes a worker some milliseconds, so that no worker is idle while another has seconds of
-//! work before it.
+//! Decides how much input a block gets: rows that take a worker about 10 ms, so that at the end of the input no worker
+//! is idle while another has seconds of work left.
 //!
-//! Nobody knows what a row costs before rows were mapped. So the first blocks are small, and those after them are cut by what the
-//! rows before have cost. Rows of a few nanoseconds come in blocks as large as a slot after the first round of slots; rows of
-//! 10 ms or more come one by one.
+//! The cost of a row is not known before rows were mapped. Therefore the first blocks are small, and later ones are cut
+//! by what earlier rows have cost. If a row takes a few nanoseconds, blocks fill their slots after the first round of
+//! slots; if it takes 10 ms or more, each row is a block of its own.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// The time that a worker is to take for a block. To claim a block costs a ten-thousandth of that. At the end of the input a worker is
-/// idle for no longer while others finish their last blocks. A run also begins with one worker for this long, unless its rows prove
-/// cheap or its input large: a few cheap rows are done before a second process has started.
+/// How long a block should take a worker. Claiming a block costs a ten-thousandth of this, and at the end of the input a
+/// worker waits no longer than this for the others. A run also begins with one worker for this long, unless rows prove cheap
+/// or the input is large, because one worker finishes a few cheap rows before a second process has started.
 const COST: Duration = Duration::from_millis(10);
 
-/// How many bytes a block gets as long as nothing is known of the cost of rows.
+/// How many bytes of rows a block gets until the first measurement: few, because the first rows may take seconds each.
 pub const FIRST: usize = 64;
 
-/// How the reader cuts blocks, and what the writer has measured for that.
+/// The size of the blocks that the reader cuts, and the measurements of the writer from which it follows.
 pub struct Cut {
     start: Instant,
-    /// How many bytes of rows the next block is to have.
+    /// The number of bytes of rows that the next block should have.
     wanted: AtomicUsize,
-    /// How many bytes a slot has room for.
+    /// The number of bytes of rows that a slot has room for.
     most: usize,
-    /// Whether the input is known to be worth more than one worker.
+    /// Whether the size of the input is known and large enough for more than one worker.
     is_large: bool,
 }
 
 impl Cut {
-    /// For a run whose slots have room for so many bytes of input, and whose input has so many bytes, if that is known.
+    /// Makes the cut for a run whose slots have room for `most` bytes of rows, and whose input has `input` bytes, if
+    /// that is known.
     pub fn new(most: usize, input: Option<u64>) -> Self {
         let is_large = input.is_some_and(|input| input / 2 >= most as u64);
         Cut { start: Instant::now(), wanted: AtomicUsize::new(FIRST.min(most)), most, is_large }
     }
 
-    /// How many bytes of rows the next block is to have.
+    /// The number of bytes of rows that the next block should have.
     pub fn wanted(&self) -> usize {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    /// Takes note that so many bytes of rows took a worker so long.
+    /// Records that `bytes` bytes of rows took a worker `time`.
     pub fn measured(&self, bytes: usize, time: Duration) {
-        // Times are measured in microseconds. What took less is taken to have been one.
+        // Workers report times in whole microseconds, so 0 means less than one; count it as one.
         let wanted = bytes as u128 * COST.as_micros() / time.as_micros().max(1);
         if bytes > 0 {
             self.wanted.store(wanted.clamp(1, self.most as u128) as usize, Ordering::Relaxed);
         }
     }
 
-    /// How much is left of the time in which a run may make do with one worker. `None` when it is over.
+    /// Returns how much is left of the time in which a run may have one worker only, or `None` when it is over.
     pub fn head_start(&self) -> Option<Duration> {
         COST.checked_sub(self.start.elapsed()).filter(|left| !left.is_zero())
     }
@@ -67,7 +68,7 @@ mod tests {
     fn blocks_cost_about_as_much_whatever_rows_cost() {
         let cut = Cut::new(128 << 10, None);
         assert_eq!(cut.wanted(), FIRST);
-        // 64 bytes in 100 ms: a tenth of that in 10 ms.
+        // 64 bytes took 100 ms, so a tenth of that takes 10 ms.
         cut.measured(64, Duration::from_millis(100));
         assert_eq!(cut.wanted(), 6);
         cut.measured(6, Duration::from_secs(1));

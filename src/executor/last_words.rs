@@ -1,24 +1,26 @@
-//! What a worker process says when its kernel panics. It is not printed by each worker that dies of the row, but handed to the
-//! parent, which says it once, of that row.
+//! Keeps the panic message of a worker process whose kernel panics. Several workers may panic on the same row, so that
+//! the worker does not print the message; it passes the message to the parent, which prints it once, with the row.
 //!
-//! A program that is built with `panic = "abort"` ends before a panic can be caught. Its panics are printed as they come, and the
-//! parent says that the worker was killed by SIGABRT.
+//! In a program built with `panic = "abort"`, a panic ends the process before it can be caught. Such a panic is printed
+//! by the worker, and the parent reports that the worker was killed by SIGABRT.
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 
-/// What a Rust program that panics ends with.
+/// The exit status of a worker that has panicked: the same as that of any Rust program that panics.
 pub const STATUS: i32 = 101;
 
-/// How many bytes of a message are kept.
+/// The largest length of a message in bytes, without the place in the source; the rest is cut off.
 const LONGEST: usize = 500;
 
 thread_local! {
-    /// What the panic in [`caught`] said, empty before there is one. None outside of `caught`.
+    /// While [`caught`] runs in this thread: the message of the panic in it, empty until there is one. Otherwise
+    /// `None`.
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// From here on panics within [`caught`] are not printed. All others are printed as before.
+/// Installs a panic hook that keeps the messages of panics within [`caught`] instead of printing them. All other panics
+/// are printed as before.
 pub fn keep() {
     if cfg!(not(panic = "unwind")) {
         return;
@@ -41,13 +43,13 @@ fn words(info: &PanicHookInfo) -> String {
     }
 }
 
-/// What `work` answers, or what it said when it panicked.
+/// Calls `work` and returns its result.
 ///
 /// # Errors
-/// When it panics.
+/// If `work` panics: the message of the panic, if [`keep`] was called before.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     PANIC.set(Some(String::new()));
-    // Nothing of what it leaves behind is used again: this process ends.
+    // Unwind safety does not matter: after a panic this process ends without using what `work` has changed.
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     let words = PANIC.take();
     result.map_err(|_| words.unwrap_or_default())

@@ -1,95 +1,101 @@
-//! The policy on deaths: what is done when a worker process dies, and when the run is given up.
-//! [`shared`](super::shared) carries it out. Which deaths are faults, `process/death.rs` says.
+//! The policy on deaths: decides what is done when a worker process dies, and when the run is given up.
+//! [`shared`](super::shared) carries out the decisions. `process/death.rs` says which deaths are faults.
 //!
-//! A **kill** is a death by a signal that others send, or the out-of-memory killer. The killer may stop, so
-//! the same rows may go well the next time. A **fault** is any other death: a crash, a panic, `exit`, a block held for longer than
-//! `--block-timeout`. It will most likely happen again. A worker that is told to take **care** takes one row at a time, notes in the
-//! slot which row that is, and hands over what it has done after a millisecond.
+//! A **kill** is a death by a signal that other processes or the out-of-memory killer send. The killer may stop, so the
+//! same rows may go well the next time. A **fault** is any other death: a crash, a panic, `exit`, or being killed
+//! because of a block held for longer than `--block-timeout`. It will most likely happen again. A worker that must take
+//! **care** takes one row at a time, records in the slot which row that is, and hands over its results after a
+//! millisecond.
 //!
-//! Deaths are counted for each **part** of a block: the rows that are left of it. As soon as the writer has taken results of
-//! a part, the rest is another part, and its count begins at nothing. When a row is named, the count begins anew too. So no row is
-//! ever blamed for what happened over rows that are done.
+//! Deaths are counted for each **part** of a block: the rows that are left of it. As soon as the writer has taken
+//! results of a part, the rest is another part, and its count begins at 0. The count also begins again at 0 when a row
+//! is named. Therefore a row is never blamed for deaths over rows that are done.
 //!
 //! | a worker dies | so often | what is done |
 //! |---|---|---|
 //! | by a kill, over a part | fewer than [`MOST_KILLS`] times | the part is computed again, by whoever claims it |
 //! | | the [`MOST_KILLS`]th time | the part is given up: the run ends at it, with the numbers of its lines |
 //! | by a fault, over a part | fewer than [`MOST_FAULTS`] times | the part is computed again, with care |
-//! | | the [`MOST_FAULTS`]th time | the row that it was at is named: a bad row, which no worker touches again |
-//! | | as often again, over a part of which a row was named | the part is given up: leaving out that row did not help |
-//! | | the [`MOST_FAULTS`]th time, and it never said at which row it was | the part is given up |
+//! | | the [`MOST_FAULTS`]th time | the row at which the worker was is named: it becomes a bad row, which no worker touches again |
+//! | | [`MOST_FAULTS`] times more, over a part of which a row was named | the part is given up: leaving out that row did not help |
+//! | | the [`MOST_FAULTS`]th time, and the worker had not recorded a row | the part is given up |
 //! | over no part, before any worker came up since the last death | more often than there are workers, and then by [`MOST_FAULTS`] faults, or [`MOST_KILLS`] kills in [`PATIENCE`] | the run ends |
 //! | by a fault, over no part, while the block that is to be written next waits | [`MOST_FAULTS`] times and for [`PATIENCE`] without any progress | the run ends |
-//! | over no part, otherwise | | another takes its place |
+//! | over no part, otherwise | | another worker is started in place of the dead one |
 //!
 //! | a worker that lives | what is done |
 //! |---|---|
 //! | holds a part for longer than `--block-timeout` | it is killed, which is a fault |
-//! | claims what no worker can have claimed: two parts at once, or under a number that no worker has | the run ends: the shared memory is spoilt |
-//! | together with others keeps the writer waiting for the same part for longer than all these deaths could take | the run ends: the shared memory is spoilt |
+//! | makes an impossible claim: two parts at once, or under a number that no worker has | the run ends: the shared memory is spoilt |
+//! | keeps the writer waiting for the same part, alone or in turn with others, for longer than all deaths allowed for a part could take | the run ends: the shared memory is spoilt |
 //!
-//! So kills and faults may come in any order and number: a row is named if and only if workers die of it by a fault, as long
-//! as fewer than [`MOST_KILLS`] kills fall on one part. The tests below try random plans of both.
+//! Kills and faults may come in any order and number: a row is named if and only if workers die of it by a fault, as
+//! long as fewer than [`MOST_KILLS`] kills fall on one part. The tests below try random sequences of both.
 
 use crate::tally;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// After so many faults over the same part the row is blamed that the last worker was at.
+/// The number of faults over the same part after which the row at which the last worker was is blamed.
 pub const MOST_FAULTS: u32 = 3;
 
-/// After so many kills over the same part it is given up. An out-of-memory killer may well strike several times before memory is
-/// free again.
+/// The number of kills over the same part after which the part is given up. It is large because the out-of-memory
+/// killer may strike several times before memory is free again.
 pub const MOST_KILLS: u32 = 30;
 
-/// How long workers may die before one of them takes up work. On a busy machine kills can come quicker than a worker can start.
+/// How long the run must have made no progress before deaths over no part end it. A number of deaths alone is not enough:
+/// on a busy machine kills can follow each other faster than a worker can start.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is done with a part over which a worker has died.
+/// What is to be done with a part over which a worker has died.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// It is computed again.
+    /// The part is computed again.
     Again,
-    /// It is computed again with care, and without the row named before, if there is one.
+    /// The part is computed again with care, and without the row named before, if there is one. The row is given as its
+    /// start in the slot's input region.
     Carefully(Option<usize>),
-    /// The row that begins here in the input region is named, and the part computed again with care and without it.
+    /// The row that begins at this byte of the slot's input region is named. The part is computed again with care and
+    /// without that row.
     Without(usize),
-    /// It is given up, after so many deaths.
+    /// The part is given up, after this number of deaths.
     GiveUp(u32),
 }
 
 /// The deaths over a part.
 #[derive(Clone, Copy, Default)]
 struct Account {
-    /// Which part this is: how many parts of the block had been written before.
+    /// Number of the part within its block: how many parts of the block had been written before it.
     part: u64,
     kills: u32,
     faults: u32,
-    /// Deaths over this part before a row of it was named.
+    /// Number of deaths over this part before a row of it was named.
     before: u32,
-    /// Whether a row of this part was named.
+    /// Whether a row of this part has been named.
     has_named: bool,
-    /// The row of this block that was named last. Workers may still have to come by it.
+    /// Start of the row of this block that was named last. It is kept from part to part, because workers may not have
+    /// reached the row yet.
     avoided: Option<usize>,
 }
 
 /// The deaths so far.
 #[derive(Default)]
 pub struct Ledger {
-    /// By block.
+    /// The deaths over the current part of each block, by block number.
     accounts: HashMap<u64, Account>,
     start: Start,
-    /// How many parts had been written, how many workers that held nothing have died by a fault since then, and when the first
-    /// of these died.
+    /// The faults of workers that held no block while one was waiting: how many parts had been written in all when the
+    /// first of them happened, how many there have been since without another part written, and when the first was.
     idle: Option<(u64, u32, Instant)>,
 }
 
-/// Deaths of workers that held nothing.
+/// Deaths of workers that held no block, since a worker last came up.
 #[derive(Default)]
 struct Start {
-    /// How many workers had come up when the last one died.
+    /// How many workers had come up in all at the time of the last death.
     came_up: u32,
-    /// All deaths since that number changed; the kills and faults among those that count; and when the first of all was.
+    /// `deaths` counts all deaths since `came_up` changed, and `since` is the time of the first. `kills` and `faults`
+    /// count those that came after as many deaths as there are workers.
     deaths: u64,
     kills: u32,
     faults: u32,
@@ -97,7 +103,8 @@ struct Start {
 }
 
 impl Ledger {
-    /// Enters a death over this part of the block, while the worker was at this row, if it had said so.
+    /// Records a death over part `part` of the block, and decides what to do. `row` is the start of the row at which
+    /// the worker was, if the worker had recorded it.
     pub fn over(&mut self, block: u64, part: u64, row: Option<usize>, is_fault: bool) -> Verdict {
         let account = self.accounts.entry(block).or_default();
         if account.part != part {
@@ -117,18 +124,19 @@ impl Ledger {
                 *account = Account { part, before, has_named: true, avoided: Some(row), ..Account::default() };
                 Verdict::Without(row)
             }
-            // No row is known, or a row was named, and that did not help.
+            // The row is not known, or naming a row has not helped.
             _ => account.given_up(),
         }
     }
 
-    /// Forgets the deaths over blocks before this one, which are written.
+    /// Forgets the deaths over blocks before `block`, because these blocks are written.
     pub fn forget_before(&mut self, block: u64) {
         self.accounts.retain(|&written, _| written >= block);
     }
 
-    /// Whether this death, of a worker that held nothing, is one too many since a worker last came up. As many deaths as there are
-    /// workers do not count: these workers may have been up and idle. Those that die after them never came up.
+    /// Records the death of a worker that held no block. Returns whether workers have died too often since one last
+    /// came up. As many deaths as there are workers do not count, because these workers may have come up before and
+    /// been idle. Those that die after them have never come up.
     pub fn is_hopeless_start(&mut self, came_up: u32, jobs: u64, is_fault: bool) -> bool {
         let start = &mut self.start;
         if came_up != start.came_up || start.deaths == 0 {
@@ -143,8 +151,9 @@ impl Ledger {
         start.faults >= MOST_FAULTS || (start.kills >= MOST_KILLS && is_long)
     }
 
-    /// Whether this fault, of a worker that held nothing while there was something to claim, is one too many since the last of
-    /// `taken` parts was written. Sound workers would have claimed it; a worker gone mad may put it back before it dies.
+    /// Records a fault of a worker that held no block while one was waiting to be claimed. Returns whether there were
+    /// too many since the last of `taken` parts was written. A sound worker would have claimed the block; one that runs
+    /// wild may put it back before it dies.
     pub fn is_hopeless_idling(&mut self, taken: u64) -> bool {
         let begun = (taken, 0, Instant::now());
         let (_, faults, since) = self.idle.filter(|&(before, ..)| before == taken).unwrap_or(begun);
@@ -162,21 +171,23 @@ impl Account {
 /// A claim as the ring shows it: the block, its worker, and where the part that is claimed begins.
 pub type SeenClaim = (u64, u32, usize);
 
-/// Since when each worker has been seen to hold what it holds.
+/// When each claim was first seen, for as long as it lasts.
 #[derive(Default)]
 pub struct Claims {
     since: HashMap<SeenClaim, Instant>,
 }
 
 impl Claims {
-    /// Takes note of the claims that there are now, of workers with numbers below `workers`. Answers whether workers can have made
-    /// these claims: a block that is claimed by nobody would never be done.
+    /// Records the claims that exist now. The numbers of all workers are below `workers`. Returns false if workers
+    /// cannot have made these claims: the shared memory is then spoilt, and a block claimed by no real worker would
+    /// never be done.
     #[must_use]
     pub fn look(&mut self, claims: &[SeenClaim], workers: u32, now: Instant) -> bool {
         self.since.retain(|claim, _| claims.contains(claim));
         let mut lasting: Vec<u32> = self.since.keys().map(|&(_, worker, _)| worker).collect();
         lasting.sort_unstable();
-        // Only claims that were seen before count: a worker may have finished one and made the next while we looked.
+        // Count only claims that were also seen last time: while the claims were being read, a worker may have finished
+        // one and made the next.
         let is_twice = lasting.windows(2).any(|pair| pair[0] == pair[1]);
         claims.iter().for_each(|&claim| {
             self.since.entry(claim).or_insert(now);
@@ -189,21 +200,22 @@ impl Claims {
         self.since.retain(|&(_, worker, _), _| worker != dead);
     }
 
-    /// The workers that have held the same part of a block for as long as `most`. Each is named once: the next worker on that part
-    /// has all the time again.
+    /// Removes and returns the workers that have held the same part of a block for at least `most`. Each is returned
+    /// once per claim: the next worker on that part has all the time again.
     pub fn overdue(&mut self, most: Duration, now: Instant) -> Vec<u32> {
         let overdue = self.since.extract_if(|_, since| now.saturating_duration_since(*since) >= most);
         overdue.map(|((_, worker, _), _)| worker).collect()
     }
 }
 
-/// Since when the writer has waited for the same part of a block, with work for workers to do.
+/// How many parts had been written when the writer began to wait for its current part, and when that was.
 #[derive(Default)]
 pub struct Standstill(Option<(u64, Instant)>);
 
 impl Standstill {
-    /// Whether that has lasted for longer than all the deaths that a part may have could take, if each takes as long as `most`.
-    /// `taken` is how many parts have been written in all.
+    /// Returns whether the writer has waited for the same part for longer than all deaths allowed for a part could
+    /// take, at `most` each. `taken` is how many parts have been written in all. `is_waited_for`: the block that is to
+    /// be written next waits for a worker or is with one.
     pub fn is_too_long(&mut self, taken: u64, is_waited_for: bool, most: Duration, now: Instant) -> bool {
         let Some((_, since)) = self.0.filter(|&(before, _)| is_waited_for && before == taken) else {
             self.0 = Some((taken, now));
@@ -214,23 +226,24 @@ impl Standstill {
     }
 }
 
-/// A clock that stands still while this process does, as when it is stopped from a terminal or frozen: its workers are as a rule
-/// stopped with it, and are not to be found overdue.
+/// A clock that stops while this process is stopped, for example by Ctrl-Z or a freezer. The workers are usually
+/// stopped together with it, so that this time must not count as time for which they held a block.
 pub struct Clock {
     last: Instant,
     still: Duration,
 }
 
-/// How much later than asked a sleep may end on a busy machine.
+/// How much longer than requested a sleep may last on a busy machine.
 const SLACK: Duration = Duration::from_millis(100);
 
 impl Clock {
-    /// A clock that runs from now on.
+    /// Starts a clock at the current time.
     pub fn start() -> Self {
         Clock { last: Instant::now(), still: Duration::ZERO }
     }
 
-    /// What the clock shows. No more than `most` was meant to pass since it was last asked.
+    /// Returns the time on the clock. Since the last call at most `most` should have passed; if it was more than
+    /// `SLACK` longer, the process was stopped, and the excess is left out.
     pub fn tick(&mut self, most: Duration) -> Instant {
         let passed = tally::lap(&mut self.last);
         if passed > most + SLACK {

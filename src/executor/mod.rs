@@ -1,4 +1,4 @@
-//! Who does the work: the executors, siblings behind one trait.
+//! The executors: four ways to have a kernel mapped over rows, behind one trait.
 
 mod cut;
 mod last_words;
@@ -40,10 +40,10 @@ pub enum Executor {
 }
 
 impl Executor {
-    /// All there are, from the simplest to the one that this program is for.
+    /// All executors, from the simplest to the one that this program was made for.
     pub const ALL: [Executor; 4] = [Executor::Serial, Executor::Threads, Executor::Pickle, Executor::Shared];
 
-    /// What the command line calls it.
+    /// Returns the executor's name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Executor::Serial => "serial",
@@ -53,18 +53,18 @@ impl Executor {
         }
     }
 
-    /// Maps a kernel over all rows of the job and hands the results on in input order.
+    /// Maps a kernel over all rows of the job and passes the results to the job's sink in input order.
     ///
-    /// With worker processes the program is started again for each, with the same arguments, and must come to
-    /// [`worker::reenter`] with the same mapping before it does anything else.
+    /// An executor with worker processes starts this program again for each of them, with the same arguments. The new
+    /// process must call [`worker::reenter`] with the same mapping before it does anything else.
     ///
     /// # Errors
-    /// The first thing that went wrong, in input order; all results before it are handed on.
+    /// The first error in input order. All results before it have been passed on.
     pub(crate) fn run(self, mapping: &Mapping, job: Job) -> Result<(), Error> {
         self.with(Children::new()).run(mapping, job)
     }
 
-    /// The executor, which starts its worker processes, if it has any, as some of these children.
+    /// Makes the executor. It starts its worker processes, if it has any, as members of `children`.
     fn with(self, children: Children) -> Box<dyn Execute> {
         match self {
             Executor::Serial => Box::new(serial::Serial),
@@ -73,79 +73,83 @@ impl Executor {
         }
     }
 
-    /// Whether its workers are processes.
+    /// Returns whether the executor's workers are processes.
     pub(crate) fn has_processes(self) -> bool {
         matches!(self, Executor::Pickle | Executor::Shared)
     }
 }
 
-/// What is mapped over rows, and what is needed to have that done in other processes.
+/// What is mapped over rows, and what worker processes have to know to do that.
 pub struct Mapping<'k> {
-    /// What maps bytes to bytes.
+    /// The kernel, as a function from bytes to bytes.
     pub work: &'k dyn Work,
-    /// Its name among all mappings of the program, the same in every process of the program.
+    /// The name by which a worker process finds this mapping. It differs from the names of all other mappings of the
+    /// program and is the same in every process of the program.
     pub name: String,
-    /// How its worker processes are confined.
+    /// Which system calls and how much memory are left to the worker processes.
     pub confinement: Confinement,
 }
 
 #[cfg(any(test, fuzzing))]
 impl<'k> Mapping<'k> {
-    /// A mapping for executors without processes.
+    /// Makes a mapping for executors without worker processes, which need no name.
     pub fn here(work: &'k impl Work) -> Self {
         Mapping { work, name: String::new(), confinement: Confinement::default() }
     }
 }
 
-/// One run: what comes in, where it goes, and how it is worked on.
+/// One run: its input, its output and its limits.
 pub struct Job<'a> {
-    /// Where blocks come from.
+    /// Produces the blocks.
     pub source: &'a mut dyn Source,
-    /// Where results go.
+    /// Receives the results.
     pub sink: &'a mut dyn Sink,
-    /// Rung to have the source stop waiting for input.
+    /// A bell that is rung to make the source stop waiting for input.
     pub stop: &'a OwnedFd,
-    /// How many bytes of input there are, if that is known and the segment is for this run alone.
+    /// The size of the input in bytes. `None` if it is not known, or if the segment will be used for later runs too.
     pub input: Option<u64>,
-    /// How many workers there may be, from 1 to [`MAX_JOBS`].
+    /// The largest number of workers, from 1 to [`MAX_JOBS`].
     pub jobs: usize,
-    /// How much a block holds, up to [`MAX_BLOCK_SIZE`].
+    /// The sizes of a slot's regions; a block's input has up to [`MAX_BLOCK_SIZE`] bytes.
     pub sizes: Sizes,
-    /// How long a worker process may hold a block before it is killed.
+    /// How long a worker process may hold a block before it is killed. `None`: as long as it likes.
     pub block_timeout: Option<Duration>,
-    /// Counts what the run has done.
+    /// The counters of this run.
     pub tally: &'a Tally,
-    /// How many rows a task of the `pickle` executor has at most; a task does not span blocks.
+    /// The largest number of rows in a task of the `pickle` executor. A task never contains rows of two blocks.
     pub chunk_size: usize,
 }
 
-/// The most workers that may be asked for: more than any machine that we know has processors.
+/// The largest number of workers that a user may ask for: more than the number of processors of any machine we know.
 pub const MAX_JOBS: usize = 4096;
-/// For text: a block must hold a row, and a row of two 64-bit integers with blanks has up to this many bytes.
+/// The smallest block size for text: a block must hold a row, and a row of two 64-bit integers with some blanks has up
+/// to this many bytes.
 pub const MIN_BLOCK_SIZE: usize = 64;
-/// Measures in a slot have 32 bits.
+/// The largest block size: a slot's measures have 32 bits, and lengths of results and reports must fit into them.
 pub const MAX_BLOCK_SIZE: usize = 1 << 30;
-/// Large enough that a block costs far more than to claim it, small enough that two blocks, rows and results stay in a
-/// core's second-level cache. `hyperfine -P s 16 19 'pmapgcd -j 2 --block-size $((1<<{s})) small.csv'` compares: on the
-/// reference machine 128K to 512K are within 6 % of each other.
+/// Large enough that computing a block costs far more than claiming it, and small enough that two blocks, rows and
+/// results stay in a core's second-level cache. Compared by `hyperfine -P s 16 19 'pmapgcd -j 2 --block-size
+/// $((1<<{s})) small.csv'`: on the reference machine 128K to 512K are within 6 % of each other.
 pub const DEFAULT_BLOCK_SIZE: &str = "128K";
-/// `ProcessPoolExecutor.map` has 1, which costs a message each way for every row. At 1024 the messages no longer matter
-/// and what is measured is pickling; more is no faster.
+/// Python's `ProcessPoolExecutor.map` has chunks of 1 row, which cost a message each way for every row. With 1024 rows
+/// the cost of messages no longer matters and pickling remains as what is measured; larger chunks are no faster.
 pub const DEFAULT_CHUNK_SIZE: usize = 1024;
 
-/// An executor, with what one run leaves for the next: worker processes, and what they share.
+/// An executor, with what it keeps from one run to the next: worker processes, and the memory or sockets that it shares
+/// with them.
 trait Execute: Send {
-    /// Maps the kernel over all rows of the job. A later run has the same mapping, the same sizes, and at most as many workers. There
-    /// is no run after one that failed or panicked.
+    /// Maps the kernel over all rows of the job. A later run must have the same mapping, the same sizes and at most as
+    /// many workers. After a run that failed or panicked there must be no other.
     fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error>;
 }
 
-/// The processors that this process may use, by its affinity and its control groups.
+/// Returns how many processors this process may use according to its affinity and its control groups, but at most
+/// [`MAX_JOBS`].
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().min(MAX_JOBS))
 }
 
-/// The error for a segment that cannot be had.
+/// Converts the error of allocating or attaching a segment into one with advice for the user.
 fn no_segment(error: SegmentError) -> Error {
     match error {
         SegmentError::Refused { length, source } => {

@@ -1,8 +1,8 @@
-//! The names by which worker processes find what they are to map.
+//! The names by which worker processes find their pool or filter.
 //!
-//! A worker is this program started again: it takes the first pool or filter with the name it was given for its own. Two of the
-//! same name would mix up their workers, with different kernels perhaps, and no error would show it. So names are counted, and a
-//! name that was given twice is refused.
+//! A worker is this program started again; it works for the first pool or filter that has the name it was given. If two
+//! had the same name, a worker of one could run the kernel of the other, and no error would show it. Therefore names
+//! are counted, and a name that was given twice is refused.
 
 use crate::error::Error;
 use std::collections::HashMap;
@@ -12,18 +12,18 @@ use std::sync::{Mutex, MutexGuard};
 /// The name of a pool or a filter.
 #[derive(Clone)]
 pub struct Name {
-    /// What worker processes know the pool or filter by.
+    /// The name as text, by which worker processes find the pool or filter.
     pub text: String,
-    /// What has the name: "pool" or "filter".
+    /// Kind of the name's owner: "pool" or "filter".
     what: &'static str,
-    /// Where in the source it is made.
+    /// Where in the source the pool or filter is made.
     place: &'static Location<'static>,
-    /// Whether the place is all that the name consists of.
+    /// Whether the name was made from the place because the program gave none.
     is_place: bool,
 }
 
-/// How often each name was given in this process. Names are never forgotten: a worker starts from the top of `main`, and so
-/// also comes to pools that this process has dropped by the time the worker is started.
+/// How often each name was given in this process. Names are never removed: a worker runs `main` from its start, and so
+/// also makes pools that this process has already dropped.
 static GIVEN: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
 
 fn given() -> MutexGuard<'static, Option<HashMap<String, usize>>> {
@@ -31,12 +31,14 @@ fn given() -> MutexGuard<'static, Option<HashMap<String, usize>>> {
 }
 
 impl Name {
-    /// The name of a pool or a filter (`what`) that was given none: the place in the source where it is made.
+    /// Makes the name of a pool or filter to which the program gave none, from the place where it is made. `what` is
+    /// "pool" or "filter".
     pub fn of_place(what: &'static str, place: &'static Location<'static>) -> Self {
         Self::entered(format!("{what} at {place}"), what, place, true)
     }
 
-    /// The name that the program gives it. It is escaped, since it is passed in the environment, which takes no NUL.
+    /// Makes a name from the one that the program gives. It is escaped, because it is passed in an environment
+    /// variable, which cannot contain NUL.
     pub fn given(what: &'static str, name: &str, place: &'static Location<'static>) -> Self {
         Self::entered(format!("{what} {name:?}"), what, place, false)
     }
@@ -46,10 +48,10 @@ impl Name {
         Name { text, what, place, is_place }
     }
 
-    /// Refuses a name that was given twice.
+    /// Checks that the name was given only once.
     ///
     /// # Errors
-    /// With what to do about it.
+    /// If the name was given more than once. The error contains advice to the programmer.
     pub fn check(&self) -> Result<(), Error> {
         let count = given().as_ref().and_then(|names| names.get(&self.text)).copied().unwrap_or_default();
         if count < 2 {

@@ -1,7 +1,8 @@
-//! What a thread of the `pickle` executor and its child process say to each other: tasks, and a reply to each.
+//! The messages between a thread of the `pickle` executor and its child process: tasks, and a reply to each.
 //!
-//! This is what Python's `ProcessPoolExecutor` does, to be measured against: rows are pickled, copied through a Unix socket, and
-//! unpickled, and their outputs come back in the same way. Each pickle on the socket has its length before it.
+//! The executor does what Python's `ProcessPoolExecutor` does, so that the cost can be measured: rows are pickled,
+//! copied through a Unix socket, and unpickled; their outputs come back in the same way. On the socket, each pickle has
+//! its length in front.
 
 use crate::error::{Error, reason};
 use crate::process::console::say;
@@ -12,12 +13,13 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::net::{SendFlags, Shutdown, shutdown};
 use std::io::{self, Read, Write};
 
-/// The length of a pickle, before the pickle itself.
+/// Size in bytes of the length that precedes each pickle.
 const LENGTH: usize = size_of::<u64>();
-/// So much is allocated at once for a pickle, whatever its length is said to be.
+/// How many bytes are allocated at most before any part of a pickle has arrived, because its announced length may be
+/// wrong.
 const MOST_AT_ONCE: usize = 1 << 20;
 
-/// Reads and writes by calls that a confined child may make.
+/// A socket that is read and written only by system calls that a confined child may make.
 struct Socket<'s>(&'s OwnedFd);
 
 impl Read for Socket<'_> {
@@ -38,11 +40,11 @@ impl Write for Socket<'_> {
 
 fn send(socket: &OwnedFd, pickle: &[u8]) -> io::Result<()> {
     steps::count_copied(LENGTH + pickle.len());
-    // In one piece, or the other side would wake up twice.
+    // Send length and pickle in one call: with two calls the receiver would wake up twice.
     Socket(socket).write_all(&[&(pickle.len() as u64).to_le_bytes(), pickle].concat())
 }
 
-/// The next pickle, if the other side has not gone.
+/// Returns the next pickle, or `None` if the other side has closed the socket or ended.
 pub fn receive(mut socket: impl Read) -> Option<Vec<u8>> {
     let mut length = [0; LENGTH];
     socket.read_exact(&mut length).ok()?;
@@ -54,16 +56,16 @@ pub fn receive(mut socket: impl Read) -> Option<Vec<u8>> {
     (count as u64 == length).then_some(pickle)
 }
 
-/// In the parent: sends a task to this worker, and waits for the reply.
+/// Sends a task to `worker`, waits for the reply and returns it. Called in the parent.
 ///
 /// # Errors
-/// When the worker has gone, or nothing can be sent to it; it is then sent nothing more.
+/// If the worker process has ended, or sending fails. No other task may be sent to this worker then.
 pub fn call(socket: &OwnedFd, worker: u32, task: &[u8]) -> Result<Vec<u8>, Failure> {
     if let Err(error) = send(socket, task) {
         if error.kind() != io::ErrorKind::BrokenPipe {
             say(&format_args!("cannot send rows to worker {worker}: {}", reason(&error)));
         }
-        // It has part of the task, and would wait for the rest.
+        // The worker has received part of the task and would wait for the rest.
         let _ = shutdown(socket, Shutdown::Both);
         return Err(Failure::Gone);
     }
@@ -73,10 +75,11 @@ pub fn call(socket: &OwnedFd, worker: u32, task: &[u8]) -> Result<Vec<u8>, Failu
     Ok(reply)
 }
 
-/// In the parent: tells a worker that there are no more tasks, and adds what its steps have taken.
+/// Tells a worker that there are no more tasks, and adds the processor time that the worker has measured for each step
+/// to the sums of this process. Called in the parent.
 ///
 /// # Errors
-/// When the worker has gone.
+/// If the worker process has ended without sending its times.
 pub fn add_steps(socket: &OwnedFd) -> Result<(), Failure> {
     let _ = shutdown(socket, Shutdown::Write);
     let steps = receive(Socket(socket)).ok_or(Failure::Gone)?;
@@ -87,10 +90,10 @@ pub fn add_steps(socket: &OwnedFd) -> Result<(), Failure> {
     Ok(())
 }
 
-/// In the worker: maps every task that comes until there are no more.
+/// Maps every task that arrives until there are no more. Called in the worker process.
 ///
 /// # Errors
-/// When a task is not what the parent sends.
+/// If a task is not a pickle that the parent can have sent.
 pub fn serve(socket: &OwnedFd, work: &dyn Work) -> Result<(), Error> {
     lap(Step::Import);
     while let Some(task) = receive(Socket(socket)) {
@@ -161,7 +164,7 @@ print(tasks)";
     fn a_pickle_is_received_only_when_whole() {
         let mut sent = &[&6u64.to_le_bytes()[..], b"pickle", &u64::MAX.to_le_bytes(), b"pick"].concat()[..];
         assert_eq!(receive(&mut sent), Some(b"pickle".to_vec()));
-        // Cut short, whatever its length is said to be; and then there is nothing more.
+        // The second pickle is shorter than its length says; after it there are no more bytes.
         assert_eq!([receive(&mut sent), receive(&mut sent)], [None, None]);
     }
 }

@@ -3,20 +3,20 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-/// A block as the ring keeps it: rows are bytes here.
+/// A block as the ring keeps it. Here each row is one byte.
 #[derive(Clone, Default)]
 struct Block {
     start: usize,
     has_care: bool,
     avoided: Option<usize>,
-    /// Where the part ends that a worker has done, and the writer has not taken.
+    /// End of the part that a worker has done and the writer has not taken.
     done: Option<usize>,
     parts: u64,
-    /// Kills over this part.
+    /// Number of kills over the current part.
     kills: u32,
 }
 
-/// What befalls the next worker, by a seed.
+/// Random numbers from a seed, which decide what happens to the next worker.
 struct Fate(u64);
 
 impl Fate {
@@ -26,15 +26,15 @@ impl Fate {
     }
 }
 
-/// Runs blocks of rows of which some are deadly, with kills in between, through the policy; answers with the rows that
-/// were named, in the order in which the writer comes to them.
+/// Runs blocks of rows through the policy, some of which are deadly, with random kills. Returns the rows that were
+/// named, in input order, or an error if a block was given up.
 fn named(rows: &[Vec<bool>], mut fate: Fate, kill_one_in: usize) -> Result<Vec<(usize, usize)>, String> {
     let mut ledger = Ledger::default();
     let mut blocks = vec![Block::default(); rows.len()];
     let mut named = vec![];
     let mut written = 0;
     while written < rows.len() {
-        // The writer takes what is done, sometimes late.
+        // The writer takes the part that is done, but not always at once.
         if let Some(end) = blocks[written].done.filter(|_| fate.below(3) > 0) {
             let block = &mut blocks[written];
             (block.start, block.done, block.kills) = (end, None, 0);
@@ -50,7 +50,7 @@ fn named(rows: &[Vec<bool>], mut fate: Fate, kill_one_in: usize) -> Result<Vec<(
         let Some(&number) = waiting.get(fate.below(waiting.len().max(1))) else { continue };
         let block = &mut blocks[number];
         let all = &rows[number];
-        // With care it hands over after so many rows.
+        // With care a worker hands over its results after a random number of rows.
         let end = if block.has_care { all.len().min(block.start + 1 + fate.below(4)) } else { all.len() };
         let first_bad = (block.start..end).find(|&at| all[at] && block.avoided != Some(at));
         let end = match block.avoided.filter(|avoided| (block.start..end).contains(avoided)) {
@@ -143,7 +143,7 @@ fn claims_that_no_worker_can_have_made_are_noticed_and_overdue_ones_are_named_on
     let mut claims = Claims::default();
     assert!(claims.look(&[(0, 0, 0), (1, 1, 0)], 2, start));
     assert!(claims.overdue(Duration::from_secs(2), later).is_empty());
-    // Seen once beside another of the same worker, which may be over by then.
+    // Worker 0 has two claims, but the second is new: the first may have been finished in the meantime.
     assert!(claims.look(&[(0, 0, 0), (2, 0, 0)], 2, later));
     assert_eq!(claims.overdue(Duration::from_secs(1), later), [0]);
     assert!(claims.overdue(Duration::from_secs(1), later).is_empty());
