@@ -35,13 +35,13 @@
 //! }
 //! ```
 //!
-//! [`filter`] makes a whole program of a kernel, with all options of `pmapgcd`, in one line of `main`; its
+//! [`filter()`] makes a whole program of a kernel, with all options of `pmapgcd`, in one line of `main`; its
 //! documentation has an example. It needs the feature `cli`.
 //!
 //! # What a program must do first
 //!
 //! A worker process is this program, started again with the same arguments. It runs `main` up to the call that started
-//! it: [`filter`], [`Options::run`] or [`FilterBuilder::build`] for rows of text, [`Pool::new`] for rows in memory. In
+//! it: [`filter()`], [`Options::run`] or [`FilterBuilder::build`] for rows of text, [`Pool::new`] for rows in memory. In
 //! the worker that call serves the parent until the worker ends; the rest of `main` is not for workers. So make the
 //! kernel and reach that call first thing in `main`: whatever the program does before it, each worker does again, and
 //! the workers must make the same calls in the same order as their parent.
@@ -56,7 +56,7 @@
 //! |---|---|
 //! | map over rows in memory | [`Pool`] |
 //! | map over CSV from any reader to any writer | [`Filter`] |
-//! | write a filter with all options of `pmapgcd` | [`filter`]; with options of its own, [`Options`] and [`parse`] (feature `cli`) |
+//! | write a filter with all options of `pmapgcd` | [`filter()`]; with options of its own, [`Options`] and [`parse`] (feature `cli`) |
 //! | have closed standard streams noticed | [`note_closed_streams!`] |
 //! | choose who works: one loop, threads, or processes | [`Executor`] |
 //! | map a plain function | [`Function`] |

@@ -28,7 +28,7 @@ fn flags(number: i32) -> i32 {
 /// Notes which standard streams are closed when this program starts, before std opens `/dev/null` in their place. A
 /// filter then ends with an error if its input or output is closed, and does not lose its results silently.
 ///
-/// Write it once, beside `main`, in a program that calls [`filter`](crate::filter) or
+/// Write it once, beside `main`, in a program that calls [`filter()`](crate::filter()) or
 /// [`Options::run`](crate::Options::run). It adds a function of this crate to those that the loader calls before
 /// `main`. That function asks whether the descriptors 0, 1 and 2 are open, and does nothing else. Do not write it in a
 /// library, because this choice belongs to the author of the program.

@@ -20,7 +20,7 @@ pub use crate::work::settings::{OnBadRow, Settings};
 
 const TOO_LONG: &str = "the output is longer than a block; use a larger --block-size";
 
-/// A kernel over blocks of text. The [`Head`] of a block says which columns are meant; without a head it is all of them.
+/// A kernel over blocks of text. The [`Head`](crate::csv::head::Head) of a block says which columns are meant; without a head it is all of them.
 #[derive(Clone)]
 pub struct Text<'k, K> {
     kernel: &'k K,
