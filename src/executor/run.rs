@@ -1,7 +1,8 @@
-//! One run over a ring: the reader, the writer, and what these two and whoever looks after the workers share.
+//! One run over a ring: the reader, the writer, and the state that these two share with the supervisor.
 //!
-//! `threads`, `pickle` and `shared` differ in where the ring lies and in who works on it. That is a [`Crew`]; everything else is
-//! here. Reader and writer stand side by side in this file since each is only right by what the other does.
+//! `threads`, `pickle` and `shared` differ in where the ring lies and in which workers work on it. The latter is a
+//! [`Crew`]; everything else is here. Reader and writer are in the same file because each is correct only given what
+//! the other does.
 
 use crate::error::Error;
 use crate::executor::cut::{Cut, FIRST};
@@ -20,25 +21,26 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
-/// Slots for each worker: one that it works on, one that waits for it, one that waits to be written, and one to spare, since
-/// blocks do not take equally long.
+/// Slots per worker: one with the block that the worker works on, one whose block waits for the worker, one whose
+/// results wait to be written, and one in reserve, because blocks take different times.
 const SLOTS_PER_JOB: usize = 4;
-/// Small blocks get more slots, so that nobody has to be woken for each block: as many slots as hold this many bytes.
+/// If blocks are small, the ring gets as many slots as hold this many bytes, so that a sleeping thread is not woken for
+/// every single block.
 const LEAST_INPUT: usize = 512 << 10;
-/// Many workers get fewer slots each, down to little more than one, so that the input regions together take no more bytes than
-/// this: /dev/shm of a stock container has 64 MiB.
+/// If there are many workers, the ring has fewer slots per worker, down to little more than one, so that the input
+/// regions together take no more bytes than this: /dev/shm of a stock container has 64 MiB.
 const MOST_INPUT: usize = 16 << 20;
 
-/// Who works on the ring.
+/// The workers of a run, with what starts them and looks after them.
 pub trait Crew {
-    /// Keeps as many workers at work as there is work for, until the run is over.
+    /// Runs as the supervisor until the run is over: keeps as many workers at work as there is work for.
     ///
     /// # Errors
-    /// When the run cannot go on.
+    /// If the run cannot go on, for example because workers cannot be started.
     fn supervise(&mut self, run: &Run, ring: Supervisor, mapping: &Mapping) -> Result<(), Error>;
 }
 
-/// How many slots a ring for this job has.
+/// Returns how many slots a ring for this job has.
 pub fn slots(job: &Job) -> usize {
     let fewest = (LEAST_INPUT / job.sizes.block).min(1024).max(job.jobs + 2);
     let slots = (job.jobs * SLOTS_PER_JOB).min(MOST_INPUT / job.sizes.block).max(fewest);
@@ -48,8 +50,9 @@ pub fn slots(job: &Job) -> usize {
     slots.min(most)
 }
 
-/// Takes the job's blocks through the ring in the segment, with this crew at work. The first block has the number `first`: 0 in a
-/// new segment, otherwise what the run before has answered, which is one more than the number of its last block.
+/// Runs the job: the crew's workers map its blocks, which go through the ring in `segment`. Block numbers start at
+/// `first`: 0 in a new segment, otherwise the return value of the run before. Returns the number of the next block,
+/// which is one more than that of the last.
 pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Mapping, job: Job) -> Result<u64, Error> {
     let Ends { reader, writer, supervisor, segment } = segment.ends(first);
     let Job { source, sink, stop, jobs, block_timeout, tally, chunk_size, sizes, input } = job;
@@ -94,7 +97,7 @@ pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Map
     Ok(run.published.into_inner())
 }
 
-/// Starts a thread of the run. Where that is refused the run ends.
+/// Starts a thread of the run. Ends the run if the system refuses to start the thread.
 fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     run: &'scope Run,
@@ -111,7 +114,7 @@ fn spawn<'scope, T: Send + 'scope>(
     })
 }
 
-/// Ends the run if its holder panics, so that nobody is left waiting for a thread that is gone.
+/// Ends the run if the thread that holds this value panics, so that other threads do not wait for that thread for ever.
 pub struct EndOnPanic<'a, 's>(pub &'a Run<'s>);
 
 impl Drop for EndOnPanic<'_, '_> {
@@ -122,81 +125,85 @@ impl Drop for EndOnPanic<'_, '_> {
     }
 }
 
-/// A bell: a file descriptor that is readable once it has been rung.
+/// Makes a bell: a file descriptor that becomes readable when it is rung.
 ///
 /// # Errors
-/// When the system has none left.
+/// If the system has no descriptors left.
 pub fn bell() -> Result<OwnedFd, Error> {
     let made = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
     made.map_err(|error| Error::io("cannot make an event", error.into()))
 }
 
-/// Rings the bell, which stays readable until it is read.
+/// Rings the bell: it stays readable until someone reads from it.
 pub fn ring_bell(bell: &OwnedFd) {
-    // It can only fail when it has been rung 2^64 times.
+    // This fails only if the bell has been rung about 2^64 times without being read, and then it is readable already.
     let _ = rustix::io::write(bell, &1u64.to_ne_bytes());
 }
 
-/// What the supervisor has decided on a block that could not be mapped, and what is to be said of it.
+/// The supervisor's decision on a block that could not be mapped, and the message about it.
 #[derive(Debug)]
 pub enum Sentence {
-    /// A row of it is named, which no worker is to touch.
+    /// A row of the block is blamed: no worker will touch it. The string is the message about that row.
     WithoutRow(String),
-    /// No worker is to try what is left of it: the run ends there, with the numbers of its lines.
+    /// The rest of the block is given up: the run ends there, with an error that adds the numbers of the lines to this
+    /// message.
     GivenUp(String),
-    /// The same with an error that says all, for the writer to take.
+    /// The rest of the block is given up, and the run ends with this error, to which no line numbers are added. The
+    /// writer takes it out.
     Ends(Option<Error>),
 }
 
-/// What reader, writer and crew share.
+/// The state of a run that reader, writer and crew share.
 pub struct Run<'a> {
-    /// Where the ring lies.
+    /// The segment that holds the ring.
     pub segment: &'a Segment,
-    /// Wakes the crew's supervisor.
+    /// The bell that wakes the supervisor.
     pub bell: OwnedFd,
-    /// Stops the reader.
+    /// The bell that makes the source stop waiting for input.
     stop: &'a OwnedFd,
     jobs: u64,
-    /// How many workers there are, or have been asked for.
+    /// How many workers have been started or asked for, as the supervisor last said. The reader rings the bell if more
+    /// are wanted.
     workers: AtomicUsize,
-    /// How blocks are cut.
+    /// Decides how large the next block is.
     cut: Cut,
-    /// The number of the first block.
+    /// The number of the run's first block.
     first: u64,
-    /// How long a worker may hold a block.
+    /// How long a worker process may hold a block before it is killed.
     pub block_timeout: Option<Duration>,
-    /// How many rows a task of the `pickle` executor has at most.
+    /// The largest number of rows in a task of the `pickle` executor.
     pub chunk_size: usize,
-    /// Counts what is done.
+    /// The counters of this run.
     pub tally: &'a Tally,
-    /// One more than the number of the last block so far.
+    /// Number of the next block to be published; all smaller numbers have been.
     published: AtomicU64,
-    /// The number of the first block that is not written.
+    /// Number of the first block that is not written as a whole. All blocks before it are.
     written: AtomicU64,
-    /// How many parts are written of the first block that is not written as a whole.
+    /// How many parts of block `written` have been written.
     parts: AtomicU64,
-    /// How many parts of blocks are written in all.
+    /// How many parts of blocks have been written in the whole run.
     taken: AtomicU64,
-    /// What the reader has told the writer, and the writer has not come to yet, in input order.
+    /// Blocks, and at last the ending, that the reader has announced and the writer has not reached yet, in input
+    /// order.
     told: Mutex<VecDeque<Result<Block, Ending>>>,
     is_over: AtomicBool,
-    /// All blocks are written, and nothing went wrong.
+    /// Whether all blocks are written and no error has occurred.
     is_complete: AtomicBool,
     sentences: Mutex<HashMap<u64, Sentence>>,
 }
 
 impl Run<'_> {
-    /// Whether the run has ended, well or not.
+    /// Returns whether the run has ended, with or without an error.
     pub fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
     }
 
-    /// Whether it is over since all is written, so that no worker is at work on anything.
+    /// Returns whether all blocks are written, so that no worker holds a block any more.
     pub fn is_complete(&self) -> bool {
         self.is_complete.load(Ordering::Acquire)
     }
 
-    /// Ends the run for whatever reason, and wakes everybody who waits.
+    /// Ends the run, and wakes reader, writer and supervisor so that they notice.
     pub fn end(&self) {
         self.is_over.store(true, Ordering::Release);
         ring_bell(&self.bell);
@@ -205,62 +212,67 @@ impl Run<'_> {
         self.segment.done().repeat();
     }
 
-    /// How many workers there may be.
+    /// Returns the largest number of workers.
     pub fn jobs(&self) -> u64 {
         self.jobs
     }
 
-    /// How many workers there is work for: one for each block that is not written, up to the number of jobs; at the beginning one.
+    /// Returns for how many workers there is work: one for each block that is not written, up to the number of jobs,
+    /// but only one while the first worker has its head start.
     pub fn wanted(&self) -> usize {
         let most = if self.cut.is_enough_for_one() { 1 } else { self.jobs };
         // A block may be written before the reader has counted it as published.
         most.min(self.published.load(Ordering::Acquire).saturating_sub(self.written())) as usize
     }
 
-    /// Takes note that there are so many workers, so that whoever starts them is woken only when there is work for more.
+    /// Records how many workers there are, so that the reader wakes the supervisor only if there is work for more.
     pub fn has_workers(&self, count: usize) {
         self.workers.store(count, Ordering::Release);
     }
 
-    /// For how long whoever starts workers may sleep before asking how many are wanted: until the head start is over, or `most`. Ask
-    /// this first, so that the head start cannot end unnoticed between the two questions.
+    /// Returns how long the supervisor may sleep, at most `most`: it must wake when the first worker's head start ends,
+    /// to start others.
     pub fn pause(&self, most: Duration) -> Duration {
         self.cut.head_start().map_or(most, |left| left.min(most))
     }
 
-    /// The number of the first block that is not written. All blocks before it are.
+    /// Number of the first block that is not written as a whole. All blocks before it are.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)
     }
 
-    /// How many parts of blocks are written. Workers cannot forge this count, so it tells whether the run makes progress.
+    /// Returns how many parts of blocks have been written. Workers cannot forge this count, so it shows whether the run
+    /// makes progress.
     pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Acquire)
     }
 
-    /// How many parts of this block are written. No living worker may hold the block.
+    /// Returns how many parts of `block` have been written. No living worker may hold the block, because its next part
+    /// could otherwise be written meanwhile.
     pub fn parts_taken_of(&self, block: u64) -> u64 {
-        // The writer sets the count to 0 before it moves on, so the count is 0 or that of the block seen to be next.
+        // The writer sets `parts` to 0 before it increases `written`, so the count read here is that of this block or
+        // 0.
         if self.written() == block { self.parts.load(Ordering::Acquire) } else { 0 }
     }
 
-    /// What was decided on blocks that are not written. The writer acts on it when it comes to them.
+    /// Returns the decisions on blocks that are not written. The writer acts on each when it comes to its block.
     pub fn sentences(&self) -> MutexGuard<'_, HashMap<u64, Sentence>> {
         self.sentences.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Has the writer end the run when it comes to this block, or before.
+    /// Makes the writer end the run with `error` when it comes to `block`, unless the run ends before.
     pub fn give_up(&self, block: u64, error: Error) {
         self.sentences().insert(block, Sentence::Ends(Some(error)));
         self.segment.done().signal();
     }
 
-    /// Whether no worker is to try this block again.
+    /// Returns whether the block has been given up, so that no worker may try it again.
     pub fn has_given_up(&self, block: u64) -> bool {
         matches!(self.sentences().get(&block), Some(Sentence::GivenUp(_)))
     }
 
-    /// What is said of the row of this block that workers keep dying on, if there is one.
+    /// Returns the message about the row of this block on which workers keep dying, or an empty string if there is no
+    /// such row.
     fn deadly(&self, block: u64) -> String {
         match self.sentences().get(&block) {
             Some(Sentence::WithoutRow(what)) => what.clone(),
@@ -272,13 +284,14 @@ impl Run<'_> {
         self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Tells the writer that the run ends after the blocks so far. No worker will wake it for that.
+    /// Announces to the writer that the run ends after the blocks published so far, and wakes it: there may be no
+    /// worker left to do so.
     pub fn tell_end(&self, ending: Ending) {
         self.told().push_back(Err(ending));
         self.segment.done().signal();
     }
 
-    /// Publishes block after block. Answers why there is no further one, unless the run is over.
+    /// The reader: publishes block after block. Returns why there is no further block, or `None` if the run is over.
     fn read(&self, mut ring: Reader, source: &mut dyn Source) -> Option<Ending> {
         let mut watch = Stopwatch::new(&self.tally.reader);
         loop {
@@ -303,7 +316,8 @@ impl Run<'_> {
                 Err(ending) => return Some(ending),
             };
             let place = Place::Slot(block.rows.clone());
-            // Tell the writer before publishing: a worker may finish the block at once.
+            // Announce the block before publishing it: a worker may finish it at once, and the writer must know it by
+            // then.
             self.told().push_back(Ok(block));
             filling.publish(place);
             self.segment.filled().signal();
@@ -315,12 +329,12 @@ impl Run<'_> {
         }
     }
 
-    /// Hands the results of block after block to the sink, as they come, until the run ends.
+    /// The writer: passes the results of block after block to the sink, until the run ends.
     fn write(&self, mut ring: Writer, sink: &mut dyn Sink) -> Result<(), Error> {
         let mut watch = Stopwatch::new(&self.tally.writer);
         for block in self.first.. {
             let next = loop {
-                // In a statement of its own, so that the lock is given back before the match.
+                // Keep this a statement of its own: inside the `match` the lock would be held while the writer sleeps.
                 let told = self.told().pop_front();
                 match told {
                     Some(Ok(next)) => break next,
@@ -338,7 +352,7 @@ impl Run<'_> {
             sink.begin(next)?;
             watch.worked();
             loop {
-                // The writer sleeps on the same event here and above, so that one wake-up for each event is enough.
+                // The writer sleeps on the event `done` both here and above, so that one wake-up per event is enough.
                 let is_published = self.published.load(Ordering::Acquire) > block;
                 if let Some(taken) = ring.try_take(is_published).map_err(|Spoilt| Error::spoilt())? {
                     self.write_part(block, &taken, sink, &mut watch)?;
@@ -366,7 +380,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Hands the results of a block, or of the next part of it, to the sink.
+    /// Passes the results of a block, or of the next part of it, to the sink.
     fn write_part(&self, block: u64, taken: &Taken, sink: &mut dyn Sink, watch: &mut Stopwatch) -> Result<(), Error> {
         let (mapped, working, waiting) = unpack(taken).map_err(|Spoilt| Error::spoilt())?;
         let Mapped { consumed, lines, rows, results, .. } = mapped;
@@ -377,7 +391,7 @@ impl Run<'_> {
         let deadly = if reports.is_empty() { String::new() } else { self.deadly(block) };
         sink.write(Part { input: taken.input(), consumed, lines, rows, results, reports, deadly: &deadly })?;
         if consumed == 0 && !taken.is_whole() {
-            // Only a report that ends the run comes without a row, and it has not ended.
+            // A part without any input is valid only if its report ends the run, but the sink has returned no error.
             return Err(Error::spoilt());
         }
         steps::lap(Step::Merge);
@@ -387,8 +401,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Repeats every wake-up, and has workers look again at blocks that nobody has claimed. This is the way out where a worker
-    /// has spoilt the events or the counter, or a wake-up has died with a worker.
+    /// Repeats every wake-up, and makes workers look again at blocks that have not been claimed. This repairs the run
+    /// if a worker has overwritten the events or the counter, or died before it could pass on a wake-up.
     pub fn remind(&self, ring: &Supervisor) {
         ring.look_again_from(self.written());
         for event in [self.segment.filled(), self.segment.done(), self.segment.freed()] {

@@ -1,4 +1,5 @@
-//! One loop in one thread of this process. The tests hold all other executors to its results.
+//! The executor `serial`: one loop in the calling thread. The tests compare the results of all other executors with its
+//! results.
 
 use crate::error::Error;
 use crate::executor::{Execute, Job, Mapping};

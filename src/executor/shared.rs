@@ -1,6 +1,7 @@
-//! Worker processes on a ring in a shared segment, and the supervisor that replaces those that die.
+//! The executor `shared`: worker processes on a ring in a shared segment, and the supervisor that replaces those that
+//! die.
 //!
-//! The calling thread is the supervisor. The workers are left to the next run, if there is one, whichever thread that is in: they
+//! The thread that calls `run` is the supervisor. The workers stay for the next run, whichever thread calls it: they
 //! live as long as their [`Children`].
 
 use crate::error::{Error, printable, reason};
@@ -15,35 +16,37 @@ use rustix::fd::AsFd;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// The segment and the worker processes that a run leaves for the next one.
+/// The executor, with the segment and the worker processes that one run leaves for the next.
 pub struct Shared {
-    /// The segment, and the number of the next block. None before the first run. All slots are free between two runs.
+    /// The segment, and the number of the next block. `None` before the first run and after one that failed. Between
+    /// two runs all slots are free.
     ring: Option<(Segment, u64)>,
     children: Children,
 }
 
 impl Shared {
-    /// With no worker yet. They will be started as some of these children.
+    /// Makes the executor without any worker. Runs start the workers as members of `children`.
     pub fn new(children: Children) -> Self {
         Shared { ring: None, children }
     }
 }
 
-/// How often workers are looked at, at least, within the time that a worker may hold a block.
+/// How many times at least the supervisor looks at the claims within `--block-timeout`, so that a worker is killed soon
+/// after it is over.
 const LOOKS: u32 = 8;
 
 impl Execute for Shared {
     fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error> {
-        // Taken out: there is no other run if this one fails.
+        // Take the segment out, so that it is dropped if this run fails: its slots may not be free then.
         let (mut segment, next) = match self.ring.take() {
             Some(ring) => ring,
             None => (segment(&job)?, 0),
         };
-        // Before there is a block again: a worker that is dead by now has held nothing, and no row is to blame.
+        // Reap dead workers before a block is published: they held no block when they died, so no row is to blame.
         for death in self.children.ended()? {
             self.children.tell(&death, &death.cause(), "it had nothing to do, and is replaced as soon as it is needed");
         }
-        // Each worker needs a slot of its own to work on.
+        // More workers than slots would be idle: each works on a slot of its own.
         let jobs = job.jobs.min(segment.slots());
         let next = run(&mut segment, next, self, mapping, Job { jobs, ..job })?;
         self.ring = Some((segment, next));
@@ -51,7 +54,8 @@ impl Execute for Shared {
     }
 }
 
-/// A new segment, for this job and later ones with the same sizes.
+/// Makes a segment for this job and later ones with the same sizes. Prints a message if memory is short, so that there
+/// are fewer slots than workers.
 fn segment(job: &Job) -> Result<Segment, Error> {
     let segment = Segment::shared(slots(job), job.sizes).map_err(no_segment)?;
     let jobs = segment.slots();
@@ -71,18 +75,18 @@ impl Crew for Shared {
         let mut undertaker = Undertaker::default();
         let ended = self.keep_at_work(run, &mut ring, mapping, &mut undertaker);
         if ended.is_err() {
-            // Kill the workers at once, and not only when the writer has ended too.
+            // Kill the workers now rather than after the writer has ended, since what they do is no longer needed.
             self.children.end();
         }
         undertaker.settle(run);
-        // Workers add to these sums before a block is done, and by now all blocks are done.
+        // Each worker adds to these sums before it finishes a block, so they are complete when all blocks are done.
         steps::add(std::array::from_fn::<_, STEPS, _>(|step| ring.sums()[step]));
         ended
     }
 }
 
 impl Shared {
-    /// Starts workers, looks after them, and starts others in the place of those that die, until the run is over.
+    /// Starts workers, watches them, and replaces those that die, until the run is over.
     fn keep_at_work(
         &mut self,
         run: &Run,
@@ -94,7 +98,8 @@ impl Shared {
         let mut claims = Claims::default();
         let mut clock = Clock::start();
         let mut standstill = Standstill::default();
-        // All workers below the first number have been asked for. The second is the first worker that could not be started.
+        // Workers with numbers below `asked_for` have been started. `limit` is the number of the first worker that the
+        // system refused to start.
         let (mut asked_for, mut limit) = (0, usize::MAX);
         while !run.is_over() {
             let pause = run.block_timeout.map_or(ROUND, |most| ROUND.min(most / LOOKS));
@@ -114,7 +119,8 @@ impl Shared {
                 break;
             }
             let now = clock.tick(pause);
-            // A block that was given up stays claimed under the number of a dead worker, which another worker has by now.
+            // A block that was given up stays claimed under the number of its dead worker, which a new worker may have
+            // by now: leave it out.
             let seen: Vec<_> = ring.claims().into_iter().filter(|&(block, ..)| !run.has_given_up(block)).collect();
             if !claims.look(&seen, children.numbers(), now) {
                 return Err(Error::spoilt());
@@ -141,21 +147,24 @@ impl Shared {
     }
 }
 
-/// Carries out what the ledger's policy says on each death.
+/// Does what the ledger decides on each death.
 #[derive(Default)]
 struct Undertaker {
     ledger: Ledger,
-    /// The messages of panics, by block: kept until one of them is said of a row, or all of the block is done.
+    /// Panic messages with the numbers of their blocks. Kept until a row or the block is blamed with one of them, or
+    /// the block is written.
     panics: Vec<(u64, String)>,
 }
 
 impl Undertaker {
-    /// Puts the block that a dead worker held back to be claimed, unless it is given up.
+    /// Handles the death of a worker: puts the block that it held back to be claimed, unless the block is given up, and
+    /// reports the death on stderr.
     ///
     /// # Errors
-    /// When there is no hope for the run.
+    /// If workers that held no block have died too often, so that the run cannot go on.
     fn bury(&mut self, run: &Run, ring: &mut Supervisor, children: &mut Children, death: &Death) -> Result<(), Error> {
-        // A block that was given up stays claimed under the number of a dead worker, and is nobody's.
+        // A block that was given up stays claimed under the number of its dead worker, which a new worker may have by
+        // now: leave it out.
         let is_open = |held: &Held| !run.has_given_up(held.block());
         let held_blocks: Vec<Held> = ring.held_by(death.worker).into_iter().filter(is_open).collect();
         let cause = death.cause();
@@ -164,7 +173,7 @@ impl Undertaker {
             return Err(Error::workers(what));
         }
         let mut brief = cause.clone();
-        // A panic is a fault also where it is not known how the process ended.
+        // A worker that left a panic message died by a fault, even if it is not known how its process ended.
         let mut is_fault = death.is_fault();
         let mut consequence = "another takes its place";
         for held in held_blocks {
@@ -213,44 +222,48 @@ impl Undertaker {
             };
         }
         children.tell(death, &brief, consequence);
-        // The dead worker may have been woken for somebody else, and not have passed that on: repeat all wake-ups.
+        // The dead worker may have consumed a wake-up and died before passing it on, so repeat the wake-ups.
         run.segment.filled().repeat();
         run.segment.done().repeat();
         Ok(())
     }
 
-    /// Whether the death of this worker, which held nothing, is one too many.
+    /// Records the death of a worker that held no block. Returns whether such deaths have become too many for the run
+    /// to go on.
     fn is_hopeless(&mut self, run: &Run, ring: &Supervisor, death: &Death) -> bool {
         let is_idle = death.is_fault() && ring.is_unclaimed(run.written());
         let is_hopeless_start = self.ledger.is_hopeless_start(ring.came_up(), run.jobs(), death.is_fault());
         (is_idle && self.ledger.is_hopeless_idling(run.taken())) || is_hopeless_start
     }
 
-    /// Leaves it to the writer to say this of a block. It includes what the last worker said when it panicked. The panics before that
-    /// are dropped: they were about the same row, in words that may differ by an address or a time.
+    /// Leaves the sentence on `block` to the writer, which prints it. The sentence contains the last panic message;
+    /// earlier ones for this block are dropped, because they were about the same row and may differ only in an address
+    /// or a time.
     fn say_once(&mut self, run: &Run, block: u64, sentence: Sentence) {
         self.panics.retain(|(other, _)| *other != block);
         run.sentences().insert(block, sentence);
     }
 
-    /// Forgets blocks that are written. A panic that did not come again, so that no row was named for it, is told now.
+    /// Forgets blocks that are written. Prints the messages of panics for which no row was blamed, because the block
+    /// went well the next time or the run has ended.
     fn settle(&mut self, run: &Run) {
         let written = run.written();
         self.ledger.forget_before(written);
         for (_, words) in self.panics.extract_if(.., |(block, _)| *block < written) {
             say(&format_args!("a worker panicked, and its rows went well the next time: {words}"));
         }
-        // The run has ended before the writer came to these blocks.
+        // If the run has ended, the writer will not come to the remaining blocks.
         for (_, words) in self.panics.extract_if(.., |_| run.is_over()) {
             say(&format_args!("a worker panicked: {words}"));
         }
     }
 }
 
-/// Starts a worker, and answers whether that could be done. If the system refuses, the run goes on with the workers there are.
+/// Starts worker `number`, and returns whether the system allowed it. If not, prints a message, and the run goes on
+/// with the workers that exist.
 ///
 /// # Errors
-/// When the system refuses, and there is no worker.
+/// If the system refuses and no worker exists.
 fn start(run: &Run, children: &mut Children, number: u32, mapping: &Mapping) -> Result<bool, Error> {
     let launch = worker::launch(Executor::Shared, mapping);
     let started = launch.and_then(|launch| children.start(number, &launch, run.segment.descriptor()?));

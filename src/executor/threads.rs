@@ -1,8 +1,8 @@
-//! Worker threads on a ring in this process's own memory: the executors `threads` and `pickle`.
+//! The executors `threads` and `pickle`: worker threads on a ring in the parent's own memory.
 //!
-//! In `threads` a kernel runs in the thread: as fast as can be, and all in one, so a kernel that crashes takes the whole program
-//! with it. In `pickle` each thread has a child process, which it sends the rows of its block as pickles. A child that dies
-//! breaks the pool: the run ends before the rows that the child had been sent.
+//! In `threads` the kernel runs in the worker threads. That is fast, but a kernel that crashes ends the whole program.
+//! In `pickle` each thread has a child process, to which it sends the rows of its block as pickles. If a child dies,
+//! the run ends before the rows that had been sent to that child.
 
 use crate::error::{Error, reason};
 use crate::executor::run::{Crew, EndOnPanic, Run, ring_bell, run, slots};
@@ -20,16 +20,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, Scope};
 
-/// The threads are started for each run. The child processes are there from the first run on that has work for them.
+/// The executor, with the child processes that one run of `pickle` leaves for the next. Threads are started for each
+/// run, children when a run first has work for them.
 pub struct Threads {
     executor: Executor,
-    /// Our ends of the sockets to the children, by worker. Closed before the children are killed.
+    /// The parent's ends of the sockets to the children, indexed by worker number. Declared before `children`, so that
+    /// they are closed before the children are killed.
     sockets: Vec<Arc<OwnedFd>>,
     children: Children,
 }
 
 impl Threads {
-    /// With child processes that are still to be started, if the executor has such, among these.
+    /// Makes the executor without any worker. If it uses child processes, runs start them as members of `children`.
     pub fn new(executor: Executor, children: Children) -> Self {
         Threads { executor, sockets: vec![], children }
     }
@@ -73,11 +75,11 @@ impl Crew for Threads {
                     // Before anything is looked at that the bell is rung for.
                     let _ = rustix::io::read(&run.bell, &mut [0; 8]);
                     for death in ended {
-                        // The thread may wait for a reply. It sees no end of the socket if a process that the child has started
-                        // has the other end too.
+                        // Shut the socket down, because the thread may wait for a reply. The child's death alone does
+                        // not end the connection if a process that the child has started still has the child's end.
                         let _ = shutdown(&self.sockets[death.worker as usize], Shutdown::Both);
-                        // If the child had nothing to do, the run ends after the blocks that are under way. If it had, its thread
-                        // fails, and the run ends before the block of that thread.
+                        // If the child was idle, the run ends after the blocks published so far. If it was at work, its
+                        // thread fails, and the run ends before that thread's block.
                         run.tell_end(Ending::Failed(broken_by(&death)));
                         deaths.push(death);
                     }
@@ -86,7 +88,7 @@ impl Crew for Threads {
                         let error = self.explain(worker, failure, &deaths);
                         match ring.held_by(worker).first() {
                             Some(held) if at_work > 0 => run.give_up(held.block(), error),
-                            // No worker is left to do what may be left of blocks before that.
+                            // No worker is left to map the blocks before that one, so end the run now.
                             _ => return Err(error),
                         }
                     }
@@ -97,14 +99,15 @@ impl Crew for Threads {
             ring.close();
             run.segment.filled().signal();
             if !run.is_complete() {
-                // Threads may wait for replies that nobody needs any more.
+                // Threads may be waiting for replies that are no longer needed.
                 for socket in &self.sockets {
                     let _ = shutdown(socket, Shutdown::Both);
                 }
             }
             ended
         })?;
-        // All threads have ended. What happens after the last block can only be that a child has not said what it measured.
+        // All threads have ended. After the last block a thread can only fail because its child has not sent the times
+        // of its steps.
         match failures.try_iter().find(|_| run.is_complete()) {
             Some((worker, failure)) => Err(self.explain(worker, failure, &deaths)),
             None => Ok(()),
@@ -113,7 +116,8 @@ impl Crew for Threads {
 }
 
 impl Threads {
-    /// Starts a worker thread, and its child process, if it is to have one and has none.
+    /// Starts a worker thread. If the executor uses processes and this worker has no child process yet, starts that
+    /// too.
     fn start<'scope>(
         &mut self,
         scope: &'scope Scope<'scope, '_>,
@@ -133,7 +137,8 @@ impl Threads {
         let socket = self.sockets.get(number as usize).cloned();
         let tell = tell.clone();
         let work = move || {
-            // A kernel that panics takes the program with it, and must not leave it waiting for the block.
+            // If the kernel panics, end the run, so that the writer does not wait for this block for ever. The panic
+            // then passes to the caller.
             let _panic = EndOnPanic(run);
             let remote = socket.as_deref().map(|socket| Remote {
                 chunk_size: run.chunk_size,
@@ -151,7 +156,8 @@ impl Threads {
         thread::Builder::new().name(format!("worker {number}")).spawn_scoped(scope, work).map(drop)
     }
 
-    /// The error for a worker that could not map its block.
+    /// Returns the error for a worker that could not map its block. If its child is gone, the error says how the child
+    /// ended.
     fn explain(&mut self, worker: u32, failure: Failure, deaths: &[Death]) -> Error {
         match (failure, deaths.iter().find(|death| death.worker == worker)) {
             (Failure::Failed(error), _) => error,

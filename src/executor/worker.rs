@@ -1,5 +1,5 @@
-//! A worker process from the inside: this program again, with the segment or a socket as its standard input. And the loop in which
-//! workers claim blocks, be they processes or threads.
+//! How a process becomes a worker: it is this program started again, with the segment or a socket as its standard
+//! input. Also the loop in which workers claim blocks, whether they are processes or threads.
 
 use crate::error::{Error, reason};
 use crate::executor::measures::pack;
@@ -22,26 +22,27 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-/// The environment variable that tells a process that it is a worker, and of what.
+/// The environment variable that makes a process a worker. Its value is `EXECUTOR/PARENT/MAPPING`.
 pub const MARK: &str = "PMAPGCD_WORKER";
 
-/// The mark that this process was started with. It is taken out of the environment when it is first read: a process that a kernel
-/// starts is no worker of ours.
+/// Returns the mark with which this process was started. The variable is removed from the environment when it is first
+/// read, because a process that the kernel starts is not a worker.
 fn own_mark() -> Option<&'static OsStr> {
     static OWN: OnceLock<Option<OsString>> = OnceLock::new();
     OWN.get_or_init(|| take_variable(MARK)).as_deref()
 }
 
-/// What a worker is told of itself: `EXECUTOR/PARENT/MAPPING`, as [`launch`] writes it.
+/// What the parent passes to a worker process, in the environment variable [`MARK`], in the form
+/// `EXECUTOR/PARENT/MAPPING` that [`launch`] writes.
 struct Mark {
     executor: Executor,
     parent: u32,
-    /// The name of the mapping that it works for.
+    /// The name of the mapping for which the worker works.
     mapping: String,
 }
 
 impl Mark {
-    /// Whether the process that the mark names is the parent of this one, and lives.
+    /// Returns whether the process that wrote the mark is the parent of this process and alive.
     fn is_of_our_parent(&self) -> bool {
         getppid().is_some_and(|pid| pid.as_raw_nonzero().get() as u32 == self.parent)
     }
@@ -54,22 +55,22 @@ impl Mark {
     }
 }
 
-/// What starts a worker of this executor for this mapping: this program again.
+/// Returns how to start a worker process of `executor` for `mapping`: this program, with a mark in its environment.
 ///
 /// # Errors
-/// When it cannot be started again.
+/// If this program cannot be started again.
 pub fn launch(executor: Executor, mapping: &Mapping) -> io::Result<Launch> {
     let mark = format!("{}/{}/{}", executor.name(), std::process::id(), mapping.name);
     let launch = Launch::again()?.with(MARK, mark);
     Ok(match executor {
-        // By default glibc gives the memory of every task back to the system after it, see mallopt(3), which costs ten times
-        // what pickling does. This executor is there to show what pickling costs.
+        // By default glibc returns the memory of every task to the system afterwards (see mallopt(3)), which costs ten
+        // times as much as pickling. This executor is there to show the cost of pickling, so avoid that.
         Executor::Pickle => launch.with("MALLOC_TRIM_THRESHOLD_", (64 << 20).to_string()),
         _ => launch,
     })
 }
 
-/// Whether this process was started as a worker.
+/// Returns whether this process was started as a worker.
 pub fn is_worker() -> bool {
     own_mark().is_some()
 }
@@ -101,12 +102,13 @@ pub fn reenter_or_return(mapping: &Mapping) {
 
 fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {
     let _ = rustix::thread::set_name(c"pmapgcd-worker");
-    // The signal comes only if the parent dies from here on, so see below that it has not died before.
+    // The signal is sent only if the parent dies after this call. Whether it has died before is checked below.
     let unbound = set_parent_process_death_signal(Some(Signal::KILL)).err();
     let stdin = std::io::stdin().as_fd().try_clone_to_owned();
     let stdin = stdin.map_err(|error| Error::io("stdin", error))?;
     if !mark.is_of_our_parent() {
-        // Either the parent has died just now, or this is no worker at all, which is seen by what it has for stdin.
+        // Either the parent has just died, or this process is not a worker at all. In the first case stdin is what a
+        // worker gets.
         let is_worker = match mark.executor {
             Executor::Pickle => rustix::net::sockopt::socket_type(&stdin).is_ok(),
             _ => Segment::attach(stdin).is_ok(),
@@ -124,7 +126,7 @@ fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {
     }
 }
 
-/// The error for a process that has the mark of a worker, but is none, or is one of another mapping.
+/// The error for a process that has the mark of a worker but is not one, or whose mark is unreadable.
 pub fn not_for_you() -> Error {
     Error::usage(format!("the environment variable {MARK} is for worker processes only; unset it"))
 }
@@ -134,8 +136,8 @@ fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mappi
     last_words::keep();
     let mut mapper = mapping.work.mapper(None);
     let refused = confine(unbound, mapping.confinement, segment.length(), None);
-    // Counted only now: where the program runs under a filter of somebody else's that kills, a worker dies in `confine`, and has
-    // then not come up.
+    // Report only now that this worker has come up: if the program runs under somebody else's filter of system calls
+    // that kills, the worker dies in `confine`, and that must count as not having come up.
     let is_first = segment.report_up() == 0;
     refused.iter().filter(|_| is_first).for_each(|what| say(what));
     steps::lap(Step::Import);
@@ -147,8 +149,8 @@ fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mappi
     Ok(())
 }
 
-/// Gives up all rights that are not needed from here on. Answers with messages for what the system refuses: the run goes on
-/// without that.
+/// Gives up all rights that the worker does not need from here on. Returns a message for each restriction that the
+/// system refuses; the run goes on without it.
 fn confine(unbound: Option<Errno>, confinement: Confinement, mapped: usize, socket: Option<BorrowedFd>) -> Vec<String> {
     let unbound = unbound.map(|error| {
         let error = reason(&error.into());
@@ -160,29 +162,31 @@ fn confine(unbound: Option<Errno>, confinement: Confinement, mapped: usize, sock
     [unbound, unlimited, unfiltered].into_iter().flatten().collect()
 }
 
-/// Claims blocks and maps them, until the run is over, or nobody wants them any more.
+/// Claims blocks and maps them, until the ring is closed or `is_wanted` returns false. Called by worker threads and by
+/// worker processes.
 ///
 /// # Errors
-/// When a block could not be mapped: it is still claimed, and this worker is to claim no other.
+/// If a block could not be mapped. The claim is returned with the error; the worker must not claim another block.
 pub(super) fn work<'s>(
     segment: &'s Segment,
     worker: u32,
     mapper: &mut dyn Mapper,
     is_wanted: impl Fn() -> bool,
 ) -> Result<(), (Claim<'s>, Failure)> {
-    // Only threads look whether the ring is closed. Anybody who can write to the segment could close it: a process ends with its
-    // parent, or when that kills it.
+    // Only threads check whether the ring is closed. In a shared segment a worker gone mad could close it, so a process
+    // goes on until its parent kills it or dies.
     let mut last = Instant::now();
     while segment.is_shared() || !segment.is_closed() {
         let Some(mut claim) = segment.try_claim(worker) else {
             segment.filled().sleep();
-            // As a rule the system kills a process whose parent has died; where it does not, this ends it.
+            // Usually the system kills this process when its parent dies. If it could not be set up so, this check ends
+            // it.
             if !is_wanted() {
                 return Ok(());
             }
             continue;
         };
-        // One signal may stand for several blocks: the worker that got it passes it on.
+        // One wake-up may stand for several published blocks, so the worker that got it wakes the next one.
         if segment.has_filled() {
             segment.filled().signal();
         }
@@ -206,8 +210,8 @@ pub(super) fn work<'s>(
     Ok(())
 }
 
-/// Adds what the steps of this process have taken so far to the segment. Called before a block is done: the run may be over after
-/// that, and this process killed.
+/// Adds the processor time that this process has measured for each step to the sums in the segment. Must be called
+/// before a block is finished: after that the run may be over, and this process killed.
 fn hand_in_steps(segment: &Segment) {
     if steps::is_timing() && segment.is_shared() {
         segment.add(&steps::take());

@@ -5,10 +5,10 @@ use crate::ring::Sizes;
 use crate::work::text::{Settings, Text};
 use std::sync::mpsc;
 
-/// What takes longer than this hangs, on however busy a machine.
+/// How long a run may take before the test fails: long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Who panics, and at which block.
+/// What panics in a run, and at which block.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Panics {
     Source(u64),
@@ -16,7 +16,8 @@ enum Panics {
     Kernel(u64),
 }
 
-/// A row a block, without end: its number.
+/// A source without end. Each block has one row: 13 in the block whose kernel call is to panic, otherwise 1. The number
+/// counts the blocks.
 struct Rows(Panics, u64);
 
 impl Source for Rows {
@@ -59,7 +60,7 @@ fn map(&(number,): &(u64,)) -> u64 {
 
 #[test]
 fn whoever_panics_ends_the_run_and_leaves_nobody_waiting() {
-    // At the start, with all at work, and after more blocks than the ring has slots.
+    // Panic in the first block, with all workers at work, and after more blocks than the ring has slots.
     for block in [0, 3, 5000] {
         for panics in [Panics::Source(block), Panics::Sink(block), Panics::Kernel(block)] {
             let (tell, told) = mpsc::channel();
@@ -79,7 +80,7 @@ fn whoever_panics_ends_the_run_and_leaves_nobody_waiting() {
                 let text = Text::new(&Function(map), Settings::default());
                 Executor::Threads.run(&Mapping::here(&text), job)
             });
-            // It hangs up when it ends.
+            // The thread drops its sender when it ends, so that the channel is disconnected.
             let ended = told.recv_timeout(PATIENCE);
             assert_eq!(ended, Err::<(), _>(mpsc::RecvTimeoutError::Disconnected), "{panics:?}: it hangs");
             assert!(running.join().is_err(), "{panics:?} was swallowed");
