@@ -126,7 +126,8 @@ fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {
     }
 }
 
-/// The error for a process that has the mark of a worker but is not one, or whose mark is unreadable.
+/// The error for a process that has the mark of a worker but is not one, or whose mark is unreadable or names another
+/// mapping.
 pub fn not_for_you() -> Error {
     Error::usage(format!("the environment variable {MARK} is for worker processes only; unset it"))
 }

@@ -1,7 +1,7 @@
-//! Reads the rows of a block into the form that the kernel has for them, up to the first bad row.
+//! Reads the rows of a block into the kernel's form of rows, up to the first bad row.
 //!
-//! There are three ways, from the fastest to the one that knows everything: the kernel's own ([`BatchKernel::read_plain`]), for
-//! rows that need nothing special; an [`Index`] of the fields' ends, made for a stretch of rows at once; and
+//! There are three ways, from the fastest to the most general: the kernel's own ([`BatchKernel::read_plain`]), for rows
+//! without anything unusual; an [`Index`] of the ends of fields, made for several rows at once; and
 //! [`split`](crate::csv::record::split), row by row.
 
 use crate::bad_row::{BadRow, Kind};
@@ -17,29 +17,31 @@ use crate::work::DEADLY;
 use crate::work::settings::Settings;
 use std::ops::Range;
 
-/// The rows of one batch after the other, and how they are read.
+/// Reads one batch of rows after another. Holds the current batch.
 pub struct Decoder<'k, K: BatchKernel> {
     kernel: &'k K,
     settings: Settings,
     head: Head,
-    /// How many fields a row has at least. Where all columns count it has no more either, unless this is 0.
+    /// The smallest number of fields that a row must have. If no columns are chosen and this is not 0, a row must not
+    /// have more either.
     needed: usize,
     index: Index,
     /// The fields of the row that was split last.
     fields: Vec<Field>,
-    /// The rows of the batch.
+    /// The rows of the current batch.
     pub rows: K::Rows,
-    /// Where these rows lie in the block, without their line ends. Filled with `--append`, or by [`Decoder::place`].
+    /// Byte range of each of these rows in the block, without its line end. Filled only with `--append`, and by
+    /// [`Decoder::place`].
     pub places: Vec<Range<usize>>,
-    /// How many bad rows of this part of a block have been told with what is wrong with them. Each part may tell as many as the
-    /// whole run: other workers may map the blocks before it, so nobody knows how many of those there are.
+    /// For how many bad rows of this part a message was worded. The limit for a part is that for the whole run, because
+    /// it is not known how many bad rows the blocks before have: other workers map them.
     told: u64,
-    /// The last batch ended at a bad row.
+    /// Whether the last batch ended at a bad row.
     is_after_bad_row: bool,
 }
 
 impl<'k, K: BatchKernel> Decoder<'k, K> {
-    /// For this kernel, with no rows.
+    /// Makes a decoder for `kernel`, without rows.
     pub fn new(kernel: &'k K, settings: Settings) -> Self {
         Decoder {
             kernel,
@@ -55,7 +57,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         }
     }
 
-    /// Begins another part of a block, which has this head.
+    /// Begins a part of a block. `head` is the head of that block.
     pub fn begin(&mut self, head: &[u8]) {
         self.head = Head::read(head);
         self.needed = match &self.head.columns {
@@ -66,18 +68,20 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         self.told = 0;
     }
 
-    /// Splits the line of the block that begins at `at`. Lines have to be asked for one after the other.
+    /// Splits the line that begins at byte `at` of the block. Lines must be split in the order in which they lie in the
+    /// block.
     fn line(&mut self, block: &[u8], at: usize) -> Line {
         self.index.line(block, at, self.settings.format, &mut self.fields)
     }
 
-    /// Reads a batch: the rows of the block from `start` on, at most `limit` of them, up to the first bad row. Answers where the
-    /// next row begins, and what is wrong with that row if it is the bad one.
+    /// Reads a batch: at most `limit` rows, from byte `start` of the block up to the first bad row. Returns where the
+    /// next row begins and, if that row is the bad one, what is wrong with it.
     pub fn read(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> (usize, Option<BadRow>) {
         self.rows.clear();
         self.places.clear();
         let is_plain = self.head.columns.is_none() && !self.settings.append && !care.is_needed();
-        // A bad row seldom comes alone, and to try the kernel's own way in vain costs more than a row.
+        // After a bad row do not try the kernel's own way: bad rows often come together, and a vain attempt costs more
+        // than splitting a row.
         let (mut at, mut try_plain) = (start, is_plain && !self.is_after_bad_row);
         let mut bad = None;
         while self.rows.len() < limit && at < block.len() {
@@ -88,7 +92,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
                 if self.rows.len() >= limit || at >= block.len() {
                     break;
                 }
-                // After two rows in a row that are not plain, more of them are to be expected.
+                // If the kernel's own way stopped at the very first row, the next rows are probably not plain either.
                 try_plain = plain > 0;
             }
             match self.line(block, at) {
@@ -150,12 +154,13 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         (at, bad)
     }
 
-    /// Whether anybody may hear what is wrong with the next bad row.
+    /// Returns whether a message about the next bad row of this part may be printed.
     fn is_heard(&self) -> bool {
         self.settings.most_told.is_none_or(|most| self.told < most)
     }
 
-    /// What is wrong with a row, in words, if anybody may hear them: they cost far more than the row.
+    /// Returns the message that `what` makes, or an empty string if the message would not be printed: wording it costs
+    /// far more than reading the row.
     fn tell(&mut self, what: impl FnOnce(&Self) -> String) -> String {
         if !self.is_heard() {
             return String::new();
@@ -164,7 +169,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         what(self)
     }
 
-    /// Reads the row that was split last, whose text this is.
+    /// Appends the row that was split last, whose bytes are `text`, to the batch. The error says what is wrong if the
+    /// row is bad.
     fn read_row(&mut self, text: &[u8]) -> Result<(), BadRow> {
         let (count, needed) = (self.fields.len(), self.needed);
         let is_fixed = self.head.columns.is_none() && needed > 0;
@@ -200,7 +206,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         read
     }
 
-    /// Finds out again where rows of the block lie, `count` of them from `start` on, which have been read before.
+    /// Recomputes the places of `count` rows, the first of which begins at byte `start` of the block. Needed when not
+    /// all outputs of a batch could be written, because without `--append` [`read`](Self::read) does not keep places.
     pub fn place(&mut self, block: &[u8], start: usize, count: usize) {
         self.places.clear();
         self.index.clear();
@@ -212,7 +219,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
                     self.places.push(at..at + content);
                     at += length;
                 }
-                // A row that could be read is none of these.
+                // These rows have been read without error, so these cases do not occur.
                 Line::Stray { .. } | Line::Unclosed { .. } => break,
             }
         }

@@ -1,5 +1,5 @@
-//! What maps bytes to bytes. An executor knows a [`Work`], and nothing of the kernel that the work is made of. A work knows blocks,
-//! and nothing of the executor that asks it to map them.
+//! A work: a kernel as a function from bytes to bytes. An executor knows a [`Work`] but not the kernel in it. A work
+//! knows blocks but not the executor that has it map them.
 
 mod decoder;
 mod opcodes;
@@ -16,73 +16,77 @@ use crate::steps::{Step, lap};
 use remote::{Failure, Remote};
 use std::time::{Duration, Instant};
 
-/// How many rows are read, mapped and written together. Few enough that rows and outputs stay in the first-level cache.
+/// How many rows are read, mapped and written together: few enough that rows and outputs stay in the first-level cache.
 pub(super) const BATCH: usize = 512;
 
-/// How long a worker with care works on a part of a block before it hands over what is done, unless one row takes longer. Then a
-/// worker that dies, or takes too long, does so over few rows, and the rows before them are out of danger.
+/// How long a worker with care works on a part of a block before it hands over its results, unless a single row takes
+/// longer. The time is short so that a worker which dies, or takes too long, does so over few rows, after the results
+/// of the rows before have been handed over.
 const CAREFUL_PART: Duration = Duration::from_millis(1);
 
-/// How much of a block is done before it is handed over.
+/// Decides when a part of a block is handed over. Holds the time when the part was begun if care is needed, otherwise
+/// `None`.
 pub(super) struct Pace(Option<Instant>);
 
 impl Pace {
-    /// Begins a part now. Without care it may take any time.
+    /// Begins a part now. Without care the part may take any time.
     pub fn with(care: Care) -> Self {
         Pace(care.is_needed().then(Instant::now))
     }
 
-    /// Whether the part is to be handed over before another row is begun.
+    /// Returns whether the part must be handed over before another row is begun.
     pub fn is_enough(&self) -> bool {
         self.0.is_some_and(|start| start.elapsed() >= CAREFUL_PART)
     }
 }
 
-/// A kernel over blocks of bytes, whatever the types of its rows and outputs. Both methods must be written.
+/// A kernel over blocks of bytes, whatever the types of its rows and outputs. An implementation must define both
+/// methods.
 pub trait Work: Sync {
-    /// What one worker keeps from block to block. The kernel runs where the mapper is, or in `remote`, if there is one.
+    /// Makes the mapper of one worker, which the worker keeps from block to block. If there is a `remote`, the process
+    /// behind it runs the kernel; otherwise the mapper does.
     fn mapper<'m>(&'m self, remote: Option<Remote<'m>>) -> Box<dyn Mapper + 'm>;
 
-    /// In the process that is the [`Remote`] of a mapper: maps the rows of a task. Answers with the reply, and with how many rows
-    /// there were.
+    /// Maps the rows of a task. Called in the process behind a [`Remote`]. Returns the reply and the number of rows.
     ///
     /// # Errors
-    /// When the task is none that a mapper of this work sends.
+    /// If `task` is not one that a mapper of this work sends.
     fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error>;
 }
 
-/// What became of a block, or of the first part of it.
+/// What a mapper has made of a block, or of the first part of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Mapped {
-    /// Bytes of input dealt with. Fewer than the block has: the rest is still to be done.
+    /// How many bytes of input have been processed. If the block has more, the rest is still to be mapped.
     pub consumed: usize,
-    /// Line ends among these.
+    /// Number of line ends in these bytes.
     pub lines: usize,
-    /// Rows among these that have results.
+    /// Number of rows in these bytes that have results.
     pub rows: usize,
-    /// Bytes of results, from the start of the room.
+    /// Length in bytes of the results, which are at the start of `room`.
     pub results: usize,
-    /// Bytes of reports of bad rows, which follow the results.
+    /// Length in bytes of the reports of bad rows, which follow the results.
     pub reports: usize,
 }
 
-/// One worker's part of a [`Work`].
+/// Maps blocks for one worker, and holds the scratch space for that.
 pub trait Mapper {
-    /// Maps the rows of a block from the first on, as many as have room for their results. Where a worker has died over them, `care`
-    /// says so. `head` is what the source has put before the rows.
+    /// Maps the rows in `input`, from the first, until all are mapped or `room` is full. `head` is what the source has
+    /// written in front of the block's rows. `care` says whether a worker has died over these rows, and how to treat
+    /// them then.
     ///
     /// # Errors
-    /// When the rows could not be mapped, for a reason that lies not in them. The mapper is not asked again.
+    /// If the rows could not be mapped for a reason that does not lie in the rows. The mapper must not be used again.
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure>;
 }
 
-/// What is said of a row that no worker is to touch again.
+/// The message about a row that no worker may touch again.
 pub(super) const DEADLY: &str = "workers keep dying on this row";
 
-/// Checks what a kernel has given, and ends the step of running it.
+/// Checks that a kernel has returned as many outputs as rows, and ends the lap of the step that runs it.
 ///
 /// # Panics
-/// When it has not given one for each row.
+/// If the numbers differ.
 pub(super) fn check_outputs(outputs: usize, rows: usize) {
     assert_eq!(outputs, rows, "the kernel has not one output for each row");
     lap(Step::Run);

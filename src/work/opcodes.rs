@@ -1,20 +1,20 @@
-//! Looks at a pickle before it is unpickled.
+//! Checks a pickle that comes from a worker before it is unpickled.
 //!
-//! A worker gone mad could send a bomb: a few bytes that double a list thirty times, or nest one so deeply that whoever takes it
-//! apart overflows the stack. So only pickles are taken that have no other opcodes than our own pickles (none of these copies a
-//! value), and that are nested no deeper than outputs can sensibly be.
+//! A worker that runs wild could send a bomb: a few bytes that double a list thirty times, or nest a list so deeply
+//! that taking it apart overflows the stack. Therefore a pickle is accepted only if it has no other opcodes than those
+//! that this program writes, none of which copies a value, and if its values are not nested too deeply.
 
-/// How deep values may be nested: as deep as in `serde_json`.
+/// How deep values may be nested: the same limit as in `serde_json`.
 const DEEPEST: u8 = 128;
 
-/// Whether these bytes are a pickle of one value with nothing unusual about it.
+/// Returns whether these bytes are a pickle of one value, with only these opcodes and not nested too deeply.
 pub fn is_plain(pickle: &[u8]) -> bool {
     has_one_value(pickle).is_some()
 }
 
-/// Follows what an unpickler would do. None where that is anything unusual.
+/// Follows the opcodes as an unpickler would. Returns `None` at the first that is not allowed.
 fn has_one_value(mut rest: &[u8]) -> Option<()> {
-    // How deep each value on the unpickler's stack is nested, and how many of them lie below each mark.
+    // `depths`: how deep each value on the unpickler's stack is nested. `marks`: how many values lie below each mark.
     let (mut depths, mut marks): (Vec<u8>, Vec<usize>) = (vec![], vec![]);
     loop {
         let opcode = take(&mut rest, 1)?[0];
@@ -51,7 +51,8 @@ fn has_one_value(mut rest: &[u8]) -> Option<()> {
                 if opcode == TUPLE {
                     depths.push(0);
                 }
-                // A container takes what lies above it, but none from below the last mark.
+                // The container that takes the values is the one below them on the stack, but it must lie above the
+                // last mark.
                 let below = marks.last().copied().unwrap_or(0);
                 let around = depths.get_mut(below..)?.last_mut()?;
                 *around = (*around).max(deepest + 1);

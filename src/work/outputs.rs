@@ -1,5 +1,5 @@
-//! Checks what a kernel has written of its outputs. Results are told apart by their line ends alone, so an output without a line
-//! end, or with two, would move all results after it to the wrong rows.
+//! Checks that a kernel has written one line for each output. Only the line ends separate results, so an output without
+//! a line end, or with two, would move all later results to the wrong rows.
 
 use crate::csv::Format;
 use crate::csv::record::{Line, split};
@@ -8,8 +8,8 @@ use crate::kernel::batch::{BatchKernel, Written};
 use memchr::memchr;
 use std::ops::Range;
 
-/// Has the kernel write its outputs of this range, as [`BatchKernel::write`] says it. An output of which it does not write one
-/// row is the one that is bad, and those before it are written.
+/// Has the kernel write the outputs of this range to `room`, as [`BatchKernel::write`] describes. Stops at the first
+/// output that the kernel does not write as exactly one row, and returns it as the bad one.
 pub fn write<K: BatchKernel>(
     kernel: &K,
     outputs: &K::Outputs,
@@ -20,7 +20,7 @@ pub fn write<K: BatchKernel>(
     if kernel.is_known_to_write_rows() {
         return kernel.write(outputs, range, format, room);
     }
-    // One by one: among several outputs, one with a line end too many could hide another with none.
+    // Write one output at a time: among several, one with a line end too many could hide another without a line end.
     let mut written = Written::default();
     for number in range {
         let room = &mut room[written.bytes..];
@@ -39,17 +39,18 @@ pub fn write<K: BatchKernel>(
     written
 }
 
-/// Whether it is one output, within the room, and a row.
+/// Returns whether the kernel has written one output, within the room, as one row.
 fn is_as_promised(written: &Written, format: Format, room: &[u8]) -> bool {
     written.outputs == 1 && room.get(..written.bytes).is_some_and(|text| is_row(text, format))
 }
 
-/// Whether this is one row with its end, perhaps a blank one.
+/// Returns whether `text` is one row with its line end. The row may be blank.
 fn is_row(text: &[u8], format: Format) -> bool {
     if format.quote.is_none_or(|quote| memchr(quote, text).is_none()) {
         return memchr(b'\n', text).is_some_and(|end| end + 1 == text.len());
     }
-    // A line end within quotes ends no row. What looks like a comment is an output all the same.
+    // A line end within quotes does not end the row. An output that looks like a comment is valid, so ignore comments
+    // here.
     let length = match split(text, Format { comment: None, ..format }, &mut vec![]) {
         Line::Nothing { length } | Line::Row { length, .. } | Line::Stray { length, .. } => length,
         Line::Unclosed { .. } => return false,
@@ -57,7 +58,7 @@ fn is_row(text: &[u8], format: Format) -> bool {
     text.ends_with(b"\n") && length == text.len()
 }
 
-/// The message about an output that is not one row.
+/// Returns the message about an output that is not one row.
 fn broken_promise(written: &Written, room: &[u8]) -> String {
     let what = match room.get(..written.bytes) {
         _ if written.outputs > 1 => format!("it says that it wrote {} outputs", written.outputs),
@@ -76,8 +77,9 @@ mod tests {
     use crate::work::Work;
     use crate::work::text::{OnBadRow, Settings, Text};
 
-    /// Writes each output as the row says it, after `\n` and `\r` have been put in: `BYTES|OUTPUTS|TEXT`, where an empty number
-    /// is the right one.
+    /// Writes each output as its row says, in the form `BYTES|OUTPUTS|TEXT`: writes TEXT, with `\n` and `\r` replaced
+    /// by the characters, and returns BYTES and OUTPUTS as the numbers written. An empty number stands for the correct
+    /// one.
     struct Loose;
 
     impl BatchKernel for Loose {
@@ -121,7 +123,7 @@ mod tests {
         }
     }
 
-    /// Bad outputs, and what is said of them.
+    /// Bad outputs, and what the message about each contains.
     const BAD: [(&str, &str); 9] = [
         ("||", "it wrote \"\""),
         ("||7", "it wrote \"7\""),
@@ -134,7 +136,7 @@ mod tests {
         ("|3|7\\n", "it says that it wrote 3 outputs"),
     ];
 
-    /// All that comes of these rows: what is printed, and how many bad rows are reported.
+    /// Maps these rows. Returns what is printed, and how many bad rows are reported.
     fn results(input: &str, append: bool, on_bad_row: OnBadRow) -> (String, usize) {
         let format = Format { quote: Some(b'"'), ..Format::default() };
         let text = Text::new(
@@ -163,7 +165,8 @@ mod tests {
     fn an_output_that_is_not_one_line_is_a_bad_row_and_the_others_keep_their_places() {
         for (bad, _) in BAD {
             for end in ["\n", "\r\n"] {
-                // At the front, amid good ones, at the end, and alone.
+                // The bad row alone, at the front, between good rows, at the end, and between so many that there are
+                // several batches.
                 for (before, after) in [(0, 0), (0, 3), (3, 3), (3, 0), (600, 600)] {
                     let good = |count: usize, from: usize| {
                         (from..from + count).map(|n| format!("||{n}\\n{end}")).collect::<String>()
@@ -202,7 +205,7 @@ mod tests {
             let appended = format!("||1\\n\t1\n||{good}\t{written}\n||2\\n\t2\n");
             assert_eq!(results(&input, true, OnBadRow::Stop), (appended, 0), "{good:?}");
         }
-        // A carriage return before the line end is part of that, and the row has its own.
+        // A carriage return before the output's line end belongs to the line end, which is replaced by that of the row.
         assert_eq!(results("||7\\r\\n\n", true, OnBadRow::Stop), ("||7\\r\\n\t7\n".to_string(), 0));
         assert_eq!(results("||7\\r\\n\r\n", true, OnBadRow::Stop), ("||7\\r\\n\t7\r\n".to_string(), 0));
     }

@@ -1,7 +1,7 @@
-//! Rows and outputs to pickles and back.
+//! Pickles rows and outputs, and unpickles them.
 //!
-//! serde-pickle writes integers above 2^63 - 1, but cannot read them into an integer type of Rust. So a pickle is read into
-//! serde-pickle's own values first, and these are handed to serde here.
+//! serde-pickle can write integers above 2^63 - 1 but cannot read them into an integer type of Rust. Therefore a pickle
+//! is first read into serde-pickle's own values, and `Unpickled` passes these to serde.
 
 use crate::error::printable;
 use crate::work::opcodes::is_plain;
@@ -11,19 +11,19 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Vi
 use serde::forward_to_deserialize_any;
 use serde_pickle::{DeOptions, Error, SerOptions, Value};
 
-/// Appends the pickle of this value, which messages call `name`.
+/// Appends the pickle of `value` to `pickle`. Error messages call the value `name`.
 ///
 /// # Errors
-/// When it has a type that pickles do not know.
+/// If the value has a type that cannot be pickled.
 pub fn pickle<T: Serialize>(name: &str, value: &T, pickle: &mut Vec<u8>) -> Result<(), crate::error::Error> {
     let pickled = serde_pickle::to_writer(pickle, value, SerOptions::new());
     pickled.map_err(|error| crate::error::Error::defect(format!("the {name} cannot be pickled: {error}")))
 }
 
-/// The one value in this pickle, which messages call `name`.
+/// Returns the value in this pickle. Error messages call the value `name`.
 ///
 /// # Errors
-/// When these bytes are no pickle, or one of something else.
+/// If these bytes are not a pickle, or not one of a `T`.
 pub fn unpickle<T: DeserializeOwned>(name: &str, pickle: &[u8]) -> Result<T, crate::error::Error> {
     let value = serde_pickle::value_from_slice(pickle, DeOptions::new());
     let value = value.and_then(|value| T::deserialize(Unpickled(value)));
@@ -33,10 +33,11 @@ pub fn unpickle<T: DeserializeOwned>(name: &str, pickle: &[u8]) -> Result<T, cra
     })
 }
 
-/// The same, from one who is not trusted to send what [`pickle`] makes.
+/// Like [`unpickle`], but for bytes from a worker, which may be anything: refuses pickles that [`pickle`] would not
+/// make before they are unpickled.
 ///
 /// # Errors
-/// When these bytes are something else.
+/// If these bytes are not a pickle of a `T` such as [`pickle`] makes.
 pub fn unpickle_untrusted<T: DeserializeOwned>(name: &str, pickle: &[u8]) -> Result<T, crate::error::Error> {
     if !is_plain(pickle) {
         return Err(crate::error::Error::workers(format!("a worker has sent {name} that are not what it was to send")));

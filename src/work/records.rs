@@ -1,4 +1,4 @@
-//! A kernel over plain records: rows are read where they lie in the block, and outputs are written as they lie in memory.
+//! A kernel over plain records: rows are read, and outputs written, as the bytes that they have in memory.
 
 use crate::error::Error;
 use crate::kernel::Kernel;
@@ -9,7 +9,7 @@ use crate::work::{BATCH, DEADLY, Mapped, Mapper, Pace, Work, check_outputs};
 use bytemuck::Pod;
 use std::borrow::Cow;
 
-/// A kernel over blocks of records.
+/// A kernel over blocks of plain records.
 #[derive(Clone)]
 pub struct Records<'k, K>(pub &'k K);
 
@@ -23,7 +23,7 @@ impl<K: Kernel<Row: Pod, Output: Pod>> Work for Records<'_, K> {
     }
 }
 
-/// A kernel with scratch space.
+/// A kernel with the scratch space of one worker.
 struct Loaded<'k, K: Kernel> {
     kernel: &'k K,
     remote: Option<Remote<'k>>,
@@ -43,7 +43,8 @@ impl<K: Kernel> Loaded<'_, K> {
     }
 }
 
-/// These bytes as records. The regions of a slot are aligned for any record, and nothing is copied; other buffers may not be.
+/// Returns these bytes as records. Bytes in a slot are not copied, because the slot's regions are aligned for any
+/// record. Bytes in another buffer are copied if they are not aligned.
 fn cast<R: Pod>(bytes: &[u8]) -> Cow<'_, [R]> {
     match bytemuck::try_cast_slice(bytes) {
         Ok(rows) => Cow::Borrowed(rows),

@@ -1,7 +1,7 @@
-//! Batches that another process maps: the rows are pickled and sent to it, and the outputs come back as pickles.
+//! Has batches mapped by another process: sends the rows to it as a pickle, and gets the outputs back as a pickle.
 //!
-//! Everything else about a block (finding rows, bad rows, printing results) is done where the [`Mapper`](super::Mapper) is,
-//! in the same loop as for batches that are mapped there.
+//! Everything else about a block (finding rows, bad rows, writing results) is done by the [`Mapper`](super::Mapper), in
+//! the same loop as for batches that it maps itself.
 
 use crate::error::Error;
 use crate::kernel::batch::Batch;
@@ -10,23 +10,24 @@ use crate::work::check_outputs;
 use crate::work::pickles::{pickle, unpickle, unpickle_untrusted};
 use serde::Serialize;
 
-/// The process that maps batches for a mapper.
+/// The connection of a mapper to the process that maps its batches.
 pub struct Remote<'m> {
-    /// The most rows that a batch, which is one task, may have.
+    /// The largest number of rows in a batch. Each batch is sent as one task.
     pub chunk_size: usize,
     /// Sends a task and waits for the reply to it.
     pub call: Box<Call<'m>>,
 }
 
-/// What sends a task as bytes and answers with the bytes of the reply.
+/// A function that sends the bytes of a task, waits for the reply and returns the reply's bytes.
 pub type Call<'m> = dyn FnMut(&[u8]) -> Result<Vec<u8>, Failure> + 'm;
 
-/// Why a block could not be mapped. Its rows are not to blame.
+/// Why a block could not be mapped, if its rows are not to blame.
 #[derive(Debug)]
 pub enum Failure {
-    /// The process that was to map it has gone. Whoever started that process knows how it ended.
+    /// The process behind the [`Remote`] has closed its socket or ended. The executor that started the process knows
+    /// how it ended.
     Gone,
-    /// Something else, which the error says in full.
+    /// Any other reason; the error is complete.
     Failed(Error),
 }
 
@@ -46,10 +47,11 @@ impl From<Failure> for Error {
 }
 
 impl Remote<'_> {
-    /// Has these rows mapped, so many of them. Answers with their outputs, one for each.
+    /// Has `rows` mapped by the other process. `count` is their number. Returns their outputs, one for each.
     ///
     /// # Errors
-    /// When there is no reply, or it is not one to these rows. The reply is not trusted.
+    /// If there is no reply, or it does not have one output for each row. The reply is checked before it is unpickled,
+    /// because the process is not trusted.
     pub fn map<O: Batch>(&mut self, rows: &impl Serialize, count: usize) -> Result<O, Failure> {
         let mut task = vec![];
         pickle("rows", rows, &mut task)?;
@@ -65,10 +67,10 @@ impl Remote<'_> {
     }
 }
 
-/// In the other process: maps the rows of a task by `map`, and answers with the reply and how many rows there were.
+/// Maps the rows of a task by `map`. Called in the other process. Returns the reply and the number of rows.
 ///
 /// # Errors
-/// When the task is no pickle of such rows, or their outputs cannot be pickled.
+/// If the task is not a pickle of rows of type `R`, or if the outputs cannot be pickled.
 pub fn reply<R: Batch, O: Batch>(task: &[u8], map: impl FnOnce(&R, &mut O)) -> Result<(Vec<u8>, usize), Error> {
     let rows: R = unpickle("rows", task)?;
     lap(Step::Unpickle);

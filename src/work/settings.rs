@@ -1,8 +1,8 @@
-//! What the command line says of rows and results, for kernels over text.
+//! Settings for reading rows of text and printing their results.
 
 use crate::csv::Format;
 
-/// What becomes of bad rows.
+/// What happens to bad rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum OnBadRow {
     /// The first one ends the run
@@ -17,12 +17,13 @@ pub enum OnBadRow {
 /// How a filter reads rows and prints results.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Settings {
-    /// How rows are written.
+    /// Delimiter, quote and comment characters.
     pub format: Format,
-    /// Whether a row is printed with its result.
+    /// Whether each row is printed with its result appended.
     pub append: bool,
-    /// What becomes of bad rows.
+    /// What happens to bad rows.
     pub on_bad_row: OnBadRow,
-    /// How many bad rows anybody may hear of. What is wrong with those after them is not put into words.
+    /// For how many bad rows of a part messages are needed; `None` for all. No message is worded for later ones, which
+    /// saves time.
     pub most_told: Option<u64>,
 }

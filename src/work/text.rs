@@ -1,8 +1,8 @@
-//! A kernel over rows of text: blocks of CSV in, results as CSV out.
+//! A kernel over rows of text: maps blocks of CSV to results as CSV.
 //!
-//! [`Loaded::map_block`] is the loop that every filter spends its time in. It takes a batch of rows at a time: reads them
-//! ([`Decoder`]), has the kernel map them, and prints the results, until the block is done, the room for results is full, or a bad
-//! row ends the run.
+//! [`Loaded::map_block`] is the loop in which every filter spends its time. It takes a batch of rows at a time: reads
+//! the rows ([`Decoder`]), has the kernel map them, and writes the results. It goes on until the block is done, the
+//! room for results is full, or a bad row ends the run.
 
 use crate::bad_row::{BadRow, Kind, Report};
 use crate::csv::lines;
@@ -20,7 +20,8 @@ pub use crate::work::settings::{OnBadRow, Settings};
 
 const TOO_LONG: &str = "the output is longer than a block; use a larger --block-size";
 
-/// A kernel over blocks of text. The [`Head`](crate::csv::head::Head) of a block says which columns are meant; without a head it is all of them.
+/// A kernel over blocks of text. A block's [`Head`] names the columns that are the kernel's input; if there is no head,
+/// all columns are.
 #[derive(Clone)]
 pub struct Text<'k, K> {
     kernel: &'k K,
@@ -28,7 +29,7 @@ pub struct Text<'k, K> {
 }
 
 impl<'k, K: BatchKernel> Text<'k, K> {
-    /// This kernel over text of this form.
+    /// Makes a work of `kernel` that reads and writes text as `settings` say.
     pub fn new(kernel: &'k K, settings: Settings) -> Self {
         Text { kernel, settings }
     }
@@ -46,19 +47,19 @@ impl<K: BatchKernel> Work for Text<'_, K> {
     }
 }
 
-/// A kernel with scratch space: what one worker keeps from block to block.
+/// A kernel with the scratch space that one worker keeps from block to block.
 struct Loaded<'k, K: BatchKernel> {
     kernel: &'k K,
     settings: Settings,
     remote: Option<Remote<'k>>,
     decoder: Decoder<'k, K>,
     outputs: K::Outputs,
-    /// Reports of bad rows in this part of the block.
+    /// The reports of bad rows in the current part of the block.
     reports: Vec<u8>,
 }
 
 impl<K: BatchKernel> Loaded<'_, K> {
-    /// Maps the rows of the batch, here or in the remote.
+    /// Maps the rows of the batch, here or in the process behind `remote`.
     fn map_rows(&mut self) -> Result<(), Failure> {
         let rows = &self.decoder.rows;
         if let Some(remote) = &mut self.remote {
@@ -71,7 +72,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
         Ok(())
     }
 
-    /// Writes the results of the batch, as many as fit.
+    /// Writes the results of the batch to the front of `room`, as many as fit.
     fn write(&self, block: &[u8], room: &mut [u8]) -> Written {
         let Settings { format, append, .. } = self.settings;
         if !append {
@@ -89,7 +90,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
                 written.bad = result.bad;
                 break;
             }
-            // The line end of the result is replaced by that of the row.
+            // The result's line end is replaced by that of the row.
             let result = room[..result.bytes].strip_suffix(b"\n").unwrap_or_default();
             let result = result.strip_suffix(b"\r").unwrap_or(result).len();
             let end = line_end(block, place.end);
@@ -101,7 +102,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
         written
     }
 
-    /// What is printed for a bad row.
+    /// Returns what is printed in place of a result for a bad row.
     fn kept(&self, block: &[u8], bad: &BadRow) -> Cow<'static, [u8]> {
         match self.settings {
             Settings { on_bad_row: OnBadRow::Blank, append: true, format, .. } if bad.kind != Kind::Unclosed => {
@@ -113,7 +114,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
     }
 }
 
-/// The line end that a row has, or is given.
+/// Returns the line end of the row whose content ends at byte `end`. A last row without a line end is given `\n`.
 fn line_end(block: &[u8], end: usize) -> &'static [u8] {
     if block.get(end) == Some(&b'\r') { b"\r\n" } else { b"\n" }
 }
@@ -132,7 +133,7 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
             lap(Step::Take);
             let rows = self.decoder.rows.len();
             let mut written = Written::default();
-            // Where many rows are bad, there is often no row between two of them.
+            // If many rows are bad, batches are often empty.
             if rows > 0 {
                 self.map_rows()?;
                 let free = room.len() - self.reports.len();
@@ -156,8 +157,8 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
             if let Some(bad) = bad {
                 let kept = self.kept(input, &bad);
                 let used = mapped.results + self.reports.len();
-                // Where there is no room for the bad row, the part before it is handed over. The row then comes first in the
-                // rest of the block, with all of the room for itself.
+                // If there is no room for the report of the bad row, hand over the part before it. The row is then the
+                // first in the rest of the block, and its report has all of the room.
                 if used > 0 && used + kept.len() + Report::length(&bad) > room.len() {
                     break;
                 }
@@ -168,7 +169,8 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
                     break;
                 }
                 mapped.consumed = bad.end;
-                // A deadly row is handed over at once: should a worker die of a later row, this one would be tried again.
+                // Hand over a deadly row at once: if a worker died over a later row of the same part, this row would be
+                // tried again.
                 if bad.kind == Kind::Deadly {
                     break;
                 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::kernel::Kernel;
 
-/// Repeats the row's character as often as its number says.
+/// Repeats the row's character as many times as the row's number says.
 struct Repeat;
 
 impl Kernel for Repeat {
@@ -12,7 +12,8 @@ impl Kernel for Repeat {
     }
 }
 
-/// All that comes of `input` with so much room at a time: results, line ends dealt with, and the first report.
+/// Maps `input` part by part, with `room` bytes for results at a time, up to the first report. Returns the results, the
+/// number of line ends in the mapped input, and the message of that report.
 fn in_parts(input: &str, room: usize) -> (String, usize, String) {
     let (mut results, mut lines, mut rest) = (vec![], 0, input.as_bytes());
     let (mapping, mut room) = (Text::new(&Repeat, Settings::default()), vec![0; room]);
