@@ -54,9 +54,9 @@ pub enum Ending {
         /// The row or header.
         row: Box<Misfit>,
     },
-    /// An input cannot be read, or the output has gone.
+    /// An input cannot be read, or the output has been closed by its reader.
     Failed(Error),
-    /// The run was stopped from outside.
+    /// The bell `stop` of the run's `Job` was rung while the source was waiting for input.
     Stopped,
 }
 

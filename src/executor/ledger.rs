@@ -16,7 +16,7 @@
 //! | by a kill, over a part | fewer than [`MOST_KILLS`] times | the part is computed again, by whoever claims it |
 //! | | the [`MOST_KILLS`]th time | the part is given up: the run ends at it, with the numbers of its lines |
 //! | by a fault, over a part | fewer than [`MOST_FAULTS`] times | the part is computed again, with care |
-//! | | the [`MOST_FAULTS`]th time | the row at which the worker was is named: it becomes a bad row, which no worker touches again |
+//! | | the [`MOST_FAULTS`]th time | the row that the worker had recorded is named: it becomes a bad row, which no worker touches again |
 //! | | [`MOST_FAULTS`] times more, over a part of which a row was named | the part is given up: leaving out that row did not help |
 //! | | the [`MOST_FAULTS`]th time, and the worker had not recorded a row | the part is given up |
 //! | over no part, before any worker came up since the last death | more often than there are workers, and then by [`MOST_FAULTS`] faults, or [`MOST_KILLS`] kills in [`PATIENCE`] | the run ends |
@@ -36,15 +36,15 @@ use crate::tally;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// The number of faults over the same part after which the row at which the last worker was is blamed.
+/// The number of faults over the same part after which a row is blamed: the one that the last worker had recorded.
 pub const MOST_FAULTS: u32 = 3;
 
 /// The number of kills over the same part after which the part is given up. It is large because the out-of-memory
 /// killer may strike several times before memory is free again.
 pub const MOST_KILLS: u32 = 30;
 
-/// How long the run must have made no progress before deaths over no part end it. A number of deaths alone is not enough:
-/// on a busy machine kills can follow each other faster than a worker can start.
+/// How long the run must have made no progress before kills of workers that never came up, or faults of idle workers,
+/// end it. Their number alone is not enough: on a busy machine kills can come faster than a worker can start.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is to be done with a part over which a worker has died.
@@ -62,7 +62,7 @@ pub enum Verdict {
     GiveUp(u32),
 }
 
-/// The deaths over a part.
+/// The deaths over the current part of a block.
 #[derive(Clone, Copy, Default)]
 struct Account {
     /// Number of the part within its block: how many parts of the block had been written before it.
@@ -78,7 +78,7 @@ struct Account {
     avoided: Option<usize>,
 }
 
-/// The deaths so far.
+/// All deaths that may still matter for a verdict.
 #[derive(Default)]
 pub struct Ledger {
     /// The deaths over the current part of each block, by block number.
@@ -168,7 +168,8 @@ impl Account {
     }
 }
 
-/// A claim as the ring shows it: the block, its worker, and where the part that is claimed begins.
+/// A claim that the supervisor has read from the ring: the number of the block, the number of the worker, and the byte
+/// of the slot's input region at which the claimed part begins.
 pub type SeenClaim = (u64, u32, usize);
 
 /// When each claim was first seen, for as long as it lasts.

@@ -75,7 +75,8 @@ impl Crew for Shared {
         let mut undertaker = Undertaker::default();
         let ended = self.keep_at_work(run, &mut ring, mapping, &mut undertaker);
         if ended.is_err() {
-            // Kill the workers now rather than after the writer has ended, since what they do is no longer needed.
+            // Kill the workers now rather than after the writer has ended: the run has failed, so their work is not
+            // needed.
             self.children.end();
         }
         undertaker.settle(run);

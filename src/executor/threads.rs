@@ -156,8 +156,8 @@ impl Threads {
         thread::Builder::new().name(format!("worker {number}")).spawn_scoped(scope, work).map(drop)
     }
 
-    /// Returns the error for a worker that could not map its block. If its child is gone, the error says how the child
-    /// ended.
+    /// Returns the error for a worker that could not map its block. If its child has closed the socket, the error says
+    /// how the child ended.
     fn explain(&mut self, worker: u32, failure: Failure, deaths: &[Death]) -> Error {
         match (failure, deaths.iter().find(|death| death.worker == worker)) {
             (Failure::Failed(error), _) => error,

@@ -26,7 +26,7 @@ use std::time::Instant;
 pub const MARK: &str = "PMAPGCD_WORKER";
 
 /// Returns the mark with which this process was started. The variable is removed from the environment when it is first
-/// read, because a process that the kernel starts is not a worker.
+/// read, so that a process which the mapped kernel starts does not take itself for a worker.
 fn own_mark() -> Option<&'static OsStr> {
     static OWN: OnceLock<Option<OsString>> = OnceLock::new();
     OWN.get_or_init(|| take_variable(MARK)).as_deref()
@@ -137,8 +137,8 @@ fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mappi
     last_words::keep();
     let mut mapper = mapping.work.mapper(None);
     let refused = confine(unbound, mapping.confinement, segment.length(), None);
-    // Report only now that this worker has come up: if the program runs under somebody else's filter of system calls
-    // that kills, the worker dies in `confine`, and that must count as not having come up.
+    // Report only now that this worker has come up: if the program runs under a foreign filter of system calls that
+    // kills, the worker dies in `confine`, and that must count as not having come up.
     let is_first = segment.report_up() == 0;
     refused.iter().filter(|_| is_first).for_each(|what| say(what));
     steps::lap(Step::Import);
@@ -174,14 +174,14 @@ pub(super) fn work<'s>(
     mapper: &mut dyn Mapper,
     is_wanted: impl Fn() -> bool,
 ) -> Result<(), (Claim<'s>, Failure)> {
-    // Only threads check whether the ring is closed. In a shared segment a worker gone mad could close it, so a process
-    // goes on until its parent kills it or dies.
+    // Only threads check whether the ring is closed. In a shared segment a worker that runs wild could close it, so a
+    // process goes on until its parent kills it or dies.
     let mut last = Instant::now();
     while segment.is_shared() || !segment.is_closed() {
         let Some(mut claim) = segment.try_claim(worker) else {
             segment.filled().sleep();
-            // Usually the system kills this process when its parent dies. If it could not be set up so, this check ends
-            // it.
+            // Usually the system kills this process when its parent dies. If the system has refused to do that, the
+            // process ends here.
             if !is_wanted() {
                 return Ok(());
             }

@@ -61,7 +61,7 @@ pub struct Filter<'k, K> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Rows that have results.
+    /// Rows with results.
     pub rows: u64,
     /// Bad rows, which have no results.
     pub bad_rows: u64,

@@ -20,8 +20,8 @@ pub use crate::work::settings::{OnBadRow, Settings};
 
 const TOO_LONG: &str = "the output is longer than a block; use a larger --block-size";
 
-/// A kernel over blocks of text. A block's [`Head`] names the columns that are the kernel's input; if there is no head,
-/// all columns are.
+/// A kernel over blocks of text. A block's [`Head`](crate::csv::head::Head) names the columns that are the kernel's
+/// input; if there is no head, all columns are.
 #[derive(Clone)]
 pub struct Text<'k, K> {
     kernel: &'k K,

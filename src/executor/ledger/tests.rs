@@ -45,7 +45,7 @@ fn named(rows: &[Vec<bool>], mut fate: Fate, kill_one_in: usize) -> Result<Vec<(
             }
             continue;
         }
-        // A worker claims one of the blocks that wait.
+        // A worker claims one of the blocks that wait for a worker.
         let waiting: Vec<usize> = (written..rows.len()).filter(|&at| blocks[at].done.is_none()).collect();
         let Some(&number) = waiting.get(fate.below(waiting.len().max(1))) else { continue };
         let block = &mut blocks[number];
@@ -54,7 +54,7 @@ fn named(rows: &[Vec<bool>], mut fate: Fate, kill_one_in: usize) -> Result<Vec<(
         let end = if block.has_care { all.len().min(block.start + 1 + fate.below(4)) } else { all.len() };
         let first_bad = (block.start..end).find(|&at| all[at] && block.avoided != Some(at));
         let end = match block.avoided.filter(|avoided| (block.start..end).contains(avoided)) {
-            // The avoided row is reported, and ends the part.
+            // The worker reports the avoided row as a bad row, and hands over the part that ends with it.
             Some(avoided) if first_bad.is_none_or(|bad| bad > avoided) => avoided + 1,
             _ => end,
         };
