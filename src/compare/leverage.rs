@@ -17,10 +17,10 @@ const RUN: f64 = 150_000.0;
 /// A guess at the time that the kernel itself takes for a row, in microseconds. It only serves to choose how many rows
 /// a run has.
 const LEAST_WORK: f64 = 0.05;
-/// How often each executor is run at each grade, in turn with the others. The median of the times counts.
+/// The number of runs of each executor at each amount of work; the executors take turns. The result is the median duration.
 const RUNS: usize = 3;
 /// The least number of blocks and of tasks for each worker, however few rows there are: enough that all workers finish
-/// their last ones at about the same time.
+/// at about the same time.
 const PIECES: usize = 16;
 
 /// The time that executors take for a row, by the work of a row, and what follows from that.

@@ -71,11 +71,11 @@ impl Trial {
         Trial { executor, turns, pieces: None, accounts: true, timed: false, parent: std::process::id() }
     }
 
-    /// Returns the trial that this process, or the trial whose worker it is, was started for. `None` if the environment
-    /// has no trial.
+    /// Returns the trial that this process runs, or that it serves as a worker. `None` if the environment variable
+    /// [`TRIAL`] is not set.
     ///
     /// # Errors
-    /// If the environment variable holds no valid trial, or this process was not started by the process that compares.
+    /// If the variable holds no valid trial, or if the trial was not started by the process that compares.
     pub fn of_this_process() -> Result<Option<Self>, Error> {
         let Some(text) = std::env::var_os(TRIAL) else { return Ok(None) };
         let trial: Option<Trial> = serde_json::from_str(&text.to_string_lossy()).ok();

@@ -21,8 +21,8 @@ impl Workforce {
         Workforce { executor, jobs, process: std::process::id(), workers }
     }
 
-    /// Returns whether this workforce has that executor and that number of workers, and was made by this process. A
-    /// fork of that process must not use it: both processes would put blocks into the same slots.
+    /// Returns whether the current process made this workforce, for `executor` and up to `jobs` workers. A fork of the
+    /// process that made the workforce must not use it: both processes would put blocks into the same slots.
     pub fn is(&self, executor: Executor, jobs: usize) -> bool {
         (self.executor, self.jobs, self.process) == (executor, jobs, std::process::id())
     }

@@ -65,8 +65,8 @@ impl Output {
             Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
             Ok(existing) => {
-                // Whether stdout or stderr goes to the existing file already. Then that open file is used, so that the
-                // outputs do not overwrite each other.
+                // If stdout or stderr already writes to this file, use that open file. A second one would have an offset of
+                // its own, and the two outputs would overwrite each other.
                 let mut already = [Self::stdout(), Self::of("stderr", io::stderr())].into_iter().flatten();
                 let is_it = |output: &Output| output.stat().is_some_and(|output| is_same(&output, &existing));
                 if let Some(output) = already.find(|output| output.is_writable() && is_it(output)) {

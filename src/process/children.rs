@@ -118,7 +118,7 @@ impl Children {
         Children { processes: vec![], numbers: 0, starter: None, parent, deaths: 0, redone: 0 }
     }
 
-    /// Whether there is a worker with the number `worker`, running or not yet reaped.
+    /// Whether there is a worker with the number `worker`, running, or ended and not yet reaped.
     pub fn has(&self, worker: u32) -> bool {
         self.processes.iter().any(|process| process.worker == worker)
     }
@@ -128,7 +128,7 @@ impl Children {
         self.numbers
     }
 
-    /// How many workers there are, running or not yet reaped.
+    /// How many workers there are, running, or ended and not yet reaped.
     pub fn count(&self) -> usize {
         self.processes.len()
     }

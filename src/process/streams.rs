@@ -89,7 +89,8 @@ pub fn heed_signals() {
 /// Ends this process by SIGPIPE, without a message, as filters end when nobody reads their output any more. The signal
 /// must be sent explicitly because Rust programs ignore it.
 pub fn die_of_broken_pipe() -> ! {
-    // The first process of a container (number 1) is not killed by a signal that it sends itself.
+    // The system does not kill process 1, the first of a container, by a signal that it sends itself. That process ends
+    // with the exit status that shells report for SIGPIPE.
     if std::process::id() != 1 {
         let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
     }

@@ -8,8 +8,8 @@ use super::sync::Ordering;
 use super::word::{Counter, State, Word};
 use std::ops::Range;
 
-/// A block that its worker has claimed and not finished. If the `Claim` is dropped without [`Claim::finish`], the slot
-/// stays claimed until the supervisor puts it back, as if the worker had died.
+/// A block that a worker has claimed and not yet finished. If the `Claim` is dropped without [`Claim::finish`], the slot
+/// stays claimed, as after the death of the worker, until the supervisor offers it to the workers again.
 pub struct Claim<'s> {
     pub(super) segment: &'s Segment,
     pub(super) block: u64,

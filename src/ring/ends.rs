@@ -262,7 +262,7 @@ impl Supervisor<'_> {
         self.segment.look_again_from(block);
     }
 
-    /// Marks the run as over, which workers see by [`Segment::is_closed`].
+    /// Marks the run as over, which workers see through [`Segment::is_closed`].
     pub fn close(&self) {
         self.segment.control().closed.0.store(1, Ordering::Release);
     }

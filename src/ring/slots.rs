@@ -41,8 +41,8 @@ const NONE: u64 = u64::MAX;
 
 /// A slot: its word, and the numbers that describe its input region and its result region.
 ///
-/// The word decides who may write the other fields: only whoever owns the slot in its present state. Its release stores
-/// and acquire loads let the next owner read them. In a new segment all other fields are 0, and the word says that slot
+/// The word holds the state of the slot, and so decides who owns it. Only the owner may write the other fields. The word is
+/// stored with release and loaded with acquire, so that the next owner sees what the last one wrote. In a new segment all other fields are 0, and the word says that slot
 /// k is free for block k.
 #[repr(C, align(128))]
 #[derive(Default)]
@@ -92,8 +92,8 @@ impl Slot {
         self.start.load(Ordering::Relaxed) as usize..self.end.load(Ordering::Relaxed) as usize
     }
 
-    /// Publishes the range `input` of the input region for workers to claim. It holds all of `block`, or what is left
-    /// of it.
+    /// Offers `block` to the workers. Its rows are in the range `input` of the input region: all of them, or the part that
+    /// is left.
     pub(super) fn fill(&self, block: u64, input: Range<usize>) {
         self.start.store(input.start as u32, Ordering::Relaxed);
         self.end.store(input.end as u32, Ordering::Relaxed);

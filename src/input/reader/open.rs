@@ -64,8 +64,7 @@ pub enum Filled {
     Nothing,
     /// Whole rows, which take this number of bytes.
     Rows(usize),
-    /// The start of a line that is longer than the buffer, and the search for row ends, which has looked at all of the
-    /// buffer.
+    /// The buffer is full and holds only the start of a line. The [`RowEnds`] has searched all of the buffer.
     TooLong(RowEnds),
 }
 

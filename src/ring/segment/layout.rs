@@ -7,8 +7,8 @@ use std::ops::Range;
 /// The fewest slots with which reader and workers can work at the same time: one slot to read into, and one to compute.
 pub const FEWEST_SLOTS: usize = 2;
 
-/// The first bytes of a segment, by which a worker checks that this version of the program made it, and learns its
-/// layout.
+/// The first bytes of a segment. By them a worker checks that the segment was made by the same version of the program as
+/// the worker, and learns how the segment is laid out.
 #[repr(C, align(128))]
 pub struct Header {
     pub magic: u64,
