@@ -16,6 +16,7 @@ use crate::work::remote::{Failure, Remote};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, Scope};
@@ -95,7 +96,8 @@ impl Crew for Threads {
                 }
                 Ok(())
             };
-            let ended = keep_at_work();
+            let ended = catch_unwind(AssertUnwindSafe(&mut keep_at_work));
+            // However it ended: the scope waits for the threads, and the threads wait until the ring is closed.
             ring.close();
             run.segment.filled().signal();
             if !run.is_complete() {
@@ -104,7 +106,7 @@ impl Crew for Threads {
                     let _ = shutdown(socket, Shutdown::Both);
                 }
             }
-            ended
+            ended.unwrap_or_else(|panic| resume_unwind(panic))
         })?;
         // All threads have ended. After the last block a thread can only fail because its child has not sent the times
         // of its steps.
