@@ -19,6 +19,11 @@ fn both(file: &str, line: usize) -> String {
     said(file, line, "2,5,10", 3, 4) + &said(file, line + 1, "3,7,14,y,z", 5, 4)
 }
 
+/// What is said of a row that has so many fields and lacks the third.
+fn lacking(file: &str, line: usize, row: &str, fields: &str) -> String {
+    format!("pmapgcd: {file}:{line}: {fields} where 3 are needed: \"{row}\"\n")
+}
+
 #[test]
 fn a_row_of_another_length_than_the_header_is_bad() {
     for way in ways(&["64", "128K"]).chain([["--executor", "pickle", "--chunk-size", "2"]]) {
@@ -46,7 +51,7 @@ fn a_row_of_another_length_than_the_first_is_bad_where_there_is_no_header() {
         // What is bad whatever its fields hold sets no length; what only has no number does.
         let text = format!("\n \nof 2020\n\"x\r\"\r,1,2,3,4,5,6\n{ROWS}");
         let finished = run(pmapgcd(way).args(options), &*text);
-        assert!(finished.stderr.contains(&said("stdin", 3, "of 2020", 1, 4)), "{finished:?}");
+        assert!(finished.stderr.contains(&lacking("stdin", 3, "of 2020", "1 field")), "{finished:?}");
         assert!(finished.stderr.ends_with(&(both("stdin", 6) + "pmapgcd: 4 bad rows\n")), "{finished:?}");
         assert_eq!(String::from_utf8(finished.stdout).unwrap(), APPENDED);
         let finished = run(pmapgcd(way).args(options), &*format!("id,a,b,note\n{ROWS}"));
@@ -74,14 +79,14 @@ fn all_files_go_by_the_first_row_of_the_first() {
     for way in ways(&["64", "128K"]).chain([["--executor", "pickle", "--chunk-size", "2"]]) {
         let options = ["--append", "--bad-rows=skip", "-k2,3"];
         let with = |files: &[&'static str]| way.into_iter().chain(options).chain(files.to_vec()).collect::<Vec<_>>();
-        let stderr = both("a.csv", 2) + &said("b.csv", 2, "6,8", 2, 4);
+        let stderr = both("a.csv", 2) + &lacking("b.csv", 2, "6,8", "2 fields");
         let finished = folder.run(with(&["none.csv", "a.csv", "b.csv"]), "");
         finished.is(1, format!("{APPENDED}5,10,15,,5\n"), &(stderr + "pmapgcd: 3 bad rows\n"));
         let finished = folder.run(with(&["a.csv", "c.csv"]), "");
         let stderr = both("a.csv", 2) + &said("c.csv", 1, "1,2,3", 3, 4);
         finished.is(1, APPENDED, &(stderr + "pmapgcd: 3 bad rows\n"));
         let finished = headed.run(with(&["--header", "a.csv", "b.csv"]), "");
-        let stderr = both("a.csv", 3) + &said("b.csv", 3, "6,8", 2, 4);
+        let stderr = both("a.csv", 3) + &lacking("b.csv", 3, "6,8", "2 fields");
         finished.is(1, format!("id,a,b,note,gcd\r\n{APPENDED}5,10,15,,5\n"), &(stderr + "pmapgcd: 3 bad rows\n"));
     }
 }
