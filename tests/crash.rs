@@ -140,7 +140,8 @@ fn a_killed_parent_leaves_no_process_and_no_segment() {
                     thread::sleep(if busy { Duration::ZERO } else { PATIENCE });
                 }
             });
-            eventually("there are workers", || workers(parent.id()).len() == 3);
+            // One worker is enough for the few rows of the idle run.
+            eventually("there are workers", || workers(parent.id()).len() >= if busy { 3 } else { 1 });
             let orphans = workers(parent.id());
             kill_process(pid(parent.id()), signal).unwrap();
             assert_eq!(parent.wait().unwrap().signal(), Some(signal.as_raw()));
