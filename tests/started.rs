@@ -5,8 +5,11 @@ mod common;
 
 use common::world::{World, is_permitted};
 use common::{Running, eventually, pmapgcd, run};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 const WITH_WORKERS: [&str; 2] = ["shared", "pickle"];
 
@@ -132,10 +135,17 @@ fn a_program_that_was_replaced_is_not_taken_for_another_by_a_loader() {
     running.send("12,18\n");
     assert_eq!(running.line(), "6");
     fs::remove_file(&program).unwrap();
-    running.send("5,10\n");
-    assert_eq!(running.line(), "5");
-    // The first worker may have done that row before the second was to be started: wait for that.
-    eventually("a second worker was to be started", || running.said().contains("cannot start worker 1"));
+    // While the first worker is stopped, blocks wait, and a second worker is wanted.
+    let first = running.children();
+    let signal =
+        |signal| first.iter().for_each(|&pid| kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap());
+    signal(Signal::STOP);
+    eventually("a second worker was to be started", || {
+        running.send("5,10\n");
+        thread::sleep(Duration::from_millis(5));
+        running.said().contains("cannot start worker 1")
+    });
+    signal(Signal::CONT);
     let finished = running.finish();
     let says =
         [": cannot start worker 1: ", ", which was started through ", "has been replaced or removed; start it anew"];

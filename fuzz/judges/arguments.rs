@@ -4,6 +4,7 @@ use crate::cli::Options;
 use crate::cli::plan::Plan;
 use crate::error::must_be_escaped;
 use crate::executor::{MAX_BLOCK_SIZE, MIN_BLOCK_SIZE};
+use crate::filter::builder::Setup;
 use crate::kernel::gcd::Gcd;
 use clap::{Args, FromArgMatches};
 use std::ffi::OsStr;
@@ -24,7 +25,7 @@ pub fn arguments(bytes: &[u8]) {
     let options = Options::from_arg_matches(&matches).unwrap();
     let gcd = Gcd::default();
     match Plan::of(options, &gcd) {
-        Ok(Plan { sizes, shape, .. }) => {
+        Ok(Plan { setup: Setup { sizes, shape, .. }, .. }) => {
             let format = shape.format;
             let special = [Some(format.delimiter), format.quote, format.comment];
             let is_different = |at: usize| special[at].is_none() || !special[..at].contains(&special[at]);
