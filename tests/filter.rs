@@ -170,6 +170,8 @@ fn main() {
     assert!(error.contains("2 filters were made at") && error.contains("FilterBuilder::named"), "{error}");
     for (ended, what) in [
         (Filter::builder(&gcd).columns("1,2,3").unwrap().build().err(), "3 columns are named where the kernel takes 2"),
+        (Filter::builder(&gcd).append("gcd").build().err(), "and there is none"),
+        (Filter::builder(&gcd).max_bad(3).build().err(), "set on_bad_row too"),
         (Filter::builder(&gcd).columns("1,").err(), "a column has no name"),
         (
             Filter::builder(&gcd).format(Format { quote: Some(b','), ..Format::default() }).build().err(),

@@ -23,9 +23,9 @@ pub use hostile::{frames, report};
 pub use segment::segment;
 
 use crate::csv::Format;
-use crate::executor::bell;
 use crate::input::Shape;
 use crate::input::reader::{Input, Reader, Watch};
+use crate::process::bell::bell;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::MemfdFlags;
 use std::fs::File;

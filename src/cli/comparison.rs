@@ -6,11 +6,12 @@ use super::plan::Plan;
 use crate::compare::{Workload, compare as compare_executors};
 use crate::csv::Format;
 use crate::error::Error;
-use crate::executor::{self, Executor, Mapping};
+use crate::executor::{Executor, Mapping};
 use crate::flow::{Block, Ending, Source};
 use crate::input::reader::{Input, Reader, Watch};
 use crate::output::Output;
 use crate::output::bad_rows::BadRows;
+use crate::process::bell::bell;
 use crate::process::console::say;
 use crate::tally::Tally;
 use rustix::fd::AsFd;
@@ -70,7 +71,7 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
 /// Returns the header and the rows of `inputs`. Maps all rows once while it reads them, so that a bad row is reported
 /// by its file and line before anything is measured.
 fn read(plan: &Plan, mapping: &Mapping, inputs: Vec<Input>, stdout: &Output) -> Result<(Vec<u8>, Vec<u8>), Error> {
-    let (stop, tally) = (executor::bell()?, Tally::default());
+    let (stop, tally) = (bell()?, Tally::default());
     let nowhere = Output::file("/dev/null".as_ref())?;
     let mut writer = writer(plan, &nowhere, &inputs, BadRows::new(None), &tally);
     let reader = Reader::new(inputs, plan.setup.shape.clone(), Watch { stop: stop.as_fd(), output: stdout.as_fd() });

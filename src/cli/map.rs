@@ -5,11 +5,12 @@ use super::plan::Plan;
 use super::{end, progress, stats};
 use crate::csv::hints::Reading;
 use crate::error::Error;
-use crate::executor::{self, Job, Mapping};
+use crate::executor::{Job, Mapping};
 use crate::input::reader::{Input, Reader, Watch};
 use crate::output::Output;
 use crate::output::bad_rows::BadRows;
 use crate::output::writer::Writer;
+use crate::process::bell::bell;
 use crate::process::console::say;
 use crate::tally::Tally;
 use crate::work::text::OnBadRow;
@@ -46,7 +47,7 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     if let Some(rejects) = &rejects {
         bad_rows = bad_rows.written_to(rejects.file_to_write()?, &rejects.name())?;
     }
-    let stop = executor::bell()?;
+    let stop = bell()?;
     let watch = Watch { stop: stop.as_fd(), output: results.as_fd() };
     let mut writer = writer(plan, &results, &inputs, bad_rows, tally);
     let mut reader = Reader::new(inputs, plan.setup.shape.clone(), watch).passing_over(passes_over);

@@ -148,7 +148,7 @@ pub struct Options {
     /// Most input in a block
     ///
     /// A block is what a worker takes at a time; a row has to fit into one. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
-    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, default_value = DEFAULT_BLOCK_SIZE, hide_short_help = true)]
+    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, default_value = format!("{}K", DEFAULT_BLOCK_SIZE >> 10), hide_short_help = true)]
     pub(super) block_size: usize,
 
     /// Most rows in a task of pickle

@@ -5,7 +5,7 @@ use crate::compare::trial::Trial;
 use crate::csv::Format;
 use crate::error::Error;
 use crate::executor::{self, Executor, Job, worker};
-use crate::filter::builder::{Rows, Setup};
+use crate::filter::builder::{RowOptions, Setup};
 use crate::flow::{Sink, Source};
 use crate::kernel::batch::BatchKernel;
 use crate::process::confinement::Confinement;
@@ -74,7 +74,7 @@ impl<'k> Plan<'k> {
             None if options.compare => Mode::Compare,
             None => options.split.map_or(Mode::Map, Mode::Split),
         };
-        let rows = Rows {
+        let rows = RowOptions {
             format,
             has_header: options.has_header(),
             columns: options.columns(),
@@ -123,8 +123,6 @@ impl<'k> Plan<'k> {
 
 /// Checks that the options suit each other, and a kernel whose rows have `fields` fields (`None`: any number).
 fn check(options: &Options, fields: Option<usize>, format: Format) -> Result<(), Error> {
-    let Format { delimiter, quote, comment } = format;
-    let is_twice = [quote, comment].contains(&Some(delimiter)) || (comment.is_some() && comment == quote);
     let named = options.columns().map(|columns| columns.count());
     let lists = if options.column_lists.len() > 1 { "; all that -k is given add up" } else { "" };
     let columns = format!(
@@ -135,7 +133,7 @@ fn check(options: &Options, fields: Option<usize>, format: Format) -> Result<(),
     let append = options.append.as_deref().unwrap_or_default();
     let stops = options.bad_rows == OnBadRow::Stop;
     let wrong = [
-        (is_twice, "--delimiter, --quote and --comment have to differ"),
+        (!format.is_unambiguous(), "--delimiter, --quote and --comment have to differ"),
         (named.is_some() && fields.is_some() && named != fields, &columns),
         (
             !append.is_empty() && !options.has_header(),

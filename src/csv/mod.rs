@@ -37,6 +37,12 @@ impl Default for Format {
 }
 
 impl Format {
+    /// Whether delimiter, quote and comment character differ from each other.
+    pub(crate) fn is_unambiguous(self) -> bool {
+        let Format { delimiter, quote, comment } = self;
+        ![quote, comment].contains(&Some(delimiter)) && (comment.is_none() || comment != quote)
+    }
+
     /// Whether `byte` is a blank: a space or a tab that is not the delimiter. Blanks around a value are ignored, and a
     /// line of blanks only is not a row.
     pub fn is_blank(self, byte: u8) -> bool {

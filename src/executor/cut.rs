@@ -1,10 +1,11 @@
-//! Decides how much input a block gets: rows that take a worker about 10 ms, so that at the end of the input no worker
-//! is idle while another has seconds of work left.
+//! Decides how many slots a ring has and how much input a block gets: rows that take a worker about 10 ms, so that at the
+//! end of the input no worker is idle while another has seconds of work left.
 //!
 //! The cost of a row is not known before rows were mapped. Therefore the first blocks are small, and later ones are cut
 //! by what earlier rows have cost. If a row takes a few nanoseconds, blocks fill their slots after the first round of
 //! slots; if it takes 10 ms or more, each row is a block of its own.
 
+use crate::executor::Job;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,27 @@ use std::time::{Duration, Instant};
 const COST: Duration = Duration::from_millis(10);
 
 /// How many bytes of rows a block gets until the first measurement: few, because the first rows may take seconds each.
-pub const FIRST: usize = 64;
+const FIRST: usize = 64;
+
+/// Slots per worker: one with the block that the worker works on, one whose block waits for the worker, one whose
+/// results wait to be written, and one in reserve, because blocks take different times.
+const SLOTS_PER_JOB: usize = 4;
+/// If blocks are small, the ring gets as many slots as hold this many bytes, so that a sleeping thread is not woken for
+/// every single block.
+const LEAST_INPUT: usize = 512 << 10;
+/// If there are many workers, the ring has fewer slots per worker, down to little more than one, so that the input
+/// regions together take no more bytes than this: /dev/shm of a stock container has 64 MiB.
+const MOST_INPUT: usize = 16 << 20;
+
+/// Returns how many slots a ring for this job has.
+pub fn slots(job: &Job) -> usize {
+    let fewest = (LEAST_INPUT / job.sizes.block).min(1024).max(job.jobs + 2);
+    let slots = (job.jobs * SLOTS_PER_JOB).min(MOST_INPUT / job.sizes.block).max(fewest);
+    // A small input gets no more slots than it would fill if its blocks stayed as small as the first ones.
+    let most =
+        job.input.map_or(usize::MAX, |input| (input / FIRST as u64).saturating_add(2).try_into().unwrap_or(usize::MAX));
+    slots.min(most)
+}
 
 /// The size of the blocks that the reader cuts, and the measurements of the writer from which it follows.
 pub struct Cut {
@@ -86,8 +107,12 @@ mod tests {
     #[test]
     fn one_worker_has_a_head_start_unless_the_input_is_large() {
         assert!(!Cut::new(1 << 17, Some(1 << 18)).is_enough_for_one());
-        assert!(Cut::new(1 << 17, None).head_start().is_none_or(|left| left <= COST));
-        let cut = Cut::new(1 << 17, None);
+        // A start in the future has not begun to count; one that lies back by the head start is over.
+        let began = |start| Cut { start, ..Cut::new(1 << 17, None) };
+        let cut = began(Instant::now() + Duration::from_secs(3600));
+        assert!(cut.is_enough_for_one() && cut.head_start() == Some(COST));
+        let late = began(Instant::now().checked_sub(COST).unwrap());
+        assert!(!late.is_enough_for_one() && late.head_start().is_none());
         cut.measured(1 << 17, Duration::from_micros(1));
         assert!(!cut.is_enough_for_one());
     }

@@ -24,8 +24,6 @@ use rustix::fd::OwnedFd;
 use std::io;
 use std::time::Duration;
 
-pub use run::bell;
-
 /// How a kernel is run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Executor {
@@ -130,7 +128,7 @@ pub const MAX_BLOCK_SIZE: usize = 1 << 30;
 /// Large enough that computing a block costs far more than claiming it, and small enough that two blocks, rows and
 /// results stay in a core's second-level cache. Compared by `hyperfine -P s 16 19 'pmapgcd -j 2 --block-size
 /// $((1<<{s})) small.csv'`: on the reference machine 128K to 512K are within 6 % of each other.
-pub const DEFAULT_BLOCK_SIZE: &str = "128K";
+pub const DEFAULT_BLOCK_SIZE: usize = 128 << 10;
 /// Python's `ProcessPoolExecutor.map` has chunks of 1 row, which cost a message each way for every row. With 1024 rows
 /// the cost of messages no longer matters and pickling remains as what is measured; larger chunks are no faster.
 pub const DEFAULT_CHUNK_SIZE: usize = 1024;

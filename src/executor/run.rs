@@ -5,31 +5,21 @@
 //! the other does.
 
 use crate::error::Error;
-use crate::executor::cut::{Cut, FIRST};
+use crate::executor::cut::Cut;
 use crate::executor::measures::unpack;
 use crate::executor::{Job, Mapping, no_segment};
 use crate::flow::{Block, Ending, Part, Sink, Source};
+use crate::process::bell::{bell, ring_bell};
 use crate::ring::{Ends, Place, Reader, Segment, Spoilt, Supervisor, Taken, Writer};
 use crate::steps::{self, Step};
 use crate::tally::{Stopwatch, Tally};
 use crate::work::Mapped;
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
-
-/// Slots per worker: one with the block that the worker works on, one whose block waits for the worker, one whose
-/// results wait to be written, and one in reserve, because blocks take different times.
-const SLOTS_PER_JOB: usize = 4;
-/// If blocks are small, the ring gets as many slots as hold this many bytes, so that a sleeping thread is not woken for
-/// every single block.
-const LEAST_INPUT: usize = 512 << 10;
-/// If there are many workers, the ring has fewer slots per worker, down to little more than one, so that the input
-/// regions together take no more bytes than this: /dev/shm of a stock container has 64 MiB.
-const MOST_INPUT: usize = 16 << 20;
 
 /// The workers of a run, with what starts them and looks after them.
 pub trait Crew {
@@ -38,16 +28,6 @@ pub trait Crew {
     /// # Errors
     /// If the run cannot go on, for example because workers cannot be started.
     fn supervise(&mut self, run: &Run, ring: Supervisor, mapping: &Mapping) -> Result<(), Error>;
-}
-
-/// Returns how many slots a ring for this job has.
-pub fn slots(job: &Job) -> usize {
-    let fewest = (LEAST_INPUT / job.sizes.block).min(1024).max(job.jobs + 2);
-    let slots = (job.jobs * SLOTS_PER_JOB).min(MOST_INPUT / job.sizes.block).max(fewest);
-    // A small input gets no more slots than it would fill if its blocks stayed as small as the first ones.
-    let most =
-        job.input.map_or(usize::MAX, |input| (input / FIRST as u64).saturating_add(2).try_into().unwrap_or(usize::MAX));
-    slots.min(most)
 }
 
 /// Runs the job: the crew's workers map its blocks, which go through the ring in `segment`. Block numbers start at
@@ -123,21 +103,6 @@ impl Drop for EndOnPanic<'_, '_> {
             self.0.end();
         }
     }
-}
-
-/// Makes a bell: a file descriptor that becomes readable when it is rung.
-///
-/// # Errors
-/// If the system has no descriptors left.
-pub fn bell() -> Result<OwnedFd, Error> {
-    let made = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
-    made.map_err(|error| Error::io("cannot make an event", error.into()))
-}
-
-/// Rings the bell: it stays readable until someone reads from it.
-pub fn ring_bell(bell: &OwnedFd) {
-    // This fails only if the bell has been rung about 2^64 times without being read, and then it is readable already.
-    let _ = rustix::io::write(bell, &1u64.to_ne_bytes());
 }
 
 /// The supervisor's decision on a block that could not be mapped, and the message about it.

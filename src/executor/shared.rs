@@ -5,8 +5,9 @@
 //! live as long as their [`Children`].
 
 use crate::error::{Error, printable, reason};
+use crate::executor::cut::slots;
 use crate::executor::ledger::{Claims, Clock, Ledger, Standstill, Verdict};
-use crate::executor::run::{Crew, Run, Sentence, run, slots};
+use crate::executor::run::{Crew, Run, Sentence, run};
 use crate::executor::{Execute, Executor, Job, Mapping, no_segment, worker};
 use crate::process::children::{Children, Death};
 use crate::process::console::say;

@@ -5,9 +5,11 @@
 //! the run ends before the rows that had been sent to that child.
 
 use crate::error::{Error, reason};
-use crate::executor::run::{Crew, EndOnPanic, Run, ring_bell, run, slots};
+use crate::executor::cut::slots;
+use crate::executor::run::{Crew, EndOnPanic, Run, run};
 use crate::executor::{Execute, Executor, Job, Mapping, no_segment, pickle, worker};
 use crate::flow::Ending;
+use crate::process::bell::ring_bell;
 use crate::process::children::{Children, Death};
 use crate::process::console::say;
 use crate::ring::{ROUND, Segment, Supervisor};

@@ -1,7 +1,7 @@
 //! Copies bytes from the caller's `Read` to the descriptor that a run reads, and from the descriptor that a run writes
 //! to the caller's `Write`.
 
-use crate::executor::run::ring_bell;
+use crate::process::bell::ring_bell;
 use rustix::fd::OwnedFd;
 use rustix::net::{SendFlags, Shutdown, send, shutdown};
 use std::io::{self, ErrorKind, Read};

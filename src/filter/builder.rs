@@ -6,7 +6,7 @@ use crate::csv::columns::Columns;
 use crate::csv::head::Head;
 use crate::error::Error;
 use crate::executor::names::Name;
-use crate::executor::{self, Executor, MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE, worker};
+use crate::executor::{self, DEFAULT_BLOCK_SIZE, Executor, MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE, worker};
 use crate::input::Shape;
 use crate::kernel::batch::BatchKernel;
 use crate::output::bad_rows::SAID;
@@ -15,8 +15,6 @@ use crate::vectors::Vectors;
 use crate::work::text::{OnBadRow, Settings};
 use std::panic::Location;
 
-/// Default block size: 128 KiB take far longer to compute than to claim, and fit into a core's second-level cache.
-const BLOCK_SIZE: usize = 128 << 10;
 /// How many bytes the result region has in addition to those for results, so that a report of a bad row fits too.
 const REPORT_ROOM: usize = 1024;
 
@@ -24,7 +22,7 @@ const REPORT_ROOM: usize = 1024;
 #[must_use]
 pub struct FilterBuilder<'k, K> {
     kernel: &'k K,
-    rows: Rows,
+    rows: RowOptions,
     block_size: usize,
     name: Option<String>,
     executor: Executor,
@@ -35,7 +33,7 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
     pub(super) fn new(kernel: &'k K) -> Self {
         FilterBuilder {
             kernel,
-            rows: Rows {
+            rows: RowOptions {
                 format: Format::default(),
                 has_header: false,
                 columns: None,
@@ -44,7 +42,7 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
                 max_bad: None,
                 is_all_told: false,
             },
-            block_size: BLOCK_SIZE,
+            block_size: DEFAULT_BLOCK_SIZE,
             name: None,
             executor: Executor::Shared,
             jobs: executor::processors(),
@@ -146,10 +144,15 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
 
 /// Refuses settings that contradict each other, or a number of columns other than `fields`, the kernel's number of
 /// fields.
-fn check(rows: &Rows, fields: Option<usize>) -> Result<(), Error> {
-    let Format { delimiter, quote, comment } = rows.format;
-    if quote == Some(delimiter) || comment == Some(delimiter) || (comment.is_some() && comment == quote) {
+fn check(rows: &RowOptions, fields: Option<usize>) -> Result<(), Error> {
+    if !rows.format.is_unambiguous() {
         return Err(Error::usage("delimiter, quote and comment have to differ"));
+    }
+    if rows.append.as_ref().is_some_and(|name| !name.is_empty()) && !rows.has_header {
+        return Err(Error::usage("a name for the result is for a header, and there is none"));
+    }
+    if rows.max_bad.is_some() && rows.on_bad_row == OnBadRow::Stop {
+        return Err(Error::usage("max_bad is for bad rows that do not end the run; set on_bad_row too"));
     }
     if let (Some(count), Some(fields)) = (rows.columns.as_ref().map(Columns::count), fields)
         && count != fields
@@ -166,7 +169,7 @@ fn check(rows: &Rows, fields: Option<usize>) -> Result<(), Error> {
 
 /// Settings for reading rows and for handling bad ones.
 #[derive(Clone, Debug)]
-pub(crate) struct Rows {
+pub(crate) struct RowOptions {
     /// Delimiter, quote and comment characters.
     pub format: Format,
     /// Whether the first row of each input has the names of the columns.
@@ -184,7 +187,7 @@ pub(crate) struct Rows {
     pub is_all_told: bool,
 }
 
-/// The values on which reader, workers and writer have to agree. They follow from [`Rows`] and the kernel.
+/// The values on which reader, workers and writer have to agree. They follow from [`RowOptions`] and the kernel.
 pub(crate) struct Setup {
     /// How workers read rows and print results.
     pub settings: Settings,
@@ -197,8 +200,8 @@ pub(crate) struct Setup {
 impl Setup {
     /// Derives the values from the settings in `rows`, the kernel's number of fields per row and its name for results,
     /// and the block size in bytes.
-    pub fn new(rows: Rows, fields: Option<usize>, result_name: &str, block_size: usize) -> Self {
-        let Rows { format, has_header, columns, append, on_bad_row, max_bad, is_all_told } = rows;
+    pub fn new(rows: RowOptions, fields: Option<usize>, result_name: &str, block_size: usize) -> Self {
+        let RowOptions { format, has_header, columns, append, on_bad_row, max_bad, is_all_told } = rows;
         let appends = append.is_some();
         // With `append` a result region also holds a copy of the rows, which takes up to `block_size` bytes more.
         let results = if appends { 2 * block_size } else { block_size };

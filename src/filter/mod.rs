@@ -7,11 +7,12 @@ pub use builder::FilterBuilder;
 
 use crate::error::Error;
 use crate::executor::names::Name;
-use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, Mapping, bell, worker};
+use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, Mapping, worker};
 use crate::input::reader::{Input, Reader, Watch};
 use crate::kernel::batch::BatchKernel;
 use crate::output::bad_rows::BadRows;
 use crate::output::writer::Writer;
+use crate::process::bell::bell;
 use crate::process::confinement::Confinement;
 use crate::tally::Tally;
 use crate::work::text::{OnBadRow, Text};

@@ -175,30 +175,22 @@ impl Children {
         Ok(())
     }
 
-    /// Sleeps until one of the descriptors `others` is readable, a worker has ended, or the time `most` is over. It may
-    /// return earlier. Returns which of `others` are readable, and the numbers of the workers that have ended since the
-    /// last call.
-    ///
-    /// # Errors
-    /// If the system call `poll` fails.
-    pub fn watch(&mut self, others: &[BorrowedFd], most: Duration) -> Result<(Vec<bool>, Vec<u32>), Error> {
+    /// Sleeps until `bell` is readable, a worker has ended, or the time `most` is over. It may return earlier. Marks the
+    /// workers that have ended.
+    fn watch(&mut self, bell: Option<BorrowedFd>, most: Duration) -> Result<(), Error> {
         let watched: Vec<&mut Process> = self.processes.iter_mut().filter(|process| !process.is_told).collect();
-        let mut fds: Vec<PollFd> = others.iter().map(|other| PollFd::new(other, PollFlags::IN)).collect();
+        let mut fds: Vec<PollFd> = bell.iter().map(|bell| PollFd::new(bell, PollFlags::IN)).collect();
+        let bells = fds.len();
         fds.extend(watched.iter().filter_map(|process| Some(PollFd::new(process.exit.as_ref()?, PollFlags::IN))));
-        let is_each_watched = fds.len() == others.len() + watched.len();
+        let is_each_watched = fds.len() == bells + watched.len();
         let most = Timespec::try_from(if is_each_watched { most } else { most.min(LOOK) }).ok();
         let polled = rustix::io::retry_on_intr(|| poll(&mut fds, most.as_ref()));
         polled.map_err(|error| Error::io("cannot watch the workers", error.into()))?;
-        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty()).collect::<Vec<_>>().into_iter();
-        let others = ready.by_ref().take(others.len()).collect();
-        let mut ended = vec![];
+        let mut ready = fds[bells..].iter().map(|fd| !fd.revents().is_empty()).collect::<Vec<_>>().into_iter();
         for process in watched {
             process.is_told = if process.exit.is_some() { ready.next() == Some(true) } else { process.has_ended() };
-            if process.is_told {
-                ended.push(process.worker);
-            }
         }
-        Ok((others, ended))
+        Ok(())
     }
 
     /// Sleeps until `bell` is readable, a worker has ended, or the time `most` is over. Reaps the workers that have
@@ -207,7 +199,7 @@ impl Children {
     /// # Errors
     /// If the system call `poll` fails.
     pub fn wait(&mut self, bell: BorrowedFd, most: Duration) -> Result<Vec<Death>, Error> {
-        self.watch(&[bell], most)?;
+        self.watch(Some(bell), most)?;
         Ok(self.reap_told())
     }
 
@@ -219,7 +211,7 @@ impl Children {
         if self.processes.is_empty() {
             return Ok(vec![]);
         }
-        self.watch(&[], Duration::ZERO)?;
+        self.watch(None, Duration::ZERO)?;
         Ok(self.reap_told())
     }
 

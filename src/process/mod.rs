@@ -2,6 +2,7 @@
 //! `descriptors`), confined (`confinement`), watched and ended (`children`, `exit`, `death`), and how messages are
 //! printed on stderr (`console`).
 
+pub mod bell;
 pub mod children;
 pub mod confinement;
 pub mod console;
