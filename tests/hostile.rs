@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 const COUNTER: usize = 128;
 const CLOSED: usize = 256;
 const EVENTS: [usize; 3] = [640, 768, 896];
-const SLOTS: usize = 1024;
+const CHAIN: usize = 1024;
+const SLOTS: usize = 1152;
 const SLOT: usize = 128;
 /// How many slots the ring has in these tests, which use blocks of 4 KiB.
 const RING: usize = 128;
@@ -22,6 +23,8 @@ const RING: usize = 128;
 /// results.
 const PROGRESS: usize = 20;
 const MEASURES: usize = 32;
+/// Offset within a slot of what is known of where its rows are.
+const KIND: usize = 72;
 
 /// The lowest bit of the block's number in a slot's word.
 const BLOCK: u32 = 20;
@@ -46,7 +49,7 @@ enum Outcome {
 
 type Deed = (&'static str, Outcome, fn(&Shared));
 
-const DEEDS: [Deed; 17] = [
+const DEEDS: [Deed; 22] = [
     ("nothing", Outcome::Right, |_| {}),
     ("sends the counter far ahead", Outcome::Right, |shared| shared.long(COUNTER, 1 << 40)),
     ("sends the counter to its end", Outcome::Right, |shared| shared.long(COUNTER, u64::MAX)),
@@ -58,6 +61,17 @@ const DEEDS: [Deed; 17] = [
     }),
     ("sets events to what they never are", Outcome::Right, |shared| {
         EVENTS.iter().for_each(|&event| shared.short(event, u32::MAX));
+    }),
+    ("sends the chain far ahead", Outcome::Error, |shared| shared.long(CHAIN, 1 << 60)),
+    ("sends the chain a little ahead", Outcome::Error, |shared| {
+        shared.long(CHAIN, shared.atom(CHAIN).load(Ordering::Relaxed) + (3 << 32));
+    }),
+    ("sends the chain back", Outcome::Error, |shared| shared.long(CHAIN, 0)),
+    ("says that the chain is stuck", Outcome::Either, |shared| {
+        shared.long(CHAIN, shared.atom(CHAIN).load(Ordering::Relaxed) | 1 << 31);
+    }),
+    ("says that windows have no rows", Outcome::Error, |shared| {
+        (0..RING).for_each(|slot| shared.short(SLOTS + slot * SLOT + KIND, 3));
     }),
     ("sends all workers home", Outcome::Right, |shared| shared.short(CLOSED, 1)),
     ("says that blocks are done which are not", Outcome::Error, |shared| {

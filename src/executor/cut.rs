@@ -61,6 +61,12 @@ impl Cut {
         self.wanted.load(Ordering::Relaxed)
     }
 
+    /// Whether rows are so cheap that the parent's reading of them would count, and blocks so large that it is worth a worker's
+    /// while to read its own. `least` is the size from which on a block is large.
+    pub fn is_cheap(&self, least: usize) -> bool {
+        self.wanted() >= self.most.min(least)
+    }
+
     /// Records that `bytes` bytes of rows took a worker `time`.
     pub fn measured(&self, bytes: usize, time: Duration) {
         // Workers report times in whole microseconds, so 0 means less than one; count it as one.

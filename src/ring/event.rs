@@ -58,6 +58,40 @@ impl FutexEvent<'_> {
     }
 }
 
+/// An event for any number of waiters, each of which waits for a turn of its own: all are woken whenever the turn passes on.
+///
+/// The word counts turns, by twos. Its lowest bit says that somebody sleeps, so that nobody makes a system call otherwise.
+#[derive(Clone, Copy)]
+pub struct FutexTurns<'a>(pub &'a AtomicU32);
+
+impl FutexTurns<'_> {
+    /// Returns the count of turns. A waiter asks for it, looks whether it has its turn, and sleeps if it has not.
+    pub fn count(&self) -> u32 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Wakes all who sleep. To be called when the turn has been passed on.
+    pub fn announce(&self) {
+        let mut seen = self.0.load(Ordering::Relaxed);
+        while let Err(now) =
+            self.0.compare_exchange(seen, (seen & !1).wrapping_add(2), Ordering::AcqRel, Ordering::Relaxed)
+        {
+            seen = now;
+        }
+        if seen & 1 != 0 {
+            let _ = futex::wake(self.0, futex::Flags::empty(), i32::MAX as u32);
+        }
+    }
+
+    /// Sleeps until the turn has been passed on since `count` was returned, but no longer than [`ROUND`].
+    pub fn sleep(&self, count: u32) {
+        let asleep = count | 1;
+        if self.0.compare_exchange(count, asleep, Ordering::AcqRel, Ordering::Relaxed).is_ok() || count == asleep {
+            let _ = futex::wait(self.0, futex::Flags::empty(), asleep, ROUND.try_into().ok().as_ref());
+        }
+    }
+}
+
 impl EventImpl for FutexEvent<'_> {
     fn wait(&self, timeout: Timeout) -> Result<(), Box<dyn Error>> {
         let deadline = match timeout {
