@@ -14,6 +14,7 @@ use crate::process::console::say;
 use crate::ring::{Bound, Held, ROUND, Segment, Supervisor};
 use crate::steps::{self, STEPS, Step};
 use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::{FdFlags, fcntl_setfd};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -278,16 +279,17 @@ fn start(
     number: u32,
     mapping: &Mapping,
 ) -> Result<bool, Error> {
-    let start = || {
+    let mut start = || {
         if let (Some(file), None) = (run.file(), &input) {
             // Unlike the descriptor that it is a copy of, this one is not closed when a program is started.
-            *input = Some(rustix::io::dup(file)?);
+            let given = file.try_clone()?;
+            fcntl_setfd(&given, FdFlags::empty())?;
+            *input = Some(given);
         }
         let launch = worker::launch(Executor::Shared, mapping)?;
         let launch = if let Some(input) = &input { launch.giving(worker::INPUT, input) } else { launch };
         children.start(number, &launch, run.segment.descriptor()?)
     };
-    let mut start = start;
     let started = start();
     let Err(error) = started else { return Ok(true) };
     if children.count() == 0 {
