@@ -283,6 +283,10 @@ impl Run<'_> {
         let mut watch = Stopwatch::new(&self.tally.writer);
         // Where in the file the rows of the blocks so far end, as far as the workers read it.
         let mut end = 0;
+        let mut free = 0;
+        // The reader is woken when several slots are free, but while each worker still has a block that waits for it.
+        let slots = self.segment.slots();
+        let enough = slots.saturating_sub(2 * self.jobs as usize).min(slots / 2).max(1);
         for block in self.first.. {
             let (place, next) = loop {
                 // Keep this a statement of its own: inside the `match` the lock would be held while the writer sleeps.
@@ -330,7 +334,11 @@ impl Run<'_> {
                 }
                 self.segment.done().sleep();
             }
-            self.segment.freed().signal();
+            free += 1;
+            if free >= enough {
+                self.segment.freed().signal();
+                free = 0;
+            }
             self.sentences().remove(&block);
             self.parts.store(0, Ordering::Release);
             self.written.store(block + 1, Ordering::Release);

@@ -253,8 +253,9 @@ pub(super) fn work<'s>(
             Err(failure) => return Err((claim, failure)),
         };
         hand_in_steps(segment);
-        claim.finish(pack(mapped, tally::lap(&mut last), waiting));
-        segment.done().signal();
+        if claim.finish(pack(mapped, tally::lap(&mut last), waiting)) {
+            segment.done().signal();
+        }
     }
     segment.filled().signal();
     Ok(())

@@ -4,7 +4,7 @@
 
 use super::segment::Segment;
 use super::slots::{Care, Kind, Outcome, Place, Slot};
-use super::sync::Ordering;
+use super::sync::{Ordering, fence};
 use super::word::{Counter, State, Word};
 use std::ops::Range;
 
@@ -137,12 +137,16 @@ impl<'s> Claim<'s> {
         Care { start: self.input.start, caution: slot.caution.load(Ordering::Relaxed), progress: Some(&slot.progress) }
     }
 
-    /// Hands the block, with its `outcome`, to the writer.
-    pub fn finish(self, outcome: Outcome) {
+    /// Hands the block, with its `outcome`, to the writer. Returns whether the writer may be waiting for it: not if the block
+    /// before is still under way, for the writer takes blocks in order, and whoever finishes that one wakes it.
+    pub fn finish(self, outcome: Outcome) -> bool {
         let slot = self.segment.slot(self.block);
         slot.block.store(self.block, Ordering::Relaxed);
         slot.worker.store(self.worker, Ordering::Relaxed);
         slot.set_outcome(outcome);
         slot.exchange(Word::claimed(self.block, self.worker), Word::done(self.block));
+        // Of two workers that finish neighbouring blocks at the same time, one must see that the other has.
+        fence(Ordering::SeqCst);
+        self.block.checked_sub(1).is_none_or(|before| !self.segment.is_under_way(before))
     }
 }
