@@ -13,6 +13,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::process::Command;
 
 /// Pieces of rows. Among them are line ends and quotes within quotes, rows longer than a block, comments, and bad rows.
 const PIECES: [&str; 12] = [
@@ -161,4 +162,21 @@ fn a_worker_has_the_file_for_reading_only_and_no_other_file() {
         assert_eq!(i32::from_str_radix(flags, 8).unwrap() & 3, 0, "not for reading only: {info}");
     }
     assert_eq!(running.finish().status.code(), Some(0));
+}
+
+/// In quoted fields stand rows that kill whoever maps them. No cut may make a worker take them for rows.
+#[test]
+fn no_kernel_is_given_text_that_only_looks_like_rows() {
+    let faulty = Path::new(common::BINARY).with_file_name("examples").join("faulty");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    let rows = 3000;
+    fs::write(&file, "1,2,\"text\n13,102\n13,0\n13,102,\n13,101\n\"\n".repeat(rows)).unwrap();
+    for way in [&["--executor=threads", "-j3"][..], &["--executor=shared", "-j3"], &["--executor=shared", "-j1"]] {
+        for block in ["64", "1000", "4096"] {
+            let mut command = Command::new(&faulty);
+            let finished = run(command.args(way).args(["-k1,2", "--block-size", block]).arg(&file), "");
+            finished.is(0, "3\n".repeat(rows), "");
+        }
+    }
 }
