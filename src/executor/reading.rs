@@ -6,6 +6,7 @@ use crate::executor::run::Run;
 use crate::executor::told::{Told, Window};
 use crate::executor::{DEFAULT_BLOCK_SIZE, no_segment};
 use crate::flow::{Ending, Source, Stretch};
+use crate::input::windows::announce;
 use crate::process::bell::ring_bell;
 use crate::ring::{Filling, Place, Reached, Reader, Spoilt};
 use crate::steps::{self, Step};
@@ -19,6 +20,9 @@ const LARGE: usize = DEFAULT_BLOCK_SIZE;
 /// How many blocks must be left of the file, so that it is worth while to leave them to the workers. The parent reads the last
 /// two in any case, because where a file ends is for one to say.
 const WORTH: u64 = 8;
+
+/// How many bytes the system is asked to read ahead of the workers, if the file is not in memory.
+const AHEAD: u64 = 4 << 20;
 
 /// How many blocks the reader reads itself when the chain has been stuck for the first time.
 const DETOUR: u64 = 16;
@@ -150,7 +154,12 @@ impl Run<'_> {
         watch: &mut Stopwatch,
     ) -> Result<Option<u64>, Ending> {
         let mut offset = stretch.range.start;
+        let mut announced = offset;
         loop {
+            if let Some(file) = self.file().filter(|_| offset >= announced) {
+                announced = offset + AHEAD;
+                announce(file, announced..announced + AHEAD);
+            }
             let length = self.cut.wanted();
             let is_near_the_end = stretch.range.end - offset < 2 * length as u64;
             if is_near_the_end || !self.cut.is_cheap(LARGE) || matches!(ring.reached(), Ok(Reached::Stuck(_))) {
