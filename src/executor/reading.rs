@@ -133,7 +133,7 @@ impl Run<'_> {
                     break place;
                 }
                 Reached::NotYet if self.is_over() => return Ok(false),
-                Reached::NotYet => self.segment.turns().sleep(count),
+                Reached::NotYet => self.segment.turns().sleep(count, ring.block()),
             }
         };
         watch.waited();

@@ -181,7 +181,7 @@ impl Run<'_> {
         ring_bell(self.stop);
         self.segment.freed().repeat();
         self.segment.done().repeat();
-        self.segment.turns().announce();
+        self.segment.turns().repeat();
     }
 
     /// Returns the largest number of workers.
@@ -390,7 +390,7 @@ impl Run<'_> {
         for event in [self.segment.filled(), self.segment.done(), self.segment.freed()] {
             event.repeat();
         }
-        self.segment.turns().announce();
+        self.segment.turns().repeat();
     }
 }
 

@@ -233,6 +233,7 @@ impl Undertaker {
         // The dead worker may have consumed a wake-up and died before passing it on, so repeat the wake-ups.
         run.segment.filled().repeat();
         run.segment.done().repeat();
+        run.segment.turns().repeat();
         Ok(())
     }
 

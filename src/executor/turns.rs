@@ -48,10 +48,15 @@ pub fn rows_of(
                 let waited = waited(waiting);
                 let end = windows.end_of_rows(start).ok().flatten();
                 match end {
-                    Some(end) => claim.pass_on(start..end, length),
-                    None => claim.stick(),
+                    Some(end) => {
+                        claim.pass_on(start..end, length);
+                        segment.turns().announce(claim.block() + 1);
+                    }
+                    None => {
+                        claim.stick();
+                        segment.turns().repeat();
+                    }
                 }
-                segment.turns().announce();
                 return (end.map_or(Sight::Void, |end| Sight::Rows(start..end)), waited);
             }
             Turn::Waits => {
@@ -62,7 +67,7 @@ pub fn rows_of(
                     }
                     1..SPINS => std::hint::spin_loop(),
                     _ => {
-                        segment.turns().sleep(count);
+                        segment.turns().sleep(count, claim.block());
                         let is_over = !segment.is_shared() && segment.is_closed();
                         if claim.is_after_unclaimed() || is_over || !is_wanted() {
                             return (Sight::PutBack, waited(waiting));

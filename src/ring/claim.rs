@@ -102,6 +102,11 @@ impl Segment {
 }
 
 impl<'s> Claim<'s> {
+    /// The block's number.
+    pub fn block(&self) -> u64 {
+        self.block
+    }
+
     /// The number of the slot in which the block lies.
     pub fn slot(&self) -> usize {
         self.segment.slot_of(self.block)

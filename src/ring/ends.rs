@@ -67,6 +67,11 @@ impl<'s> Reader<'s> {
         Ok(self.is_free()?.then_some(Filling { reader: self }))
     }
 
+    /// The number of the next block.
+    pub fn block(&self) -> u64 {
+        self.block
+    }
+
     /// Whether the slot of the next block is free.
     ///
     /// # Errors

@@ -213,7 +213,8 @@ impl Segment {
 
     /// Wakes those who wait for the turn of a window.
     pub fn turns(&self) -> FutexTurns<'_> {
-        FutexTurns(&self.control().chain.0.turns)
+        let chain = &self.control().chain.0;
+        FutexTurns(&chain.turns, &chain.sleepers)
     }
 
     /// Length of the segment in bytes of address space.

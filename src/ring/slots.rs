@@ -38,12 +38,13 @@ pub struct Control {
     pub(super) chain: Lines<Chain>,
 }
 
-/// The two words that change whenever a window has had its turn (`chain.rs`).
+/// The words that change whenever a window has had its turn (`chain.rs`), and how many wait for a turn asleep.
 #[repr(C)]
 #[derive(Default)]
 pub struct Chain {
     pub(super) link: AtomicU64,
     pub(super) turns: AtomicU32,
+    pub(super) sleepers: AtomicU32,
 }
 
 /// What is known of where the bytes of a slot's block lie.
