@@ -92,8 +92,10 @@ impl LastRow {
 pub struct Windows<'f> {
     cutter: Cutter,
     file: BorrowedFd<'f>,
-    /// The bytes of the file from the offset `start` on, as far as they have been read.
-    text: Vec<u8>,
+    /// The bytes of the file from the offset `start` on, of which `filled` have been read. What is behind them is from windows
+    /// before, so that it need not be set to 0 each time.
+    buffer: Vec<u8>,
+    filled: usize,
     start: u64,
     /// The present window.
     offset: u64,
@@ -105,7 +107,7 @@ pub struct Windows<'f> {
 impl<'f> Windows<'f> {
     /// Returns a reader of windows of `file`.
     pub fn new(cutter: Cutter, file: BorrowedFd<'f>) -> Self {
-        Windows { cutter, file, text: vec![], start: 0, offset: 0, length: 0, guess: None }
+        Windows { cutter, file, buffer: vec![], filled: 0, start: 0, offset: 0, length: 0, guess: None }
     }
 
     /// Begins with the window of `length` bytes at `offset`. Nothing of it is read yet.
@@ -113,7 +115,7 @@ impl<'f> Windows<'f> {
         (self.offset, self.length, self.guess) = (offset, length, None);
         // The byte in front of the window shows whether a line begins with the window.
         self.start = offset.saturating_sub(1);
-        self.text.clear();
+        self.filled = 0;
     }
 
     /// Reads the window, as far as the file goes.
@@ -124,38 +126,37 @@ impl<'f> Windows<'f> {
         self.read_on(self.front() + self.length + (self.length * BEHIND).div_ceil(16).clamp(64, LEAST))
     }
 
-    /// How many bytes of `text` lie in front of the window, before rows were read alone.
+    /// How many of the bytes read lie in front of the window, before rows were read alone.
     fn front(&self) -> usize {
-        (self.offset - self.start) as usize
+        self.offset.saturating_sub(self.start) as usize
     }
 
-    /// Reads until `text` has `size` bytes, or the file ends.
+    /// The bytes that have been read.
+    fn text(&self) -> &[u8] {
+        &self.buffer[..self.filled]
+    }
+
+    /// Reads until there are `size` bytes, or the file ends.
     fn read_on(&mut self, size: usize) -> io::Result<()> {
-        let mut filled = self.text.len();
-        if size <= filled {
-            return Ok(());
+        if self.buffer.len() < size {
+            self.buffer.resize(size, 0);
         }
-        self.text.resize(size, 0);
-        while filled < size {
-            match retry_on_intr(|| pread(self.file, &mut self.text[filled..], self.start + filled as u64)) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) => {
-                    self.text.truncate(filled);
-                    return Err(error.into());
-                }
+        while self.filled < size {
+            let rest = &mut self.buffer[self.filled..size];
+            match retry_on_intr(|| pread(self.file, &mut *rest, self.start + self.filled as u64))? {
+                0 => break,
+                count => self.filled += count,
             }
         }
-        self.text.truncate(filled);
         Ok(())
     }
 
     /// Finds where the rows of the window end if they begin with its first line, so that the answer is there when it is known
     /// that they do.
     pub fn guess(&mut self) {
-        let Some(line) = memchr(b'\n', &self.text[..self.text.len().min(self.front() + self.length)]) else { return };
+        let Some(line) = memchr(b'\n', &self.text()[..self.filled.min(self.front() + self.length)]) else { return };
         let start = (line + 1).saturating_sub(self.front());
-        let text = self.text.get(self.front() + start..).unwrap_or_default();
+        let text = self.text().get(self.front() + start..).unwrap_or_default();
         let mut search = LastRow::new(self.cutter, self.length - start.min(self.length));
         if let Found::End(end) = search.find(text) {
             self.guess = Some(start..start + end);
@@ -175,15 +176,15 @@ impl<'f> Windows<'f> {
         let from = self.front() + start;
         let mut search = LastRow::new(self.cutter, cut);
         loop {
-            let text = self.text.get(from..).unwrap_or_default();
+            let text = self.text().get(from..).unwrap_or_default();
             match search.find(text) {
                 Found::End(end) => return Ok(Some(start + end)),
                 Found::TooLong => return Ok(None),
                 Found::More => {}
             }
-            let filled = self.text.len();
+            let filled = self.filled;
             self.read_on(from + 2 * text.len().max(LEAST))?;
-            if self.text.len() == filled {
+            if self.filled == filled {
                 return Ok(None);
             }
         }
@@ -194,14 +195,14 @@ impl<'f> Windows<'f> {
     /// # Errors
     /// If the file cannot be read, or has become too short.
     pub fn rows(&mut self, rows: &Range<usize>) -> io::Result<&[u8]> {
-        if rows.end + self.front() > self.text.len() {
-            self.text.clear();
+        if rows.end + self.front() > self.filled {
+            self.filled = 0;
             self.start = self.offset + rows.start as u64;
             self.read_on(rows.len())?;
             let shorter = || io::Error::other("it has become shorter while it was read");
-            return self.text.get(..rows.len()).ok_or_else(shorter);
+            return self.text().get(..rows.len()).ok_or_else(shorter);
         }
-        Ok(&self.text[self.front() + rows.start..self.front() + rows.end])
+        Ok(&self.text()[self.front() + rows.start..self.front() + rows.end])
     }
 }
 
