@@ -3,7 +3,7 @@
 //! The rows of a window are those that begin in it. They begin where the rows of the window before end, which the caller
 //! says (`ring/chain.rs`), and end with the last row that begins in front of the window's end. Where the end of a row may be
 //! depends on quotes, and so on where the first row begins. What a window *could* begin with is guessed meanwhile: the first
-//! line end in it. If that was right, the end is known at once; if it was wrong, nothing but the time is lost.
+//! line end in it. If that was right, the end is known at once; if it was wrong, nothing but the time is lost. A third of this file are tests.
 
 use crate::csv::Format;
 use crate::csv::row_ends::RowEnds;

@@ -3,6 +3,8 @@
 //!
 //! [`Segment::ends`] borrows the segment mutably for as long as the returned ends live, so that there is one of each at
 //! a time. Reader and writer lend one slot at a time: the handle of one slot must be used up before they lend the next.
+//!
+//! This file is long because the checks of one end rely on what the other two do.
 
 use super::segment::Segment;
 use super::slots::{Kind, MEASURES, Outcome, Place, SUMS, Slot, Spoilt};
