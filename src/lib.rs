@@ -106,6 +106,9 @@ mod work;
 
 pub use bad_row::BadRow;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use cli::CommandOptions as __CommandOptions;
+#[cfg(feature = "cli")]
 pub use cli::{Options, filter, parse};
 pub use csv::{Format, record::Record};
 pub use error::Error;

@@ -3,7 +3,7 @@
 use super::values::{self, Quote};
 use crate::csv::Format;
 use crate::csv::columns::Columns;
-use crate::executor::{DEFAULT_BLOCK_SIZE, DEFAULT_CHUNK_SIZE, Executor, MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE};
+use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE};
 use crate::work::text::OnBadRow;
 use clap::{ArgAction, ValueHint};
 use clap_complete::Shell;
@@ -19,6 +19,8 @@ pub const MORE: &str = "More";
 
 /// The least value of `--worker-memory`, in bytes. A row and its result may need as much.
 const LEAST_MEMORY: u64 = 64 << 20;
+/// The default of `--worker-memory`, in bytes.
+pub const DEFAULT_MEMORY: u64 = 8 << 30;
 /// The greatest value of `--worker-memory`, in bytes: more than any machine has.
 const MOST_MEMORY: u64 = 1 << 50;
 
@@ -145,11 +147,11 @@ pub struct Options {
     #[arg(long, help_heading = WORK, value_name = "HOW", value_parser = values::executor(), hide_possible_values = true, default_value = "shared", hide_default_value = true, hide_short_help = true)]
     pub(super) executor: Executor,
 
-    /// Most input in a block
+    /// Most input in a block [default: 128K]
     ///
     /// A block is what a worker takes at a time; a row has to fit into one. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
-    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, default_value = format!("{}K", DEFAULT_BLOCK_SIZE >> 10), hide_short_help = true)]
-    pub(super) block_size: usize,
+    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, hide_short_help = true)]
+    pub(super) block_size: Option<usize>,
 
     /// Most rows in a task of pickle
     ///
@@ -163,12 +165,12 @@ pub struct Options {
     #[arg(long, help_heading = WORK, value_name = "SECONDS", value_parser = values::seconds, allow_negative_numbers = true, hide_short_help = true)]
     pub(super) block_timeout: Option<Duration>,
 
-    /// Most memory that a worker may take
+    /// Most memory of a worker [default: 8G]
     ///
     /// This limits its address space; the program itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20
     /// and 2^30 bytes.
-    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<u64>(LEAST_MEMORY..=MOST_MEMORY), allow_negative_numbers = true, default_value = "8G", hide_short_help = true)]
-    pub(super) worker_memory: u64,
+    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<u64>(LEAST_MEMORY..=MOST_MEMORY), allow_negative_numbers = true, hide_short_help = true)]
+    pub(super) worker_memory: Option<u64>,
 
     /// Do not filter the system calls of workers
     ///

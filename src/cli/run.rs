@@ -35,7 +35,7 @@ impl Options {
 }
 
 /// Does the task of `plan`, with `work` as what is mapped over the rows.
-fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
+pub(super) fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
     let graded = plan.trial.map(|trial| Graded::new(work, &trial));
     let work = graded.as_ref().map_or(work, |graded| graded as &dyn Work);
     let mapping = Mapping { work, name: "filter".to_string(), confinement: plan.confinement };

@@ -3,6 +3,8 @@
 //! If a value is outside the range of its option, or is not a number, the message names the range.
 
 use crate::executor::Executor;
+use crate::work::command::Mode;
+use crate::work::command::rows::Form;
 use crate::work::text::OnBadRow;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::ops::RangeInclusive;
@@ -84,6 +86,29 @@ pub fn on_bad_row() -> impl TypedValueParser<Value = OnBadRow> {
         (OnBadRow::Skip, "skip", "They have no line in the output"),
         (OnBadRow::Blank, "blank", "They have an empty line in the output"),
     ])
+}
+
+/// Returns the parser of `--command-mode`.
+pub fn command_mode() -> impl TypedValueParser<Value = Mode> {
+    one_of([
+        (Mode::Auto, "auto", "A line for each row, at once or at the end of its input"),
+        (Mode::Lines, "lines", "A line for each row, without the end of its input"),
+        (Mode::Block, "block", "Any number of lines for a block of rows, with a process for each"),
+    ])
+}
+
+/// Returns the parser of `--command-input`.
+pub fn command_input() -> impl TypedValueParser<Value = Form> {
+    one_of([
+        (Form::Text, "text", "The row as it stands, or the value of the only chosen column"),
+        (Form::Csv, "csv", "The values as RFC 4180 has them"),
+        (Form::Json, "json", "The values as a JSON object, or as an array without a header"),
+    ])
+}
+
+/// Parses an exit status of `--command-ok`.
+pub fn status(text: &str) -> Result<i32, String> {
+    number("an exit status", 0..=255)(text)
 }
 
 /// Returns a parser of `values`: each has a value, its name, and the description that the manual page and completions

@@ -200,7 +200,15 @@ impl<'a> Record<'a> {
     /// # Panics
     /// If `field` is not below [`len`](Record::len).
     pub fn value(&self, field: usize) -> Cow<'a, [u8]> {
-        unquoted(self.fields[self.number(field) - 1].raw(self.text), self.format)
+        unquoted(self.raw(field), self.format)
+    }
+
+    /// The bytes of a field as they stand in the row, quotes and all.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub(crate) fn raw(&self, field: usize) -> &'a [u8] {
+        self.fields[self.number(field) - 1].raw(self.text)
     }
 
     /// Returns the format in which the row is written.

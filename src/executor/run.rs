@@ -10,7 +10,7 @@ use crate::executor::measures::unpack;
 use crate::executor::{Job, Mapping, no_segment};
 use crate::flow::{Block, Ending, Part, Sink, Source};
 use crate::process::bell::{bell, ring_bell};
-use crate::ring::{Ends, Place, Reader, Segment, Spoilt, Supervisor, Taken, Writer};
+use crate::ring::{Ends, Held, Place, Reader, Segment, Spoilt, Supervisor, Taken, Writer};
 use crate::steps::{self, Step};
 use crate::tally::{Stopwatch, Tally};
 use crate::work::Mapped;
@@ -35,7 +35,7 @@ pub trait Crew {
 /// which is one more than that of the last.
 pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Mapping, job: Job) -> Result<u64, Error> {
     let Ends { reader, writer, supervisor, segment } = segment.ends(first);
-    let Job { source, sink, stop, jobs, block_timeout, tally, chunk_size, sizes, input } = job;
+    let Job { source, sink, stop, jobs, block_timeout, tally, chunk_size, sizes, input, has_fixed_blocks } = job;
     let run = Run {
         segment,
         jobs: jobs as u64,
@@ -45,11 +45,12 @@ pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Map
         bell: bell()?,
         stop,
         workers: AtomicUsize::new(0),
-        cut: Cut::new(sizes.block, input),
+        cut: Cut::new(sizes.block, input, has_fixed_blocks),
         first,
         published: AtomicU64::new(first),
         written: AtomicU64::new(first),
         parts: AtomicU64::new(0),
+        offers: Mutex::default(),
         taken: AtomicU64::new(0),
         told: Mutex::default(),
         is_over: AtomicBool::new(false),
@@ -146,6 +147,9 @@ pub struct Run<'a> {
     written: AtomicU64,
     /// How many parts of block `written` have been written.
     parts: AtomicU64,
+    /// How many offers of the claimant of block `written` have been taken. Locked while the writer looks for an offer, and
+    /// while the supervisor withdraws that of a dead worker.
+    offers: Mutex<u64>,
     /// How many parts of blocks have been written in the whole run.
     taken: AtomicU64,
     /// Blocks, and at last the ending, that the reader has announced and the writer has not reached yet, in input
@@ -264,9 +268,10 @@ impl Run<'_> {
                 if self.is_over() {
                     return None;
                 }
+                let waiting = self.published.load(Ordering::Acquire).saturating_sub(self.written());
                 match ring.try_fill() {
-                    Ok(Some(filling)) => break filling,
-                    Ok(None) => self.segment.freed().sleep(),
+                    Ok(Some(filling)) if self.cut.may_publish(waiting, self.jobs) => break filling,
+                    Ok(_) => self.segment.freed().sleep(),
                     Err(Spoilt) => return Some(Ending::Failed(Error::spoilt())),
                 }
             };
@@ -327,6 +332,9 @@ impl Run<'_> {
                     self.segment.filled().signal();
                     continue;
                 }
+                if self.take_offer(&mut ring, sink)? {
+                    continue;
+                }
                 match self.sentences().get_mut(&block) {
                     Some(Sentence::GivenUp(what)) => return Err(sink.given_up(ring.rest(), what.clone())),
                     Some(Sentence::Ends(error)) => return error.take().map_or(Ok(()), Err),
@@ -337,12 +345,43 @@ impl Run<'_> {
                 }
                 self.segment.done().sleep();
             }
-            self.segment.freed().signal();
             self.sentences().remove(&block);
             self.parts.store(0, Ordering::Release);
+            *self.offers() = 0;
             self.written.store(block + 1, Ordering::Release);
+            // The reader may wait for the slot, or for the number of written blocks.
+            self.segment.freed().signal();
         }
         Ok(())
+    }
+
+    fn offers(&self) -> MutexGuard<'_, u64> {
+        self.offers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Passes the results that the claimant of the writer's block offers to the sink. Returns whether there were any.
+    fn take_offer(&self, ring: &mut Writer, sink: &mut dyn Sink) -> Result<bool, Error> {
+        let length = {
+            let mut offers = self.offers();
+            let length = ring.offered();
+            *offers += u64::from(length > 0);
+            length
+        };
+        if length == 0 {
+            return Ok(false);
+        }
+        sink.write(Part { input: ring.rest(), results: ring.offered_results(length), ..Part::default() })?;
+        ring.release();
+        self.taken.fetch_add(1, Ordering::Release);
+        Ok(true)
+    }
+
+    /// Withdraws the offer of a dead worker, so that its block can be mapped again. Returns false if an offer of the
+    /// worker has been taken before, so that its block cannot be mapped again without printing results twice.
+    pub fn withdraw_offer(&self, ring: &Supervisor, held: &Held) -> bool {
+        let offers = self.offers();
+        ring.withdraw(held);
+        *offers == 0 || held.block() != self.written()
     }
 
     /// Passes the results of a block, or of the next part of it, to the sink.
@@ -350,7 +389,7 @@ impl Run<'_> {
         let (mapped, working, waiting) = unpack(taken).map_err(|Spoilt| Error::spoilt())?;
         let Mapped { consumed, lines, rows, results, .. } = mapped;
         self.tally.enter(taken.worker() as usize % self.jobs as usize, rows, working, waiting);
-        self.cut.measured(consumed, working);
+        self.cut.measured(consumed, working, mapped.overhead);
         watch.waited();
         let (results, reports) = taken.results().split_at(results);
         let deadly = if reports.is_empty() { String::new() } else { self.deadly(block) };

@@ -34,7 +34,7 @@ impl Execute for Serial {
             let mut input = &buffer[rows];
             while !input.is_empty() {
                 let start = Instant::now();
-                let Mapped { consumed, lines, rows, results, reports } =
+                let Mapped { consumed, lines, rows, results, reports, .. } =
                     mapper.map_block(head, input, &mut room, Care::default())?;
                 let (results, reports) = room[..results + reports].split_at(results);
                 job.tally.enter(0, rows, start.elapsed(), Duration::ZERO);

@@ -197,6 +197,12 @@ impl Undertaker {
             };
             let said =
                 |count: u32| format!("{count} so far, the last one {cause}; all results before them are written");
+            if !run.withdraw_offer(ring, &held) {
+                let what = format!("a worker {cause} when a part of its results was written, and the rest is lost");
+                self.say_once(run, block, Sentence::GivenUp(what));
+                consequence = "no other will be tried on its rows";
+                continue;
+            }
             consequence = match self.ledger.over(block, part, ring.row_of(&held), is_fault) {
                 Verdict::GiveUp(deaths) => {
                     let what = format!("workers keep dying on these rows: {}", said(deaths));

@@ -8,28 +8,36 @@ use crate::process::children::NUMBER;
 use crate::process::confinement::{self, Confinement};
 use crate::process::console::say;
 use crate::process::launch::Launch;
-use crate::process::streams::take_variable;
+use crate::process::streams::{SIGNALS, signals_for_workers, take_signals, take_variable};
 use crate::ring::{Claim, Segment};
 use crate::steps::{self, Step};
 use crate::tally;
-use crate::work::Mapper;
 use crate::work::remote::Failure;
+use crate::work::{Mapped, Mapper};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How often a worker looks whether the writer has taken the results that it has offered. Megabytes of results are offered at
+/// a time, which take longer to write.
+const OFFERED: Duration = Duration::from_millis(1);
 
 /// The environment variable that makes a process a worker. Its value is `EXECUTOR/PARENT/MAPPING`.
 pub const MARK: &str = "PMAPGCD_WORKER";
 
-/// Returns the mark with which this process was started. The variable is removed from the environment when it is first
+/// Returns the mark with which this process was started. The variable (and [`SIGNALS`]) is removed from the environment when it is first
 /// read, so that a process which the mapped kernel starts does not take itself for a worker.
 fn own_mark() -> Option<&'static OsStr> {
     static OWN: OnceLock<Option<OsString>> = OnceLock::new();
-    OWN.get_or_init(|| take_variable(MARK)).as_deref()
+    OWN.get_or_init(|| {
+        take_signals();
+        take_variable(MARK)
+    })
+    .as_deref()
 }
 
 /// What the parent passes to a worker process, in the environment variable [`MARK`], in the form
@@ -62,6 +70,10 @@ impl Mark {
 pub fn launch(executor: Executor, mapping: &Mapping) -> io::Result<Launch> {
     let mark = format!("{}/{}/{}", executor.name(), std::process::id(), mapping.name);
     let launch = Launch::again()?.with(MARK, mark);
+    let launch = match signals_for_workers() {
+        Some(signals) => launch.with(SIGNALS, signals),
+        None => launch,
+    };
     Ok(match executor {
         // By default glibc returns the memory of every task to the system afterwards (see mallopt(3)), which costs ten
         // times as much as pickling. This executor is there to show the cost of pickling, so avoid that.
@@ -193,15 +205,27 @@ pub(super) fn work<'s>(
         }
         let waiting = tally::lap(&mut last);
         let care = claim.care();
-        let (head, input, room) = claim.parts();
-        let mapped = match segment.is_shared() {
-            true => last_words::caught(|| mapper.map_block(head, input, room, care))
-                .unwrap_or_else(|words| Err(Error::workers(words).into())),
-            false => mapper.map_block(head, input, room, care),
-        };
-        let mapped = match mapped {
-            Ok(mapped) => mapped,
-            Err(failure) => return Err((claim, failure)),
+        let mapped = loop {
+            let (head, input, room) = claim.parts();
+            let mapped = match segment.is_shared() {
+                true => last_words::caught(|| mapper.map_block(head, input, room, care))
+                    .unwrap_or_else(|words| Err(Error::workers(words).into())),
+                false => mapper.map_block(head, input, room, care),
+            };
+            match mapped {
+                Ok(Mapped { is_open: true, results, .. }) => {
+                    claim.offer(results);
+                    segment.done().signal();
+                    while !claim.is_taken() {
+                        std::thread::sleep(OFFERED);
+                        if !is_wanted() || !segment.is_shared() && segment.is_closed() {
+                            return Ok(());
+                        }
+                    }
+                }
+                Ok(mapped) => break mapped,
+                Err(failure) => return Err((claim, failure)),
+            }
         };
         hand_in_steps(segment);
         claim.finish(pack(mapped, tally::lap(&mut last), waiting));

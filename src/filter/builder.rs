@@ -205,7 +205,7 @@ impl Setup {
         let appends = append.is_some();
         // With `append` a result region also holds a copy of the rows, which takes up to `block_size` bytes more.
         let results = if appends { 2 * block_size } else { block_size };
-        let head = Head::size(columns.as_ref(), appends);
+        let head = Head::size(columns.as_ref(), appends, false);
         // Workers word messages for this many bad rows in each part of a block: those that are printed, and the one
         // that exceeds `max_bad`.
         let most_told = max_bad.map_or(SAID, |most| SAID.max(most.saturating_add(1)));
@@ -213,7 +213,7 @@ impl Setup {
         let name = |name: String| if name.is_empty() { result_name.to_string() } else { name };
         Setup {
             settings: Settings { format, append: appends, on_bad_row, most_told: (!is_all_told).then_some(most_told) },
-            shape: Shape { format, has_header, columns, fields, append: append.map(name) },
+            shape: Shape { format, has_header, columns, fields, append: append.map(name), ..Shape::default() },
             sizes: Sizes { head, block: block_size, room: results + REPORT_ROOM },
         }
     }

@@ -148,6 +148,7 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
             sink: &mut writer.blank(blank),
             stop,
             input: None,
+            has_fixed_blocks: false,
             jobs: self.jobs,
             sizes,
             block_timeout: None,

@@ -96,6 +96,15 @@ impl Writer<'_> {
         // slot, and gets none before the writer has given the slot back, which takes a mutable borrow of this end.
         unsafe { self.segment.input(self.segment.slot_of(self.block), &self.rest) }
     }
+
+    /// Returns the results that the claimant of the present block offers, whose length is `length` as
+    /// [`offered`](Writer::offered) has returned it.
+    pub fn offered_results(&self, length: usize) -> &[u8] {
+        // SAFETY: the claimant does not write them again before `release`, which takes a mutable borrow of this end. If
+        // the claimant dies, nobody else claims the block before the supervisor has put it back, which it does not do
+        // with a block of which an offer was taken (`Run::take_offer`).
+        unsafe { self.segment.results(self.segment.slot_of(self.block), length) }
+    }
 }
 
 impl Taken<'_, '_> {

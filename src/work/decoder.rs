@@ -21,7 +21,8 @@ use std::ops::Range;
 pub struct Decoder<'k, K: BatchKernel> {
     kernel: &'k K,
     settings: Settings,
-    head: Head,
+    /// The head of the current block.
+    pub head: Head,
     /// The smallest number of fields that a row must have. If no columns are chosen and this is not 0, a row must not
     /// have more either.
     needed: usize,
@@ -173,7 +174,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
     /// row is bad.
     fn read_row(&mut self, text: &[u8]) -> Result<(), BadRow> {
         let (count, needed) = (self.fields.len(), self.needed);
-        let is_fixed = self.head.columns.is_none() && needed > 0;
+        let (is_fixed, append) = (self.head.columns.is_none() && needed > 0, self.settings.append);
         // A row that lacks a column is told so in the same words whether it stands before or behind the first good row, whose number
         // of fields all rows must have. How many of these rows share a block is a matter of when they arrive.
         let lacks_column = self.head.columns.is_some() && count < needed;
@@ -182,7 +183,9 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             return Err(BadRow::row(self.tell(|_| {
                 let plural = if count == 1 { "" } else { "s" };
                 let expected = if is_fixed || by_first_row.is_some() { "expected" } else { "needed" };
-                let hint = if by_first_row.is_some() {
+                let hint = if by_first_row.is_some() && !append {
+                    "; each is given the name that its column has in the header".to_string()
+                } else if by_first_row.is_some() {
                     "; with --append all rows have as many as the header or the first row".to_string()
                 } else if is_fixed && count > needed {
                     let first: Vec<String> = (1..=needed).map(|number| number.to_string()).collect();

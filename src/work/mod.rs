@@ -1,6 +1,8 @@
 //! A work: a kernel as a function from bytes to bytes. An executor knows a [`Work`] but not the kernel in it. A work
 //! knows blocks but not the executor that has it map them.
 
+#[cfg(feature = "cli")]
+pub mod command;
 mod decoder;
 mod opcodes;
 mod outputs;
@@ -67,6 +69,12 @@ pub struct Mapped {
     pub results: usize,
     /// Length in bytes of the reports of bad rows, which follow the results.
     pub reports: usize,
+    /// How much of the time did not depend on the rows, such as the time to start a process for the block.
+    pub overhead: Duration,
+    /// Whether the results of the bytes that have been processed go on: `map_block` must be called again with the rest of
+    /// the same block. `consumed`, `lines`, `rows` and `reports` are 0 then. If the worker dies after the first results
+    /// were written, the others are lost.
+    pub is_open: bool,
 }
 
 /// Maps blocks for one worker, and holds the scratch space for that.

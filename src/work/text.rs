@@ -14,11 +14,9 @@ use crate::work::decoder::Decoder;
 use crate::work::outputs;
 use crate::work::remote::{self, Failure, Remote};
 use crate::work::{BATCH, Mapped, Mapper, Pace, Work, check_outputs};
-use std::borrow::Cow;
 
 pub use crate::work::settings::{OnBadRow, Settings};
-
-const TOO_LONG: &str = "the output is longer than a block; use a larger --block-size";
+use crate::work::settings::{TOO_LONG, line_end};
 
 /// A kernel over blocks of text. A block's [`Head`](crate::csv::head::Head) names the columns that are the kernel's
 /// input; if there is no head, all columns are.
@@ -101,22 +99,6 @@ impl<K: BatchKernel> Loaded<'_, K> {
         }
         written
     }
-
-    /// Returns what is printed in place of a result for a bad row.
-    fn kept(&self, block: &[u8], bad: &BadRow) -> Cow<'static, [u8]> {
-        match self.settings {
-            Settings { on_bad_row: OnBadRow::Blank, append: true, format, .. } if bad.kind != Kind::Unclosed => {
-                [&block[bad.row.clone()], &[format.delimiter], line_end(block, bad.row.end)].concat().into()
-            }
-            Settings { on_bad_row: OnBadRow::Blank, .. } => b"\n".into(),
-            _ => b"".into(),
-        }
-    }
-}
-
-/// Returns the line end of the row whose content ends at byte `end`. A last row without a line end is given `\n`.
-fn line_end(block: &[u8], end: usize) -> &'static [u8] {
-    if block.get(end) == Some(&b'\r') { b"\r\n" } else { b"\n" }
 }
 
 impl<K: BatchKernel> Mapper for Loaded<'_, K> {
@@ -155,7 +137,7 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
                 Some(BadRow::row(what).at(row, end))
             };
             if let Some(bad) = bad {
-                let kept = self.kept(input, &bad);
+                let kept = self.settings.kept(input, &bad);
                 let used = mapped.results + self.reports.len();
                 // If there is no room for the report of the bad row, hand over the part before it. The row is then the
                 // first in the rest of the block, and its report has all of the room.

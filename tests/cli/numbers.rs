@@ -113,7 +113,7 @@ const NUMBERS: [Number; 10] = [
 ];
 
 /// Options whose value is no number. That of --columns may be one, and is a matter of the file.
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 21] = [
     "--columns",
     "--delimiter",
     "--quote",
@@ -125,6 +125,10 @@ const OTHERS: [&str; 17] = [
     "--progress",
     "--stats",
     "--color",
+    "--command",
+    "--command-mode",
+    "--command-input",
+    "--command-ok",
     "--executor",
     "--plot",
     "--completions",

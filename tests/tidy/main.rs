@@ -83,6 +83,7 @@ fn unsafe_code_stands_only_where_it_is_rationed() {
         "kernel/gcd/plain/mod.rs",
         "process/descriptors.rs",
         "process/exit.rs",
+        "process/group.rs",
         "process/streams.rs",
         "ring/bytes.rs",
         "ring/event.rs",

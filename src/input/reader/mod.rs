@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
         let lines_before = std::mem::take(&mut open.lines_before);
         let mut block = Block { input: open.input, lines_before, ..Block::default() };
         let is_start = open.at_start;
-        let filled = open.fill(rows, wanted, &mut self.carry, self.shape.format, &self.watch)?;
+        let filled = open.fill(rows, wanted, &mut self.carry, &self.shape, &self.watch)?;
         if is_start {
             // All bytes that were read are examined, not only whole rows: a file that is not CSV may have no line feed
             // at all, or have some by chance.

@@ -2,7 +2,6 @@
 
 use super::prompt::Way;
 use super::{Input, Watch};
-use crate::csv::Format;
 use crate::csv::columns::Columns;
 use crate::csv::head::Head;
 use crate::csv::row_ends::RowEnds;
@@ -98,7 +97,7 @@ impl Open {
             left: None,
             lines_before: 0,
             wants_header: shape.has_header,
-            head: Head { fields: None, columns: shape.columns.as_ref().map(Columns::places) },
+            head: Head { columns: shape.columns.as_ref().map(Columns::places), ..Head::default() },
         })
     }
 
@@ -109,13 +108,13 @@ impl Open {
         buffer: &mut [u8],
         wanted: usize,
         carry: &mut Vec<u8>,
-        format: Format,
+        shape: &Shape,
         watch: &Watch,
     ) -> Result<Filled, Ending> {
         buffer[..carry.len()].copy_from_slice(carry);
         let mut filled = carry.len();
         carry.clear();
-        let mut ends = RowEnds::new(format);
+        let mut ends = RowEnds::new(shape.format);
         // `seen`: bytes that were searched for row ends. `limit`: bytes up to which the buffer is filled, raised if a
         // row is longer.
         let (mut seen, mut limit) =
@@ -148,7 +147,7 @@ impl Open {
                 self.at_end = true;
                 break filled;
             }
-            if !self.is_ready(watch, !has_rows)? {
+            if !self.is_ready(watch, !has_rows || shape.fills_blocks)? {
                 break ends.end();
             }
             if filled >= limit {
@@ -166,7 +165,7 @@ impl Open {
                     filled -= BYTE_ORDER_MARK.len();
                     self.offset += BYTE_ORDER_MARK.len() as u64;
                     self.has_mark = true;
-                    (ends, seen) = (RowEnds::new(format), 0);
+                    (ends, seen) = (RowEnds::new(shape.format), 0);
                 }
             }
         };

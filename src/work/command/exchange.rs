@@ -1,0 +1,275 @@
+//! The exchange with a process of the command: rows go in and its answer comes out, in one loop over both pipes, so that the
+//! process and this loop never wait for each other.
+//!
+//! A command may write before it reads, read everything before it writes, close either pipe early, or leave both to a child of
+//! its own. The loop must not wait for something that cannot come any more in any of these cases. So it watches both pipes and
+//! the end of the shell at once, and knows how many lines are expected.
+
+use super::process::Running;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::AsFd;
+use rustix::io::Errno;
+use std::io;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+/// What is asked of a process.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// The lines that it is sent.
+    pub rows: &'a [u8],
+    /// How many lines it must answer with. `None`: any number.
+    pub lines: Option<usize>,
+    /// Whether its input is closed after the rows.
+    pub is_last: bool,
+    /// Whether to look for signs that the command answers only at the end of its input.
+    pub may_wait: bool,
+}
+
+/// How an exchange ended. What was answered so far has been passed on in each case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All lines were answered, and the process goes on.
+    Answered,
+    /// More lines were answered than expected, or more than [`MOST`] bytes.
+    TooMuch,
+    /// The shell has ended with this status, and everything that was in the pipe is read.
+    Exited(ExitStatus),
+    /// The process lives but cannot answer any more, for this reason: the predicate of a sentence.
+    Useless(&'static str),
+    /// The process has read all rows and waits for more, and has not answered all of them.
+    Waits,
+}
+
+/// Takes a piece of an answer.
+pub type Take<'t> = dyn FnMut(&[u8]) -> io::Result<()> + 't;
+
+/// How long nothing must have come before the command can be found to wait for more rows.
+const QUIET: Duration = Duration::from_millis(200);
+/// How long the first and the longest pause between two looks at the command's processes are, while nothing comes.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// How long a process may take to end after it has closed its output or has answered all rows there are.
+const LINGER: Duration = Duration::from_secs(1);
+/// How long to sleep at most while waiting for something that no descriptor shows.
+const ROUND: Duration = Duration::from_millis(5);
+/// The same, while it is measured how long a process takes to start.
+const START: Duration = Duration::from_millis(1);
+/// The most bytes of an answer.
+const MOST: u64 = 4 << 30;
+
+impl Running {
+    /// Sends the rows and passes the answer on to `take`, in pieces. Returns how the exchange ended, and the number of lines
+    /// that were answered.
+    ///
+    /// # Errors
+    /// If the system refuses to read, write or poll, or if `take` returns an error.
+    pub fn exchange(&mut self, question: Question, take: &mut Take) -> io::Result<(Ended, usize)> {
+        let mut talk = Talk {
+            question,
+            sent: 0,
+            lines: 0,
+            length: 0,
+            is_in_line: false,
+            is_open: true,
+            has_ended: None,
+            deadline: None,
+            quiet: Quiet::new(),
+        };
+        loop {
+            talk.read(self, take)?;
+            self.pass_stderr();
+            if let Some(ended) = talk.ended(self, take)? {
+                return Ok((ended, talk.lines));
+            }
+            talk.send(self)?;
+            talk.wait(self)?;
+        }
+    }
+}
+
+/// An exchange that is under way.
+struct Talk<'q> {
+    question: Question<'q>,
+    /// How many bytes of the rows have been sent.
+    sent: usize,
+    /// How many lines of the answer have come.
+    lines: usize,
+    /// How many bytes of the answer have come.
+    length: u64,
+    /// Whether the last line of the answer has no line end yet.
+    is_in_line: bool,
+    /// Whether a process can still write to the command's output.
+    is_open: bool,
+    has_ended: Option<ExitStatus>,
+    /// When to stop waiting, and the reason, once nothing more is expected.
+    deadline: Option<(Instant, &'static str)>,
+    quiet: Quiet,
+}
+
+/// Since when nothing has been read or sent, and what was seen of the command's processes since.
+struct Quiet {
+    since: Instant,
+    next: Instant,
+    pause: Duration,
+    used: Option<u64>,
+}
+
+impl Quiet {
+    fn new() -> Self {
+        let now = Instant::now();
+        Quiet { since: now, next: now + LOOKS.0, pause: LOOKS.0, used: None }
+    }
+}
+
+impl Talk<'_> {
+    fn are_sent(&self) -> bool {
+        self.sent == self.question.rows.len()
+    }
+
+    /// Whether some of the rows will never be read.
+    fn is_abandoned(&self, running: &Running) -> bool {
+        running.stdin.is_none() && (!self.are_sent() || running.unread() > 0)
+    }
+
+    /// Reads the part of the answer that is in the pipe.
+    fn read(&mut self, running: &mut Running, take: &mut Take) -> io::Result<()> {
+        // Ask for the end before reading: what a process has written is in the pipe by the time it has ended.
+        if self.has_ended.is_none() {
+            self.has_ended = running.try_wait()?;
+        }
+        let mut buffer = [0; 64 << 10];
+        // Stop at one line too many, because some commands never stop writing.
+        while self.is_open && !self.is_too_much() {
+            match rustix::io::read(&running.stdout, &mut buffer) {
+                Ok(0) => self.is_open = false,
+                Ok(length) => {
+                    running.note_answer();
+                    self.lines += memchr::memchr_iter(b'\n', &buffer[..length]).count();
+                    self.length += length as u64;
+                    self.is_in_line = buffer[length - 1] != b'\n';
+                    take(&buffer[..length])?;
+                    self.quiet = Quiet::new();
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn is_too_much(&self) -> bool {
+        let lines = self.lines + usize::from(self.is_in_line);
+        self.question.lines.is_some_and(|most| lines > most) || self.length > MOST
+    }
+
+    /// Returns how the exchange has ended, if it has.
+    fn ended(&mut self, running: &mut Running, take: &mut Take) -> io::Result<Option<Ended>> {
+        if self.is_too_much() {
+            return Ok(Some(Ended::TooMuch));
+        }
+        if let Some(status) = self.has_ended {
+            // The last line of a program's output may lack its line end.
+            if std::mem::take(&mut self.is_in_line) {
+                self.lines += 1;
+                take(b"\n")?;
+            }
+            return Ok(Some(Ended::Exited(status)));
+        }
+        let is_complete = self.question.lines == Some(self.lines) && self.are_sent() && running.unread() == 0;
+        if is_complete && !self.question.is_last {
+            return Ok(Some(Ended::Answered));
+        }
+        if self.deadline.is_none() {
+            let reason = if is_complete {
+                Some("")
+            } else if !self.is_open {
+                Some("has closed its output and does not end")
+            } else if self.question.lines.is_some() && self.is_abandoned(running) {
+                Some("has closed its input before it had read all rows, and does not end")
+            } else {
+                None
+            };
+            self.deadline = reason.map(|reason| (Instant::now() + LINGER, reason));
+        }
+        Ok(match self.deadline {
+            Some((deadline, _)) if Instant::now() < deadline => None,
+            Some(_) if is_complete => Some(Ended::Answered),
+            Some((_, what)) => Some(Ended::Useless(what)),
+            None => self.look(running),
+        })
+    }
+
+    /// While nothing comes, looks whether the command is stopped or waits for more rows.
+    fn look(&mut self, running: &Running) -> Option<Ended> {
+        let now = Instant::now();
+        if now < self.quiet.next {
+            return None;
+        }
+        let look = running.look();
+        if look.is_stopped {
+            return Some(Ended::Useless("has been stopped, as by reading from the terminal in the background"));
+        }
+        let is_idle = self.quiet.used.replace(look.used) == Some(look.used);
+        let has_read_all = self.are_sent() && running.stdin.is_some() && running.unread() == 0;
+        let is_quiet = now - self.quiet.since >= QUIET;
+        if self.question.may_wait && is_quiet && is_idle && has_read_all && look.waits_for_input() {
+            return Some(Ended::Waits);
+        }
+        self.quiet.next = now + self.quiet.pause;
+        self.quiet.pause = LOOKS.1.min(self.quiet.pause * 3 / 2);
+        None
+    }
+
+    /// Sends what the pipe has room for, and closes the command's input if that was all.
+    fn send(&mut self, running: &mut Running) -> io::Result<()> {
+        while let Some(stdin) = running.stdin.as_ref().filter(|_| !self.are_sent()) {
+            match rustix::io::write(stdin, &self.question.rows[self.sent..]) {
+                Ok(length) => {
+                    self.sent += length;
+                    self.quiet = Quiet::new();
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                // No process reads the pipe any more.
+                Err(Errno::PIPE) => running.abandon_input(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // The command has started when it has read something.
+        if self.sent > 0 && running.unread() < self.sent as u64 {
+            running.note_start();
+        }
+        // Before that the pipe stays open, because a closed one does not show how much of it was read.
+        if self.are_sent() && self.question.is_last && (running.has_started() || self.sent == 0) {
+            running.close_input();
+        }
+        Ok(())
+    }
+
+    /// Sleeps until something is to be done.
+    fn wait(&self, running: &mut Running) -> io::Result<()> {
+        let until = self.deadline.map_or(self.quiet.next, |(deadline, _)| deadline);
+        let mut most = until.saturating_duration_since(Instant::now());
+        // No descriptor shows that the last row has been read.
+        let is_last_unread = self.question.lines == Some(self.lines);
+        if running.exit.is_none() || is_last_unread {
+            most = most.min(ROUND);
+        }
+        if !running.has_started() {
+            most = most.min(START);
+        }
+        let others = [self.is_open.then_some(&running.stdout), running.stderr.as_ref(), running.exit.as_ref()];
+        let mut fds: Vec<PollFd> = others.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        // Even if no event is asked for, poll reports that no process reads the pipe any more.
+        let room = if self.are_sent() { PollFlags::empty() } else { PollFlags::OUT };
+        fds.extend(running.stdin.as_ref().map(|stdin| PollFd::from_borrowed_fd(stdin.as_fd(), room)));
+        let most = Timespec::try_from(most).ok();
+        rustix::io::retry_on_intr(|| poll(&mut fds, most.as_ref()))?;
+        let is_unread = fds.last().is_some_and(|last| last.revents().contains(PollFlags::ERR));
+        if running.stdin.is_some() && is_unread {
+            running.abandon_input();
+        }
+        Ok(())
+    }
+}

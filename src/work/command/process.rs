@@ -1,0 +1,225 @@
+//! One process of the command: how it is started, what it prints on stderr, and whether it waits for input.
+
+use super::stderr::Stderr;
+use crate::process::children::NUMBER;
+use crate::process::descriptors::keep_standard_streams_only;
+use crate::process::group::Group;
+use crate::process::streams::restore_signals;
+use memchr::memrchr;
+use nix::libc;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, fstat};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// The shell that runs commands. Its own messages begin with this name.
+pub const SHELL: &str = "/bin/sh";
+
+/// The size in bytes that pipes to and from the command are given, so that it is woken less often. If the system refuses, they
+/// keep their size.
+const PIPE: usize = 256 << 10;
+
+/// A process of the command with its process group. When it is dropped, the whole group is killed.
+pub struct Running {
+    group: Group,
+    shell: Child,
+    /// Becomes readable when the shell has ended. `None` if the system has no such descriptors.
+    pub exit: Option<OwnedFd>,
+    /// This process's end of the pipe to the command, which never blocks. `None` once it is closed.
+    pub stdin: Option<OwnedFd>,
+    /// How many bytes had not been read by the command when its input was closed.
+    lost: u64,
+    /// This process's end of the pipe from the command, which never blocks.
+    pub stdout: OwnedFd,
+    /// The same for stderr. `None` once the command has closed it.
+    pub stderr: Option<OwnedFd>,
+    said: Stderr,
+    began: Instant,
+    /// How long it took until the command read its first row. `None`: it has not read any.
+    start: Option<Duration>,
+}
+
+impl Running {
+    /// Starts the command for the worker with this number.
+    ///
+    /// # Errors
+    /// If the system refuses pipes or processes.
+    pub fn start(command: &OsStr, worker: u32) -> io::Result<Self> {
+        let [(their_stdin, stdin), (stdout, their_stdout), (stderr, their_stderr)] =
+            [pipe_with(PipeFlags::CLOEXEC)?, pipe_with(PipeFlags::CLOEXEC)?, pipe_with(PipeFlags::CLOEXEC)?];
+        for ours in [&stdin, &stdout, &stderr] {
+            fcntl_setfl(ours, fcntl_getfl(ours)? | OFlags::NONBLOCK)?;
+        }
+        for large in [&stdin, &stdout] {
+            let _ = fcntl_setpipe_size(large, PIPE);
+        }
+        let group = Group::new()?;
+        let mut shell = Command::new(SHELL);
+        shell.arg("-c").arg(command).env(NUMBER, worker.to_string()).process_group(group.number());
+        shell.stdin(their_stdin).stdout(their_stdout).stderr(their_stderr);
+        keep_standard_streams_only(&mut shell, None);
+        restore_signals(&mut shell);
+        let shell = shell.spawn()?;
+        let exit = Pid::from_raw(shell.id() as i32).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        Ok(Running {
+            group,
+            shell,
+            exit,
+            stdin: Some(stdin),
+            lost: 0,
+            stdout,
+            stderr: Some(stderr),
+            said: Stderr::default(),
+            began: Instant::now(),
+            start: None,
+        })
+    }
+
+    /// Returns how the shell has ended, if it has.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.shell.try_wait()
+    }
+
+    /// Returns how many bytes of its input the command has not read.
+    pub fn unread(&self) -> u64 {
+        self.lost + self.stdin.as_ref().map_or(0, |stdin| rustix::io::ioctl_fionread(stdin).unwrap_or(0))
+    }
+
+    /// Notes that no process reads the command's input any more.
+    pub fn abandon_input(&mut self) {
+        self.lost = self.unread();
+        self.stdin = None;
+    }
+
+    /// Closes the command's input. What is in the pipe can still be read.
+    pub fn close_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Notes that the command has read a row, and so has started.
+    pub fn note_start(&mut self) {
+        self.start.get_or_insert_with(|| self.began.elapsed());
+    }
+
+    /// Whether the command has read a row.
+    pub fn has_started(&self) -> bool {
+        self.start.is_some()
+    }
+
+    /// Returns how long the command took to start, as far as that is known: until it read its first row, or answered.
+    pub fn start_time(&self) -> Duration {
+        self.start.unwrap_or_default()
+    }
+
+    /// Notes that the command has answered something, so that the shell's messages need not be held back any more.
+    pub fn note_answer(&mut self) {
+        self.note_start();
+        self.said.release();
+    }
+
+    /// Passes on what the command has written to stderr so far.
+    pub fn pass_stderr(&mut self) {
+        let mut buffer = [0; 4096];
+        while let Some(stderr) = &self.stderr {
+            match rustix::io::read(stderr, &mut buffer) {
+                Ok(0) => self.stderr = None,
+                Ok(length) => self.said.take(&buffer[..length]),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return,
+                Err(_) => self.stderr = None,
+            }
+        }
+    }
+
+    /// Passes on everything that the command has written to stderr, after its end. Returns the last line. `could_run` is false
+    /// if the command could not be run: the shell's messages about that are then left out.
+    pub fn last_words(&mut self, could_run: bool) -> String {
+        self.pass_stderr();
+        self.said.end();
+        if could_run {
+            self.said.release();
+        }
+        self.said.last()
+    }
+
+    /// Looks at the processes of the command's group.
+    pub fn look(&self) -> Look {
+        let mut look = Look::default();
+        let pipe = self.stdin.as_ref().and_then(|stdin| fstat(stdin.as_fd()).ok()).map(|stat| stat.st_ino);
+        let pipe = pipe.map(|inode| OsString::from(format!("pipe:[{inode}]")));
+        let group = self.group.number();
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let folder = entry.path();
+            let Some((state, its_group, ticks)) = fs::read(folder.join("stat")).ok().and_then(|stat| fields(&stat))
+            else {
+                continue;
+            };
+            if its_group != group || pid == group {
+                continue;
+            }
+            look.is_stopped |= state == b'T';
+            // `schedstat` is in nanoseconds but of one thread only; `stat` is in ticks and of all threads.
+            let schedule = fs::read_to_string(folder.join("schedstat")).unwrap_or_default();
+            let nanos: u64 = schedule.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0);
+            look.used = look.used.wrapping_add(nanos).wrapping_add(ticks << 32);
+            for thread in fs::read_dir(folder.join("task")).into_iter().flatten().flatten() {
+                let Ok(call) = fs::read_to_string(thread.path().join("syscall")) else { continue };
+                look.is_readable = true;
+                let mut words = call.split_ascii_whitespace();
+                let is_read = words.next() == Some(&libc::SYS_read.to_string());
+                let number = words.next().and_then(|word| u32::from_str_radix(word.trim_start_matches("0x"), 16).ok());
+                let Some(number) = number.filter(|_| is_read) else { continue };
+                let file = fs::read_link(folder.join(format!("fd/{number}"))).ok().map(OsString::from);
+                look.reads_input |= file.is_some() && file == pipe;
+            }
+        }
+        look
+    }
+}
+
+/// What was seen of the processes of a group.
+#[derive(Default)]
+pub struct Look {
+    /// Whether one of them is stopped.
+    pub is_stopped: bool,
+    /// A number that grows when one of them uses processor time.
+    pub used: u64,
+    /// Whether one of them waits in a read of the pipe that is its input.
+    reads_input: bool,
+    /// Whether the system says which system calls they are in.
+    is_readable: bool,
+}
+
+impl Look {
+    /// Whether one of them waits for input. If the system does not say, it is assumed.
+    pub fn waits_for_input(&self) -> bool {
+        self.reads_input || !self.is_readable
+    }
+}
+
+/// Returns the state, the process group, and the processor time in ticks, from a line of `/proc/PID/stat`.
+fn fields(stat: &[u8]) -> Option<(u8, i32, u64)> {
+    let after_name = std::str::from_utf8(&stat[memrchr(b')', stat)? + 1..]).ok()?;
+    let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    Some((*fields.first()?.as_bytes().first()?, fields.get(2)?.parse().ok()?, ticks(11)? + ticks(12)?))
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.pass_stderr();
+        // Kill the group before the shell is waited for: until then no other group can have its number.
+        self.group.kill();
+        let _ = self.shell.wait();
+        self.pass_stderr();
+        self.said.end();
+    }
+}
