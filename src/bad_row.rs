@@ -42,6 +42,8 @@ pub(crate) enum Kind {
     Unclosed,
     /// A row that does not fit into a block.
     TooLong,
+    /// No bad row, but one that lacks a value, as its field says with a text for that. Its result is empty.
+    Missing,
     /// An unusable header. It ends the run, whatever is done about bad rows.
     Header,
     /// The run ends at this row, whatever is done about bad rows: the command does not do what it should.

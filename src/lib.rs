@@ -110,7 +110,7 @@ pub use bad_row::BadRow;
 pub use cli::CommandOptions as __CommandOptions;
 #[cfg(feature = "cli")]
 pub use cli::{Options, filter, parse};
-pub use csv::{Format, record::Record};
+pub use csv::{Format, notation::Notation, record::Record};
 pub use error::Error;
 pub use executor::Executor;
 pub use filter::{Filter, FilterBuilder, Summary};

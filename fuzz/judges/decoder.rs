@@ -56,7 +56,7 @@ impl Case {
     fn shape(&self) -> Shape {
         let columns = self.columns.map(|[a, b]| Columns::parse(&format!("{},{}", a + 1, b + 1)).unwrap());
         let append = self.append.then(|| RESULT.to_string());
-        Shape { format: self.format, has_header: self.has_header, columns, fields: Some(2), append }
+        Shape { format: self.format, has_header: self.has_header, columns, fields: Some(2), append, ..Shape::default() }
     }
 
     /// Returns what is printed for a row: its result, or with `--append` the row and its result.
@@ -279,7 +279,8 @@ pub fn decoder(bytes: &[u8]) {
     let expected = case.expected(text);
     let file = file(text);
     let (gcd, passes_over) = (Gcd::default().max_digits(case.max_digits), case.on_bad_row != OnBadRow::Stop);
-    let settings = Settings { format: case.format, append: case.append, on_bad_row: case.on_bad_row, most_told: None };
+    let settings =
+        Settings { format: case.format, append: case.append, on_bad_row: case.on_bad_row, ..Settings::default() };
     let mapping = Text::new(&gcd, settings);
 
     let pickled = Pickled(&mapping, case.chunk_size);

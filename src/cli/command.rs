@@ -82,7 +82,7 @@ impl CommandOptions {
         shape.keeps_header = self.command_mode == Mode::Block;
         shape.passes_header = self.command_input == Form::Json && shape.has_header;
         sizes.head = Head::size(shape.columns.as_ref(), shape.append.is_some(), shape.passes_header);
-        let settings = plan.setup.settings;
+        let settings = plan.setup.settings.clone();
         let command = Command::new(command, self.command_mode, lines.clone(), self.command_ok, settings);
         run(&plan, &command)
     }
@@ -100,6 +100,14 @@ impl CommandOptions {
             (
                 is_block && options.append.is_some(),
                 "--append goes with one line for each row, and --command-mode block does not count lines",
+            ),
+            (
+                is_block && !options.na.is_empty(),
+                "--na goes with one line for each row, and --command-mode block does not count lines",
+            ),
+            (
+                options.thousands.is_some() || options.decimal.is_some() || options.whole_floats,
+                "--decimal, --thousands and --whole-floats are for numbers that this program reads, and a command reads text",
             ),
             (
                 is_block && options.bad_rows == OnBadRow::Blank,

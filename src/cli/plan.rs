@@ -67,6 +67,8 @@ impl<'k> Plan<'k> {
         if let Some(trial) = &trial {
             options.files.clear();
             options.executor = trial.executor();
+            // The parent has passed over them already.
+            options.skip_lines = 0;
             options.output = trial.accounts.then(|| PathBuf::from("/dev/null"));
             if let Some((block_size, chunk_size)) = trial.pieces {
                 (options.block_size, options.chunk_size) = (Some(block_size), chunk_size);
@@ -86,6 +88,8 @@ impl<'k> Plan<'k> {
             on_bad_row: options.bad_rows,
             max_bad: options.max_bad,
             is_all_told: options.rejects.is_some(),
+            missing: options.na.iter().map(|text| text.as_encoded_bytes().to_vec()).collect(),
+            skip_lines: options.skip_lines,
         };
         let block_size = options.block_size.unwrap_or(DEFAULT_BLOCK_SIZE);
         let setup = Setup::new(rows, fields, kernel.result_name(), block_size);
@@ -141,6 +145,14 @@ fn check(options: &Options, fields: Option<usize>, format: Format) -> Result<(),
     let stops = options.bad_rows == OnBadRow::Stop;
     let wrong = [
         (!format.is_unambiguous(), "--delimiter, --quote and --comment have to differ"),
+        (
+            format.notation.thousands == Some(format.notation.decimal),
+            "--decimal and --thousands have to differ, and --decimal is '.' where it is not given",
+        ),
+        (
+            format.blanks && format.quote.is_some(),
+            "with -d blank there are no quotes; where one blank stands between fields, -d ' ' has them",
+        ),
         (named.is_some() && fields.is_some() && named != fields, &columns),
         (
             !append.is_empty() && !options.has_header(),
@@ -151,7 +163,7 @@ fn check(options: &Options, fields: Option<usize>, format: Format) -> Result<(),
             "--block-timeout goes with --executor shared",
         ),
         (
-            !format.can_hold(append),
+            !append.is_empty() && !format.can_hold(append),
             "the NAME of --append has the delimiter or a line end in it, and there are no quotes",
         ),
         (options.max_bad.is_some() && stops, "--max-bad goes with --bad-rows skip or --bad-rows blank"),

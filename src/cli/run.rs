@@ -28,7 +28,7 @@ impl Options {
         match Plan::of(self, kernel) {
             // Only here is the kernel made into a work: the code that runs the plan does not know the types of the
             // kernel.
-            Ok(plan) => run(&plan, &Text::new(kernel, plan.setup.settings)),
+            Ok(plan) => run(&plan, &Text::new(kernel, plan.setup.settings.clone())),
             Err(error) => end(Err(error)),
         }
     }

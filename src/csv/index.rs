@@ -2,7 +2,7 @@
 //!
 //! The results equal those of [`split`], but come faster. The index leaves some rows to `split`: rows with a quote that
 //! does not open a field, rows with a stray carriage return, the last rows of a block, and all rows if the format has
-//! comments.
+//! comments or any number of blanks between fields.
 
 use super::Format;
 use super::record::{Field, Line, nothing, split};
@@ -43,7 +43,7 @@ impl Index {
     /// Returns the row at offset `at`, or `None` if it must be left to [`split`]. Indexes the next stretch if the row
     /// does not end in the current one.
     fn indexed_row(&mut self, text: &[u8], at: usize, format: Format, fields: &mut Vec<Field>) -> Option<Line> {
-        if format.comment.is_some() {
+        if format.comment.is_some() || format.blanks {
             return None;
         }
         if at < self.end

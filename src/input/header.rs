@@ -31,6 +31,8 @@ pub struct Shape {
     pub passes_header: bool,
     /// Whether each block is filled as far as the input goes, also if that means waiting for more input.
     pub fills_blocks: bool,
+    /// How many lines at the start of each input are no rows.
+    pub skip_lines: u64,
 }
 
 impl Shape {

@@ -39,14 +39,18 @@ pub struct Decoder<'k, K: BatchKernel> {
     told: u64,
     /// Whether the last batch ended at a bad row.
     is_after_bad_row: bool,
+    /// Whether a plain row may have a text for no value: one that consists of digits.
+    is_missing_plain: bool,
 }
 
 impl<'k, K: BatchKernel> Decoder<'k, K> {
     /// Makes a decoder for `kernel`, without rows.
     pub fn new(kernel: &'k K, settings: Settings) -> Self {
+        let is_missing_plain = settings.missing.iter().any(|text| text.iter().all(u8::is_ascii_digit));
         Decoder {
             kernel,
             settings,
+            is_missing_plain,
             head: Head::default(),
             needed: 0,
             index: Index::default(),
@@ -80,7 +84,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
     pub fn read(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> (usize, Option<BadRow>) {
         self.rows.clear();
         self.places.clear();
-        let is_plain = self.head.columns.is_none() && !self.settings.append && !care.is_needed();
+        let is_plain =
+            self.head.columns.is_none() && !self.settings.append && !care.is_needed() && !self.is_missing_plain;
         // After a bad row do not try the kernel's own way: bad rows often come together, and a vain attempt costs more
         // than splitting a row.
         let (mut at, mut try_plain) = (start, is_plain && !self.is_after_bad_row);
@@ -151,7 +156,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
                 }
             }
         }
-        self.is_after_bad_row = bad.is_some();
+        self.is_after_bad_row = bad.as_ref().is_some_and(|bad| bad.kind != Kind::Missing);
         (at, bad)
     }
 
@@ -198,6 +203,9 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             })));
         }
         let record = Record::new(text, &self.fields, self.head.columns.as_deref(), self.settings.format);
+        if !self.settings.missing.is_empty() && self.lacks_value(&record) {
+            return Err(BadRow::default().of(Kind::Missing));
+        }
         if self.kernel.try_read(&record, &mut self.rows) {
             return Ok(());
         }
@@ -207,6 +215,12 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         let read = self.kernel.read(&record, &mut self.rows);
         self.told += u64::from(read.is_err());
         read
+    }
+
+    /// Whether one of the fields that the kernel would get is a text for no value.
+    fn lacks_value(&self, record: &Record) -> bool {
+        let is_missing = |value: &[u8]| self.settings.missing.iter().any(|text| text == value);
+        (0..record.len()).any(|at| is_missing(trimmed(&record.value(at))))
     }
 
     /// Recomputes the places of `count` rows, the first of which begins at byte `start` of the block. Needed when not

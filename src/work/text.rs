@@ -4,7 +4,7 @@
 //! the rows ([`Decoder`]), has the kernel map them, and writes the results. It goes on until the block is done, the
 //! room for results is full, or a bad row ends the run.
 
-use crate::bad_row::{BadRow, Kind, Report};
+use crate::bad_row::BadRow;
 use crate::csv::lines;
 use crate::error::Error;
 use crate::kernel::batch::{Batch, BatchKernel, Written};
@@ -35,8 +35,8 @@ impl<'k, K: BatchKernel> Text<'k, K> {
 
 impl<K: BatchKernel> Work for Text<'_, K> {
     fn mapper<'m>(&'m self, remote: Option<Remote<'m>>) -> Box<dyn Mapper + 'm> {
-        let decoder = Decoder::new(self.kernel, self.settings);
-        let (kernel, settings) = (self.kernel, self.settings);
+        let decoder = Decoder::new(self.kernel, self.settings.clone());
+        let (kernel, settings) = (self.kernel, self.settings.clone());
         Box::new(Loaded { kernel, settings, remote, decoder, outputs: K::Outputs::default(), reports: vec![] })
     }
 
@@ -136,26 +136,10 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
                 let end = memchr::memchr(b'\n', &input[row.end..]).map_or(input.len(), |length| row.end + length + 1);
                 Some(BadRow::row(what).at(row, end))
             };
-            if let Some(bad) = bad {
-                let kept = self.settings.kept(input, &bad);
-                let used = mapped.results + self.reports.len();
-                // If there is no room for the report of the bad row, hand over the part before it. The row is then the
-                // first in the rest of the block, and its report has all of the room.
-                if used > 0 && used + kept.len() + Report::length(&bad) > room.len() {
-                    break;
-                }
-                Report::append(&bad, mapped.results, &mut self.reports, room.len() - used - kept.len());
-                room[mapped.results..mapped.results + kept.len()].copy_from_slice(&kept);
-                mapped.results += kept.len();
-                if self.settings.on_bad_row == OnBadRow::Stop {
-                    break;
-                }
-                mapped.consumed = bad.end;
-                // Hand over a deadly row at once: if a worker died over a later row of the same part, this row would be
-                // tried again.
-                if bad.kind == Kind::Deadly {
-                    break;
-                }
+            if let Some(bad) = bad
+                && !self.settings.enter(&bad, input, room, &mut mapped, &mut self.reports)
+            {
+                break;
             }
             if pace.is_enough() {
                 break;

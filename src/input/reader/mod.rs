@@ -132,10 +132,10 @@ impl<'a> Reader<'a> {
     /// ended.
     fn next_of(&mut self, open: &mut Open, buffer: &mut [u8], wanted: usize) -> Result<Option<Block>, Ending> {
         let (head, rows) = buffer.split_at_mut(self.shape.head_size());
-        let lines_before = std::mem::take(&mut open.lines_before);
-        let mut block = Block { input: open.input, lines_before, ..Block::default() };
         let is_start = open.at_start;
         let filled = open.fill(rows, wanted, &mut self.carry, &self.shape, &self.watch)?;
+        let lines_before = std::mem::take(&mut open.lines_before);
+        let mut block = Block { input: open.input, lines_before, ..Block::default() };
         if is_start {
             // All bytes that were read are examined, not only whole rows: a file that is not CSV may have no line feed
             // at all, or have some by chance.

@@ -147,7 +147,7 @@ impl Gcd {
         let value = record.value(field);
         match number::plain(&value).filter(|_| value.len() <= self.max_digits) {
             Some(number) => Some(Number::Small(number)),
-            None => Number::parse(trimmed(&value), self.max_digits),
+            None => Number::read(trimmed(&value), record.format().notation, self.max_digits),
         }
     }
 }
@@ -179,7 +179,8 @@ impl BatchKernel for Gcd {
     fn read(&self, record: &Record, pairs: &mut Pairs) -> Result<(), BadRow> {
         let number = |field: usize| {
             self.number(record, field).ok_or_else(|| {
-                let what = number::what_is_wrong(trimmed(&record.value(field)), self.max_digits);
+                let what =
+                    number::what_is_wrong(trimmed(&record.value(field)), record.format().notation, self.max_digits);
                 BadRow::in_field(record, field, what)
             })
         };

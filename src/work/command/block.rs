@@ -52,7 +52,7 @@ struct Answer {
 
 impl<'c> ByBlock<'c> {
     pub fn new(command: &'c Command, number: u32) -> Self {
-        let decoder = Decoder::new(&command.lines, command.settings);
+        let decoder = Decoder::new(&command.lines, command.settings.clone());
         ByBlock { command, number, decoder, has_answered: false, open: None }
     }
 

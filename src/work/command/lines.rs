@@ -5,7 +5,7 @@ use super::process::Running;
 use super::rows::{Lines, Rows, append_field};
 use super::search::{Next, Search};
 use super::{Command, Failed, Mode, failure};
-use crate::bad_row::{BadRow, Kind, Report};
+use crate::bad_row::{BadRow, Kind};
 use crate::csv::lines;
 use crate::error::reason;
 use crate::kernel::batch::Batch;
@@ -14,7 +14,7 @@ use crate::ring::Care;
 use crate::steps::{Step, lap};
 use crate::work::decoder::Decoder;
 use crate::work::remote::Failure;
-use crate::work::settings::{OnBadRow, Settings, TOO_LONG, line_end};
+use crate::work::settings::{Settings, TOO_LONG, line_end};
 use crate::work::{Mapped, Mapper, Pace};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ impl<'c> ByLine<'c> {
         ByLine {
             command,
             number,
-            decoder: Decoder::new(&command.lines, command.settings),
+            decoder: Decoder::new(&command.lines, command.settings.clone()),
             running: None,
             has_answered: false,
             is_once: false,
@@ -253,7 +253,7 @@ fn mismatch(answered: usize, count: usize, or_more: &str) -> String {
 impl Mapper for ByLine<'_> {
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure> {
         self.decoder.begin(head);
-        let settings = self.command.settings;
+        let settings = &self.command.settings;
         self.decoder.rows.take_names(&self.decoder.head, settings.format);
         self.reports.clear();
         self.overhead = Duration::ZERO;
@@ -297,24 +297,10 @@ impl Mapper for ByLine<'_> {
                 Some(BadRow::row(what).of(kind).at(row, end))
             };
             lap(Step::Merge);
-            if let Some(bad) = bad {
-                let kept = settings.kept(input, &bad);
-                let used = mapped.results + self.reports.len();
-                // If there is no room for the report of the bad row, hand over the part before it.
-                if used > 0 && used + kept.len() + Report::length(&bad) > room.len() {
-                    break;
-                }
-                Report::append(&bad, mapped.results, &mut self.reports, room.len() - used - kept.len());
-                room[mapped.results..mapped.results + kept.len()].copy_from_slice(&kept);
-                mapped.results += kept.len();
-                if settings.on_bad_row == OnBadRow::Stop || bad.kind.ends_run() {
-                    break;
-                }
-                mapped.consumed = bad.end;
-                // Hand over a deadly row at once, so that it is not tried again if the worker dies over a later row.
-                if bad.kind == Kind::Deadly {
-                    break;
-                }
+            if let Some(bad) = bad
+                && !settings.enter(&bad, input, room, &mut mapped, &mut self.reports)
+            {
+                break;
             }
             if pace.is_enough() {
                 break;
