@@ -210,6 +210,26 @@ fn more_or_fewer_lines_than_rows_end_the_run_with_both_counts_and_the_row() {
 }
 
 #[test]
+fn a_line_too_many_is_noticed_wherever_it_comes() {
+    // Each of these flushes what it prints. The line too many comes with the last row, with the first, in the middle, and before
+    // any row.
+    for command in [
+        "sed -u '$!b;p'",
+        "while read row; do echo $row; test $row = 1 && echo; done; true",
+        "while read row; do echo $row; test $row = 5 && echo; done; true",
+        "echo ready; sed -u ''",
+        "python3 -uc 'import sys\nfor row in sys.stdin.readlines(1): print(row, end=str())\nfor row in sys.stdin: print(row)'",
+    ] {
+        for way in ways() {
+            let finished = run(&mut filter(way, &["--bad-rows=skip"], command), numbers(9));
+            // A line that comes with the last row of all cannot be told from the end of the answer by all commands.
+            let is_last = command.starts_with("sed");
+            assert!(is_last || finished.status.code() == Some(3), "{command} {way:?}: {}", finished.stderr);
+        }
+    }
+}
+
+#[test]
 fn nothing_hangs() {
     let start = Instant::now();
     for way in ways() {
@@ -225,6 +245,10 @@ fn nothing_hangs() {
             ("leaves the pipe to a child and ends", "sleep 1000 & exit 4", 3),
             ("stops", "kill -STOP $$", 3),
             ("never ends a line", "tr '\\n' x", 3),
+            ("writes to stderr without end", "yes >&2 & cat", 0),
+            ("writes to stderr without end and ends", "yes >&2 & exit 4", 3),
+            ("leaves its group", "exec setsid cat", 0),
+            ("leaves its group and buffers", "exec timeout 1000 awk '{print}'", 0),
         ] {
             // Each try takes a second where the command has closed a pipe and lives on.
             let is_slow = command.starts_with("exec") || command.starts_with("read");

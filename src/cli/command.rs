@@ -5,9 +5,8 @@ use super::options::Options;
 use super::plan::Plan;
 use super::run::run;
 use super::values::{command_input, command_mode, status};
-use crate::csv::head::Head;
 use crate::error::Error;
-use crate::executor::Executor;
+use crate::executor::{Executor, worker};
 use crate::work::command::rows::{Form, Lines};
 use crate::work::command::{Command, Mode};
 use crate::work::text::OnBadRow;
@@ -81,9 +80,10 @@ impl CommandOptions {
         shape.fills_blocks = self.command_mode == Mode::Block;
         shape.keeps_header = self.command_mode == Mode::Block;
         shape.passes_header = self.command_input == Form::Json && shape.has_header;
-        sizes.head = Head::size(shape.columns.as_ref(), shape.append.is_some(), shape.passes_header);
+        sizes.head = shape.head_size();
         let settings = plan.setup.settings.clone();
-        let command = Command::new(command, self.command_mode, lines.clone(), self.command_ok, settings);
+        let is_worker = worker::is_worker();
+        let command = Command::new(command, self.command_mode, lines.clone(), self.command_ok, settings, is_worker);
         run(&plan, &command)
     }
 

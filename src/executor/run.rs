@@ -347,7 +347,6 @@ impl Run<'_> {
             }
             self.sentences().remove(&block);
             self.parts.store(0, Ordering::Release);
-            *self.offers() = 0;
             self.written.store(block + 1, Ordering::Release);
             // The reader may wait for the slot, or for the number of written blocks.
             self.segment.freed().signal();
@@ -400,6 +399,7 @@ impl Run<'_> {
         }
         steps::lap(Step::Merge);
         watch.worked();
+        *self.offers() = 0;
         self.parts.fetch_add(1, Ordering::Release);
         self.taken.fetch_add(1, Ordering::Release);
         Ok(())

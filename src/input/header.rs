@@ -168,11 +168,12 @@ fn usable_names(header: &Record, columns: Option<&[usize]>) -> Result<Vec<u8>, B
         let name = &names[at];
         let what = match seen.insert(name, at) {
             _ if std::str::from_utf8(name).is_err() => format!("the name is not UTF-8, as JSON is: {}", shown(name)),
-            Some(other) if other != at => {
+            Some(other) if other == at => format!("the column {} is chosen twice", shown(name)),
+            Some(other) => {
                 let name = shown(name);
                 format!("columns {} and {} have the same name, {name}; choose one with -k", other + 1, at + 1)
             }
-            _ => continue,
+            None => continue,
         };
         return Err(BadRow::in_field(header, at, what));
     }

@@ -68,7 +68,7 @@ impl Claim<'_> {
     pub fn parts(&mut self) -> (&[u8], &[u8], &mut [u8]) {
         let (segment, slot, Place::Slot(input)) = (self.segment, self.slot(), self.place());
         // SAFETY: a `Claim` is handed to one worker. The parent does not write the input of a claimed slot, and reads
-        // no results before the slot is done. A worker that is replaced is dead before its block is claimed again.
+        // no results before the slot is done or they are offered, and the worker waits until it has taken an offer. A worker that is replaced is dead before its block is claimed again.
         unsafe {
             let head = segment.input(slot, &(0..segment.sizes().head));
             (head, segment.input(slot, &input), segment.bytes_mut(segment.layout().results(slot)))
@@ -126,8 +126,8 @@ impl Supervisor<'_> {
     /// Returns the error message that the dead claimant left, or `None` if it left none.
     pub fn last_words(&self, held: &Held) -> Option<Vec<u8>> {
         let length = (self.slot(held).last_words.load(Ordering::Acquire) as usize).min(MOST_WORDS);
-        // SAFETY: the claimant is dead, nobody else can claim the block before it is put back, and the writer does not
-        // read a slot that is not done.
+        // SAFETY: the claimant is dead, nobody else can claim the block before it is put back, and reading does no harm
+        // to the writer if it reads what the claimant has offered.
         let words = unsafe { self.segment.results(held.slot, length) };
         (length > 0).then(|| words.to_vec())
     }

@@ -262,9 +262,10 @@ impl Supervisor<'_> {
         self.segment.slot(block).load() == Word::filled(block)
     }
 
-    /// Whether `block` is published and not done: it waits to be claimed, or a worker has claimed it.
+    /// Whether `block` is published and waits for workers: it waits to be claimed, or a worker has claimed it and does not
+    /// wait for the writer.
     pub fn is_under_way(&self, block: u64) -> bool {
-        self.segment.is_under_way(block)
+        self.segment.is_under_way(block) && self.segment.slot(block).offered.load(Ordering::Relaxed) == 0
     }
 
     /// Returns all claims, except those of workers that wait for the writer to take what they offer: for each the block,

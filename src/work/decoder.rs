@@ -39,14 +39,14 @@ pub struct Decoder<'k, K: BatchKernel> {
     told: u64,
     /// Whether the last batch ended at a bad row.
     is_after_bad_row: bool,
-    /// Whether a plain row may have a text for no value: one that consists of digits.
+    /// Whether a text for no value has a digit in it, so that the kernel's own way might take it for an integer.
     is_missing_plain: bool,
 }
 
 impl<'k, K: BatchKernel> Decoder<'k, K> {
     /// Makes a decoder for `kernel`, without rows.
     pub fn new(kernel: &'k K, settings: Settings) -> Self {
-        let is_missing_plain = settings.missing.iter().any(|text| text.iter().all(u8::is_ascii_digit));
+        let is_missing_plain = settings.missing.iter().any(|text| text.iter().any(u8::is_ascii_digit));
         Decoder {
             kernel,
             settings,

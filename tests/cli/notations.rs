@@ -49,7 +49,7 @@ fn a_text_for_no_value_may_look_like_a_number() {
     let rows = format!("{}999,5\n12,18\n5,-99\n0999,9\n", "12,18\n".repeat(600));
     let results = format!("{}\n6\n\n9\n", "6\n".repeat(600));
     reads(&["--na=999", "--na=-99"], &rows, 0, &results, "");
-    reads(&["--na=-99", "--na", " 999 "], &rows, 0, &results, "");
+    reads(&["--na=-99", "--na", " 999 ", "--na="], &rows, 0, &results, "");
 }
 
 #[test]

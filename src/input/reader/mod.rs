@@ -171,9 +171,12 @@ impl<'a> Reader<'a> {
         }
         let is_first = *self.first.get_or_insert(open.input) == open.input;
         if !open.wants_header {
-            // With `--append` the bytes of the input are printed, and a byte order mark is right only at the very front
+            // With `--append`, and with a header that is kept, the bytes of the input are printed, and a byte order mark is right only at the very front
             // of the output.
-            if std::mem::take(&mut open.has_mark) && is_first && self.shape.append.is_some() {
+            if std::mem::take(&mut open.has_mark)
+                && is_first
+                && (self.shape.append.is_some() || self.shape.keeps_header)
+            {
                 block.header.splice(..0, BYTE_ORDER_MARK.iter().copied());
             }
             block.disguise = open.disguise.take();

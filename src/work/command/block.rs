@@ -161,7 +161,10 @@ impl Mapper for ByBlock<'_> {
         let length = if is_last { answer.left as usize } else { room.len().min(answer.left as usize) };
         if let Err(error) = answer.text.read_exact(&mut room[..length]) {
             let (kind, what) = unkept(error);
-            (answer.bad, answer.left) = (vec![BadRow::row(what).of(kind)], 0);
+            let mut report = vec![];
+            Report::append(&BadRow::row(what).of(kind), 0, &mut report, room.len());
+            room[..report.len()].copy_from_slice(&report);
+            return Ok(Mapped { reports: report.len(), ..Mapped::default() });
         }
         if !is_last {
             answer.left -= length as u64;

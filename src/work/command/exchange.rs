@@ -6,6 +6,7 @@
 //! the end of the shell at once, and knows how many lines are expected.
 
 use super::process::Running;
+use crate::process::console::say;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
@@ -31,7 +32,7 @@ pub struct Question<'a> {
 pub enum Ended {
     /// All lines were answered, and the process goes on.
     Answered,
-    /// More lines were answered than expected, or more than [`MOST`] bytes.
+    /// More lines were answered than expected, or before the rows had been read, or more bytes than an answer may have.
     TooMuch,
     /// The shell has ended with this status, and everything that was in the pipe is read.
     Exited(ExitStatus),
@@ -46,16 +47,23 @@ pub type Take<'t> = dyn FnMut(&[u8]) -> io::Result<()> + 't;
 
 /// How long nothing must have come before the command can be found to wait for more rows.
 const QUIET: Duration = Duration::from_millis(200);
+/// The same, if this process has answered rows before while its input was open: it is not likely to be one that buffers.
+const LONG_QUIET: Duration = Duration::from_secs(10);
+/// How long a command may have read all rows without an answer to all of them before a message says so.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait at most for a command that has answered all rows to be at rest.
+const REST: Duration = Duration::from_millis(50);
 /// How long the first and the longest pause between two looks at the command's processes are, while nothing comes.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// How long a process may take to end after it has closed its output or has answered all rows there are.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long to sleep at most while waiting for something that no descriptor shows.
 const ROUND: Duration = Duration::from_millis(5);
-/// The same, while it is measured how long a process takes to start.
+/// The same, while it is measured how long a process takes to start, or to come to rest.
 const START: Duration = Duration::from_millis(1);
-/// The most bytes of an answer.
-const MOST: u64 = 4 << 30;
+/// The most bytes of an answer, where its lines are counted and where they are not.
+const MOST: u64 = 256 << 20;
+const MOST_UNCOUNTED: u64 = 4 << 30;
 
 impl Running {
     /// Sends the rows and passes the answer on to `take`, in pieces. Returns how the exchange ended, and the number of lines
@@ -73,11 +81,15 @@ impl Running {
             is_open: true,
             has_ended: None,
             deadline: None,
+            read: 0,
+            lines_read: 0,
+            rest: None,
             quiet: Quiet::new(),
         };
         loop {
             talk.read(self, take)?;
             self.pass_stderr();
+            talk.count_read(self);
             if let Some(ended) = talk.ended(self, take)? {
                 return Ok((ended, talk.lines));
             }
@@ -103,6 +115,11 @@ struct Talk<'q> {
     has_ended: Option<ExitStatus>,
     /// When to stop waiting, and the reason, once nothing more is expected.
     deadline: Option<(Instant, &'static str)>,
+    /// How many bytes of the rows the command has read, and how many lines end in them.
+    read: usize,
+    lines_read: usize,
+    /// When to stop waiting for the command to be at rest.
+    rest: Option<Instant>,
     quiet: Quiet,
 }
 
@@ -158,14 +175,32 @@ impl Talk<'_> {
         Ok(())
     }
 
+    /// Counts the lines that the command has read. To be called after its answer was read, because rows that it reads
+    /// between the two only seem to have been read too early.
+    fn count_read(&mut self, running: &Running) {
+        let read = self.sent - self.sent.min(running.unread() as usize);
+        if let Some(rows) = self.question.rows.get(self.read..read) {
+            self.lines_read += memchr::memchr_iter(b'\n', rows).count();
+            self.read = read;
+        }
+    }
+
     fn is_too_much(&self) -> bool {
         let lines = self.lines + usize::from(self.is_in_line);
-        self.question.lines.is_some_and(|most| lines > most) || self.length > MOST
+        match self.question.lines {
+            Some(most) => lines > most || self.length > MOST,
+            None => self.length > MOST_UNCOUNTED,
+        }
+    }
+
+    /// Whether a line of the answer came before the row that it would belong to was read.
+    fn is_too_early(&self) -> bool {
+        self.question.lines.is_some() && !self.question.rows.is_empty() && self.lines > self.lines_read
     }
 
     /// Returns how the exchange has ended, if it has.
     fn ended(&mut self, running: &mut Running, take: &mut Take) -> io::Result<Option<Ended>> {
-        if self.is_too_much() {
+        if self.is_too_much() || self.is_too_early() {
             return Ok(Some(Ended::TooMuch));
         }
         if let Some(status) = self.has_ended {
@@ -178,14 +213,17 @@ impl Talk<'_> {
         }
         let is_complete = self.question.lines == Some(self.lines) && self.are_sent() && running.unread() == 0;
         if is_complete && !self.question.is_last {
-            return Ok(Some(Ended::Answered));
+            // A line too many may still be on its way. It would be taken for the answer to the next row.
+            let until = *self.rest.get_or_insert_with(|| Instant::now() + REST);
+            let is_over = running.look().is_at_rest() || Instant::now() >= until;
+            return Ok((is_over && !running.has_answer()?).then_some(Ended::Answered));
         }
-        if self.deadline.is_none() {
+        if self.deadline.is_none() && self.question.lines.is_some() {
             let reason = if is_complete {
                 Some("")
             } else if !self.is_open {
                 Some("has closed its output and does not end")
-            } else if self.question.lines.is_some() && self.is_abandoned(running) {
+            } else if self.is_abandoned(running) {
                 Some("has closed its input before it had read all rows, and does not end")
             } else {
                 None
@@ -201,7 +239,7 @@ impl Talk<'_> {
     }
 
     /// While nothing comes, looks whether the command is stopped or waits for more rows.
-    fn look(&mut self, running: &Running) -> Option<Ended> {
+    fn look(&mut self, running: &mut Running) -> Option<Ended> {
         let now = Instant::now();
         if now < self.quiet.next {
             return None;
@@ -212,9 +250,20 @@ impl Talk<'_> {
         }
         let is_idle = self.quiet.used.replace(look.used) == Some(look.used);
         let has_read_all = self.are_sent() && running.stdin.is_some() && running.unread() == 0;
-        let is_quiet = now - self.quiet.since >= QUIET;
+        let quiet = now - self.quiet.since;
+        let is_quiet = quiet >= if running.has_answered_rows { LONG_QUIET } else { QUIET };
         if self.question.may_wait && is_quiet && is_idle && has_read_all && look.waits_for_input() {
             return Some(Ended::Waits);
+        }
+        if quiet >= PATIENCE && has_read_all && is_idle && !running.is_waiting_told {
+            running.is_waiting_told = true;
+            if let Some(count) = self.question.lines {
+                say(&format_args!(
+                    "the command has read {count} rows, has answered {}, and does nothing; if it answers only at the end of its \
+                     input, use --command-mode block",
+                    self.lines
+                ));
+            }
         }
         self.quiet.next = now + self.quiet.pause;
         self.quiet.pause = LOOKS.1.min(self.quiet.pause * 3 / 2);
@@ -237,7 +286,7 @@ impl Talk<'_> {
             }
         }
         // The command has started when it has read something.
-        if self.sent > 0 && running.unread() < self.sent as u64 {
+        if self.question.is_last && self.sent > 0 && running.unread() < self.sent as u64 {
             running.note_start();
         }
         // Before that the pipe stays open, because a closed one does not show how much of it was read.
@@ -256,7 +305,7 @@ impl Talk<'_> {
         if running.exit.is_none() || is_last_unread {
             most = most.min(ROUND);
         }
-        if !running.has_started() {
+        if self.question.is_last && !running.has_started() || self.rest.is_some() {
             most = most.min(START);
         }
         let others = [self.is_open.then_some(&running.stdout), running.stderr.as_ref(), running.exit.as_ref()];

@@ -15,7 +15,7 @@ use crate::steps::{Step, lap};
 use crate::work::decoder::Decoder;
 use crate::work::remote::Failure;
 use crate::work::settings::{Settings, TOO_LONG, line_end};
-use crate::work::{Mapped, Mapper, Pace};
+use crate::work::{BATCH, Mapped, Mapper, Pace};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -182,6 +182,7 @@ impl<'c> ByLine<'c> {
         let ends = memchr::memchr_iter(b'\n', &self.answers[before..]).map(|end| before + end + 1);
         self.ends.extend(ends);
         if ended == Ended::Answered && running.stdin.is_some() {
+            running.has_answered_rows = true;
             self.running = Some(running);
         }
         if self.is_once && !self.is_once_told {
@@ -213,8 +214,9 @@ impl<'c> ByLine<'c> {
             let answer = answer.strip_suffix(b"\r").unwrap_or(answer);
             start = end;
             let place = self.decoder.places[number].clone();
-            if format.quote.is_none() && memchr::memchr2(format.delimiter, b'\r', answer).is_some() {
-                let what = "the command's answer has the delimiter or a carriage return in it, and there are no quotes";
+            if !format.can_hold(answer) {
+                let what = "the command's answer cannot be a field: it has the delimiter or a carriage return in it, and there \
+                            are no quotes, or it is empty between blanks";
                 return (number, written, Some(what.to_string()));
             }
             self.line.clear();
@@ -233,7 +235,7 @@ impl<'c> ByLine<'c> {
     fn limit(&self, room: usize, care: Care) -> usize {
         match (care.is_needed(), self.bytes_per_row) {
             (true, _) => 1,
-            (_, 0) => usize::MAX,
+            (_, 0) => BATCH,
             (_, bytes) => (room / (bytes + bytes / 8 + 1)).max(1),
         }
     }

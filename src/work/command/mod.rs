@@ -53,11 +53,17 @@ pub struct Command {
 
 impl Command {
     /// Makes the work of `command`, which `/bin/sh -c` runs, over text as `settings` describe it. `good` are the exit statuses
-    /// of a command that has done well.
-    pub fn new(command: OsString, mode: Mode, lines: Lines, good: Vec<i32>, settings: Settings) -> Self {
-        // A worker process has its number from its parent. Threads count theirs.
-        let first = std::env::var(NUMBER).ok().and_then(|number| number.parse().ok());
-        Command { command, mode, lines, good, settings, number: AtomicU32::new(first.unwrap_or(0)) }
+    /// of a command that has done well. `is_worker` says that this process is a worker, and has its number from its parent.
+    pub fn new(
+        command: OsString,
+        mode: Mode,
+        lines: Lines,
+        good: Vec<i32>,
+        settings: Settings,
+        is_worker: bool,
+    ) -> Self {
+        let given = std::env::var(NUMBER).ok().and_then(|number| number.parse().ok()).filter(|_| is_worker);
+        Command { command, mode, lines, good, settings, number: AtomicU32::new(given.unwrap_or(0)) }
     }
 
     fn is_good(&self, code: Option<i32>) -> bool {

@@ -16,6 +16,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,9 @@ pub const SHELL: &str = "/bin/sh";
 /// The size in bytes that pipes to and from the command are given, so that it is woken less often. If the system refuses, they
 /// keep their size.
 const PIPE: usize = 256 << 10;
+
+/// How often stderr is read before something else is done: as often as it takes to read a full pipe.
+const STDERR_READS: u32 = 16;
 
 /// A process of the command with its process group. When it is dropped, the whole group is killed.
 pub struct Running {
@@ -41,6 +45,10 @@ pub struct Running {
     /// The same for stderr. `None` once the command has closed it.
     pub stderr: Option<OwnedFd>,
     said: Stderr,
+    /// Whether rows have been answered while the input was open.
+    pub has_answered_rows: bool,
+    /// Whether a message has said that the command reads everything and does not answer.
+    pub is_waiting_told: bool,
     began: Instant,
     /// How long it took until the command read its first row. `None`: it has not read any.
     start: Option<Duration>,
@@ -77,6 +85,8 @@ impl Running {
             stdout,
             stderr: Some(stderr),
             said: Stderr::default(),
+            has_answered_rows: false,
+            is_waiting_told: false,
             began: Instant::now(),
             start: None,
         })
@@ -113,21 +123,27 @@ impl Running {
         self.start.is_some()
     }
 
-    /// Returns how long the command took to start, as far as that is known: until it read its first row, or answered.
+    /// Returns how long the command took until it read its first row; 0 if that is not known.
     pub fn start_time(&self) -> Duration {
         self.start.unwrap_or_default()
     }
 
     /// Notes that the command has answered something, so that the shell's messages need not be held back any more.
     pub fn note_answer(&mut self) {
-        self.note_start();
         self.said.release();
     }
 
-    /// Passes on what the command has written to stderr so far.
+    /// Whether there is something in the pipe from the command.
+    pub fn has_answer(&self) -> io::Result<bool> {
+        Ok(rustix::io::ioctl_fionread(&self.stdout)? > 0)
+    }
+
+    /// Passes on what the command has written to stderr so far, but no more than a pipe holds: a command may write without
+    /// end.
     pub fn pass_stderr(&mut self) {
         let mut buffer = [0; 4096];
-        while let Some(stderr) = &self.stderr {
+        for _ in 0..STDERR_READS {
+            let Some(stderr) = &self.stderr else { return };
             match rustix::io::read(stderr, &mut buffer) {
                 Ok(0) => self.stderr = None,
                 Ok(length) => self.said.take(&buffer[..length]),
@@ -149,28 +165,27 @@ impl Running {
         self.said.last()
     }
 
-    /// Looks at the processes of the command's group.
+    /// Looks at the shell and its descendants.
     pub fn look(&self) -> Look {
         let mut look = Look::default();
         let pipe = self.stdin.as_ref().and_then(|stdin| fstat(stdin.as_fd()).ok()).map(|stat| stat.st_ino);
         let pipe = pipe.map(|inode| OsString::from(format!("pipe:[{inode}]")));
-        let group = self.group.number();
-        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-            let folder = entry.path();
-            let Some((state, its_group, ticks)) = fs::read(folder.join("stat")).ok().and_then(|stat| fields(&stat))
-            else {
+        let mut pids = vec![self.shell.id()];
+        while let Some(pid) = pids.pop() {
+            let folder = Path::new("/proc").join(pid.to_string());
+            let Some((state, ticks)) = fs::read(folder.join("stat")).ok().and_then(|stat| fields(&stat)) else {
                 continue;
             };
-            if its_group != group || pid == group {
-                continue;
-            }
             look.is_stopped |= state == b'T';
+            look.is_running |= state == b'R' || state == b'D';
+            look.seen += 1;
             // `schedstat` is in nanoseconds but of one thread only; `stat` is in ticks and of all threads.
             let schedule = fs::read_to_string(folder.join("schedstat")).unwrap_or_default();
             let nanos: u64 = schedule.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0);
             look.used = look.used.wrapping_add(nanos).wrapping_add(ticks << 32);
             for thread in fs::read_dir(folder.join("task")).into_iter().flatten().flatten() {
+                let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+                pids.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
                 let Ok(call) = fs::read_to_string(thread.path().join("syscall")) else { continue };
                 look.is_readable = true;
                 let mut words = call.split_ascii_whitespace();
@@ -185,13 +200,17 @@ impl Running {
     }
 }
 
-/// What was seen of the processes of a group.
+/// What was seen of the processes of a command.
 #[derive(Default)]
 pub struct Look {
     /// Whether one of them is stopped.
     pub is_stopped: bool,
     /// A number that grows when one of them uses processor time.
     pub used: u64,
+    /// How many there are.
+    seen: usize,
+    /// Whether one of them runs, or waits for a disk.
+    is_running: bool,
     /// Whether one of them waits in a read of the pipe that is its input.
     reads_input: bool,
     /// Whether the system says which system calls they are in.
@@ -199,25 +218,31 @@ pub struct Look {
 }
 
 impl Look {
-    /// Whether one of them waits for input. If the system does not say, it is assumed.
+    /// Whether one of them waits for input. If the system does not say which system calls they are in, it is assumed.
     pub fn waits_for_input(&self) -> bool {
-        self.reads_input || !self.is_readable
+        self.seen > 0 && (self.reads_input || !self.is_readable)
+    }
+
+    /// Whether none of them does anything.
+    pub fn is_at_rest(&self) -> bool {
+        !self.is_running
     }
 }
 
-/// Returns the state, the process group, and the processor time in ticks, from a line of `/proc/PID/stat`.
-fn fields(stat: &[u8]) -> Option<(u8, i32, u64)> {
+/// Returns the state and the processor time in ticks, from a line of `/proc/PID/stat`.
+fn fields(stat: &[u8]) -> Option<(u8, u64)> {
     let after_name = std::str::from_utf8(&stat[memrchr(b')', stat)? + 1..]).ok()?;
     let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
     let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
-    Some((*fields.first()?.as_bytes().first()?, fields.get(2)?.parse().ok()?, ticks(11)? + ticks(12)?))
+    Some((*fields.first()?.as_bytes().first()?, ticks(11)? + ticks(12)?))
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.pass_stderr();
-        // Kill the group before the shell is waited for: until then no other group can have its number.
+        self.stdin = None;
         self.group.kill();
+        // The shell may have left its group, for example by `exec setsid`.
+        let _ = self.shell.kill();
         let _ = self.shell.wait();
         self.pass_stderr();
         self.said.end();

@@ -3,8 +3,10 @@
 use super::process::SHELL;
 use crate::error::printable;
 use crate::process::console;
-use memchr::memchr;
 use std::ffi::OsStr;
+
+/// How many bytes of a line without an end are kept until they are passed on.
+const LONGEST_OPEN: usize = 64 << 10;
 
 /// How many bytes of the last line are kept for messages.
 const LONGEST: usize = 300;
@@ -24,10 +26,12 @@ pub struct Stderr {
 impl Stderr {
     /// Takes bytes that the command has written.
     pub fn take(&mut self, bytes: &[u8]) {
-        self.open.extend_from_slice(bytes);
-        while let Some(end) = memchr(b'\n', &self.open) {
-            let line: Vec<u8> = self.open.drain(..=end).collect();
-            self.pass(line);
+        for part in bytes.split_inclusive(|&byte| byte == b'\n' || byte == b'\r') {
+            self.open.extend_from_slice(part);
+            if part.ends_with(b"\n") || part.ends_with(b"\r") || self.open.len() > LONGEST_OPEN {
+                let line = std::mem::take(&mut self.open);
+                self.pass(line);
+            }
         }
     }
 
