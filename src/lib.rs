@@ -123,6 +123,9 @@ pub use work::text::OnBadRow;
 
 /// Kernels that take a batch of rows at a time, in a form of their own.
 pub mod batch {
+    #[doc(hidden)]
+    pub use crate::csv::index::Index;
+    pub use crate::csv::index::Rows;
     pub use crate::kernel::batch::{Batch, BatchKernel, Written};
     pub use crate::kernel::gcd::{Divisors, Pairs};
 }

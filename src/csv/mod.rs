@@ -1,7 +1,7 @@
 //! CSV rows as text: the format they are written in, where they end, and how they are split into fields.
 //!
-//! [`record::split`] is the simple way to split a row, against which the faster ways are tested. [`index`] finds the
-//! same rows and fields faster. [`row_ends`] finds only where rows end. Both are built on [`structure`]. When a row or
+//! [`record::split`] is the simple way to split a row, against which the faster way is tested: a vector [`pass`] over the text lists what
+//! [`structure`] finds, from which [`index`] tells rows and fields. [`row_ends`] keeps of the same pass only where rows end. When a row or
 //! a header is bad, [`hints`], [`alike`], [`returns`] and [`disguise`] guess what the user meant, and supply a hint for
 //! the message.
 
@@ -13,6 +13,7 @@ pub mod head;
 pub mod hints;
 pub mod index;
 pub mod notation;
+pub mod pass;
 pub mod record;
 pub mod returns;
 pub mod row_ends;
