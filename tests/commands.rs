@@ -115,7 +115,7 @@ fn json_takes_values_that_text_cannot() {
         named(&["-k", "2", "--header"], "{\"x \\\"y\\\"\":\"a\\nb\"}\n{\"x \\\"y\\\"\":\"c\"}\n");
         named(&["-k", "name"], "{\"name\":\"1\"}\n{\"name\":\"2\"}\n");
         let twice = run(&mut filter(way, &[&json[..], &["--header"]].concat(), "cat"), "a,b,a\n1,2,3\n");
-        twice.is(2, "", "pmapgcd: stdin:1: field 3 columns 1 and 3 have the same name, \"a\"; choose one with -k\n");
+        twice.is(2, "", "pmapgcd: stdin:1: field 3 has the name of field 1 too, \"a\"; choose one with -k\n");
         let ragged = run(&mut filter(way, &[&json[..], &["--header"]].concat(), "cat"), "a,b\n1\n");
         let what = "1 field where 2 are expected: \"1\"; each is given the name that its column has in the header";
         ragged.is(1, "", &format!("pmapgcd: stdin:2: {what}\n"));
@@ -466,6 +466,11 @@ fn costly_rows_are_shared_by_all_workers() {
     for way in [["--executor", "threads"], ["--executor", "shared"]] {
         let start = Instant::now();
         let mut filter =
+            pmapgcd(way.into_iter().chain(["-j", "4", "-c", "while read row; do sleep 0.5; echo $row; done"]));
+        run(&mut filter, numbers(12)).is(0, numbers(12), "");
+        assert!(start.elapsed() < Duration::from_millis(5000), "{way:?} {:?}", start.elapsed());
+        let start = Instant::now();
+        let mut filter =
             pmapgcd(way.into_iter().chain(["-j", "4", "-c", "while read row; do sleep 0.01; echo $row; done"]));
         run(&mut filter, numbers(200)).is(0, numbers(200), "");
         // One worker alone takes 2 s and more.
@@ -519,5 +524,32 @@ fn a_command_ignores_the_signals_that_we_were_started_with() {
             let found = u64::from_str_radix(found.trim(), 16).unwrap() & 0x7fff_ffff;
             assert_eq!(format!("{found:x}"), expected, "{executor} {ignored}");
         }
+    }
+}
+
+#[test]
+fn a_command_sees_the_end_of_its_input_and_what_comes_then_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, way) in ways().enumerate() {
+        let mark = folder.path().join(number.to_string());
+        let rest = format!("sleep 0.3; mkdir '{}'", mark.display());
+        run(&mut filter(way, &[], &format!("sed -u s/^/x/; {rest}")), "1\n").is(0, "x1\n", "");
+        assert!(mark.is_dir(), "{way:?}");
+        let finished = run(&mut filter(way, &[], "sed -u s/^/x/; exit 9"), "1\n");
+        let said = "pmapgcd: the command of worker 0 has answered all rows, and then exited with status 9\n";
+        finished.is(0, "x1\n", said);
+        let finished = run(&mut filter(way, &[], "sed -u s/^/x/; echo total"), "1\n");
+        assert_eq!((finished.status.code(), &*finished.stdout), (Some(3), &b"x1\n"[..]), "{}", finished.stderr);
+        assert!(finished.stderr.contains("has answered 1 line more than there are rows"), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn a_brace_pair_and_a_command_that_never_answers_get_a_hint() {
+    for way in ways() {
+        let finished = run(&mut filter(way, &[], "cat {}"), "1\n");
+        assert_eq!(finished.status.code(), Some(3));
+        let said = last_line(&finished.stderr);
+        assert!(said.contains("try it by hand") && said.contains("{} is not replaced"), "{said}");
     }
 }

@@ -182,7 +182,7 @@ pub struct Options {
 
     /// Most input in a block [default: 128K]
     ///
-    /// A block is what a worker takes at a time; a row has to fit into one. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
+    /// A block is what a worker takes at a time; a row has to fit into one. With --command the default is 4M. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, hide_short_help = true)]
     pub(super) block_size: Option<usize>,
 
@@ -200,7 +200,7 @@ pub struct Options {
 
     /// Most memory of a worker [default: 8G]
     ///
-    /// This limits its address space; the program itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20
+    /// With --command there is no limit unless it is given. This limits its address space; the program itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20
     /// and 2^30 bytes.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<u64>(LEAST_MEMORY..=MOST_MEMORY), allow_negative_numbers = true, hide_short_help = true)]
     pub(super) worker_memory: Option<u64>,

@@ -17,8 +17,11 @@ const COST: Duration = Duration::from_millis(10);
 /// How many times longer than its overhead a block should take.
 const MOST_OVERHEAD: u32 = 10;
 
-/// How many bytes of rows a block gets until the first measurement: few, because the first rows may take seconds each.
-const FIRST: usize = 64;
+/// How many bytes of rows a block gets until the first measurement: one row, because the first rows may take seconds each.
+const FIRST: usize = 1;
+
+/// A ring for a small input has as many slots as the input fills if blocks have so many bytes.
+const LEAST_BLOCK: usize = 64;
 
 /// Slots per worker: one with the block that the worker works on, one whose block waits for the worker, one whose
 /// results wait to be written, and one in reserve, because blocks take different times.
@@ -35,8 +38,9 @@ pub fn slots(job: &Job) -> usize {
     let fewest = (LEAST_INPUT / job.sizes.block).min(1024).max(job.jobs + 2);
     let slots = (job.jobs * SLOTS_PER_JOB).min(MOST_INPUT / job.sizes.block).max(fewest);
     // A small input gets no more slots than it would fill if its blocks stayed as small as the first ones.
-    let most =
-        job.input.map_or(usize::MAX, |input| (input / FIRST as u64).saturating_add(2).try_into().unwrap_or(usize::MAX));
+    let most = job
+        .input
+        .map_or(usize::MAX, |input| (input / LEAST_BLOCK as u64).saturating_add(2).try_into().unwrap_or(usize::MAX));
     slots.min(most)
 }
 

@@ -26,7 +26,10 @@ impl Execute for Serial {
                     job.sink.begin(block)?;
                     rows
                 }
-                Err(ending) => return job.sink.end(ending),
+                Err(ending) => {
+                    job.sink.end(ending)?;
+                    return mapper.finish().map_err(Error::from);
+                }
             };
             reading.worked();
             lap(Step::Take);

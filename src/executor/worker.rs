@@ -155,11 +155,12 @@ fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mappi
     refused.iter().filter(|_| is_first).for_each(|what| say(what));
     steps::lap(Step::Import);
     hand_in_steps(&segment);
-    if let Err((claim, failure)) = work(&segment, number, &mut *mapper, || mark.is_of_our_parent()) {
+    let ends = mapping.work.has_end();
+    if let Err((claim, failure)) = work(&segment, number, &mut *mapper, ends, || mark.is_of_our_parent()) {
         claim.leave_last_words(Error::from(failure).to_string().as_bytes());
         std::process::exit(last_words::STATUS)
     }
-    Ok(())
+    if ends && segment.is_closed() { mapper.finish().map_err(Error::from) } else { Ok(()) }
 }
 
 /// Gives up all rights that the worker does not need from here on. Returns a message for each restriction that the
@@ -175,8 +176,8 @@ fn confine(unbound: Option<Errno>, confinement: Confinement, mapped: usize, sock
     [unbound, unlimited, unfiltered].into_iter().flatten().collect()
 }
 
-/// Claims blocks and maps them, until the ring is closed or `is_wanted` returns false. Called by worker threads and by
-/// worker processes.
+/// Claims blocks and maps them, until the ring is closed, if `ends` says to look for that, or `is_wanted` returns false.
+/// Called by worker threads and by worker processes.
 ///
 /// # Errors
 /// If a block could not be mapped. The claim is returned with the error; the worker must not claim another block.
@@ -184,12 +185,13 @@ pub(super) fn work<'s>(
     segment: &'s Segment,
     worker: u32,
     mapper: &mut dyn Mapper,
+    ends: bool,
     is_wanted: impl Fn() -> bool,
 ) -> Result<(), (Claim<'s>, Failure)> {
-    // Only threads check whether the ring is closed. In a shared segment a worker that runs wild could close it, so a
-    // process goes on until its parent kills it or dies.
+    // A process whose work has no end of its own goes on until its parent kills it or dies: in a shared segment a worker
+    // that runs wild could close the ring.
     let mut last = Instant::now();
-    while segment.is_shared() || !segment.is_closed() {
+    while !ends || !segment.is_closed() {
         let Some(mut claim) = segment.try_claim(worker) else {
             segment.filled().sleep();
             // Usually the system kills this process when its parent dies. If the system has refused to do that, the
@@ -218,7 +220,7 @@ pub(super) fn work<'s>(
                     segment.done().signal();
                     while !claim.is_taken() {
                         std::thread::sleep(OFFERED);
-                        if !is_wanted() || !segment.is_shared() && segment.is_closed() {
+                        if !is_wanted() || ends && segment.is_closed() {
                             return Ok(());
                         }
                     }

@@ -167,11 +167,12 @@ fn usable_names(header: &Record, columns: Option<&[usize]>) -> Result<Vec<u8>, B
     for &at in columns.unwrap_or(&all) {
         let name = &names[at];
         let what = match seen.insert(name, at) {
-            _ if std::str::from_utf8(name).is_err() => format!("the name is not UTF-8, as JSON is: {}", shown(name)),
-            Some(other) if other == at => format!("the column {} is chosen twice", shown(name)),
+            _ if std::str::from_utf8(name).is_err() => {
+                format!("has a name that is not UTF-8, as JSON is: {}", shown(name))
+            }
+            Some(other) if other == at => format!("is chosen twice: {}", shown(name)),
             Some(other) => {
-                let name = shown(name);
-                format!("columns {} and {} have the same name, {name}; choose one with -k", other + 1, at + 1)
+                format!("has the name of field {} too, {}; choose one with -k", other + 1, shown(name))
             }
             None => continue,
         };

@@ -24,6 +24,11 @@ impl Death {
         self.overdue.is_some() || self.status.is_some_and(is_fault)
     }
 
+    /// Whether the process has ended by itself with status 0.
+    pub fn has_gone_well(&self) -> bool {
+        self.status.is_some_and(|status| status.success())
+    }
+
     /// Returns the cause as the predicate of a sentence: the worker's name is printed in front of it.
     pub fn cause(&self) -> String {
         if let Some(overdue) = self.overdue {

@@ -54,6 +54,11 @@ pub trait Work: Sync {
     /// # Errors
     /// If `task` is not one that a mapper of this work sends.
     fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error>;
+
+    /// Whether a mapper has something to do after its last block, for which [`Mapper::finish`] must be called.
+    fn has_end(&self) -> bool {
+        false
+    }
 }
 
 /// What a mapper has made of a block, or of the first part of it.
@@ -86,6 +91,14 @@ pub trait Mapper {
     /// # Errors
     /// If the rows could not be mapped for a reason that does not lie in the rows. The mapper must not be used again.
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure>;
+
+    /// Ends the work of this mapper, after the last block of a run that went well.
+    ///
+    /// # Errors
+    /// If that shows that results which were handed over are wrong.
+    fn finish(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// The message about a row that no worker may touch again.

@@ -119,7 +119,7 @@ impl<'c> ByBlock<'c> {
                 }
                 _ => {}
             }
-            let (cause, is_fault) = match failure(&mut running, ended, self.has_answered) {
+            let (cause, is_fault) = match failure(&mut running, ended, self.has_answered, false) {
                 Failed::Unrunnable(what) => return Err((Kind::Unrunnable, what)),
                 Failed::Died { cause, is_fault } => (cause, is_fault),
             };

@@ -57,6 +57,8 @@ const REST: Duration = Duration::from_millis(50);
 const LOOKS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// How long a process may take to end after it has closed its output or has answered all rows there are.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long a command may work after the end of its input, at the end of a run.
+const END: Duration = Duration::from_secs(60);
 /// How long to sleep at most while waiting for something that no descriptor shows.
 const ROUND: Duration = Duration::from_millis(5);
 /// The same, while it is measured how long a process takes to start, or to come to rest.
@@ -96,6 +98,42 @@ impl Running {
             talk.send(self)?;
             talk.wait(self)?;
         }
+    }
+}
+
+impl Running {
+    /// Closes the command's input, and waits until the command has ended, or has done nothing for [`LINGER`], or for
+    /// [`END`]. Returns how that ended, and how many lines have come.
+    ///
+    /// # Errors
+    /// If the system refuses to read or poll.
+    pub fn end(&mut self) -> io::Result<(Ended, usize)> {
+        let (start, mut busy, mut lines, mut used) = (Instant::now(), Instant::now(), 0, 0);
+        self.close_input();
+        while start.elapsed() < END && busy.elapsed() < LINGER {
+            let mut is_in_line = false;
+            let status = self.try_wait()?;
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = rustix::io::read(&self.stdout, &mut buffer) {
+                lines += memchr::memchr_iter(b'\n', &buffer[..length]).count();
+                is_in_line = buffer[length - 1] != b'\n';
+                if lines > 0 {
+                    return Ok((Ended::TooMuch, lines));
+                }
+            }
+            self.pass_stderr();
+            if let Some(status) = status {
+                return Ok((Ended::Exited(status), lines + usize::from(is_in_line)));
+            }
+            let look = self.look();
+            if !look.is_at_rest() || look.used != used {
+                (busy, used) = (Instant::now(), look.used);
+            }
+            let most = Timespec::try_from(ROUND).ok();
+            let mut fds: Vec<PollFd> = self.exit.iter().map(|exit| PollFd::new(exit, PollFlags::IN)).collect();
+            rustix::io::retry_on_intr(|| poll(&mut fds, most.as_ref()))?;
+        }
+        Ok((Ended::Answered, lines))
     }
 }
 

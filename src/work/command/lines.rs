@@ -7,9 +7,11 @@ use super::search::{Next, Search};
 use super::{Command, Failed, Mode, failure};
 use crate::bad_row::{BadRow, Kind};
 use crate::csv::lines;
-use crate::error::reason;
+use crate::csv::shown::shown;
+use crate::error::{Error, reason};
 use crate::kernel::batch::Batch;
 use crate::process::console::say;
+use crate::process::death;
 use crate::ring::Care;
 use crate::steps::{Step, lap};
 use crate::work::decoder::Decoder;
@@ -121,7 +123,10 @@ impl<'c> ByLine<'c> {
             };
             match next {
                 Next::Goes => {}
-                Next::Names(what) => return Some(Fault { kind: Kind::Deadly, what }),
+                Next::Names(what) => {
+                    let never = if self.has_answered { "" } else { " (it has answered no row at all: try it by hand)" };
+                    return Some(Fault { kind: Kind::Deadly, what: what + never + self.command.hint() });
+                }
                 Next::Ends(row, what) => {
                     self.ends.truncate(row);
                     return Some(Fault { kind: Kind::Failed, what: what + self.command.hint() });
@@ -170,7 +175,7 @@ impl<'c> ByLine<'c> {
                 Tried::Mismatch(mismatch(answered, count, ""))
             }
             Ended::TooMuch => Tried::Mismatch(mismatch(answered, count, " or more")),
-            _ => match failure(&mut running, ended, self.has_answered) {
+            _ => match failure(&mut running, ended, self.has_answered, true) {
                 Failed::Unrunnable(what) => Tried::Hopeless(Fault { kind: Kind::Unrunnable, what }),
                 Failed::Died { cause, is_fault } => Tried::Died { cause, is_fault },
             },
@@ -215,9 +220,11 @@ impl<'c> ByLine<'c> {
             start = end;
             let place = self.decoder.places[number].clone();
             if !format.can_hold(answer) {
-                let what = "the command's answer cannot be a field: it has the delimiter or a carriage return in it, and there \
-                            are no quotes, or it is empty between blanks";
-                return (number, written, Some(what.to_string()));
+                let what = format!(
+                    "the command's answer cannot be a field, because there are no quotes (--quote '\"' allows them): {}",
+                    shown(answer)
+                );
+                return (number, written, Some(what));
             }
             self.line.clear();
             self.line.extend_from_slice(&block[place.clone()]);
@@ -313,5 +320,24 @@ impl Mapper for ByLine<'_> {
         mapped.reports = self.reports.len();
         mapped.overhead = self.overhead;
         Ok(mapped)
+    }
+
+    fn finish(&mut self) -> Result<(), Failure> {
+        let Some(mut running) = self.running.take() else { return Ok(()) };
+        let (ended, lines) = running.end().map_err(|error| Error::io("the command", error))?;
+        if lines > 0 {
+            let plural = if lines == 1 { "" } else { "s" };
+            let what = format!(
+                "the command has answered {lines} line{plural} more than there are rows: do not trust these results"
+            );
+            return Err(Error::workers(what).into());
+        }
+        if let Ended::Exited(status) = ended
+            && !self.command.is_good(status.code())
+        {
+            let (worker, cause) = (self.number, death::cause(status));
+            say(&format_args!("the command of worker {worker} has answered all rows, and then {cause}"));
+        }
+        Ok(())
     }
 }

@@ -95,6 +95,10 @@ impl Work for Command {
     fn map_task(&self, _: &[u8]) -> Result<(Vec<u8>, usize), Error> {
         Err(Error::usage("a command cannot be mapped by --executor pickle"))
     }
+
+    fn has_end(&self) -> bool {
+        true
+    }
 }
 
 /// How a process of the command has failed.
@@ -106,17 +110,20 @@ enum Failed {
 }
 
 /// Returns how the process has failed, given that it has ended without a good answer. `has_answered` says whether any process
-/// of this worker has answered something, which shows that the command exists.
-fn failure(running: &mut Running, ended: Ended, has_answered: bool) -> Failed {
+/// of this worker has answered something, which shows that the command exists; `is_counted`, whether it must answer each row.
+fn failure(running: &mut Running, ended: Ended, has_answered: bool, is_counted: bool) -> Failed {
     let with_words = |what: String, words: String| if words.is_empty() { what } else { format!("{what}: {words}") };
     match ended {
         Ended::Exited(status) if !has_answered && matches!(status.code(), Some(126 | 127)) => {
             let code = status.code().unwrap_or_default();
             let words = running.last_words(false);
-            Failed::Unrunnable(format!("the command cannot be run: {words} (status {code})"))
+            Failed::Unrunnable(format!(
+                "{} (status {code})",
+                with_words("the command cannot be run".to_string(), words)
+            ))
         }
         Ended::Exited(status) => {
-            let early = if status.success() { " before it had answered all rows" } else { "" };
+            let early = if status.success() && is_counted { " before it had answered all rows" } else { "" };
             let cause = format!("{}{early}", death::cause(status));
             Failed::Died { cause: with_words(cause, running.last_words(true)), is_fault: death::is_fault(status) }
         }
