@@ -253,7 +253,10 @@ impl Talk<'_> {
         if is_complete && !self.question.is_last {
             // A line too many may still be on its way. It would be taken for the answer to the next row.
             let until = *self.rest.get_or_insert_with(|| Instant::now() + REST);
-            let is_over = running.look().is_at_rest() || Instant::now() >= until;
+            // A command that works on without an answer is not waited for again and again.
+            let is_late = Instant::now() >= until;
+            running.is_restless |= is_late;
+            let is_over = running.is_restless || running.look().is_at_rest();
             return Ok((is_over && !running.has_answer()?).then_some(Ended::Answered));
         }
         if self.deadline.is_none() && self.question.lines.is_some() {

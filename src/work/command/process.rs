@@ -49,6 +49,8 @@ pub struct Running {
     pub has_answered_rows: bool,
     /// Whether a message has said that the command reads everything and does not answer.
     pub is_waiting_told: bool,
+    /// Whether its processes have worked on for long after all rows were answered.
+    pub is_restless: bool,
     began: Instant,
     /// How long it took until the command read its first row. `None`: it has not read any.
     start: Option<Duration>,
@@ -87,6 +89,7 @@ impl Running {
             said: Stderr::default(),
             has_answered_rows: false,
             is_waiting_told: false,
+            is_restless: false,
             began: Instant::now(),
             start: None,
         })

@@ -3,6 +3,7 @@
 use super::process::SHELL;
 use crate::error::printable;
 use crate::process::console;
+use memchr::memrchr2;
 use std::ffi::OsStr;
 
 /// How many bytes of a line without an end are kept until they are passed on.
@@ -26,12 +27,22 @@ pub struct Stderr {
 impl Stderr {
     /// Takes bytes that the command has written.
     pub fn take(&mut self, bytes: &[u8]) {
-        for part in bytes.split_inclusive(|&byte| byte == b'\n' || byte == b'\r') {
-            self.open.extend_from_slice(part);
-            if part.ends_with(b"\n") || part.ends_with(b"\r") || self.open.len() > LONGEST_OPEN {
+        let Some(end) = memrchr2(b'\n', b'\r', bytes) else {
+            self.open.extend_from_slice(bytes);
+            if self.open.len() > LONGEST_OPEN {
                 let line = std::mem::take(&mut self.open);
                 self.pass(line);
             }
+            return;
+        };
+        let mut lines = std::mem::take(&mut self.open);
+        lines.extend_from_slice(&bytes[..=end]);
+        self.open.extend_from_slice(&bytes[end + 1..]);
+        if self.is_released {
+            // In one write, because a command may write a great many short lines.
+            self.pass(lines);
+        } else {
+            lines.split_inclusive(|&byte| byte == b'\n').for_each(|line| self.pass(line.to_vec()));
         }
     }
 
@@ -58,6 +69,7 @@ impl Stderr {
         printable(OsStr::new(&last))
     }
 
+    /// Passes on one line, or several if the shell's are not held back.
     fn pass(&mut self, line: Vec<u8>) {
         let is_of_shell = line.strip_prefix(SHELL.as_bytes()).is_some_and(|rest| rest.starts_with(b": "));
         if is_of_shell && !self.is_released {
@@ -65,8 +77,8 @@ impl Stderr {
         } else {
             console::print(&line);
         }
-        if !line.trim_ascii().is_empty() {
-            self.last = line;
+        if let Some(last) = line.split(|&byte| byte == b'\n').rfind(|line| !line.trim_ascii().is_empty()) {
+            self.last = last[..last.len().min(LONGEST)].to_vec();
         }
     }
 }
