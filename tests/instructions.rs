@@ -16,7 +16,7 @@ const RECORD: &str = "tests/instructions.txt";
 /// Another compiler, or another of its mood, may need so much more or less.
 const SLACK: f64 = 0.05;
 /// The start and the end of a run, which both have, cancel out.
-const ROWS: [usize; 2] = [20_000, 120_000];
+const ROWS: [usize; 2] = [4_000, 24_000];
 /// How many shapes of rows are counted. The last three are bad rows.
 const CASES: usize = 19;
 

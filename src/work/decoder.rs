@@ -29,6 +29,9 @@ pub struct Decoder<'k, K: BatchKernel> {
     /// The numbers of fields that a good row can have.
     counts: RangeInclusive<usize>,
     index: Index,
+    /// How many rows are tried together: none behind a bad row, up to the next good one. Bad rows often come together, and to find rows in
+    /// vain costs more than to read one.
+    trust: usize,
     /// The fields of the row that was split last.
     fields: Vec<Field>,
     /// The rows of the current batch.
@@ -60,6 +63,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             counts: 0..=0,
             index: Index::new(settings.format),
             settings,
+            trust: usize::MAX,
             fields: vec![],
             rows: K::Rows::default(),
             places: vec![],
@@ -91,6 +95,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
     /// Reads rows from byte `at` of the block on, at most `limit` of them, as long as nothing is unusual. Returns where the next row begins,
     /// and whether it was tried in vain.
     fn read_found(&mut self, block: &[u8], at: usize, limit: usize) -> (usize, bool) {
+        let limit = limit.min(self.trust);
         let found = self.index.rows(block, at, &self.counts, self.head.columns.as_deref(), limit);
         if found.is_empty() {
             return (at, true);
@@ -100,6 +105,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             self.places.extend((0..read).map(|row| found.place(row)));
         }
         let is_stopped = read < found.len();
+        self.trust = if is_stopped { 0 } else { self.trust.saturating_mul(4) };
         (self.index.pass(read), is_stopped)
     }
 
@@ -110,7 +116,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         self.places.clear();
         let (mut at, mut bad) = (start, None);
         while self.rows.len() < limit && at < block.len() {
-            if self.can_find && !care.is_needed() {
+            if self.can_find && !care.is_needed() && self.trust > 0 {
                 let (next, is_stopped) = self.read_found(block, at, limit - self.rows.len());
                 at = next;
                 if !is_stopped {
@@ -135,6 +141,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
                     if self.settings.append {
                         self.places.push(row);
                     }
+                    self.trust = self.trust.max(16);
                     at += length;
                 }
                 Line::Stray { at: stray, content, length } => {
