@@ -291,6 +291,7 @@ pub fn decoder(bytes: &[u8]) {
             sink: &mut found,
             stop: &QUIET.0,
             input: None,
+            has_fixed_blocks: false,
             jobs: 1,
             sizes: case.sizes,
             block_timeout: None,
