@@ -553,3 +553,13 @@ fn a_brace_pair_and_a_command_that_never_answers_get_a_hint() {
         assert!(said.contains("try it by hand") && said.contains("{} is not replaced"), "{said}");
     }
 }
+
+#[test]
+fn threads_do_not_wait_for_a_command_when_the_run_has_failed() {
+    // The first row is bad and ends the run, while the command works on the second for far longer than anybody waits.
+    let start = Instant::now();
+    let way = ["--executor", "threads", "-j", "2", "--block-size", "4096"];
+    let finished = run(&mut filter(way, &["-k", "2"], "while read row; do sleep 1000; done"), "x\ny,1\nz,1\n");
+    finished.is(1, "", "pmapgcd: stdin:1: 1 field where 2 are needed: \"x\"\n");
+    assert!(start.elapsed() < Duration::from_secs(60));
+}

@@ -103,6 +103,7 @@ impl Crew for Threads {
             ring.close();
             run.segment.filled().signal();
             if !run.is_complete() {
+                mapping.work.abandon();
                 // Threads may be waiting for replies that are no longer needed.
                 for socket in &self.sockets {
                     let _ = shutdown(socket, Shutdown::Both);

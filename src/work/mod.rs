@@ -59,6 +59,9 @@ pub trait Work: Sync {
     fn has_end(&self) -> bool {
         false
     }
+
+    /// Says that the run has failed, so that mappers which wait for something other than their own computing stop waiting.
+    fn abandon(&self) {}
 }
 
 /// What a mapper has made of a block, or of the first part of it.

@@ -19,6 +19,7 @@ use crate::work::remote::Failure;
 use crate::work::settings::OnBadRow;
 use crate::work::{Mapped, Mapper};
 use std::io::{self, Read, Seek, Write};
+use std::sync::atomic::Ordering;
 use tempfile::SpooledTempFile;
 
 /// How many bytes of an answer are kept in memory. A longer answer is kept in a file, in `TMPDIR` or /tmp.
@@ -104,7 +105,8 @@ impl<'c> ByBlock<'c> {
                 |error: io::Error| (Kind::Unrunnable, format!("cannot run the command: {}", reason(&error)));
             let mut running = Running::start(&self.command.command, self.number).map_err(unstarted)?;
             let mut text = SpooledTempFile::new(SPILLED);
-            let question = Question { rows, lines: None, is_last: true, may_wait: false };
+            let is_abandoned = &self.command.is_abandoned;
+            let question = Question { rows, lines: None, is_last: true, may_wait: false, is_abandoned };
             let (ended, _) = running.exchange(question, &mut |bytes| text.write_all(bytes)).map_err(unkept)?;
             self.has_answered |= text.stream_position().is_ok_and(|length| length > 0);
             match ended {
@@ -124,7 +126,7 @@ impl<'c> ByBlock<'c> {
                 Failed::Died { cause, is_fault } => (cause, is_fault),
             };
             (tries, kills) = if is_fault { (tries + 1, kills) } else { (tries, kills + 1) };
-            if tries >= MOST_TRIES || kills >= MOST_KILLS {
+            if is_abandoned.load(Ordering::Relaxed) || tries >= MOST_TRIES || kills >= MOST_KILLS {
                 let hint = self.command.hint();
                 return Err((
                     Kind::Failed,

@@ -12,6 +12,7 @@ use rustix::fd::AsFd;
 use rustix::io::Errno;
 use std::io;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What is asked of a process.
@@ -25,6 +26,8 @@ pub struct Question<'a> {
     pub is_last: bool,
     /// Whether to look for signs that the command answers only at the end of its input.
     pub may_wait: bool,
+    /// Becomes true if the answer is not needed any more.
+    pub is_abandoned: &'a AtomicBool,
 }
 
 /// How an exchange ended. What was answered so far has been passed on in each case.
@@ -238,6 +241,9 @@ impl Talk<'_> {
 
     /// Returns how the exchange has ended, if it has.
     fn ended(&mut self, running: &mut Running, take: &mut Take) -> io::Result<Option<Ended>> {
+        if self.question.is_abandoned.load(Ordering::Relaxed) {
+            return Ok(Some(Ended::Useless("is not needed any more")));
+        }
         if self.is_too_much() || self.is_too_early() {
             return Ok(Some(Ended::TooMuch));
         }

@@ -19,6 +19,7 @@ use crate::work::remote::Failure;
 use crate::work::settings::{Settings, TOO_LONG, line_end};
 use crate::work::{BATCH, Mapped, Mapper, Pace};
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How many deaths of its commands a worker reports one by one.
@@ -107,6 +108,10 @@ impl<'c> ByLine<'c> {
             if !matches!(tried, Tried::Answered) {
                 self.overhead = Duration::MAX;
             }
+            if self.command.is_abandoned.load(Ordering::Relaxed) {
+                let what = "the run has ended".to_string();
+                return Some(Fault { kind: Kind::Failed, what });
+            }
             let next = match tried {
                 Tried::Answered => search.answered(),
                 Tried::Died { cause, is_fault } => {
@@ -147,17 +152,19 @@ impl<'c> ByLine<'c> {
         let had_started = running.has_started();
         let mut is_last = self.is_once;
         let may_wait = self.command.mode == Mode::Auto;
+        let is_abandoned = &self.command.is_abandoned;
         let answers = &mut self.answers;
         let mut take = |bytes: &[u8]| {
             answers.extend_from_slice(bytes);
             Ok(())
         };
-        let question = Question { rows: rows.lines(part), lines: Some(count), is_last, may_wait };
+        let question = Question { rows: rows.lines(part), lines: Some(count), is_last, may_wait, is_abandoned };
         let (mut ended, mut answered) = running.exchange(question, &mut take)?;
         if ended == Ended::Waits {
             is_last = true;
             self.overhead = Duration::MAX;
-            let question = Question { rows: &[], lines: Some(count - answered), is_last, may_wait: false };
+            let question =
+                Question { rows: &[], lines: Some(count - answered), is_last, may_wait: false, is_abandoned };
             let (then, more) = running.exchange(question, &mut take)?;
             (ended, answered) = (then, answered + more);
         }

@@ -25,7 +25,7 @@ use exchange::Ended;
 use process::Running;
 use rows::Lines;
 use std::ffi::OsString;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// When a command answers, and how its lines are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -49,6 +49,8 @@ pub struct Command {
     settings: Settings,
     /// The number of the next worker.
     number: AtomicU32,
+    /// Whether the run has failed, so that no answer is needed any more.
+    is_abandoned: AtomicBool,
 }
 
 impl Command {
@@ -63,7 +65,8 @@ impl Command {
         is_worker: bool,
     ) -> Self {
         let given = std::env::var(NUMBER).ok().and_then(|number| number.parse().ok()).filter(|_| is_worker);
-        Command { command, mode, lines, good, settings, number: AtomicU32::new(given.unwrap_or(0)) }
+        let number = AtomicU32::new(given.unwrap_or(0));
+        Command { command, mode, lines, good, settings, number, is_abandoned: AtomicBool::new(false) }
     }
 
     fn is_good(&self, code: Option<i32>) -> bool {
@@ -98,6 +101,10 @@ impl Work for Command {
 
     fn has_end(&self) -> bool {
         true
+    }
+
+    fn abandon(&self) {
+        self.is_abandoned.store(true, Ordering::Relaxed);
     }
 }
 
