@@ -1,6 +1,6 @@
 //! One process of the command: how it is started, what it prints on stderr, and whether it waits for input.
 
-use super::stderr::Stderr;
+use super::stderr::{SHELL, Stderr};
 use crate::process::children::NUMBER;
 use crate::process::descriptors::keep_standard_streams_only;
 use crate::process::group::Group;
@@ -19,9 +19,6 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
-
-/// The shell that runs commands. Its own messages begin with this name.
-pub const SHELL: &str = "/bin/sh";
 
 /// The size in bytes that pipes to and from the command are given, so that it is woken less often. If the system refuses, they
 /// keep their size.

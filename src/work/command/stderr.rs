@@ -1,10 +1,12 @@
 //! What a command writes to stderr: it is passed on in whole lines, and the last line is kept for messages.
 
-use super::process::SHELL;
 use crate::error::printable;
 use crate::process::console;
 use memchr::memrchr2;
 use std::ffi::OsStr;
+
+/// The shell that runs commands. Its own messages begin with this name.
+pub const SHELL: &str = "/bin/sh";
 
 /// How many bytes of a line without an end are kept until they are passed on.
 const LONGEST_OPEN: usize = 64 << 10;
