@@ -108,6 +108,10 @@ impl<'c> ByBlock<'c> {
             let is_abandoned = &self.command.is_abandoned;
             let question = Question { rows, lines: None, is_last: true, may_wait: false, is_abandoned };
             let (ended, _) = running.exchange(question, &mut |bytes| text.write_all(bytes)).map_err(unkept)?;
+            if is_abandoned.load(Ordering::Relaxed) {
+                // Nobody reads this message, because the run has failed already.
+                return Err((Kind::Failed, "the run has ended".to_string()));
+            }
             self.has_answered |= text.stream_position().is_ok_and(|length| length > 0);
             match ended {
                 Ended::Exited(status) if self.command.is_good(status.code()) => {
@@ -126,7 +130,7 @@ impl<'c> ByBlock<'c> {
                 Failed::Died { cause, is_fault } => (cause, is_fault),
             };
             (tries, kills) = if is_fault { (tries + 1, kills) } else { (tries, kills + 1) };
-            if is_abandoned.load(Ordering::Relaxed) || tries >= MOST_TRIES || kills >= MOST_KILLS {
+            if tries >= MOST_TRIES || kills >= MOST_KILLS {
                 let hint = self.command.hint();
                 return Err((
                     Kind::Failed,

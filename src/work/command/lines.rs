@@ -108,10 +108,6 @@ impl<'c> ByLine<'c> {
             if !matches!(tried, Tried::Answered) {
                 self.overhead = Duration::MAX;
             }
-            if self.command.is_abandoned.load(Ordering::Relaxed) {
-                let what = "the run has ended".to_string();
-                return Some(Fault { kind: Kind::Failed, what });
-            }
             let next = match tried {
                 Tried::Answered => search.answered(),
                 Tried::Died { cause, is_fault } => {
@@ -167,6 +163,10 @@ impl<'c> ByLine<'c> {
                 Question { rows: &[], lines: Some(count - answered), is_last, may_wait: false, is_abandoned };
             let (then, more) = running.exchange(question, &mut take)?;
             (ended, answered) = (then, answered + more);
+        }
+        if is_abandoned.load(Ordering::Relaxed) {
+            // Nobody reads this message, because the run has failed already.
+            return Ok(Tried::Hopeless(Fault { kind: Kind::Failed, what: "the run has ended".to_string() }));
         }
         if !had_started {
             // Only a process for each block is started again and again.
