@@ -73,8 +73,8 @@ fn real_programs_answer_as_without_us_whether_they_flush_or_not() {
         if !is_there(command) {
             continue;
         }
-        // A start of Python takes far longer than its rows, so there are no small blocks for it.
-        for way in ways().filter(|way| way[5] == "128K" || !command.starts_with("python3")) {
+        // Small blocks are tried with the programs that start fast.
+        for way in ways().filter(|way| way[5] == "128K" || command.starts_with("mawk")) {
             let finished = run(&mut filter(way, &[], command), &*rows);
             assert_eq!(finished.status.code(), Some(0), "{command} {way:?}: {}", finished.stderr);
             assert!(finished.stdout == expected.as_bytes(), "{command} {way:?}");
@@ -232,7 +232,7 @@ fn a_line_too_many_is_noticed_wherever_it_comes() {
 #[test]
 fn nothing_hangs() {
     let start = Instant::now();
-    for way in ways() {
+    for way in ways().filter(|way| way[5] == "128K") {
         for (what, command, status) in [
             ("writes before it reads", "yes", 3),
             ("reads nothing and ends", "true", 3),
@@ -252,9 +252,6 @@ fn nothing_hangs() {
         ] {
             // Each try takes a second where the command has closed a pipe and lives on.
             let is_slow = command.starts_with("exec") || command.starts_with("read");
-            if is_slow && way[5] == "4096" {
-                continue;
-            }
             let rows = numbers(if is_slow { 3 } else { 3000 });
             let finished = run(&mut filter(way, &[], command), &*rows);
             assert_eq!(finished.status.code(), Some(status), "{what} {way:?}: {}", finished.stderr);
