@@ -40,7 +40,8 @@ impl Case {
         // As much room for results as the command line gives, or less. With less, results are handed over in parts and
         // reports are cut.
         let room = if append { 2 * block } else { block } + 4 + usize::from(room) * 4;
-        let head = if columns.is_some() { 12 } else { 4 * usize::from(append) };
+        // Three numbers, and one for each chosen column.
+        let head = if columns.is_some() { 20 } else { 12 * usize::from(append) };
         Case {
             format: format(by_format),
             columns,
