@@ -72,7 +72,8 @@ pub struct Options {
     /// Character between fields, tab, or blank
     ///
     /// `\t` means a tab too, and blank any number of spaces and tabs, which may also stand before the first field and behind
-    /// the last one; then a quote is part of the value, and an empty result that is appended is NA. Letters, digits, signs and the point cannot be delimiters: they stand in values.
+    /// the last one; then a quote is part of the value, and an empty result that is appended is NA. Letters, digits, signs and
+    /// the point cannot be delimiters: they stand in values.
     #[arg(short, long, help_heading = ROWS, value_name = "CHAR", value_parser = values::delimiter, default_value = ",", allow_hyphen_values = true)]
     pub(super) delimiter: Delimiter,
 
@@ -182,7 +183,8 @@ pub struct Options {
 
     /// Most input in a block [default: 128K]
     ///
-    /// A block is what a worker takes at a time; a row has to fit into one. With --command the default is 4M. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
+    /// A block is what a worker takes at a time; a row has to fit into one. With --command the default is 4M. K, M and G stand
+    /// for 2^10, 2^20 and 2^30 bytes.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, hide_short_help = true)]
     pub(super) block_size: Option<usize>,
 

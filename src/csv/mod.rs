@@ -88,6 +88,25 @@ impl Format {
         self.quote.is_some() || !(value.iter().any(must_be_quoted) || self.blanks && value.is_empty())
     }
 
+    /// Appends `value` to `line` as a field of this format, in quotes if it needs them and the format has any. `is_alone` says that
+    /// the row has no other field: an empty or blank value is then quoted too, so that the row does not look like a blank line.
+    pub(crate) fn append_field(self, line: &mut Vec<u8>, value: &[u8], is_alone: bool) {
+        let Format { delimiter, quote: Some(quote), .. } = self else { return line.extend_from_slice(value) };
+        let is_special = |&byte: &u8| byte == delimiter || byte == quote || byte == b'\n' || byte == b'\r';
+        let looks_blank = is_alone && value.iter().all(u8::is_ascii_whitespace);
+        if !looks_blank && !value.iter().any(is_special) {
+            return line.extend_from_slice(value);
+        }
+        line.push(quote);
+        for &byte in value {
+            line.push(byte);
+            if byte == quote {
+                line.push(quote);
+            }
+        }
+        line.push(quote);
+    }
+
     /// Whether `field`, the text from the start of a field on, begins with a quote.
     pub(crate) fn is_quoted(self, field: &[u8]) -> bool {
         self.quote.is_some_and(|quote| field.first() == Some(&quote))

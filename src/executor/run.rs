@@ -10,7 +10,7 @@ use crate::executor::measures::unpack;
 use crate::executor::{Job, Mapping, no_segment};
 use crate::flow::{Block, Ending, Part, Sink, Source};
 use crate::process::bell::{bell, ring_bell};
-use crate::ring::{Ends, Held, Place, Reader, Segment, Spoilt, Supervisor, Taken, Writer};
+use crate::ring::{Ends, Place, Reader, Segment, Spoilt, Supervisor, Taken, Writer};
 use crate::steps::{self, Step};
 use crate::tally::{Stopwatch, Tally};
 use crate::work::Mapped;
@@ -354,35 +354,6 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn offers(&self) -> MutexGuard<'_, u64> {
-        self.offers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// Passes the results that the claimant of the writer's block offers to the sink. Returns whether there were any.
-    fn take_offer(&self, ring: &mut Writer, sink: &mut dyn Sink) -> Result<bool, Error> {
-        let length = {
-            let mut offers = self.offers();
-            let length = ring.offered();
-            *offers += u64::from(length > 0);
-            length
-        };
-        if length == 0 {
-            return Ok(false);
-        }
-        sink.write(Part { input: ring.rest(), results: ring.offered_results(length), ..Part::default() })?;
-        ring.release();
-        self.taken.fetch_add(1, Ordering::Release);
-        Ok(true)
-    }
-
-    /// Withdraws the offer of a dead worker, so that its block can be mapped again. Returns false if an offer of the
-    /// worker has been taken before, so that its block cannot be mapped again without printing results twice.
-    pub fn withdraw_offer(&self, ring: &Supervisor, held: &Held) -> bool {
-        let offers = self.offers();
-        ring.withdraw(held);
-        *offers == 0 || held.block() != self.written()
-    }
-
     /// Passes the results of a block, or of the next part of it, to the sink.
     fn write_part(&self, block: u64, taken: &Taken, sink: &mut dyn Sink, watch: &mut Stopwatch) -> Result<(), Error> {
         let (mapped, working, waiting) = unpack(taken).map_err(|Spoilt| Error::spoilt())?;
@@ -415,5 +386,6 @@ impl Run<'_> {
     }
 }
 
+mod offers;
 #[cfg(test)]
 mod tests;

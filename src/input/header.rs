@@ -146,7 +146,7 @@ impl Headers {
                 return Err(format!("there is a column {name} already; give the results another with --append=NAME"));
             }
             print.push(shape.format.delimiter);
-            print.extend(quoted(name, shape.format));
+            shape.format.append_field(&mut print, name.as_bytes(), false);
         }
         self.printed = Some((names, input.to_string()));
         print.extend(end.as_bytes());
@@ -191,12 +191,4 @@ fn difference(names: &[Vec<u8>], others: &[Vec<u8>]) -> String {
         }
         None => format!("{} columns and not {}", names.len(), others.len()),
     }
-}
-
-/// Returns `name` as a field of this format, in quotes if it contains a byte that requires them.
-fn quoted(name: &str, format: Format) -> Vec<u8> {
-    let needs = |byte: u8| byte == format.delimiter || Some(byte) == format.quote || matches!(byte, b'\n' | b'\r');
-    let Some(quote) = format.quote.filter(|_| name.bytes().any(needs)) else { return name.into() };
-    let quote = char::from(quote);
-    format!("{quote}{}{quote}", name.replace(quote, &format!("{quote}{quote}"))).into()
 }

@@ -12,6 +12,7 @@ pub mod remote;
 mod settings;
 pub mod text;
 
+use crate::csv::lines;
 use crate::error::Error;
 use crate::ring::Care;
 use crate::steps::{Step, lap};
@@ -83,6 +84,14 @@ pub struct Mapped {
     /// the same block. `consumed`, `lines`, `rows` and `reports` are 0 then. If the worker dies after the first results
     /// were written, the others are lost.
     pub is_open: bool,
+}
+
+impl Mapped {
+    /// Writes `reports` behind the results in `room`, and counts the lines of what has been processed of `input`.
+    fn with_reports(self, input: &[u8], room: &mut [u8], reports: &[u8]) -> Self {
+        room[self.results..self.results + reports.len()].copy_from_slice(reports);
+        Mapped { lines: lines(&input[..self.consumed]), reports: reports.len(), ..self }
+    }
 }
 
 /// Maps blocks for one worker, and holds the scratch space for that.

@@ -5,7 +5,6 @@
 //! room for results is full, or a bad row ends the run.
 
 use crate::bad_row::BadRow;
-use crate::csv::lines;
 use crate::error::Error;
 use crate::kernel::batch::{Batch, BatchKernel, Written};
 use crate::ring::Care;
@@ -145,10 +144,7 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
                 break;
             }
         }
-        mapped.lines = lines(&input[..mapped.consumed]);
-        room[mapped.results..mapped.results + self.reports.len()].copy_from_slice(&self.reports);
-        mapped.reports = self.reports.len();
-        Ok(mapped)
+        Ok(mapped.with_reports(input, room, &self.reports))
     }
 }
 

@@ -8,7 +8,6 @@ use super::process::Running;
 use super::rows::Lines;
 use super::{Command, Failed, failure};
 use crate::bad_row::{BadRow, Kind, Report};
-use crate::csv::lines;
 use crate::error::reason;
 use crate::kernel::batch::Batch;
 use crate::process::console::say;
@@ -182,9 +181,7 @@ impl Mapper for ByBlock<'_> {
             let left = room.len() - length - written.len();
             Report::append(bad, length, &mut written, left);
         }
-        room[length..length + written.len()].copy_from_slice(&written);
-        let lines = lines(&input[..answer.mapped.consumed]);
         lap(Step::Merge);
-        Ok(Mapped { results: length, reports: written.len(), lines, ..answer.mapped })
+        Ok(Mapped { results: length, ..answer.mapped }.with_reports(input, room, &written))
     }
 }

@@ -102,31 +102,24 @@ impl Running {
             talk.wait(self)?;
         }
     }
-}
 
-impl Running {
     /// Closes the command's input, and waits until the command has ended, or has done nothing for [`LINGER`], or for
-    /// [`END`]. Returns how that ended, and how many lines have come.
+    /// [`END`]. Returns how that ended: [`Ended::TooMuch`] if it has answered anything.
     ///
     /// # Errors
     /// If the system refuses to read or poll.
-    pub fn end(&mut self) -> io::Result<(Ended, usize)> {
-        let (start, mut busy, mut lines, mut used) = (Instant::now(), Instant::now(), 0, 0);
+    pub fn end(&mut self) -> io::Result<Ended> {
+        let (start, mut busy, mut used) = (Instant::now(), Instant::now(), 0);
         self.close_input();
         while start.elapsed() < END && busy.elapsed() < LINGER {
-            let mut is_in_line = false;
+            // Ask for the end before looking: what a process has written is in the pipe by the time it has ended.
             let status = self.try_wait()?;
-            let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = rustix::io::read(&self.stdout, &mut buffer) {
-                lines += memchr::memchr_iter(b'\n', &buffer[..length]).count();
-                is_in_line = buffer[length - 1] != b'\n';
-                if lines > 0 {
-                    return Ok((Ended::TooMuch, lines));
-                }
-            }
             self.pass_stderr();
+            if self.has_answer()? {
+                return Ok(Ended::TooMuch);
+            }
             if let Some(status) = status {
-                return Ok((Ended::Exited(status), lines + usize::from(is_in_line)));
+                return Ok(Ended::Exited(status));
             }
             let look = self.look();
             if !look.is_at_rest() || look.used != used {
@@ -136,7 +129,7 @@ impl Running {
             let mut fds: Vec<PollFd> = self.exit.iter().map(|exit| PollFd::new(exit, PollFlags::IN)).collect();
             rustix::io::retry_on_intr(|| poll(&mut fds, most.as_ref()))?;
         }
-        Ok((Ended::Answered, lines))
+        Ok(Ended::Answered)
     }
 }
 

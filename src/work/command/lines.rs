@@ -2,11 +2,10 @@
 
 use super::exchange::{Ended, Question};
 use super::process::Running;
-use super::rows::{Lines, Rows, append_field};
+use super::rows::{Lines, Rows};
 use super::search::{Next, Search};
 use super::{Command, Failed, Mode, failure};
 use crate::bad_row::{BadRow, Kind};
-use crate::csv::lines;
 use crate::csv::shown::shown;
 use crate::error::{Error, reason};
 use crate::kernel::batch::Batch;
@@ -236,7 +235,7 @@ impl<'c> ByLine<'c> {
             self.line.clear();
             self.line.extend_from_slice(&block[place.clone()]);
             self.line.push(format.delimiter);
-            append_field(&mut self.line, answer, format, false);
+            format.append_field(&mut self.line, answer, false);
             self.line.extend_from_slice(line_end(block, place.end));
             let Some(space) = room.get_mut(written..written + self.line.len()) else { return (number, written, None) };
             space.copy_from_slice(&self.line);
@@ -322,21 +321,15 @@ impl Mapper for ByLine<'_> {
                 break;
             }
         }
-        mapped.lines = lines(&input[..mapped.consumed]);
-        room[mapped.results..mapped.results + self.reports.len()].copy_from_slice(&self.reports);
-        mapped.reports = self.reports.len();
         mapped.overhead = self.overhead;
-        Ok(mapped)
+        Ok(mapped.with_reports(input, room, &self.reports))
     }
 
     fn finish(&mut self) -> Result<(), Failure> {
         let Some(mut running) = self.running.take() else { return Ok(()) };
-        let (ended, lines) = running.end().map_err(|error| Error::io("the command", error))?;
-        if lines > 0 {
-            let plural = if lines == 1 { "" } else { "s" };
-            let what = format!(
-                "the command has answered {lines} line{plural} more than there are rows: do not trust these results"
-            );
+        let ended = running.end().map_err(|error| Error::io("the command", error))?;
+        if ended == Ended::TooMuch {
+            let what = "the command has answered more lines than there are rows: do not trust these results";
             return Err(Error::workers(what).into());
         }
         if let Ended::Exited(status) = ended

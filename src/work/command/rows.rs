@@ -148,7 +148,7 @@ fn csv(record: &Record, line: &mut Vec<u8>) -> Result<(), BadRow> {
         if field > 0 {
             line.push(b',');
         }
-        append_field(line, &record.value(field), Format::default(), record.len() == 1);
+        Format::default().append_field(line, &record.value(field), record.len() == 1);
     }
     refuse_line_ends(record)
 }
@@ -169,23 +169,4 @@ fn json(record: &Record, members: &[Vec<u8>], line: &mut Vec<u8>) -> Result<(), 
     }
     line.push(close);
     Ok(())
-}
-
-/// Appends `value` to `line` as a field of this format, in quotes if it needs them and the format has any. `is_alone` says that
-/// the row has no other field: an empty or blank value is then quoted too, so that the row does not look like a blank line.
-pub fn append_field(line: &mut Vec<u8>, value: &[u8], format: Format, is_alone: bool) {
-    let Format { delimiter, quote: Some(quote), .. } = format else { return line.extend_from_slice(value) };
-    let is_special = |&byte: &u8| byte == delimiter || byte == quote || byte == b'\n' || byte == b'\r';
-    let looks_blank = is_alone && value.iter().all(u8::is_ascii_whitespace);
-    if !looks_blank && !value.iter().any(is_special) {
-        return line.extend_from_slice(value);
-    }
-    line.push(quote);
-    for &byte in value {
-        line.push(byte);
-        if byte == quote {
-            line.push(quote);
-        }
-    }
-    line.push(quote);
 }
