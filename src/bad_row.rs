@@ -42,8 +42,24 @@ pub(crate) enum Kind {
     Unclosed,
     /// A row that does not fit into a block.
     TooLong,
+    /// No bad row, but one that lacks a value, as its field says with a text for that. Its result is empty.
+    Missing,
     /// An unusable header. It ends the run, whatever is done about bad rows.
     Header,
+    /// The run ends at this row, whatever is done about bad rows: the command does not do what it should.
+    Failed,
+    /// The run ends, and no row is to blame: the command cannot be run.
+    Unrunnable,
+}
+
+impl Kind {
+    /// The kinds that a worker reports. A report has the position in this list.
+    const REPORTED: [Kind; 4] = [Kind::Plain, Kind::Deadly, Kind::Failed, Kind::Unrunnable];
+
+    /// Whether the run ends at such a row, whatever is done about bad rows.
+    pub fn ends_run(self) -> bool {
+        matches!(self, Kind::Failed | Kind::Unrunnable)
+    }
 }
 
 impl BadRow {
@@ -108,7 +124,7 @@ impl Report {
             bad.row.end,
             bad.place,
             bad.field.unwrap_or(0),
-            usize::from(bad.kind == Kind::Deadly),
+            Kind::REPORTED.iter().position(|&kind| kind == bad.kind).unwrap_or(0),
             what.len(),
         ];
         bytes.extend(numbers.map(|number| (number as u32).to_le_bytes()).as_flattened());
@@ -134,7 +150,7 @@ impl Report {
         let what = String::from_utf8(what.to_vec()).ok()?;
         let what = if what.is_empty() { what } else { printable(what.as_ref()) };
         let field = Some(number(4)).filter(|&field| field > 0);
-        let kind = if number(5) == 1 { Kind::Deadly } else { Kind::Plain };
+        let kind = Kind::REPORTED.get(number(5)).copied().unwrap_or_default();
         let (row, place) = (number(1)..number(2), number(3));
         let is_within = row.start <= row.end && row.end.max(place) <= part && number(0) <= results;
         let bad = BadRow { field, what, row, place, kind, ..BadRow::default() };

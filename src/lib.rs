@@ -106,8 +106,11 @@ mod work;
 
 pub use bad_row::BadRow;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use cli::CommandOptions as __CommandOptions;
+#[cfg(feature = "cli")]
 pub use cli::{Options, filter, parse};
-pub use csv::{Format, record::Record};
+pub use csv::{Format, notation::Notation, record::Record};
 pub use error::Error;
 pub use executor::Executor;
 pub use filter::{Filter, FilterBuilder, Summary};
@@ -120,6 +123,9 @@ pub use work::text::OnBadRow;
 
 /// Kernels that take a batch of rows at a time, in a form of their own.
 pub mod batch {
+    #[doc(hidden)]
+    pub use crate::csv::index::Index;
+    pub use crate::csv::index::Rows;
     pub use crate::kernel::batch::{Batch, BatchKernel, Written};
     pub use crate::kernel::gcd::{Divisors, Pairs};
 }

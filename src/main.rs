@@ -20,14 +20,17 @@ struct Arguments {
     #[command(flatten)]
     options: pmapgcd::Options,
 
+    #[command(flatten)]
+    command: pmapgcd::__CommandOptions,
+
     /// auto, binary, euclid, trial
     ///
     /// How divisors below 2^64 are found.
-    #[arg(long, help_heading = "Workers", hide_possible_values = true, hide_short_help = true, value_name = "HOW", value_parser = algorithm(), default_value = "auto")]
+    #[arg(long, help_heading = "Workers", hide_possible_values = true, hide_short_help = true, value_name = "HOW", value_parser = algorithm(), default_value = "auto", conflicts_with = "command")]
     algorithm: Algorithm,
 
     /// Most digits that an integer may have
-    #[arg(long, help_heading = "Rows", hide_short_help = true, value_name = "N", value_parser = max_digits, allow_negative_numbers = true, default_value_t = pmapgcd::Gcd::MAX_DIGITS)]
+    #[arg(long, help_heading = "Rows", hide_short_help = true, value_name = "N", value_parser = max_digits, allow_negative_numbers = true, default_value_t = pmapgcd::Gcd::MAX_DIGITS, conflicts_with = "command")]
     max_digits: usize,
 }
 
@@ -67,6 +70,9 @@ pmapgcd::note_closed_streams!();
 #[cfg(not(loom))]
 fn main() -> std::process::ExitCode {
     let arguments: Arguments = pmapgcd::parse();
+    if arguments.command.is_given() {
+        return arguments.command.run(arguments.options);
+    }
     arguments.options.run(&pmapgcd::Gcd::new(arguments.algorithm).max_digits(arguments.max_digits))
 }
 

@@ -1,4 +1,4 @@
-//! Runs the commands that README.md and the pages in `docs/` show, and compares their output with what the page shows.
+//! Runs the commands that README.md, the pages in `docs/` and that in `examples/real/` show, and compares their output with what the page shows.
 //!
 //! A `console` block is a dialogue: commands after `$ ` (continued after `> `), each followed by everything that a terminal
 //! would show. A `sh` block holds commands that must end with status 0; their output is not compared. Each block is run by a
@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// The pages whose commands are run.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "docs/options.md",
     "docs/rows.md",
@@ -25,6 +25,7 @@ const PAGES: [&str; 7] = [
     "docs/clusters.md",
     "docs/scaling.md",
     "docs/testing.md",
+    "examples/real/README.md",
 ];
 
 /// Commands of `sh` blocks that this test does not run, because they take too long or need what this machine may not have.
@@ -109,6 +110,9 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &[u8]| fs::write(folder.path().join(name), text).unwrap();
         fs::create_dir(folder.path().join("bin")).unwrap();
+        for real in fs::read_dir("examples/real").unwrap().map(|real| real.unwrap()) {
+            fs::copy(real.path(), folder.path().join(real.file_name())).unwrap();
+        }
         file("pairs.csv", b"12,18\n1963309,2265973\n5,10\n");
         file("screens.csv", b"name,width,height\n\"12\"\" tablet, old\",2160,1440\nphone,1170,-2532\n");
         file("small.csv", &input_and_output(Kind::Small.rows(1).take(5000)).0);

@@ -39,6 +39,18 @@ fn haversine_is_the_same_filter_with_a_kernel_of_its_own() {
 }
 
 #[test]
+fn a_kernel_of_ones_own_reads_rows_as_other_programs_write_them() {
+    let rows = "sep=;\n52,52;13,405;48,8566;2,3522\nNA;0;0;0\n0;0;0;1.80,0\n";
+    let error = "haversine: stdin:4: field 4: invalid float literal: \"1.80,0\"\n";
+    for executor in EXECUTORS {
+        let german = ["--skip-lines=1", "-d;", "--decimal=,", "--thousands=.", "--na=NA", "--executor", executor];
+        run(example("haversine").args(german), rows).is(1, "877.4645379215092\n\n", error);
+        let aligned = ["-d", "blank", "--executor", executor, "--append"];
+        run(example("haversine").args(aligned), " 0  0   0\t180\n").is(0, " 0  0   0\t180 20015.114442035923\n", "");
+    }
+}
+
+#[test]
 fn filters_have_help_and_a_manual_page_and_a_version_only_if_they_say_one() {
     for argument in ["-h", "--help", "--man"] {
         let finished = run(example("haversine").arg(argument), "");

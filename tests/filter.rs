@@ -1,7 +1,7 @@
 //! `Filter::run` from any reader to any writer, under every executor: a program of its own, since its workers are this program
 //! again.
 
-use pmapgcd::{Executor, Filter, Format, Function, Gcd, OnBadRow, Summary};
+use pmapgcd::{Executor, Filter, Format, Function, Gcd, Notation, OnBadRow, Summary};
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -76,7 +76,13 @@ fn main() {
         let appending = named("append").format(semicolons).columns("b,a").unwrap().append("gcd").build().unwrap();
         let skipping = named("skip").on_bad_row(OnBadRow::Skip).max_bad(2).block_size(64).build().unwrap();
         let blanking = named("blank").on_bad_row(OnBadRow::Blank).block_size(64).header().build().unwrap();
-        (executor, plain, appending, skipping, blanking)
+        let notation = Notation { decimal: ',', thousands: Some('.'), whole_floats: true };
+        let german =
+            named("german").format(Format { notation, ..semicolons }).skip_lines(1).missing("").missing("k. A.");
+        let german = german.build().unwrap();
+        let blanks = Format { delimiter: b' ', quote: None, blanks: true, ..Format::default() };
+        let aligned = named("aligned").format(blanks).missing("NA").append("").build().unwrap();
+        (executor, plain, appending, skipping, blanking, german, aligned)
     };
     let filters = Executor::ALL.map(build);
     let here = Filter::builder(&rejecting).jobs(2).build().unwrap();
@@ -87,7 +93,7 @@ fn main() {
         process::exit(1);
     });
 
-    for (executor, plain, appending, skipping, blanking) in &filters {
+    for (executor, plain, appending, skipping, blanking, german, aligned) in &filters {
         let name = executor.name();
         let run = |filter: &Filter<Gcd>, input: &str| {
             let mut output = vec![];
@@ -108,6 +114,13 @@ fn main() {
         assert_eq!(run(plain, "12,18").0, "6\n", "{name}");
         let (output, ended) = run(appending, "a;x;b\n12;y;18\n");
         assert_eq!((&output[..], ended.is_ok()), ("a;x;b;gcd\n12;y;18;6\n", true), "{name}: {ended:?}");
+
+        // Rows as other programs write them.
+        let (output, ended) = run(german, "sep=;\n1.200;18,0\nk. A.;5\n;5\n-4;1e1\n");
+        assert_eq!(output, "6\n\n\n2\n", "{name}: {ended:?}");
+        assert!(ended.as_ref().is_ok_and(done(4, 0)), "{name}: {ended:?}");
+        let (output, ended) = run(aligned, "  12   18\nNA 5\n\n1\t2\n");
+        assert_eq!((&output[..], ended.is_ok()), ("  12   18 6\nNA 5 NA\n1\t2 1\n", true), "{name}: {ended:?}");
 
         // Bad rows.
         let (output, ended) = run(plain, "12,18\n4,x\n6,9\n");
@@ -176,6 +189,20 @@ fn main() {
         (
             Filter::builder(&gcd).format(Format { quote: Some(b','), ..Format::default() }).build().err(),
             "have to differ",
+        ),
+        (
+            Filter::builder(&gcd).format(Format { blanks: true, ..Format::default() }).build().err(),
+            "with blanks the delimiter is a space",
+        ),
+        (
+            Filter::builder(&gcd)
+                .format(Format {
+                    notation: Notation { thousands: Some('.'), ..Notation::default() },
+                    ..Format::default()
+                })
+                .build()
+                .err(),
+            "decimal and thousands have to differ",
         ),
     ] {
         let error = ended.expect(what).to_string();

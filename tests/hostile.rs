@@ -24,7 +24,7 @@ const RING: usize = 128;
 const PROGRESS: usize = 20;
 const MEASURES: usize = 32;
 /// Offset within a slot of what is known of where its rows are.
-const KIND: usize = 72;
+const KIND: usize = 76;
 
 /// The lowest bit of the block's number in a slot's word.
 const BLOCK: u32 = 20;
@@ -43,7 +43,10 @@ enum Outcome {
     Right,
     /// The run ends with an error, which says that a worker has spoilt the segment or that workers keep dying.
     Error,
-    /// Either of these two.
+    /// The same, if workers read windows of the file when it happens. If rows seem expensive then, because the machine is
+    /// busy, the parent reads them, and the run succeeds: then it is tried again.
+    ErrorInWindows,
+    /// The run succeeds, or ends with an error.
     Either,
 }
 
@@ -62,15 +65,15 @@ const DEEDS: [Deed; 22] = [
     ("sets events to what they never are", Outcome::Right, |shared| {
         EVENTS.iter().for_each(|&event| shared.short(event, u32::MAX));
     }),
-    ("sends the chain far ahead", Outcome::Error, |shared| shared.long(CHAIN, 1 << 60)),
-    ("sends the chain a little ahead", Outcome::Error, |shared| {
+    ("sends the chain far ahead", Outcome::ErrorInWindows, |shared| shared.long(CHAIN, 1 << 60)),
+    ("sends the chain a little ahead", Outcome::ErrorInWindows, |shared| {
         shared.long(CHAIN, shared.atom(CHAIN).load(Ordering::Relaxed) + (3 << 32));
     }),
-    ("sends the chain back", Outcome::Error, |shared| shared.long(CHAIN, 0)),
+    ("sends the chain back", Outcome::ErrorInWindows, |shared| shared.long(CHAIN, 0)),
     ("says that the chain is stuck", Outcome::Either, |shared| {
         shared.long(CHAIN, shared.atom(CHAIN).load(Ordering::Relaxed) | 1 << 31);
     }),
-    ("says that windows have no rows", Outcome::Error, |shared| {
+    ("says that windows have no rows", Outcome::ErrorInWindows, |shared| {
         (0..RING).for_each(|slot| shared.short(SLOTS + slot * SLOT + KIND, 3));
     }),
     ("sends all workers home", Outcome::Right, |shared| shared.short(CLOSED, 1)),
@@ -207,7 +210,13 @@ impl Kernel for Hostile {
 
 const ROWS: u64 = 40_000;
 
-fn try_out((name, outcome, _): Deed, options: &[&str]) {
+fn try_out(deed: Deed, options: &[&str]) {
+    let is_expected = (0..20).any(|_| has_failed(deed, options) || deed.1 != Outcome::ErrorInWindows);
+    assert!(is_expected, "{}: no run fails", deed.0);
+}
+
+/// Runs the filter with a worker that does the deed. Returns whether the run ends with an error.
+fn has_failed((name, outcome, _): Deed, options: &[&str]) -> bool {
     let row = |n: u64| if n == ROWS / 3 { OCCASION } else { n + 1000 };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rows.csv");
@@ -238,10 +247,11 @@ fn try_out((name, outcome, _): Deed, options: &[&str]) {
         Some(3) => assert!(outcome != Outcome::Right && !said.is_empty(), "{name}: {said}"),
         _ => panic!("{name}: {status}\n{said}"),
     }
-    if outcome == Outcome::Error {
+    if matches!(outcome, Outcome::Error | Outcome::ErrorInWindows) {
         assert!(right.starts_with(&output), "{name}: wrong results before the error");
     }
     assert!(!said.contains("panicked"), "{name}: {said}");
+    status.code() != Some(0)
 }
 
 fn main() -> ExitCode {

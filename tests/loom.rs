@@ -108,7 +108,7 @@ impl Model {
                         break 0..0;
                     }
                     Turn::Over(rows) => break rows,
-                    Turn::Begins(_) if block == stuck => claim.stick(),
+                    Turn::Begins(start) if block == stuck => claim.stick(start),
                     Turn::Begins(start) => {
                         assert_eq!(start as u64, block % 2, "a window begins where the one before ends");
                         claim.pass_on(start..overhang(block) + 2, length);

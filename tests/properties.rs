@@ -160,8 +160,114 @@ fn run(executor: &str, [jobs, block_size, chunk_size]: [usize; 3], bytes: Vec<u8
     (finished.status.code(), String::from_utf8(finished.stdout).unwrap(), finished.stderr)
 }
 
+/// How the program is told that files are written, as other programs write them.
+#[derive(Clone, Debug)]
+struct Habits {
+    arguments: Vec<&'static str>,
+    delimiter: &'static str,
+    thousands: &'static str,
+    decimal: &'static str,
+}
+
+fn habits() -> impl Strategy<Value = Habits> {
+    let habit = |arguments: &[&'static str], delimiter, thousands, decimal| Habits {
+        arguments: arguments.to_vec(),
+        delimiter,
+        thousands,
+        decimal,
+    };
+    select(vec![
+        habit(&["--thousands=,"], ",", ",", "."),
+        habit(&["-d;", "--thousands=.", "--decimal=,"], ";", ".", ","),
+        habit(&["-dtab", "--thousands= ", "--quote=\""], "\t", " ", "."),
+        habit(&["-dblank", "--thousands='"], " \t  ", "'", "."),
+        habit(&["-d|", "--thousands=\u{202f}", "--decimal=,"], "|", "\u{202f}", ","),
+    ])
+}
+
+/// A number in one of the ways that programs have, or a text for no value.
+#[derive(Clone, Debug)]
+struct Written {
+    number: Option<u64>,
+    is_grouped: bool,
+    /// How many zeros follow behind a decimal point, if there is one.
+    fraction: Option<usize>,
+    /// How many places the point has moved to the left, if there is an exponent.
+    exponent: Option<usize>,
+    is_quoted: bool,
+}
+
+fn written() -> impl Strategy<Value = Written> {
+    let number = weighted(0.9, integer());
+    (number, any::<bool>(), weighted(0.3, 0..4usize), weighted(0.2, 0..22usize), weighted(0.1, Just(()))).prop_map(
+        |(number, is_grouped, fraction, exponent, quoted)| Written {
+            number,
+            is_grouped,
+            fraction,
+            exponent,
+            is_quoted: quoted.is_some(),
+        },
+    )
+}
+
+impl Written {
+    fn text(&self, habits: &Habits) -> String {
+        let Some(number) = self.number else { return "n/a".to_string() };
+        let digits = format!("{number:0>width$}", width = self.exponent.unwrap_or(0) + 1);
+        let (whole, moved) = digits.split_at(digits.len() - self.exponent.unwrap_or(0));
+        let mut text = String::new();
+        for (at, digit) in whole.char_indices() {
+            if self.is_grouped && at > 0 && (whole.len() - at) % 3 == 0 {
+                text += habits.thousands;
+            }
+            text.push(digit);
+        }
+        if self.fraction.is_some() || !moved.is_empty() {
+            text += habits.decimal;
+            text += &(moved.to_string() + &"0".repeat(self.fraction.unwrap_or(0)));
+        }
+        if let Some(exponent) = self.exponent {
+            text += &format!("e+{exponent:02}");
+        }
+        let must_be_quoted =
+            !habits.arguments.contains(&"-dblank") && (self.is_quoted || text.contains(habits.delimiter));
+        if must_be_quoted { format!("\"{text}\"") } else { text }
+    }
+}
+
 proptest! {
     #![proptest_config(config())]
+
+    #[test]
+    fn numbers_as_programs_write_them_are_read_as_they_are_meant(
+        habits in habits(),
+        rows in vec((written(), written()), 0..300),
+        appends in any::<bool>(),
+        skipped in vec("[\"a,;=]{0,20}", 0..3),
+        block_size in prop_oneof![200..=300usize, 200..=5000usize],
+    ) {
+        let is_blank = habits.arguments.contains(&"-dblank");
+        let mut input: String = skipped.iter().map(|line| format!("{line}\n")).collect();
+        let mut expected = String::new();
+        for (a, b) in &rows {
+            let row = [a, b].map(|number| number.text(&habits)).join(habits.delimiter);
+            let gcd = a.number.zip(b.number).map(|(a, b)| euclid(a, b).to_string());
+            if appends {
+                expected += &format!("{row}{}", if is_blank { " " } else { habits.delimiter });
+            }
+            expected += &gcd.unwrap_or_else(|| if appends && is_blank { "NA".into() } else { String::new() });
+            expected.push('\n');
+            input += &format!("{row}\n");
+        }
+        let (block_size, skipped) = (block_size.to_string(), skipped.len().to_string());
+        for executor in ["serial", "threads", "pickle", "shared"] {
+            let mut command = pmapgcd(["--executor", executor, "-j2", "--block-size", &block_size, "--skip-lines", &skipped]);
+            command.args(&habits.arguments).args(["--whole-floats", "--na=n/a"]).args(appends.then_some("--append"));
+            let finished = common::run(&mut command, input.as_str());
+            prop_assert_eq!((finished.status.code(), &*finished.stderr), (Some(0), ""));
+            prop_assert_eq!(&*finished.stdout, expected.as_bytes(), "{}", executor);
+        }
+    }
 
     #[test]
     fn all_executors_do_what_the_lines_mean_however_they_are_cut(

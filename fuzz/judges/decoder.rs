@@ -40,7 +40,8 @@ impl Case {
         // As much room for results as the command line gives, or less. With less, results are handed over in parts and
         // reports are cut.
         let room = if append { 2 * block } else { block } + 4 + usize::from(room) * 4;
-        let head = if columns.is_some() { 12 } else { 4 * usize::from(append) };
+        // Three numbers, and one for each chosen column.
+        let head = if columns.is_some() { 20 } else { 12 * usize::from(append) };
         Case {
             format: format(by_format),
             columns,
@@ -56,7 +57,7 @@ impl Case {
     fn shape(&self) -> Shape {
         let columns = self.columns.map(|[a, b]| Columns::parse(&format!("{},{}", a + 1, b + 1)).unwrap());
         let append = self.append.then(|| RESULT.to_string());
-        Shape { format: self.format, has_header: self.has_header, columns, fields: Some(2), append }
+        Shape { format: self.format, has_header: self.has_header, columns, fields: Some(2), append, ..Shape::default() }
     }
 
     /// Returns what is printed for a row: its result, or with `--append` the row and its result.
@@ -279,7 +280,8 @@ pub fn decoder(bytes: &[u8]) {
     let expected = case.expected(text);
     let file = file(text);
     let (gcd, passes_over) = (Gcd::default().max_digits(case.max_digits), case.on_bad_row != OnBadRow::Stop);
-    let settings = Settings { format: case.format, append: case.append, on_bad_row: case.on_bad_row, most_told: None };
+    let settings =
+        Settings { format: case.format, append: case.append, on_bad_row: case.on_bad_row, ..Settings::default() };
     let mapping = Text::new(&gcd, settings);
 
     let pickled = Pickled(&mapping, case.chunk_size);
@@ -290,6 +292,7 @@ pub fn decoder(bytes: &[u8]) {
             sink: &mut found,
             stop: &QUIET.0,
             input: None,
+            has_fixed_blocks: false,
             jobs: 1,
             sizes: case.sizes,
             block_timeout: None,

@@ -66,7 +66,7 @@ pub fn frames(bytes: &[u8]) {
     let on_bad_row = [OnBadRow::Stop, OnBadRow::Skip, OnBadRow::Blank, OnBadRow::Skip][usize::from(how & 3)];
     let settings = Settings { append: how & 4 > 0, on_bad_row, ..Settings::default() };
     let (gcd, function) = (Gcd::default(), Function(any as fn(&Row) -> Output));
-    let (gcd, function) = (Text::new(&gcd, settings), Text::new(&function, settings));
+    let (gcd, function) = (Text::new(&gcd, settings.clone()), Text::new(&function, settings));
     let work: &dyn Work = if how & 8 > 0 { &gcd } else { &function };
     let bad: &[u8] = if how & 16 > 0 { b"x,y\n" } else { b"" };
     let text = [&b"12,18\r\n".repeat(usize::from(rows)), bad].concat();

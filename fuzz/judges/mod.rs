@@ -42,6 +42,7 @@ fn format(byte: u8) -> Format {
         delimiter: b",;\t "[pick(0)],
         quote: [Some(b'"'), Some(b'\''), None, Some(b'"')][pick(2)],
         comment: [None, Some(b'#'), None, Some(b'!')][pick(4)],
+        ..Format::default()
     }
 }
 

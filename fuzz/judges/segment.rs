@@ -53,7 +53,7 @@ impl Crew for Madness<'_> {
                     let number = |byte: u8| if byte == 255 { u32::MAX as usize } else { usize::from(byte) };
                     let (consumed, lines) = (number(place), number(more & 31));
                     let (results, reports) = (number(value), number(more >> 5));
-                    let lie = Mapped { consumed, lines, rows: 0, results, reports };
+                    let lie = Mapped { consumed, lines, rows: 0, results, reports, ..Mapped::default() };
                     self.is_honest.fetch_and(held.is_none(), Ordering::Relaxed);
                     held.take().into_iter().for_each(|claim| finish(claim, Some(lie)));
                 }
@@ -142,7 +142,18 @@ fn job<'a>(source: &'a mut Records, sink: &'a mut Within) -> Job<'a> {
     // All runs use the same tally, which is not read here.
     static TALLY: LazyLock<Tally> = LazyLock::new(Tally::default);
     let tally = &*TALLY;
-    Job { source, sink, stop: &QUIET.0, input: None, jobs: 1, sizes: SIZES, block_timeout: None, tally, chunk_size: 1 }
+    Job {
+        source,
+        sink,
+        stop: &QUIET.0,
+        input: None,
+        has_fixed_blocks: false,
+        jobs: 1,
+        sizes: SIZES,
+        block_timeout: None,
+        tally,
+        chunk_size: 1,
+    }
 }
 
 /// Checks that the parent comes to an end and reads nothing outside the slots, whatever a worker writes to the segment,

@@ -38,6 +38,9 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
         let what = "--compare makes rows of two fields with a comma itself; give it a FILE for others";
         return Err(Error::usage(what));
     }
+    if plan.is_command && options.plot.is_some() {
+        return Err(Error::usage("--plot shows time against work, and the work of a command does not grow"));
+    }
     let inputs = if is_without_input { vec![] } else { inputs(&options.files) };
     let plot = options.plot.as_deref().map(Output::file).transpose()?;
     plot.iter().try_for_each(|plot| check_output(&inputs, plot))?;
@@ -62,8 +65,9 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
         rows,
         name,
         jobs: plan.jobs,
-        block_size: options.block_size,
+        block_size: plan.setup.sizes.block,
         chunk_size: options.chunk_size,
+        is_command: plan.is_command,
     };
     compare_executors(workload, options.json, plot)
 }

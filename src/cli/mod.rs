@@ -1,5 +1,6 @@
 //! The command line: its options and the kernel are made into a plan, and the plan is run.
 
+mod command;
 mod comparison;
 mod files;
 mod help;
@@ -12,6 +13,7 @@ mod split;
 mod stats;
 mod values;
 
+pub use command::CommandOptions;
 pub use options::Options;
 
 use crate::error::{Error, program};

@@ -1,12 +1,14 @@
 //! The options that every filter has. `cli/plan.rs` derives from them what the process is to do.
 
-use super::values::{self, Quote};
+use super::values::{self, Delimiter, Quote};
 use crate::csv::Format;
 use crate::csv::columns::Columns;
-use crate::executor::{DEFAULT_BLOCK_SIZE, DEFAULT_CHUNK_SIZE, Executor, MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE};
+use crate::csv::notation::Notation;
+use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE};
 use crate::work::text::OnBadRow;
 use clap::{ArgAction, ValueHint};
 use clap_complete::Shell;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ pub const MORE: &str = "More";
 
 /// The least value of `--worker-memory`, in bytes. A row and its result may need as much.
 const LEAST_MEMORY: u64 = 64 << 20;
+/// The default of `--worker-memory`, in bytes.
+pub const DEFAULT_MEMORY: u64 = 8 << 30;
 /// The greatest value of `--worker-memory`, in bytes: more than any machine has.
 const MOST_MEMORY: u64 = 1 << 50;
 
@@ -45,7 +49,7 @@ pub enum StatsForm {
 /// The command line that every filter has.
 ///
 /// Of an option that is given twice the last one counts, so that what an alias or a wrapper gives can be overridden. The
-/// exceptions are lists, FILE and `--columns`, which add up.
+/// exceptions are lists, FILE, `--columns` and `--na`, which add up.
 #[derive(clap::Args, Debug)]
 #[command(args_override_self = true)]
 pub struct Options {
@@ -65,11 +69,13 @@ pub struct Options {
     #[arg(short = 'k', long = "columns", help_heading = ROWS, value_name = "A,B", value_parser = Columns::parse, action = ArgAction::Append, allow_hyphen_values = true)]
     pub(super) column_lists: Vec<Columns>,
 
-    /// Character between fields, or tab
+    /// Character between fields, tab, or blank
     ///
-    /// `\t` means a tab too. Letters, digits, signs and the point cannot be delimiters: they stand in values.
+    /// `\t` means a tab too, and blank any number of spaces and tabs, which may also stand before the first field and behind
+    /// the last one; then a quote is part of the value, and an empty result that is appended is NA. Letters, digits, signs and
+    /// the point cannot be delimiters: they stand in values.
     #[arg(short, long, help_heading = ROWS, value_name = "CHAR", value_parser = values::delimiter, default_value = ",", allow_hyphen_values = true)]
-    pub(super) delimiter: u8,
+    pub(super) delimiter: Delimiter,
 
     /// Character around fields, or none [default: "; with tabs none]
     ///
@@ -81,6 +87,36 @@ pub struct Options {
     /// Lines that begin with this are no rows
     #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::comment, hide_short_help = true)]
     pub(super) comment: Option<u8>,
+
+    /// Pass over N lines at the start of each FILE
+    ///
+    /// Whatever they hold, as the line sep=; that is for spreadsheet programs. They count where messages name lines.
+    #[arg(long, help_heading = ROWS, value_name = "N", value_parser = values::number::<u64>("a number of lines", 0..=u64::MAX), allow_negative_numbers = true, default_value_t = 0, hide_default_value = true, hide_short_help = true)]
+    pub(super) skip_lines: u64,
+
+    /// TEXT in a field stands for no value
+    ///
+    /// A row with such a field, among those that the kernel gets, has an empty result and is not bad. Blanks and quotes around
+    /// the field do not count. May be given more than once: --na '' --na NA --na '\N'.
+    #[arg(long, help_heading = ROWS, value_name = "TEXT", action = ArgAction::Append, allow_hyphen_values = true, hide_short_help = true)]
+    pub(super) na: Vec<OsString>,
+
+    /// Character before the fraction of a number [default: .]
+    #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::separator, hide_short_help = true)]
+    pub(super) decimal: Option<char>,
+
+    /// Character between thousands, as in 1,234,567
+    ///
+    /// It stands before every three digits of a number, or nowhere in it. Where it is the delimiter too, such numbers stand in
+    /// quotes.
+    #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::separator, hide_short_help = true)]
+    pub(super) thousands: Option<char>,
+
+    /// Take whole numbers written as floats: 1920.0, 1e+05
+    ///
+    /// For kernels of integers, and for columns of integers of other kernels. A number with a fraction stays a bad row.
+    #[arg(long, help_heading = ROWS, hide_short_help = true)]
+    pub(super) whole_floats: bool,
 
     /// At a bad row: stop, skip, blank
     ///
@@ -145,11 +181,12 @@ pub struct Options {
     #[arg(long, help_heading = WORK, value_name = "HOW", value_parser = values::executor(), hide_possible_values = true, default_value = "shared", hide_default_value = true, hide_short_help = true)]
     pub(super) executor: Executor,
 
-    /// Most input in a block
+    /// Most input in a block [default: 128K]
     ///
-    /// A block is what a worker takes at a time; a row has to fit into one. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
-    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, default_value = format!("{}K", DEFAULT_BLOCK_SIZE >> 10), hide_short_help = true)]
-    pub(super) block_size: usize,
+    /// A block is what a worker takes at a time; a row has to fit into one. With --command the default is 4M. K, M and G stand
+    /// for 2^10, 2^20 and 2^30 bytes.
+    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, hide_short_help = true)]
+    pub(super) block_size: Option<usize>,
 
     /// Most rows in a task of pickle
     ///
@@ -163,12 +200,12 @@ pub struct Options {
     #[arg(long, help_heading = WORK, value_name = "SECONDS", value_parser = values::seconds, allow_negative_numbers = true, hide_short_help = true)]
     pub(super) block_timeout: Option<Duration>,
 
-    /// Most memory that a worker may take
+    /// Most memory of a worker [default: 8G]
     ///
-    /// This limits its address space; the program itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20
+    /// With --command there is no limit unless it is given. This limits its address space; the program itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20
     /// and 2^30 bytes.
-    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<u64>(LEAST_MEMORY..=MOST_MEMORY), allow_negative_numbers = true, default_value = "8G", hide_short_help = true)]
-    pub(super) worker_memory: u64,
+    #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<u64>(LEAST_MEMORY..=MOST_MEMORY), allow_negative_numbers = true, hide_short_help = true)]
+    pub(super) worker_memory: Option<u64>,
 
     /// Do not filter the system calls of workers
     ///
@@ -218,10 +255,22 @@ pub struct Options {
 }
 
 impl Options {
-    /// Returns the format of rows: delimiter, quote and comment character.
+    /// Returns the format of rows: delimiter, quote and comment character, and how numbers are written.
     pub(super) fn format(&self) -> Format {
-        let quote = self.quote.map_or(Format::default_quote(self.delimiter), |Quote(quote)| quote);
-        Format { delimiter: self.delimiter, quote, comment: self.comment }
+        let (delimiter, blanks, default_quote) = match self.delimiter {
+            Delimiter::Byte(byte) => (byte, false, Format::default_quote(byte)),
+            Delimiter::Blanks => (b' ', true, None),
+        };
+        let quote = self.quote.map_or(default_quote, |Quote(quote)| quote);
+        let (thousands, whole_floats) = (self.thousands, self.whole_floats);
+        let decimal = self.decimal.unwrap_or(Notation::default().decimal);
+        Format {
+            delimiter,
+            quote,
+            comment: self.comment,
+            blanks,
+            notation: Notation { decimal, thousands, whole_floats },
+        }
     }
 
     /// Returns the columns of all `--columns` options, joined; `None` if there is no such option.

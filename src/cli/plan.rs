@@ -1,10 +1,10 @@
 //! The plan: everything that follows from the options and the kernel, decided before the first row is read.
 
-use super::options::Options;
+use super::options::{DEFAULT_MEMORY, Options};
 use crate::compare::trial::Trial;
 use crate::csv::Format;
 use crate::error::Error;
-use crate::executor::{self, Executor, Job, worker};
+use crate::executor::{self, DEFAULT_BLOCK_SIZE, Executor, Job, worker};
 use crate::filter::builder::{RowOptions, Setup};
 use crate::flow::{Sink, Source};
 use crate::kernel::batch::BatchKernel;
@@ -44,6 +44,8 @@ pub struct Plan<'k> {
     pub setup: Setup,
     /// Number of workers.
     pub jobs: usize,
+    /// Whether a command is mapped over the rows, and not a function of this program.
+    pub is_command: bool,
     /// The limits on worker processes: whether system calls are filtered, and how much memory each may use.
     pub confinement: Confinement,
     /// Returns the kernel's sample row of the given number, which `--compare` uses if there is no input; `None` if the
@@ -65,8 +67,12 @@ impl<'k> Plan<'k> {
         if let Some(trial) = &trial {
             options.files.clear();
             options.executor = trial.executor();
+            // The parent has passed over them already.
+            options.skip_lines = 0;
             options.output = trial.accounts.then(|| PathBuf::from("/dev/null"));
-            (options.block_size, options.chunk_size) = trial.pieces.unwrap_or((options.block_size, options.chunk_size));
+            if let Some((block_size, chunk_size)) = trial.pieces {
+                (options.block_size, options.chunk_size) = (Some(block_size), chunk_size);
+            }
         }
         let mode = match trial {
             _ if worker::is_worker() => Mode::Work,
@@ -82,16 +88,20 @@ impl<'k> Plan<'k> {
             on_bad_row: options.bad_rows,
             max_bad: options.max_bad,
             is_all_told: options.rejects.is_some(),
+            missing: options.na.iter().map(|text| text.as_encoded_bytes().to_vec()).collect(),
+            skip_lines: options.skip_lines,
         };
-        let setup = Setup::new(rows, fields, kernel.result_name(), options.block_size);
+        let block_size = options.block_size.unwrap_or(DEFAULT_BLOCK_SIZE);
+        let setup = Setup::new(rows, fields, kernel.result_name(), block_size);
         Ok(Plan {
             mode,
             trial,
             setup,
             jobs: options.jobs.unwrap_or_else(executor::processors),
+            is_command: false,
             confinement: Confinement {
                 filter: !options.no_sandbox && kernel.needs_nothing(),
-                memory: Some(options.worker_memory),
+                memory: Some(options.worker_memory.unwrap_or(DEFAULT_MEMORY)),
             },
             sample: Box::new(|number| kernel.sample_row(number)),
             options,
@@ -112,6 +122,7 @@ impl<'k> Plan<'k> {
             sink,
             stop,
             input: None,
+            has_fixed_blocks: self.setup.shape.fills_blocks,
             jobs: self.jobs,
             sizes: self.setup.sizes,
             block_timeout,
@@ -134,6 +145,14 @@ fn check(options: &Options, fields: Option<usize>, format: Format) -> Result<(),
     let stops = options.bad_rows == OnBadRow::Stop;
     let wrong = [
         (!format.is_unambiguous(), "--delimiter, --quote and --comment have to differ"),
+        (
+            format.notation.thousands == Some(format.notation.decimal),
+            "--decimal and --thousands have to differ, and --decimal is '.' where it is not given",
+        ),
+        (
+            format.blanks && format.quote.is_some(),
+            "with -d blank there are no quotes; where one blank stands between fields, -d ' ' has them",
+        ),
         (named.is_some() && fields.is_some() && named != fields, &columns),
         (
             !append.is_empty() && !options.has_header(),
@@ -144,7 +163,7 @@ fn check(options: &Options, fields: Option<usize>, format: Format) -> Result<(),
             "--block-timeout goes with --executor shared",
         ),
         (
-            !format.can_hold(append),
+            !append.is_empty() && !format.can_hold(append),
             "the NAME of --append has the delimiter or a line end in it, and there are no quotes",
         ),
         (options.max_bad.is_some() && stops, "--max-bad goes with --bad-rows skip or --bad-rows blank"),

@@ -29,19 +29,20 @@ impl Options {
         match Plan::of(self, kernel) {
             // Only here is the kernel made into a work: the code that runs the plan does not know the types of the
             // kernel.
-            Ok(plan) => run(&plan, &Text::new(kernel, plan.setup.settings)),
+            Ok(plan) => run(&plan, &Text::new(kernel, plan.setup.settings.clone())),
             Err(error) => end(Err(error)),
         }
     }
 }
 
 /// Does the task of `plan`, with `work` as what is mapped over the rows.
-fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
+pub(super) fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
     let graded = plan.trial.map(|trial| Graded::new(work, &trial));
     let work = graded.as_ref().map_or(work, |graded| graded as &dyn Work);
-    // What a trial measures is the executor, so its rows come to all executors in the same way: through the parent.
+    // What a trial measures is the executor, so its rows come to all executors in the same way: through the parent. A command
+    // takes far longer over a row than the parent, and may ask for blocks that depend on the rows alone.
     let cutter = Cutter { format: plan.setup.shape.format, most: plan.setup.sizes.block };
-    let cutter = plan.trial.is_none().then_some(cutter);
+    let cutter = (plan.trial.is_none() && !plan.is_command).then_some(cutter);
     let mapping = Mapping { work, name: "filter".to_string(), confinement: plan.confinement, cutter };
     if !matches!(plan.mode, Mode::Work) {
         heed_signals();

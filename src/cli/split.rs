@@ -21,7 +21,8 @@ pub fn split(plan: &Plan, count: u64) -> Result<(), Error> {
     if !metadata.is_file() {
         return Err(Error::usage(format!("{name}: only a regular file has ranges")));
     }
-    let ranges = ranges(file, metadata.len(), count, plan.setup.shape.format).map_err(failed)?;
+    let ranges =
+        ranges(file, metadata.len(), count, plan.setup.shape.format, plan.setup.shape.skip_lines).map_err(failed)?;
     let line = |range: &FileRange| format!("{},{},{}\n", range.offset, range.length, range.first_line);
     output.write_all(ranges.iter().map(line).collect::<String>().as_bytes())?;
     output.complete()

@@ -3,6 +3,8 @@
 //! If a value is outside the range of its option, or is not a number, the message names the range.
 
 use crate::executor::Executor;
+use crate::work::command::Mode;
+use crate::work::command::rows::Form;
 use crate::work::text::OnBadRow;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::ops::RangeInclusive;
@@ -86,6 +88,29 @@ pub fn on_bad_row() -> impl TypedValueParser<Value = OnBadRow> {
     ])
 }
 
+/// Returns the parser of `--command-mode`.
+pub fn command_mode() -> impl TypedValueParser<Value = Mode> {
+    one_of([
+        (Mode::Auto, "auto", "A line for each row, at once or at the end of its input"),
+        (Mode::Lines, "lines", "A line for each row, without the end of its input"),
+        (Mode::Block, "block", "Any number of lines for a block of rows, with a process for each"),
+    ])
+}
+
+/// Returns the parser of `--command-input`.
+pub fn command_input() -> impl TypedValueParser<Value = Form> {
+    one_of([
+        (Form::Text, "text", "The row as it stands, or the value of the only chosen column"),
+        (Form::Csv, "csv", "The values as RFC 4180 has them"),
+        (Form::Json, "json", "The values as a JSON object, or as an array without a header"),
+    ])
+}
+
+/// Parses an exit status of `--command-ok`.
+pub fn status(text: &str) -> Result<i32, String> {
+    number("an exit status", 0..=255)(text)
+}
+
 /// Returns a parser of `values`: each has a value, its name, and the description that the manual page and completions
 /// show.
 fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
@@ -98,11 +123,30 @@ fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
     })
 }
 
+/// What stands between two fields.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delimiter {
+    /// This byte.
+    Byte(u8),
+    /// Any number of blanks.
+    Blanks,
+}
+
 /// Parses the value of `--delimiter`, the character between fields.
-pub fn delimiter(text: &str) -> Result<u8, String> {
+pub fn delimiter(text: &str) -> Result<Delimiter, String> {
     match text {
-        "\\t" | "tab" => Ok(b'\t'),
-        _ => character(text),
+        "\\t" | "tab" => Ok(Delimiter::Byte(b'\t')),
+        "blank" => Ok(Delimiter::Blanks),
+        _ => character(text).map(Delimiter::Byte),
+    }
+}
+
+/// Parses the value of `--decimal` and `--thousands`, a character of numbers.
+pub fn separator(text: &str) -> Result<char, String> {
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(c), None) if !c.is_alphanumeric() && !c.is_control() && !"+-".contains(c) => Ok(c),
+        _ => Err("one character is expected, and no letter, digit or sign".to_string()),
     }
 }
 
@@ -157,8 +201,16 @@ mod tests {
 
     #[test]
     fn characters_of_a_format_are_such_as_values_do_not_have() {
-        assert_eq!((delimiter("\\t"), delimiter("tab"), delimiter("\t")), (Ok(b'\t'), Ok(b'\t'), Ok(b'\t')));
-        assert_eq!((delimiter(";"), delimiter(" "), comment("#")), (Ok(b';'), Ok(b' '), Ok(b'#')));
+        for (text, byte) in [("\\t", b'\t'), ("tab", b'\t'), ("\t", b'\t'), (";", b';'), (" ", b' ')] {
+            assert_eq!(delimiter(text), Ok(Delimiter::Byte(byte)));
+        }
+        assert_eq!((delimiter("blank"), comment("#")), (Ok(Delimiter::Blanks), Ok(b'#')));
+        for good in [',', '.', '\'', ' ', '_', '\u{a0}'] {
+            assert_eq!(separator(&good.to_string()), Ok(good));
+        }
+        for bad in ["", ",,", "5", "e", "+", "-", "\n", "\t"] {
+            assert!(separator(bad).is_err(), "{bad:?}");
+        }
         assert!(matches!((quote("'"), quote("none")), (Ok(Quote(Some(b'\''))), Ok(Quote(None)))));
         for bad in ["", ";;", "5", "a", "-", "+", ".", "\n", "\r", "\0", "é"] {
             assert!(delimiter(bad).is_err() && quote(bad).is_err() && comment(bad).is_err(), "{bad:?}");

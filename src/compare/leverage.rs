@@ -54,8 +54,8 @@ pub fn measure(workload: &Workload) -> Result<Leverage, Error> {
         let chunk_size = text.rows.div_ceil(pieces).min(workload.chunk_size);
         let pieces = Some((block_size.max(text.longest), chunk_size));
         let trial = |executor| Trial { pieces, ..Trial::new(executor, (grade * turns) as u64) };
-        let medians = medians(RUNS, &in_memory(&text.bytes)?, trial)?;
-        nanos_at_least_work.get_or_insert(medians.map(|(_, cpu)| cpu * 1e9 / rows));
+        let medians = medians(&Executor::ALL, RUNS, &in_memory(&text.bytes)?, trial)?;
+        nanos_at_least_work.get_or_insert(medians.iter().map(|(_, cpu)| cpu * 1e9 / rows).collect());
         for ((_, times), (wall, _)) in times.iter_mut().zip(medians) {
             times.push(wall * 1e6 / rows);
         }
@@ -63,8 +63,8 @@ pub fn measure(workload: &Workload) -> Result<Leverage, Error> {
     let work = times[0].1.clone();
     let pays_above: Vec<_> = times[1..].iter().map(|(name, times)| (*name, crossing(&work, times))).collect();
     let sentence = sentence(&pays_above, work[0], workload.jobs);
-    let nanos = nanos_at_least_work.unwrap_or_default();
-    let transport = times.iter().zip(nanos).map(|((name, _), of_it)| (*name, of_it - nanos[0])).collect();
+    let nanos: Vec<f64> = nanos_at_least_work.unwrap_or_default();
+    let transport = times.iter().zip(&nanos).map(|((name, _), of_it)| (*name, of_it - nanos[0])).collect();
     Ok(Leverage { work, times: times.into(), transport, pays_above, sentence })
 }
 

@@ -37,6 +37,9 @@ pub struct Workload {
     pub block_size: usize,
     /// The most rows in a task of `pickle`.
     pub chunk_size: usize,
+    /// Whether a command is mapped over the rows. `pickle` cannot do that; and the ten steps, and work that grows, are for
+    /// functions of the program.
+    pub is_command: bool,
 }
 
 /// How often each executor is run, in turn with the others. The median of the times counts.
@@ -54,8 +57,10 @@ pub struct Report {
     block_size: usize,
     chunk_size: usize,
     executors: Vec<Measured>,
-    steps: Steps,
-    leverage: leverage::Leverage,
+    /// `None` for a command.
+    steps: Option<Steps>,
+    /// `None` for a command.
+    leverage: Option<leverage::Leverage>,
     crashes: Vec<crash::Crash>,
 }
 
@@ -125,7 +130,9 @@ pub fn compare(workload: Workload, as_json: bool, plot: Option<Output>) -> Resul
     stdout.write_all(text.as_bytes())?;
     stdout.complete()?;
     if let Some(plot) = plot {
-        plot.write_all(plot::svg(&report.leverage)?.as_bytes())?;
+        if let Some(leverage) = &report.leverage {
+            plot.write_all(plot::svg(leverage)?.as_bytes())?;
+        }
         plot.complete()?;
     }
     Ok(())
@@ -140,6 +147,11 @@ struct Text {
 }
 
 impl Workload {
+    /// Returns the executors that are compared.
+    fn executors(&self) -> Vec<Executor> {
+        Executor::ALL.into_iter().filter(|&executor| !self.is_command || executor != Executor::Pickle).collect()
+    }
+
     /// Returns the header and `count` rows: the first rows of the workload, repeated from the start if it has fewer.
     fn repeated(&self, count: usize) -> Text {
         let rows = self.split();
@@ -177,34 +189,32 @@ impl Report {
             return Err(Error::usage("there are no rows to compare with"));
         }
         let input = in_memory(&workload.repeated(rows).bytes)?;
-        let peaks = agree(&input)?;
-        let medians = medians(RUNS, &input, |executor| Trial::new(executor, 0))?;
+        let executors = workload.executors();
+        let peaks = agree(&executors, &input)?;
+        let medians = medians(&executors, RUNS, &input, |executor| Trial::new(executor, 0))?;
         let (serial, _) = medians[0];
-        let times = ((TIMED / serial).ceil() as usize).min(MOST_ROWS / rows).max(1);
-        let repeated = in_memory(&workload.repeated(times * rows).bytes)?;
-        let (pickle, copied, pickle_part_of_cpu) = steps_of(Executor::Pickle, &repeated, times * rows)?;
-        let (shared, _, shared_part_of_cpu) = steps_of(Executor::Shared, &repeated, times * rows)?;
-        let steps = STEPS.into_iter().enumerate().map(|(at, (name, is_shared))| StepCost {
-            number: at + 1,
-            name,
-            pickle: pickle[at],
-            shared: is_shared.then_some(shared[at]),
+        let (steps, copied) = match workload.is_command {
+            true => (None, 0.0),
+            false => {
+                let times = ((TIMED / serial).ceil() as usize).min(MOST_ROWS / rows).max(1);
+                let (steps, copied) = Steps::of(&workload, times * rows)?;
+                (Some(steps), copied)
+            }
+        };
+        let measured = executors.iter().zip(medians).zip(peaks).map(|((&executor, (seconds, cpu)), peak)| Measured {
+            executor: executor.name(),
+            seconds,
+            speed_up: serial / seconds,
+            rows_per_second: rows as f64 / seconds,
+            cpu_seconds: cpu,
+            copied_bytes_a_row: if executor == Executor::Pickle { copied } else { 0.0 },
+            peak_memory_bytes: peak,
         });
-        let executors =
-            Executor::ALL.into_iter().zip(medians).zip(peaks).map(|((executor, (seconds, cpu)), peak)| Measured {
-                executor: executor.name(),
-                seconds,
-                speed_up: serial / seconds,
-                rows_per_second: rows as f64 / seconds,
-                cpu_seconds: cpu,
-                copied_bytes_a_row: if executor == Executor::Pickle { copied } else { 0.0 },
-                peak_memory_bytes: peak,
-            });
         Ok(Report {
-            executors: executors.collect(),
-            steps: Steps { steps: steps.collect(), pickle_part_of_cpu, shared_part_of_cpu },
-            leverage: leverage::measure(&workload)?,
-            crashes: crash::try_all(&workload)?,
+            executors: measured.collect(),
+            steps,
+            leverage: (!workload.is_command).then(|| leverage::measure(&workload)).transpose()?,
+            crashes: crash::try_all(&executors, &workload)?,
             workload: workload.name,
             rows,
             jobs: workload.jobs,
@@ -214,30 +224,49 @@ impl Report {
     }
 }
 
+impl Steps {
+    /// Measures the steps on `rows` rows of the workload. Returns them, and how many bytes `pickle` copies for a row.
+    fn of(workload: &Workload, rows: usize) -> Result<(Self, f64), Error> {
+        let repeated = in_memory(&workload.repeated(rows).bytes)?;
+        let (pickle, copied, pickle_part_of_cpu) = steps_of(Executor::Pickle, &repeated, rows)?;
+        let (shared, _, shared_part_of_cpu) = steps_of(Executor::Shared, &repeated, rows)?;
+        let steps = STEPS.into_iter().enumerate().map(|(at, (name, is_shared))| StepCost {
+            number: at + 1,
+            name,
+            pickle: pickle[at],
+            shared: is_shared.then_some(shared[at]),
+        });
+        Ok((Steps { steps: steps.collect(), pickle_part_of_cpu, shared_part_of_cpu }, copied))
+    }
+}
+
 /// Checks that all executors give the same results for `input`. Returns the peak memory of each executor, in bytes.
-fn agree(input: &File) -> Result<Vec<u64>, Error> {
-    let results = Executor::ALL.into_iter().map(|executor| Trial::new(executor, 0).results(input));
+fn agree(executors: &[Executor], input: &File) -> Result<Vec<u64>, Error> {
+    let results = executors.iter().map(|&executor| Trial::new(executor, 0).results(input));
     let results = results.collect::<Result<Vec<_>, _>>()?;
     match results.iter().position(|(found, _)| *found != results[0].0) {
-        Some(at) => {
-            Err(Error::defect(format!("{} and serial do not agree: this is a defect", Executor::ALL[at].name())))
-        }
+        Some(at) => Err(Error::defect(format!("{} and serial do not agree: this is a defect", executors[at].name()))),
         None => Ok(results.into_iter().map(|(_, peak)| peak).collect()),
     }
 }
 
 /// Runs the trial of each executor `runs` times, in turn with those of the others. Returns for each executor the
 /// medians of elapsed time and of processor time, in seconds.
-fn medians(runs: usize, input: &File, trial: impl Fn(Executor) -> Trial) -> Result<[(f64, f64); 4], Error> {
-    let mut times = [const { (vec![], vec![]) }; 4];
+fn medians(
+    executors: &[Executor],
+    runs: usize,
+    input: &File,
+    trial: impl Fn(Executor) -> Trial,
+) -> Result<Vec<(f64, f64)>, Error> {
+    let mut times = vec![(vec![], vec![]); executors.len()];
     for _ in 0..runs {
-        for (executor, (walls, cpus)) in Executor::ALL.into_iter().zip(&mut times) {
+        for (&executor, (walls, cpus)) in executors.iter().zip(&mut times) {
             let (ended, _) = trial(executor).measured(input)?;
             walls.push(ended.wall);
             cpus.push(ended.cpu);
         }
     }
-    Ok(times.map(|(walls, cpus)| (median(walls), median(cpus))))
+    Ok(times.into_iter().map(|(walls, cpus)| (median(walls), median(cpus))).collect())
 }
 
 fn median(mut times: Vec<Duration>) -> f64 {
@@ -274,6 +303,7 @@ mod tests {
             jobs: 1,
             block_size: 64,
             chunk_size: 1,
+            is_command: false,
         };
         let repeated = |count| {
             let text = workload.repeated(count);

@@ -1,8 +1,8 @@
 //! The tables that `--compare` prints for a person, as wide as the terminal.
 
-use crate::compare::Report;
 use crate::compare::crash::Crash;
-use crate::compare::leverage::short;
+use crate::compare::leverage::{Leverage, short};
+use crate::compare::{Report, Steps};
 use rustix::termios::tcgetwinsize;
 use std::io::IsTerminal;
 
@@ -13,8 +13,10 @@ pub fn text(report: &Report) -> String {
         true => (tcgetwinsize(&stdout).map_or(80, |size| usize::from(size.ws_col).max(60)), "█"),
         false => (100, "#"),
     };
-    let tables = [executors(report, width, block), steps(report), leverage(report, width), crashes(report)];
-    tables.map(|lines| lines.join("\n") + "\n").join("\n")
+    let steps = report.steps.as_ref().map(steps);
+    let leverage = report.leverage.as_ref().map(|measured| leverage(measured, width));
+    let tables = [Some(executors(report, width, block)), steps, leverage, Some(crashes(report))];
+    tables.into_iter().flatten().map(|lines| lines.join("\n") + "\n").collect::<Vec<_>>().join("\n")
 }
 
 /// The table of the executors: their times, and their processor time, copied bytes and memory.
@@ -45,8 +47,7 @@ fn executors(report: &Report, width: usize, block: &str) -> Vec<String> {
 }
 
 /// The table of the ten steps and their costs.
-fn steps(report: &Report) -> Vec<String> {
-    let steps = &report.steps;
+fn steps(steps: &Steps) -> Vec<String> {
     let mut lines = vec!["Item 41's ten steps, ns of CPU a row            pickle   shared".to_string()];
     lines.extend(steps.steps.iter().map(|step| {
         let shared = step.shared.map_or("none".to_string(), |shared| format!("{shared:.1}"));
@@ -61,8 +62,7 @@ fn steps(report: &Report) -> Vec<String> {
 }
 
 /// The table of time by work, and the sentences about how much work makes an executor pay.
-fn leverage(report: &Report, width: usize) -> Vec<String> {
-    let leverage = &report.leverage;
+fn leverage(leverage: &Leverage, width: usize) -> Vec<String> {
     let (work, others) = (&leverage.work, &leverage.times[1..]);
     let names: String = others.iter().map(|(name, _)| format!("{name:>10}")).collect();
     let mut lines = vec!["µs a row by work a row (what serial takes)".to_string(), format!("    serial{names}")];

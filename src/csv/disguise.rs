@@ -182,7 +182,7 @@ fn spreadsheet_line(start: &[u8]) -> Option<(&'static str, String)> {
     let (name, &[delimiter]) = line.split_at_checked(4)? else { return None };
     let option = delimiter_option(delimiter).filter(|_| name.eq_ignore_ascii_case(b"sep="))?;
     let option = if delimiter == b',' { String::new() } else { format!(" {option}") };
-    Some(("CSV behind a line for spreadsheet programs", format!("tail -n +2 FILE | PROGRAM{option}")))
+    Some(("CSV behind a line for spreadsheet programs", format!("PROGRAM --skip-lines 1{option} FILE")))
 }
 
 /// Returns the option that makes `delimiter` the delimiter, as it is typed in a shell. Returns `None` for bytes that

@@ -1,5 +1,5 @@
 //! The head of a block: the bytes in front of a block's rows, in the same slot, that tell the workers what may differ
-//! from input file to input file: which columns to read, and how many fields a row must have.
+//! from input file to input file: which columns to read, how many fields a row must have, and what the columns are called.
 
 use super::columns::Columns;
 
@@ -10,26 +10,39 @@ pub struct Head {
     pub fields: Option<usize>,
     /// Positions, from 0, of the columns that are the kernel's input. `None`: all columns are.
     pub columns: Option<Vec<usize>>,
+    /// The row of names, without its line end. Empty if there is none, or if the workers do not need it.
+    pub header: Vec<u8>,
 }
 
-/// One number of the head, little-endian. The first number is `fields`, or 0 if that is `None`; the positions of the
-/// columns follow.
+/// One number of the head, little-endian. The numbers are: `fields`, or 0 if that is `None`; how many columns are chosen;
+/// the positions of these; the length of the header. The header follows.
 type Word = [u8; 4];
 
 impl Head {
-    /// Returns the size of the head in bytes, given the chosen `columns` and whether rows are printed with their
-    /// results (`append`). The size is 0 if neither is asked for, because the head is then always empty.
-    pub fn size(columns: Option<&Columns>, append: bool) -> usize {
+    /// The most bytes of a header that workers can be told.
+    pub const MOST_HEADER: usize = 64 << 10;
+
+    /// Returns the size of the head in bytes, given the chosen `columns`, whether rows are printed with their results
+    /// (`append`), and whether the workers are told the header. The size is 0 if none of these is asked for, because the
+    /// head is then always empty.
+    pub fn size(columns: Option<&Columns>, append: bool, header: bool) -> usize {
         let columns = columns.map_or(0, Columns::count);
-        if columns == 0 && !append { 0 } else { size_of::<Word>() * (1 + columns) }
+        let room = if header { Head::MOST_HEADER } else { 0 };
+        if columns == 0 && !append && !header { 0 } else { size_of::<Word>() * (3 + columns) + room }
     }
 
-    /// Writes the head to the front of `bytes`. Numbers for which `bytes` has no room are left out.
+    /// Writes the head to the front of `bytes`. What `bytes` has no room for is left out.
     pub fn write(&self, bytes: &mut [u8]) {
-        let numbers = [self.fields.unwrap_or(0)].into_iter().chain(self.columns.iter().flatten().copied());
-        for (word, number) in bytes.as_chunks_mut::<{ size_of::<Word>() }>().0.iter_mut().zip(numbers) {
+        let columns = self.columns.as_deref().unwrap_or_default();
+        let counts = [self.fields.unwrap_or(0), columns.len()].into_iter();
+        let numbers = counts.chain(columns.iter().copied()).chain([self.header.len()]);
+        let (words, _) = bytes.as_chunks_mut::<{ size_of::<Word>() }>();
+        for (word, number) in words.iter_mut().zip(numbers) {
             *word = (number as u32).to_le_bytes();
         }
+        let room = bytes.get_mut(size_of::<Word>() * (3 + columns.len())..).unwrap_or_default();
+        let length = room.len().min(self.header.len());
+        room[..length].copy_from_slice(&self.header[..length]);
     }
 
     /// Returns the head that [`write`](Head::write) has written to `bytes`.
@@ -37,8 +50,12 @@ impl Head {
         let (words, _) = bytes.as_chunks::<{ size_of::<Word>() }>();
         let mut numbers = words.iter().map(|word| u32::from_le_bytes(*word) as usize);
         let fields = numbers.next().filter(|&fields| fields > 0);
-        let columns: Vec<usize> = numbers.collect();
-        Head { fields, columns: (!columns.is_empty()).then_some(columns) }
+        let count = numbers.next().unwrap_or(0);
+        let columns: Vec<usize> = numbers.by_ref().take(count).collect();
+        let length = numbers.next().unwrap_or(0);
+        let header = bytes.get(size_of::<Word>() * (3 + columns.len())..).unwrap_or_default();
+        let header = header[..length.min(header.len())].to_vec();
+        Head { fields, columns: (!columns.is_empty()).then_some(columns), header }
     }
 }
 
@@ -49,15 +66,17 @@ mod tests {
     #[test]
     fn a_head_comes_back_as_it_was_written() {
         let columns = Columns::parse("3,1").unwrap();
-        for (fields, places, append) in [
-            (None, None, false),
-            (Some(4), None, true),
-            (None, Some(vec![2, 0]), false),
-            (None, Some(vec![2, 0]), true),
-            (Some(3), Some(vec![2, 0]), true),
+        for (fields, places, append, header) in [
+            (None, None, false, &b""[..]),
+            (Some(4), None, true, b""),
+            (None, Some(vec![2, 0]), false, b""),
+            (None, Some(vec![2, 0]), true, b"a,b,\"c\""),
+            (Some(3), Some(vec![2, 0]), true, b""),
+            (Some(3), None, false, b"a,b,c"),
         ] {
-            let head = Head { fields, columns: places };
-            let mut bytes = vec![0xff; Head::size(head.columns.as_ref().map(|_| &columns), append)];
+            let head = Head { fields, columns: places, header: header.to_vec() };
+            let chosen = head.columns.as_ref().map(|_| &columns);
+            let mut bytes = vec![0xff; Head::size(chosen, append, !header.is_empty())];
             head.write(&mut bytes);
             assert_eq!(Head::read(&bytes), head);
         }

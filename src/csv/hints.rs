@@ -6,7 +6,7 @@ use super::columns::{Column, Columns, names};
 use super::disguise::delimiter_option;
 use super::record::{Field, Line, Record, split, stray_return};
 use super::{Format, alike, trimmed};
-use crate::error::{must_be_escaped, program};
+use crate::error::must_be_escaped;
 use std::collections::BTreeSet;
 
 /// The delimiters that are common in CSV files, the most common first.
@@ -119,7 +119,7 @@ fn written_otherwise(columns: &Columns, header: &Record) -> Option<String> {
     let delimiters = std::iter::once(format.delimiter).chain(likely.into_iter().map(|(.., byte)| byte));
     for delimiter in delimiters {
         for quote in [Format::default_quote(delimiter), format.quote, Some(b'"'), Some(b'\'')] {
-            let other = Format { delimiter, quote, ..format };
+            let other = Format { delimiter, quote, blanks: false, ..format };
             if quote != Some(delimiter) && other != format && has_all(other) {
                 return Some(meant(format, other));
             }
@@ -140,7 +140,7 @@ fn meant(format: Format, other: Format) -> String {
         Some(_) => " --quote '\"'",
         None => " --quote none",
     };
-    if other.delimiter == format.delimiter {
+    if other.delimiter == format.delimiter && !format.blanks {
         return format!("; if quotes stand around fields, say so with{quote}");
     }
     // The default of `--quote` depends on the delimiter, so changing the delimiter may make `--quote` necessary, or
@@ -160,10 +160,9 @@ fn meant(format: Format, other: Format) -> String {
     format!("; if {stand} between fields{and_quotes}, say so with {option}{quote}")
 }
 
-/// Returns the hint for fields with any number of blanks between them, which no format describes, so another program
-/// must convert the file.
+/// Returns the hint for fields with any number of blanks between them.
 fn blanks() -> String {
-    format!("; if blanks stand between fields: awk -v OFS=, '{{$1=$1}}1' FILE | {}", program())
+    "; if blanks stand between fields, say so with -d blank".to_string()
 }
 
 /// Returns the hint to set the delimiter, if `row` has only one field and that contains something that may be the
@@ -175,7 +174,7 @@ fn one_field(row: &Record) -> Option<String> {
     let (format, text) = (row.format(), row.text());
     let other = |delimiter| {
         let quote = if text.starts_with(b"\"") { Some(b'"') } else { Format::default_quote(delimiter) };
-        meant(format, Format { delimiter, quote, ..format })
+        meant(format, Format { delimiter, quote, blanks: false, ..format })
     };
     let is_taken = |byte| [format.quote, format.comment].contains(&Some(byte));
     let mut others = text.iter().filter(|byte| !byte.is_ascii_digit() && !b"+-. \t".contains(byte));
@@ -220,7 +219,7 @@ fn quotes(row: &Record, at_fault: Option<usize>) -> Option<String> {
     // A quote behind a blank is part of the value in any format, so `--quote` would not help.
     let raw = places.clone().any(|at| row.value(at).first() == Some(&quote));
     (raw && (format.quote.is_none() || at_fault.is_some()))
-        .then(|| meant(format, Format { quote: Some(quote), ..format }))
+        .then(|| meant(format, Format { quote: Some(quote), blanks: false, ..format }))
 }
 
 /// Returns the hint to put a column name that consists of digits in quotes, if `columns` has a number that is higher

@@ -1,22 +1,27 @@
 //! CSV rows as text: the format they are written in, where they end, and how they are split into fields.
 //!
-//! [`record::split`] is the simple way to split a row, against which the faster ways are tested. [`index`] finds the
-//! same rows and fields faster. [`row_ends`] finds only where rows end. Both are built on [`structure`]. When a row or
+//! [`record::split`] is the simple way to split a row, against which the faster way is tested: a vector [`pass`] over the text lists what
+//! [`structure`] finds, from which [`index`] tells rows and fields. [`row_ends`] keeps of the same pass only where rows end. When a row or
 //! a header is bad, [`hints`], [`alike`], [`returns`] and [`disguise`] guess what the user meant, and supply a hint for
 //! the message.
 
 pub mod alike;
+pub mod blanks;
 pub mod columns;
 pub mod disguise;
 pub mod head;
 pub mod hints;
 pub mod index;
+pub mod notation;
+pub mod pass;
 pub mod record;
 pub mod returns;
 pub mod row_ends;
 pub mod row_start;
 pub mod shown;
 pub mod structure;
+
+use notation::Notation;
 
 /// The characters that have a meaning in CSV text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,26 +32,45 @@ pub struct Format {
     pub quote: Option<u8>,
     /// The byte that a comment line begins with. `None`: there are no comments.
     pub comment: Option<u8>,
+    /// Whether any number of blanks, spaces or tabs, stands between two fields of a row, and may stand before the first one and
+    /// behind the last one. `delimiter` must be a space then, which stands before a result that is appended, and `quote`
+    /// must be `None`.
+    pub blanks: bool,
+    /// How numbers are written.
+    pub notation: Notation,
 }
 
 impl Default for Format {
     /// Returns the format of RFC 4180: comma and double quotes, no comments.
     fn default() -> Self {
-        Format { delimiter: b',', quote: Some(b'"'), comment: None }
+        Format { delimiter: b',', quote: Some(b'"'), comment: None, blanks: false, notation: Notation::default() }
     }
 }
 
 impl Format {
     /// Whether delimiter, quote and comment character differ from each other.
     pub(crate) fn is_unambiguous(self) -> bool {
-        let Format { delimiter, quote, comment } = self;
+        let Format { delimiter, quote, comment, .. } = self;
         ![quote, comment].contains(&Some(delimiter)) && (comment.is_none() || comment != quote)
+    }
+
+    /// Whether the characters of numbers and of rows go together: those before fractions and between thousands differ, and
+    /// with blanks between fields there are no quotes.
+    pub(crate) fn is_consistent(self) -> bool {
+        let is_blank_delimited = self.delimiter == b' ' && self.quote.is_none();
+        self.notation.thousands != Some(self.notation.decimal) && (!self.blanks || is_blank_delimited)
+    }
+
+    /// Returns what stands for an empty result that is appended to a row: nothing or, because nothing would be no field
+    /// between blanks, `NA`.
+    pub(crate) fn empty_field(self) -> &'static [u8] {
+        if self.blanks { b"NA" } else { b"" }
     }
 
     /// Whether `byte` is a blank: a space or a tab that is not the delimiter. Blanks around a value are ignored, and a
     /// line of blanks only is not a row.
     pub fn is_blank(self, byte: u8) -> bool {
-        matches!(byte, b' ' | b'\t') && byte != self.delimiter
+        matches!(byte, b' ' | b'\t') && (self.blanks || byte != self.delimiter)
     }
 
     /// Returns the quote that is used if the user names none. With tabs as delimiter that is `None`, because in TSV a
@@ -56,10 +80,31 @@ impl Format {
     }
 
     /// Whether a field in this format can hold `value`. If the format has no quotes, no value with a delimiter or a
-    /// line end can be written.
+    /// line end can be written. Between blanks no empty value can be written either.
     pub fn can_hold(self, value: impl AsRef<[u8]>) -> bool {
-        let must_be_quoted = |&byte: &u8| byte == self.delimiter || matches!(byte, b'\r' | b'\n');
-        self.quote.is_some() || !value.as_ref().iter().any(must_be_quoted)
+        let is_blank = |byte| self.blanks && self.is_blank(byte);
+        let must_be_quoted = |&byte: &u8| byte == self.delimiter || matches!(byte, b'\r' | b'\n') || is_blank(byte);
+        let value = value.as_ref();
+        self.quote.is_some() || !(value.iter().any(must_be_quoted) || self.blanks && value.is_empty())
+    }
+
+    /// Appends `value` to `line` as a field of this format, in quotes if it needs them and the format has any. `is_alone` says that
+    /// the row has no other field: an empty or blank value is then quoted too, so that the row does not look like a blank line.
+    pub(crate) fn append_field(self, line: &mut Vec<u8>, value: &[u8], is_alone: bool) {
+        let Format { delimiter, quote: Some(quote), .. } = self else { return line.extend_from_slice(value) };
+        let is_special = |&byte: &u8| byte == delimiter || byte == quote || byte == b'\n' || byte == b'\r';
+        let looks_blank = is_alone && value.iter().all(u8::is_ascii_whitespace);
+        if !looks_blank && !value.iter().any(is_special) {
+            return line.extend_from_slice(value);
+        }
+        line.push(quote);
+        for &byte in value {
+            line.push(byte);
+            if byte == quote {
+                line.push(quote);
+            }
+        }
+        line.push(quote);
     }
 
     /// Whether `field`, the text from the start of a field on, begins with a quote.

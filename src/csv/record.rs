@@ -12,7 +12,7 @@
 //!
 //! The file has more than 300 lines because a third of it is the test against the `csv` crate.
 
-use super::Format;
+use super::{Format, blanks};
 use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -96,6 +96,14 @@ pub fn split(text: &[u8], format: Format, fields: &mut Vec<Field>) -> Line {
         let (line, length) = first_line(text);
         let at = memchr(b'\r', line).unwrap_or_default();
         return Line::Stray { at, content: line.len(), length };
+    }
+    if format.blanks {
+        let (line, length) = first_line(text);
+        fields.extend(blanks::words(line).map(|word| Field::new(word.start, word.end, 0)));
+        return match memchr(b'\r', line) {
+            Some(at) => Line::Stray { at, content: line.len(), length },
+            None => Line::Row { content: line.len(), length },
+        };
     }
     let mut start = 0;
     loop {
@@ -200,7 +208,15 @@ impl<'a> Record<'a> {
     /// # Panics
     /// If `field` is not below [`len`](Record::len).
     pub fn value(&self, field: usize) -> Cow<'a, [u8]> {
-        unquoted(self.fields[self.number(field) - 1].raw(self.text), self.format)
+        unquoted(self.raw(field), self.format)
+    }
+
+    /// The bytes of a field as they stand in the row, quotes and all.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub(crate) fn raw(&self, field: usize) -> &'a [u8] {
+        self.fields[self.number(field) - 1].raw(self.text)
     }
 
     /// Returns the format in which the row is written.
@@ -293,6 +309,16 @@ mod tests {
         assert_eq!(rows(b"\t\n \n", tabs).len(), 1);
     }
 
+    #[test]
+    fn any_number_of_blanks_may_stand_between_fields_and_around_a_row() {
+        let format = Format { delimiter: b' ', quote: None, blanks: true, comment: Some(b'#'), ..Format::default() };
+        let found = rows(b"  12\t 18 \r\n \t\n#1 2\n\"a b\" ,\n1", format);
+        assert_eq!(found, [vec![&b"12"[..], b"18"], vec![b"\"a", b"b\"", b","], vec![b"1"]]);
+        let mut fields = vec![];
+        assert_eq!(split(b" 1\r 2\r\n3", format, &mut fields), Line::Stray { at: 2, content: 5, length: 7 });
+        assert_eq!(fields.len(), 2);
+    }
+
     proptest::proptest! {
         #[test]
         fn agrees_with_the_csv_crate(
@@ -301,7 +327,7 @@ mod tests {
             quote in proptest::sample::select([Some(b'"'), Some(b'\''), None].as_slice()),
             comment in proptest::sample::select([Some(b'#'), None].as_slice()),
         ) {
-            let format = Format { delimiter, quote, comment };
+            let format = Format { delimiter, quote, comment, ..Format::default() };
             // To the `csv` crate, a comment without a line end is an empty row.
             let text = [text, b"\n".to_vec()].concat();
             let (mut rest, mut is_closed) = (&text[..], true);

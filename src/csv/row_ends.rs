@@ -1,141 +1,92 @@
 //! Finds where whole rows end in text that arrives piece by piece. A line end within quotes does not end a row.
 
 use super::Format;
-use super::structure::{Structure, WIDTH};
-use memchr::{memchr, memchr2, memrchr};
+use super::pass::{Listed, Places, pass};
+use super::structure::{Found, Structure, WIDTH};
+use crate::vectors::Vectors;
+use memchr::{memchr, memrchr};
 
 /// The search for row ends in a text that begins with a row. Each call of [`look_at`](RowEnds::look_at) continues the
 /// search where the last call stopped.
 #[derive(Debug)]
 pub struct RowEnds {
-    format: Format,
+    vectors: Vectors,
+    quote: Option<u8>,
     /// How many bytes of the text have been looked at.
     seen: usize,
-    /// The state of quotes behind the bytes that have been looked at.
+    /// The state behind the bytes that have been looked at.
     structure: Structure,
+    last: Last,
+}
+
+/// The last of each that has been found.
+#[derive(Clone, Copy, Debug, Default)]
+struct Last {
     /// Offset of the quote that opened the last quoted field.
     opened: usize,
-    /// Whether the next byte is the first of a line, which may be a comment.
-    begins_line: bool,
-    /// Whether the text that has been looked at ends in a comment, in which quotes have no meaning.
-    in_comment: bool,
     /// Offset at which the last whole row ends, or 0 if no row has ended yet.
     end: usize,
+}
+
+impl Listed for Last {
+    fn expect(&mut self, _: usize) {}
+
+    #[inline(always)]
+    fn take(&mut self, at: u32, found: &Found, _: impl Fn(u64, u32, &mut Places) -> usize) {
+        let last = |bits: u64| at as usize + WIDTH - 1 - bits.leading_zeros() as usize;
+        if found.line_ends != 0 {
+            self.end = last(found.line_ends) + 1;
+        }
+        if found.openers != 0 {
+            self.opened = last(found.openers);
+        }
+    }
 }
 
 impl RowEnds {
     /// Returns a search that has not looked at any text yet.
     pub fn new(format: Format) -> Self {
-        let structure = Structure::new(format);
-        RowEnds { format, seen: 0, structure, opened: 0, begins_line: true, in_comment: false, end: 0 }
+        let (vectors, structure) = (Vectors::here(), Structure::new(format));
+        RowEnds { vectors, quote: format.quote, seen: 0, structure, last: Last::default() }
     }
 
     /// Returns the offset at which the last whole row ends in the text that has been looked at, or 0 if none does.
     pub fn end(&self) -> usize {
-        self.end
+        self.last.end
     }
 
     /// Returns the offset of the quote that is still open at the end of the text that has been looked at, or `None` if
     /// none is open.
     pub fn open_quote(&self) -> Option<usize> {
-        self.structure.is_inside().then_some(self.opened)
+        self.structure.is_inside().then_some(self.last.opened)
     }
 
     /// Whether the text that has been looked at ends in a comment, in which quotes have no meaning.
     pub fn is_in_comment(&self) -> bool {
-        self.in_comment
+        self.structure.is_in_comment()
     }
 
     /// Forgets the text that has been looked at, in which no row may end. The next call of `look_at` gets a text that
     /// begins with the byte behind it.
     pub fn forget(&mut self) {
-        (self.seen, self.opened) = (0, 0);
+        (self.seen, self.last.opened) = (0, 0);
     }
 
     /// Looks at the bytes of `text` behind those that the last call has looked at. `text` must begin as in the last
     /// call.
     pub fn look_at(&mut self, text: &[u8]) {
-        let is_inside = self.structure.is_inside();
-        match self.format.quote.filter(|&quote| is_inside || memchr(quote, &text[self.seen..]).is_some()) {
-            None => self.pass_unquoted(text),
-            Some(quote) => {
-                while self.seen < text.len() {
-                    if !self.stride(text) {
-                        self.step(text, quote, text.len().min(self.seen + WIDTH));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Handles the rest of `text`, in which no quote has a meaning, in one step.
-    fn pass_unquoted(&mut self, text: &[u8]) {
         let news = &text[self.seen..];
-        self.structure.pass(news);
-        let mut line = news;
-        if let Some(at) = memrchr(b'\n', news) {
-            line = &news[at + 1..];
-            self.end_line(self.seen + at + 1);
-        }
-        self.begin_line(line);
-        self.seen = text.len();
-    }
-
-    /// Records that a line ends at offset `end`, which ends a row or a comment.
-    fn end_line(&mut self, end: usize) {
-        (self.end, self.begins_line, self.in_comment) = (end, true, false);
-    }
-
-    /// Finds out whether the current line is a comment, if `bytes` are the first bytes of that line.
-    fn begin_line(&mut self, bytes: &[u8]) {
-        if self.begins_line && !bytes.is_empty() {
-            self.in_comment = self.format.begins_comment(bytes);
-            self.begins_line = false;
-        }
-    }
-
-    /// Handles the next 64 bytes in one step. Returns false and changes nothing if the bytes must be taken one by one:
-    /// because the format has comments, a quote does not open a field, or fewer than 64 bytes are left.
-    fn stride(&mut self, text: &[u8]) -> bool {
-        let Some(bytes) = text[self.seen..].first_chunk().filter(|_| self.format.comment.is_none()) else {
-            return false;
-        };
-        let Some(found) = self.structure.step(bytes) else { return false };
-        if found.ends_of_rows != 0 {
-            self.end = self.seen + WIDTH - found.ends_of_rows.leading_zeros() as usize;
-        }
-        if found.openers != 0 {
-            self.opened = self.seen + WIDTH - 1 - found.openers.leading_zeros() as usize;
-        }
-        self.seen += WIDTH;
-        true
-    }
-
-    /// Handles the next bytes up to offset `to`, moving from one quote or line feed to the next.
-    fn step(&mut self, text: &[u8], quote: u8, to: usize) {
-        while self.seen < to {
-            let rest = &text[self.seen..to];
-            self.begin_line(rest);
-            let found = match (self.in_comment, self.structure.is_inside()) {
-                (true, _) => memchr(b'\n', rest),
-                (false, true) => memchr(quote, rest),
-                (false, false) => memchr2(b'\n', quote, rest),
-            };
-            self.structure.pass(&rest[..found.unwrap_or(rest.len())]);
-            let Some(at) = found.map(|at| self.seen + at) else {
-                self.seen = to;
-                return;
-            };
-            self.seen = at + 1;
-            if text[at] != b'\n' {
-                if self.structure.pass_quote() {
-                    self.opened = at;
-                }
-            } else {
-                self.structure.pass(b"\n");
-                self.end_line(at + 1);
+        let is_inside = self.structure.is_inside();
+        if self.quote.is_some_and(|quote| is_inside || memchr(quote, news).is_some()) {
+            self.last = pass(self.vectors, text, self.seen..text.len(), &mut self.structure, self.last);
+        } else {
+            // Without quotes every line end counts, so the last is enough.
+            self.structure.pass(news);
+            if let Some(at) = memrchr(b'\n', news) {
+                self.last.end = self.seen + at + 1;
             }
         }
+        self.seen = text.len();
     }
 }
 

@@ -1,10 +1,9 @@
-//! Finds the delimiters and line ends that are outside quotes, 64 bytes at a time.
+//! Finds the delimiters and line ends that have a meaning, 64 bytes at a time.
 //!
 //! Each of the 64 bytes is represented by one bit of a word (G. Langdale and D. Lemire, "Parsing gigabytes of JSON per
 //! second", 2019). A byte is within quotes if the number of quotes up to it is odd. This rule is right only if each
 //! quote that makes the number odd is the first byte of a field: elsewhere outside quotes, a quote is an ordinary byte.
-//! If the 64 bytes contain such an ordinary quote, the caller must look at them one by one.
-#![allow(unsafe_code)]
+//! Where the 64 bytes contain such a quote, or a comment, the quotes are looked at one by one.
 
 use super::Format;
 
@@ -14,35 +13,55 @@ pub const WIDTH: usize = 64;
 /// The state at one place in a text: everything about the bytes before that place that is needed to read on.
 #[derive(Clone, Copy, Debug)]
 pub struct Structure {
-    delimiter: u8,
-    quote: Option<u8>,
+    format: Format,
     /// All ones if the bytes before this place end within quotes, else all zeros.
     inside: u64,
-    /// 1 if the previous byte was a delimiter or line end outside quotes, or the text begins here, else 0. A quote
-    /// opens a field only if this is 1.
-    after_end: u64,
-    /// 1 if the previous byte was a quote within quotes, else 0. Such a quote closes the field unless another quote
-    /// follows, which makes both stand for one.
-    after_closer: u64,
+    /// All ones if the bytes before this place end within a comment, else all zeros.
+    in_comment: u64,
+    /// Of the bytes before this place, those that are delimiters or line ends with a meaning. The last byte is the highest bit. A
+    /// quote opens a field only behind one of them. Before the text there is one.
+    ends: u64,
+    /// In the same way, the line ends. A comment begins only behind one.
+    line_ends: u64,
+    /// In the same way, quotes within quotes that are not the first of two. Such a quote closes the field unless another quote follows,
+    /// which makes both stand for one.
+    closers: u64,
+    /// In the same way, carriage returns outside quotes.
+    returns: u64,
 }
 
 /// What was found among 64 bytes: each word is a set of bytes, in which the lowest bit stands for the first byte.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Found {
-    /// Delimiters and line ends outside quotes.
-    pub ends_of_fields: u64,
-    /// Line ends outside quotes.
-    pub ends_of_rows: u64,
+    /// Delimiters outside quotes and comments.
+    pub delimiters: u64,
+    /// Line ends outside quotes, those of comments among them.
+    pub line_ends: u64,
     /// Quotes that open a field.
     pub openers: u64,
-    /// Bytes within quotes, including the opening quote.
-    pub inside: u64,
+    /// Carriage returns, wherever they are.
+    pub returns: u64,
+    /// First bytes of comments, and bytes outside quotes behind a carriage return that ends no line: a line that has one of these
+    /// is not an ordinary row.
+    pub odd: u64,
+}
+
+/// What quotes and comments make of 64 bytes.
+struct Covered {
+    /// Bytes whose delimiters and line ends have no meaning: within quotes, or in a comment before its line end.
+    bytes: u64,
+    openers: u64,
+    /// Quotes within quotes that are not the first of two.
+    closers: u64,
+    comments: u64,
+    ends_in_comment: bool,
 }
 
 impl Structure {
-    /// Returns the state at the start of a row. Comments are not recognized: they are taken for rows.
+    /// Returns the state at the start of a line.
     pub fn new(format: Format) -> Self {
-        Structure { delimiter: format.delimiter, quote: format.quote, inside: 0, after_end: 1, after_closer: 0 }
+        let before = 1 << (WIDTH - 1);
+        Structure { format, inside: 0, in_comment: 0, ends: before, line_ends: before, closers: 0, returns: 0 }
     }
 
     /// Whether the bytes so far end within quotes.
@@ -50,44 +69,136 @@ impl Structure {
         self.inside != 0
     }
 
-    /// Moves the state past `bytes`, which must contain no quote that has a meaning.
+    /// Whether the bytes so far end within a comment.
+    pub fn is_in_comment(&self) -> bool {
+        self.in_comment != 0
+    }
+
+    /// Moves the state past `bytes`, which must contain no quote that has a meaning; they do not begin within quotes.
     pub fn pass(&mut self, bytes: &[u8]) {
-        if let Some(&last) = bytes.last() {
-            self.after_end = u64::from(!self.is_inside() && (last == b'\n' || last == self.delimiter));
-            self.after_closer = 0;
+        let Some(&last) = bytes.last() else { return };
+        let line = memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1);
+        if line > 0 || self.line_ends >> (WIDTH - 1) == 1 {
+            self.in_comment = if self.format.begins_comment(&bytes[line..]) { u64::MAX } else { 0 };
         }
+        let is = |byte: u8| u64::from(last == byte) << (WIDTH - 1);
+        (self.line_ends, self.returns, self.closers) = (is(b'\n'), is(b'\r'), 0);
+        self.ends = self.line_ends | is(self.format.delimiter) & !self.in_comment;
     }
 
-    /// Moves the state past one quote. Returns whether that quote opened a field.
-    pub fn pass_quote(&mut self) -> bool {
-        let was_inside = self.is_inside();
-        let (opens, reopens) = (self.after_end != 0 && !was_inside, self.after_closer != 0);
-        self.inside = if opens || reopens { u64::MAX } else { 0 };
-        (self.after_end, self.after_closer) = (0, u64::from(was_inside));
-        opens
-    }
-
-    /// Finds the delimiters, line ends and quotes in the next 64 bytes, and moves the state past them. If one of the
-    /// quotes has no meaning because it stands outside quotes in the middle of a field, returns `None` and leaves the
-    /// state unchanged.
+    /// Does what [`step`](Structure::step) does for 64 bytes without quotes, comments and carriage returns. Returns `None` and changes
+    /// nothing if there may be any.
     #[inline(always)]
-    pub fn step(&mut self, bytes: &[u8; WIDTH]) -> Option<Found> {
-        let ends_of_rows = equal(bytes, b'\n');
-        let ends_of_fields = ends_of_rows | equal(bytes, self.delimiter);
-        let quotes = self.quote.map_or(0, |quote| equal(bytes, quote));
-        let inside = if quotes == 0 { self.inside } else { parity(quotes) ^ self.inside };
-        let (ends_of_fields, ends_of_rows) = (ends_of_fields & !inside, ends_of_rows & !inside);
-        let (openers, closers) = (quotes & inside, quotes & !inside);
-        let reopeners = openers & (closers << 1 | self.after_closer);
-        let openers = openers & !reopeners;
-        if openers & !(ends_of_fields << 1 | self.after_end) != 0 {
+    pub fn plain_step(&mut self, bytes: &[u8; WIDTH], equal: impl Fn(&[u8; WIDTH], u8) -> u64) -> Option<Found> {
+        let unusual = [self.format.quote, self.format.comment].map(|byte| byte.unwrap_or(b'\r'));
+        let unusual = equal(bytes, unusual[0]) | equal(bytes, unusual[1]) | equal(bytes, b'\r');
+        if unusual | self.inside | self.in_comment | self.returns >> (WIDTH - 1) != 0 {
             return None;
         }
-        self.inside = if inside >> (WIDTH - 1) == 1 { u64::MAX } else { 0 };
-        self.after_end = ends_of_fields >> (WIDTH - 1);
-        self.after_closer = closers >> (WIDTH - 1);
-        Some(Found { ends_of_fields, ends_of_rows, openers, inside })
+        let (line_ends, delimiters) = (equal(bytes, b'\n'), equal(bytes, self.format.delimiter));
+        (self.ends, self.line_ends, self.closers) = (delimiters | line_ends, line_ends, 0);
+        Some(Found { delimiters, line_ends, ..Found::default() })
     }
+
+    /// Finds the delimiters, line ends and quotes in the first `length` of these bytes, of which there must be some, and moves the
+    /// state past them. `equal` returns the set of bytes that equal a byte.
+    #[inline(always)]
+    pub fn step(&mut self, bytes: &[u8; WIDTH], length: usize, equal: impl Fn(&[u8; WIDTH], u8) -> u64) -> Found {
+        let rest = WIDTH - length;
+        let equal = |byte| equal(bytes, byte) & u64::MAX >> rest;
+        let (line_ends, delimiters, returns) = (equal(b'\n'), equal(self.format.delimiter), equal(b'\r'));
+        let quotes = self.format.quote.map_or(0, equal);
+        let comments = self.format.comment.map_or(0, |comment| equal(comment) & behind(line_ends, self.line_ends));
+        // A copy, so that the state itself can stay in registers.
+        let before = *self;
+        let quick = before.quick(quotes, delimiters | line_ends).filter(|_| comments | self.in_comment == 0);
+        let covered = quick.unwrap_or_else(|| before.exact(quotes, comments, delimiters, line_ends));
+        let is_covered = covered.bytes >> (length - 1) & 1 == 1;
+        self.in_comment = if covered.ends_in_comment { u64::MAX } else { 0 };
+        self.inside = if is_covered && !covered.ends_in_comment { u64::MAX } else { 0 };
+        let (line_ends, delimiters) = (line_ends & !covered.bytes, delimiters & !covered.bytes);
+        let (found_returns, returns) = (returns, returns & !covered.bytes);
+        let strays = behind(returns, self.returns) & !line_ends & u64::MAX >> rest;
+        self.ends = (delimiters | line_ends) << rest;
+        (self.line_ends, self.closers, self.returns) = (line_ends << rest, covered.closers << rest, returns << rest);
+        let odd = covered.comments | strays;
+        Found { delimiters, line_ends, openers: covered.openers, returns: found_returns, odd }
+    }
+
+    /// Finds what is within quotes by counting them. Returns `None` if there is a quote that is an ordinary byte.
+    #[inline(always)]
+    fn quick(&self, quotes: u64, ends: u64) -> Option<Covered> {
+        let bytes = if quotes == 0 { self.inside } else { parity(quotes) ^ self.inside };
+        let (openers, closers) = (quotes & bytes, quotes & !bytes);
+        let reopeners = openers & behind(closers, self.closers);
+        let openers = openers & !reopeners;
+        let is_right = openers & !behind(ends & !bytes, self.ends) == 0;
+        is_right.then_some(Covered { bytes, openers, closers, comments: 0, ends_in_comment: false })
+    }
+
+    /// Finds what is within quotes and in comments by looking at quotes and line ends one by one. `comments` are the bytes that
+    /// begin a comment if the line before them ends outside quotes.
+    #[cold]
+    #[inline(never)]
+    fn exact(self, quotes: u64, comments: u64, delimiters: u64, line_ends: u64) -> Covered {
+        #[derive(PartialEq)]
+        enum In {
+            Quotes,
+            Comment,
+            Neither,
+        }
+        let mut covered = Covered { bytes: 0, openers: 0, closers: 0, comments: 0, ends_in_comment: false };
+        let mut within = match (self.is_in_comment(), self.is_inside()) {
+            (true, _) => In::Comment,
+            (_, true) => In::Quotes,
+            _ => In::Neither,
+        };
+        let begins_field = behind(delimiters | line_ends, self.ends);
+        let (mut from, mut rest) = (0, quotes | comments | line_ends);
+        while rest != 0 {
+            let at = rest.trailing_zeros();
+            let byte = 1 << at;
+            rest &= !byte;
+            match within {
+                In::Quotes if quotes & byte != 0 => {
+                    // Two quotes stand for one.
+                    if quotes & byte << 1 != 0 {
+                        rest &= !(byte << 1);
+                        continue;
+                    }
+                    covered.closers |= byte;
+                }
+                In::Comment if line_ends & byte != 0 => {}
+                In::Neither if quotes & byte != 0 => {
+                    let (opens, reopens) = (begins_field & byte != 0, at == 0 && behind(0, self.closers) == 1);
+                    if opens || reopens {
+                        covered.openers |= if opens { byte } else { 0 };
+                        (within, from) = (In::Quotes, at);
+                    }
+                    continue;
+                }
+                In::Neither if comments & byte != 0 => {
+                    covered.comments |= byte;
+                    (within, from) = (In::Comment, at);
+                    continue;
+                }
+                _ => continue,
+            }
+            covered.bytes |= u64::MAX << from & (byte - 1);
+            within = In::Neither;
+        }
+        if within != In::Neither {
+            covered.bytes |= u64::MAX << from;
+        }
+        covered.ends_in_comment = within == In::Comment;
+        covered
+    }
+}
+
+/// Returns the set of bytes behind those in `bits`, given what is so found of the 64 bytes before.
+#[inline(always)]
+fn behind(bits: u64, before: u64) -> u64 {
+    bits << 1 | before >> (WIDTH - 1)
 }
 
 /// Returns a word in which each bit is 1 if the number of ones in `bits` up to and including that bit is odd.
@@ -96,52 +207,12 @@ fn parity(bits: u64) -> u64 {
     [1, 2, 4, 8, 16, 32].into_iter().fold(bits, |bits, shift| bits ^ bits << shift)
 }
 
-/// Returns the set of bytes that equal `byte`, inside and outside quotes.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub fn equal(bytes: &[u8; WIDTH], byte: u8) -> u64 {
-    // SAFETY: SSE2 is part of x86-64: no processor of this architecture is without it.
-    unsafe { equal_sse2(bytes, byte) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "sse2")]
-#[inline]
-fn equal_sse2(bytes: &[u8; WIDTH], byte: u8) -> u64 {
-    use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set1_epi8};
-    let parts: [__m128i; 4] = bytemuck::cast(*bytes);
-    let [a, b, c, d] = parts.map(|part| {
-        let equal = _mm_cmpeq_epi8(part, _mm_set1_epi8(byte as i8));
-        u64::from(_mm_movemask_epi8(equal) as u16)
-    });
-    a | b << 16 | c << 32 | d << 48
-}
-
-/// Returns the set of bytes that equal `byte`, inside and outside quotes.
-#[cfg(not(target_arch = "x86_64"))]
-pub fn equal(bytes: &[u8; WIDTH], byte: u8) -> u64 {
-    bytes.iter().rev().fold(0, |bits, &other| bits << 1 | u64::from(other == byte))
-}
-
-/// Returns the positions of the ones in `bits`, from the lowest.
-#[inline(always)]
-pub fn places(mut bits: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let place = (bits != 0).then(|| bits.trailing_zeros() as usize);
-        bits &= bits.wrapping_sub(1);
-        place
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn bits_are_where_bytes_are() {
-        let bytes: [u8; WIDTH] = std::array::from_fn(|at| b"a,b\n"[at % 4]);
-        assert_eq!(equal(&bytes, b','), 0x2222_2222_2222_2222);
-        assert_eq!(places(equal(&bytes, b'\n')).take(3).collect::<Vec<_>>(), [3, 7, 11]);
+    fn a_byte_behind_an_odd_number_of_quotes_is_inside() {
         assert_eq!(parity(0b1001_0010), !0 << 7 | 0b0000_1110);
     }
 }

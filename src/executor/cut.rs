@@ -6,7 +6,7 @@
 //! slots; if it takes 10 ms or more, each row is a block of its own.
 
 use crate::executor::Job;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a block should take a worker. Claiming a block costs a ten-thousandth of this, and at the end of the input a
@@ -14,8 +14,14 @@ use std::time::{Duration, Instant};
 /// or the input is large, because one worker finishes a few cheap rows before a second process has started.
 const COST: Duration = Duration::from_millis(10);
 
-/// How many bytes of rows a block gets until the first measurement: few, because the first rows may take seconds each.
-const FIRST: usize = 64;
+/// How many times longer than its overhead a block should take.
+const MOST_OVERHEAD: u32 = 10;
+
+/// How many bytes of rows a block gets until the first measurement: one row, because the first rows may take seconds each.
+const FIRST: usize = 1;
+
+/// A ring for a small input has as many slots as the input fills if blocks have so many bytes.
+const LEAST_BLOCK: usize = 64;
 
 /// Slots per worker: one with the block that the worker works on, one whose block waits for the worker, one whose
 /// results wait to be written, and one in reserve, because blocks take different times.
@@ -32,8 +38,9 @@ pub fn slots(job: &Job) -> usize {
     let fewest = (LEAST_INPUT / job.sizes.block).min(1024).max(job.jobs + 2);
     let slots = (job.jobs * SLOTS_PER_JOB).min(MOST_INPUT / job.sizes.block).max(fewest);
     // A small input gets no more slots than it would fill if its blocks stayed as small as the first ones.
-    let most =
-        job.input.map_or(usize::MAX, |input| (input / FIRST as u64).saturating_add(2).try_into().unwrap_or(usize::MAX));
+    let most = job
+        .input
+        .map_or(usize::MAX, |input| (input / LEAST_BLOCK as u64).saturating_add(2).try_into().unwrap_or(usize::MAX));
     slots.min(most)
 }
 
@@ -46,14 +53,26 @@ pub struct Cut {
     most: usize,
     /// Whether the size of the input is known and large enough for more than one worker.
     is_large: bool,
+    /// Whether each block fills its slot, whatever rows cost.
+    is_fixed: bool,
+    /// Whether the cost of rows is known from a block.
+    is_measured: AtomicBool,
 }
 
 impl Cut {
     /// Makes the cut for a run whose slots have room for `most` bytes of rows, and whose input has `input` bytes, if
-    /// that is known.
-    pub fn new(most: usize, input: Option<u64>) -> Self {
+    /// that is known. `is_fixed` says that each block fills its slot, whatever rows cost.
+    pub fn new(most: usize, input: Option<u64>, is_fixed: bool) -> Self {
         let is_large = input.is_some_and(|input| input / 2 >= most as u64);
-        Cut { start: Instant::now(), wanted: AtomicUsize::new(FIRST.min(most)), most, is_large }
+        let first = if is_fixed { most } else { FIRST.min(most) };
+        Cut {
+            start: Instant::now(),
+            wanted: AtomicUsize::new(first),
+            most,
+            is_large,
+            is_fixed,
+            is_measured: AtomicBool::new(false),
+        }
     }
 
     /// The number of bytes of rows that the next block should have.
@@ -62,18 +81,30 @@ impl Cut {
     }
 
     /// Whether rows are so cheap that the parent's reading of them would count, and blocks so large that it is worth a worker's
-    /// while to read its own. `least` is the size from which on a block is large.
+    /// while to read its own. `least` is the size from which on a block is large. A reader fills fixed blocks, whatever rows cost.
     pub fn is_cheap(&self, least: usize) -> bool {
-        self.wanted() >= self.most.min(least)
+        !self.is_fixed && self.wanted() >= self.most.min(least)
     }
 
-    /// Records that `bytes` bytes of rows took a worker `time`.
-    pub fn measured(&self, bytes: usize, time: Duration) {
+    /// Records that `bytes` bytes of rows took a worker `time`, of which `overhead` did not depend on the rows. A block
+    /// should take so long that the overhead is small against that. `Duration::MAX` says that the time tells nothing about
+    /// the rows.
+    pub fn measured(&self, bytes: usize, time: Duration, overhead: Duration) {
+        let time_is_unknown = overhead > time;
+        let cost = COST.max(overhead.saturating_mul(MOST_OVERHEAD));
         // Workers report times in whole microseconds, so 0 means less than one; count it as one.
-        let wanted = bytes as u128 * COST.as_micros() / time.as_micros().max(1);
-        if bytes > 0 {
+        let time = time.saturating_sub(overhead).as_micros().max(1);
+        let wanted = bytes as u128 * cost.as_micros() / time;
+        if bytes > 0 && !self.is_fixed && !time_is_unknown {
             self.wanted.store(wanted.clamp(1, self.most as u128) as usize, Ordering::Relaxed);
+            self.is_measured.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Whether another block may be published while `waiting` blocks wait to be mapped and written by `workers` workers. Until
+    /// something is known about the cost of rows, there is one small block for each worker.
+    pub fn may_publish(&self, waiting: u64, workers: u64) -> bool {
+        self.is_fixed || waiting < workers || self.is_measured.load(Ordering::Relaxed)
     }
 
     /// Returns how much is left of the time in which a run may have one worker only, or `None` when it is over.
@@ -93,33 +124,39 @@ mod tests {
 
     #[test]
     fn blocks_cost_about_as_much_whatever_rows_cost() {
-        let cut = Cut::new(128 << 10, None);
+        let cut = Cut::new(128 << 10, None, false);
         assert_eq!(cut.wanted(), FIRST);
         // 64 bytes took 100 ms, so a tenth of that takes 10 ms.
-        cut.measured(64, Duration::from_millis(100));
+        cut.measured(64, Duration::from_millis(100), Duration::ZERO);
         assert_eq!(cut.wanted(), 6);
-        cut.measured(6, Duration::from_secs(1));
+        cut.measured(6, Duration::from_secs(1), Duration::ZERO);
         assert_eq!(cut.wanted(), 1);
-        cut.measured(0, Duration::from_micros(1));
+        cut.measured(0, Duration::from_micros(1), Duration::ZERO);
         assert_eq!(cut.wanted(), 1);
-        cut.measured(64, Duration::ZERO);
+        cut.measured(64, Duration::ZERO, Duration::ZERO);
         assert_eq!(cut.wanted(), 128 << 10);
-        cut.measured(128 << 10, Duration::from_millis(20));
+        cut.measured(128 << 10, Duration::from_millis(20), Duration::ZERO);
         assert_eq!(cut.wanted(), 64 << 10);
-        cut.measured(usize::MAX, Duration::from_nanos(1));
+        cut.measured(usize::MAX, Duration::from_nanos(1), Duration::ZERO);
         assert_eq!(cut.wanted(), 128 << 10);
+        // 1000 bytes take 5 ms beside the 40 ms that each block takes: 80 000 bytes take ten times as long as these.
+        cut.measured(1000, Duration::from_millis(45), Duration::from_millis(40));
+        assert_eq!(cut.wanted(), 80_000);
+        let fixed = Cut::new(1000, None, true);
+        fixed.measured(10, Duration::from_secs(1), Duration::ZERO);
+        assert_eq!(fixed.wanted(), 1000);
     }
 
     #[test]
     fn one_worker_has_a_head_start_unless_the_input_is_large() {
-        assert!(!Cut::new(1 << 17, Some(1 << 18)).is_enough_for_one());
+        assert!(!Cut::new(1 << 17, Some(1 << 18), false).is_enough_for_one());
         // A start in the future has not begun to count; one that lies back by the head start is over.
-        let began = |start| Cut { start, ..Cut::new(1 << 17, None) };
+        let began = |start| Cut { start, ..Cut::new(1 << 17, None, false) };
         let cut = began(Instant::now() + Duration::from_secs(3600));
         assert!(cut.is_enough_for_one() && cut.head_start() == Some(COST));
         let late = began(Instant::now().checked_sub(COST).unwrap());
         assert!(!late.is_enough_for_one() && late.head_start().is_none());
-        cut.measured(1 << 17, Duration::from_micros(1));
+        cut.measured(1 << 17, Duration::from_micros(1), Duration::ZERO);
         assert!(!cut.is_enough_for_one());
     }
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 /// is how long it worked, and `waiting` how long it had waited for the block. Times are passed in microseconds; 32 bits
 /// hold more than an hour.
 pub fn pack(mapped: Mapped, working: Duration, waiting: Duration) -> Outcome {
-    let Mapped { consumed, lines, rows, results, reports } = mapped;
+    let Mapped { consumed, lines, rows, results, reports, overhead, is_open: _ } = mapped;
     let micros = |time: Duration| time.as_micros().try_into().unwrap_or(u32::MAX);
-    let measures: [u32; MEASURES] = [lines as u32, rows as u32, reports as u32, micros(working), micros(waiting)];
+    let measures: [u32; MEASURES] =
+        [lines as u32, rows as u32, reports as u32, micros(working), micros(waiting), micros(overhead)];
     Outcome { consumed, results: results + reports, measures }
 }
 
@@ -20,9 +21,10 @@ pub fn pack(mapped: Mapped, working: Duration, waiting: Duration) -> Outcome {
 /// # Errors
 /// If the numbers contradict each other or the block, so that the worker must have broken the protocol.
 pub fn unpack(taken: &Taken) -> Result<(Mapped, Duration, Duration), Spoilt> {
-    let [lines, rows, reports, working, waiting] = taken.measures();
+    let [lines, rows, reports, working, waiting, overhead] = taken.measures();
     let [lines, rows, reports] = [lines, rows, reports].map(|number| number as usize);
-    let [working, waiting] = [working, waiting].map(|micros| Duration::from_micros(u64::from(micros)));
+    let [working, waiting, overhead] =
+        [working, waiting, overhead].map(|micros| Duration::from_micros(u64::from(micros)));
     let consumed = taken.consumed();
     let results = taken.results().len().checked_sub(reports).ok_or(Spoilt)?;
     // A part without any input would come again and again without end. It is valid only with a report, which ends the
@@ -31,5 +33,5 @@ pub fn unpack(taken: &Taken) -> Result<(Mapped, Duration, Duration), Spoilt> {
     if lines > consumed || rows > consumed || is_nothing {
         return Err(Spoilt);
     }
-    Ok((Mapped { consumed, lines, rows, results, reports }, working, waiting))
+    Ok((Mapped { consumed, lines, rows, results, reports, overhead, is_open: false }, working, waiting))
 }

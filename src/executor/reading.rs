@@ -85,15 +85,18 @@ impl Run<'_> {
         }
     }
 
-    /// Waits for the next slot to become free. Returns `None` if the run is over.
+    /// Waits until another block may be published, and its slot is free. Returns `None` if the run is over.
     fn free_slot<'r, 's>(&self, ring: &'r mut Reader<'s>) -> Result<Option<Filling<'r, 's>>, Ending> {
         loop {
             if self.is_over() {
                 return Ok(None);
             }
+            let waiting = self.published.load(Ordering::Acquire).saturating_sub(self.written());
             match ring.is_free() {
-                Ok(true) => return ring.try_fill().map_err(|Spoilt| Ending::Failed(Error::spoilt())),
-                Ok(false) => self.segment.freed().sleep(),
+                Ok(true) if self.cut.may_publish(waiting, self.jobs()) => {
+                    return ring.try_fill().map_err(|Spoilt| Ending::Failed(Error::spoilt()));
+                }
+                Ok(_) => self.segment.freed().sleep(),
                 Err(Spoilt) => return Err(Ending::Failed(Error::spoilt())),
             }
         }

@@ -6,7 +6,7 @@
 use crate::error::Error;
 use crate::executor::cut::Cut;
 use crate::executor::measures::unpack;
-use crate::executor::told::Told;
+use crate::executor::told::{Sentence, Told};
 use crate::executor::{Job, Mapping};
 use crate::flow::{Bytes, Ending, Part, Sink};
 use crate::input::windows::{Cutter, Windows};
@@ -36,7 +36,7 @@ pub trait Crew {
 /// which is one more than that of the last.
 pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Mapping, job: Job) -> Result<u64, Error> {
     let Ends { reader, writer, supervisor, segment } = segment.ends(first);
-    let Job { source, sink, stop, jobs, block_timeout, tally, chunk_size, sizes, input } = job;
+    let Job { source, sink, stop, jobs, block_timeout, tally, chunk_size, sizes, input, has_fixed_blocks } = job;
     let run = Run {
         segment,
         jobs: jobs as u64,
@@ -46,13 +46,14 @@ pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Map
         bell: bell()?,
         stop,
         workers: AtomicUsize::new(0),
-        cut: Cut::new(sizes.block, input),
+        cut: Cut::new(sizes.block, input, has_fixed_blocks),
         cutter: mapping.cutter,
         file: OnceLock::new(),
         first,
         published: AtomicU64::new(first),
         written: AtomicU64::new(first),
         parts: AtomicU64::new(0),
+        offers: Mutex::default(),
         taken: AtomicU64::new(0),
         told: Mutex::default(),
         is_over: AtomicBool::new(false),
@@ -108,19 +109,6 @@ impl Drop for EndOnPanic<'_, '_> {
     }
 }
 
-/// The supervisor's decision on a block that could not be mapped, and the message about it.
-#[derive(Debug)]
-pub enum Sentence {
-    /// A row of the block is blamed: no worker will touch it. The string is the message about that row.
-    WithoutRow(String),
-    /// The rest of the block is given up: the run ends there, with an error that adds the numbers of the lines to this
-    /// message.
-    GivenUp(String),
-    /// The rest of the block is given up, and the run ends with this error, to which no line numbers are added. The
-    /// writer takes it out.
-    Ends(Option<Error>),
-}
-
 /// The state of a run that reader, writer and crew share.
 pub struct Run<'a> {
     /// The segment that holds the ring.
@@ -153,6 +141,9 @@ pub struct Run<'a> {
     written: AtomicU64,
     /// How many parts of block `written` have been written.
     parts: AtomicU64,
+    /// How many offers of the claimant of block `written` have been taken. Locked while the writer looks for an offer, and
+    /// while the supervisor withdraws that of a dead worker.
+    offers: Mutex<u64>,
     /// How many parts of blocks have been written in the whole run.
     taken: AtomicU64,
     /// What the reader has announced and the writer has not reached yet, in input order.
@@ -322,6 +313,9 @@ impl Run<'_> {
                     self.segment.filled().signal();
                     continue;
                 }
+                if self.take_offer(&mut ring, end, sink)? {
+                    continue;
+                }
                 match self.sentences().get_mut(&block) {
                     Some(Sentence::GivenUp(what)) => {
                         return Err(sink.given_up(self.text(ring.rest(), ring.left(), end), what.clone()));
@@ -334,14 +328,15 @@ impl Run<'_> {
                 }
                 self.segment.done().sleep();
             }
-            free += 1;
-            if free >= enough {
-                self.segment.freed().signal();
-                free = 0;
-            }
             self.sentences().remove(&block);
             self.parts.store(0, Ordering::Release);
             self.written.store(block + 1, Ordering::Release);
+            free += 1;
+            // The reader may wait for slots, or, where few blocks may be published, for the number of written ones.
+            if free >= enough || self.published.load(Ordering::Acquire) <= block + 1 + self.jobs {
+                self.segment.freed().signal();
+                free = 0;
+            }
         }
         Ok(())
     }
@@ -366,7 +361,7 @@ impl Run<'_> {
         let (mapped, working, waiting) = unpack(taken).map_err(|Spoilt| Error::spoilt())?;
         let Mapped { consumed, lines, rows, results, .. } = mapped;
         self.tally.enter(taken.worker() as usize % self.jobs as usize, rows, working, waiting);
-        self.cut.measured(consumed, working);
+        self.cut.measured(consumed, working, mapped.overhead);
         watch.waited();
         let (results, reports) = taken.results().split_at(results);
         let deadly = if reports.is_empty() { String::new() } else { self.deadly(block) };
@@ -378,6 +373,7 @@ impl Run<'_> {
         }
         steps::lap(Step::Merge);
         watch.worked();
+        *self.offers() = 0;
         self.parts.fetch_add(1, Ordering::Release);
         self.taken.fetch_add(1, Ordering::Release);
         Ok(())
@@ -394,5 +390,6 @@ impl Run<'_> {
     }
 }
 
+mod offers;
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,10 @@ impl Execute for Serial {
                     job.sink.begin(block)?;
                     rows
                 }
-                Err(ending) => return job.sink.end(ending),
+                Err(ending) => {
+                    job.sink.end(ending)?;
+                    return mapper.finish().map_err(Error::from);
+                }
             };
             reading.worked();
             lap(Step::Take);
@@ -34,7 +37,7 @@ impl Execute for Serial {
             let mut input = &buffer[rows];
             while !input.is_empty() {
                 let start = Instant::now();
-                let Mapped { consumed, lines, rows, results, reports } =
+                let Mapped { consumed, lines, rows, results, reports, .. } =
                     mapper.map_block(head, input, &mut room, Care::default())?;
                 let (results, reports) = room[..results + reports].split_at(results);
                 job.tally.enter(0, rows, start.elapsed(), Duration::ZERO);

@@ -7,7 +7,8 @@
 use crate::error::{Error, printable, reason};
 use crate::executor::cut::slots;
 use crate::executor::ledger::{Claims, Clock, Ledger, Standstill, Verdict};
-use crate::executor::run::{Crew, Run, Sentence, run};
+use crate::executor::run::{Crew, Run, run};
+use crate::executor::told::Sentence;
 use crate::executor::{Execute, Executor, Job, Mapping, no_segment, worker};
 use crate::process::children::{Children, Death};
 use crate::process::console::say;
@@ -17,6 +18,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{FdFlags, fcntl_setfd};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, Instant};
 
 /// The executor, with the segment and the worker processes that one run leaves for the next.
 pub struct Shared {
@@ -84,13 +86,38 @@ impl Crew for Shared {
             self.children.end();
         }
         undertaker.settle(run);
+        let ended = match ended {
+            Ok(()) if mapping.work.has_end() && run.is_complete() => self.finish(run, &ring),
+            ended => ended,
+        };
         // Each worker adds to these sums before it finishes a block, so they are complete when all blocks are done.
         steps::add(std::array::from_fn::<_, STEPS, _>(|step| ring.sums()[step]));
         ended
     }
 }
 
+/// How long workers may take to end their work after the last block. A command may take most of that.
+const END: Duration = Duration::from_secs(62);
+
 impl Shared {
+    /// Closes the ring, and waits until all workers have ended their work.
+    ///
+    /// # Errors
+    /// If a worker has found that its results were wrong. It has said so.
+    fn finish(&mut self, run: &Run, ring: &Supervisor) -> Result<(), Error> {
+        let start = Instant::now();
+        ring.close();
+        while self.children.count() > 0 && start.elapsed() < END {
+            run.segment.filled().repeat();
+            for death in self.children.wait(run.bell.as_fd(), Duration::from_millis(20))? {
+                if death.is_fault() && !death.has_gone_well() {
+                    return Err(Error::workers(format!("worker {} {}; see above", death.worker, death.cause())));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Starts workers, watches them, and replaces those that die, until the run is over.
     fn keep_at_work(
         &mut self,
@@ -203,6 +230,12 @@ impl Undertaker {
             };
             let said =
                 |count: u32| format!("{count} so far, the last one {cause}; all results before them are written");
+            if !run.withdraw_offer(ring, &held) {
+                let what = format!("a worker {cause} when a part of its results was written, and the rest is lost");
+                self.say_once(run, block, Sentence::GivenUp(what));
+                consequence = "no other will be tried on its rows";
+                continue;
+            }
             consequence = match self.ledger.over(block, part, ring.row_of(&held), is_fault) {
                 Verdict::GiveUp(deaths) => {
                     let what = format!("workers keep dying on these rows: {}", said(deaths));

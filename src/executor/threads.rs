@@ -103,6 +103,7 @@ impl Crew for Threads {
             ring.close();
             run.segment.filled().signal();
             if !run.is_complete() {
+                mapping.work.abandon();
                 // Threads may be waiting for replies that are no longer needed.
                 for socket in &self.sockets {
                     let _ = shutdown(socket, Shutdown::Both);
@@ -149,8 +150,9 @@ impl Threads {
                 call: Box::new(move |task| pickle::call(socket, number, task)),
             });
             let mut mapper = mapping.work.mapper(remote);
-            let worked = worker::work(run.segment, number, &mut *mapper, run.windows(), || true);
+            let worked = worker::work(run.segment, number, &mut *mapper, run.windows(), true, || true);
             let worked = worked.map_err(|(_, failure)| failure);
+            let worked = worked.and_then(|()| if run.is_complete() { mapper.finish() } else { Ok(()) });
             let is_to_add = worked.is_ok() && steps::is_timing() && run.is_complete();
             let ended = worked.and_then(|()| socket.as_deref().filter(|_| is_to_add).map_or(Ok(()), pickle::add_steps));
             if let Err(failure) = ended {

@@ -1,6 +1,7 @@
-//! What the reader announces to the writer, in input order: each block before it is published, and what the writer cannot know
-//! otherwise.
+//! What the writer is told: by the reader, in input order, of each block before it is published, and what the writer cannot know
+//! otherwise; by the supervisor, of blocks that could not be mapped.
 
+use crate::error::Error;
 use crate::flow::{Block, Ending, Stretch};
 use crate::ring::Place;
 
@@ -41,4 +42,17 @@ impl Window {
     pub fn block(&self, start: u64) -> Block {
         Block { input: self.input, offset: start.saturating_sub(self.base), ..Block::default() }
     }
+}
+
+/// The supervisor's decision on a block that could not be mapped, and the message about it.
+#[derive(Debug)]
+pub enum Sentence {
+    /// A row of the block is blamed: no worker will touch it. The string is the message about that row.
+    WithoutRow(String),
+    /// The rest of the block is given up: the run ends there, with an error that adds the numbers of the lines to this
+    /// message.
+    GivenUp(String),
+    /// The rest of the block is given up, and the run ends with this error, to which no line numbers are added. The
+    /// writer takes it out.
+    Ends(Option<Error>),
 }

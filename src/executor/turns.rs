@@ -28,7 +28,7 @@ pub fn rows_of(
     claim: &mut Claim,
     windows: &mut Windows,
     (offset, length): (u64, usize),
-    is_wanted: &impl Fn() -> bool,
+    is_over: &impl Fn() -> bool,
 ) -> (Sight, Duration) {
     windows.begin(offset, length);
     let (mut has_read, mut looks) = (false, 0);
@@ -53,7 +53,7 @@ pub fn rows_of(
                         segment.turns().announce(claim.block() + 1);
                     }
                     None => {
-                        claim.stick();
+                        claim.stick(start);
                         segment.turns().repeat();
                     }
                 }
@@ -68,8 +68,7 @@ pub fn rows_of(
                     1..SPINS => std::hint::spin_loop(),
                     _ => {
                         segment.turns().sleep(count, claim.block());
-                        let is_over = !segment.is_shared() && segment.is_closed();
-                        if claim.is_after_unclaimed() || is_over || !is_wanted() {
+                        if claim.is_after_unclaimed() || is_over() {
                             return (Sight::PutBack, waited(waiting));
                         }
                     }

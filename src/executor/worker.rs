@@ -10,7 +10,7 @@ use crate::process::children::NUMBER;
 use crate::process::confinement::{self, Confinement};
 use crate::process::console::say;
 use crate::process::launch::Launch;
-use crate::process::streams::{self, take_variable};
+use crate::process::streams::{self, SIGNALS, signals_for_workers, take_signals, take_variable};
 use crate::ring::{Claim, Place, Segment};
 use crate::steps::{self, Step};
 use crate::tally;
@@ -22,7 +22,11 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How often a worker looks whether the writer has taken the results that it has offered. Megabytes of results are offered at
+/// a time, which take longer to write.
+const OFFERED: Duration = Duration::from_millis(1);
 
 /// The environment variable that makes a process a worker. Its value is `EXECUTOR/PARENT/MAPPING`.
 pub const MARK: &str = "PMAPGCD_WORKER";
@@ -30,11 +34,15 @@ pub const MARK: &str = "PMAPGCD_WORKER";
 /// The environment variable with the number of the descriptor from which a worker process may read windows of the input.
 pub const INPUT: &str = "PMAPGCD_WORKER_INPUT";
 
-/// Returns the mark with which this process was started. The variable is removed from the environment when it is first
+/// Returns the mark with which this process was started. The variable (and [`SIGNALS`]) is removed from the environment when it is first
 /// read, so that a process which the mapped kernel starts does not take itself for a worker.
 fn own_mark() -> Option<&'static OsStr> {
     static OWN: OnceLock<Option<OsString>> = OnceLock::new();
-    OWN.get_or_init(|| take_variable(MARK)).as_deref()
+    OWN.get_or_init(|| {
+        take_signals();
+        take_variable(MARK)
+    })
+    .as_deref()
 }
 
 /// What the parent passes to a worker process, in the environment variable [`MARK`], in the form
@@ -67,6 +75,10 @@ impl Mark {
 pub fn launch(executor: Executor, mapping: &Mapping) -> io::Result<Launch> {
     let mark = format!("{}/{}/{}", executor.name(), std::process::id(), mapping.name);
     let launch = Launch::again()?.with(MARK, mark);
+    let launch = match signals_for_workers() {
+        Some(signals) => launch.with(SIGNALS, signals),
+        None => launch,
+    };
     Ok(match executor {
         // By default glibc returns the memory of every task to the system afterwards (see mallopt(3)), which costs ten
         // times as much as pickling. This executor is there to show the cost of pickling, so avoid that.
@@ -150,11 +162,12 @@ fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mappi
     steps::lap(Step::Import);
     hand_in_steps(&segment);
     let windows = mapping.cutter.zip(file.as_ref()).map(|(cutter, file)| Windows::new(cutter, file.as_fd()));
-    if let Err((claim, failure)) = work(&segment, number, &mut *mapper, windows, || mark.is_of_our_parent()) {
+    let ends = mapping.work.has_end();
+    if let Err((claim, failure)) = work(&segment, number, &mut *mapper, windows, ends, || mark.is_of_our_parent()) {
         claim.leave_last_words(Error::from(failure).to_string().as_bytes());
         std::process::exit(last_words::STATUS)
     }
-    Ok(())
+    if ends && segment.is_closed() { mapper.finish().map_err(Error::from) } else { Ok(()) }
 }
 
 /// Returns the file from which this worker is to read windows, if it was given one.
@@ -183,8 +196,8 @@ fn confine(
     [unbound, unlimited, unfiltered].into_iter().flatten().collect()
 }
 
-/// Claims blocks and maps them, until the ring is closed or `is_wanted` returns false. Called by worker threads and by
-/// worker processes.
+/// Claims blocks and maps them, until the ring is closed, if `ends` says to look for that, or `is_wanted` returns false.
+/// Called by worker threads and by worker processes.
 ///
 /// # Errors
 /// If a block could not be mapped. The claim is returned with the error; the worker must not claim another block.
@@ -193,12 +206,15 @@ pub(super) fn work<'s>(
     worker: u32,
     mapper: &mut dyn Mapper,
     mut windows: Option<Windows>,
+    ends: bool,
     is_wanted: impl Fn() -> bool,
 ) -> Result<(), (Claim<'s>, Failure)> {
-    // Only threads check whether the ring is closed. In a shared segment a worker that runs wild could close it, so a
-    // process goes on until its parent kills it or dies.
+    // A process whose work has no end of its own goes on until its parent kills it or dies: in a shared segment a worker
+    // that runs wild could close the ring.
+    let is_closed = || ends && segment.is_closed();
+    let is_over = || is_closed() || !is_wanted();
     let mut last = Instant::now();
-    while segment.is_shared() || !segment.is_closed() {
+    while !is_closed() {
         let Some(mut claim) = segment.try_claim(worker) else {
             segment.filled().sleep();
             // Usually the system kills this process when its parent dies. If the system has refused to do that, the
@@ -218,7 +234,7 @@ pub(super) fn work<'s>(
             let Some(windows) = &mut windows else {
                 return Err((claim, Error::defect("a worker was not given the file that it is to read").into()));
             };
-            let (sight, waited) = rows_of(segment, &mut claim, windows, (offset, length), &is_wanted);
+            let (sight, waited) = rows_of(segment, &mut claim, windows, (offset, length), &is_over);
             (waiting, last) = (waiting + waited, last + waited);
             rows = match sight {
                 Sight::Rows(rows) => Some(rows),
@@ -228,7 +244,7 @@ pub(super) fn work<'s>(
                 }
                 Sight::PutBack => {
                     claim.put_back();
-                    if !is_wanted() {
+                    if is_over() {
                         return Ok(());
                     }
                     continue;
@@ -236,21 +252,33 @@ pub(super) fn work<'s>(
             };
         }
         let care = claim.care();
-        let (head, input, room) = claim.parts();
-        let input = match (&rows, &mut windows) {
-            (Some(rows), Some(windows)) => windows.rows(rows).map_err(unreadable),
-            _ => Ok(input),
-        };
-        let mapped = match input {
-            Err(error) => Err(error.into()),
-            Ok([]) => Ok(Mapped::default()),
-            Ok(input) if segment.is_shared() => last_words::caught(|| mapper.map_block(head, input, room, care))
-                .unwrap_or_else(|words| Err(Error::workers(words).into())),
-            Ok(input) => mapper.map_block(head, input, room, care),
-        };
-        let mapped = match mapped {
-            Ok(mapped) => mapped,
-            Err(failure) => return Err((claim, failure)),
+        let mapped = loop {
+            let (head, input, room) = claim.parts();
+            let input = match (&rows, &mut windows) {
+                (Some(rows), Some(windows)) => windows.rows(rows).map_err(unreadable),
+                _ => Ok(input),
+            };
+            let mapped = match input {
+                Err(error) => Err(error.into()),
+                Ok([]) => Ok(Mapped::default()),
+                Ok(input) if segment.is_shared() => last_words::caught(|| mapper.map_block(head, input, room, care))
+                    .unwrap_or_else(|words| Err(Error::workers(words).into())),
+                Ok(input) => mapper.map_block(head, input, room, care),
+            };
+            match mapped {
+                Ok(Mapped { is_open: true, results, .. }) => {
+                    claim.offer(results);
+                    segment.done().signal();
+                    while !claim.is_taken() {
+                        std::thread::sleep(OFFERED);
+                        if is_over() {
+                            return Ok(());
+                        }
+                    }
+                }
+                Ok(mapped) => break mapped,
+                Err(failure) => return Err((claim, failure)),
+            }
         };
         hand_in_steps(segment);
         if claim.finish(pack(mapped, tally::lap(&mut last), waiting)) {

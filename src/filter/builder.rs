@@ -1,9 +1,9 @@
 //! Settings of a filter, which are made before it is built, and what follows from them for a run.
 
 use super::Filter;
-use crate::csv::Format;
 use crate::csv::columns::Columns;
 use crate::csv::head::Head;
+use crate::csv::{Format, trimmed};
 use crate::error::Error;
 use crate::executor::names::Name;
 use crate::executor::{self, DEFAULT_BLOCK_SIZE, Executor, MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE, worker};
@@ -41,6 +41,8 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
                 on_bad_row: OnBadRow::Stop,
                 max_bad: None,
                 is_all_told: false,
+                missing: vec![],
+                skip_lines: 0,
             },
             block_size: DEFAULT_BLOCK_SIZE,
             name: None,
@@ -53,6 +55,19 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
     /// ([`Format::default`]).
     pub fn format(mut self, format: Format) -> Self {
         self.rows.format = format;
+        self
+    }
+
+    /// Passes over this many lines at the start of each input, whatever they hold.
+    pub fn skip_lines(mut self, lines: u64) -> Self {
+        self.rows.skip_lines = lines;
+        self
+    }
+
+    /// Takes `text` for no value. A row with such a field, without the quotes and blanks around it, among those that the
+    /// kernel gets, is not given to the kernel, and has an empty result. Call this once for each such text.
+    pub fn missing(mut self, text: impl Into<Vec<u8>>) -> Self {
+        self.rows.missing.push(text.into());
         self
     }
 
@@ -148,6 +163,11 @@ fn check(rows: &RowOptions, fields: Option<usize>) -> Result<(), Error> {
     if !rows.format.is_unambiguous() {
         return Err(Error::usage("delimiter, quote and comment have to differ"));
     }
+    if !rows.format.is_consistent() {
+        return Err(Error::usage(
+            "decimal and thousands have to differ; with blanks the delimiter is a space, and there is no quote",
+        ));
+    }
     if rows.append.as_ref().is_some_and(|name| !name.is_empty()) && !rows.has_header {
         return Err(Error::usage("a name for the result is for a header, and there is none"));
     }
@@ -159,7 +179,7 @@ fn check(rows: &RowOptions, fields: Option<usize>) -> Result<(), Error> {
     {
         return Err(Error::usage(format!("{count} columns are named where the kernel takes {fields}")));
     }
-    if rows.append.as_ref().is_some_and(|name| !rows.format.can_hold(name)) {
+    if rows.append.as_ref().is_some_and(|name| !name.is_empty() && !rows.format.can_hold(name)) {
         return Err(Error::usage(
             "the name of the result has the delimiter or a line end in it, and there are no quotes",
         ));
@@ -185,6 +205,10 @@ pub(crate) struct RowOptions {
     pub max_bad: Option<u64>,
     /// Whether a message is needed for every bad row, and not only for the first ones.
     pub is_all_told: bool,
+    /// The texts that stand for no value.
+    pub missing: Vec<Vec<u8>>,
+    /// How many lines at the start of each input are no rows.
+    pub skip_lines: u64,
 }
 
 /// The values on which reader, workers and writer have to agree. They follow from [`RowOptions`] and the kernel.
@@ -201,19 +225,34 @@ impl Setup {
     /// Derives the values from the settings in `rows`, the kernel's number of fields per row and its name for results,
     /// and the block size in bytes.
     pub fn new(rows: RowOptions, fields: Option<usize>, result_name: &str, block_size: usize) -> Self {
-        let RowOptions { format, has_header, columns, append, on_bad_row, max_bad, is_all_told } = rows;
+        let RowOptions { format, has_header, columns, append, on_bad_row, max_bad, is_all_told, missing, skip_lines } =
+            rows;
         let appends = append.is_some();
         // With `append` a result region also holds a copy of the rows, which takes up to `block_size` bytes more.
         let results = if appends { 2 * block_size } else { block_size };
-        let head = Head::size(columns.as_ref(), appends);
+        let head = Head::size(columns.as_ref(), appends, false);
         // Workers word messages for this many bad rows in each part of a block: those that are printed, and the one
         // that exceeds `max_bad`.
         let most_told = max_bad.map_or(SAID, |most| SAID.max(most.saturating_add(1)));
         let is_all_told = is_all_told || on_bad_row == OnBadRow::Stop;
         let name = |name: String| if name.is_empty() { result_name.to_string() } else { name };
         Setup {
-            settings: Settings { format, append: appends, on_bad_row, most_told: (!is_all_told).then_some(most_told) },
-            shape: Shape { format, has_header, columns, fields, append: append.map(name) },
+            settings: Settings {
+                format,
+                append: appends,
+                on_bad_row,
+                most_told: (!is_all_told).then_some(most_told),
+                missing: missing.iter().map(|text| trimmed(text).to_vec()).collect(),
+            },
+            shape: Shape {
+                format,
+                has_header,
+                columns,
+                fields,
+                append: append.map(name),
+                skip_lines,
+                ..Shape::default()
+            },
             sizes: Sizes { head, block: block_size, room: results + REPORT_ROOM },
         }
     }

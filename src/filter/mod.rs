@@ -136,7 +136,7 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
 
     /// Runs the filter once: reads rows from `rows` and writes results to `results`.
     fn map(&self, rows: OwnedFd, results: &OwnedFd, stop: &OwnedFd, tally: &Tally) -> Result<(), Error> {
-        let Setup { settings, ref shape, sizes } = self.setup;
+        let Setup { ref settings, ref shape, sizes } = self.setup;
         let most_bad = (settings.on_bad_row != OnBadRow::Stop).then_some(self.max_bad);
         let blank: &[u8] = if settings.on_bad_row == OnBadRow::Blank { b"\n" } else { b"" };
         let name = "input".to_string();
@@ -148,6 +148,7 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
             sink: &mut writer.blank(blank),
             stop,
             input: None,
+            has_fixed_blocks: false,
             jobs: self.jobs,
             sizes,
             block_timeout: None,
@@ -158,7 +159,7 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
     }
 
     fn with_mapping<T>(&self, then: impl FnOnce(&Mapping) -> T) -> T {
-        let text = Text::new(self.kernel, self.setup.settings);
+        let text = Text::new(self.kernel, self.setup.settings.clone());
         let confinement = Confinement { filter: self.kernel.needs_nothing(), memory: None };
         then(&Mapping { work: &text, name: self.name.text.clone(), confinement, cutter: None })
     }

@@ -7,6 +7,7 @@ use crate::csv::record::{Line, Record, split};
 use crate::csv::returns::stray_return_in;
 use crate::csv::shown::shown;
 use crate::csv::{Format, alike, hints};
+use std::collections::HashMap;
 
 /// The properties that the options and the kernel give all inputs.
 #[derive(Clone, Debug, Default)]
@@ -23,12 +24,21 @@ pub struct Shape {
     /// Name of the column of results that `--append` adds to the header. `None`: rows are not printed with their
     /// results.
     pub append: Option<String>,
+    /// Whether the header is printed unchanged, once, if no column is added to it.
+    pub keeps_header: bool,
+    /// Whether the header is passed on to the workers in the head of each block. All rows must then have as many fields as
+    /// the header, unless columns are chosen.
+    pub passes_header: bool,
+    /// Whether each block is filled as far as the input goes, also if that means waiting for more input.
+    pub fills_blocks: bool,
+    /// How many lines at the start of each input are no rows.
+    pub skip_lines: u64,
 }
 
 impl Shape {
     /// Returns the size of a block's head in bytes.
     pub fn head_size(&self) -> usize {
-        Head::size(self.columns.as_ref(), self.append.is_some())
+        Head::size(self.columns.as_ref(), self.append.is_some(), self.passes_header)
     }
 
     /// Whether all rows must have as many fields as the first row. They must if results are appended to the rows, so
@@ -101,7 +111,9 @@ impl Headers {
                         columns.places_under(&record).map_err(|what| hinting(bad(what)))
                     });
                     let columns = columns.transpose()?;
-                    let head = Head { fields: shape.append.as_ref().map(|_| record.len()), columns };
+                    let passed = if shape.passes_header { usable_names(&record, columns.as_deref())? } else { vec![] };
+                    let is_fixed = shape.append.is_some() || shape.passes_header && columns.is_none();
+                    let head = Head { fields: is_fixed.then_some(record.len()), columns, header: passed };
                     let end = if rest[content..].starts_with(b"\r") { "\r\n" } else { "\n" };
                     let print = self.printed(shape, &record, end, input).map_err(bad)?;
                     return Ok(Some(Header { length: at + length, head, print }));
@@ -114,25 +126,59 @@ impl Headers {
     /// Returns the bytes to print for `header`, with the line end `end`. They are empty without `--append`, and if an
     /// equal header has been printed already.
     fn printed(&mut self, shape: &Shape, header: &Record, end: &str, input: &str) -> Result<Vec<u8>, String> {
-        let Some(name) = &shape.append else { return Ok(vec![]) };
+        if shape.append.is_none() && !shape.keeps_header {
+            return Ok(vec![]);
+        }
         let names = names(header);
         match &self.printed {
             Some((printed, _)) if *printed == names => return Ok(vec![]),
             Some((printed, first)) => {
                 let other = difference(&names, printed);
-                return Err(format!(
-                    "this header is not that of {first}, under which --append prints all rows: {other}"
-                ));
+                let what = if shape.append.is_some() { "--append prints all rows" } else { "all rows are printed" };
+                return Err(format!("this header is not that of {first}, under which {what}: {other}"));
             }
             None => {}
         }
-        if names.iter().any(|other| other == name.as_bytes()) {
-            let name = shown(name.as_bytes());
-            return Err(format!("there is a column {name} already; give the results another with --append=NAME"));
+        let mut print = header.text().to_vec();
+        if let Some(name) = &shape.append {
+            if names.iter().any(|other| other == name.as_bytes()) {
+                let name = shown(name.as_bytes());
+                return Err(format!("there is a column {name} already; give the results another with --append=NAME"));
+            }
+            print.push(shape.format.delimiter);
+            shape.format.append_field(&mut print, name.as_bytes(), false);
         }
         self.printed = Some((names, input.to_string()));
-        Ok([header.text(), &[shape.format.delimiter], &quoted(name, shape.format), end.as_bytes()].concat())
+        print.extend(end.as_bytes());
+        Ok(print)
     }
+}
+
+/// Returns the bytes of the header if the names of its columns (those in `columns`, or else all) can be the names of an
+/// object's members: they are text, and no two are equal.
+fn usable_names(header: &Record, columns: Option<&[usize]>) -> Result<Vec<u8>, BadRow> {
+    if header.text().len() > Head::MOST_HEADER {
+        let what = format!("the header has more than {} bytes; --command-input csv needs no names", Head::MOST_HEADER);
+        return Err(BadRow::row(what));
+    }
+    let names = names(header);
+    let mut seen = HashMap::new();
+    let all: Vec<usize> = (0..names.len()).collect();
+    for &at in columns.unwrap_or(&all) {
+        let name = &names[at];
+        let what = match seen.insert(name, at) {
+            _ if std::str::from_utf8(name).is_err() => {
+                format!("has a name that is not UTF-8, as JSON is: {}", shown(name))
+            }
+            Some(other) if other == at => format!("is chosen twice: {}", shown(name)),
+            Some(other) => {
+                format!("has the name of field {} too, {}; choose one with -k", other + 1, shown(name))
+            }
+            None => continue,
+        };
+        return Err(BadRow::in_field(header, at, what));
+    }
+    Ok(header.text().to_vec())
 }
 
 /// Returns in words how `names` differ from `others`.
@@ -145,12 +191,4 @@ fn difference(names: &[Vec<u8>], others: &[Vec<u8>]) -> String {
         }
         None => format!("{} columns and not {}", names.len(), others.len()),
     }
-}
-
-/// Returns `name` as a field of this format, in quotes if it contains a byte that requires them.
-fn quoted(name: &str, format: Format) -> Vec<u8> {
-    let needs = |byte: u8| byte == format.delimiter || Some(byte) == format.quote || matches!(byte, b'\n' | b'\r');
-    let Some(quote) = format.quote.filter(|_| name.bytes().any(needs)) else { return name.into() };
-    let quote = char::from(quote);
-    format!("{quote}{}{quote}", name.replace(quote, &format!("{quote}{quote}"))).into()
 }

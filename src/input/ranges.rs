@@ -24,13 +24,13 @@ const PIECE: usize = 256 << 10;
 
 /// Returns at most `count` ranges of about equal size, which together are the file of `size` bytes, in order. Each
 /// range ends where a row ends, no range is empty, and the first one contains the first row, because that may be a
-/// header.
+/// header. The first `skip_lines` lines are no rows.
 ///
 /// # Errors
 /// If the file cannot be read.
-pub fn ranges(file: impl Read, size: u64, count: u64, format: Format) -> io::Result<Vec<FileRange>> {
+pub fn ranges(file: impl Read, size: u64, count: u64, format: Format, skip_lines: u64) -> io::Result<Vec<FileRange>> {
     let (file, ends) = (file.take(size), RowEnds::new(format));
-    let mut walk = Walk { file, format, piece: vec![], start: 0, seen: 0, ends, offset: 0, lines: 0 };
+    let mut walk = Walk { file, format, skip_lines, piece: vec![], start: 0, seen: 0, ends, offset: 0, lines: 0 };
     let mut found = vec![];
     let (mut offset, mut first_line) = (0, 1);
     let mut target = target(size, count, 0);
@@ -65,6 +65,8 @@ fn target(size: u64, count: u64, cut: u64) -> Option<u64> {
 struct Walk<R> {
     file: R,
     format: Format,
+    /// How many of the next lines are to be passed over.
+    skip_lines: u64,
     /// The piece of the file that was read last.
     piece: Vec<u8>,
     /// Offset in the piece at which the text begins that `ends` looks at: the start of a row, or the rest of a row that
@@ -80,8 +82,24 @@ struct Walk<R> {
 }
 
 impl<R: Read> Walk<R> {
-    /// Reads the next piece. Returns whether there are bytes in it.
+    /// Reads the next piece that does not only consist of lines to pass over. Returns whether there are bytes in it.
     fn read(&mut self) -> io::Result<bool> {
+        while self.read_piece()? {
+            while self.skip_lines > 0 && self.seen < self.piece.len() {
+                let line = memchr::memchr(b'\n', self.news());
+                self.skip_lines -= u64::from(line.is_some());
+                self.seen = line.map_or(self.piece.len(), |line| self.seen + line + 1);
+                self.begin_at(self.seen);
+            }
+            if self.seen < self.piece.len() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads the next piece. Returns whether there are bytes in it.
+    fn read_piece(&mut self) -> io::Result<bool> {
         self.piece.clear();
         self.file.by_ref().take(PIECE as u64).read_to_end(&mut self.piece)?;
         (self.start, self.seen) = (0, 0);
@@ -148,9 +166,12 @@ mod tests {
     use crate::csv::record::{Line, split};
 
     /// Returns the ends of all lines, found row by row with [`split`], and the end of the first row. The byte order
-    /// mark belongs to no line.
-    fn ends(text: &[u8], format: Format) -> (Vec<usize>, usize) {
+    /// mark belongs to no line, and the first lines are passed over.
+    fn ends(text: &[u8], format: Format, skip_lines: u64) -> (Vec<usize>, usize) {
         let mut at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        for _ in 0..skip_lines {
+            at = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |line| at + line + 1);
+        }
         let (mut ends, mut first_row) = (vec![], None);
         while at < text.len() {
             let line = split(&text[at..], format, &mut vec![]);
@@ -163,8 +184,8 @@ mod tests {
         (ends, first_row.unwrap_or(text.len()))
     }
 
-    fn expected(text: &[u8], count: u64, format: Format) -> Vec<FileRange> {
-        let (ends, first_row) = ends(text, format);
+    fn expected(text: &[u8], count: u64, format: Format, skip_lines: u64) -> Vec<FileRange> {
+        let (ends, first_row) = ends(text, format, skip_lines);
         let size = text.len() as u64;
         let mut cuts: Vec<usize> = (1..count)
             .filter_map(|number| {
@@ -190,6 +211,7 @@ mod tests {
             has_mark in proptest::bool::ANY,
             is_open in proptest::bool::ANY,
             missing in 0..300usize,
+            skip_lines in proptest::prop_oneof![3 => 0..1u64, 1 => 1..4u64, 1 => 1..200_000u64],
             text in proptest::collection::vec(proptest::sample::select(b"\"\"\",,,1\n\n\n\r# \t".as_slice()), 0..300),
             count in proptest::prop_oneof![1..6u64, 1..400u64],
             delimiter in proptest::sample::select(b",\t".as_slice()),
@@ -198,13 +220,13 @@ mod tests {
             // Padding in front of the text, so that a piece may end in the padding or anywhere in the text.
             padding in proptest::sample::select([None, Some("1,2\n"), Some("\"\n"), Some("#"), Some(" "), Some("\n")].as_slice()),
         ) {
-            let format = Format { delimiter, quote, comment };
+            let format = Format { delimiter, quote, comment, ..Format::default() };
             let mark = if has_mark { BYTE_ORDER_MARK } else { b"" };
             let padding = padding.map_or(String::new(), |padding| padding.repeat((PIECE + 150 - missing) / padding.len()));
             let quote = if is_open { &b"\""[..] } else { b"" };
             let text = [mark, quote, padding.as_bytes(), &text].concat();
-            let found = ranges(&*text, text.len() as u64, count, format).unwrap();
-            proptest::prop_assert_eq!(found, expected(&text, count, format));
+            let found = ranges(&*text, text.len() as u64, count, format, skip_lines).unwrap();
+            proptest::prop_assert_eq!(found, expected(&text, count, format, skip_lines));
         }
     }
 }

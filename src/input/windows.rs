@@ -247,7 +247,7 @@ mod tests {
             quote in select([Some(b'"'), None].as_slice()),
             comment in select([Some(b'#'), None].as_slice()),
         ) {
-            let format = Format { delimiter, quote, comment };
+            let format = Format { delimiter, quote, comment, ..Format::default() };
             let ends = ends(&text, format);
             let file = file(&text);
             let mut reader = Windows::new(Cutter { format, most }, file.as_fd());

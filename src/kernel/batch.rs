@@ -3,6 +3,7 @@
 
 use crate::bad_row::BadRow;
 use crate::csv::Format;
+use crate::csv::index::Rows;
 use crate::csv::record::Record;
 use serde::{Serialize, de::DeserializeOwned};
 use std::ops::Range;
@@ -89,12 +90,18 @@ pub trait BatchKernel: Sync {
         self.read(record, rows).is_ok()
     }
 
-    /// Reads plain rows faster than `read`: appends at most `limit` rows from the front of `text`, and stops at the
-    /// first row that is unusual in any way. That row is then split into fields for [`read`](BatchKernel::read).
-    /// Returns the number of bytes that the appended rows take. Called only if all fields of a row are the kernel's
-    /// input.
-    fn read_plain(&self, _text: &[u8], _delimiter: u8, _limit: usize, _rows: &mut Self::Rows) -> usize {
-        0
+    /// Reads rows from the front of `found` and appends them to `rows`, up to the first bad row. Returns how many it has appended. Must be
+    /// written only by a kernel that can read many rows faster than one by one with [`try_read`](BatchKernel::try_read). It may stop
+    /// at any row: that row is then read alone.
+    fn read_rows(&self, found: &Rows, rows: &mut Self::Rows) -> usize {
+        let mut fields = vec![];
+        (0..found.len()).take_while(|&row| self.try_read(&found.record(row, &mut fields), rows)).count()
+    }
+
+    /// Whether a field that has no digit in it is always a bad one for [`read_rows`](BatchKernel::read_rows).
+    #[doc(hidden)]
+    fn reads_only_numbers(&self) -> bool {
+        false
     }
 
     /// Whether [`write`](BatchKernel::write) is known to write one line per output, as it does in the kernels of this

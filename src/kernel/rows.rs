@@ -79,7 +79,8 @@ fn parse<R: DeserializeOwned>(record: &Record) -> Result<R, Unreadable> {
     let mut fields = StringRecord::with_capacity(record.text().len(), record.len());
     for at in 0..record.len() {
         let value = record.value(at);
-        fields.push_field(std::str::from_utf8(trimmed(&value)).map_err(|_| Unreadable::NotText(at))?);
+        let value = record.format().notation.plain(trimmed(&value));
+        fields.push_field(std::str::from_utf8(&value).map_err(|_| Unreadable::NotText(at))?);
     }
     fields.deserialize(None).map_err(Unreadable::Mismatch)
 }
@@ -128,8 +129,14 @@ fn write<O: Serialize>(outputs: &[O], format: Format, room: &mut [u8]) -> Writte
             None => without_quotes(quoted, aside, format).map(Cow::Owned),
         };
         let Some(line) = line else {
-            let what =
-                "the output has the delimiter or a line end in a field, and there are no quotes; --quote says which";
+            let what = match format.blanks {
+                false => {
+                    "the output has the delimiter or a line end in a field, and there are no quotes; --quote says which"
+                }
+                true => {
+                    "the output has a field that is empty or has a blank or a line end in it, which no field between blanks can"
+                }
+            };
             written.bad = Some(what.to_string());
             break;
         };
@@ -144,7 +151,7 @@ fn write<O: Serialize>(outputs: &[O], format: Format, room: &mut [u8]) -> Writte
 /// Returns the row `line`, whose fields stand in `quote`, as written in `format`, which has no quotes. Returns `None`
 /// if a field has a value that cannot be written without quotes.
 fn without_quotes(line: &[u8], quote: u8, format: Format) -> Option<Vec<u8>> {
-    let quoted = Format { quote: Some(quote), comment: None, ..format };
+    let quoted = Format { quote: Some(quote), comment: None, blanks: false, ..format };
     let mut fields = vec![];
     let Line::Row { content, .. } = split(line, quoted, &mut fields) else { return None };
     let mut bare = vec![];
@@ -164,6 +171,7 @@ fn without_quotes(line: &[u8], quote: u8, format: Format) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::csv::notation::Notation;
     use crate::csv::record::Field;
 
     fn row<R: DeserializeOwned>(text: &[u8]) -> Result<R, String> {
@@ -177,6 +185,17 @@ mod tests {
         assert_eq!(row(b"1.5, 2"), Ok((1.5, 2.0)));
         assert_eq!(row(b"\" -3\",\t4e2 ,x"), Ok((-3.0, 400.0)));
         assert_eq!(row(b"\"a, \"\"b\"\"\",c"), Ok(("a, \"b\"".to_string(), 'c')));
+    }
+
+    #[test]
+    fn numbers_in_another_notation_are_read_as_those_they_are() {
+        let notation = Notation { decimal: ',', thousands: Some('.'), whole_floats: true };
+        let format = Format { delimiter: b';', notation, ..Format::default() };
+        let (text, mut fields) = (b"1.234,5; -7,0;1e3;a,b;1.23", vec![]);
+        split(text, format, &mut fields);
+        let row = read::<(f64, i32, u16, String, String)>(&Record::new(text, &fields, None, format));
+        let expected = (1234.5, -7, 1000, "a,b".to_string(), "1.23".to_string());
+        assert_eq!(row.map_err(|wrong| wrong.what), Ok(expected));
     }
 
     #[test]
@@ -195,7 +214,7 @@ mod tests {
         assert_eq!((written.bytes, &room), (8, b"1,\"a,b\"\n"));
         let tabs = Format { delimiter: b'\t', ..Format::default() };
         assert_eq!((write(&[(1, "a,b")], tabs, &mut room).bytes, &room[..6]), (6, &b"1\ta,b\n"[..]));
-        let none = Format { delimiter: b'\t', quote: None, comment: None };
+        let none = Format { delimiter: b'\t', quote: None, ..Format::default() };
         assert_eq!((write(&[("\"a\"", "")], none, &mut room).bytes, &room[..5]), (5, &b"\"a\"\t\n"[..]));
         assert_eq!((write(&["", " ", "x"], none, &mut room).bytes, &room[..5]), (5, &b"\n \nx\n"[..]));
         for text in ["a\tb", "a\nb", "a\rb"] {

@@ -2,6 +2,7 @@
 //! there are too many.
 
 use crate::bad_row::{BadRow, Kind};
+use crate::csv::lines;
 use crate::error::Error;
 use crate::process::console::say;
 use crate::process::streams::Patient;
@@ -76,6 +77,16 @@ impl BadRows {
     /// # Errors
     /// If the row is one too many: an error with the message about the row. If the rejects cannot be written.
     pub fn enter(&mut self, bad: &BadRow, at: Standing) -> Result<(), Error> {
+        if bad.kind.ends_run() {
+            return Err(match bad.kind {
+                Kind::Unrunnable => Error::usage(bad.what.clone()),
+                _ => {
+                    let last = at.line + at.bytes.split_last().map_or(0, |(_, row)| lines(row) as u64);
+                    let what = format!("{}; all results before it are written", bad.what);
+                    Error::deaths(at.file, (at.line, last), what)
+                }
+            });
+        }
         self.count += 1;
         let what = format!("{}{}", bad.what, bad.hint);
         if let Some(rejects) = &mut self.rejects {

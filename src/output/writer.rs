@@ -112,7 +112,7 @@ impl Sink for Writer<'_> {
         while !reports.is_empty() {
             let report = Report::take(&mut reports, part.input.len(), part.results.len());
             let Report { results: before, mut bad } = report.ok_or_else(Error::spoilt)?;
-            if !self.bad_rows.is_heard() {
+            if !self.bad_rows.is_heard() && !bad.kind.ends_run() {
                 self.bad_rows.count_one();
                 self.tally.bad_rows.add(1);
                 self.has_rows = true;

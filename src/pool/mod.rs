@@ -148,6 +148,7 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
             sink: &mut sink,
             stop: &stop,
             input: None,
+            has_fixed_blocks: false,
             jobs: self.jobs,
             sizes: Sizes { head: 0, block: record * most_rows, room: record * most_rows },
             block_timeout: None,

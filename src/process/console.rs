@@ -46,14 +46,14 @@ pub fn say_last(error: &dyn fmt::Display) {
 
 fn say_as(style: &str, line: &dyn fmt::Display) {
     let (style, plain) = if has_colors() { (style, PLAIN) } else { ("", "") };
-    print(&format!("{style}{}:{plain} {line}\n", program()));
+    print(format!("{style}{}:{plain} {line}\n", program()));
 }
 
 /// Prints whole lines on stderr, in one write, so that lines of several processes do not mix.
-pub fn print(lines: &str) {
+pub fn print(lines: impl AsRef<[u8]>) {
     let mut has_status = has_status();
     let clear = if std::mem::take(&mut *has_status) { CLEAR } else { "" };
-    let _ = io::stderr().write_all(format!("{clear}{lines}").as_bytes());
+    let _ = io::stderr().write_all(&[clear.as_bytes(), lines.as_ref()].concat());
 }
 
 /// Replaces the status line by `line`. `None` removes the status line.

@@ -21,10 +21,12 @@ impl Death {
     /// Whether the worker's own actions caused its death, as opposed to a signal of the kind that users, other programs
     /// or the out-of-memory killer send.
     pub fn is_fault(&self) -> bool {
-        use signal_hook::consts::*;
-        const SENT: [i32; 9] = [SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2];
-        let died_so = |status: ExitStatus| status.signal().is_none_or(|signal| !SENT.contains(&signal));
-        self.overdue.is_some() || self.status.is_some_and(died_so)
+        self.overdue.is_some() || self.status.is_some_and(is_fault)
+    }
+
+    /// Whether the process has ended by itself with status 0.
+    pub fn has_gone_well(&self) -> bool {
+        self.status.is_some_and(|status| status.success())
     }
 
     /// Returns the cause as the predicate of a sentence: the worker's name is printed in front of it.
@@ -43,12 +45,27 @@ impl Death {
                  use --no-sandbox)"
                     .to_string()
             }
-            (Some(signal), _) => match signal_hook::low_level::signal_name(signal) {
-                Some(name) => format!("was killed by {name}"),
-                None => format!("was killed by signal {signal}"),
-            },
-            (None, Some(code)) => format!("exited with status {code}"),
-            (None, None) => "ended".to_string(),
+            _ => cause(status),
         }
+    }
+}
+
+/// Whether the actions of a process caused its end with this status, as opposed to a signal of the kind that users, other
+/// programs or the out-of-memory killer send.
+pub fn is_fault(status: ExitStatus) -> bool {
+    use signal_hook::consts::*;
+    const SENT: [i32; 9] = [SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2];
+    status.signal().is_none_or(|signal| !SENT.contains(&signal))
+}
+
+/// Returns how a process with this status has ended, as the predicate of a sentence.
+pub fn cause(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => match signal_hook::low_level::signal_name(signal) {
+            Some(name) => format!("was killed by {name}"),
+            None => format!("was killed by signal {signal}"),
+        },
+        (None, Some(code)) => format!("exited with status {code}"),
+        (None, None) => "ended".to_string(),
     }
 }

@@ -13,7 +13,10 @@ use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Whether stdin, stdout and stderr were closed when this program was started. All false if the program does not use
 /// `note_closed_streams!`.
@@ -53,9 +56,91 @@ macro_rules! note_closed_streams {
     };
 }
 
+/// The signals that were ignored and those that were blocked when this program was started, a bit each: bit 0 for signal
+/// 1. Rust ignores SIGPIPE before `main`, and sets both for the programs that it starts.
+static IGNORED: AtomicU64 = AtomicU64::new(0);
+static BLOCKED: AtomicU64 = AtomicU64::new(0);
+static IS_NOTED: AtomicBool = AtomicBool::new(false);
+
+/// The environment variable by which a worker process learns these of its parent, as `IGNORED/BLOCKED` in hexadecimal.
+pub const SIGNALS: &str = "PMAPGCD_SIGNALS";
+
+/// The highest number of a signal that a program may ignore, without those for real time.
+const MOST_SIGNAL: i32 = 31;
+
+/// Returns the signals that are ignored now, and those that are blocked.
+fn signals() -> (u64, u64) {
+    let mut ignored = 0;
+    for number in 1..=MOST_SIGNAL {
+        let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: without a new action the call only writes the present one to `action`, which has its size.
+        let asked = unsafe { libc::sigaction(number, std::ptr::null(), action.as_mut_ptr()) };
+        // SAFETY: all bytes of `action` are initialised, and any bytes are valid in its integer fields.
+        let handler = unsafe { action.assume_init() }.sa_sigaction;
+        ignored |= u64::from(asked == 0 && handler == libc::SIG_IGN) << (number - 1);
+    }
+    let mut mask = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: without a new mask the call only writes the present one to `mask`.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), mask.as_mut_ptr()) };
+    let is_blocked = |number: i32| {
+        // SAFETY: a set of zeros is a valid, empty set, and the call above has written one.
+        u64::from(unsafe { libc::sigismember(mask.as_ptr(), number) } == 1)
+    };
+    (ignored, (1..=MOST_SIGNAL).map(|number| is_blocked(number) << (number - 1)).sum())
+}
+
+/// Returns the signals that were ignored and blocked when this program was started by its user: in a worker process, as its
+/// parent has told it; otherwise as noted before `main`. `None` if nothing was noted.
+fn signals_at_start() -> Option<(u64, u64)> {
+    if let Some(told) = take_signals() {
+        let (ignored, blocked) = told.to_str()?.split_once('/')?;
+        return Some((u64::from_str_radix(ignored, 16).ok()?, u64::from_str_radix(blocked, 16).ok()?));
+    }
+    let noted = (IGNORED.load(Ordering::Relaxed), BLOCKED.load(Ordering::Relaxed));
+    IS_NOTED.load(Ordering::Relaxed).then_some(noted)
+}
+
+/// Takes the variable [`SIGNALS`] out of the environment, when it is called first. Returns its value.
+pub fn take_signals() -> Option<&'static OsString> {
+    static TOLD: OnceLock<Option<OsString>> = OnceLock::new();
+    TOLD.get_or_init(|| take_variable(SIGNALS)).as_ref()
+}
+
+/// Returns the value of [`SIGNALS`] for worker processes; `None` if nothing is known.
+pub fn signals_for_workers() -> Option<String> {
+    signals_at_start().map(|(ignored, blocked)| format!("{ignored:x}/{blocked:x}"))
+}
+
+/// Has the program that `command` starts ignore and block the signals that its user's shell had this program ignore and
+/// block. `nohup`, for example, ignores SIGHUP, and a program that was started by one that ignores SIGPIPE ignores it too.
+pub fn restore_signals(command: &mut Command) {
+    let Some((ignored, blocked)) = signals_at_start() else { return };
+    // SAFETY: the closure runs between `fork` and `exec`, where it may only make system calls. `sigset_t` is a plain set of
+    // bits, and `sigaddset` and `signal` of these numbers touch no memory but the set.
+    unsafe {
+        command.pre_exec(move || {
+            let mut mask = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
+            libc::sigemptyset(mask.as_mut_ptr());
+            for number in 1..=MOST_SIGNAL {
+                let has = |set: u64| set >> (number - 1) & 1 == 1;
+                libc::signal(number, if has(ignored) { libc::SIG_IGN } else { libc::SIG_DFL });
+                if has(blocked) {
+                    libc::sigaddset(mask.as_mut_ptr(), number);
+                }
+            }
+            libc::sigprocmask(libc::SIG_SETMASK, mask.as_ptr(), std::ptr::null_mut());
+            Ok(())
+        })
+    };
+}
+
 /// The function that [`note_closed_streams!`](crate::note_closed_streams) has the loader call before `main`.
 #[doc(hidden)]
 pub extern "C" fn note() {
+    let (ignored, blocked) = signals();
+    IGNORED.store(ignored, Ordering::Relaxed);
+    BLOCKED.store(blocked, Ordering::Relaxed);
+    IS_NOTED.store(true, Ordering::Relaxed);
     for (number, closed) in CLOSED.iter().enumerate() {
         closed.store(flags(number as i32) == -1, Ordering::Relaxed);
     }

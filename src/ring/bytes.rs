@@ -70,7 +70,7 @@ impl Claim<'_> {
         // The rows of a window are not in the slot, but in the claimant's own memory.
         let input = if let Place::Slot(input) = self.place() { input } else { 0..0 };
         // SAFETY: a `Claim` is handed to one worker. The parent does not write the input of a claimed slot, and reads
-        // no results before the slot is done. A worker that is replaced is dead before its block is claimed again.
+        // no results before the slot is done or they are offered, and the worker waits until it has taken an offer. A worker that is replaced is dead before its block is claimed again.
         unsafe {
             let head = segment.input(slot, &(0..segment.sizes().head));
             (head, segment.input(slot, &input), segment.bytes_mut(segment.layout().results(slot)))
@@ -101,6 +101,15 @@ impl Writer<'_> {
         // slot, and gets none before the writer has given the slot back, which takes a mutable borrow of this end.
         Some(unsafe { self.segment.input(self.segment.slot_of(self.block), &self.rest) })
     }
+
+    /// Returns the results that the claimant of the present block offers, whose length is `length` as
+    /// [`offered`](Writer::offered) has returned it.
+    pub fn offered_results(&self, length: usize) -> &[u8] {
+        // SAFETY: the claimant does not write them again before `release`, which takes a mutable borrow of this end. If
+        // the claimant dies, nobody else claims the block before the supervisor has put it back, which it does not do
+        // with a block of which an offer was taken (`Run::take_offer`).
+        unsafe { self.segment.results(self.segment.slot_of(self.block), length) }
+    }
 }
 
 impl Taken<'_, '_> {
@@ -126,8 +135,8 @@ impl Supervisor<'_> {
     /// Returns the error message that the dead claimant left, or `None` if it left none.
     pub fn last_words(&self, held: &Held) -> Option<Vec<u8>> {
         let length = (self.slot(held).last_words.load(Ordering::Acquire) as usize).min(MOST_WORDS);
-        // SAFETY: the claimant is dead, nobody else can claim the block before it is put back, and the writer does not
-        // read a slot that is not done.
+        // SAFETY: the claimant is dead, nobody else can claim the block before it is put back, and reading does no harm
+        // to the writer if it reads what the claimant has offered.
         let words = unsafe { self.segment.results(held.slot, length) };
         (length > 0).then(|| words.to_vec())
     }

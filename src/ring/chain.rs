@@ -149,18 +149,22 @@ impl Claim<'_> {
     /// Ends the turn of the claimed window, of `length` bytes: its rows are in the range `rows`, which counts from the start
     /// of the window and ends behind it. The next window has its turn.
     pub fn pass_on(&mut self, rows: Range<usize>, length: usize) {
-        let link = self.segment.link();
-        debug_assert!(rows.end >= length && link.ahead_of(self.block) == 0);
+        debug_assert!(rows.end >= length);
         self.own_slot().bound(&rows);
-        let next = Link::new(self.block + 1, rows.end.saturating_sub(length));
-        let _ = self.segment.chain().compare_exchange(link.0, next.0, Ordering::AcqRel, Ordering::Relaxed);
+        self.end_turn(rows.start, Link::new(self.block + 1, rows.end.saturating_sub(length)));
         self.input = rows;
     }
 
-    /// Ends the turn of the claimed window without having found where its rows end.
-    pub fn stick(&mut self) {
-        let link = self.segment.link();
-        let _ = self.segment.chain().compare_exchange(link.0, link.stuck().0, Ordering::AcqRel, Ordering::Relaxed);
+    /// Ends the turn of the claimed window, whose rows begin at `start`, without having found where they end.
+    pub fn stick(&mut self, start: usize) {
+        self.end_turn(start, Link::new(self.block, start).stuck());
+    }
+
+    /// Replaces the link that gave the claimed window its turn. If a worker that runs wild has changed the chain, it stays as
+    /// that worker has left it, so that the parent notices.
+    fn end_turn(&self, start: usize, next: Link) {
+        let link = Link::new(self.block, start);
+        let _ = self.segment.chain().compare_exchange(link.0, next.0, Ordering::AcqRel, Ordering::Relaxed);
     }
 
     /// Records that the claimed window has no rows, before it is finished with nothing consumed.

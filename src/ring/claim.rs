@@ -142,6 +142,18 @@ impl<'s> Claim<'s> {
         Care { start: self.input.start, caution: slot.caution.load(Ordering::Relaxed), progress: Some(&slot.progress) }
     }
 
+    /// Offers the first `length` bytes of the result region, at least one, to the writer. The block stays claimed, and the
+    /// region must not be written before [`is_taken`](Self::is_taken) returns true. This is for results that are longer
+    /// than the region, if only the claimant can go on with them.
+    pub fn offer(&self, length: usize) {
+        self.segment.slot(self.block).offered.store(length as u32, Ordering::Release);
+    }
+
+    /// Whether the writer has taken the results that were offered last.
+    pub fn is_taken(&self) -> bool {
+        self.segment.slot(self.block).offered.load(Ordering::Acquire) == 0
+    }
+
     /// Hands the block, with its `outcome`, to the writer. Returns whether the writer may be waiting for it: not if the block
     /// before is still under way, for the writer takes blocks in order, and whoever finishes that one wakes it.
     pub fn finish(self, outcome: Outcome) -> bool {

@@ -197,6 +197,19 @@ impl<'s> Writer<'s> {
             && worker < MAX_WORKERS;
         if is_sound { Ok(Some(Taken { writer: self, outcome, worker })) } else { Err(Spoilt) }
     }
+
+    /// Returns how many bytes of results the claimant of the present block offers before the block is done; 0 if there is
+    /// no offer.
+    pub fn offered(&self) -> usize {
+        let slot = self.segment.slot(self.block);
+        let is_claimed = slot.load().is_claim_on(self.block);
+        if is_claimed { slot.offered.load(Ordering::Acquire) as usize } else { 0 }
+    }
+
+    /// Tells the claimant of the present block that the results it offered are taken: it may write the next ones.
+    pub fn release(&mut self) {
+        self.segment.slot(self.block).offered.store(0, Ordering::Release);
+    }
 }
 
 impl Taken<'_, '_> {
@@ -298,6 +311,12 @@ impl Supervisor<'_> {
         self.slot(held).caution.store(caution, Ordering::Relaxed);
     }
 
+    /// Withdraws the results that a dead worker has offered, if the writer has not looked at them yet. The caller must
+    /// prevent the writer from calling [`Writer::offered`] meanwhile.
+    pub fn withdraw(&self, held: &Held) {
+        self.slot(held).offered.store(0, Ordering::Release);
+    }
+
     /// Puts the block of a dead worker back, so that other workers can claim it.
     ///
     /// The caller must know that the worker is dead. The ring cannot check that for a thread of this process, which
@@ -314,16 +333,19 @@ impl Supervisor<'_> {
         self.segment.slot(block).load() == Word::filled(block)
     }
 
-    /// Whether `block` is published and not done: it waits to be claimed, or a worker has claimed it.
+    /// Whether `block` is published and waits for workers: it waits to be claimed, or a worker has claimed it and does not
+    /// wait for the writer.
     pub fn is_under_way(&self, block: u64) -> bool {
-        self.segment.is_under_way(block)
+        self.segment.is_under_way(block) && self.segment.slot(block).offered.load(Ordering::Relaxed) == 0
     }
 
-    /// Returns all claims: for each the block, its worker, and the byte of the input region, or of the window, at which the
-    /// claimed part begins: [`WAITS`] for a window that has not its turn yet, so that the claimant cannot begin.
+    /// Returns all claims, except those of workers that wait for the writer to take what they offer: for each the block,
+    /// its worker, and the byte of the input region, or of the window, at which the claimed part begins: [`WAITS`] for a window
+    /// that has not its turn yet, so that the claimant cannot begin.
     pub fn claims(&self) -> Vec<(u64, u32, usize)> {
         let slots = self.segment.ring().iter().map(|slot| (slot.load(), slot));
-        let claimed = slots.filter(|(word, _)| word.state() == State::Claimed);
+        let is_at_work = |slot: &Slot| slot.offered.load(Ordering::Relaxed) == 0;
+        let claimed = slots.filter(|(word, slot)| word.state() == State::Claimed && is_at_work(slot));
         let start = |slot: &Slot, block| match slot.kind() {
             Kind::Window if self.segment.is_before_turn(block) => WAITS,
             Kind::Window => WAITS - 1,

@@ -14,7 +14,7 @@ pub struct Lines<T>(pub T);
 pub const SUMS: usize = 16;
 
 /// How many numbers a claimant may hand over with a block. The ring does not interpret them.
-pub const MEASURES: usize = 5;
+pub const MEASURES: usize = 6;
 
 /// The words of the ring as a whole. All are 0 in a new segment: the counter is at block 0, and no event is set.
 #[repr(C)]
@@ -86,6 +86,9 @@ pub struct Slot {
     /// How many bytes of an error message the claimant has put into the result region because it is about to die. 0 if
     /// it has left none.
     pub(super) last_words: AtomicU32,
+    /// How many bytes of results the claimant offers to the writer before the block is done. The claimant sets it, and
+    /// the writer sets it to 0 when it has taken them.
+    pub(super) offered: AtomicU32,
     // The claimant writes the fields from here on when it finishes. The parent needs none of them to have the block
     // computed again, so that a claimant that dies while it writes them does no harm.
     /// The block that `consumed`, `results`, `worker` and `measures` belong to, or [`NONE`].
@@ -175,6 +178,7 @@ impl Slot {
     pub(super) fn forget_claimant(&self) {
         self.progress.store(u32::MAX, Ordering::Relaxed);
         self.last_words.store(0, Ordering::Relaxed);
+        self.offered.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn outcome(&self) -> Outcome {

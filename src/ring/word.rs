@@ -63,6 +63,10 @@ impl Word {
     pub fn is_before(self, block: u64) -> bool {
         self.block() < block || self == Word::free(block)
     }
+    /// Whether a worker has claimed `block`, and nobody is done with it.
+    pub fn is_claim_on(self, block: u64) -> bool {
+        self.state() == State::Claimed && self.block() == block
+    }
     /// Whether the slot holds `block` in a state that a correct worker can leave.
     pub fn is_in_use_by(self, block: u64) -> bool {
         let is_sound = self.state() == State::Claimed || self.worker() == 0;

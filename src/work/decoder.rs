@@ -1,13 +1,13 @@
 //! Reads the rows of a block into the kernel's form of rows, up to the first bad row.
 //!
-//! There are three ways, from the fastest to the most general: the kernel's own ([`BatchKernel::read_plain`]), for rows
-//! without anything unusual; an [`Index`] of the ends of fields, made for several rows at once; and
-//! [`split`](crate::csv::record::split), row by row.
+//! Rows are found many at a time by an [`Index`] of delimiters and line ends, and read by [`BatchKernel::read_rows`]. The row at which one
+//! of the two stops, and with care every row, goes the exact way: [`split`](crate::csv::record::split) finds its fields, and if it is bad,
+//! it is told here what is wrong with it.
 
 use crate::bad_row::{BadRow, Kind};
 use crate::csv::head::Head;
 use crate::csv::index::Index;
-use crate::csv::record::{Field, Line, Record, stray_return};
+use crate::csv::record::{Field, Line, Record, split, stray_return};
 use crate::csv::returns::{self, stray_return_in};
 use crate::csv::shown::shown;
 use crate::csv::trimmed;
@@ -15,17 +15,23 @@ use crate::kernel::batch::{Batch, BatchKernel};
 use crate::ring::Care;
 use crate::work::DEADLY;
 use crate::work::settings::Settings;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// Reads one batch of rows after another. Holds the current batch.
 pub struct Decoder<'k, K: BatchKernel> {
     kernel: &'k K,
     settings: Settings,
-    head: Head,
+    /// The head of the current block.
+    pub head: Head,
     /// The smallest number of fields that a row must have. If no columns are chosen and this is not 0, a row must not
     /// have more either.
     needed: usize,
+    /// The numbers of fields that a good row can have.
+    counts: RangeInclusive<usize>,
     index: Index,
+    /// How many rows are tried together: none behind a bad row, up to the next good one. Bad rows often come together, and to find rows in
+    /// vain costs more than to read one.
+    trust: usize,
     /// The fields of the row that was split last.
     fields: Vec<Field>,
     /// The rows of the current batch.
@@ -36,24 +42,32 @@ pub struct Decoder<'k, K: BatchKernel> {
     /// For how many bad rows of this part a message was worded. The limit for a part is that for the whole run, because
     /// it is not known how many bad rows the blocks before have: other workers map them.
     told: u64,
-    /// Whether the last batch ended at a bad row.
-    is_after_bad_row: bool,
+    /// Whether rows can be found by the index and read by [`BatchKernel::read_rows`].
+    can_find: bool,
 }
 
 impl<'k, K: BatchKernel> Decoder<'k, K> {
     /// Makes a decoder for `kernel`, without rows.
     pub fn new(kernel: &'k K, settings: Settings) -> Self {
+        // A text for no value must not be taken for a value.
+        let may_be_number = |text: &Vec<u8>| text.iter().any(u8::is_ascii_digit);
+        let can_miss = match kernel.reads_only_numbers() {
+            true => settings.missing.iter().any(may_be_number),
+            false => !settings.missing.is_empty(),
+        };
         Decoder {
             kernel,
-            settings,
+            can_find: !settings.format.blanks && !can_miss,
             head: Head::default(),
             needed: 0,
-            index: Index::default(),
+            counts: 0..=0,
+            index: Index::new(settings.format),
+            settings,
+            trust: usize::MAX,
             fields: vec![],
             rows: K::Rows::default(),
             places: vec![],
             told: 0,
-            is_after_bad_row: false,
         }
     }
 
@@ -64,14 +78,35 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             Some(columns) => columns.iter().max().map_or(0, |last| last + 1),
             None => self.kernel.fields().unwrap_or(0),
         };
-        self.index.clear();
+        self.counts = match (self.head.fields, &self.head.columns) {
+            (Some(fields), _) => fields.max(self.needed)..=fields,
+            (None, None) if self.needed > 0 => self.needed..=self.needed,
+            (None, _) => self.needed..=usize::MAX,
+        };
+        self.index.restart(0);
         self.told = 0;
     }
 
-    /// Splits the line that begins at byte `at` of the block. Lines must be split in the order in which they lie in the
-    /// block.
+    /// Splits the line that begins at byte `at` of the block.
     fn line(&mut self, block: &[u8], at: usize) -> Line {
-        self.index.line(block, at, self.settings.format, &mut self.fields)
+        split(&block[at..], self.settings.format, &mut self.fields)
+    }
+
+    /// Reads rows from byte `at` of the block on, at most `limit` of them, as long as nothing is unusual. Returns where the next row begins,
+    /// and whether it was tried in vain.
+    fn read_found(&mut self, block: &[u8], at: usize, limit: usize) -> (usize, bool) {
+        let limit = limit.min(self.trust);
+        let found = self.index.rows(block, at, &self.counts, self.head.columns.as_deref(), limit);
+        if found.is_empty() {
+            return (at, true);
+        }
+        let read = self.kernel.read_rows(&found, &mut self.rows);
+        if self.settings.append {
+            self.places.extend((0..read).map(|row| found.place(row)));
+        }
+        let is_stopped = read < found.len();
+        self.trust = if is_stopped { 0 } else { self.trust.saturating_mul(4) };
+        (self.index.pass(read), is_stopped)
     }
 
     /// Reads a batch: at most `limit` rows, from byte `start` of the block up to the first bad row. Returns where the
@@ -79,27 +114,17 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
     pub fn read(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> (usize, Option<BadRow>) {
         self.rows.clear();
         self.places.clear();
-        let is_plain = self.head.columns.is_none() && !self.settings.append && !care.is_needed();
-        // After a bad row do not try the kernel's own way: bad rows often come together, and a vain attempt costs more
-        // than splitting a row.
-        let (mut at, mut try_plain) = (start, is_plain && !self.is_after_bad_row);
-        let mut bad = None;
+        let (mut at, mut bad) = (start, None);
         while self.rows.len() < limit && at < block.len() {
-            if try_plain {
-                let room = limit - self.rows.len();
-                let plain = self.kernel.read_plain(&block[at..], self.settings.format.delimiter, room, &mut self.rows);
-                at += plain;
-                if self.rows.len() >= limit || at >= block.len() {
-                    break;
+            if self.can_find && !care.is_needed() && self.trust > 0 {
+                let (next, is_stopped) = self.read_found(block, at, limit - self.rows.len());
+                at = next;
+                if !is_stopped {
+                    continue;
                 }
-                // If the kernel's own way stopped at the very first row, the next rows are probably not plain either.
-                try_plain = plain > 0;
             }
             match self.line(block, at) {
-                Line::Nothing { length } => {
-                    at += length;
-                    try_plain = is_plain && block.get(at).is_some_and(u8::is_ascii_digit);
-                }
+                Line::Nothing { length } => at += length,
                 Line::Row { content, length } => {
                     let row = at..at + content;
                     if care.is_needed() {
@@ -116,6 +141,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
                     if self.settings.append {
                         self.places.push(row);
                     }
+                    self.trust = self.trust.max(16);
                     at += length;
                 }
                 Line::Stray { at: stray, content, length } => {
@@ -150,7 +176,6 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
                 }
             }
         }
-        self.is_after_bad_row = bad.is_some();
         (at, bad)
     }
 
@@ -173,7 +198,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
     /// row is bad.
     fn read_row(&mut self, text: &[u8]) -> Result<(), BadRow> {
         let (count, needed) = (self.fields.len(), self.needed);
-        let is_fixed = self.head.columns.is_none() && needed > 0;
+        let (is_fixed, append) = (self.head.columns.is_none() && needed > 0, self.settings.append);
         // A row that lacks a column is told so in the same words whether it stands before or behind the first good row, whose number
         // of fields all rows must have. How many of these rows share a block is a matter of when they arrive.
         let lacks_column = self.head.columns.is_some() && count < needed;
@@ -182,7 +207,9 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             return Err(BadRow::row(self.tell(|_| {
                 let plural = if count == 1 { "" } else { "s" };
                 let expected = if is_fixed || by_first_row.is_some() { "expected" } else { "needed" };
-                let hint = if by_first_row.is_some() {
+                let hint = if by_first_row.is_some() && !append {
+                    "; each is given the name that its column has in the header".to_string()
+                } else if by_first_row.is_some() {
                     "; with --append all rows have as many as the header or the first row".to_string()
                 } else if is_fixed && count > needed {
                     let first: Vec<String> = (1..=needed).map(|number| number.to_string()).collect();
@@ -195,6 +222,9 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             })));
         }
         let record = Record::new(text, &self.fields, self.head.columns.as_deref(), self.settings.format);
+        if !self.settings.missing.is_empty() && self.lacks_value(&record) {
+            return Err(BadRow::default().of(Kind::Missing));
+        }
         if self.kernel.try_read(&record, &mut self.rows) {
             return Ok(());
         }
@@ -206,11 +236,16 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         read
     }
 
+    /// Whether one of the fields that the kernel would get is a text for no value.
+    fn lacks_value(&self, record: &Record) -> bool {
+        let is_missing = |value: &[u8]| self.settings.missing.iter().any(|text| text == value);
+        (0..record.len()).any(|at| is_missing(trimmed(&record.value(at))))
+    }
+
     /// Recomputes the places of `count` rows, the first of which begins at byte `start` of the block. Needed when not
     /// all outputs of a batch could be written, because without `--append` [`read`](Self::read) does not keep places.
     pub fn place(&mut self, block: &[u8], start: usize, count: usize) {
         self.places.clear();
-        self.index.clear();
         let mut at = start;
         while self.places.len() < count && at < block.len() {
             match self.line(block, at) {

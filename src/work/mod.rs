@@ -1,6 +1,8 @@
 //! A work: a kernel as a function from bytes to bytes. An executor knows a [`Work`] but not the kernel in it. A work
 //! knows blocks but not the executor that has it map them.
 
+#[cfg(feature = "cli")]
+pub mod command;
 mod decoder;
 mod opcodes;
 mod outputs;
@@ -10,6 +12,7 @@ pub mod remote;
 mod settings;
 pub mod text;
 
+use crate::csv::lines;
 use crate::error::Error;
 use crate::ring::Care;
 use crate::steps::{Step, lap};
@@ -52,6 +55,14 @@ pub trait Work: Sync {
     /// # Errors
     /// If `task` is not one that a mapper of this work sends.
     fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error>;
+
+    /// Whether a mapper has something to do after its last block, for which [`Mapper::finish`] must be called.
+    fn has_end(&self) -> bool {
+        false
+    }
+
+    /// Says that the run has failed, so that mappers which wait for something other than their own computing stop waiting.
+    fn abandon(&self) {}
 }
 
 /// What a mapper has made of a block, or of the first part of it.
@@ -67,6 +78,20 @@ pub struct Mapped {
     pub results: usize,
     /// Length in bytes of the reports of bad rows, which follow the results.
     pub reports: usize,
+    /// How much of the time did not depend on the rows, such as the time to start a process for the block.
+    pub overhead: Duration,
+    /// Whether the results of the bytes that have been processed go on: `map_block` must be called again with the rest of
+    /// the same block. `consumed`, `lines`, `rows` and `reports` are 0 then. If the worker dies after the first results
+    /// were written, the others are lost.
+    pub is_open: bool,
+}
+
+impl Mapped {
+    /// Writes `reports` behind the results in `room`, and counts the lines of what has been processed of `input`.
+    fn with_reports(self, input: &[u8], room: &mut [u8], reports: &[u8]) -> Self {
+        room[self.results..self.results + reports.len()].copy_from_slice(reports);
+        Mapped { lines: lines(&input[..self.consumed]), reports: reports.len(), ..self }
+    }
 }
 
 /// Maps blocks for one worker, and holds the scratch space for that.
@@ -78,6 +103,14 @@ pub trait Mapper {
     /// # Errors
     /// If the rows could not be mapped for a reason that does not lie in the rows. The mapper must not be used again.
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure>;
+
+    /// Ends the work of this mapper, after the last block of a run that went well.
+    ///
+    /// # Errors
+    /// If that shows that results which were handed over are wrong.
+    fn finish(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// The message about a row that no worker may touch again.

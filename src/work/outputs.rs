@@ -141,7 +141,7 @@ mod tests {
         let format = Format { quote: Some(b'"'), ..Format::default() };
         let text = Text::new(
             &Loose,
-            Settings { format: Format { delimiter: b'\t', ..format }, append, on_bad_row, most_told: None },
+            Settings { format: Format { delimiter: b'\t', ..format }, append, on_bad_row, ..Settings::default() },
         );
         let (mut mapper, mut room, mut results, mut bad) = (text.mapper(None), vec![b'x'; 2000], vec![], 0);
         let mut rest = input.as_bytes();

@@ -1,6 +1,13 @@
 //! Settings for reading rows of text and printing their results.
 
+use crate::bad_row::{BadRow, Kind, Report};
 use crate::csv::Format;
+use crate::work::Mapped;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The message about a row whose result has no room in a block.
+pub(super) const TOO_LONG: &str = "the output is longer than a block; use a larger --block-size";
 
 /// What happens to bad rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -15,7 +22,7 @@ pub enum OnBadRow {
 }
 
 /// How a filter reads rows and prints results.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Settings {
     /// Delimiter, quote and comment characters.
     pub format: Format,
@@ -26,4 +33,61 @@ pub struct Settings {
     /// For how many bad rows of a part messages are needed; `None` for all. No message is worded for later ones, which
     /// saves time.
     pub most_told: Option<u64>,
+    /// The texts that stand for no value. A row with such a field among the kernel's fields is not given to the kernel, and has
+    /// an empty result.
+    pub missing: Arc<[Vec<u8>]>,
+}
+
+impl Settings {
+    /// Writes what is printed for the bad row `bad`, or for one that lacks a value, behind the results in `room`, and its
+    /// report behind `reports`. Returns whether the rows behind it are mapped too in this part of the block. If there is no
+    /// room, nothing is written: the row is then the first in the next part, where it has all of the room.
+    pub(super) fn enter(
+        &self,
+        bad: &BadRow,
+        block: &[u8],
+        room: &mut [u8],
+        mapped: &mut Mapped,
+        reports: &mut Vec<u8>,
+    ) -> bool {
+        let kept = self.kept(block, bad);
+        let used = mapped.results + reports.len();
+        let is_missing = bad.kind == Kind::Missing;
+        let report = if is_missing { 0 } else { Report::length(bad) };
+        if used > 0 && used + kept.len() + report > room.len() {
+            return false;
+        }
+        if is_missing {
+            mapped.rows += 1;
+        } else {
+            Report::append(bad, mapped.results, reports, room.len() - used - kept.len());
+        }
+        room[mapped.results..mapped.results + kept.len()].copy_from_slice(&kept);
+        mapped.results += kept.len();
+        if bad.kind.ends_run() || self.on_bad_row == OnBadRow::Stop && !is_missing {
+            return false;
+        }
+        mapped.consumed = bad.end;
+        // A deadly row is handed over at once: if a worker died over a later row of the same part, this one would be tried
+        // again.
+        bad.kind != Kind::Deadly
+    }
+
+    /// Returns what is printed in place of a result for a bad row, or for one that lacks a value.
+    fn kept(&self, block: &[u8], bad: &BadRow) -> Cow<'static, [u8]> {
+        let Settings { on_bad_row, append, format, .. } = *self;
+        match on_bad_row == OnBadRow::Blank || bad.kind == Kind::Missing {
+            true if append && bad.kind != Kind::Unclosed => {
+                let end = line_end(block, bad.row.end);
+                [&block[bad.row.clone()], &[format.delimiter], format.empty_field(), end].concat().into()
+            }
+            true => b"\n".into(),
+            false => b"".into(),
+        }
+    }
+}
+
+/// Returns the line end of the row whose content ends at byte `end`. A last row without a line end is given `\n`.
+pub(super) fn line_end(block: &[u8], end: usize) -> &'static [u8] {
+    if block.get(end) == Some(&b'\r') { b"\r\n" } else { b"\n" }
 }

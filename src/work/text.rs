@@ -4,8 +4,7 @@
 //! the rows ([`Decoder`]), has the kernel map them, and writes the results. It goes on until the block is done, the
 //! room for results is full, or a bad row ends the run.
 
-use crate::bad_row::{BadRow, Kind, Report};
-use crate::csv::lines;
+use crate::bad_row::BadRow;
 use crate::error::Error;
 use crate::kernel::batch::{Batch, BatchKernel, Written};
 use crate::ring::Care;
@@ -14,11 +13,9 @@ use crate::work::decoder::Decoder;
 use crate::work::outputs;
 use crate::work::remote::{self, Failure, Remote};
 use crate::work::{BATCH, Mapped, Mapper, Pace, Work, check_outputs};
-use std::borrow::Cow;
 
 pub use crate::work::settings::{OnBadRow, Settings};
-
-const TOO_LONG: &str = "the output is longer than a block; use a larger --block-size";
+use crate::work::settings::{TOO_LONG, line_end};
 
 /// A kernel over blocks of text. A block's [`Head`](crate::csv::head::Head) names the columns that are the kernel's
 /// input; if there is no head, all columns are.
@@ -37,8 +34,8 @@ impl<'k, K: BatchKernel> Text<'k, K> {
 
 impl<K: BatchKernel> Work for Text<'_, K> {
     fn mapper<'m>(&'m self, remote: Option<Remote<'m>>) -> Box<dyn Mapper + 'm> {
-        let decoder = Decoder::new(self.kernel, self.settings);
-        let (kernel, settings) = (self.kernel, self.settings);
+        let decoder = Decoder::new(self.kernel, self.settings.clone());
+        let (kernel, settings) = (self.kernel, self.settings.clone());
         Box::new(Loaded { kernel, settings, remote, decoder, outputs: K::Outputs::default(), reports: vec![] })
     }
 
@@ -101,22 +98,6 @@ impl<K: BatchKernel> Loaded<'_, K> {
         }
         written
     }
-
-    /// Returns what is printed in place of a result for a bad row.
-    fn kept(&self, block: &[u8], bad: &BadRow) -> Cow<'static, [u8]> {
-        match self.settings {
-            Settings { on_bad_row: OnBadRow::Blank, append: true, format, .. } if bad.kind != Kind::Unclosed => {
-                [&block[bad.row.clone()], &[format.delimiter], line_end(block, bad.row.end)].concat().into()
-            }
-            Settings { on_bad_row: OnBadRow::Blank, .. } => b"\n".into(),
-            _ => b"".into(),
-        }
-    }
-}
-
-/// Returns the line end of the row whose content ends at byte `end`. A last row without a line end is given `\n`.
-fn line_end(block: &[u8], end: usize) -> &'static [u8] {
-    if block.get(end) == Some(&b'\r') { b"\r\n" } else { b"\n" }
 }
 
 impl<K: BatchKernel> Mapper for Loaded<'_, K> {
@@ -154,35 +135,16 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
                 let end = memchr::memchr(b'\n', &input[row.end..]).map_or(input.len(), |length| row.end + length + 1);
                 Some(BadRow::row(what).at(row, end))
             };
-            if let Some(bad) = bad {
-                let kept = self.kept(input, &bad);
-                let used = mapped.results + self.reports.len();
-                // If there is no room for the report of the bad row, hand over the part before it. The row is then the
-                // first in the rest of the block, and its report has all of the room.
-                if used > 0 && used + kept.len() + Report::length(&bad) > room.len() {
-                    break;
-                }
-                Report::append(&bad, mapped.results, &mut self.reports, room.len() - used - kept.len());
-                room[mapped.results..mapped.results + kept.len()].copy_from_slice(&kept);
-                mapped.results += kept.len();
-                if self.settings.on_bad_row == OnBadRow::Stop {
-                    break;
-                }
-                mapped.consumed = bad.end;
-                // Hand over a deadly row at once: if a worker died over a later row of the same part, this row would be
-                // tried again.
-                if bad.kind == Kind::Deadly {
-                    break;
-                }
+            if let Some(bad) = bad
+                && !self.settings.enter(&bad, input, room, &mut mapped, &mut self.reports)
+            {
+                break;
             }
             if pace.is_enough() {
                 break;
             }
         }
-        mapped.lines = lines(&input[..mapped.consumed]);
-        room[mapped.results..mapped.results + self.reports.len()].copy_from_slice(&self.reports);
-        mapped.reports = self.reports.len();
-        Ok(mapped)
+        Ok(mapped.with_reports(input, room, &self.reports))
     }
 }
 

@@ -65,8 +65,8 @@ const DISGUISES: [(&[u8], &str); 48] = [
     (b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS, not the file: git lfs pull"),
     (b"/annex/objects/SHA256E-s12--ab.csv", "a pointer of git-annex, not the file: git annex get FILE"),
     (b"-----BEGIN PGP MESSAGE-----", "encrypted, not CSV: gpg -d FILE | pmapgcd"),
-    (b"sep=;\r", "CSV behind a line for spreadsheet programs: tail -n +2 FILE | pmapgcd -d ';'"),
-    (b"\xef\xbb\xbf\"sep=,\"", "CSV behind a line for spreadsheet programs: tail -n +2 FILE | pmapgcd"),
+    (b"sep=;\r", "CSV behind a line for spreadsheet programs: pmapgcd --skip-lines 1 -d ';' FILE"),
+    (b"\xef\xbb\xbf\"sep=,\"", "CSV behind a line for spreadsheet programs: pmapgcd --skip-lines 1 FILE"),
 ];
 
 #[test]
@@ -138,7 +138,7 @@ fn another_delimiter_is_told_whether_columns_have_names_or_not() {
         (":", "if ':' stands between fields, say so with -d ':'"),
         ("\t", "if tabs stand between fields, say so with -d tab"),
         (" ", "if blanks stand between fields, say so with -d ' '"),
-        ("   ", "if blanks stand between fields: awk -v OFS=, '{$1=$1}1' FILE | pmapgcd"),
+        ("   ", "if blanks stand between fields, say so with -d blank"),
         ("^", "if '^' stands between fields, say so with -d '^'"),
         ("~", "if '~' stands between fields, say so with -d '~'"),
         ("\u{1}", "if the character \\x01 stands between fields, say so with -d $'\\x01'"),

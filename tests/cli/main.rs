@@ -10,6 +10,7 @@ mod columns;
 mod descriptors;
 mod hints;
 mod inputs;
+mod notations;
 mod numbers;
 mod output;
 mod pipes;

@@ -43,7 +43,7 @@ const NO_INTEGERS: [&str; 5] = ["1.5", "1e3", "1e18", "18446744073709551616", "1
 /// What only a size takes.
 const UNITS: [&str; 5] = ["1k", "128K", "1M", "1G", "1GiB"];
 
-const NUMBERS: [Number; 10] = [
+const NUMBERS: [Number; 11] = [
     Number { option: "--jobs", with: &[], good: &["1", "2", "+3", "4096"], bad: &["0", "4097"], range: ["1", "4096"] },
     Number {
         option: "--block-size",
@@ -81,6 +81,7 @@ const NUMBERS: [Number; 10] = [
         bad: &["0", "1073741825"],
         range: ["1", "1073741824"],
     },
+    Number { option: "--skip-lines", with: &[], good: &["0", "1", MOST], bad: &[MORE], range: ["0", MOST] },
     Number { option: "--split", with: &[], good: &["1", "2", MOST], bad: &["0", MORE], range: ["1", MOST] },
     Number {
         option: "--first-line",
@@ -113,11 +114,14 @@ const NUMBERS: [Number; 10] = [
 ];
 
 /// Options whose value is no number. That of --columns may be one, and is a matter of the file.
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 24] = [
     "--columns",
     "--delimiter",
     "--quote",
     "--comment",
+    "--na",
+    "--decimal",
+    "--thousands",
     "--bad-rows",
     "--rejects",
     "--output",
@@ -125,6 +129,10 @@ const OTHERS: [&str; 17] = [
     "--progress",
     "--stats",
     "--color",
+    "--command",
+    "--command-mode",
+    "--command-input",
+    "--command-ok",
     "--executor",
     "--plot",
     "--completions",
@@ -167,7 +175,11 @@ fn a_number_at_its_edges_works() {
                 let executor = format!("--executor={executor}");
                 arguments.extend((!with.contains(&"--executor=shared")).then_some(&*executor));
                 let finished = folder.run(&arguments, "");
-                let stdout = if option == "--split" { "0,6,1\n" } else { stdout };
+                let stdout = match option {
+                    "--split" => "0,6,1\n",
+                    "--skip-lines" if *value != "0" => "",
+                    _ => stdout,
+                };
                 // What is said, if anything, is that there are fewer workers.
                 let is_told = finished.stderr.lines().all(|line| line.contains("; going on with "));
                 let is_done = finished.status.code() == Some(0) && finished.stdout == stdout.as_bytes();

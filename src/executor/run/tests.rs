@@ -72,6 +72,7 @@ fn whoever_panics_ends_the_run_and_leaves_nobody_waiting() {
                     sink: &mut Results(panics, 0),
                     stop: &bell().unwrap(),
                     input: None,
+                    has_fixed_blocks: false,
                     jobs: 2,
                     sizes: Sizes { head: 0, block: 64, room: 512 },
                     block_timeout: None,

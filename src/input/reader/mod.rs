@@ -136,10 +136,10 @@ impl<'a> Reader<'a> {
     /// ended.
     fn next_of(&mut self, open: &mut Open, buffer: &mut [u8], wanted: usize) -> Result<Option<Block>, Ending> {
         let (head, rows) = buffer.split_at_mut(self.shape.head_size());
+        let is_start = open.at_start;
+        let filled = open.fill(rows, wanted, &mut self.carry, &self.shape, &self.watch)?;
         let lines_before = std::mem::take(&mut open.lines_before);
         let mut block = Block { input: open.input, lines_before, ..Block::default() };
-        let is_start = open.at_start;
-        let filled = open.fill(rows, wanted, &mut self.carry, self.shape.format, &self.watch)?;
         if is_start {
             // All bytes that were read are examined, not only whole rows: a file that is not CSV may have no line feed
             // at all, or have some by chance.
@@ -175,9 +175,12 @@ impl<'a> Reader<'a> {
         }
         let is_first = *self.first.get_or_insert(open.input) == open.input;
         if !open.wants_header {
-            // With `--append` the bytes of the input are printed, and a byte order mark is right only at the very front
+            // With `--append`, and with a header that is kept, the bytes of the input are printed, and a byte order mark is right only at the very front
             // of the output.
-            if std::mem::take(&mut open.has_mark) && is_first && self.shape.append.is_some() {
+            if std::mem::take(&mut open.has_mark)
+                && is_first
+                && (self.shape.append.is_some() || self.shape.keeps_header)
+            {
                 block.header.splice(..0, BYTE_ORDER_MARK.iter().copied());
             }
             block.disguise = open.disguise.take();

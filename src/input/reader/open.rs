@@ -2,7 +2,6 @@
 
 use super::prompt::Way;
 use super::{Input, Watch};
-use crate::csv::Format;
 use crate::csv::columns::Columns;
 use crate::csv::head::Head;
 use crate::csv::row_ends::RowEnds;
@@ -45,8 +44,10 @@ pub struct Open {
     pub offset: u64,
     /// Bytes that are still to be read of a range. `None`: the whole input is read.
     pub left: Option<u64>,
-    /// Number of line feeds before the range that is read. 0 after they have been passed on with a block.
+    /// Number of line feeds before the range that is read, and in lines that were passed over. 0 after they have been passed on with a block.
     pub lines_before: u64,
+    /// How many of the next lines are to be passed over.
+    pub skip_lines: u64,
     /// Whether the input has a header that has not been read yet.
     pub wants_header: bool,
     /// Contents of the head of each block from this input.
@@ -97,8 +98,9 @@ impl Open {
             offset: 0,
             left: None,
             lines_before: 0,
+            skip_lines: shape.skip_lines,
             wants_header: shape.has_header,
-            head: Head { fields: None, columns: shape.columns.as_ref().map(Columns::places) },
+            head: Head { columns: shape.columns.as_ref().map(Columns::places), ..Head::default() },
         })
     }
 
@@ -109,13 +111,13 @@ impl Open {
         buffer: &mut [u8],
         wanted: usize,
         carry: &mut Vec<u8>,
-        format: Format,
+        shape: &Shape,
         watch: &Watch,
     ) -> Result<Filled, Ending> {
         buffer[..carry.len()].copy_from_slice(carry);
         let mut filled = carry.len();
         carry.clear();
-        let mut ends = RowEnds::new(format);
+        let mut ends = RowEnds::new(shape.format);
         // `seen`: bytes that were searched for row ends. `limit`: bytes up to which the buffer is filled, raised if a
         // row is longer.
         let (mut seen, mut limit) =
@@ -148,7 +150,7 @@ impl Open {
                 self.at_end = true;
                 break filled;
             }
-            if !self.is_ready(watch, !has_rows)? {
+            if !self.is_ready(watch, !has_rows || shape.fills_blocks)? {
                 break ends.end();
             }
             if filled >= limit {
@@ -158,7 +160,7 @@ impl Open {
             let Some(read) = self.try_read(&mut buffer[filled..limit])? else { continue };
             self.at_end = read == 0;
             filled += read;
-            if self.at_start && filled >= BYTE_ORDER_MARK.len() {
+            if self.at_start && (filled >= BYTE_ORDER_MARK.len() || !BYTE_ORDER_MARK.starts_with(&buffer[..filled])) {
                 self.at_start = false;
                 if buffer.starts_with(BYTE_ORDER_MARK) {
                     // The mark is removed at once, so that it does not count towards the length of the first row.
@@ -166,13 +168,31 @@ impl Open {
                     filled -= BYTE_ORDER_MARK.len();
                     self.offset += BYTE_ORDER_MARK.len() as u64;
                     self.has_mark = true;
-                    (ends, seen) = (RowEnds::new(format), 0);
+                    (ends, seen) = (RowEnds::new(shape.format), 0);
                 }
+            }
+            if !self.at_start && self.skip_lines > 0 {
+                let skipped = self.skip_lines(&buffer[..filled]);
+                buffer.copy_within(skipped..filled, 0);
+                filled -= skipped;
             }
         };
         carry.extend_from_slice(&buffer[end..filled]);
         self.at_start = false;
         Ok(Filled::Rows(end))
+    }
+
+    /// Returns how many bytes at the front of `text` belong to lines that are to be passed over, and counts these lines.
+    fn skip_lines(&mut self, text: &[u8]) -> usize {
+        let mut at = 0;
+        while self.skip_lines > 0 && at < text.len() {
+            let line = memchr::memchr(b'\n', &text[at..]);
+            self.skip_lines -= u64::from(line.is_some());
+            self.lines_before += u64::from(line.is_some());
+            at = line.map_or(text.len(), |line| at + line + 1);
+        }
+        self.offset += at as u64;
+        at
     }
 
     /// Passes over the rest of a line that fills `buffer` and continues in `carry`. Gives all of that rest to `look`,

@@ -69,6 +69,9 @@ impl Open {
     fn go_to(&mut self, range: FileRange) -> Result<(), Ending> {
         (&self.file).seek(SeekFrom::Start(range.offset)).map_err(|error| self.failed(error))?;
         (self.at_start, self.at_end) = (range.offset == 0, false);
+        if range.offset > 0 {
+            self.skip_lines = 0;
+        }
         (self.offset, self.left, self.lines_before) = (range.offset, Some(range.length), range.first_line - 1);
         Ok(())
     }

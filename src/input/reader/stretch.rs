@@ -19,7 +19,8 @@ impl Reader<'_> {
     pub(super) fn rest_of_lent(&mut self, least: u64) -> Option<Stretch> {
         let wants_first_row = self.wants_first_row();
         let open = self.current.as_ref()?;
-        if self.lent != Some(open.input) || open.wants_header || open.disguise.is_some() || wants_first_row {
+        let is_before_rows = open.wants_header || open.skip_lines > 0 || open.disguise.is_some() || wants_first_row;
+        if self.lent != Some(open.input) || is_before_rows {
             return None;
         }
         // The descriptor stands behind the bytes that are carried over.

@@ -7,6 +7,7 @@ mod plain;
 mod values;
 
 use crate::bad_row::BadRow;
+use crate::csv::index::Rows;
 use crate::csv::record::Record;
 use crate::csv::{Format, trimmed};
 use crate::kernel::Kernel;
@@ -147,7 +148,7 @@ impl Gcd {
         let value = record.value(field);
         match number::plain(&value).filter(|_| value.len() <= self.max_digits) {
             Some(number) => Some(Number::Small(number)),
-            None => Number::parse(trimmed(&value), self.max_digits),
+            None => Number::read(trimmed(&value), record.format().notation, self.max_digits),
         }
     }
 }
@@ -179,7 +180,8 @@ impl BatchKernel for Gcd {
     fn read(&self, record: &Record, pairs: &mut Pairs) -> Result<(), BadRow> {
         let number = |field: usize| {
             self.number(record, field).ok_or_else(|| {
-                let what = number::what_is_wrong(trimmed(&record.value(field)), self.max_digits);
+                let what =
+                    number::what_is_wrong(trimmed(&record.value(field)), record.format().notation, self.max_digits);
                 BadRow::in_field(record, field, what)
             })
         };
@@ -193,11 +195,14 @@ impl BatchKernel for Gcd {
         true
     }
 
-    fn read_plain(&self, text: &[u8], delimiter: u8, limit: usize, pairs: &mut Pairs) -> usize {
-        if self.max_digits < plain::MAX_DIGITS {
-            return 0;
+    fn read_rows(&self, found: &Rows, pairs: &mut Pairs) -> usize {
+        // A quote that is a blank, a sign or a digit would be taken for one in the value.
+        let is_confusing = |quote: u8| matches!(quote, b' ' | b'\t' | b'+' | b'-' | b'0'..=b'9');
+        let alone = |row: usize, pairs: &mut Pairs| self.try_read(&found.record(row, &mut vec![]), pairs);
+        if self.max_digits < plain::MAX_DIGITS as usize || found.format().quote.is_some_and(is_confusing) {
+            return (0..found.len()).take_while(|&row| alone(row, pairs)).count();
         }
-        plain::read_plain(text, delimiter, limit, &mut pairs.small)
+        plain::read_rows(found, pairs, &alone)
     }
 
     fn map_batch(&self, pairs: &Pairs, divisors: &mut Divisors) {
@@ -207,6 +212,10 @@ impl BatchKernel for Gcd {
 
     fn write(&self, divisors: &Divisors, range: Range<usize>, _: Format, room: &mut [u8]) -> Written {
         divisors.write(range, room)
+    }
+
+    fn reads_only_numbers(&self) -> bool {
+        true
     }
 
     fn is_known_to_write_rows(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Reads integers of any size, and describes what is wrong with a field that does not hold one.
 
+use crate::csv::notation::{self, NoInteger, Notation};
 use crate::csv::shown::shown;
 use dashu_int::UBig;
 use std::fmt;
@@ -48,6 +49,16 @@ impl fmt::Display for Number {
 }
 
 impl Number {
+    /// Does what [`parse`](Number::parse) does for a `field` in any notation.
+    pub fn read(field: &[u8], notation: Notation, max_digits: usize) -> Option<Self> {
+        Number::parse(field, max_digits).or_else(|| {
+            // Most numbers are plain, and no message is made here of those that are none.
+            let has_notation = notation.thousands.is_some() || notation.whole_floats;
+            let digits = has_notation.then(|| notation.integer(field, max_digits).ok()).flatten()?;
+            Number::parse(if digits.is_empty() { b"0" } else { &digits }, max_digits)
+        })
+    }
+
     /// Returns the magnitude of the integer in `field`: decimal digits, with or without a sign. Returns `None` if the
     /// field is not an integer, or has more than `max_digits` digits, leading zeros not counted.
     pub fn parse(field: &[u8], max_digits: usize) -> Option<Self> {
@@ -83,20 +94,24 @@ fn value(digits: &[u8]) -> u64 {
     digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'))
 }
 
-/// Returns what is wrong with `field`, from which blanks were trimmed and which [`Number::parse`] could not read.
-pub fn what_is_wrong(field: &[u8], max_digits: usize) -> String {
-    let what = match digits(field) {
-        Some(digits) => {
-            let digits = digits.len();
+/// Returns what is wrong with `field`, from which blanks were trimmed and which [`Number::read`] could not read.
+pub fn what_is_wrong(field: &[u8], notation: Notation, max_digits: usize) -> String {
+    let integer = notation.integer(field, max_digits);
+    let what = match integer {
+        Err(NoInteger::TooLong(digits)) => {
             return format!(
                 "has {digits} digits, more than the {max_digits} that --max-digits allows: {}",
                 shown(field)
             );
         }
-        None if field.is_empty() => return "is empty; an integer is expected".to_string(),
-        None if field.contains(&0) => "has a NUL byte",
-        None if std::str::from_utf8(field).is_err() => "is not UTF-8",
-        None => return format!("is not an integer: {}; {EXPECTED}", shown(field)),
+        _ if field.is_empty() => return "is empty; an integer is expected".to_string(),
+        _ if field.contains(&0) => "has a NUL byte",
+        _ if std::str::from_utf8(field).is_err() => "is not UTF-8",
+        Err(NoInteger::Fraction) if notation.whole_floats => "is not a whole number",
+        _ => {
+            let hint = notation::hint(field, notation).unwrap_or_else(|| format!("; {EXPECTED}"));
+            return format!("is not an integer: {}{hint}", shown(field));
+        }
     };
     format!("{what}: {}", shown(field))
 }
@@ -117,7 +132,7 @@ mod tests {
                 assert_eq!(Number::parse(text.as_bytes(), length).unwrap().to_string(), digits);
             }
             assert_eq!(Number::parse(digits.as_bytes(), length - 1), None);
-            let what = what_is_wrong(digits.as_bytes(), length - 1);
+            let what = what_is_wrong(digits.as_bytes(), Notation::default(), length - 1);
             assert!(what.starts_with(&format!("has {length} digits, more than the {} ", length - 1)), "{what}");
         }
         for (digits, number) in [

@@ -65,7 +65,7 @@ fn everything_lies_where_the_test_of_hostile_workers_looks_for_it() {
     assert_eq!(offset_of!(Control, chain), 896);
     let places = [offset_of!(Slot, word), offset_of!(Slot, start), offset_of!(Slot, progress), offset_of!(Slot, block)];
     assert_eq!(places, [0, 8, 20, 32]);
-    assert_eq!(offset_of!(Slot, kind), 72);
+    assert_eq!(offset_of!(Slot, kind), 76);
 }
 
 #[test]
@@ -81,10 +81,10 @@ fn a_block_goes_through_two_mappings() {
     let (head, input, results) = claim.parts();
     assert_eq!((head, input, results.len()), (&b"the head"[..], &b"12,18"[..], 100));
     results[..3].copy_from_slice(b"6\n!");
-    claim.finish(Outcome { consumed: 5, results: 3, measures: [1, 2, 3, 4, 5] });
+    claim.finish(Outcome { consumed: 5, results: 3, measures: [1, 2, 3, 4, 5, 6] });
     let taken = ends.writer.try_take(true).unwrap().unwrap();
     assert_eq!((taken.input(), taken.results(), taken.worker()), (Some(&b"12,18"[..]), &b"6\n!"[..], 7));
-    assert_eq!(taken.measures(), [1, 2, 3, 4, 5]);
+    assert_eq!(taken.measures(), [1, 2, 3, 4, 5, 6]);
     assert!(taken.give_back());
     assert!(ends.writer.try_take(false).unwrap().is_none(), "the next one is not published");
 }

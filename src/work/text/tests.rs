@@ -1,4 +1,5 @@
 use super::*;
+use crate::bad_row::Report;
 use crate::kernel::Kernel;
 
 /// Repeats the row's character as many times as the row's number says.

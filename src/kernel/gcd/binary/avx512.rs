@@ -1,71 +1,122 @@
-//! Binary GCD on vectors of eight pairs. AVX-512 has no instruction that counts trailing zeros, but one that counts
-//! ones: the trailing zeros of `d` are the ones of `!d & (d - 1)`.
+//! Binary GCD on vectors of eight pairs of 64 bits, and then of sixteen pairs of 32 bits. AVX-512 has no instruction that
+//! counts trailing zeros, but one that counts ones.
 
 use std::arch::x86_64::*;
 
-/// How many vectors are worked on at once. A pair of small numbers takes 4.7, 3.0, 2.6, 2.0 and 2.8 ns with 1, 2, 3, 4
-/// and 6 vectors (`cargo bench --bench algorithms`, Zen 5).
-const VECTORS: usize = 4;
+/// How many vectors of eight pairs are worked on at once. A pair of small numbers takes 3.7, 2.5, 3.1, 2.2 and 2.4 ns, and
+/// one of 63 bits 11.8, 8.7, 10.7, 7.7 and 8.0 ns, with 2, 4, 6, 8 and 16 vectors (`cargo bench --bench stages -- kernel`,
+/// Zen 4).
+const VECTORS: usize = 8;
+
+/// Pairs of numbers: all first ones in one vector, and all second ones in another.
+type Pairs = [__m512i; 2];
 
 /// Appends the greatest common divisor of each row to `outputs`.
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
 pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
     let (groups, rest) = rows.as_chunks::<{ 8 * VECTORS }>();
+    let zero = _mm512_setzero_si512();
+    let high = _mm512_set1_epi64(!super::NARROW);
     for group in groups {
-        let mut twos = [_mm512_setzero_si512(); VECTORS];
-        let mut pairs = [[_mm512_setzero_si512(); 2]; VECTORS];
+        let mut twos = [zero; VECTORS];
+        let mut wide = [[zero; 2]; VECTORS];
         for at in 0..VECTORS {
-            let [a, b] = split(bytemuck::cast_ref::<_, [[u64; 16]; VECTORS]>(group)[at]);
-            twos[at] = trailing_zeros(_mm512_or_si512(a, b));
-            // A zero is replaced by the other number, because gcd(0, n) = gcd(n, n). Two zeros stay zeros, and are
-            // equal at once.
-            let a_or_b = _mm512_mask_mov_epi64(a, _mm512_testn_epi64_mask(a, a), b);
-            let b_or_a = _mm512_mask_mov_epi64(b, _mm512_testn_epi64_mask(b, b), a);
-            pairs[at] = [odd(a_or_b), odd(b_or_a)];
+            let words: Pairs = bytemuck::cast(bytemuck::cast_ref::<_, [[u64; 16]; VECTORS]>(group)[at]);
+            // From here on the pairs are in the order 0, 4, 1, 5, 2, 6, 3, 7, because unpacking works within quarters of a
+            // vector.
+            let pair = [_mm512_unpacklo_epi64(words[0], words[1]), _mm512_unpackhi_epi64(words[0], words[1])];
+            let zeros = pair.map(|n| trailing_zeros(n, _mm512_sub_epi64(zero, n)));
+            twos[at] = _mm512_min_epu64(zeros[0], zeros[1]);
+            wide[at] = [_mm512_srlv_epi64(pair[0], zeros[0]), _mm512_srlv_epi64(pair[1], zeros[1])];
+        }
+        while are_wide(&wide) {
+            loop {
+                let mut smaller = zero;
+                for pair in &mut wide {
+                    *pair = wide_step(*pair);
+                    smaller = _mm512_or_si512(smaller, pair[0]);
+                }
+                if _mm512_test_epi64_mask(smaller, high) == 0 {
+                    break;
+                }
+            }
+        }
+        // Divisors that are wide stay behind, and zeros take their place.
+        let mut divisors = [zero; VECTORS];
+        for ([_, b], divisor) in wide.iter_mut().zip(&mut divisors) {
+            let is_wide = _mm512_test_epi64_mask(*b, high);
+            *divisor = _mm512_maskz_mov_epi64(is_wide, *b);
+            *b = _mm512_maskz_mov_epi64(!is_wide, *b);
+        }
+        let mut narrow = [[zero; 2]; VECTORS / 2];
+        for (pair, [even, odd]) in narrow.iter_mut().zip(wide.as_chunks().0) {
+            *pair = [0, 1].map(|at: usize| _mm512_or_si512(even[at], _mm512_slli_epi64::<32>(odd[at])));
         }
         loop {
-            let mut unfinished = 0;
-            for [a, b] in &mut pairs {
-                let smaller = _mm512_min_epu64(*a, *b);
-                let larger_less_smaller = _mm512_sub_epi64(_mm512_max_epu64(*a, *b), smaller);
-                let difference = _mm512_sub_epi64(*a, *b);
-                let differ = _mm512_test_epi64_mask(difference, difference);
-                *a = smaller;
-                *b = _mm512_mask_srlv_epi64(smaller, differ, larger_less_smaller, trailing_zeros(difference));
-                unfinished |= differ;
+            let mut smaller = zero;
+            for pair in &mut narrow {
+                *pair = narrow_step(narrow_step(*pair));
+                smaller = _mm512_or_si512(smaller, pair[0]);
             }
-            if unfinished == 0 {
+            if _mm512_test_epi64_mask(smaller, smaller) == 0 {
                 break;
             }
         }
-        for at in 0..VECTORS {
-            let results: [u64; 8] = bytemuck::cast(_mm512_sllv_epi64(pairs[at][0], twos[at]));
-            outputs.extend_from_slice(&results);
+        for (at, [a, b]) in narrow.into_iter().enumerate() {
+            let both = _mm512_or_si512(a, b);
+            let even = _mm512_and_si512(both, _mm512_set1_epi64(0xffff_ffff));
+            divisors[2 * at] = _mm512_or_si512(divisors[2 * at], even);
+            divisors[2 * at + 1] = _mm512_or_si512(divisors[2 * at + 1], _mm512_srli_epi64::<32>(both));
+        }
+        let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+        for (divisor, twos) in divisors.into_iter().zip(twos) {
+            let results = _mm512_permutexvar_epi64(order, _mm512_sllv_epi64(divisor, twos));
+            outputs.extend_from_slice(&bytemuck::cast::<_, [u64; 8]>(results));
         }
     }
-    outputs.extend(rest.iter().map(|&[a, b]| super::gcd(a, b)));
+    super::portable(rest, outputs);
 }
 
-/// Returns one vector with the first numbers of eight pairs, and one with the second numbers.
+/// Does a step of eight pairs of 64 bits.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vpopcntdq")]
+fn wide_step([a, b]: Pairs) -> Pairs {
+    let smaller = _mm512_min_epu64(a, b);
+    let difference = _mm512_sub_epi64(_mm512_max_epu64(a, b), smaller);
+    [smaller, _mm512_srlv_epi64(difference, trailing_zeros(_mm512_sub_epi64(a, b), _mm512_sub_epi64(b, a)))]
+}
+
+/// Does a step of sixteen pairs of 31 bits. Of `a - b` and `b - a`, one is below 2^31, and is the difference.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vpopcntdq")]
+fn narrow_step([a, b]: Pairs) -> Pairs {
+    let [difference, negated] = [_mm512_sub_epi32(a, b), _mm512_sub_epi32(b, a)];
+    let zeros = _mm512_popcnt_epi32(nor(difference, negated));
+    [_mm512_min_epu32(a, b), _mm512_srlv_epi32(_mm512_min_epu32(difference, negated), zeros)]
+}
+
+/// Whether there are pairs that are not yet [narrow](super::NARROW), and need more steps.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn split(words: [u64; 16]) -> [__m512i; 2] {
-    let [low, high]: [__m512i; 2] = bytemuck::cast(words);
-    let firsts = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
-    let seconds = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
-    [_mm512_permutex2var_epi64(low, firsts, high), _mm512_permutex2var_epi64(low, seconds, high)]
+fn are_wide(pairs: &[Pairs; VECTORS]) -> bool {
+    let mut unfinished = _mm512_setzero_si512();
+    for &[a, b] in pairs {
+        let or = _mm512_or_si512(a, b);
+        unfinished = _mm512_mask_or_epi64(unfinished, _mm512_test_epi64_mask(a, a), unfinished, or);
+    }
+    _mm512_test_epi64_mask(unfinished, _mm512_set1_epi64(!super::NARROW)) != 0
 }
 
-/// Returns the number of trailing zeros of each 64-bit word.
+/// Returns the number of trailing zeros of each 64-bit word in `n`, if `negated` is `-n`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
-fn trailing_zeros(n: __m512i) -> __m512i {
-    _mm512_popcnt_epi64(_mm512_andnot_si512(n, _mm512_sub_epi64(n, _mm512_set1_epi64(1))))
+fn trailing_zeros(n: __m512i, negated: __m512i) -> __m512i {
+    _mm512_popcnt_epi64(nor(n, negated))
 }
 
-/// Returns each 64-bit word without its factors of two.
+/// Returns the bits that neither `n` nor `negated` has. If `negated` is `-n`, these are the trailing zeros of `n`.
 #[inline]
-#[target_feature(enable = "avx512f,avx512vpopcntdq")]
-fn odd(n: __m512i) -> __m512i {
-    _mm512_srlv_epi64(n, trailing_zeros(n))
+#[target_feature(enable = "avx512f")]
+fn nor(n: __m512i, negated: __m512i) -> __m512i {
+    _mm512_ternarylogic_epi64::<0b0001_0001>(n, negated, n)
 }

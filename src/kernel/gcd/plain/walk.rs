@@ -1,106 +1,207 @@
-//! The walk from plain row to plain row, which is the same for all vector instructions. For a stretch of text at a
-//! time, an index of the bytes that are not digits is made. The index shows where numbers begin and end, so that no
-//! branch depends on how long a number is.
+//! The walk from row to row, which is the same for all vector instructions.
 
 use super::MAX_DIGITS;
-use super::portable::plain_row;
+use crate::csv::index::{Column, Rows};
+use crate::kernel::gcd::values::Pairs;
+use std::ops::Range;
 
-/// How many bytes the index function is given at a time.
-pub const WIDTH: usize = 64;
-/// The most bytes that are indexed at a time. With a smaller number, more rows lie across the end of a stretch and are
-/// indexed twice; with a larger one, more of the index is wasted when a row is not plain. On plain rows 1, 2 and 4 KiB
-/// differ by less than 3 % (`cargo bench --bench stages`).
-const STRETCH: usize = 1024;
-/// How many bytes are indexed at first. If every second row is not plain, a longer index would be wasted.
-const FIRST_STRETCH: usize = 2 * WIDTH;
 /// How many bytes are loaded together with a number: its digits and those before them.
 pub const LOADED: usize = 32;
+/// How many rows are taken together. What is unusual in one of them is expected in the next group too.
+const GROUP: usize = 32;
 
-/// Offsets of bytes that are not digits, with room for all bytes that the index function is given.
-pub type Places = [u32; WIDTH];
+/// How the numbers of rows are loaded. A text ends with the digits of a number, of which the given number are to be loaded.
+pub trait Load {
+    /// Returns the values of two numbers of 1 to 20 digits, modulo 2^64, or `None` if some bytes are no digits.
+    fn pair(&self, texts: [&[u8; LOADED]; 2], digits: [u32; 2]) -> Option<[u64; 2]>;
 
-/// Does what [`super::read_plain`] does. `index` is given 64 bytes and the offset of the first; it writes the offsets
-/// of those bytes that are not digits to the front of `Places`, and returns their number. `pair` is given two texts and
-/// a number of digits for each; it returns the values of that many last digits of each text, modulo 2^64.
+    /// Returns the values of the numbers of two rows, each of 1 to 19 digits, or `None` if some bytes are no digits.
+    fn pairs(&self, texts: [&[u8; LOADED]; 4], digits: [[u32; 2]; 2]) -> Option<[[u64; 2]; 2]>;
+}
+
+/// The fields of a group of rows: where they end, and how many bytes they have.
+struct Group {
+    fields: [Fields; GROUP],
+}
+
+/// Where the two fields of a row end, and how many bytes they have.
+#[derive(Clone, Copy, Default)]
+struct Fields {
+    ends: [u32; 2],
+    lengths: [u32; 2],
+}
+
+impl Group {
+    /// Lists the fields of one of the two columns, for `count` rows from `from` on.
+    #[inline(always)]
+    fn list(&mut self, text: &[u8], which: usize, column: &Column, from: usize, count: usize) {
+        let rows = &mut self.fields[..count];
+        column.each(from, rows, |row, start, end| {
+            (row.ends[which], row.lengths[which]) = (end, end.wrapping_sub(start));
+        });
+        if column.may_have_return() {
+            for Fields { ends, lengths } in rows {
+                let has_return = lengths[which] > 0 && text[ends[which] as usize - 1] == b'\r';
+                ends[which] -= u32::from(has_return);
+                lengths[which] -= u32::from(has_return);
+            }
+        }
+    }
+
+    /// Returns the first of these rows that cannot be loaded together with others: one with a number of other than 1 to 19 digits, or
+    /// without enough text before it.
+    #[inline(always)]
+    fn first_other(&self, text: &[u8], rows: Range<usize>) -> usize {
+        let is_other = |end: u32, length: u32| {
+            (length.wrapping_sub(1) >= MAX_DIGITS - 1) | ((end as usize) < LOADED) | (end as usize > text.len())
+        };
+        let is_other = |row: &Fields| is_other(row.ends[0], row.lengths[0]) | is_other(row.ends[1], row.lengths[1]);
+        let fields = &self.fields[rows.clone()];
+        // All rows of a group at once, because most groups have no such row.
+        if rows.start == 0 && !fields.iter().fold(false, |any, row| any | is_other(row)) {
+            return rows.end;
+        }
+        fields.iter().position(is_other).map_or(rows.end, |found| rows.start + found)
+    }
+
+    /// Leaves of these fields only what may be digits. Returns whether that is less of any.
+    #[inline(always)]
+    fn bare(&mut self, text: &[u8], quote: Option<u8>, rows: Range<usize>) -> bool {
+        let mut is_less = false;
+        for Fields { ends, lengths } in &mut self.fields[rows] {
+            for (end, length) in ends.iter_mut().zip(lengths) {
+                let digits = digits(text, (*end - *length) as usize..*end as usize, quote);
+                is_less |= *length != digits.len() as u32;
+                (*end, *length) = (digits.end as u32, digits.len() as u32);
+            }
+        }
+        is_less
+    }
+
+    /// Returns the bytes up to the ends of the fields of a row, or `None` if there are not enough before them.
+    #[inline(always)]
+    fn loaded<'t>(&self, text: &'t [u8], row: usize) -> Option<[&'t [u8; LOADED]; 2]> {
+        let loaded = |end: u32| text.get((end as usize).wrapping_sub(LOADED)..)?.first_chunk();
+        let [a, b] = self.fields[row].ends;
+        Some([loaded(a)?, loaded(b)?])
+    }
+
+    /// Returns the numbers of a row.
+    #[inline(always)]
+    fn pair(&self, text: &[u8], row: usize, load: &impl Load) -> Option<[u64; 2]> {
+        let Fields { ends, lengths } = self.fields[row];
+        if lengths[0].wrapping_sub(1) >= MAX_DIGITS || lengths[1].wrapping_sub(1) >= MAX_DIGITS {
+            return None;
+        }
+        let Some([a, b]) = self.loaded(text, row) else {
+            // There is not enough text before the number. This happens only at the start of the text.
+            let field = |end: u32, length: u32| &text[(end - length) as usize..end as usize];
+            return Some([number(field(ends[0], lengths[0]))?, number(field(ends[1], lengths[1]))?]);
+        };
+        let pair = load.pair([a, b], lengths)?;
+        (!(is_wrapped(a, lengths[0], pair[0]) | is_wrapped(b, lengths[1], pair[1]))).then_some(pair)
+    }
+}
+
+/// Does what [`super::read_rows`] does.
 ///
-/// Always inlined, so that it is compiled with the vector instructions of its caller.
+/// Always inlined, so that it is compiled with the vector instructions of its caller. Arrays are not mapped here: the compiler may
+/// leave that a function of its own, without these instructions.
 #[inline(always)]
-pub fn read_plain(
-    text: &[u8],
-    delimiter: u8,
-    limit: usize,
-    rows: &mut Vec<[u64; 2]>,
-    index: impl Fn(&[u8; WIDTH], usize, &mut Places) -> usize,
-    pair: impl Fn(&[u8; LOADED], &[u8; LOADED], [usize; 2]) -> [u64; 2],
-) -> usize {
-    if !text.first().is_some_and(u8::is_ascii_digit) {
-        return 0;
-    }
-    // Offsets in the index have 32 bits.
-    let text = &text[..text.len().min(u32::MAX as usize)];
-    let goal = rows.len().saturating_add(limit);
-    rows.reserve(limit.min(text.len() / 4 + 1));
-    let mut ends = [0; STRETCH + WIDTH];
-    let (mut start, mut stretch) = (0, FIRST_STRETCH);
-    while rows.len() < goal {
-        let (mut count, mut at, before) = (0, start, start);
-        for bytes in text[start..].as_chunks::<WIDTH>().0.iter().take(stretch / WIDTH) {
-            let Some(places) = ends[count..].first_chunk_mut() else { break };
-            count += index(bytes, at, places);
-            at += WIDTH;
+pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: &dyn Fn(usize, &mut Pairs) -> bool, load: impl Load) -> usize {
+    let (text, quote) = (found.text(), found.format().quote);
+    let (first, second) = (found.column(0), found.column(1));
+    pairs.small.reserve(found.len());
+    let mut group = Group { fields: [Fields::default(); GROUP] };
+    let (mut from, mut is_unusual) = (0, false);
+    while from < found.len() {
+        let count = GROUP.min(found.len() - from);
+        group.list(text, 0, &first, from, count);
+        group.list(text, 1, &second, from, count);
+        // Rows before `bared` have been stripped of what is not a digit. That must not be done twice: a quote behind a blank is no quote.
+        let (mut row, mut bared) = (0, 0);
+        if is_unusual {
+            (is_unusual, bared) = (group.bare(text, quote, 0..count), count);
         }
-        let mut ends = ends[..count].iter().map(|&end| end as usize);
-        while rows.len() < goal {
-            let (Some(first), Some(second)) = (ends.next(), ends.next()) else { break };
-            if text[first] != delimiter {
-                return start;
+        while row < count {
+            let end = group.first_other(text, row..count);
+            while row + 1 < end {
+                let (first, second) = (group.fields[row], group.fields[row + 1]);
+                // SAFETY: `first_other` has found that the fields of the rows before `end` end between `LOADED` and the end of the text.
+                let loaded = |end: u32| unsafe { &*text.as_ptr().add(end as usize - LOADED).cast::<[u8; LOADED]>() };
+                let texts =
+                    [loaded(first.ends[0]), loaded(first.ends[1]), loaded(second.ends[0]), loaded(second.ends[1])];
+                let Some(two) = load.pairs(texts, [first.lengths, second.lengths]) else { break };
+                pairs.small.extend_from_slice(&two);
+                row += 2;
             }
-            let mut next = second + 1;
-            if text[second] != b'\n' {
-                // A line end of one byte is a line feed. If this byte is another, the row is plain only if the line end
-                // is the two bytes `\r\n`.
-                match ends.next() {
-                    Some(end) if end == next && text[second] == b'\r' && text[end] == b'\n' => next += 1,
-                    Some(_) => return start,
-                    None => break,
+            // The next row alone, and further ones if it is not the only one that cannot be loaded together with others.
+            while row < count {
+                if let Some(pair) = group.pair(text, row, &load) {
+                    pairs.small.push(pair);
+                } else if row >= bared && group.bare(text, quote, row..row + 1) {
+                    // The next rows are probably unusual, too.
+                    group.bare(text, quote, row + 1..count);
+                    (is_unusual, bared) = (true, count);
+                    break;
+                } else if !other(from + row, pairs) {
+                    return from + row;
+                }
+                row += 1;
+                if row > end {
+                    break;
                 }
             }
-            let digits = [first - start, second - first - 1];
-            if digits.iter().any(|digits| digits.wrapping_sub(1) >= MAX_DIGITS) {
-                return start;
-            }
-            let loaded = |end: usize| text[..end].last_chunk::<LOADED>();
-            let row = match (loaded(first), loaded(second)) {
-                (Some(a), Some(b)) => {
-                    let row = pair(a, b, digits);
-                    if is_wrapped(a, digits[0], row[0]) | is_wrapped(b, digits[1], row[1]) {
-                        return start;
-                    }
-                    row
-                }
-                // There is not enough text before the number to load 32 bytes. This happens only at the start of the
-                // text.
-                _ => match plain_row(&text[start..], delimiter) {
-                    Some((row, _)) => row,
-                    None => return start,
-                },
-            };
-            rows.push(row);
-            start = next;
         }
-        if start == before {
-            break;
-        }
-        stretch = STRETCH.min(2 * stretch);
+        from += count;
     }
-    start
+    from
+}
+
+/// Returns where the digits are in a field, if the field is an integer of up to 20 digits: without quotes, blanks, sign, and zeros in front.
+/// Whether they are digits is left to others to find out.
+#[inline(always)]
+fn digits(text: &[u8], field: Range<usize>, quote: Option<u8>) -> Range<usize> {
+    let Range { mut start, mut end } = field;
+    let is = |at: usize, byte: u8| text[at] == byte;
+    let is_blank = |at: usize| is(at, b' ') || is(at, b'\t');
+    if let Some(quote) = quote
+        && end - start > 2
+        && is(start, quote)
+        && is(end - 1, quote)
+    {
+        (start, end) = (start + 1, end - 1);
+    }
+    while start < end && is_blank(start) {
+        start += 1;
+    }
+    while start < end && is_blank(end - 1) {
+        end -= 1;
+    }
+    // Without a branch, because signs often alternate at random.
+    start += usize::from(start < end && (is(start, b'-') | is(start, b'+')));
+    while end - start >= MAX_DIGITS as usize && is(start, b'0') {
+        start += 1;
+    }
+    start..end
 }
 
 /// Whether a number may be above 2^64 - 1, so that `value`, which is the number modulo 2^64, is wrong. 2^64 - 1 has 20
 /// digits and begins with 1. A larger number of 20 digits that begins with 1 has a `value` below 10^19. Numbers of 20
-/// digits with a leading zero are taken for too large as well, and left to the slower decoder. There are no branches,
-/// because half of all 64-bit numbers have 20 digits.
+/// digits with a leading zero are taken for too large as well. There are no branches, because half of all 64-bit
+/// numbers have 20 digits.
 #[inline(always)]
-fn is_wrapped(text: &[u8; LOADED], digits: usize, value: u64) -> bool {
-    (digits == MAX_DIGITS) & ((text[LOADED - MAX_DIGITS] != b'1') | (value < 10_000_000_000_000_000_000))
+fn is_wrapped(text: &[u8; LOADED], digits: u32, value: u64) -> bool {
+    (digits == MAX_DIGITS) & ((text[LOADED - MAX_DIGITS as usize] != b'1') | (value < 10_000_000_000_000_000_000))
+}
+
+/// Returns the value of a text of 1 to 20 digits, or `None` if it is anything else or above 2^64 - 1.
+fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > MAX_DIGITS as usize {
+        return None;
+    }
+    text.iter().try_fold(0u64, |value, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    })
 }

@@ -1,0 +1,199 @@
+//! How numbers are written, where that is not plainly: with another decimal point, with a character between thousands, or
+//! as floats that are whole. Numbers in such a notation are rewritten plainly for the kernels.
+
+use memchr::memmem;
+use std::borrow::Cow;
+
+/// How numbers are written. The default is the plain notation: digits, with or without a sign, and a point before the digits
+/// of a fraction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Notation {
+    /// The character between the digits of the whole number and those of the fraction.
+    pub decimal: char,
+    /// The character that may stand between groups of three digits, as in `1,234,567`. `None`: no character may.
+    pub thousands: Option<char>,
+    /// Whether an integer may be written as a float without a fraction, as in `1920.0` and `1e+05`.
+    pub whole_floats: bool,
+}
+
+impl Default for Notation {
+    /// Returns the plain notation.
+    fn default() -> Self {
+        Notation { decimal: '.', thousands: None, whole_floats: false }
+    }
+}
+
+/// Why a text is no integer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoInteger {
+    /// It is not a number in the notation.
+    NoNumber,
+    /// It is a number with a fraction that is not 0.
+    Fraction,
+    /// It is a whole number that is written as a float, and the notation is not for such.
+    Float,
+    /// It has this many digits, more than are allowed.
+    TooLong(usize),
+}
+
+/// The parts of a number.
+struct Parts<'a> {
+    sign: Option<u8>,
+    /// The digits of the whole number, without the characters between thousands.
+    whole: Cow<'a, [u8]>,
+    /// The digits of the fraction; `None` if there is no decimal point.
+    fraction: Option<&'a [u8]>,
+    /// What follows the `e`, if there is one: digits, with or without a sign.
+    exponent: Option<&'a [u8]>,
+}
+
+impl Notation {
+    /// Returns the digits of the magnitude of the integer `text`, without leading zeros, so that 0 has no digits. There are at
+    /// most `most`.
+    ///
+    /// # Errors
+    /// If `text` is no integer in this notation, or has too many digits.
+    pub(crate) fn integer(self, text: &[u8], most: usize) -> Result<Cow<'_, [u8]>, NoInteger> {
+        let parts = self.parts(text).ok_or(NoInteger::NoNumber)?;
+        let fraction = parts.fraction.unwrap_or_default();
+        let is_float = parts.fraction.is_some() || parts.exponent.is_some();
+        let (mut digits, shift) = if parts.exponent.is_none() && fraction.iter().all(|&digit| digit == b'0') {
+            (parts.whole, 0)
+        } else {
+            let all = [&parts.whole, fraction].concat();
+            (all.into(), parts.exponent.map_or(0, exponent) - fraction.len() as i64)
+        };
+        let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
+        match &mut digits {
+            Cow::Borrowed(digits) => *digits = &digits[zeros..],
+            Cow::Owned(digits) => drop(digits.drain(..zeros)),
+        }
+        // `shift` is how many zeros to append or, if negative, to take away.
+        if !digits.is_empty() && shift < 0 {
+            let zeros = digits.iter().rev().take_while(|&&digit| digit == b'0').count();
+            let taken = usize::try_from(shift.unsigned_abs()).ok().filter(|shift| *shift <= zeros);
+            let kept = digits.len() - taken.ok_or(NoInteger::Fraction)?;
+            digits.to_mut().truncate(kept);
+        }
+        if !self.whole_floats && is_float {
+            return Err(NoInteger::Float);
+        }
+        let zeros = if digits.is_empty() { 0 } else { usize::try_from(shift).unwrap_or(0) };
+        let count = digits.len() + zeros;
+        if count > most {
+            return Err(NoInteger::TooLong(count));
+        }
+        if zeros > 0 {
+            digits.to_mut().resize(count, b'0');
+        }
+        Ok(digits)
+    }
+
+    /// Returns `text` in the plain notation if it is a number in this one, and otherwise unchanged.
+    pub(crate) fn plain(self, text: &[u8]) -> Cow<'_, [u8]> {
+        /// The most digits of a whole number that is rewritten without an exponent: more than any integer type has.
+        const MOST: usize = 40;
+        if self == Notation::default() {
+            return text.into();
+        }
+        let Some(Parts { sign, whole, fraction, exponent }) = self.parts(text) else { return text.into() };
+        let mut plain: Vec<u8> = sign.into_iter().collect();
+        if self.whole_floats
+            && let Ok(digits) = self.integer(text, MOST)
+        {
+            plain.extend_from_slice(if digits.is_empty() { b"0" } else { &digits });
+            return plain.into();
+        }
+        plain.extend_from_slice(if whole.is_empty() { b"0" } else { &whole });
+        for (mark, digits) in [(b'.', fraction), (b'e', exponent)] {
+            if let Some(digits) = digits.filter(|digits| !digits.is_empty()) {
+                plain.push(mark);
+                plain.extend_from_slice(digits);
+            }
+        }
+        plain.into()
+    }
+
+    /// Returns the parts of the number `text`, or `None` if it is none.
+    fn parts(self, text: &[u8]) -> Option<Parts<'_>> {
+        let (sign, rest) = match text.split_first()? {
+            (&sign @ (b'+' | b'-'), rest) => (Some(sign), rest),
+            _ => (None, text),
+        };
+        let (rest, exponent) = match rest.iter().position(|byte| matches!(byte, b'e' | b'E')) {
+            Some(at) => (&rest[..at], Some(&rest[at + 1..])),
+            None => (rest, None),
+        };
+        let (whole, fraction) = halves(rest, self.decimal);
+        let whole = if whole.is_empty() { Cow::default() } else { self.ungrouped(whole)? };
+        let is_digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
+        let unsigned = |text: &'_ [u8]| usize::from(matches!(text.first(), Some(b'+' | b'-')));
+        let is_number = whole.len() + fraction.map_or(0, <[u8]>::len) > 0
+            && fraction.is_none_or(is_digits)
+            && exponent.is_none_or(|text| text.len() > unsigned(text) && is_digits(&text[unsigned(text)..]));
+        is_number.then_some(Parts { sign, whole, fraction, exponent })
+    }
+
+    /// Returns the digits `text` without the characters between thousands, or `None` if these do not stand where they must,
+    /// or there is something else among the digits. Either all thousands are marked, or none.
+    fn ungrouped(self, text: &[u8]) -> Option<Cow<'_, [u8]>> {
+        if text.iter().all(u8::is_ascii_digit) {
+            return Some(text.into());
+        }
+        let (mark, mut digits, mut rest) = (self.thousands?, vec![], Some(text));
+        while let Some(text) = rest {
+            let (group, others) = halves(text, mark);
+            let is_whole = if digits.is_empty() { (1..=3).contains(&group.len()) } else { group.len() == 3 };
+            if !is_whole || !group.iter().all(u8::is_ascii_digit) {
+                return None;
+            }
+            digits.extend_from_slice(group);
+            rest = others;
+        }
+        Some(digits.into())
+    }
+}
+
+/// Returns what is in `text` before the first `mark`, and what is behind it, if there is one.
+fn halves(text: &[u8], mark: char) -> (&[u8], Option<&[u8]>) {
+    let mut room = [0; 4];
+    let found = match mark.encode_utf8(&mut room).as_bytes() {
+        // Numbers are so short that the start of another search would take longer than this one.
+        [mark] => text.iter().position(|byte| byte == mark),
+        mark => memmem::find(text, mark),
+    };
+    found.map_or((text, None), |at| (&text[..at], Some(&text[at + mark.len_utf8()..])))
+}
+
+/// Returns the value of an exponent, or a number of the same sign that is as good as infinite if there are too many digits.
+fn exponent(text: &[u8]) -> i64 {
+    const MOST: i64 = 1 << 60;
+    let most = if text.starts_with(b"-") { -MOST } else { MOST };
+    let value = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    value.map_or(most, |value: i64| value.clamp(-MOST, MOST))
+}
+
+/// Returns the hint to an option with which `text`, which is no integer, would be one, or would make no bad row.
+pub fn hint(text: &[u8], notation: Notation) -> Option<String> {
+    /// What programs write where there is no value.
+    const NO_VALUE: [&[u8]; 11] =
+        [b"NA", b"N/A", b"#N/A", b"NaN", b"nan", b"\\N", b"NULL", b"null", b"None", b"<NA>", b"."];
+    if NO_VALUE.contains(&text) {
+        let text = String::from_utf8_lossy(text);
+        return Some(format!("; if that stands for no value, say so with --na '{text}'"));
+    }
+    if notation.integer(text, text.len()) == Err(NoInteger::Float) {
+        return Some("; whole numbers that are written as floats are read with --whole-floats".to_string());
+    }
+    let mark = [',', '.', '\'', ' ', '\u{a0}', '\u{202f}', '\u{2019}'].into_iter().find(|&mark| {
+        let decimal = if mark == '.' { ',' } else { '.' };
+        let grouped = Notation { decimal, thousands: Some(mark), whole_floats: false };
+        notation.thousands != Some(mark) && grouped.integer(text, text.len()).is_ok()
+    })?;
+    let shown = if mark == '\'' { "\"'\"".to_string() } else { format!("'{mark}'") };
+    let decimal = if mark == '.' && notation.decimal == '.' { " --decimal ','" } else { "" };
+    Some(format!("; if {shown} stands between thousands, say so with --thousands {shown}{decimal}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,284 @@
+//! The pass over a stretch of text that lists where its delimiters and line ends are. It is written once, and compiled for each set
+//! of vector instructions.
+#![allow(unsafe_code)]
+
+use super::structure::{Found, Structure, WIDTH};
+use crate::vectors::Vectors;
+use std::ops::Range;
+
+/// Offsets in a text, in order.
+#[derive(Debug, Default)]
+pub struct List {
+    /// The offsets, and behind them what is left of earlier ones.
+    places: Vec<u32>,
+    count: usize,
+}
+
+impl List {
+    /// Returns the offsets.
+    #[inline(always)]
+    pub fn get(&self) -> &[u32] {
+        &self.places[..self.count]
+    }
+
+    /// Returns the offsets, and behind them one that is larger than all offsets.
+    #[inline(always)]
+    pub fn get_closed(&self) -> &[u32] {
+        &self.places[..=self.count]
+    }
+
+    /// Replaces all offsets by one.
+    pub fn begin(&mut self, first: u32) {
+        self.places.clear();
+        self.places.push(first);
+        self.count = 1;
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.reserve(0);
+        self.places[self.count] = u32::MAX;
+    }
+
+    /// Removes the first `count` offsets.
+    pub fn drop_front(&mut self, count: usize) {
+        self.places.copy_within(count..=self.count, 0);
+        self.count -= count;
+    }
+
+    /// Makes room for `more` offsets, and for what is written behind them.
+    fn reserve(&mut self, more: usize) {
+        let needed = self.count + more + WIDTH;
+        if self.places.len() < needed {
+            self.places.resize(needed, 0);
+        }
+    }
+
+    /// Returns where the next offsets are to be written.
+    #[inline(always)]
+    fn room(&mut self) -> &mut Places {
+        let Some(room) = self.places[self.count..].first_chunk_mut() else { unreachable!("room was reserved") };
+        room
+    }
+}
+
+/// What is listed of a text.
+#[derive(Debug, Default)]
+pub struct Lists {
+    /// Delimiters with a meaning.
+    pub delimiters: List,
+    /// Line ends with a meaning.
+    pub line_ends: List,
+    /// Bytes which show that a line is not an ordinary row.
+    pub odd: Vec<u32>,
+    /// Whether there was any carriage return.
+    pub has_returns: bool,
+}
+
+/// Room for as many offsets as there can be among the bytes that are examined together.
+pub type Places = [u32; WIDTH];
+
+/// What a pass has an eye on.
+pub trait Listed {
+    /// Prepares for so many bytes.
+    fn expect(&mut self, bytes: usize);
+
+    /// Is called when all is taken.
+    fn close(&mut self) {}
+
+    /// Takes what was found among the bytes from offset `at` on. `places` writes the offsets of the ones in a word, the first of which
+    /// stands for the given offset, and returns their number.
+    fn take(&mut self, at: u32, found: &Found, places: impl Fn(u64, u32, &mut Places) -> usize);
+}
+
+impl Listed for Lists {
+    fn expect(&mut self, bytes: usize) {
+        self.delimiters.reserve(bytes);
+        self.line_ends.reserve(bytes);
+    }
+
+    fn close(&mut self) {
+        self.delimiters.close();
+        self.line_ends.close();
+    }
+
+    #[inline(always)]
+    fn take(&mut self, at: u32, found: &Found, places: impl Fn(u64, u32, &mut Places) -> usize) {
+        self.delimiters.count += places(found.delimiters, at, self.delimiters.room());
+        self.line_ends.count += places(found.line_ends, at, self.line_ends.room());
+        self.has_returns |= found.returns != 0;
+        if found.odd != 0 {
+            let mut odd = [0; WIDTH];
+            let count = places(found.odd, at, &mut odd);
+            self.odd.extend_from_slice(&odd[..count]);
+        }
+    }
+}
+
+/// Goes through `range` of `text`, up to which `structure` has come, and returns `listed` with what is there. It is passed by value, so
+/// that its counts can stay in registers.
+pub fn pass<L: Listed>(vectors: Vectors, text: &[u8], range: Range<usize>, structure: &mut Structure, listed: L) -> L {
+    match vectors {
+        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
+        #[cfg(target_arch = "x86_64")]
+        Vectors::Avx512 => unsafe { x86_64::avx512(text, range, structure, listed) },
+        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
+        #[cfg(target_arch = "x86_64")]
+        Vectors::Avx2 => unsafe { x86_64::avx2(text, range, structure, listed) },
+        _ => pass_by(text, range, structure, listed, portable::equal, portable::places),
+    }
+}
+
+/// Does what [`pass`] does. `equal` returns the set of bytes that equal a byte, and `places` does what [`Listed::take`] says.
+///
+/// Always inlined, so that it is compiled with the vector instructions of its caller.
+#[inline(always)]
+fn pass_by<L: Listed>(
+    text: &[u8],
+    range: Range<usize>,
+    structure: &mut Structure,
+    mut listed: L,
+    equal: impl Fn(&[u8; WIDTH], u8) -> u64,
+    places: impl Fn(u64, u32, &mut Places) -> usize,
+) -> L {
+    let (mut at, stretch) = (range.start as u32, &text[range]);
+    listed.expect(stretch.len());
+    let mut state = *structure;
+    let (words, rest) = stretch.as_chunks();
+    for bytes in words {
+        match state.plain_step(bytes, &equal) {
+            Some(found) => listed.take(at, &found, &places),
+            None => listed.take(at, &state.step(bytes, WIDTH, &equal), &places),
+        }
+        at += WIDTH as u32;
+    }
+    if !rest.is_empty() {
+        let mut bytes = [0; WIDTH];
+        bytes[..rest.len()].copy_from_slice(rest);
+        let found = state.step(&bytes, rest.len(), &equal);
+        listed.take(at, &found, &places);
+    }
+    *structure = state;
+    listed.close();
+    listed
+}
+
+mod portable {
+    use super::{Places, WIDTH};
+
+    #[cfg(target_arch = "x86_64")]
+    pub fn equal(bytes: &[u8; WIDTH], byte: u8) -> u64 {
+        // SAFETY: SSE2 is part of x86-64: no processor of this architecture is without it.
+        unsafe { super::x86_64::equal_sse2(bytes, byte) }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    pub use equal_by_words as equal;
+
+    /// Eight bytes are compared as one word ("SWAR").
+    #[cfg(any(test, not(target_arch = "x86_64")))]
+    pub fn equal_by_words(bytes: &[u8; WIDTH], byte: u8) -> u64 {
+        const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+        bytes.as_chunks::<8>().0.iter().rev().fold(0, |bits, eight| {
+            let differences = u64::from_le_bytes(*eight) ^ u64::from_ne_bytes([byte; 8]);
+            // The top bit of each byte that is zero, and then these bits side by side.
+            let equal = !(((differences & LOW) + LOW) | differences) & !LOW;
+            bits << 8 | (equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+        })
+    }
+
+    #[inline(always)]
+    pub fn places(mut bits: u64, at: u32, places: &mut Places) -> usize {
+        let mut count = 0;
+        while bits != 0 {
+            places[count] = at + bits.trailing_zeros();
+            bits &= bits - 1;
+            count += 1;
+        }
+        count
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64 {
+    use super::{Listed, Places, Structure, WIDTH, pass_by};
+    use bytemuck::cast;
+    use std::arch::x86_64::*;
+    use std::ops::Range;
+
+    #[target_feature(enable = "sse2")]
+    #[inline]
+    pub fn equal_sse2(bytes: &[u8; WIDTH], byte: u8) -> u64 {
+        let parts: [__m128i; 4] = cast(*bytes);
+        let [a, b, c, d] = parts.map(|part| {
+            let equal = _mm_cmpeq_epi8(part, _mm_set1_epi8(byte as i8));
+            u64::from(_mm_movemask_epi8(equal) as u16)
+        });
+        a | b << 16 | c << 32 | d << 48
+    }
+
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+    pub fn avx2<L: Listed>(text: &[u8], range: Range<usize>, structure: &mut Structure, listed: L) -> L {
+        let equal = |bytes: &[u8; WIDTH], byte: u8| {
+            let [low, high]: [__m256i; 2] = cast(*bytes);
+            let equal = |part| _mm256_movemask_epi8(_mm256_cmpeq_epi8(part, _mm256_set1_epi8(byte as i8))) as u32;
+            u64::from(equal(low)) | u64::from(equal(high)) << 32
+        };
+        let places = |mut bits: u64, at: u32, places: &mut Places| {
+            let count = bits.count_ones() as usize;
+            // Writes eight offsets at a time, even if fewer are left. The number of loop turns then depends less on the
+            // number of offsets, so that the branch is predicted better.
+            for places in places.as_chunks_mut::<8>().0.iter_mut().take(count.div_ceil(8)) {
+                for place in places {
+                    *place = at + bits.trailing_zeros();
+                    bits &= bits.wrapping_sub(1);
+                }
+            }
+            count
+        };
+        pass_by(text, range, structure, listed, equal, places)
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt,lzcnt")]
+    pub fn avx512<L: Listed>(text: &[u8], range: Range<usize>, structure: &mut Structure, listed: L) -> L {
+        const EACH: [u8; WIDTH] = {
+            let (mut each, mut at) = ([0; WIDTH], 0);
+            while at < WIDTH {
+                each[at] = at as u8;
+                at += 1;
+            }
+            each
+        };
+        let equal = |bytes: &[u8; WIDTH], byte: u8| _mm512_cmpeq_epi8_mask(cast(*bytes), _mm512_set1_epi8(byte as i8));
+        let places = |bits: u64, at: u32, places: &mut Places| {
+            let found: [__m128i; 4] = cast(_mm512_maskz_compress_epi8(bits, cast(EACH)));
+            let places: &mut [[u32; 16]; 4] = bytemuck::cast_mut(places);
+            let count = bits.count_ones() as usize;
+            // At least 16 offsets are written, so that there is no branch where there are fewer.
+            for (places, found) in places.iter_mut().zip(found).take(count.div_ceil(16).max(1)) {
+                *places = cast(_mm512_add_epi32(_mm512_cvtepu8_epi32(found), _mm512_set1_epi32(at as i32)));
+            }
+            count
+        };
+        pass_by(text, range, structure, listed, equal, places)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_where_bytes_are() {
+        let bytes: [u8; WIDTH] = std::array::from_fn(|at| [b'a', b',', 0xac, b'-', 0, b'\n'][at * at % 7 % 6]);
+        for byte in [b',', b'\n', 0, 0xac, 0x80] {
+            let expected = (0..WIDTH).filter(|&at| bytes[at] == byte).fold(0u64, |bits, at| bits | 1 << at);
+            assert_eq!(portable::equal(&bytes, byte), expected);
+            assert_eq!(portable::equal_by_words(&bytes, byte), expected);
+            let mut places = [0; WIDTH];
+            let count = portable::places(expected, 7, &mut places);
+            assert!(places[..count].iter().all(|&place| bytes[place as usize - 7] == byte));
+            assert_eq!(count, bytes.iter().filter(|&&other| other == byte).count());
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Results that a worker offers while it keeps its block, because only that worker can go on with them.
+//!
+//! An offer that was taken is written, so the block must not be mapped again if the worker dies then. The writer counts an
+//! offer before it looks at its bytes, under the lock under which the supervisor withdraws the offer of a dead worker.
+
+use super::Run;
+use crate::error::Error;
+use crate::flow::{Part, Sink};
+use crate::ring::{Held, Supervisor, Writer};
+use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
+
+impl Run<'_> {
+    pub(super) fn offers(&self) -> MutexGuard<'_, u64> {
+        self.offers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Passes the results that the claimant of the writer's block offers to the sink. Returns whether there were any. `end` is
+    /// where the rows before end in the file.
+    pub(super) fn take_offer(&self, ring: &mut Writer, end: u64, sink: &mut dyn Sink) -> Result<bool, Error> {
+        let length = {
+            let mut offers = self.offers();
+            let length = ring.offered();
+            *offers += u64::from(length > 0);
+            length
+        };
+        if length == 0 {
+            return Ok(false);
+        }
+        let input = self.text(ring.rest(), ring.left(), end);
+        sink.write(Part { input, results: ring.offered_results(length), ..Part::default() })?;
+        ring.release();
+        self.taken.fetch_add(1, Ordering::Release);
+        Ok(true)
+    }
+
+    /// Withdraws the offer of a dead worker, so that its block can be mapped again. Returns false if an offer of the
+    /// worker has been taken before, so that its block cannot be mapped again without printing results twice.
+    pub fn withdraw_offer(&self, ring: &Supervisor, held: &Held) -> bool {
+        let offers = self.offers();
+        ring.withdraw(held);
+        *offers == 0 || held.block() != self.written()
+    }
+}

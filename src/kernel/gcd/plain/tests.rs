@@ -1,0 +1,164 @@
+use super::super::number::Number;
+use super::*;
+use crate::csv::index::Index;
+use crate::csv::record::{Line, split, unquoted};
+use crate::csv::{Format, trimmed};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// Returns the pairs at the front of the text, up to the first row that is left, and the offset of that row.
+fn read(vectors: Vectors, text: &str, columns: Option<[usize; 2]>) -> (Vec<[u64; 2]>, usize) {
+    let (mut index, mut at, mut pairs) = (Index::new(Format::default()), 0, Pairs::default());
+    while at < text.len() {
+        let found = index.rows(text.as_bytes(), at, &(2..=9), columns.as_ref().map(<[usize; 2]>::as_slice), usize::MAX);
+        let read = with(vectors, &found, &mut pairs, &|_, _| false);
+        let is_stopped = found.is_empty() || read < found.len();
+        at = index.pass(read);
+        if is_stopped {
+            break;
+        }
+    }
+    (pairs.small, at)
+}
+
+/// Gives `check` what each implementation reads of `row` and the plain rows behind it.
+fn read_amid(row: &str, mut check: impl FnMut(&[[u64; 2]], usize)) {
+    for vectors in Vectors::all() {
+        // The number of rows before `row` varies, so that it stands at every position in a word, and also without
+        // enough text before it to load a number whole.
+        for before in (0..20).chain([100, 1000]) {
+            let text = "3,4\n".repeat(before) + row + &"7,8\n".repeat(100);
+            let (pairs, bytes) = read(vectors, &text, None);
+            assert_eq!(pairs[..before], vec![[3, 4]; before], "{vectors:?} {row}");
+            check(&pairs[before..], bytes - 4 * before);
+        }
+    }
+}
+
+#[test]
+fn every_length_of_number_is_read() {
+    for (a_digits, b_digits) in (1..=20).flat_map(|a| (1..=20).map(move |b| (a, b))) {
+        let number = |digits: usize| "18446744073709551615"[..digits].parse::<u64>().unwrap();
+        let (a, b) = (number(a_digits), number(b_digits));
+        for end in ["\n", "\r\n"] {
+            read_amid(&format!("{a},{b}{end}"), |rows, bytes| {
+                assert!(rows.len() == 101 && rows[0] == [a, b] && rows[1..].iter().all(|row| *row == [7, 8]));
+                assert_eq!(bytes, a_digits + 1 + b_digits + end.len() + 400);
+            });
+        }
+    }
+}
+
+#[test]
+fn blanks_quotes_signs_and_zeros_are_read() {
+    for field in [
+        "12",
+        "-12",
+        "+12",
+        " 12",
+        "12 ",
+        "\t 12 \t ",
+        "\"12\"",
+        "\" -12\"",
+        "00012",
+        "\"+0000000000000000000000000012\"",
+    ] {
+        for row in [format!("{field},18"), format!("18,{field}"), format!("{field},{field}")] {
+            for end in ["\n", "\r\n"] {
+                read_amid(&format!("{row}{end}"), |rows, _| {
+                    assert!(rows.len() == 101 && rows[0].iter().all(|number| [12, 18].contains(number)), "{row}");
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn other_rows_are_left() {
+    for row in [
+        "",
+        ",",
+        "1",
+        "1,",
+        ",1",
+        "1;2",
+        "\"1,2",
+        "1,2\r\r",
+        "1,2x",
+        "0x1,2",
+        "1,18446744073709551616",
+        "/,1",
+        ":,1",
+        "1\n2,",
+        "99999999999999999999,1",
+        "1,30000000000000000000",
+        "000000000000000000001,",
+        "1,2\r3,4",
+        "- 1,2",
+        "--1,2",
+        "1-,2",
+        "\"\",1",
+        "\"1\"2,1",
+        " \"1\",2",
+        "\"1\" ,2",
+        "-,1",
+        " ,1",
+        "\" \",1",
+        "\"-\",1",
+        "1 2,3",
+        "\"1\"\"2\",3",
+    ] {
+        read_amid(&format!("{row}\n"), |rows, bytes| assert_eq!((rows, bytes), (&[][..], 0), "{row}"));
+    }
+}
+
+#[test]
+fn chosen_columns_are_read() {
+    let text = "x,12,\"a, b\",18,y\r\n".repeat(1000);
+    for vectors in Vectors::all() {
+        for (columns, pair) in [([1, 3], [12, 18]), ([3, 1], [18, 12]), ([1, 1], [12, 12])] {
+            assert_eq!(read(vectors, &text, Some(columns)), (vec![pair; 1000], text.len()));
+        }
+        assert_eq!(read(vectors, &"1,2,3\r\n".repeat(99), Some([2, 0])), (vec![[3, 1]; 99], 99 * 7));
+    }
+}
+
+/// What the row at the front of the text should be read as: `None` if it is a row for others.
+fn judged(text: &[u8]) -> Option<([u64; 2], usize)> {
+    let (mut fields, format) = (vec![], Format::default());
+    let Line::Row { content, length } = split(text, format, &mut fields) else { return None };
+    let number = |at: usize| match Number::parse(trimmed(&unquoted(fields[at].raw(&text[..content]), format)), 1000)? {
+        Number::Small(number) => Some(number),
+        _ => None,
+    };
+    (2..=9).contains(&fields.len()).then_some(())?;
+    Some(([number(0)?, number(1)?], length))
+}
+
+proptest! {
+    #[test]
+    fn what_is_read_is_what_is_meant(
+        pieces in vec(prop_oneof![
+            30 => any::<(u64, u64, u32, u32)>().prop_map(|(a, b, c, d)| format!("{},{}\n", a >> (c % 64), b >> (d % 64))),
+            3 => "(\"?[ \t]?[+-]?0{0,30}[0-9]{1,21}[ \t]{0,2}\"?,){1,3}0?\r?\n",
+            1 => select(["\n", "1\r,2\n", "x,1\n", "1 2,3\n"].as_slice()).prop_map(String::from),
+        ], 0..300),
+    ) {
+        let text = pieces.concat() + "1,2\n";
+        for vectors in Vectors::all() {
+            let (pairs, end) = read(vectors, &text, None);
+            let mut at = 0;
+            for pair in pairs {
+                let (expected, length) = judged(&text.as_bytes()[at..]).unwrap();
+                prop_assert_eq!(pair, expected, "{:?}", vectors);
+                at += length;
+            }
+            prop_assert_eq!(at, end);
+            let left = text.as_bytes().get(end..).filter(|left| !left.is_empty()).and_then(judged);
+            // Numbers with text behind their closing quote, or with more than 20 digits in all, may be left.
+            let is_odd = |text: &&str| text.lines().next().unwrap_or_default().contains(['"', '0']);
+            prop_assert!(left.is_none() || Some(&text[end..]).filter(is_odd).is_some(), "{:?} {:?}", vectors, left);
+        }
+    }
+}

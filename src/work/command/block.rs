@@ -1,0 +1,187 @@
+//! Block mode: a process of the command for each block, which may print any number of lines.
+//!
+//! What the process prints is kept until it has ended, so that nothing is printed twice if it has to be run again: in memory,
+//! or beyond [`SPILLED`] in a file without a name. A long answer is handed over in pieces ([`Mapped::is_open`]).
+
+use super::exchange::{Ended, Question};
+use super::process::Running;
+use super::rows::Lines;
+use super::{Command, Failed, failure};
+use crate::bad_row::{BadRow, Kind, Report};
+use crate::error::reason;
+use crate::kernel::batch::Batch;
+use crate::process::console::say;
+use crate::ring::Care;
+use crate::steps::{Step, lap};
+use crate::work::decoder::Decoder;
+use crate::work::remote::Failure;
+use crate::work::settings::OnBadRow;
+use crate::work::{Mapped, Mapper};
+use std::io::{self, Read, Seek, Write};
+use std::sync::atomic::Ordering;
+use tempfile::SpooledTempFile;
+
+/// How many bytes of an answer are kept in memory. A longer answer is kept in a file, in `TMPDIR` or /tmp.
+const SPILLED: usize = 64 << 20;
+
+/// How often a block is tried if the command ends with a bad status.
+const MOST_TRIES: u32 = 2;
+/// How often a block is tried if its processes are killed by signals of the kind that others send.
+const MOST_KILLS: u32 = 30;
+
+/// What one worker keeps from block to block.
+pub struct ByBlock<'c> {
+    command: &'c Command,
+    number: u32,
+    decoder: Decoder<'c, Lines>,
+    /// Whether a process of the command has answered something.
+    has_answered: bool,
+    /// What is left of the answer to the present block, if a piece of it was handed over.
+    open: Option<Answer>,
+}
+
+/// The answer to a block, or to the part of it up to a bad row.
+struct Answer {
+    text: SpooledTempFile,
+    /// How many bytes of the text have not been handed over.
+    left: u64,
+    /// What the rows of the answer come to. Its results are the last piece of the text.
+    mapped: Mapped,
+    bad: Vec<BadRow>,
+}
+
+impl<'c> ByBlock<'c> {
+    pub fn new(command: &'c Command, number: u32) -> Self {
+        let decoder = Decoder::new(&command.lines, command.settings.clone());
+        ByBlock { command, number, decoder, has_answered: false, open: None }
+    }
+
+    /// Reads the rows of the block up to a bad row that ends the run, or until the reports of bad rows would take more than
+    /// `room` bytes, and has the command answer them.
+    fn answer(&mut self, input: &[u8], room: usize) -> Answer {
+        let (mut sent, mut bad, mut reported, mut mapped) = (vec![], vec![], 0, Mapped::default());
+        while mapped.consumed < input.len() {
+            let (end, wrong) = self.decoder.read(input, mapped.consumed, usize::MAX, Care::default());
+            sent.extend_from_slice(&self.decoder.rows.bytes);
+            mapped.rows += self.decoder.rows.len();
+            mapped.consumed = end;
+            let Some(wrong) = wrong else { break };
+            reported += Report::length(&wrong);
+            if reported > room && !bad.is_empty() {
+                break;
+            }
+            let stops = self.command.settings.on_bad_row == OnBadRow::Stop;
+            mapped.consumed = if stops { end } else { wrong.end };
+            bad.push(wrong);
+            if stops {
+                break;
+            }
+        }
+        lap(Step::Take);
+        let text = if sent.is_empty() { Ok(SpooledTempFile::new(SPILLED)) } else { self.run(&sent) };
+        lap(Step::Run);
+        let answer = text.and_then(|mut text| {
+            let left = text.stream_position().map_err(unkept)?;
+            text.rewind().map_err(unkept)?;
+            Ok((text, left))
+        });
+        match answer {
+            Ok((text, left)) => Answer { text, left, mapped, bad },
+            Err((kind, what)) => {
+                // The message names the lines of all rows that were sent.
+                let wrong = BadRow::row(what).of(kind).at(0..mapped.consumed, mapped.consumed);
+                Answer { text: SpooledTempFile::new(0), left: 0, mapped: Mapped::default(), bad: vec![wrong] }
+            }
+        }
+    }
+
+    /// Has processes of the command answer these rows, until one has done well. Returns the text of its answer, or how the
+    /// run ends and why.
+    fn run(&mut self, rows: &[u8]) -> Result<SpooledTempFile, (Kind, String)> {
+        let (mut tries, mut kills) = (0, 0);
+        loop {
+            let unstarted =
+                |error: io::Error| (Kind::Unrunnable, format!("cannot run the command: {}", reason(&error)));
+            let mut running = Running::start(&self.command.command, self.number).map_err(unstarted)?;
+            let mut text = SpooledTempFile::new(SPILLED);
+            let is_abandoned = &self.command.is_abandoned;
+            let question = Question { rows, lines: None, is_last: true, may_wait: false, is_abandoned };
+            let (ended, _) = running.exchange(question, &mut |bytes| text.write_all(bytes)).map_err(unkept)?;
+            if is_abandoned.load(Ordering::Relaxed) {
+                // Nobody reads this message, because the run has failed already.
+                return Err((Kind::Failed, "the run has ended".to_string()));
+            }
+            self.has_answered |= text.stream_position().is_ok_and(|length| length > 0);
+            match ended {
+                Ended::Exited(status) if self.command.is_good(status.code()) => {
+                    self.has_answered = true;
+                    running.last_words(true);
+                    return Ok(text);
+                }
+                Ended::TooMuch => {
+                    let what = format!("the command has answered a block of {} bytes without end", rows.len());
+                    return Err((Kind::Failed, what));
+                }
+                _ => {}
+            }
+            let (cause, is_fault) = match failure(&mut running, ended, self.has_answered, false) {
+                Failed::Unrunnable(what) => return Err((Kind::Unrunnable, what)),
+                Failed::Died { cause, is_fault } => (cause, is_fault),
+            };
+            (tries, kills) = if is_fault { (tries + 1, kills) } else { (tries, kills + 1) };
+            if tries >= MOST_TRIES || kills >= MOST_KILLS {
+                let hint = self.command.hint();
+                return Err((
+                    Kind::Failed,
+                    format!("the command keeps failing on these rows: the last one {cause}{hint}"),
+                ));
+            }
+            if tries + kills == 1 {
+                let worker = self.number;
+                say(&format_args!("the command of worker {worker} {cause}; its block is sent to another one"));
+            }
+        }
+    }
+}
+
+/// Returns how the run ends if an answer cannot be read or kept.
+fn unkept(error: io::Error) -> (Kind, String) {
+    let hint =
+        if error.kind() == io::ErrorKind::StorageFull { "; TMPDIR names the folder for long answers" } else { "" };
+    (Kind::Unrunnable, format!("cannot keep the command's answer: {}{hint}", reason(&error)))
+}
+
+impl Mapper for ByBlock<'_> {
+    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], _: Care) -> Result<Mapped, Failure> {
+        let mut answer = match self.open.take() {
+            Some(answer) => answer,
+            None => {
+                self.decoder.begin(head);
+                self.decoder.rows.take_names(&self.decoder.head, self.command.settings.format);
+                self.answer(input, room.len() / 2)
+            }
+        };
+        let reports: usize = answer.bad.iter().map(Report::length).sum();
+        let is_last = answer.left as usize + reports <= room.len();
+        let length = if is_last { answer.left as usize } else { room.len().min(answer.left as usize) };
+        if let Err(error) = answer.text.read_exact(&mut room[..length]) {
+            let (kind, what) = unkept(error);
+            let mut report = vec![];
+            Report::append(&BadRow::row(what).of(kind), 0, &mut report, room.len());
+            room[..report.len()].copy_from_slice(&report);
+            return Ok(Mapped { reports: report.len(), ..Mapped::default() });
+        }
+        if !is_last {
+            answer.left -= length as u64;
+            self.open = Some(answer);
+            return Ok(Mapped { results: length, is_open: true, ..Mapped::default() });
+        }
+        let mut written = vec![];
+        for bad in &answer.bad {
+            let left = room.len() - length - written.len();
+            Report::append(bad, length, &mut written, left);
+        }
+        lap(Step::Merge);
+        Ok(Mapped { results: length, ..answer.mapped }.with_reports(input, room, &written))
+    }
+}

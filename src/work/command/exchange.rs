@@ -1,0 +1,364 @@
+//! The exchange with a process of the command: rows go in and its answer comes out, in one loop over both pipes, so that the
+//! process and this loop never wait for each other.
+//!
+//! A command may write before it reads, read everything before it writes, close either pipe early, or leave both to a child of
+//! its own. The loop must not wait for something that cannot come any more in any of these cases. So it watches both pipes and
+//! the end of the shell at once, and knows how many lines are expected.
+
+use super::process::Running;
+use crate::process::console::say;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::AsFd;
+use rustix::io::Errno;
+use std::io;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// What is asked of a process.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// The lines that it is sent.
+    pub rows: &'a [u8],
+    /// How many lines it must answer with. `None`: any number.
+    pub lines: Option<usize>,
+    /// Whether its input is closed after the rows.
+    pub is_last: bool,
+    /// Whether to look for signs that the command answers only at the end of its input.
+    pub may_wait: bool,
+    /// Becomes true if the answer is not needed any more.
+    pub is_abandoned: &'a AtomicBool,
+}
+
+/// How an exchange ended. What was answered so far has been passed on in each case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All lines were answered, and the process goes on.
+    Answered,
+    /// More lines were answered than expected, or before the rows had been read, or more bytes than an answer may have.
+    TooMuch,
+    /// The shell has ended with this status, and everything that was in the pipe is read.
+    Exited(ExitStatus),
+    /// The process lives but cannot answer any more, for this reason: the predicate of a sentence.
+    Useless(&'static str),
+    /// The process has read all rows and waits for more, and has not answered all of them.
+    Waits,
+}
+
+/// Takes a piece of an answer.
+pub type Take<'t> = dyn FnMut(&[u8]) -> io::Result<()> + 't;
+
+/// How long nothing must have come before the command can be found to wait for more rows.
+const QUIET: Duration = Duration::from_millis(200);
+/// The same, if this process has answered rows before while its input was open: it is not likely to be one that buffers.
+const LONG_QUIET: Duration = Duration::from_secs(10);
+/// How long a command may have read all rows without an answer to all of them before a message says so.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait at most for a command that has answered all rows to be at rest.
+const REST: Duration = Duration::from_millis(50);
+/// How long the first and the longest pause between two looks at the command's processes are, while nothing comes.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// How long a process may take to end after it has closed its output or has answered all rows there are.
+const LINGER: Duration = Duration::from_secs(1);
+/// How long a command may work after the end of its input, at the end of a run.
+const END: Duration = Duration::from_secs(60);
+/// How long to sleep at most while waiting for something that no descriptor shows.
+const ROUND: Duration = Duration::from_millis(5);
+/// The same, while it is measured how long a process takes to start, or to come to rest.
+const START: Duration = Duration::from_millis(1);
+/// The most bytes of an answer, where its lines are counted and where they are not.
+const MOST: u64 = 256 << 20;
+const MOST_UNCOUNTED: u64 = 4 << 30;
+
+impl Running {
+    /// Sends the rows and passes the answer on to `take`, in pieces. Returns how the exchange ended, and the number of lines
+    /// that were answered.
+    ///
+    /// # Errors
+    /// If the system refuses to read, write or poll, or if `take` returns an error.
+    pub fn exchange(&mut self, question: Question, take: &mut Take) -> io::Result<(Ended, usize)> {
+        let mut talk = Talk {
+            question,
+            sent: 0,
+            lines: 0,
+            length: 0,
+            is_in_line: false,
+            is_open: true,
+            has_ended: None,
+            deadline: None,
+            read: 0,
+            lines_read: 0,
+            rest: None,
+            quiet: Quiet::new(),
+        };
+        loop {
+            talk.read(self, take)?;
+            self.pass_stderr();
+            talk.count_read(self);
+            if let Some(ended) = talk.ended(self, take)? {
+                return Ok((ended, talk.lines));
+            }
+            talk.send(self)?;
+            talk.wait(self)?;
+        }
+    }
+
+    /// Closes the command's input, and waits until the command has ended, or has done nothing for [`LINGER`], or for
+    /// [`END`]. Returns how that ended: [`Ended::TooMuch`] if it has answered anything.
+    ///
+    /// # Errors
+    /// If the system refuses to read or poll.
+    pub fn end(&mut self) -> io::Result<Ended> {
+        let (start, mut busy, mut used) = (Instant::now(), Instant::now(), 0);
+        self.close_input();
+        while start.elapsed() < END && busy.elapsed() < LINGER {
+            // Ask for the end before looking: what a process has written is in the pipe by the time it has ended.
+            let status = self.try_wait()?;
+            self.pass_stderr();
+            if self.has_answer()? {
+                return Ok(Ended::TooMuch);
+            }
+            if let Some(status) = status {
+                return Ok(Ended::Exited(status));
+            }
+            let look = self.look();
+            if !look.is_at_rest() || look.used != used {
+                (busy, used) = (Instant::now(), look.used);
+            }
+            let most = Timespec::try_from(ROUND).ok();
+            let mut fds: Vec<PollFd> = self.exit.iter().map(|exit| PollFd::new(exit, PollFlags::IN)).collect();
+            rustix::io::retry_on_intr(|| poll(&mut fds, most.as_ref()))?;
+        }
+        Ok(Ended::Answered)
+    }
+}
+
+/// An exchange that is under way.
+struct Talk<'q> {
+    question: Question<'q>,
+    /// How many bytes of the rows have been sent.
+    sent: usize,
+    /// How many lines of the answer have come.
+    lines: usize,
+    /// How many bytes of the answer have come.
+    length: u64,
+    /// Whether the last line of the answer has no line end yet.
+    is_in_line: bool,
+    /// Whether a process can still write to the command's output.
+    is_open: bool,
+    has_ended: Option<ExitStatus>,
+    /// When to stop waiting, and the reason, once nothing more is expected.
+    deadline: Option<(Instant, &'static str)>,
+    /// How many bytes of the rows the command has read, and how many lines end in them.
+    read: usize,
+    lines_read: usize,
+    /// When to stop waiting for the command to be at rest.
+    rest: Option<Instant>,
+    quiet: Quiet,
+}
+
+/// Since when nothing has been read or sent, and what was seen of the command's processes since.
+struct Quiet {
+    since: Instant,
+    next: Instant,
+    pause: Duration,
+    used: Option<u64>,
+}
+
+impl Quiet {
+    fn new() -> Self {
+        let now = Instant::now();
+        Quiet { since: now, next: now + LOOKS.0, pause: LOOKS.0, used: None }
+    }
+}
+
+impl Talk<'_> {
+    fn are_sent(&self) -> bool {
+        self.sent == self.question.rows.len()
+    }
+
+    /// Whether some of the rows will never be read.
+    fn is_abandoned(&self, running: &Running) -> bool {
+        running.stdin.is_none() && (!self.are_sent() || running.unread() > 0)
+    }
+
+    /// Reads the part of the answer that is in the pipe.
+    fn read(&mut self, running: &mut Running, take: &mut Take) -> io::Result<()> {
+        // Ask for the end before reading: what a process has written is in the pipe by the time it has ended.
+        if self.has_ended.is_none() {
+            self.has_ended = running.try_wait()?;
+        }
+        let mut buffer = [0; 64 << 10];
+        // Stop at one line too many, because some commands never stop writing.
+        while self.is_open && !self.is_too_much() {
+            match rustix::io::read(&running.stdout, &mut buffer) {
+                Ok(0) => self.is_open = false,
+                Ok(length) => {
+                    running.note_answer();
+                    self.lines += memchr::memchr_iter(b'\n', &buffer[..length]).count();
+                    self.length += length as u64;
+                    self.is_in_line = buffer[length - 1] != b'\n';
+                    take(&buffer[..length])?;
+                    self.quiet = Quiet::new();
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the lines that the command has read. To be called after its answer was read, because rows that it reads
+    /// between the two only seem to have been read too early.
+    fn count_read(&mut self, running: &Running) {
+        let read = self.sent - self.sent.min(running.unread() as usize);
+        if let Some(rows) = self.question.rows.get(self.read..read) {
+            self.lines_read += memchr::memchr_iter(b'\n', rows).count();
+            self.read = read;
+        }
+    }
+
+    fn is_too_much(&self) -> bool {
+        let lines = self.lines + usize::from(self.is_in_line);
+        match self.question.lines {
+            Some(most) => lines > most || self.length > MOST,
+            None => self.length > MOST_UNCOUNTED,
+        }
+    }
+
+    /// Whether a line of the answer came before the row that it would belong to was read.
+    fn is_too_early(&self) -> bool {
+        self.question.lines.is_some() && !self.question.rows.is_empty() && self.lines > self.lines_read
+    }
+
+    /// Returns how the exchange has ended, if it has.
+    fn ended(&mut self, running: &mut Running, take: &mut Take) -> io::Result<Option<Ended>> {
+        if self.question.is_abandoned.load(Ordering::Relaxed) {
+            return Ok(Some(Ended::Useless("is not needed any more")));
+        }
+        if self.is_too_much() || self.is_too_early() {
+            return Ok(Some(Ended::TooMuch));
+        }
+        if let Some(status) = self.has_ended {
+            // The last line of a program's output may lack its line end.
+            if std::mem::take(&mut self.is_in_line) {
+                self.lines += 1;
+                take(b"\n")?;
+            }
+            return Ok(Some(Ended::Exited(status)));
+        }
+        let is_complete = self.question.lines == Some(self.lines) && self.are_sent() && running.unread() == 0;
+        if is_complete && !self.question.is_last {
+            // A line too many may still be on its way. It would be taken for the answer to the next row.
+            let until = *self.rest.get_or_insert_with(|| Instant::now() + REST);
+            // A command that works on without an answer is not waited for again and again.
+            let is_late = Instant::now() >= until;
+            running.is_restless |= is_late;
+            let is_over = running.is_restless || running.look().is_at_rest();
+            return Ok((is_over && !running.has_answer()?).then_some(Ended::Answered));
+        }
+        if self.deadline.is_none() && self.question.lines.is_some() {
+            let reason = if is_complete {
+                Some("")
+            } else if !self.is_open {
+                Some("has closed its output and does not end")
+            } else if self.is_abandoned(running) {
+                Some("has closed its input before it had read all rows, and does not end")
+            } else {
+                None
+            };
+            self.deadline = reason.map(|reason| (Instant::now() + LINGER, reason));
+        }
+        Ok(match self.deadline {
+            Some((deadline, _)) if Instant::now() < deadline => None,
+            Some(_) if is_complete => Some(Ended::Answered),
+            Some((_, what)) => Some(Ended::Useless(what)),
+            None => self.look(running),
+        })
+    }
+
+    /// While nothing comes, looks whether the command is stopped or waits for more rows.
+    fn look(&mut self, running: &mut Running) -> Option<Ended> {
+        let now = Instant::now();
+        if now < self.quiet.next {
+            return None;
+        }
+        let look = running.look();
+        if look.is_stopped {
+            return Some(Ended::Useless("has been stopped, as by reading from the terminal in the background"));
+        }
+        let is_idle = self.quiet.used.replace(look.used) == Some(look.used);
+        let has_read_all = self.are_sent() && running.stdin.is_some() && running.unread() == 0;
+        let quiet = now - self.quiet.since;
+        let is_quiet = quiet >= if running.has_answered_rows { LONG_QUIET } else { QUIET };
+        if self.question.may_wait && is_quiet && is_idle && has_read_all && look.waits_for_input() {
+            return Some(Ended::Waits);
+        }
+        if quiet >= PATIENCE && has_read_all && is_idle && !running.is_waiting_told {
+            running.is_waiting_told = true;
+            if let Some(count) = self.question.lines {
+                say(&format_args!(
+                    "the command has read {count} rows, has answered {}, and does nothing; if it answers only at the end of its \
+                     input, use --command-mode block",
+                    self.lines
+                ));
+            }
+        }
+        self.quiet.next = now + self.quiet.pause;
+        self.quiet.pause = LOOKS.1.min(self.quiet.pause * 3 / 2);
+        None
+    }
+
+    /// Sends what the pipe has room for, and closes the command's input if that was all.
+    fn send(&mut self, running: &mut Running) -> io::Result<()> {
+        while let Some(stdin) = running.stdin.as_ref().filter(|_| !self.are_sent()) {
+            match rustix::io::write(stdin, &self.question.rows[self.sent..]) {
+                Ok(length) => {
+                    self.sent += length;
+                    self.quiet = Quiet::new();
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                // No process reads the pipe any more.
+                Err(Errno::PIPE) => running.abandon_input(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // The command has started when it has read something.
+        if self.question.is_last && self.sent > 0 && running.unread() < self.sent as u64 {
+            running.note_start();
+        }
+        // Before that the pipe stays open, because a closed one does not show how much of it was read.
+        if self.are_sent() && self.question.is_last && (running.has_started() || self.sent == 0) {
+            running.close_input();
+        }
+        Ok(())
+    }
+
+    /// Sleeps until something is to be done.
+    fn wait(&self, running: &mut Running) -> io::Result<()> {
+        let until = self.deadline.map_or(self.quiet.next, |(deadline, _)| deadline);
+        let mut most = until.saturating_duration_since(Instant::now());
+        // No descriptor shows that the last row has been read.
+        let is_last_unread = self.question.lines == Some(self.lines);
+        if running.exit.is_none() || is_last_unread {
+            most = most.min(ROUND);
+        }
+        if self.question.is_last && !running.has_started() || self.rest.is_some() {
+            most = most.min(START);
+        }
+        let others = [self.is_open.then_some(&running.stdout), running.stderr.as_ref(), running.exit.as_ref()];
+        let mut fds: Vec<PollFd> = others.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        // Even if no event is asked for, poll reports that no process reads the pipe any more.
+        let room = if self.are_sent() { PollFlags::empty() } else { PollFlags::OUT };
+        fds.extend(running.stdin.as_ref().map(|stdin| PollFd::from_borrowed_fd(stdin.as_fd(), room)));
+        let most = Timespec::try_from(most).ok();
+        rustix::io::retry_on_intr(|| poll(&mut fds, most.as_ref()))?;
+        let is_unread = fds.last().is_some_and(|last| last.revents().contains(PollFlags::ERR));
+        if running.stdin.is_some() && is_unread {
+            running.abandon_input();
+        }
+        Ok(())
+    }
+}

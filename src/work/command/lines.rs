@@ -1,0 +1,343 @@
+//! The modes in which the command answers each row with one line.
+
+use super::exchange::{Ended, Question};
+use super::process::Running;
+use super::rows::{Lines, Rows};
+use super::search::{Next, Search};
+use super::{Command, Failed, Mode, failure};
+use crate::bad_row::{BadRow, Kind};
+use crate::csv::shown::shown;
+use crate::error::{Error, reason};
+use crate::kernel::batch::Batch;
+use crate::process::console::say;
+use crate::process::death;
+use crate::ring::Care;
+use crate::steps::{Step, lap};
+use crate::work::decoder::Decoder;
+use crate::work::remote::Failure;
+use crate::work::settings::{Settings, TOO_LONG, line_end};
+use crate::work::{BATCH, Mapped, Mapper, Pace};
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How many deaths of its commands a worker reports one by one.
+const TOLD: u32 = 10;
+
+/// What one worker keeps from block to block.
+pub struct ByLine<'c> {
+    command: &'c Command,
+    number: u32,
+    decoder: Decoder<'c, Lines>,
+    running: Option<Running>,
+    /// Whether a process of the command has answered something, so that the command is known to exist.
+    has_answered: bool,
+    /// Whether the command answers only at the end of its input.
+    is_once: bool,
+    /// Whether the message about that has been printed.
+    is_once_told: bool,
+    /// How many deaths have been reported.
+    told: u32,
+    /// The answers to the present batch of rows, and the end of each in these bytes.
+    answers: Vec<u8>,
+    ends: Vec<usize>,
+    /// One row with its answer.
+    line: Vec<u8>,
+    /// The reports of bad rows in the present part of the block.
+    reports: Vec<u8>,
+    /// How many bytes the results of recent rows took on average. A batch has no more rows than there is room for then.
+    bytes_per_row: usize,
+    /// How much of the time for the present part was spent on starting a process for it. `Duration::MAX` if that time tells
+    /// nothing about the rows, for example because of a death.
+    overhead: Duration,
+}
+
+/// Why the next row has no answer.
+struct Fault {
+    kind: Kind,
+    what: String,
+}
+
+/// What came of sending some rows to a process.
+enum Tried {
+    Answered,
+    Died {
+        cause: String,
+        is_fault: bool,
+    },
+    /// The process answered more or fewer lines than rows. The string is the message.
+    Mismatch(String),
+    /// Trying again is useless.
+    Hopeless(Fault),
+}
+
+impl<'c> ByLine<'c> {
+    pub fn new(command: &'c Command, number: u32) -> Self {
+        ByLine {
+            command,
+            number,
+            decoder: Decoder::new(&command.lines, command.settings.clone()),
+            running: None,
+            has_answered: false,
+            is_once: false,
+            is_once_told: false,
+            told: 0,
+            answers: vec![],
+            ends: vec![],
+            line: vec![],
+            reports: vec![],
+            bytes_per_row: 0,
+            overhead: Duration::ZERO,
+        }
+    }
+
+    /// Has the command answer `count` rows, up to the first that is found to have no answer. Returns why it has none.
+    fn ask(&mut self, rows: &Rows, count: usize) -> Option<Fault> {
+        self.answers.clear();
+        self.ends.clear();
+        let mut search = Search::new(count);
+        while let Some(part) = search.part() {
+            let tried = match self.try_part(rows, part) {
+                Ok(tried) => tried,
+                Err(error) => {
+                    let what = format!("cannot run the command: {}", reason(&error));
+                    return Some(Fault { kind: Kind::Unrunnable, what });
+                }
+            };
+            if !matches!(tried, Tried::Answered) {
+                self.overhead = Duration::MAX;
+            }
+            let next = match tried {
+                Tried::Answered => search.answered(),
+                Tried::Died { cause, is_fault } => {
+                    let next = search.died(cause.clone(), is_fault);
+                    if search.is_first() && self.told < TOLD {
+                        self.told += 1;
+                        let worker = self.number;
+                        say(&format_args!("the command of worker {worker} {cause}; it is started again"));
+                    }
+                    next
+                }
+                Tried::Mismatch(what) => search.mismatched(what),
+                Tried::Hopeless(fault) => return Some(fault),
+            };
+            match next {
+                Next::Goes => {}
+                Next::Names(what) => {
+                    let never = if self.has_answered { "" } else { " (it has answered no row at all: try it by hand)" };
+                    return Some(Fault { kind: Kind::Deadly, what: what + never + self.command.hint() });
+                }
+                Next::Ends(row, what) => {
+                    self.ends.truncate(row);
+                    return Some(Fault { kind: Kind::Failed, what: what + self.command.hint() });
+                }
+            }
+        }
+        None
+    }
+
+    /// Sends the rows in `part` to a process of the command. If it does not answer them all as it should, its answer is
+    /// dropped and it is killed.
+    fn try_part(&mut self, rows: &Rows, part: Range<usize>) -> std::io::Result<Tried> {
+        let (before, count, start) = (self.answers.len(), part.len(), Instant::now());
+        let mut running = match self.running.take() {
+            Some(running) => running,
+            None => Running::start(&self.command.command, self.number)?,
+        };
+        let had_started = running.has_started();
+        let mut is_last = self.is_once;
+        let may_wait = self.command.mode == Mode::Auto;
+        let is_abandoned = &self.command.is_abandoned;
+        let answers = &mut self.answers;
+        let mut take = |bytes: &[u8]| {
+            answers.extend_from_slice(bytes);
+            Ok(())
+        };
+        let question = Question { rows: rows.lines(part), lines: Some(count), is_last, may_wait, is_abandoned };
+        let (mut ended, mut answered) = running.exchange(question, &mut take)?;
+        if ended == Ended::Waits {
+            is_last = true;
+            self.overhead = Duration::MAX;
+            let question =
+                Question { rows: &[], lines: Some(count - answered), is_last, may_wait: false, is_abandoned };
+            let (then, more) = running.exchange(question, &mut take)?;
+            (ended, answered) = (then, answered + more);
+        }
+        if is_abandoned.load(Ordering::Relaxed) {
+            // Nobody reads this message, because the run has failed already.
+            return Ok(Tried::Hopeless(Fault { kind: Kind::Failed, what: "the run has ended".to_string() }));
+        }
+        if !had_started {
+            // Only a process for each block is started again and again.
+            let start = if self.is_once { running.start_time() } else { Duration::MAX };
+            self.overhead = self.overhead.saturating_add(start);
+        }
+        self.has_answered |= answered > 0;
+        let is_whole = answered == count && running.unread() == 0;
+        let tried = match ended {
+            Ended::Answered | Ended::Waits => Tried::Answered,
+            Ended::Exited(status) if is_whole && self.command.is_good(status.code()) => Tried::Answered,
+            Ended::Exited(status) if is_last && self.command.is_good(status.code()) => {
+                Tried::Mismatch(mismatch(answered, count, ""))
+            }
+            Ended::TooMuch => Tried::Mismatch(mismatch(answered, count, " or more")),
+            _ => match failure(&mut running, ended, self.has_answered, true) {
+                Failed::Unrunnable(what) => Tried::Hopeless(Fault { kind: Kind::Unrunnable, what }),
+                Failed::Died { cause, is_fault } => Tried::Died { cause, is_fault },
+            },
+        };
+        if !matches!(tried, Tried::Answered) {
+            self.answers.truncate(before);
+            return Ok(tried);
+        }
+        let ends = memchr::memchr_iter(b'\n', &self.answers[before..]).map(|end| before + end + 1);
+        self.ends.extend(ends);
+        if ended == Ended::Answered && running.stdin.is_some() {
+            running.has_answered_rows = true;
+            self.running = Some(running);
+        }
+        if self.is_once && !self.is_once_told {
+            self.is_once_told = true;
+            if self.number == 0 {
+                let took = start.elapsed().as_millis();
+                say(&format_args!(
+                    "the command answers only at the end of its input: it is started once a block, which takes {took} ms"
+                ));
+            }
+        }
+        self.is_once |= is_last;
+        Ok(tried)
+    }
+
+    /// Writes the answers to the front of `room`, as many as fit. Returns how many, how many bytes they take, and what is wrong
+    /// with the next one if it cannot be written at all.
+    fn write(&mut self, block: &[u8], room: &mut [u8]) -> (usize, usize, Option<String>) {
+        let (mut written, mut start) = (0, 0);
+        let Settings { format, append, .. } = self.command.settings;
+        if !append {
+            let fits = self.ends.partition_point(|&end| end <= room.len());
+            let bytes = fits.checked_sub(1).map_or(0, |last| self.ends[last]);
+            room[..bytes].copy_from_slice(&self.answers[..bytes]);
+            return (fits, bytes, None);
+        }
+        for (number, &end) in self.ends.iter().enumerate() {
+            let answer = &self.answers[start..end - 1];
+            let answer = answer.strip_suffix(b"\r").unwrap_or(answer);
+            start = end;
+            let place = self.decoder.places[number].clone();
+            if !format.can_hold(answer) {
+                let what = format!(
+                    "the command's answer cannot be a field, because there are no quotes (--quote '\"' allows them): {}",
+                    shown(answer)
+                );
+                return (number, written, Some(what));
+            }
+            self.line.clear();
+            self.line.extend_from_slice(&block[place.clone()]);
+            self.line.push(format.delimiter);
+            format.append_field(&mut self.line, answer, false);
+            self.line.extend_from_slice(line_end(block, place.end));
+            let Some(space) = room.get_mut(written..written + self.line.len()) else { return (number, written, None) };
+            space.copy_from_slice(&self.line);
+            written += self.line.len();
+        }
+        (self.ends.len(), written, None)
+    }
+
+    /// Returns how many rows a batch may have, given that `room` bytes are left for its results.
+    fn limit(&self, room: usize, care: Care) -> usize {
+        match (care.is_needed(), self.bytes_per_row) {
+            (true, _) => 1,
+            (_, 0) => BATCH,
+            (_, bytes) => (room / (bytes + bytes / 8 + 1)).max(1),
+        }
+    }
+}
+
+/// Returns the message about a process that has not answered one line for each row.
+fn mismatch(answered: usize, count: usize, or_more: &str) -> String {
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    format!(
+        "the command has answered {answered}{or_more} line{} for {count} row{}, and not one for each (any number is right with \
+         --command-mode block)",
+        plural(answered),
+        plural(count)
+    )
+}
+
+impl Mapper for ByLine<'_> {
+    fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure> {
+        self.decoder.begin(head);
+        let settings = &self.command.settings;
+        self.decoder.rows.take_names(&self.decoder.head, settings.format);
+        self.reports.clear();
+        self.overhead = Duration::ZERO;
+        let pace = Pace::with(care);
+        let mut mapped = Mapped::default();
+        while mapped.consumed < input.len() {
+            let start = mapped.consumed;
+            care.note(start);
+            let free = room.len() - self.reports.len();
+            let limit = self.limit(free - mapped.results, care);
+            let (end, bad) = self.decoder.read(input, start, limit, care);
+            lap(Step::Take);
+            let rows = std::mem::take(&mut self.decoder.rows);
+            let count = rows.len();
+            self.ends.clear();
+            let fault = if count > 0 { self.ask(&rows, count) } else { None };
+            self.decoder.rows = rows;
+            lap(Step::Run);
+            let (written, bytes, unwritable) = self.write(input, &mut room[mapped.results..free]);
+            mapped.results += bytes;
+            mapped.rows += written;
+            if written > 0 {
+                self.bytes_per_row = bytes.div_ceil(written);
+            }
+            let bad = if written == count {
+                mapped.consumed = end;
+                bad
+            } else {
+                let answered = self.ends.len();
+                self.decoder.place(input, start, written + 1);
+                let row = self.decoder.places[written].clone();
+                mapped.consumed = row.start;
+                let (kind, what) = match (fault, unwritable) {
+                    (Some(Fault { kind, what }), _) if written == answered => (kind, what),
+                    (_, Some(what)) => (Kind::Plain, what),
+                    _ if mapped.results == 0 && self.reports.is_empty() => (Kind::Plain, TOO_LONG.to_string()),
+                    // The room is full. The rows without results are sent again with the next part.
+                    _ => break,
+                };
+                let end = memchr::memchr(b'\n', &input[row.end..]).map_or(input.len(), |length| row.end + length + 1);
+                Some(BadRow::row(what).of(kind).at(row, end))
+            };
+            lap(Step::Merge);
+            if let Some(bad) = bad
+                && !settings.enter(&bad, input, room, &mut mapped, &mut self.reports)
+            {
+                break;
+            }
+            if pace.is_enough() {
+                break;
+            }
+        }
+        mapped.overhead = self.overhead;
+        Ok(mapped.with_reports(input, room, &self.reports))
+    }
+
+    fn finish(&mut self) -> Result<(), Failure> {
+        let Some(mut running) = self.running.take() else { return Ok(()) };
+        let ended = running.end().map_err(|error| Error::io("the command", error))?;
+        if ended == Ended::TooMuch {
+            let what = "the command has answered more lines than there are rows: do not trust these results";
+            return Err(Error::workers(what).into());
+        }
+        if let Ended::Exited(status) = ended
+            && !self.command.is_good(status.code())
+        {
+            let (worker, cause) = (self.number, death::cause(status));
+            say(&format_args!("the command of worker {worker} has answered all rows, and then {cause}"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! A command as what is mapped over rows: any program that reads lines and prints lines.
+//!
+//! Each worker keeps one process of the command ([`process`]), sends it the rows of a block ([`rows`]), and reads as many lines
+//! back ([`exchange`]). A command that answers only at the end of its input is started once for each block. In block mode
+//! ([`block`]) every command is, and may print any number of lines.
+//!
+//! If the command dies, its worker starts it again and lives on, so deaths are treated alike in all executors. Which row is to
+//! blame is found by trying halves of the rows ([`search`]).
+
+mod block;
+mod exchange;
+mod lines;
+mod process;
+pub mod rows;
+mod search;
+mod stderr;
+
+use crate::error::Error;
+use crate::process::children::NUMBER;
+use crate::process::death;
+use crate::work::remote::Remote;
+use crate::work::settings::Settings;
+use crate::work::{Mapper, Work};
+use exchange::Ended;
+use process::Running;
+use rows::Lines;
+use std::ffi::OsString;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// When a command answers, and how its lines are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mode {
+    /// A line for each row, at once or at the end of its input: it is found out which
+    #[default]
+    Auto,
+    /// A line for each row, without the end of its input
+    Lines,
+    /// Any number of lines for a block, of which each has a process of its own
+    Block,
+}
+
+/// A command over blocks of text.
+pub struct Command {
+    command: OsString,
+    mode: Mode,
+    lines: Lines,
+    /// The exit statuses of a command that has done well.
+    good: Vec<i32>,
+    settings: Settings,
+    /// The number of the next worker.
+    number: AtomicU32,
+    /// Whether the run has failed, so that no answer is needed any more.
+    is_abandoned: AtomicBool,
+}
+
+impl Command {
+    /// Makes the work of `command`, which `/bin/sh -c` runs, over text as `settings` describe it. `good` are the exit statuses
+    /// of a command that has done well. `is_worker` says that this process is a worker, and has its number from its parent.
+    pub fn new(
+        command: OsString,
+        mode: Mode,
+        lines: Lines,
+        good: Vec<i32>,
+        settings: Settings,
+        is_worker: bool,
+    ) -> Self {
+        let given = std::env::var(NUMBER).ok().and_then(|number| number.parse().ok()).filter(|_| is_worker);
+        let number = AtomicU32::new(given.unwrap_or(0));
+        Command { command, mode, lines, good, settings, number, is_abandoned: AtomicBool::new(false) }
+    }
+
+    fn is_good(&self, code: Option<i32>) -> bool {
+        code.is_some_and(|code| self.good.contains(&code))
+    }
+
+    /// Returns a hint to append to messages about a command that does not do what it should: `{}` looks as if rows were meant
+    /// to be put there, as other programs do.
+    fn hint(&self) -> &'static str {
+        let command = self.command.to_string_lossy();
+        let means_rows = command.split_whitespace().any(|word| word.trim_matches(['"', '\'']) == "{}");
+        if means_rows && !command.contains("xargs") && !command.contains("find") {
+            "; rows come on the command's stdin, and {} is not replaced by them (xargs -I{} does that)"
+        } else {
+            ""
+        }
+    }
+}
+
+impl Work for Command {
+    fn mapper<'m>(&'m self, _: Option<Remote<'m>>) -> Box<dyn Mapper + 'm> {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        match self.mode {
+            Mode::Block => Box::new(block::ByBlock::new(self, number)),
+            Mode::Auto | Mode::Lines => Box::new(lines::ByLine::new(self, number)),
+        }
+    }
+
+    fn map_task(&self, _: &[u8]) -> Result<(Vec<u8>, usize), Error> {
+        Err(Error::usage("a command cannot be mapped by --executor pickle"))
+    }
+
+    fn has_end(&self) -> bool {
+        true
+    }
+
+    fn abandon(&self) {
+        self.is_abandoned.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How a process of the command has failed.
+enum Failed {
+    /// It died. `is_fault` says that it died by its own actions and not by a signal of the kind that others send.
+    Died { cause: String, is_fault: bool },
+    /// The command does not exist or cannot be executed. The string is the message.
+    Unrunnable(String),
+}
+
+/// Returns how the process has failed, given that it has ended without a good answer. `has_answered` says whether any process
+/// of this worker has answered something, which shows that the command exists; `is_counted`, whether it must answer each row.
+fn failure(running: &mut Running, ended: Ended, has_answered: bool, is_counted: bool) -> Failed {
+    let with_words = |what: String, words: String| if words.is_empty() { what } else { format!("{what}: {words}") };
+    match ended {
+        Ended::Exited(status) if !has_answered && matches!(status.code(), Some(126 | 127)) => {
+            let code = status.code().unwrap_or_default();
+            let words = running.last_words(false);
+            Failed::Unrunnable(format!(
+                "{} (status {code})",
+                with_words("the command cannot be run".to_string(), words)
+            ))
+        }
+        Ended::Exited(status) => {
+            let early = if status.success() && is_counted { " before it had answered all rows" } else { "" };
+            let cause = format!("{}{early}", death::cause(status));
+            Failed::Died { cause: with_words(cause, running.last_words(true)), is_fault: death::is_fault(status) }
+        }
+        Ended::Useless(what) => {
+            Failed::Died { cause: with_words(what.to_string(), running.last_words(true)), is_fault: true }
+        }
+        Ended::Answered | Ended::TooMuch | Ended::Waits => {
+            Failed::Died { cause: "answered too much".to_string(), is_fault: true }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! One process of the command: how it is started, what it prints on stderr, and whether it waits for input.
+
+use super::stderr::{SHELL, Stderr};
+use crate::process::children::NUMBER;
+use crate::process::descriptors::keep_standard_streams_only;
+use crate::process::group::Group;
+use crate::process::streams::restore_signals;
+use memchr::memrchr;
+use nix::libc;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, fstat};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// The size in bytes that pipes to and from the command are given, so that it is woken less often. If the system refuses, they
+/// keep their size.
+const PIPE: usize = 256 << 10;
+
+/// How often stderr is read before something else is done: as often as it takes to read a full pipe.
+const STDERR_READS: u32 = 16;
+
+/// A process of the command with its process group. When it is dropped, the whole group is killed.
+pub struct Running {
+    group: Group,
+    shell: Child,
+    /// Becomes readable when the shell has ended. `None` if the system has no such descriptors.
+    pub exit: Option<OwnedFd>,
+    /// This process's end of the pipe to the command, which never blocks. `None` once it is closed.
+    pub stdin: Option<OwnedFd>,
+    /// How many bytes had not been read by the command when its input was closed.
+    lost: u64,
+    /// This process's end of the pipe from the command, which never blocks.
+    pub stdout: OwnedFd,
+    /// The same for stderr. `None` once the command has closed it.
+    pub stderr: Option<OwnedFd>,
+    said: Stderr,
+    /// Whether rows have been answered while the input was open.
+    pub has_answered_rows: bool,
+    /// Whether a message has said that the command reads everything and does not answer.
+    pub is_waiting_told: bool,
+    /// Whether its processes have worked on for long after all rows were answered.
+    pub is_restless: bool,
+    began: Instant,
+    /// How long it took until the command read its first row. `None`: it has not read any.
+    start: Option<Duration>,
+}
+
+impl Running {
+    /// Starts the command for the worker with this number.
+    ///
+    /// # Errors
+    /// If the system refuses pipes or processes.
+    pub fn start(command: &OsStr, worker: u32) -> io::Result<Self> {
+        let [(their_stdin, stdin), (stdout, their_stdout), (stderr, their_stderr)] =
+            [pipe_with(PipeFlags::CLOEXEC)?, pipe_with(PipeFlags::CLOEXEC)?, pipe_with(PipeFlags::CLOEXEC)?];
+        for ours in [&stdin, &stdout, &stderr] {
+            fcntl_setfl(ours, fcntl_getfl(ours)? | OFlags::NONBLOCK)?;
+        }
+        for large in [&stdin, &stdout] {
+            let _ = fcntl_setpipe_size(large, PIPE);
+        }
+        let group = Group::new()?;
+        let mut shell = Command::new(SHELL);
+        shell.arg("-c").arg(command).env(NUMBER, worker.to_string()).process_group(group.number());
+        shell.stdin(their_stdin).stdout(their_stdout).stderr(their_stderr);
+        keep_standard_streams_only(&mut shell, None, None);
+        restore_signals(&mut shell);
+        let shell = shell.spawn()?;
+        let exit = Pid::from_raw(shell.id() as i32).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        Ok(Running {
+            group,
+            shell,
+            exit,
+            stdin: Some(stdin),
+            lost: 0,
+            stdout,
+            stderr: Some(stderr),
+            said: Stderr::default(),
+            has_answered_rows: false,
+            is_waiting_told: false,
+            is_restless: false,
+            began: Instant::now(),
+            start: None,
+        })
+    }
+
+    /// Returns how the shell has ended, if it has.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.shell.try_wait()
+    }
+
+    /// Returns how many bytes of its input the command has not read.
+    pub fn unread(&self) -> u64 {
+        self.lost + self.stdin.as_ref().map_or(0, |stdin| rustix::io::ioctl_fionread(stdin).unwrap_or(0))
+    }
+
+    /// Notes that no process reads the command's input any more.
+    pub fn abandon_input(&mut self) {
+        self.lost = self.unread();
+        self.stdin = None;
+    }
+
+    /// Closes the command's input. What is in the pipe can still be read.
+    pub fn close_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Notes that the command has read a row, and so has started.
+    pub fn note_start(&mut self) {
+        self.start.get_or_insert_with(|| self.began.elapsed());
+    }
+
+    /// Whether the command has read a row.
+    pub fn has_started(&self) -> bool {
+        self.start.is_some()
+    }
+
+    /// Returns how long the command took until it read its first row; 0 if that is not known.
+    pub fn start_time(&self) -> Duration {
+        self.start.unwrap_or_default()
+    }
+
+    /// Notes that the command has answered something, so that the shell's messages need not be held back any more.
+    pub fn note_answer(&mut self) {
+        self.said.release();
+    }
+
+    /// Whether there is something in the pipe from the command.
+    pub fn has_answer(&self) -> io::Result<bool> {
+        Ok(rustix::io::ioctl_fionread(&self.stdout)? > 0)
+    }
+
+    /// Passes on what the command has written to stderr so far, but no more than a pipe holds: a command may write without
+    /// end.
+    pub fn pass_stderr(&mut self) {
+        let mut buffer = [0; 4096];
+        for _ in 0..STDERR_READS {
+            let Some(stderr) = &self.stderr else { return };
+            match rustix::io::read(stderr, &mut buffer) {
+                Ok(0) => self.stderr = None,
+                Ok(length) => self.said.take(&buffer[..length]),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return,
+                Err(_) => self.stderr = None,
+            }
+        }
+    }
+
+    /// Passes on everything that the command has written to stderr, after its end. Returns the last line. `could_run` is false
+    /// if the command could not be run: the shell's messages about that are then left out.
+    pub fn last_words(&mut self, could_run: bool) -> String {
+        self.pass_stderr();
+        self.said.end();
+        if could_run {
+            self.said.release();
+        }
+        self.said.last()
+    }
+
+    /// Looks at the shell and its descendants.
+    pub fn look(&self) -> Look {
+        let mut look = Look::default();
+        let pipe = self.stdin.as_ref().and_then(|stdin| fstat(stdin.as_fd()).ok()).map(|stat| stat.st_ino);
+        let pipe = pipe.map(|inode| OsString::from(format!("pipe:[{inode}]")));
+        let mut pids = vec![self.shell.id()];
+        while let Some(pid) = pids.pop() {
+            let folder = Path::new("/proc").join(pid.to_string());
+            let Some((state, ticks)) = fs::read(folder.join("stat")).ok().and_then(|stat| fields(&stat)) else {
+                continue;
+            };
+            look.is_stopped |= state == b'T';
+            look.is_running |= state == b'R' || state == b'D';
+            look.seen += 1;
+            // `schedstat` is in nanoseconds but of one thread only; `stat` is in ticks and of all threads.
+            let schedule = fs::read_to_string(folder.join("schedstat")).unwrap_or_default();
+            let nanos: u64 = schedule.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0);
+            look.used = look.used.wrapping_add(nanos).wrapping_add(ticks << 32);
+            for thread in fs::read_dir(folder.join("task")).into_iter().flatten().flatten() {
+                let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+                pids.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+                let Ok(call) = fs::read_to_string(thread.path().join("syscall")) else { continue };
+                look.is_readable = true;
+                let mut words = call.split_ascii_whitespace();
+                let is_read = words.next() == Some(&libc::SYS_read.to_string());
+                let number = words.next().and_then(|word| u32::from_str_radix(word.trim_start_matches("0x"), 16).ok());
+                let Some(number) = number.filter(|_| is_read) else { continue };
+                let file = fs::read_link(folder.join(format!("fd/{number}"))).ok().map(OsString::from);
+                look.reads_input |= file.is_some() && file == pipe;
+            }
+        }
+        look
+    }
+}
+
+/// What was seen of the processes of a command.
+#[derive(Default)]
+pub struct Look {
+    /// Whether one of them is stopped.
+    pub is_stopped: bool,
+    /// A number that grows when one of them uses processor time.
+    pub used: u64,
+    /// How many there are.
+    seen: usize,
+    /// Whether one of them runs, or waits for a disk.
+    is_running: bool,
+    /// Whether one of them waits in a read of the pipe that is its input.
+    reads_input: bool,
+    /// Whether the system says which system calls they are in.
+    is_readable: bool,
+}
+
+impl Look {
+    /// Whether one of them waits for input. If the system does not say which system calls they are in, it is assumed.
+    pub fn waits_for_input(&self) -> bool {
+        self.seen > 0 && (self.reads_input || !self.is_readable)
+    }
+
+    /// Whether none of them does anything.
+    pub fn is_at_rest(&self) -> bool {
+        !self.is_running
+    }
+}
+
+/// Returns the state and the processor time in ticks, from a line of `/proc/PID/stat`.
+fn fields(stat: &[u8]) -> Option<(u8, u64)> {
+    let after_name = std::str::from_utf8(&stat[memrchr(b')', stat)? + 1..]).ok()?;
+    let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    Some((*fields.first()?.as_bytes().first()?, ticks(11)? + ticks(12)?))
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stdin = None;
+        self.group.kill();
+        // The shell may have left its group, for example by `exec setsid`.
+        let _ = self.shell.kill();
+        let _ = self.shell.wait();
+        self.pass_stderr();
+        self.said.end();
+    }
+}

@@ -1,0 +1,184 @@
+//! Decides which rows are sent next after a command has died over some rows, or has not answered one line for each.
+//!
+//! A death by a fault (the command's own doing) may be due to one row. To find it, half of the rows are sent, then half of these,
+//! and so on. If a half goes well, the row is in the other half, and half of that is sent next. So n rows take about 2 log2(n)
+//! tries. A death by a kill (a signal of the kind that others send) tells nothing about rows: the same rows are sent again.
+//!
+//! | what happens | so often | what is done |
+//! |---|---|---|
+//! | a death by a fault, over several rows | | half of them are tried |
+//! | a death by a fault, over one row | fewer than [`MOST_FAULTS`] times | the row is tried again |
+//! | | the [`MOST_FAULTS`]th time | the row is named: a bad row |
+//! | a death by a kill, over the same rows | fewer than [`MOST_KILLS`] times | the same rows are tried again |
+//! | | the [`MOST_KILLS`]th time | the run ends |
+//! | more or fewer lines than rows, over several | | half of them are tried, to find the row |
+//! | more or fewer lines for one row, or none of the halves has more or fewer | | the run ends |
+
+use std::ops::Range;
+
+/// How many faults over one row it takes to blame the row.
+const MOST_FAULTS: u32 = 3;
+/// How many kills over the same rows it takes to end the run.
+const MOST_KILLS: u32 = 30;
+
+/// The decision on what to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The part that [`Search::part`] returns is sent.
+    Goes,
+    /// The command dies of the first row of the part. The string is the message.
+    Names(String),
+    /// The run ends at the row with this number, with this message. Answers from there on do not count.
+    Ends(usize, String),
+}
+
+/// The search through the rows of a block.
+pub struct Search {
+    count: usize,
+    /// The rows that are sent.
+    part: Range<usize>,
+    /// The end of the rows among which the one that is searched for lies; before it, if no such row is known.
+    suspect: usize,
+    faults: u32,
+    kills: u32,
+    /// Number of deaths since the last search ended.
+    deaths: u32,
+    /// The first part that had more or fewer lines than rows: the number of its first row, and the message.
+    mismatch: Option<(usize, String)>,
+}
+
+impl Search {
+    /// Begins a search through `count` rows.
+    pub fn new(count: usize) -> Self {
+        Search { count, part: 0..count, suspect: 0, faults: 0, kills: 0, deaths: 0, mismatch: None }
+    }
+
+    /// Returns the rows to send, or `None` if all are answered.
+    pub fn part(&self) -> Option<Range<usize>> {
+        (self.part.start < self.count).then(|| self.part.clone())
+    }
+
+    /// Whether the last death was the first one of a search.
+    pub fn is_first(&self) -> bool {
+        self.deaths == 1
+    }
+
+    /// Records that the command answered the part.
+    pub fn answered(&mut self) -> Next {
+        let start = self.part.end;
+        (self.faults, self.kills) = (0, 0);
+        if start < self.suspect {
+            self.part = start..start + (self.suspect - start).div_ceil(2);
+            return Next::Goes;
+        }
+        self.deaths = 0;
+        self.part = start..self.count;
+        match self.mismatch.take() {
+            // Both halves have as many lines as rows, but the whole has not: it is not known which line belongs to which row.
+            Some((start, what)) => Next::Ends(start, what),
+            None => Next::Goes,
+        }
+    }
+
+    /// Records that the command died over the part. `cause` is the predicate of a sentence.
+    pub fn died(&mut self, cause: String, is_fault: bool) -> Next {
+        self.deaths += 1;
+        if !is_fault {
+            self.kills += 1;
+            return match self.kills {
+                MOST_KILLS.. => {
+                    Next::Ends(self.part.start, format!("the command keeps being killed: the last one {cause}"))
+                }
+                _ => Next::Goes,
+            };
+        }
+        if self.halve() {
+            return Next::Goes;
+        }
+        self.faults += 1;
+        match self.faults {
+            MOST_FAULTS.. => Next::Names(format!("the command keeps dying on this row: the last one {cause}")),
+            _ => Next::Goes,
+        }
+    }
+
+    /// Records that the command answered the part with more or fewer lines than rows. `what` is the message.
+    pub fn mismatched(&mut self, what: String) -> Next {
+        let start = self.part.start;
+        if !self.halve() {
+            return Next::Ends(start, what);
+        }
+        self.mismatch.get_or_insert((start, what));
+        Next::Goes
+    }
+
+    /// Cuts the part to its first half. Returns false, with the part unchanged, if it has one row only.
+    fn halve(&mut self) -> bool {
+        (self.faults, self.kills) = if self.part.len() > 1 { (0, 0) } else { (self.faults, self.kills) };
+        if self.part.len() < 2 {
+            return false;
+        }
+        self.suspect = self.part.end;
+        self.part.end = self.part.start + self.part.len() / 2;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs a search through rows of which one is fatal; answers with what came of it, and how many tries it took.
+    fn search(count: usize, is_fatal: impl Fn(usize) -> bool) -> (usize, Next, usize) {
+        let mut search = Search::new(count);
+        for tries in 1.. {
+            let Some(part) = search.part() else { return (count, Next::Goes, tries - 1) };
+            let next = if part.clone().any(&is_fatal) { search.died(String::new(), true) } else { search.answered() };
+            if next != Next::Goes {
+                return (part.start, next, tries);
+            }
+        }
+        unreachable!()
+    }
+
+    #[test]
+    fn the_row_is_found_by_halves() {
+        for count in [1, 2, 3, 1000] {
+            for fatal in [0, count / 3, count - 1] {
+                let (at, next, tries) = search(count, |row| row == fatal);
+                assert!(at == fatal && matches!(next, Next::Names(_)), "{count} {fatal}");
+                assert!(tries <= 2 * count.ilog2() as usize + 4, "{count} {fatal}: {tries}");
+            }
+        }
+        assert_eq!(search(1000, |_| false), (1000, Next::Goes, 1));
+    }
+
+    #[test]
+    fn a_death_that_does_not_come_again_names_nobody_and_kills_blame_no_row() {
+        let mut search = Search::new(8);
+        assert_eq!(search.died(String::new(), true), Next::Goes);
+        let mut tried = vec![];
+        while let Some(part) = search.part() {
+            tried.push(part);
+            assert_eq!(search.answered(), Next::Goes);
+        }
+        assert_eq!(tried, [0..4, 4..6, 6..7, 7..8]);
+        let mut search = Search::new(8);
+        for _ in 1..MOST_KILLS {
+            assert_eq!((search.died(String::new(), false), search.part()), (Next::Goes, Some(0..8)));
+        }
+        assert!(matches!(search.died(String::new(), false), Next::Ends(0, _)));
+    }
+
+    #[test]
+    fn counts_that_differ_end_the_run_at_the_row_or_else_behind_it() {
+        let mut search = Search::new(4);
+        assert_eq!((search.mismatched("4".into()), search.part()), (Next::Goes, Some(0..2)));
+        assert_eq!((search.answered(), search.part()), (Next::Goes, Some(2..3)));
+        assert_eq!(search.mismatched("1".into()), Next::Ends(2, "1".into()));
+        let mut search = Search::new(2);
+        search.mismatched("2".into());
+        search.answered();
+        assert_eq!(search.answered(), Next::Ends(0, "2".into()));
+    }
+}

@@ -1,0 +1,86 @@
+//! What a command writes to stderr: it is passed on in whole lines, and the last line is kept for messages.
+
+use crate::error::printable;
+use crate::process::console;
+use memchr::memrchr2;
+use std::ffi::OsStr;
+
+/// The shell that runs commands. Its own messages begin with this name.
+pub const SHELL: &str = "/bin/sh";
+
+/// How many bytes of a line without an end are kept until they are passed on.
+const LONGEST_OPEN: usize = 64 << 10;
+
+/// How many bytes of the last line are kept for messages.
+const LONGEST: usize = 300;
+
+/// The stderr of one process of the command.
+#[derive(Default)]
+pub struct Stderr {
+    /// The start of a line that has no end yet.
+    open: Vec<u8>,
+    last: Vec<u8>,
+    /// Lines that the shell itself has written while they were held back. If the command cannot be run, they say so, and this
+    /// program's own message takes their place.
+    held: Vec<u8>,
+    is_released: bool,
+}
+
+impl Stderr {
+    /// Takes bytes that the command has written.
+    pub fn take(&mut self, bytes: &[u8]) {
+        let Some(end) = memrchr2(b'\n', b'\r', bytes) else {
+            self.open.extend_from_slice(bytes);
+            if self.open.len() > LONGEST_OPEN {
+                let line = std::mem::take(&mut self.open);
+                self.pass(line);
+            }
+            return;
+        };
+        let mut lines = std::mem::take(&mut self.open);
+        lines.extend_from_slice(&bytes[..=end]);
+        self.open.extend_from_slice(&bytes[end + 1..]);
+        if self.is_released {
+            // In one write, because a command may write a great many short lines.
+            self.pass(lines);
+        } else {
+            lines.split_inclusive(|&byte| byte == b'\n').for_each(|line| self.pass(line.to_vec()));
+        }
+    }
+
+    /// Passes on a last line that has no end.
+    pub fn end(&mut self) {
+        if !self.open.is_empty() {
+            self.open.push(b'\n');
+            let line = std::mem::take(&mut self.open);
+            self.pass(line);
+        }
+    }
+
+    /// Passes on the shell's messages, and holds no more of them back.
+    pub fn release(&mut self) {
+        if !std::mem::replace(&mut self.is_released, true) && !self.held.is_empty() {
+            console::print(std::mem::take(&mut self.held));
+        }
+    }
+
+    /// Returns the last line that is not blank, as a message can have it.
+    pub fn last(&self) -> String {
+        let last = self.last.trim_ascii();
+        let last = String::from_utf8_lossy(&last[..last.len().min(LONGEST)]).into_owned();
+        printable(OsStr::new(&last))
+    }
+
+    /// Passes on one line, or several if the shell's are not held back.
+    fn pass(&mut self, line: Vec<u8>) {
+        let is_of_shell = line.strip_prefix(SHELL.as_bytes()).is_some_and(|rest| rest.starts_with(b": "));
+        if is_of_shell && !self.is_released {
+            self.held.extend_from_slice(&line);
+        } else {
+            console::print(&line);
+        }
+        if let Some(last) = line.split(|&byte| byte == b'\n').rfind(|line| !line.trim_ascii().is_empty()) {
+            self.last = last[..last.len().min(LONGEST)].to_vec();
+        }
+    }
+}

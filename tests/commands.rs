@@ -1,0 +1,564 @@
+//! Commands as what is mapped over rows: real programs with each way of running them, commands that misbehave, and commands that
+//! are killed.
+
+mod common;
+
+use common::{PATIENCE, Running, eventually, pmapgcd, run};
+use std::fs;
+use std::io::Write;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Each executor that commands run with, with few rows in a block and with many.
+fn ways() -> impl Iterator<Item = [&'static str; 6]> {
+    let executors = ["serial", "threads", "shared"].into_iter();
+    executors
+        .flat_map(|executor| ["4096", "128K"].map(|size| ["--executor", executor, "-j", "2", "--block-size", size]))
+}
+
+/// The filter with this command, with what tests of commands need of the environment.
+fn filter<'a>(way: [&'a str; 6], arguments: &[&'a str], command: &'a str) -> Command {
+    let mut filter = pmapgcd(way.iter().chain(arguments).chain(&["--command", command]));
+    // Set, it has Python write line by line, and hides how it is as a rule.
+    filter.env_remove("PYTHONUNBUFFERED");
+    filter
+}
+
+/// Whether the machine has the program that the command begins with.
+fn is_there(command: &str) -> bool {
+    let program = command.split(' ').next().unwrap_or_default();
+    let found = Command::new("sh").args(["-c", &format!("command -v {program} >/dev/null")]).status();
+    let is_there = found.is_ok_and(|status| status.success());
+    if !is_there {
+        println!("skipped: there is no {program}");
+    }
+    is_there
+}
+
+fn numbers(count: usize) -> String {
+    (1..=count).map(|number| format!("{number}\n")).collect()
+}
+
+/// What is on stderr without the line that a command is started once a block, and without those of deaths.
+fn last_line(stderr: &str) -> &str {
+    stderr.lines().last().unwrap_or_default()
+}
+
+#[test]
+fn real_programs_answer_as_without_us_whether_they_flush_or_not() {
+    let rows = numbers(5000);
+    let doubled: String = (1..=5000).map(|number| format!("{}\n", 2 * number)).collect();
+    for command in [
+        "awk '{print $1 * 2}'",
+        "awk '{print $1 * 2; fflush()}'",
+        "mawk '{print $1 * 2}'",
+        "mawk -W interactive '{print $1 * 2}'",
+        "gawk '{print $1 * 2}'",
+        "gawk '{print $1 * 2; fflush()}'",
+        "perl -ne 'print $_ * 2, \"\\n\"'",
+        "perl -pe '$| = 1; $_ = $_ * 2 . \"\\n\"'",
+        "sed 's/$/ * 2/' | bc",
+        "jq '. * 2'",
+        "jq --unbuffered '. * 2'",
+        "python3 -c 'import sys\nfor line in sys.stdin: print(int(line) * 2)'",
+        "python3 -c 'import sys\nfor line in sys.stdin: print(int(line) * 2, flush=True)'",
+        "xargs -n 1 sh -c 'echo $(($0 * 2))'",
+        "tr a b | xargs -n 1000 printf '%s * 2\\n' | bc",
+    ] {
+        // One process for each row takes its time.
+        let (rows, expected) = match command.starts_with("xargs") {
+            true => (numbers(100), doubled.lines().take(100).map(|line| format!("{line}\n")).collect()),
+            false => (rows.clone(), doubled.clone()),
+        };
+        if !is_there(command) {
+            continue;
+        }
+        // Small blocks are tried with the programs that start fast.
+        for way in ways().filter(|way| way[5] == "128K" || command.starts_with("mawk")) {
+            let finished = run(&mut filter(way, &[], command), &*rows);
+            assert_eq!(finished.status.code(), Some(0), "{command} {way:?}: {}", finished.stderr);
+            assert!(finished.stdout == expected.as_bytes(), "{command} {way:?}");
+        }
+    }
+}
+
+#[test]
+fn rows_are_sent_as_they_stand_or_as_their_values() {
+    let rows = "name,path\r\n\"a, b\",\"d/a,b.txt\"\r\n\"say \"\"x\"\"\",p\n";
+    for way in ways() {
+        let is = |arguments: &[&str], expected: &str| {
+            run(&mut filter(way, arguments, "sed -u 's/.*/<&>/'"), rows).is(0, expected, "");
+        };
+        is(&[], "<name,path>\n<\"a, b\",\"d/a,b.txt\">\n<\"say \"\"x\"\"\",p>\n");
+        is(&["-k", "path"], "<d/a,b.txt>\n<p>\n");
+        is(&["-k", "name", "--header"], "<a, b>\n<say \"x\">\n");
+        is(&["-k", "path,name"], "<\"d/a,b.txt\",\"a, b\">\n<p,\"say \"\"x\"\"\">\n");
+        let csv = ["--command-input", "csv"];
+        is(&[&csv[..], &["-k", "name"]].concat(), "<\"a, b\">\n<\"say \"\"x\"\"\">\n");
+        let appended = run(&mut filter(way, &["-k", "path", "--append=mime"], "sed -u 's/.*/<&>/'"), rows);
+        let expected = "name,path,mime\r\n\"a, b\",\"d/a,b.txt\",\"<d/a,b.txt>\"\r\n\"say \"\"x\"\"\",p,<p>\n";
+        appended.is(0, expected, "");
+    }
+}
+
+#[test]
+fn json_takes_values_that_text_cannot() {
+    let rows = "1,\"a\nb\"\n2,c\n";
+    for way in ways() {
+        let json = ["--command-input", "json"];
+        run(&mut filter(way, &json, "jq -c --unbuffered '.[1]'"), rows).is(0, "\"a\\nb\"\n\"c\"\n", "");
+        let named = format!("name,\"x \"\"y\"\"\"\n{rows}");
+        let named = |arguments: &[&'static str], expected: &str| {
+            run(&mut filter(way, &[&json, arguments].concat(), "cat"), &*named).is(0, expected, "");
+        };
+        named(&["--header"], "{\"name\":\"1\",\"x \\\"y\\\"\":\"a\\nb\"}\n{\"name\":\"2\",\"x \\\"y\\\"\":\"c\"}\n");
+        named(&["-k", "2", "--header"], "{\"x \\\"y\\\"\":\"a\\nb\"}\n{\"x \\\"y\\\"\":\"c\"}\n");
+        named(&["-k", "name"], "{\"name\":\"1\"}\n{\"name\":\"2\"}\n");
+        let twice = run(&mut filter(way, &[&json[..], &["--header"]].concat(), "cat"), "a,b,a\n1,2,3\n");
+        twice.is(2, "", "pmapgcd: stdin:1: field 3 has the name of field 1 too, \"a\"; choose one with -k\n");
+        let ragged = run(&mut filter(way, &[&json[..], &["--header"]].concat(), "cat"), "a,b\n1\n");
+        let what = "1 field where 2 are expected: \"1\"; each is given the name that its column has in the header";
+        ragged.is(1, "", &format!("pmapgcd: stdin:2: {what}\n"));
+        let what = "pmapgcd: stdin:1: field 2 has a line end in it, and the command reads lines: \"a\\nb\"; use --command-input json\n";
+        let skipped = run(&mut filter(way, &["--bad-rows=skip"], "cat"), rows);
+        skipped.is(1, "2,c\n", &format!("{what}pmapgcd: 1 bad row\n"));
+    }
+}
+
+#[test]
+fn a_row_can_do_nothing_in_the_shell() {
+    let rows = "$(touch hacked)\n`touch hacked`\n;touch hacked\n' touch hacked '\n";
+    for way in ways() {
+        run(&mut filter(way, &[], "cat"), rows).is(0, rows, "");
+    }
+    assert!(!fs::exists("hacked").unwrap());
+}
+
+/// Dies of one row, in the way that it names.
+fn dies(of: &str, how: &str) -> String {
+    format!("while read row; do test \"$row\" = {of} && {{ echo \"no $row\" >&2; {how}; }}; echo \"$row\"; done")
+}
+
+#[test]
+fn the_row_that_a_command_dies_of_is_named_with_how_and_its_last_words() {
+    for way in ways() {
+        for (how, said) in [("exit 5", "exited with status 5"), ("kill -SEGV $$", "was killed by SIGSEGV")] {
+            let finished = run(&mut filter(way, &[], &dies("301", how)), numbers(1000));
+            assert_eq!((finished.status.code(), &*finished.stdout), (Some(3), numbers(300).as_bytes()), "{way:?}");
+            let expected = format!(
+                "pmapgcd: stdin:301: the command keeps dying on this row: the last one {said}: no 301; all results before it \
+                 are written"
+            );
+            assert_eq!(last_line(&finished.stderr), expected);
+        }
+        let finished = run(&mut filter(way, &["--bad-rows=blank"], &dies("301", "exit 5")), numbers(1000));
+        let expected = numbers(1000).replace("\n301\n", "\n\n");
+        assert_eq!((finished.status.code(), &*finished.stdout), (Some(1), expected.as_bytes()), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn a_command_that_dies_once_is_started_again_and_a_kill_blames_no_row() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, way) in ways().enumerate() {
+        for how in ["exit 1", "kill -KILL $$", "kill -TERM 0"] {
+            let mark = folder.path().join(format!("{number} {}", how.replace(' ', "")));
+            let how = format!("mkdir '{}' 2>/dev/null && {how}", mark.display());
+            let finished = run(&mut filter(way, &[], &dies("301", &how)), numbers(1000));
+            assert!(finished.status.success() && finished.stdout == numbers(1000).as_bytes(), "{}", finished.stderr);
+            assert!(finished.stderr.contains("it is started again"), "{}", finished.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_command_that_cannot_be_run_is_one_line_and_no_output() {
+    for way in ways() {
+        for (command, code) in [("no-such-command", 127), ("/etc/passwd", 126)] {
+            let finished = run(&mut filter(way, &["--bad-rows=skip"], command), numbers(5000));
+            assert_eq!((finished.status.code(), &*finished.stdout), (Some(2), &b""[..]), "{finished:?}");
+            let is_one_line = finished.stderr.lines().count() == 1 && finished.stderr.contains(command);
+            assert!(is_one_line && finished.stderr.contains(&format!("(status {code})")), "{finished:?}");
+        }
+    }
+}
+
+#[test]
+fn more_or_fewer_lines_than_rows_end_the_run_with_both_counts_and_the_row() {
+    for way in ways() {
+        for (command, counts) in [
+            ("sed -u '301{p;p}'", "2 or more lines for 1 row"),
+            ("awk '$1 != 301'", "0 lines for 1 row"),
+            ("awk '{print} $1 == 301 {print; print}'", "3 or more lines for 1 row"),
+        ] {
+            // sed counts lines and not rows: it comes to 301 in a process that has read so many.
+            let is_named = command.starts_with("awk");
+            let finished = run(&mut filter(way, &["--bad-rows=skip"], command), numbers(1000));
+            assert_eq!(finished.status.code(), Some(3), "{command} {way:?}: {}", finished.stderr);
+            let said = last_line(&finished.stderr);
+            if is_named {
+                let counts = counts.replace("3 or more", "2 or more");
+                let counts = [counts, "3 or more lines for 1 row".into(), "3 lines for 1 row".into()];
+                let is_said = counts.iter().any(|counts| said.contains(&format!("has answered {counts}")));
+                assert!(is_said && said.contains("stdin:301: "), "{command}: {said}");
+                assert_eq!(finished.stdout, numbers(300).as_bytes(), "{command}");
+            } else {
+                assert!(said.contains("or more lines for"), "{said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_too_many_is_noticed_wherever_it_comes() {
+    // Each of these flushes what it prints. The line too many comes with the last row, with the first, in the middle, and before
+    // any row.
+    for command in [
+        "sed -u '$!b;p'",
+        "while read row; do echo $row; test $row = 1 && echo; done; true",
+        "while read row; do echo $row; test $row = 5 && echo; done; true",
+        "echo ready; sed -u ''",
+        "python3 -uc 'import sys\nfor row in sys.stdin.readlines(1): print(row, end=str())\nfor row in sys.stdin: print(row)'",
+    ] {
+        for way in ways() {
+            let finished = run(&mut filter(way, &["--bad-rows=skip"], command), numbers(9));
+            // A line that comes with the last row of all cannot be told from the end of the answer by all commands.
+            let is_last = command.starts_with("sed");
+            assert!(is_last || finished.status.code() == Some(3), "{command} {way:?}: {}", finished.stderr);
+        }
+    }
+}
+
+#[test]
+fn nothing_hangs() {
+    let start = Instant::now();
+    for way in ways().filter(|way| way[5] == "128K") {
+        for (what, command, status) in [
+            ("writes before it reads", "yes", 3),
+            ("reads nothing and ends", "true", 3),
+            ("reads nothing and answers", "seq 1000", 3),
+            ("closes its input", "exec <&-; sleep 1000", 3),
+            ("closes its output", "exec >&-; sleep 1000", 3),
+            ("closes its input in the middle", "read row; echo $row; exec <&-; sleep 1000", 0),
+            ("goes on after the end of its input", "cat; sleep 1000", 0),
+            ("leaves the pipe to a child", "sleep 1000 & cat", 0),
+            ("leaves the pipe to a child and ends", "sleep 1000 & exit 4", 3),
+            ("stops", "kill -STOP $$", 3),
+            ("never ends a line", "tr '\\n' x", 3),
+            ("writes to stderr without end", "yes >&2 & cat", 0),
+            ("writes to stderr without end and ends", "yes >&2 & exit 4", 3),
+            ("leaves its group", "exec setsid cat", 0),
+            ("leaves its group and buffers", "exec timeout 1000 awk '{print}'", 0),
+        ] {
+            // Each try takes a second where the command has closed a pipe and lives on.
+            let is_slow = command.starts_with("exec") || command.starts_with("read");
+            let rows = numbers(if is_slow { 3 } else { 3000 });
+            let finished = run(&mut filter(way, &[], command), &*rows);
+            assert_eq!(finished.status.code(), Some(status), "{what} {way:?}: {}", finished.stderr);
+            let is_all = status != 0 || finished.stdout == rows.as_bytes();
+            assert!(is_all, "{what} {way:?}");
+        }
+    }
+    assert!(start.elapsed() < PATIENCE);
+}
+
+#[test]
+fn answers_may_be_far_longer_than_rows() {
+    let long = "awk '{s = sprintf(\"%3000s\", $1); print s}'";
+    let expected: String = (1..=500).map(|number| format!("{number:>3000}\n")).collect();
+    for way in ways() {
+        let finished = run(&mut filter(way, &[], long), numbers(500));
+        assert!(finished.status.success() && finished.stdout == expected.as_bytes(), "{way:?}: {}", finished.stderr);
+        let finished = run(&mut filter(way, &[], "awk '{printf \"%3000000s\\n\", $1}'"), "1\n2\n");
+        let what = "pmapgcd: stdin:1: the output is longer than a block; use a larger --block-size";
+        assert_eq!((finished.status.code(), last_line(&finished.stderr)), (Some(1), what));
+    }
+}
+
+#[test]
+fn one_that_waits_for_long_row_by_row_is_not_taken_for_one_that_buffers() {
+    let slow = "while read row; do sleep 0.5; echo $row; done";
+    for way in ways().filter(|way| way[5] == "128K") {
+        run(&mut filter(way, &[], slow), numbers(3)).is(0, numbers(3), "");
+    }
+}
+
+#[test]
+fn a_row_that_comes_alone_is_answered_at_once() {
+    for way in ways() {
+        let mut running = Running::start(&mut filter(way, &[], "sed -u s/^/x/"));
+        for number in 0..3 {
+            running.send(format!("{number}\n"));
+            let start = Instant::now();
+            assert_eq!(running.line(), format!("x{number}"));
+            assert!(start.elapsed() < Duration::from_secs(20));
+        }
+        assert!(running.finish().status.success());
+    }
+}
+
+/// The processes that have this in their command line, but for ours.
+fn processes(mark: &str) -> Vec<i32> {
+    let entries = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let has_mark = |pid: &i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line);
+        line.contains(mark) && !line.contains("pmapgcd")
+    };
+    entries.filter(has_mark).collect()
+}
+
+#[test]
+fn nobody_is_left_whoever_is_killed() {
+    for (number, way) in ways().enumerate() {
+        // A child and its child, which ignore what can be ignored.
+        let mark = format!("{}.{number}", 7_000_000 + std::process::id());
+        let command = format!("trap '' HUP TERM INT; (sleep {mark}; true) & sleep {mark}; true");
+        let mut filter = filter(way, &[], &command);
+        let mut child = filter.stdin(std::process::Stdio::piped()).spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"1\n").unwrap();
+        eventually("the command runs", || processes(&mark).len() >= 4);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        eventually("nobody of its group is left", || processes(&mark).is_empty());
+    }
+}
+
+#[test]
+fn a_command_has_standard_streams_alone_its_number_and_a_group_of_its_own() {
+    for way in ways() {
+        let found = run(&mut filter(way, &[], "while read row; do ls /proc/self/fd | tr '\\n' ' '; echo; done"), "1\n");
+        // The last is that of the folder which ls reads.
+        found.is(0, "0 1 2 3 \n", "");
+        let found = run(&mut filter(way, &[], "while read row; do echo $PMAPGCD_WORKER_NUMBER; done"), "1\n");
+        assert!(found.stdout == b"0\n" || found.stdout == b"1\n", "{found:?}");
+    }
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    for (arguments, what) in [
+        (&["--executor=pickle", "-c", "cat"][..], "--executor pickle is for functions of this program"),
+        (&["-c", " "], "--command is empty"),
+        (&["-c", "cat", "--algorithm=trial"], "cannot be used with"),
+        (&["-c", "cat", "--max-digits=5"], "cannot be used with"),
+        (&["--command-mode=lines"], "--command"),
+        (&["-c", "shared"], "use --executor shared"),
+        (&["-c", "cat", "--command-mode=block", "--append"], "does not count lines"),
+        (&["-c", "cat", "--command-mode=block", "--bad-rows=blank"], "does not count lines"),
+        (&["-c", "cat", "--command-ok=256"], "an exit status from 0 to 255 is expected"),
+    ] {
+        let finished = run(&mut pmapgcd(arguments), "");
+        assert_eq!(finished.status.code(), Some(2), "{finished:?}");
+        assert!(finished.stderr.contains(what), "{finished:?}");
+    }
+}
+
+const BLOCK: [&str; 2] = ["--command-mode", "block"];
+
+#[test]
+fn in_block_mode_a_command_prints_any_number_of_lines_and_the_header_comes_once() {
+    let rows: String = (1..=30_000).map(|number| format!("{number},{}\n", ["ham", "spam"][number % 2])).collect();
+    let kept: String = rows.lines().filter(|row| !row.contains("spam")).map(|row| format!("{row}\n")).collect();
+    for way in ways() {
+        let block = |arguments: &[&'static str], command: &str, rows: &str| {
+            run(&mut filter(way, &[&BLOCK, arguments].concat(), command), rows)
+        };
+        block(&[], "sed /spam/d", &rows).is(0, &kept, "");
+        block(&[], "grep -v spam", &rows).is(0, &kept, "");
+        block(&["--header"], "sed /spam/d", &format!("n,what\n{rows}")).is(0, format!("n,what\n{kept}"), "");
+        block(&[], "grep -c . >/dev/null", &rows).is(0, "", "");
+        block(&["--command-ok", "0,1"], "grep nothing", &rows).is(0, "", "");
+        block(&["-k", "2"], "sort -u", "1,b\n2,a\n3,b\n").is(0, "a\nb\n", "");
+        block(&["--bad-rows", "skip", "-k", "2"], "tac", "1,b\n2\n3,c\n").is(
+            1,
+            "c\nb\n",
+            "pmapgcd: stdin:2: 1 field where 2 are needed: \"2\"\npmapgcd: 1 bad row\n",
+        );
+        block(&["-k", "2"], "tac", "1,b\n3,c\n2\n4,d\n").is(
+            1,
+            "c\nb\n",
+            "pmapgcd: stdin:3: 1 field where 2 are needed: \"2\"\n",
+        );
+    }
+}
+
+#[test]
+fn blocks_of_block_mode_depend_on_the_rows_alone() {
+    let rows = numbers(5000);
+    let mut blocks = vec![];
+    let (mut block, mut expected) = (vec![], vec![]);
+    for row in rows.split_inclusive('\n') {
+        if block.iter().map(|row: &&str| row.len()).sum::<usize>() + row.len() > 4096 {
+            blocks.push(std::mem::take(&mut block));
+        }
+        block.push(row);
+    }
+    blocks.push(block);
+    blocks.iter_mut().for_each(|block| block.reverse());
+    blocks.concat().iter().for_each(|row| expected.extend_from_slice(row.as_bytes()));
+    for way in ways().filter(|way| way[5] == "4096") {
+        let mut running = Running::start(&mut filter(way, &BLOCK, "tac"));
+        let (first, second) = rows.split_at(2000);
+        running.send(first);
+        std::thread::sleep(Duration::from_millis(300));
+        running.send(second);
+        let finished = running.finish();
+        assert!(finished.status.success() && finished.stdout == expected, "{way:?} {}", finished.stderr);
+    }
+}
+
+#[test]
+fn a_block_is_tried_twice_and_then_the_run_ends_with_its_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, way) in ways().enumerate() {
+        let finished = run(&mut filter(way, &BLOCK, "cat; echo no more >&2; exit 7"), "1\n2\n3\n");
+        let what = "exited with status 7: no more";
+        let expected = format!(
+            "no more\npmapgcd: the command of worker N {what}; its block is sent to another one\nno more\npmapgcd: stdin:1-3: the \
+             command keeps failing on these rows: the last one {what}; all results before it are written\n"
+        );
+        let said = finished.stderr.replace("worker 0", "worker N").replace("worker 1", "worker N");
+        assert_eq!((finished.status.code(), &*finished.stdout, &*said), (Some(3), &b""[..], &*expected), "{way:?}");
+        for how in ["exit 7", "kill -KILL $$"] {
+            let mark = folder.path().join(format!("{number} {}", how.replace(' ', "")));
+            let command = format!("cat; mkdir '{}' 2>/dev/null && {how}; true", mark.display());
+            let finished = run(&mut filter(way, &BLOCK, &command), numbers(3000));
+            assert!(finished.status.success() && finished.stdout == numbers(3000).as_bytes(), "{}", finished.stderr);
+        }
+    }
+}
+
+#[test]
+fn an_answer_may_be_longer_than_memory_is_wanted_for_it() {
+    for way in ways().filter(|way| way[5] == "128K") {
+        let mut running = Running::start(&mut filter(way, &BLOCK, "cat; yes 0123456789 | head -n 8000000; echo end"));
+        running.send("a\n");
+        let finished = running.finish();
+        assert!(finished.status.success(), "{way:?} {}", finished.stderr);
+        assert_eq!(finished.stdout.len(), 2 + 11 * 8_000_000 + 4);
+        assert!(finished.stdout.starts_with(b"a\n0123456789\n") && finished.stdout.ends_with(b"\n0123456789\nend\n"));
+    }
+}
+
+#[test]
+fn a_worker_that_dies_amid_a_long_answer_does_not_have_it_printed_twice() {
+    let way = ["--executor", "shared", "-j", "1", "--block-size", "128K"];
+    let mut running = Running::start(&mut filter(way, &BLOCK, "cat; yes 0123456789 | head -n 2000000"));
+    running.send("a\n");
+    running.child.stdin = None;
+    assert_eq!(running.line(), "a");
+    // Nobody reads the output any further, so that the worker is in the middle of its answer.
+    let worker = running.children()[0] as i32;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(worker), nix::sys::signal::Signal::SIGKILL).unwrap();
+    let finished = running.finish();
+    assert_eq!(finished.status.code(), Some(3), "{}", finished.stderr);
+    let said = "stdin:1: a worker was killed by SIGKILL when a part of its results was written, and the rest is lost";
+    assert!(finished.stderr.contains(said), "{}", finished.stderr);
+    assert!(finished.stdout.len() < 11 * 2_000_000);
+}
+
+#[test]
+fn costly_rows_are_shared_by_all_workers() {
+    for way in [["--executor", "threads"], ["--executor", "shared"]] {
+        let start = Instant::now();
+        let mut filter =
+            pmapgcd(way.into_iter().chain(["-j", "4", "-c", "while read row; do sleep 0.5; echo $row; done"]));
+        run(&mut filter, numbers(12)).is(0, numbers(12), "");
+        assert!(start.elapsed() < Duration::from_millis(5000), "{way:?} {:?}", start.elapsed());
+        let start = Instant::now();
+        let mut filter =
+            pmapgcd(way.into_iter().chain(["-j", "4", "-c", "while read row; do sleep 0.01; echo $row; done"]));
+        run(&mut filter, numbers(200)).is(0, numbers(200), "");
+        // One worker alone takes 2 s and more.
+        assert!(start.elapsed() < Duration::from_millis(1900), "{way:?} {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn commands_that_are_killed_at_random_lose_and_double_nothing() {
+    let expected: String = (1..=20_000).map(|number| format!("{number}x\n")).collect();
+    for (number, way) in ways().filter(|way| way[5] == "4096").enumerate() {
+        for (mode, command) in [("lines", "sed -u"), ("block", "sed")] {
+            let mark = format!("{}{number}{mode}", std::process::id());
+            let command = format!(": {mark}; {command} s/$/x/; test 1");
+            let mut running = Running::start(&mut filter(way, &["--command-mode", mode], &command));
+            running.feed(|stdin| stdin.write_all(numbers(20_000).as_bytes()));
+            for _ in 0..20 {
+                std::thread::sleep(Duration::from_millis(7));
+                for pid in processes(&mark) {
+                    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+                }
+            }
+            let finished = running.finish();
+            assert!(finished.status.success(), "{way:?} {}", finished.stderr);
+            assert!(finished.stdout == expected.as_bytes(), "{way:?} {}", finished.stderr);
+        }
+    }
+}
+
+#[test]
+fn rows_of_other_formats_are_sent_in_their_own() {
+    for way in ways() {
+        run(&mut filter(way, &["-d", ";", "-k", "3,1"], "cat"), "1;2;3\r\n4;5;6\r\n").is(0, "3;1\n6;4\n", "");
+        run(&mut filter(way, &["-d", "tab", "--append"], "cut -f2"), "1\t\"2\t3\n").is(0, "1\t\"2\t3\t\"2\n", "");
+        run(&mut filter(way, &["--quote", "'", "-k", "1"], "cat"), "'a,b',c\n").is(0, "a,b\n", "");
+        let csv = ["--command-input", "csv", "-d", ";"];
+        run(&mut filter(way, &csv, "cat"), "a,b;\"c\"\"d\";e\n").is(0, "\"a,b\",\"c\"\"d\",e\n", "");
+    }
+}
+
+#[test]
+fn a_command_ignores_the_signals_that_we_were_started_with() {
+    // SIGPIPE is number 13, and SIGHUP number 1.
+    for (ignored, expected) in [("PIPE HUP", "1001"), ("HUP", "1"), ("PIPE", "1000")] {
+        for executor in ["serial", "threads", "shared"] {
+            let command = "while read row; do sed -n s/SigIgn:.//p /proc/self/status; done";
+            let script = format!("trap '' {ignored}; echo 1 | \"$0\" --executor {executor} -c '{command}'");
+            let output = Command::new("sh").args(["-c", &script, common::BINARY]).output().unwrap();
+            let found = String::from_utf8(output.stdout).unwrap();
+            // Only the first 31 are ours to pass on.
+            let found = u64::from_str_radix(found.trim(), 16).unwrap() & 0x7fff_ffff;
+            assert_eq!(format!("{found:x}"), expected, "{executor} {ignored}");
+        }
+    }
+}
+
+#[test]
+fn a_command_sees_the_end_of_its_input_and_what_comes_then_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, way) in ways().enumerate() {
+        let mark = folder.path().join(number.to_string());
+        let rest = format!("sleep 0.3; mkdir '{}'", mark.display());
+        run(&mut filter(way, &[], &format!("sed -u s/^/x/; {rest}")), "1\n").is(0, "x1\n", "");
+        assert!(mark.is_dir(), "{way:?}");
+        let finished = run(&mut filter(way, &[], "sed -u s/^/x/; exit 9"), "1\n");
+        let said = "pmapgcd: the command of worker 0 has answered all rows, and then exited with status 9\n";
+        finished.is(0, "x1\n", said);
+        for surplus in ["echo total", "printf total; sleep 0.3"] {
+            let finished = run(&mut filter(way, &[], &format!("sed -u s/^/x/; {surplus}")), "1\n");
+            assert_eq!((finished.status.code(), &*finished.stdout), (Some(3), &b"x1\n"[..]), "{}", finished.stderr);
+            assert!(finished.stderr.contains("has answered more lines than there are rows"), "{}", finished.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_brace_pair_and_a_command_that_never_answers_get_a_hint() {
+    for way in ways() {
+        let finished = run(&mut filter(way, &[], "cat {}"), "1\n");
+        assert_eq!(finished.status.code(), Some(3));
+        let said = last_line(&finished.stderr);
+        assert!(said.contains("try it by hand") && said.contains("{} is not replaced"), "{said}");
+    }
+}
+
+#[test]
+fn threads_do_not_wait_for_a_command_when_the_run_has_failed() {
+    // The first row is bad and ends the run, while the command works on the second for far longer than anybody waits.
+    let start = Instant::now();
+    let way = ["--executor", "threads", "-j", "2", "--block-size", "4096"];
+    let finished = run(&mut filter(way, &["-k", "2"], "while read row; do sleep 1000; done"), "x\ny,1\nz,1\n");
+    finished.is(1, "", "pmapgcd: stdin:1: 1 field where 2 are needed: \"x\"\n");
+    assert!(start.elapsed() < Duration::from_secs(60));
+}
