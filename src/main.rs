@@ -61,8 +61,9 @@ const AFTER_HELP: &str = "\
 Examples:
   cat pairs.csv | pmapgcd -j 4
   pmapgcd -k width,height --append -o gcds.csv screens.csv
+  pmapgcd --header -k text --append=score -c 'python3 score.py' reviews.csv
 
-Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers kept dying";
+Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers or a command kept failing";
 
 #[cfg(not(loom))]
 pmapgcd::note_closed_streams!();

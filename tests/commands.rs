@@ -476,6 +476,18 @@ fn costly_rows_are_shared_by_all_workers() {
 }
 
 #[test]
+fn cheap_rows_are_sent_many_at_a_time() {
+    for way in [["--executor", "threads"], ["--executor", "shared"]] {
+        let mut filter = pmapgcd(way.into_iter().chain(["-j", "1", "--stats=json", "-c", "cat"]));
+        let finished = run(&mut filter, numbers(100_000));
+        let stats: serde_json::Value = serde_json::from_str(&finished.stderr).expect(&finished.stderr);
+        assert_eq!(stats["workers"][0]["rows"], 100_000, "{way:?}: {stats}");
+        // In blocks of one row each this would take a hundred times as long.
+        assert!(stats["workers"][0]["blocks"].as_u64().unwrap() < 5000, "{way:?}: {stats}");
+    }
+}
+
+#[test]
 fn commands_that_are_killed_at_random_lose_and_double_nothing() {
     let expected: String = (1..=20_000).map(|number| format!("{number}x\n")).collect();
     for (number, way) in ways().filter(|way| way[5] == "4096").enumerate() {

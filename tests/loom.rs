@@ -180,10 +180,15 @@ fn explore(name: &str, run: impl Fn(u32) -> bool + Sync + Send + Copy + 'static)
 /// Starts a worker that dies after `steps` atomic operations, if it makes that many. The thread returns whether it
 /// died.
 fn mortal(model: &Arc<Model>, worker: u32, steps: u32) -> thread::JoinHandle<bool> {
+    mortal_by(model, steps, move |model| model.work(worker))
+}
+
+/// The same for a worker that does `work`.
+fn mortal_by(model: &Arc<Model>, steps: u32, work: impl FnOnce(&Model) + 'static) -> thread::JoinHandle<bool> {
     let model = model.clone();
     thread::spawn(move || {
         die_after(steps);
-        match catch_unwind(AssertUnwindSafe(|| model.work(worker))) {
+        match catch_unwind(AssertUnwindSafe(|| work(&model))) {
             Ok(()) => false,
             Err(payload) if payload.is::<Died>() => true,
             Err(payload) => std::panic::resume_unwind(payload),
@@ -436,15 +441,7 @@ fn workers_leave_nothing_half_done_when_the_run_is_closed() {
 }
 
 fn mortal_on_windows(model: &Arc<Model>, worker: u32, steps: u32, stuck: u64) -> thread::JoinHandle<bool> {
-    let model = model.clone();
-    thread::spawn(move || {
-        die_after(steps);
-        match catch_unwind(AssertUnwindSafe(|| model.work_on_windows(worker, stuck))) {
-            Ok(()) => false,
-            Err(payload) if payload.is::<Died>() => true,
-            Err(payload) => std::panic::resume_unwind(payload),
-        }
-    })
+    mortal_by(model, steps, move |model| model.work_on_windows(worker, stuck))
 }
 
 /// Two windows of a file. One worker dies at any step, also between finding the end of its rows and passing the turn on, while
@@ -525,5 +522,77 @@ fn windows_behind_a_place_where_the_chain_is_stuck_are_void() {
         assert!(model.take_window(2, &mut end), "the new chain does not begin");
         assert_eq!(end, 7);
         died
+    });
+}
+
+/// A worker offers the first of two pieces of results while it keeps its block, and dies at any step. The writer and the
+/// supervisor do as `executor/run/offers.rs` does. Each piece must be taken once and in order, and the block may be lost only
+/// after its first piece was taken.
+#[test]
+fn no_offer_is_taken_twice() {
+    fn work(model: &Model, worker: u32) {
+        let Some(claim) = model.segment.try_claim(worker) else { return };
+        // SAFETY: the claim gives the right to write the results; loom checks that no other thread interferes.
+        let write = |piece| model.results[claim.slot()].with_mut(|result| unsafe { *result = piece });
+        write(1);
+        claim.offer(1);
+        while !claim.is_taken() {
+            thread::yield_now();
+        }
+        write(2);
+        claim.finish(Outcome { consumed: 2, results: 1, ..Outcome::default() });
+    }
+    explore("death over an offer", |steps| {
+        let model = Model::new(1);
+        assert!(model.fill(0));
+        // How many offers were taken, and whether the block was given up.
+        let state = Arc::new(loom::sync::Mutex::new((0, false)));
+        let supervisor = {
+            let (model, state) = (model.clone(), state.clone());
+            let dying = mortal_by(&model, steps, |model| work(model, 1));
+            thread::spawn(move || {
+                let died = dying.join().unwrap();
+                let mut supervisor = model.supervisor();
+                for held in supervisor.held_by(1) {
+                    let mut state = state.lock().unwrap();
+                    supervisor.withdraw(&held);
+                    state.1 = state.0 > 0;
+                    if !state.1 {
+                        supervisor.recover(held);
+                    }
+                }
+                work(&model, 2);
+                died
+            })
+        };
+        let mut pieces = 0;
+        let is_lost = loop {
+            let mut writer = model.segment.ends(0).writer;
+            writer.begin(Place::Slot(0..2), 0);
+            let (length, is_lost) = {
+                let mut state = state.lock().unwrap();
+                let length = writer.offered();
+                state.0 += u64::from(length > 0);
+                (length, state.1)
+            };
+            let taken = if length > 0 { None } else { writer.try_take(true).expect("no slot is spoilt") };
+            let is_whole = taken.is_some();
+            if length > 0 || is_whole {
+                pieces += 1;
+                // SAFETY: the offer or `taken` gives the right to read the results; loom checks that nobody writes them.
+                assert_eq!(model.results[0].with(|result| unsafe { *result }), pieces);
+            }
+            taken.into_iter().for_each(|taken| drop(taken.give_back()));
+            if is_whole || is_lost {
+                break is_lost;
+            }
+            if length > 0 {
+                writer.release();
+            } else {
+                thread::yield_now();
+            }
+        };
+        assert_eq!(pieces, if is_lost { 1 } else { 2 });
+        supervisor.join().unwrap()
     });
 }

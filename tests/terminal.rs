@@ -301,7 +301,7 @@ fn a_person_at_a_terminal_is_told_what_is_waited_for() {
     for executor in ["serial", "threads", "pickle", "shared"] {
         terminal.clears();
         terminal.types(&format!("pmapgcd --executor {executor}; echo status $?."), &["Enter"]);
-        terminal.shows("pmapgcd: waiting for rows like 12,18 from the terminal; Ctrl-D ends them");
+        terminal.shows("pmapgcd: waiting for rows, one a line, from the terminal; Ctrl-D ends them");
         terminal.types("12,18", &["Enter"]);
         terminal.shows("12,18\n6\n");
         terminal.types("5,10", &["Enter"]);

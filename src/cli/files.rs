@@ -57,7 +57,7 @@ impl Files {
 /// Returns the inputs that `files` names, where `-` is stdin. Without names the input is stdin.
 pub fn inputs(files: &[PathBuf]) -> Vec<Input> {
     if files.is_empty() && io::stdin().is_terminal() {
-        say(&"waiting for rows like 12,18 from the terminal; Ctrl-D ends them");
+        say(&"waiting for rows, one a line, from the terminal; Ctrl-D ends them");
     }
     let input = |path: &PathBuf| if path.as_os_str() == "-" { Input::Stdin } else { Input::Path(path.clone()) };
     if files.is_empty() { vec![Input::Stdin] } else { files.iter().map(input).collect() }

@@ -326,7 +326,7 @@ impl Talk<'_> {
             }
         }
         // The command has started when it has read something.
-        if self.question.is_last && self.sent > 0 && running.unread() < self.sent as u64 {
+        if !running.has_started() && self.sent > 0 && running.unread() < self.sent as u64 {
             running.note_start();
         }
         // Before that the pipe stays open, because a closed one does not show how much of it was read.
