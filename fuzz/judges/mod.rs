@@ -9,6 +9,7 @@
 
 mod arguments;
 mod blocks;
+mod chain;
 mod decoder;
 mod header;
 mod hostile;
@@ -17,6 +18,7 @@ mod segment;
 
 pub use arguments::arguments;
 pub use blocks::blocks;
+pub use chain::chain;
 pub use decoder::decoder;
 pub use header::header;
 pub use hostile::{frames, report};
