@@ -27,6 +27,7 @@ impl Files {
     /// If an output cannot be written to, if it is also an input, or if results and bad rows would go to the same file.
     pub fn of(options: &Options) -> Result<Self, Error> {
         let results = output(options.output.as_deref())?;
+        results.widen();
         let rejects = options.rejects.as_deref().map(|path| output(Some(path))).transpose()?;
         let inputs = match (options.range, options.first_line) {
             (Some((offset, length)), Some(first_line)) => {

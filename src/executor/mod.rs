@@ -15,6 +15,7 @@ mod told;
 mod turns;
 pub mod worker;
 pub mod workforce;
+mod writing;
 
 use crate::error::{Error, reason};
 use crate::flow::{Sink, Source};

@@ -1,20 +1,18 @@
-//! One run over a ring: the state that reader, writer and supervisor share, and the writer. The reader is in `reading.rs`.
+//! One run over a ring: the state that reader, writer and supervisor share, and how they are started. The reader is in
+//! `reading.rs`, the writer in `writing.rs`.
 //!
 //! `threads`, `pickle` and `shared` differ in where the ring lies and in which workers work on it. The latter is a
-//! [`Crew`]; everything else is here and there. This file is long because what the three share is one thing.
+//! [`Crew`]; everything else is here and there.
 
 use crate::error::Error;
 use crate::executor::cut::Cut;
-use crate::executor::measures::unpack;
 use crate::executor::told::{Sentence, Told};
 use crate::executor::{Job, Mapping};
-use crate::flow::{Bytes, Ending, Part, Sink};
+use crate::flow::Ending;
 use crate::input::windows::{Cutter, Windows};
 use crate::process::bell::{bell, ring_bell};
-use crate::ring::{Ends, Place, Segment, Spoilt, Supervisor, Taken, Writer};
-use crate::steps::{self, Step};
-use crate::tally::{Stopwatch, Tally};
-use crate::work::Mapped;
+use crate::ring::{Ends, Segment, Supervisor};
+use crate::tally::Tally;
 use rustix::fd::{AsFd, OwnedFd};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -128,7 +126,7 @@ pub struct Run<'a> {
     /// The file that workers may read for themselves, if there is one. Set before the first block is published.
     pub(super) file: OnceLock<OwnedFd>,
     /// The number of the run's first block.
-    first: u64,
+    pub(super) first: u64,
     /// How long a worker process may hold a block before it is killed.
     pub block_timeout: Option<Duration>,
     /// The largest number of rows in a task of the `pickle` executor.
@@ -138,19 +136,19 @@ pub struct Run<'a> {
     /// Number of the next block to be published; all smaller numbers have been.
     pub(super) published: AtomicU64,
     /// Number of the first block that is not written as a whole. All blocks before it are.
-    written: AtomicU64,
+    pub(super) written: AtomicU64,
     /// How many parts of block `written` have been written.
-    parts: AtomicU64,
+    pub(super) parts: AtomicU64,
     /// How many offers of the claimant of block `written` have been taken. Locked while the writer looks for an offer, and
     /// while the supervisor withdraws that of a dead worker.
     offers: Mutex<u64>,
     /// How many parts of blocks have been written in the whole run.
-    taken: AtomicU64,
+    pub(super) taken: AtomicU64,
     /// What the reader has announced and the writer has not reached yet, in input order.
     told: Mutex<VecDeque<Told>>,
     is_over: AtomicBool,
     /// Whether all blocks are written and no error has occurred.
-    is_complete: AtomicBool,
+    pub(super) is_complete: AtomicBool,
     sentences: Mutex<HashMap<u64, Sentence>>,
 }
 
@@ -236,7 +234,7 @@ impl Run<'_> {
 
     /// Returns the message about the row of this block on which workers keep dying, or an empty string if there is no
     /// such row.
-    fn deadly(&self, block: u64) -> String {
+    pub(super) fn deadly(&self, block: u64) -> String {
         match self.sentences().get(&block) {
             Some(Sentence::WithoutRow(what)) => what.clone(),
             _ => String::new(),
@@ -248,7 +246,7 @@ impl Run<'_> {
         self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push_back(told);
     }
 
-    fn next_told(&self) -> Option<Told> {
+    pub(super) fn next_told(&self) -> Option<Told> {
         self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front()
     }
 
@@ -267,116 +265,6 @@ impl Run<'_> {
     pub fn tell_end(&self, ending: Ending) {
         self.tell(Told::End(ending));
         self.segment.done().signal();
-    }
-
-    /// The writer: passes the results of block after block to the sink, until the run ends.
-    fn write(&self, mut ring: Writer, sink: &mut dyn Sink) -> Result<(), Error> {
-        let mut watch = Stopwatch::new(&self.tally.writer);
-        // Where in the file the rows of the blocks so far end, as far as the workers read it.
-        let mut end = 0;
-        let mut free = 0;
-        // The reader is woken when several slots are free, but while each worker still has a block that waits for it.
-        let slots = self.segment.slots();
-        let enough = slots.saturating_sub(2 * self.jobs as usize).min(slots / 2).max(1);
-        for block in self.first.. {
-            let (place, next) = loop {
-                // Keep this a statement of its own: inside the `match` the lock would be held while the writer sleeps.
-                let told = self.next_told();
-                match told {
-                    Some(Told::Block(next)) => break (Place::Slot(next.rows.clone()), next),
-                    Some(Told::Window(window)) => break (window.place(), window.block(end)),
-                    Some(Told::Stretch(start)) => end = start,
-                    Some(Told::GoOn(place)) if place == end => {}
-                    Some(Told::GoOn(_)) => return Err(Error::spoilt()),
-                    Some(Told::End(ending)) => {
-                        sink.end(ending)?;
-                        self.is_complete.store(true, Ordering::Release);
-                        return Ok(());
-                    }
-                    None if self.is_over() => return Ok(()),
-                    None => self.segment.done().sleep(),
-                }
-            };
-            ring.begin(place, end);
-            watch.waited();
-            sink.begin(next)?;
-            watch.worked();
-            loop {
-                // The writer sleeps on the event `done` both here and above, so that one wake-up per event is enough.
-                let is_published = self.published.load(Ordering::Acquire) > block;
-                if let Some(taken) = ring.try_take(is_published).map_err(|Spoilt| Error::spoilt())? {
-                    self.write_part(block, &taken, end, sink, &mut watch)?;
-                    end += taken.consumed() as u64;
-                    if taken.give_back() {
-                        break;
-                    }
-                    self.segment.filled().signal();
-                    continue;
-                }
-                if self.take_offer(&mut ring, end, sink)? {
-                    continue;
-                }
-                match self.sentences().get_mut(&block) {
-                    Some(Sentence::GivenUp(what)) => {
-                        return Err(sink.given_up(self.text(ring.rest(), ring.left(), end), what.clone()));
-                    }
-                    Some(Sentence::Ends(error)) => return error.take().map_or(Ok(()), Err),
-                    _ => {}
-                }
-                if self.is_over() {
-                    return Ok(());
-                }
-                self.segment.done().sleep();
-            }
-            self.sentences().remove(&block);
-            self.parts.store(0, Ordering::Release);
-            self.written.store(block + 1, Ordering::Release);
-            free += 1;
-            // The reader may wait for slots, or, where few blocks may be published, for the number of written ones.
-            if free >= enough || self.published.load(Ordering::Acquire) <= block + 1 + self.jobs {
-                self.segment.freed().signal();
-                free = 0;
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the rows of a block, which are `here`, or, if its window is in the file, the `length` bytes at `offset`.
-    fn text<'t>(&'t self, here: Option<&'t [u8]>, length: usize, offset: u64) -> Bytes<'t> {
-        match (here, self.file()) {
-            (None, Some(file)) => Bytes::InFile(file, offset, length),
-            (here, _) => Bytes::Here(here.unwrap_or_default()),
-        }
-    }
-
-    /// Passes the results of a block, or of the next part of it, to the sink. `end` is where the rows before end in the file.
-    fn write_part(
-        &self,
-        block: u64,
-        taken: &Taken,
-        end: u64,
-        sink: &mut dyn Sink,
-        watch: &mut Stopwatch,
-    ) -> Result<(), Error> {
-        let (mapped, working, waiting) = unpack(taken).map_err(|Spoilt| Error::spoilt())?;
-        let Mapped { consumed, lines, rows, results, .. } = mapped;
-        self.tally.enter(taken.worker() as usize % self.jobs as usize, rows, working, waiting);
-        self.cut.measured(consumed, working, mapped.overhead);
-        watch.waited();
-        let (results, reports) = taken.results().split_at(results);
-        let deadly = if reports.is_empty() { String::new() } else { self.deadly(block) };
-        let input = self.text(taken.input(), taken.left(), end);
-        sink.write(Part { input, consumed, lines, rows, results, reports, deadly: &deadly })?;
-        if consumed == 0 && !taken.is_whole() {
-            // A part without any input is valid only if its report ends the run, but the sink has returned no error.
-            return Err(Error::spoilt());
-        }
-        steps::lap(Step::Merge);
-        watch.worked();
-        *self.offers() = 0;
-        self.parts.fetch_add(1, Ordering::Release);
-        self.taken.fetch_add(1, Ordering::Release);
-        Ok(())
     }
 
     /// Repeats every wake-up, and makes workers look again at blocks that have not been claimed. This repairs the run

@@ -96,6 +96,11 @@ impl Output {
         }
     }
 
+    /// Has the system buffer much of what is written, if the output is a pipe.
+    pub fn widen(&self) {
+        streams::widen(&self.file);
+    }
+
     /// Whether the output is a terminal.
     pub fn is_terminal(&self) -> bool {
         self.file.is_terminal()

@@ -1,6 +1,6 @@
 //! Writes results in input order, and finds the file and the line of each bad row.
 //!
-//! This is the [`Sink`] of a filter's run. The thread of the run's writer, which calls it, is in `executor/run.rs`.
+//! This is the [`Sink`] of a filter's run. The thread of the run's writer, which calls it, is in `executor/writing.rs`.
 
 use crate::bad_row::{BadRow, Kind, Report};
 use crate::csv::hints::Reading;

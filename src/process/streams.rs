@@ -222,6 +222,18 @@ pub fn taken(number: i32) -> io::Result<OwnedFd> {
     Ok(taken)
 }
 
+/// How many bytes Linux is asked to buffer in a pipe: 16 times the default, and the most that an unprivileged process
+/// may ask for.
+const PIPE_SIZE: usize = 1 << 20;
+
+/// Has the system buffer more in `file` if that is a pipe: those at its two ends wake each other less often then. If enlarging is
+/// not permitted, the pipe keeps its size.
+pub fn widen(file: impl AsFd) {
+    if rustix::pipe::fcntl_getpipe_size(&file).is_ok_and(|size| size < PIPE_SIZE) {
+        let _ = rustix::pipe::fcntl_setpipe_size(file, PIPE_SIZE);
+    }
+}
+
 /// Writes to a file, and waits if a write fails with EAGAIN. That happens if another program that shares the open file
 /// has made it non-blocking.
 pub struct Patient<F>(pub F);

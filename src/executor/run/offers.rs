@@ -11,13 +11,18 @@ use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 
 impl Run<'_> {
-    pub(super) fn offers(&self) -> MutexGuard<'_, u64> {
+    pub(in crate::executor) fn offers(&self) -> MutexGuard<'_, u64> {
         self.offers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Passes the results that the claimant of the writer's block offers to the sink. Returns whether there were any. `end` is
     /// where the rows before end in the file.
-    pub(super) fn take_offer(&self, ring: &mut Writer, end: u64, sink: &mut dyn Sink) -> Result<bool, Error> {
+    pub(in crate::executor) fn take_offer(
+        &self,
+        ring: &mut Writer,
+        end: u64,
+        sink: &mut dyn Sink,
+    ) -> Result<bool, Error> {
         let length = {
             let mut offers = self.offers();
             let length = ring.offered();

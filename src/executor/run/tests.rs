@@ -1,6 +1,6 @@
 use super::*;
 use crate::executor::Executor;
-use crate::flow::{Block, Source};
+use crate::flow::{Block, Part, Sink, Source};
 use crate::kernel::Function;
 use crate::ring::Sizes;
 use crate::work::text::{Settings, Text};

@@ -8,14 +8,11 @@ use crate::csv::row_ends::RowEnds;
 use crate::error::Error;
 use crate::flow::Ending;
 use crate::input::{BYTE_ORDER_MARK, Shape};
+use crate::process::streams;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
-
-/// How many bytes Linux is asked to buffer in a pipe: 16 times the default, and the most that an unprivileged process
-/// may ask for.
-const PIPE_SIZE: usize = 1 << 20;
 
 /// An input that is being read.
 pub struct Open {
@@ -82,9 +79,7 @@ impl Open {
             Ok((file, is_regular))
         };
         let (file, is_regular) = open().map_err(|error| Error::io(&name, error))?;
-        // A larger pipe wakes its writer and this process less often. If enlarging is not permitted, the pipe keeps its
-        // size.
-        let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
+        streams::widen(&file);
         Ok(Open {
             way: if is_shared { Way::to_read(&file) } else { Way::Plain },
             file,

@@ -1,0 +1,136 @@
+//! The writer of a run: takes the results of block after block, in order, and passes them to the sink.
+
+use crate::error::Error;
+use crate::executor::measures::unpack;
+use crate::executor::run::Run;
+use crate::executor::told::{Sentence, Told};
+use crate::flow::{Bytes, Part, Sink};
+use crate::ring::{Place, Spoilt, Taken, Writer};
+use crate::steps::{self, Step};
+use crate::tally::Stopwatch;
+use crate::work::Mapped;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+/// How long the writer lets done blocks gather, if it has just written one and more wait than workers have in hand. It is woken
+/// once for several blocks then, and workers need not wake it. A worker takes about as long for a block of cheap rows.
+const GATHER: Duration = Duration::from_micros(100);
+
+impl Run<'_> {
+    /// The writer: passes the results of block after block to the sink, until the run ends.
+    pub(super) fn write(&self, mut ring: Writer, sink: &mut dyn Sink) -> Result<(), Error> {
+        let mut watch = Stopwatch::new(&self.tally.writer);
+        // Where in the file the rows of the blocks so far end, as far as the workers read it.
+        let mut end = 0;
+        // Whether the next blocks may gather before the writer looks for them.
+        let (mut free, mut gathers) = (0, false);
+        // The reader is woken when several slots are free, but while each worker still has a block that waits for it.
+        let slots = self.segment.slots();
+        let enough = slots.saturating_sub(2 * self.jobs() as usize).min(slots / 2).max(1);
+        for block in self.first.. {
+            let (place, next) = loop {
+                // Keep this a statement of its own: inside the `match` the lock would be held while the writer sleeps.
+                let told = self.next_told();
+                match told {
+                    Some(Told::Block(next)) => break (Place::Slot(next.rows.clone()), next),
+                    Some(Told::Window(window)) => break (window.place(), window.block(end)),
+                    Some(Told::Stretch(start)) => end = start,
+                    Some(Told::GoOn(place)) if place == end => {}
+                    Some(Told::GoOn(_)) => return Err(Error::spoilt()),
+                    Some(Told::End(ending)) => {
+                        sink.end(ending)?;
+                        self.is_complete.store(true, Ordering::Release);
+                        return Ok(());
+                    }
+                    None if self.is_over() => return Ok(()),
+                    None => self.segment.done().sleep(),
+                }
+            };
+            ring.begin(place, end);
+            watch.waited();
+            sink.begin(next)?;
+            watch.worked();
+            loop {
+                // The writer sleeps on the event `done` both here and above, so that one wake-up per event is enough.
+                let is_published = self.published.load(Ordering::Acquire) > block;
+                if let Some(taken) = ring.try_take(is_published).map_err(|Spoilt| Error::spoilt())? {
+                    self.write_part(block, &taken, end, sink, &mut watch)?;
+                    end += taken.consumed() as u64;
+                    if taken.give_back() {
+                        break;
+                    }
+                    self.segment.filled().signal();
+                    continue;
+                }
+                if self.take_offer(&mut ring, end, sink)? {
+                    continue;
+                }
+                match self.sentences().get_mut(&block) {
+                    Some(Sentence::GivenUp(what)) => {
+                        return Err(sink.given_up(self.text(ring.rest(), ring.left(), end), what.clone()));
+                    }
+                    Some(Sentence::Ends(error)) => return error.take().map_or(Ok(()), Err),
+                    _ => {}
+                }
+                if self.is_over() {
+                    return Ok(());
+                }
+                let are_many = self.published.load(Ordering::Acquire) > block + self.jobs();
+                match std::mem::replace(&mut gathers, false) && are_many {
+                    true => thread::sleep(GATHER),
+                    false => self.segment.done().sleep(),
+                }
+            }
+            gathers = true;
+            self.sentences().remove(&block);
+            self.parts.store(0, Ordering::Release);
+            self.written.store(block + 1, Ordering::Release);
+            free += 1;
+            // The reader may wait for slots, or, where few blocks may be published, for the number of written ones.
+            if free >= enough || self.published.load(Ordering::Acquire) <= block + 1 + self.jobs() {
+                self.segment.freed().signal();
+                free = 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the rows of a block, which are `here`, or, if its window is in the file, the `length` bytes at `offset`.
+    pub(super) fn text<'t>(&'t self, here: Option<&'t [u8]>, length: usize, offset: u64) -> Bytes<'t> {
+        match (here, self.file()) {
+            (None, Some(file)) => Bytes::InFile(file, offset, length),
+            (here, _) => Bytes::Here(here.unwrap_or_default()),
+        }
+    }
+
+    /// Passes the results of a block, or of the next part of it, to the sink. `end` is where the rows before end in the file.
+    fn write_part(
+        &self,
+        block: u64,
+        taken: &Taken,
+        end: u64,
+        sink: &mut dyn Sink,
+        watch: &mut Stopwatch,
+    ) -> Result<(), Error> {
+        let (mapped, working, waiting) = unpack(taken).map_err(|Spoilt| Error::spoilt())?;
+        let Mapped { consumed, lines, rows, results, .. } = mapped;
+        self.tally.enter(taken.worker() as usize % self.jobs() as usize, rows, working, waiting);
+        self.cut.measured(consumed, working, mapped.overhead);
+        watch.waited();
+        let (results, reports) = taken.results().split_at(results);
+        let deadly = if reports.is_empty() { String::new() } else { self.deadly(block) };
+        let input = self.text(taken.input(), taken.left(), end);
+        sink.write(Part { input, consumed, lines, rows, results, reports, deadly: &deadly })?;
+        if consumed == 0 && !taken.is_whole() {
+            // A part without any input is valid only if its report ends the run, but the sink has returned no error.
+            return Err(Error::spoilt());
+        }
+        steps::lap(Step::Merge);
+        watch.worked();
+        *self.offers() = 0;
+        self.parts.fetch_add(1, Ordering::Release);
+        self.taken.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+}
