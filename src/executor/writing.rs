@@ -10,12 +10,6 @@ use crate::steps::{self, Step};
 use crate::tally::Stopwatch;
 use crate::work::Mapped;
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::Duration;
-
-/// How long the writer lets done blocks gather, if it has just written one and more wait than workers have in hand. It is woken
-/// once for several blocks then, and workers need not wake it. A worker takes about as long for a block of cheap rows.
-const GATHER: Duration = Duration::from_micros(100);
 
 impl Run<'_> {
     /// The writer: passes the results of block after block to the sink, until the run ends.
@@ -23,8 +17,7 @@ impl Run<'_> {
         let mut watch = Stopwatch::new(&self.tally.writer);
         // Where in the file the rows of the blocks so far end, as far as the workers read it.
         let mut end = 0;
-        // Whether the next blocks may gather before the writer looks for them.
-        let (mut free, mut gathers) = (0, false);
+        let mut free = 0;
         // The reader is woken when several slots are free, but while each worker still has a block that waits for it.
         let slots = self.segment.slots();
         let enough = slots.saturating_sub(2 * self.jobs() as usize).min(slots / 2).max(1);
@@ -76,13 +69,8 @@ impl Run<'_> {
                 if self.is_over() {
                     return Ok(());
                 }
-                let are_many = self.published.load(Ordering::Acquire) > block + self.jobs();
-                match std::mem::replace(&mut gathers, false) && are_many {
-                    true => thread::sleep(GATHER),
-                    false => self.segment.done().sleep(),
-                }
+                self.segment.done().sleep();
             }
-            gathers = true;
             self.sentences().remove(&block);
             self.parts.store(0, Ordering::Release);
             self.written.store(block + 1, Ordering::Release);
