@@ -46,7 +46,7 @@ fn dies_in_silence(mut running: Running) {
 
 #[test]
 fn dies_of_sigpipe_in_silence_when_nobody_reads_any_more() {
-    let folder = Folder::with([("pairs.csv", &"12,18\n".repeat(200_000))]);
+    let folder = Folder::with([("pairs.csv", &"12,18\n".repeat(2_000_000))]);
     for executor in EXECUTORS {
         let mut from_pipe = Running::start(&mut pmapgcd([executor, "-j2"]));
         from_pipe.feed(|pipe| {
