@@ -20,7 +20,7 @@ fn claim(criterion: &mut Criterion) {
         bencher.iter(|| {
             if let Ok(Some(filling)) = reader.try_fill() {
                 filling.publish(Place::Slot(0..1));
-                writer.begin(Place::Slot(0..1));
+                writer.begin(Place::Slot(0..1), 0);
             }
             if let Some(claim) = segment.try_claim(0) {
                 claim.finish(outcome);

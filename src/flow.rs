@@ -3,7 +3,11 @@
 
 use crate::bad_row::BadRow;
 use crate::error::Error;
+use rustix::fd::OwnedFd;
+use std::borrow::Cow;
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 /// Describes a block that a source has put into a buffer.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -60,7 +64,21 @@ pub enum Ending {
     Stopped,
 }
 
-/// Produces the blocks of a run. An implementation must define the only method.
+/// A stretch of a file whose rows the source leaves to the workers to read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The number of the input, counted from 0.
+    pub input: usize,
+    /// Where the stretch lies in the file. A row begins with it.
+    pub range: Range<u64>,
+    /// How many bytes of the file come before the input's offset 0.
+    pub base: u64,
+    /// The head of each block in the stretch.
+    pub head: Vec<u8>,
+}
+
+/// Produces the blocks of a run. An implementation must define [`next_block`](Source::next_block); the other methods are for
+/// sources that read files.
 pub trait Source: Send {
     /// Writes the head and the rows of the next block to the front of `buffer`. The rows should have about `wanted`
     /// bytes in all; a row that is longer makes a block of its own.
@@ -68,13 +86,76 @@ pub trait Source: Send {
     /// # Errors
     /// If there is no further block; the [`Ending`] says why. The source must not be called again after that.
     fn next_block(&mut self, buffer: &mut [u8], wanted: usize) -> Result<Block, Ending>;
+
+    /// Returns a descriptor of the file that the last block came from, if workers may read it for themselves. Called once,
+    /// after the first block.
+    fn lend(&mut self) -> Option<OwnedFd> {
+        None
+    }
+
+    /// Returns the stretch of the lent file that comes next, if it has `least` bytes or more. Workers may read as many blocks
+    /// from its front as they like; then [`go_on_at`](Source::go_on_at) says how far they came.
+    fn stretch(&mut self, least: u64) -> Option<Stretch> {
+        let _ = least;
+        None
+    }
+
+    /// Goes on at this place in the lent file, where a row begins.
+    ///
+    /// # Errors
+    /// If that is impossible.
+    fn go_on_at(&mut self, place: u64) -> Result<(), Ending> {
+        let _ = place;
+        Ok(())
+    }
+}
+
+/// The bytes of a block: in memory, or in a file from which only a worker has read them.
+#[derive(Clone, Copy, Debug)]
+pub enum Bytes<'a> {
+    /// These bytes.
+    Here(&'a [u8]),
+    /// As many bytes of a file, from this offset on.
+    InFile(&'a OwnedFd, u64, usize),
+}
+
+impl Default for Bytes<'_> {
+    fn default() -> Self {
+        Bytes::Here(&[])
+    }
+}
+
+impl<'a> Bytes<'a> {
+    /// How many bytes these are.
+    pub fn len(&self) -> usize {
+        match *self {
+            Bytes::Here(bytes) => bytes.len(),
+            Bytes::InFile(_, _, length) => length,
+        }
+    }
+
+    /// Returns the bytes. Reads them again if they are in a file.
+    ///
+    /// # Errors
+    /// If they cannot be read, or the file has become too short.
+    pub fn read(&self) -> io::Result<Cow<'a, [u8]>> {
+        match *self {
+            Bytes::Here(bytes) => Ok(Cow::Borrowed(bytes)),
+            Bytes::InFile(file, offset, length) => {
+                let mut bytes = vec![0; length];
+                let file = std::fs::File::from(file.try_clone()?);
+                file.read_exact_at(&mut bytes, offset)?;
+                Ok(Cow::Owned(bytes))
+            }
+        }
+    }
 }
 
 /// What a worker has made of a block, or of the next part of it, as passed to the sink.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Part<'a> {
     /// The bytes of the block from the start of this part to the end of the block.
-    pub input: &'a [u8],
+    pub input: Bytes<'a>,
     /// How many of the bytes in `input` belong to this part. The rest belongs to later parts.
     pub consumed: usize,
     /// Number of line ends in the part.
@@ -111,5 +192,5 @@ pub trait Sink: Send {
 
     /// Makes the error for a block that the supervisor has given up, because workers kept dying over it. `rest` holds
     /// the bytes of the block that have no results, and `what` is the reason.
-    fn given_up(&mut self, rest: &[u8], what: String) -> Error;
+    fn given_up(&mut self, rest: Bytes, what: String) -> Error;
 }

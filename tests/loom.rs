@@ -15,7 +15,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 use ring::sync::{Died, die_after};
-use ring::{Claim, Outcome, Place, Segment, Supervisor};
+use ring::{Claim, Outcome, Place, Reached, Segment, Supervisor, Turn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -58,7 +58,7 @@ impl Model {
         // SAFETY: the claim gives the right to read the input and write the results; loom checks that no other thread
         // interferes.
         let input = self.inputs[claim.slot()].with(|input| unsafe { *input });
-        let Place::Slot(part) = claim.place();
+        let Place::Slot(part) = claim.place() else { panic!("it is not in a file") };
         // SAFETY: the claim gives the right to write the results, as above.
         self.results[claim.slot()].with_mut(|result| unsafe { *result = input * 10 + part.start as u64 });
         let consumed = if in_parts() { 1 } else { part.len() };
@@ -76,7 +76,7 @@ impl Model {
     /// part.
     fn take(&self, block: u64, part: &mut u64) -> bool {
         let mut writer = self.segment.ends(block).writer;
-        writer.begin(Place::Slot(*part as usize..2));
+        writer.begin(Place::Slot(*part as usize..2), 0);
         let Some(taken) = writer.try_take(true).expect("no slot is spoilt") else { return false };
         // SAFETY: `taken` gives the right to read the results; loom checks that no other thread writes them.
         let result = self.results[taken.slot()].with(|result| unsafe { *result });
@@ -86,11 +86,69 @@ impl Model {
         is_whole
     }
 
+    /// Plays the reader of a file: publishes `block`, which is a window of two bytes. Returns whether its slot was free.
+    fn fill_window(&self, block: u64) -> bool {
+        let mut reader = self.segment.ends(block).reader;
+        let Some(filling) = reader.try_fill().expect("no slot is spoilt") else { return false };
+        filling.publish(window(block));
+        true
+    }
+
+    /// Plays a worker on windows, until none is left to claim or the claimed one has to wait for its turn: then it puts that
+    /// back, because loom needs models that end. The window of block `stuck` is one whose end cannot be found.
+    fn work_on_windows(&self, worker: u32, stuck: u64) {
+        while let Some(mut claim) = self.segment.try_claim(worker) {
+            let Place::File { offset, length } = claim.place() else { panic!("it is in a file") };
+            let block = offset / 2;
+            let rows = loop {
+                match claim.turn() {
+                    Turn::Waits => return claim.put_back(),
+                    Turn::Void => {
+                        claim.make_void();
+                        break 0..0;
+                    }
+                    Turn::Over(rows) => break rows,
+                    Turn::Begins(start) if block == stuck => claim.stick(start),
+                    Turn::Begins(start) => {
+                        assert_eq!(start as u64, block % 2, "a window begins where the one before ends");
+                        claim.pass_on(start..overhang(block) + 2, length);
+                    }
+                }
+            };
+            // SAFETY: the claim gives the right to write the results; loom checks that no other thread interferes.
+            self.results[claim.slot()].with_mut(|result| unsafe { *result = block });
+            claim.finish(Outcome { consumed: rows.len(), results: 1, ..Outcome::default() });
+        }
+    }
+
+    /// Plays the writer on windows: takes and checks `block` if it is done. The rows before end at `end`, which is moved on.
+    fn take_window(&self, block: u64, end: &mut u64) -> bool {
+        let mut writer = self.segment.ends(block).writer;
+        writer.begin(window(block), *end);
+        let Some(taken) = writer.try_take(true).expect("no slot is spoilt") else { return false };
+        // SAFETY: `taken` gives the right to read the results; loom checks that no other thread writes them.
+        assert_eq!(self.results[taken.slot()].with(|result| unsafe { *result }), block);
+        *end += taken.consumed() as u64;
+        taken.give_back()
+    }
+
     fn recover(&self, worker: u32) {
         let mut supervisor = self.supervisor();
         supervisor.held_by(worker).into_iter().for_each(|held| supervisor.recover(held));
     }
 }
+
+fn window(block: u64) -> Place {
+    Place::File { offset: 2 * block, length: 2 }
+}
+
+/// How far the last row of the window of `block` reaches into the next window.
+fn overhang(block: u64) -> usize {
+    (block as usize + 1) % 2
+}
+
+/// The number of a block that no model has.
+const NONE: u64 = u64::MAX;
 
 thread_local! { static IN_PARTS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) } }
 
@@ -382,6 +440,91 @@ fn workers_leave_nothing_half_done_when_the_run_is_closed() {
     });
 }
 
+fn mortal_on_windows(model: &Arc<Model>, worker: u32, steps: u32, stuck: u64) -> thread::JoinHandle<bool> {
+    mortal_by(model, steps, move |model| model.work_on_windows(worker, stuck))
+}
+
+/// Two windows of a file. One worker dies at any step, also between finding the end of its rows and passing the turn on, while
+/// another works or waits for its turn. Afterwards the rows of both must follow each other without a gap.
+#[test]
+fn the_chain_goes_on_when_a_worker_dies_at_any_step() {
+    explore("death in the chain", |steps| {
+        let model = Model::new(2);
+        model.segment.ends(0).reader.begin_chain();
+        assert!(model.fill_window(0) && model.fill_window(1));
+        let dying = mortal_on_windows(&model, 1, steps, NONE);
+        let living = {
+            let model = model.clone();
+            thread::spawn(move || model.work_on_windows(2, NONE))
+        };
+        let died = dying.join().unwrap();
+        if died {
+            model.recover(1);
+            // The dead one may have put its block back and died before it could lower the counter. The supervisor lowers the
+            // counter whenever it wakes.
+            model.supervisor().look_again_from(0);
+        }
+        living.join().unwrap();
+        // The worker that replaces a dead one has the same number.
+        model.work_on_windows(1, NONE);
+        let mut end = 0;
+        assert!(model.take_window(0, &mut end) && model.take_window(1, &mut end), "a block was lost");
+        assert_eq!(end, 4);
+        assert_eq!(model.segment.ends(2).reader.reached(), Ok(Reached::All(0)));
+        died
+    });
+}
+
+/// The chain gets stuck at the first of two windows, while a worker dies at any step. Both must be void, the reader must learn
+/// where it is to go on, and a chain that it begins then must not be mistaken for the old one.
+#[test]
+fn windows_behind_a_place_where_the_chain_is_stuck_are_void() {
+    explore("death where the chain is stuck", |steps| {
+        let model = Model::new(2);
+        model.segment.ends(0).reader.begin_chain();
+        assert!(model.fill_window(0) && model.fill_window(1));
+        let dying = mortal_on_windows(&model, 1, steps, 0);
+        let reading = {
+            let model = model.clone();
+            thread::spawn(move || {
+                // The reader of a file that goes on behind the window of block 5, say, without waiting for the old windows.
+                let mut reader = model.segment.ends(2).reader;
+                match reader.reached().unwrap() {
+                    Reached::Stuck(place) => {
+                        assert_eq!(place, 0);
+                        reader.begin_chain();
+                        true
+                    }
+                    reached => {
+                        assert_eq!(reached, Reached::NotYet);
+                        false
+                    }
+                }
+            })
+        };
+        let died = dying.join().unwrap();
+        let has_begun = reading.join().unwrap();
+        if died {
+            model.recover(1);
+        }
+        model.work_on_windows(1, 0);
+        let mut end = 0;
+        assert!(model.take_window(0, &mut end) && model.take_window(1, &mut end), "a block was lost");
+        assert_eq!(end, 0, "a void window has rows");
+        let mut reader = model.segment.ends(2).reader;
+        if !has_begun {
+            assert_eq!(reader.reached(), Ok(Reached::Stuck(0)));
+            reader.begin_chain();
+        }
+        end = 4;
+        assert!(model.fill_window(2));
+        model.work_on_windows(1, NONE);
+        assert!(model.take_window(2, &mut end), "the new chain does not begin");
+        assert_eq!(end, 7);
+        died
+    });
+}
+
 /// A worker offers the first of two pieces of results while it keeps its block, and dies at any step. The writer and the
 /// supervisor do as `executor/run/offers.rs` does. Each piece must be taken once and in order, and the block may be lost only
 /// after its first piece was taken.
@@ -425,7 +568,7 @@ fn no_offer_is_taken_twice() {
         let mut pieces = 0;
         let is_lost = loop {
             let mut writer = model.segment.ends(0).writer;
-            writer.begin(Place::Slot(0..2));
+            writer.begin(Place::Slot(0..2), 0);
             let (length, is_lost) = {
                 let mut state = state.lock().unwrap();
                 let length = writer.offered();

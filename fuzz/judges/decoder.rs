@@ -7,7 +7,7 @@ use crate::csv::Format;
 use crate::csv::columns::Columns;
 use crate::error::Error;
 use crate::executor::{Executor, Job, Mapping};
-use crate::flow::{Block, Ending, Misfit, Part, Sink};
+use crate::flow::{Block, Bytes, Ending, Misfit, Part, Sink};
 use crate::input::Shape;
 use crate::kernel::gcd::Gcd;
 use crate::ring::Sizes;
@@ -205,23 +205,23 @@ impl Sink for Found {
     }
 
     fn write(&mut self, part: Part) -> Result<(), Error> {
-        let mut reports = part.reports;
+        let (mut reports, input) = (part.reports, part.input.read().unwrap());
         while !reports.is_empty() {
-            let report = Report::take(&mut reports, part.input.len(), part.results.len()).expect("no report");
+            let report = Report::take(&mut reports, input.len(), part.results.len()).expect("no report");
             let Report { results: before, bad } = report;
             let entered = self.enter(Bad {
-                line: self.lines + newlines(&part.input[..bad.place]) as u64 + 1,
+                line: self.lines + newlines(&input[..bad.place]) as u64 + 1,
                 offset: self.offset + bad.row.start as u64,
                 field: bad.field,
                 what: bad.what,
-                row: part.input[bad.row].to_vec(),
+                row: input[bad.row].to_vec(),
             });
             if let Err(error) = entered {
                 self.output.extend_from_slice(&part.results[..before]);
                 return Err(error);
             }
         }
-        assert_eq!(part.lines, newlines(&part.input[..part.consumed]));
+        assert_eq!(part.lines, newlines(&input[..part.consumed]));
         self.lines += part.lines as u64;
         self.offset += part.consumed as u64;
         self.output.extend_from_slice(part.results);
@@ -236,7 +236,7 @@ impl Sink for Found {
         }
     }
 
-    fn given_up(&mut self, _: &[u8], what: String) -> Error {
+    fn given_up(&mut self, _: Bytes, what: String) -> Error {
         panic!("given up: {what}")
     }
 }

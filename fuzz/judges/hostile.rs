@@ -6,7 +6,7 @@ use crate::bad_row::Report;
 use crate::csv::hints::Reading;
 use crate::error::{Error, must_be_escaped};
 use crate::executor::pickle::receive;
-use crate::flow::{Block, Part, Sink};
+use crate::flow::{Block, Bytes, Part, Sink};
 use crate::kernel::Function;
 use crate::kernel::gcd::Gcd;
 use crate::output::bad_rows::BadRows;
@@ -37,7 +37,15 @@ pub fn report(bytes: &[u8]) {
         writer = writer.hinting(reading);
     }
     writer.begin(Block::default()).unwrap();
-    let part = Part { input, consumed: input.len(), lines: usize::from(lines), rows: 0, results, reports, deadly: "" };
+    let part = Part {
+        input: Bytes::Here(input),
+        consumed: input.len(),
+        lines: usize::from(lines),
+        rows: 0,
+        results,
+        reports,
+        deadly: "",
+    };
     let written = writer.write(part);
     assert_eq!(written.is_err(), !reports.is_empty());
     if let Err(error) = written {

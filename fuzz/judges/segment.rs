@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::executor::measures::pack;
 use crate::executor::run::{Crew, Run, run};
 use crate::executor::{Executor, Job, Mapping};
-use crate::flow::{Block, Ending, Part, Sink};
+use crate::flow::{Block, Bytes, Ending, Part, Sink};
 use crate::kernel::gcd::Gcd;
 use crate::pool::memory::{Outputs, Records};
 use crate::ring::word::Word;
@@ -133,7 +133,7 @@ impl Sink for Within {
         self.outputs.end(ending)
     }
 
-    fn given_up(&mut self, rest: &[u8], what: String) -> Error {
+    fn given_up(&mut self, rest: Bytes, what: String) -> Error {
         self.outputs.given_up(rest, what)
     }
 }

@@ -9,6 +9,7 @@ use crate::compare::graded::Graded;
 use crate::compare::trial::Trial;
 use crate::error::Error;
 use crate::executor::{Mapping, worker};
+use crate::input::windows::Cutter;
 use crate::kernel::batch::BatchKernel;
 use crate::process::streams::heed_signals;
 use crate::tally::Tally;
@@ -38,7 +39,11 @@ impl Options {
 pub(super) fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
     let graded = plan.trial.map(|trial| Graded::new(work, &trial));
     let work = graded.as_ref().map_or(work, |graded| graded as &dyn Work);
-    let mapping = Mapping { work, name: "filter".to_string(), confinement: plan.confinement };
+    // What a trial measures is the executor, so its rows come to all executors in the same way: through the parent. A command
+    // takes far longer over a row than the parent, and may ask for blocks that depend on the rows alone.
+    let cutter = Cutter { format: plan.setup.shape.format, most: plan.setup.sizes.block };
+    let cutter = (plan.trial.is_none() && !plan.is_command).then_some(cutter);
+    let mapping = Mapping { work, name: "filter".to_string(), confinement: plan.confinement, cutter };
     if !matches!(plan.mode, Mode::Work) {
         heed_signals();
     }

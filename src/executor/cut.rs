@@ -80,6 +80,12 @@ impl Cut {
         self.wanted.load(Ordering::Relaxed)
     }
 
+    /// Whether rows are so cheap that the parent's reading of them would count, and blocks so large that it is worth a worker's
+    /// while to read its own. `least` is the size from which on a block is large. A reader fills fixed blocks, whatever rows cost.
+    pub fn is_cheap(&self, least: usize) -> bool {
+        !self.is_fixed && self.wanted() >= self.most.min(least)
+    }
+
     /// Records that `bytes` bytes of rows took a worker `time`, of which `overhead` did not depend on the rows. A block
     /// should take so long that the overhead is small against that. `Duration::MAX` says that the time tells nothing about
     /// the rows.

@@ -32,6 +32,7 @@
 //! Kills and faults may come in any order and number: a row is named if and only if workers die of it by a fault, as
 //! long as fewer than [`MOST_KILLS`] kills fall on one part. The tests below try random sequences of both.
 
+use crate::ring::WAITS;
 use crate::tally;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -204,7 +205,9 @@ impl Claims {
     /// Removes and returns the workers that have held the same part of a block for at least `most`. Each is returned
     /// once per claim: the next worker on that part has all the time again.
     pub fn overdue(&mut self, most: Duration, now: Instant) -> Vec<u32> {
-        let overdue = self.since.extract_if(|_, since| now.saturating_duration_since(*since) >= most);
+        let is_overdue = |since: &Instant| now.saturating_duration_since(*since) >= most;
+        // Whoever waits for the turn of its window waits for others.
+        let overdue = self.since.extract_if(|&(_, _, start), since| start != WAITS && is_overdue(since));
         overdue.map(|((_, worker, _), _)| worker).collect()
     }
 }

@@ -6,15 +6,19 @@ mod ledger;
 pub mod measures;
 pub mod names;
 pub mod pickle;
+mod reading;
 pub mod run;
 mod serial;
 mod shared;
 mod threads;
+mod told;
+mod turns;
 pub mod worker;
 pub mod workforce;
 
 use crate::error::{Error, reason};
 use crate::flow::{Sink, Source};
+use crate::input::windows::Cutter;
 use crate::process::children::Children;
 use crate::process::confinement::Confinement;
 use crate::ring::{SegmentError, Sizes};
@@ -86,13 +90,15 @@ pub struct Mapping<'k> {
     pub name: String,
     /// Which system calls and how much memory are left to the worker processes.
     pub confinement: Confinement,
+    /// How workers find rows in a file that they read for themselves. `None`: the parent reads all rows.
+    pub cutter: Option<Cutter>,
 }
 
 #[cfg(any(test, fuzzing))]
 impl<'k> Mapping<'k> {
     /// Makes a mapping for executors without worker processes, which need no name.
     pub fn here(work: &'k impl Work) -> Self {
-        Mapping { work, name: String::new(), confinement: Confinement::default() }
+        Mapping { work, name: String::new(), confinement: Confinement::default(), cutter: None }
     }
 }
 

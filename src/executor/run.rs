@@ -1,23 +1,24 @@
-//! One run over a ring: the reader, the writer, and the state that these two share with the supervisor.
+//! One run over a ring: the state that reader, writer and supervisor share, and the writer. The reader is in `reading.rs`.
 //!
 //! `threads`, `pickle` and `shared` differ in where the ring lies and in which workers work on it. The latter is a
-//! [`Crew`]; everything else is here. Reader and writer are in the same file because each is correct only given what
-//! the other does.
+//! [`Crew`]; everything else is here and there. This file is long because what the three share is one thing.
 
 use crate::error::Error;
 use crate::executor::cut::Cut;
 use crate::executor::measures::unpack;
-use crate::executor::{Job, Mapping, no_segment};
-use crate::flow::{Block, Ending, Part, Sink, Source};
+use crate::executor::told::{Sentence, Told};
+use crate::executor::{Job, Mapping};
+use crate::flow::{Bytes, Ending, Part, Sink};
+use crate::input::windows::{Cutter, Windows};
 use crate::process::bell::{bell, ring_bell};
-use crate::ring::{Ends, Place, Reader, Segment, Spoilt, Supervisor, Taken, Writer};
+use crate::ring::{Ends, Place, Segment, Spoilt, Supervisor, Taken, Writer};
 use crate::steps::{self, Step};
 use crate::tally::{Stopwatch, Tally};
 use crate::work::Mapped;
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Map
         stop,
         workers: AtomicUsize::new(0),
         cut: Cut::new(sizes.block, input, has_fixed_blocks),
+        cutter: mapping.cutter,
+        file: OnceLock::new(),
         first,
         published: AtomicU64::new(first),
         written: AtomicU64::new(first),
@@ -106,19 +109,6 @@ impl Drop for EndOnPanic<'_, '_> {
     }
 }
 
-/// The supervisor's decision on a block that could not be mapped, and the message about it.
-#[derive(Debug)]
-pub enum Sentence {
-    /// A row of the block is blamed: no worker will touch it. The string is the message about that row.
-    WithoutRow(String),
-    /// The rest of the block is given up: the run ends there, with an error that adds the numbers of the lines to this
-    /// message.
-    GivenUp(String),
-    /// The rest of the block is given up, and the run ends with this error, to which no line numbers are added. The
-    /// writer takes it out.
-    Ends(Option<Error>),
-}
-
 /// The state of a run that reader, writer and crew share.
 pub struct Run<'a> {
     /// The segment that holds the ring.
@@ -130,9 +120,13 @@ pub struct Run<'a> {
     jobs: u64,
     /// How many workers have been started or asked for, as the supervisor last said. The reader rings the bell if more
     /// are wanted.
-    workers: AtomicUsize,
+    pub(super) workers: AtomicUsize,
     /// Decides how large the next block is.
-    cut: Cut,
+    pub(super) cut: Cut,
+    /// How workers find rows in the file.
+    pub(super) cutter: Option<Cutter>,
+    /// The file that workers may read for themselves, if there is one. Set before the first block is published.
+    pub(super) file: OnceLock<OwnedFd>,
     /// The number of the run's first block.
     first: u64,
     /// How long a worker process may hold a block before it is killed.
@@ -142,7 +136,7 @@ pub struct Run<'a> {
     /// The counters of this run.
     pub tally: &'a Tally,
     /// Number of the next block to be published; all smaller numbers have been.
-    published: AtomicU64,
+    pub(super) published: AtomicU64,
     /// Number of the first block that is not written as a whole. All blocks before it are.
     written: AtomicU64,
     /// How many parts of block `written` have been written.
@@ -152,9 +146,8 @@ pub struct Run<'a> {
     offers: Mutex<u64>,
     /// How many parts of blocks have been written in the whole run.
     taken: AtomicU64,
-    /// Blocks, and at last the ending, that the reader has announced and the writer has not reached yet, in input
-    /// order.
-    told: Mutex<VecDeque<Result<Block, Ending>>>,
+    /// What the reader has announced and the writer has not reached yet, in input order.
+    told: Mutex<VecDeque<Told>>,
     is_over: AtomicBool,
     /// Whether all blocks are written and no error has occurred.
     is_complete: AtomicBool,
@@ -179,6 +172,7 @@ impl Run<'_> {
         ring_bell(self.stop);
         self.segment.freed().repeat();
         self.segment.done().repeat();
+        self.segment.turns().repeat();
     }
 
     /// Returns the largest number of workers.
@@ -249,66 +243,52 @@ impl Run<'_> {
         }
     }
 
-    fn told(&self) -> MutexGuard<'_, VecDeque<Result<Block, Ending>>> {
-        self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// Announces to the writer what comes next.
+    pub(super) fn tell(&self, told: Told) {
+        self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push_back(told);
+    }
+
+    fn next_told(&self) -> Option<Told> {
+        self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front()
+    }
+
+    /// Returns the file that workers may read for themselves, if there is one.
+    pub fn file(&self) -> Option<&OwnedFd> {
+        self.file.get()
+    }
+
+    /// Returns what a worker of this process needs to read that file.
+    pub fn windows(&self) -> Option<Windows<'_>> {
+        self.cutter.zip(self.file()).map(|(cutter, file)| Windows::new(cutter, file.as_fd()))
     }
 
     /// Announces to the writer that the run ends after the blocks published so far, and wakes it: there may be no
     /// worker left to do so.
     pub fn tell_end(&self, ending: Ending) {
-        self.told().push_back(Err(ending));
+        self.tell(Told::End(ending));
         self.segment.done().signal();
-    }
-
-    /// The reader: publishes block after block. Returns why there is no further block, or `None` if the run is over.
-    fn read(&self, mut ring: Reader, source: &mut dyn Source) -> Option<Ending> {
-        let mut watch = Stopwatch::new(&self.tally.reader);
-        loop {
-            let mut filling = loop {
-                if self.is_over() {
-                    return None;
-                }
-                let waiting = self.published.load(Ordering::Acquire).saturating_sub(self.written());
-                match ring.try_fill() {
-                    Ok(Some(filling)) if self.cut.may_publish(waiting, self.jobs) => break filling,
-                    Ok(_) => self.segment.freed().sleep(),
-                    Err(Spoilt) => return Some(Ending::Failed(Error::spoilt())),
-                }
-            };
-            watch.waited();
-            if let Err(error) = filling.allocate() {
-                return Some(Ending::Failed(no_segment(error)));
-            }
-            let read = source.next_block(filling.input(), self.cut.wanted());
-            steps::lap(Step::Take);
-            let block = match read {
-                Ok(block) => block,
-                Err(ending) => return Some(ending),
-            };
-            let place = Place::Slot(block.rows.clone());
-            // Announce the block before publishing it: a worker may finish it at once, and the writer must know it by
-            // then.
-            self.told().push_back(Ok(block));
-            filling.publish(place);
-            self.segment.filled().signal();
-            self.published.fetch_add(1, Ordering::AcqRel);
-            if self.wanted() > self.workers.load(Ordering::Acquire) {
-                ring_bell(&self.bell);
-            }
-            watch.worked();
-        }
     }
 
     /// The writer: passes the results of block after block to the sink, until the run ends.
     fn write(&self, mut ring: Writer, sink: &mut dyn Sink) -> Result<(), Error> {
         let mut watch = Stopwatch::new(&self.tally.writer);
+        // Where in the file the rows of the blocks so far end, as far as the workers read it.
+        let mut end = 0;
+        let mut free = 0;
+        // The reader is woken when several slots are free, but while each worker still has a block that waits for it.
+        let slots = self.segment.slots();
+        let enough = slots.saturating_sub(2 * self.jobs as usize).min(slots / 2).max(1);
         for block in self.first.. {
-            let next = loop {
+            let (place, next) = loop {
                 // Keep this a statement of its own: inside the `match` the lock would be held while the writer sleeps.
-                let told = self.told().pop_front();
+                let told = self.next_told();
                 match told {
-                    Some(Ok(next)) => break next,
-                    Some(Err(ending)) => {
+                    Some(Told::Block(next)) => break (Place::Slot(next.rows.clone()), next),
+                    Some(Told::Window(window)) => break (window.place(), window.block(end)),
+                    Some(Told::Stretch(start)) => end = start,
+                    Some(Told::GoOn(place)) if place == end => {}
+                    Some(Told::GoOn(_)) => return Err(Error::spoilt()),
+                    Some(Told::End(ending)) => {
                         sink.end(ending)?;
                         self.is_complete.store(true, Ordering::Release);
                         return Ok(());
@@ -317,7 +297,7 @@ impl Run<'_> {
                     None => self.segment.done().sleep(),
                 }
             };
-            ring.begin(Place::Slot(next.rows.clone()));
+            ring.begin(place, end);
             watch.waited();
             sink.begin(next)?;
             watch.worked();
@@ -325,18 +305,21 @@ impl Run<'_> {
                 // The writer sleeps on the event `done` both here and above, so that one wake-up per event is enough.
                 let is_published = self.published.load(Ordering::Acquire) > block;
                 if let Some(taken) = ring.try_take(is_published).map_err(|Spoilt| Error::spoilt())? {
-                    self.write_part(block, &taken, sink, &mut watch)?;
+                    self.write_part(block, &taken, end, sink, &mut watch)?;
+                    end += taken.consumed() as u64;
                     if taken.give_back() {
                         break;
                     }
                     self.segment.filled().signal();
                     continue;
                 }
-                if self.take_offer(&mut ring, sink)? {
+                if self.take_offer(&mut ring, end, sink)? {
                     continue;
                 }
                 match self.sentences().get_mut(&block) {
-                    Some(Sentence::GivenUp(what)) => return Err(sink.given_up(ring.rest(), what.clone())),
+                    Some(Sentence::GivenUp(what)) => {
+                        return Err(sink.given_up(self.text(ring.rest(), ring.left(), end), what.clone()));
+                    }
                     Some(Sentence::Ends(error)) => return error.take().map_or(Ok(()), Err),
                     _ => {}
                 }
@@ -348,14 +331,33 @@ impl Run<'_> {
             self.sentences().remove(&block);
             self.parts.store(0, Ordering::Release);
             self.written.store(block + 1, Ordering::Release);
-            // The reader may wait for the slot, or for the number of written blocks.
-            self.segment.freed().signal();
+            free += 1;
+            // The reader may wait for slots, or, where few blocks may be published, for the number of written ones.
+            if free >= enough || self.published.load(Ordering::Acquire) <= block + 1 + self.jobs {
+                self.segment.freed().signal();
+                free = 0;
+            }
         }
         Ok(())
     }
 
-    /// Passes the results of a block, or of the next part of it, to the sink.
-    fn write_part(&self, block: u64, taken: &Taken, sink: &mut dyn Sink, watch: &mut Stopwatch) -> Result<(), Error> {
+    /// Returns the rows of a block, which are `here`, or, if its window is in the file, the `length` bytes at `offset`.
+    fn text<'t>(&'t self, here: Option<&'t [u8]>, length: usize, offset: u64) -> Bytes<'t> {
+        match (here, self.file()) {
+            (None, Some(file)) => Bytes::InFile(file, offset, length),
+            (here, _) => Bytes::Here(here.unwrap_or_default()),
+        }
+    }
+
+    /// Passes the results of a block, or of the next part of it, to the sink. `end` is where the rows before end in the file.
+    fn write_part(
+        &self,
+        block: u64,
+        taken: &Taken,
+        end: u64,
+        sink: &mut dyn Sink,
+        watch: &mut Stopwatch,
+    ) -> Result<(), Error> {
         let (mapped, working, waiting) = unpack(taken).map_err(|Spoilt| Error::spoilt())?;
         let Mapped { consumed, lines, rows, results, .. } = mapped;
         self.tally.enter(taken.worker() as usize % self.jobs as usize, rows, working, waiting);
@@ -363,7 +365,8 @@ impl Run<'_> {
         watch.waited();
         let (results, reports) = taken.results().split_at(results);
         let deadly = if reports.is_empty() { String::new() } else { self.deadly(block) };
-        sink.write(Part { input: taken.input(), consumed, lines, rows, results, reports, deadly: &deadly })?;
+        let input = self.text(taken.input(), taken.left(), end);
+        sink.write(Part { input, consumed, lines, rows, results, reports, deadly: &deadly })?;
         if consumed == 0 && !taken.is_whole() {
             // A part without any input is valid only if its report ends the run, but the sink has returned no error.
             return Err(Error::spoilt());
@@ -383,6 +386,7 @@ impl Run<'_> {
         for event in [self.segment.filled(), self.segment.done(), self.segment.freed()] {
             event.repeat();
         }
+        self.segment.turns().repeat();
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::executor::{Execute, Job, Mapping};
-use crate::flow::Part;
+use crate::flow::{Bytes, Part};
 use crate::ring::Care;
 use crate::steps::{Step, lap};
 use crate::tally::Stopwatch;
@@ -42,7 +42,15 @@ impl Execute for Serial {
                 let (results, reports) = room[..results + reports].split_at(results);
                 job.tally.enter(0, rows, start.elapsed(), Duration::ZERO);
                 let mut writing = Stopwatch::new(&job.tally.writer);
-                job.sink.write(Part { input, consumed, lines, rows, results, reports, deadly: "" })?;
+                job.sink.write(Part {
+                    input: Bytes::Here(input),
+                    consumed,
+                    lines,
+                    rows,
+                    results,
+                    reports,
+                    deadly: "",
+                })?;
                 writing.worked();
                 lap(Step::Merge);
                 input = &input[consumed..];

@@ -7,13 +7,15 @@
 use crate::error::{Error, printable, reason};
 use crate::executor::cut::slots;
 use crate::executor::ledger::{Claims, Clock, Ledger, Standstill, Verdict};
-use crate::executor::run::{Crew, Run, Sentence, run};
+use crate::executor::run::{Crew, Run, run};
+use crate::executor::told::Sentence;
 use crate::executor::{Execute, Executor, Job, Mapping, no_segment, worker};
 use crate::process::children::{Children, Death};
 use crate::process::console::say;
 use crate::ring::{Bound, Held, ROUND, Segment, Supervisor};
 use crate::steps::{self, STEPS, Step};
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::{FdFlags, fcntl_setfd};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
@@ -24,12 +26,14 @@ pub struct Shared {
     /// two runs all slots are free.
     ring: Option<(Segment, u64)>,
     children: Children,
+    /// The file that workers read for themselves, as they inherit it.
+    input: Option<OwnedFd>,
 }
 
 impl Shared {
     /// Makes the executor without any worker. Runs start the workers as members of `children`.
     pub fn new(children: Children) -> Self {
-        Shared { ring: None, children }
+        Shared { ring: None, children, input: None }
     }
 }
 
@@ -122,7 +126,7 @@ impl Shared {
         mapping: &Mapping,
         undertaker: &mut Undertaker,
     ) -> Result<(), Error> {
-        let children = &mut self.children;
+        let (children, input) = (&mut self.children, &mut self.input);
         let mut claims = Claims::default();
         let mut clock = Clock::start();
         let mut standstill = Standstill::default();
@@ -134,7 +138,7 @@ impl Shared {
             let nap = run.pause(pause);
             while asked_for < limit.min(run.wanted()) {
                 let number = asked_for as u32;
-                match children.has(number) || start(run, children, number, mapping)? {
+                match children.has(number) || start(run, children, input, number, mapping)? {
                     true => asked_for += 1,
                     false => limit = asked_for,
                 }
@@ -159,11 +163,14 @@ impl Shared {
                     return Err(Error::spoilt());
                 }
             }
+            if ring.is_chain_lost(run.written()) {
+                return Err(Error::spoilt());
+            }
             run.remind(ring);
             for death in deaths {
                 claims.forget(death.worker);
                 undertaker.bury(run, ring, children, &death)?;
-                if start(run, children, death.worker, mapping)? {
+                if start(run, children, input, death.worker, mapping)? {
                     run.tally.restarts.add(1);
                 }
                 run.tally.workers.set(children.count() as u64);
@@ -259,6 +266,7 @@ impl Undertaker {
         // The dead worker may have consumed a wake-up and died before passing it on, so repeat the wake-ups.
         run.segment.filled().repeat();
         run.segment.done().repeat();
+        run.segment.turns().repeat();
         Ok(())
     }
 
@@ -298,9 +306,25 @@ impl Undertaker {
 ///
 /// # Errors
 /// If the system refuses and no worker exists.
-fn start(run: &Run, children: &mut Children, number: u32, mapping: &Mapping) -> Result<bool, Error> {
-    let launch = worker::launch(Executor::Shared, mapping);
-    let started = launch.and_then(|launch| children.start(number, &launch, run.segment.descriptor()?));
+fn start(
+    run: &Run,
+    children: &mut Children,
+    input: &mut Option<OwnedFd>,
+    number: u32,
+    mapping: &Mapping,
+) -> Result<bool, Error> {
+    let mut start = || {
+        if let (Some(file), None) = (run.file(), &input) {
+            // Unlike the descriptor that it is a copy of, this one is not closed when a program is started.
+            let given = file.try_clone()?;
+            fcntl_setfd(&given, FdFlags::empty())?;
+            *input = Some(given);
+        }
+        let launch = worker::launch(Executor::Shared, mapping)?;
+        let launch = if let Some(input) = &input { launch.giving(worker::INPUT, input) } else { launch };
+        children.start(number, &launch, run.segment.descriptor()?)
+    };
+    let started = start();
     let Err(error) = started else { return Ok(true) };
     if children.count() == 0 {
         return Err(Error::io("cannot start a worker", error));

@@ -150,7 +150,8 @@ impl Threads {
                 call: Box::new(move |task| pickle::call(socket, number, task)),
             });
             let mut mapper = mapping.work.mapper(remote);
-            let worked = worker::work(run.segment, number, &mut *mapper, true, || true).map_err(|(_, failure)| failure);
+            let worked = worker::work(run.segment, number, &mut *mapper, run.windows(), true, || true);
+            let worked = worked.map_err(|(_, failure)| failure);
             let worked = worked.and_then(|()| if run.is_complete() { mapper.finish() } else { Ok(()) });
             let is_to_add = worked.is_ok() && steps::is_timing() && run.is_complete();
             let ended = worked.and_then(|()| socket.as_deref().filter(|_| is_to_add).map_or(Ok(()), pickle::add_steps));

@@ -3,13 +3,15 @@
 
 use crate::error::{Error, reason};
 use crate::executor::measures::pack;
+use crate::executor::turns::{Sight, rows_of, unreadable};
 use crate::executor::{Executor, Mapping, last_words, no_segment, pickle};
+use crate::input::windows::Windows;
 use crate::process::children::NUMBER;
 use crate::process::confinement::{self, Confinement};
 use crate::process::console::say;
 use crate::process::launch::Launch;
-use crate::process::streams::{SIGNALS, signals_for_workers, take_signals, take_variable};
-use crate::ring::{Claim, Segment};
+use crate::process::streams::{self, SIGNALS, signals_for_workers, take_signals, take_variable};
+use crate::ring::{Claim, Place, Segment};
 use crate::steps::{self, Step};
 use crate::tally;
 use crate::work::remote::Failure;
@@ -28,6 +30,9 @@ const OFFERED: Duration = Duration::from_millis(1);
 
 /// The environment variable that makes a process a worker. Its value is `EXECUTOR/PARENT/MAPPING`.
 pub const MARK: &str = "PMAPGCD_WORKER";
+
+/// The environment variable with the number of the descriptor from which a worker process may read windows of the input.
+pub const INPUT: &str = "PMAPGCD_WORKER_INPUT";
 
 /// Returns the mark with which this process was started. The variable (and [`SIGNALS`]) is removed from the environment when it is first
 /// read, so that a process which the mapped kernel starts does not take itself for a worker.
@@ -130,7 +135,7 @@ fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {
     let number = std::env::var(NUMBER).ok().and_then(|number| number.parse().ok()).ok_or_else(not_for_you)?;
     match mark.executor {
         Executor::Pickle => {
-            let refused = confine(unbound, mapping.confinement, 0, Some(stdin.as_fd()));
+            let refused = confine(unbound, mapping.confinement, 0, Some(stdin.as_fd()), None);
             refused.iter().filter(|_| number == 0).for_each(|what| say(what));
             pickle::serve(&stdin, mapping.work)
         }
@@ -148,30 +153,45 @@ fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mappi
     let segment = Segment::attach(stdin).map_err(no_segment)?;
     last_words::keep();
     let mut mapper = mapping.work.mapper(None);
-    let refused = confine(unbound, mapping.confinement, segment.length(), None);
+    let file = input().map_err(|error| Error::io("the input", error))?;
+    let refused = confine(unbound, mapping.confinement, segment.length(), None, file.as_ref().map(AsFd::as_fd));
     // Report only now that this worker has come up: if the program runs under a foreign filter of system calls that
     // kills, the worker dies in `confine`, and that must count as not having come up.
     let is_first = segment.report_up() == 0;
     refused.iter().filter(|_| is_first).for_each(|what| say(what));
     steps::lap(Step::Import);
     hand_in_steps(&segment);
+    let windows = mapping.cutter.zip(file.as_ref()).map(|(cutter, file)| Windows::new(cutter, file.as_fd()));
     let ends = mapping.work.has_end();
-    if let Err((claim, failure)) = work(&segment, number, &mut *mapper, ends, || mark.is_of_our_parent()) {
+    if let Err((claim, failure)) = work(&segment, number, &mut *mapper, windows, ends, || mark.is_of_our_parent()) {
         claim.leave_last_words(Error::from(failure).to_string().as_bytes());
         std::process::exit(last_words::STATUS)
     }
     if ends && segment.is_closed() { mapper.finish().map_err(Error::from) } else { Ok(()) }
 }
 
+/// Returns the file from which this worker is to read windows, if it was given one.
+fn input() -> io::Result<Option<OwnedFd>> {
+    let Some(number) = take_variable(INPUT) else { return Ok(None) };
+    let number = number.to_str().and_then(|number| number.parse().ok()).ok_or(Errno::BADF)?;
+    streams::taken(number).map(Some)
+}
+
 /// Gives up all rights that the worker does not need from here on. Returns a message for each restriction that the
 /// system refuses; the run goes on without it.
-fn confine(unbound: Option<Errno>, confinement: Confinement, mapped: usize, socket: Option<BorrowedFd>) -> Vec<String> {
+fn confine(
+    unbound: Option<Errno>,
+    confinement: Confinement,
+    mapped: usize,
+    socket: Option<BorrowedFd>,
+    file: Option<BorrowedFd>,
+) -> Vec<String> {
     let unbound = unbound.map(|error| {
         let error = reason(&error.into());
         format!("workers cannot be killed with their parent: {error}; going on, they end within seconds of it")
     });
     let unlimited = confinement::limit(confinement, mapped).err().map(|error| format!("{error}; going on without"));
-    let unfiltered = confinement::filter(confinement, socket).err();
+    let unfiltered = confinement::filter(confinement, socket, file).err();
     let unfiltered = unfiltered.map(|error| format!("{error}; going on without (--no-sandbox says nothing)"));
     [unbound, unlimited, unfiltered].into_iter().flatten().collect()
 }
@@ -185,13 +205,16 @@ pub(super) fn work<'s>(
     segment: &'s Segment,
     worker: u32,
     mapper: &mut dyn Mapper,
+    mut windows: Option<Windows>,
     ends: bool,
     is_wanted: impl Fn() -> bool,
 ) -> Result<(), (Claim<'s>, Failure)> {
     // A process whose work has no end of its own goes on until its parent kills it or dies: in a shared segment a worker
     // that runs wild could close the ring.
+    let is_closed = || ends && segment.is_closed();
+    let is_over = || is_closed() || !is_wanted();
     let mut last = Instant::now();
-    while !ends || !segment.is_closed() {
+    while !is_closed() {
         let Some(mut claim) = segment.try_claim(worker) else {
             segment.filled().sleep();
             // Usually the system kills this process when its parent dies. If the system has refused to do that, the
@@ -205,14 +228,42 @@ pub(super) fn work<'s>(
         if segment.has_filled() {
             segment.filled().signal();
         }
-        let waiting = tally::lap(&mut last);
+        let mut waiting = tally::lap(&mut last);
+        let mut rows = None;
+        if let Place::File { offset, length } = claim.place() {
+            let Some(windows) = &mut windows else {
+                return Err((claim, Error::defect("a worker was not given the file that it is to read").into()));
+            };
+            let (sight, waited) = rows_of(segment, &mut claim, windows, (offset, length), &is_over);
+            (waiting, last) = (waiting + waited, last + waited);
+            rows = match sight {
+                Sight::Rows(rows) => Some(rows),
+                Sight::Void => {
+                    claim.make_void();
+                    Some(0..0)
+                }
+                Sight::PutBack => {
+                    claim.put_back();
+                    if is_over() {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            };
+        }
         let care = claim.care();
         let mapped = loop {
             let (head, input, room) = claim.parts();
-            let mapped = match segment.is_shared() {
-                true => last_words::caught(|| mapper.map_block(head, input, room, care))
+            let input = match (&rows, &mut windows) {
+                (Some(rows), Some(windows)) => windows.rows(rows).map_err(unreadable),
+                _ => Ok(input),
+            };
+            let mapped = match input {
+                Err(error) => Err(error.into()),
+                Ok([]) => Ok(Mapped::default()),
+                Ok(input) if segment.is_shared() => last_words::caught(|| mapper.map_block(head, input, room, care))
                     .unwrap_or_else(|words| Err(Error::workers(words).into())),
-                false => mapper.map_block(head, input, room, care),
+                Ok(input) => mapper.map_block(head, input, room, care),
             };
             match mapped {
                 Ok(Mapped { is_open: true, results, .. }) => {
@@ -220,7 +271,7 @@ pub(super) fn work<'s>(
                     segment.done().signal();
                     while !claim.is_taken() {
                         std::thread::sleep(OFFERED);
-                        if !is_wanted() || ends && segment.is_closed() {
+                        if is_over() {
                             return Ok(());
                         }
                     }
@@ -230,8 +281,9 @@ pub(super) fn work<'s>(
             }
         };
         hand_in_steps(segment);
-        claim.finish(pack(mapped, tally::lap(&mut last), waiting));
-        segment.done().signal();
+        if claim.finish(pack(mapped, tally::lap(&mut last), waiting)) {
+            segment.done().signal();
+        }
     }
     segment.filled().signal();
     Ok(())

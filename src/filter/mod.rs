@@ -161,6 +161,6 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
     fn with_mapping<T>(&self, then: impl FnOnce(&Mapping) -> T) -> T {
         let text = Text::new(self.kernel, self.setup.settings.clone());
         let confinement = Confinement { filter: self.kernel.needs_nothing(), memory: None };
-        then(&Mapping { work: &text, name: self.name.text.clone(), confinement })
+        then(&Mapping { work: &text, name: self.name.text.clone(), confinement, cutter: None })
     }
 }

@@ -1,9 +1,11 @@
 //! Where rows come from: [`reader`] cuts files and pipes into blocks of whole rows, [`header`] reads the headers of
-//! inputs, and [`ranges`] finds where a file can be cut into parts for several runs.
+//! inputs, [`ranges`] finds where a file can be cut into parts for several runs, and [`windows`] finds rows in a part of a
+//! file for workers that read it for themselves.
 
 pub mod header;
 pub mod ranges;
 pub mod reader;
+pub mod windows;
 
 pub use header::Shape;
 

@@ -6,7 +6,7 @@ use crate::bad_row::{BadRow, Kind, Report};
 use crate::csv::hints::Reading;
 use crate::csv::lines;
 use crate::error::Error;
-use crate::flow::{Block, Ending, Misfit, Part, Sink};
+use crate::flow::{Block, Bytes, Ending, Misfit, Part, Sink};
 use crate::output::bad_rows::{BadRows, Standing};
 use crate::process::streams::Patient;
 use crate::tally::Tally;
@@ -107,6 +107,8 @@ impl Sink for Writer<'_> {
     fn write(&mut self, part: Part) -> Result<(), Error> {
         let mut reports = part.reports;
         let mut counted = (0, self.lines);
+        // The rows are needed for messages only. Those that a worker has read for itself are read again for that.
+        let mut text = None;
         while !reports.is_empty() {
             let report = Report::take(&mut reports, part.input.len(), part.results.len());
             let Report { results: before, mut bad } = report.ok_or_else(Error::spoilt)?;
@@ -116,11 +118,15 @@ impl Sink for Writer<'_> {
                 self.has_rows = true;
                 continue;
             }
+            let text = match &text {
+                Some(text) => text,
+                None => text.insert(part.input.read().map_err(|error| Error::io(&self.inputs[self.input], error))?),
+            };
             if bad.place > counted.0 {
-                counted.1 += lines(&part.input[counted.0..bad.place]) as u64;
+                counted.1 += lines(&text[counted.0..bad.place]) as u64;
                 counted.0 = bad.place;
             }
-            let bytes = &part.input[bad.row.clone()];
+            let bytes = &text[bad.row.clone()];
             self.complete(&mut bad, bytes, before == 0, part.deadly);
             let offset = self.offset + bad.row.start as u64;
             let at = Standing { file: &self.inputs[self.input], line: counted.1 + 1, offset, bytes };
@@ -153,8 +159,9 @@ impl Sink for Writer<'_> {
         }
     }
 
-    fn given_up(&mut self, rest: &[u8], what: String) -> Error {
-        let last = self.lines + 1 + lines(rest.strip_suffix(b"\n").unwrap_or(rest)) as u64;
+    fn given_up(&mut self, rest: Bytes, what: String) -> Error {
+        let rest = rest.read().unwrap_or_default();
+        let last = self.lines + 1 + lines(rest.strip_suffix(b"\n").unwrap_or(&rest)) as u64;
         Error::deaths(&self.inputs[self.input], (self.lines + 1, last), what)
     }
 }

@@ -1,7 +1,7 @@
 //! The source and the sink of a pool: records in memory. There are no lines and no files here.
 
 use crate::error::{Error, printable};
-use crate::flow::{Block, Ending, Part, Sink, Source};
+use crate::flow::{Block, Bytes, Ending, Part, Sink, Source};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -55,7 +55,7 @@ impl Sink for Outputs {
         }
     }
 
-    fn given_up(&mut self, _: &[u8], what: String) -> Error {
+    fn given_up(&mut self, _: Bytes, what: String) -> Error {
         Error::workers(what)
     }
 }

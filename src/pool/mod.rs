@@ -189,5 +189,5 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
 /// Returns the mapping of a pool with this name.
 fn mapping<'r, K: Kernel<Row: Pod, Output: Pod>>(records: &'r Records<'_, K>, name: &Name) -> Mapping<'r> {
     let confinement = Confinement { filter: records.0.is_self_contained(), memory: None };
-    Mapping { work: records, name: name.text.clone(), confinement }
+    Mapping { work: records, name: name.text.clone(), confinement, cutter: None }
 }

@@ -144,7 +144,7 @@ impl Children {
         // mixed with the results.
         command.stdin(stdin);
         command.stdout(io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| Stdio::null(), Stdio::from));
-        keep_standard_streams_only(&mut command, launch.descriptor());
+        keep_standard_streams_only(&mut command, launch.descriptor(), launch.given());
         let starter = match &self.starter {
             Some(starter) => starter,
             None => self.starter.insert(Starter::new()?),

@@ -1,4 +1,4 @@
-//! The system calls left to a worker once it is set up: to use memory, read the clock, sleep, write to stderr (such as
+//! The system calls left to a worker once it is set up: to use memory, read one file, read the clock, sleep, write to stderr (such as
 //! a panic's message) and exit, and a few harmless ones ([`FREE`]). `tests/crash.rs` checks that a worker can neither
 //! open a file nor start a process.
 
@@ -52,17 +52,18 @@ fn address_space() -> Option<u64> {
 }
 
 /// Filters the system calls of this process, irrevocably. `socket` is the one that connects a worker with its parent,
-/// if it uses one: reading from it and sending to it stay permitted.
+/// if it uses one: reading from it and sending to it stay permitted. `file` is the input that a worker reads for itself, if
+/// it does: reading at given offsets of it stays permitted.
 ///
 /// # Errors
 /// If the system refuses to install the filter.
-pub fn filter(confinement: Confinement, socket: Option<BorrowedFd>) -> Result<(), Error> {
+pub fn filter(confinement: Confinement, socket: Option<BorrowedFd>, file: Option<BorrowedFd>) -> Result<(), Error> {
     if !confinement.filter {
         return Ok(());
     }
     let cannot = |error: &dyn fmt::Display| Error::defect(format!("workers cannot be confined: {error}"));
     let refused = |call: &str, error| Error::io(format!("workers cannot be confined: {call}"), error);
-    let program = program(socket).map_err(|error| cannot(&error))?;
+    let program = program(socket, file).map_err(|error| cannot(&error))?;
     apply_filter(&program).map_err(|error| match error {
         // The messages of these two errors end in the bare number of the system's error; take the system's error itself
         // instead.
@@ -81,13 +82,13 @@ const ALL: i32 = -1;
 
 /// Builds the filter. It permits the calls in [`FREE`], and each call in `conditional` if one of its lists of
 /// conditions is fulfilled. All other calls fail with EPERM.
-fn program(socket: Option<BorrowedFd>) -> Result<BpfProgram, seccompiler::BackendError> {
+fn program(socket: Option<BorrowedFd>, file: Option<BorrowedFd>) -> Result<BpfProgram, seccompiler::BackendError> {
     let to_stderr: &[&[Condition]] = &[&[(0, ALL, 1)], &[(0, ALL, 2)]];
     let own = std::process::id() as i32;
-    let socket = socket.map_or(-1, |socket| socket.as_raw_fd());
+    let [socket, file] = [socket, file].map(|descriptor| descriptor.map_or(-1, |descriptor| descriptor.as_raw_fd()));
     // The condition for one futex operation: it ignores the bits for private or shared words and for the clock.
     let futex = |operation| (1, !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME), operation);
-    let conditional: [(i64, &[&[Condition]]); 10] = [
+    let conditional: [(i64, &[&[Condition]]); 11] = [
         // Messages, such as a panic's, go to stderr. stdout (1) is a copy of stderr, to which a kernel may print.
         (libc::SYS_write, to_stderr),
         (libc::SYS_writev, to_stderr),
@@ -115,6 +116,8 @@ fn program(socket: Option<BorrowedFd>) -> Result<BpfProgram, seccompiler::Backen
         // descriptor has the number -1.
         (libc::SYS_read, &[&[(0, ALL, socket)]]),
         (libc::SYS_sendto, &[&[(0, ALL, socket)]]),
+        // The same goes for the input: without one, this rule permits nothing.
+        (libc::SYS_pread64, &[&[(0, ALL, file)]]),
     ];
     let condition = |&(argument, bits, value): &Condition| {
         let masked = SeccompCmpOp::MaskedEq(bits as u32 as u64);

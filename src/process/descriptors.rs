@@ -17,19 +17,22 @@ const FIRST: i32 = 3;
 /// those that are open.
 const GUESSED: i32 = 4096;
 
-/// Has the process that `command` starts begin with its standard streams and no other descriptors. One exception is
-/// `program`, the descriptor through which the program's file may be named, because valgrind opens that name after
-/// `exec`.
+/// Has the process that `command` starts begin with its standard streams and no other descriptors. There may be two
+/// exceptions: `program`, the descriptor through which the program's file may be named, because valgrind opens that name after
+/// `exec`; and `given`, which must not be marked to be closed at `exec`.
 ///
 /// If another thread opens a descriptor without the mark (close at `exec`) during this call, the worker may inherit it,
 /// as may any other program that this process starts at that time.
-pub fn keep_standard_streams_only(command: &mut Command, program: Option<i32>) {
-    let mark = match unmarked(program) {
+pub fn keep_standard_streams_only(command: &mut Command, program: Option<i32>, given: Option<i32>) {
+    let mark = match unmarked([program, given]) {
         // Usually there is nothing to mark. std then needs no `fork` to start the program, which saves a third of a
         // millisecond, and much more if this process has gigabytes of memory.
         Some(numbers) if numbers.is_empty() => return,
         Some(numbers) => Box::new(move || numbers.iter().copied().for_each(mark)) as Box<dyn Fn() + Send + Sync>,
-        None => Box::new(mark_all),
+        None => Box::new(move || {
+            mark_all();
+            given.into_iter().for_each(unmark);
+        }),
     };
     // SAFETY: between `fork` and `exec` the child must not allocate memory or take a lock, since another thread may
     // have held the lock at the fork. Both marking functions only make system calls.
@@ -41,16 +44,16 @@ pub fn keep_standard_streams_only(command: &mut Command, program: Option<i32>) {
     };
 }
 
-/// Returns the descriptors that the started program would inherit, except the standard streams and `program`. `None` if
+/// Returns the descriptors that the started program would inherit, except the standard streams and `kept`. `None` if
 /// the system does not list the open descriptors.
-fn unmarked(program: Option<i32>) -> Option<Vec<i32>> {
+fn unmarked(kept: [Option<i32>; 2]) -> Option<Vec<i32>> {
     // Do not use std to read the folder: it panics if closing the folder fails.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let entries = rustix::fs::open("/proc/self/fd", flags, Mode::empty()).and_then(Dir::new).ok()?;
     let number = |entry: rustix::io::Result<DirEntry>| entry.ok()?.file_name().to_str().ok()?.parse().ok();
     // SAFETY: F_GETFD accesses no memory. For a descriptor that is not open it returns -1, which has all bits set.
     let is_marked = |number| unsafe { libc::fcntl(number, libc::F_GETFD) } & libc::FD_CLOEXEC != 0;
-    let is_inherited = |&number: &i32| number >= FIRST && Some(number) != program && !is_marked(number);
+    let is_inherited = |&number: &i32| number >= FIRST && !kept.contains(&Some(number)) && !is_marked(number);
     Some(entries.filter_map(number).filter(is_inherited).collect())
 }
 
@@ -58,6 +61,12 @@ fn unmarked(program: Option<i32>) -> Option<Vec<i32>> {
 fn mark(number: i32) {
     // SAFETY: F_SETFD accesses no memory, and only fails for a descriptor that is not open.
     unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+}
+
+/// Takes the mark away.
+fn unmark(number: i32) {
+    // SAFETY: F_SETFD accesses no memory, and only fails for a descriptor that is not open.
+    unsafe { libc::fcntl(number, libc::F_SETFD, 0) };
 }
 
 /// Marks all descriptors except the standard streams to be closed at `exec`. Among them is the one by which std reports
@@ -98,7 +107,7 @@ mod tests {
         let inherited = seen(|_| {});
         assert!(ours.iter().all(|number| inherited.contains(number)), "{inherited:?}");
         // Number 3 is the folder that `ls` reads.
-        assert_eq!(seen(|command| keep_standard_streams_only(command, None)), [0, 1, 2, 3]);
+        assert_eq!(seen(|command| keep_standard_streams_only(command, None, None)), [0, 1, 2, 3]);
         // SAFETY: `mark_all` only makes system calls.
         let all = seen(|command| unsafe {
             command.pre_exec(|| {
@@ -108,7 +117,7 @@ mod tests {
         });
         assert_eq!(all, [0, 1, 2, 3]);
         for program in [ours[0], ours[100], ours[199]] {
-            let seen = seen(|command| keep_standard_streams_only(command, Some(program)));
+            let seen = seen(|command| keep_standard_streams_only(command, Some(program), None));
             // The other one is the folder that `ls` reads.
             assert!(seen.len() == 5 && seen.contains(&program), "{program}: {seen:?}");
         }

@@ -34,6 +34,8 @@ pub struct Launch {
     /// Whether `program` is the dynamic loader, which is given this program's name as an argument and finds the file by
     /// it.
     is_loader: bool,
+    /// A descriptor that the process is given under the same number.
+    given: Option<i32>,
 }
 
 impl Launch {
@@ -47,13 +49,25 @@ impl Launch {
         let through_loader = arguments_of_loader(&own)?;
         let is_loader = through_loader.is_some();
         let arguments = through_loader.unwrap_or(own);
-        Ok(Launch { program: program()?, arguments, environment: vec![], is_loader })
+        Ok(Launch { program: program()?, arguments, environment: vec![], is_loader, given: None })
     }
 
     /// Adds the variable `name` with the value `value` to the environment of the process.
     pub fn with(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
         self.environment.push((name, value.into()));
         self
+    }
+
+    /// Gives the process the descriptor `given` under the same number, and tells it that number in the variable `name`. The
+    /// descriptor must not be marked to be closed at `exec`, and stay open until the process has started.
+    pub fn giving(self, name: &'static str, given: &OwnedFd) -> Self {
+        let number = given.as_raw_fd();
+        Launch { given: Some(number), ..self.with(name, number.to_string()) }
+    }
+
+    /// The descriptor that the process is given.
+    pub fn given(&self) -> Option<i32> {
+        self.given
     }
 
     /// Returns the command that starts the process. The caller must set its standard streams.

@@ -9,7 +9,7 @@
 
 use nix::libc;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::io;
@@ -207,6 +207,19 @@ pub fn inherited(number: i32) -> io::Result<OwnedFd> {
     }
     // SAFETY: the descriptor is open, and no code here closes inherited descriptors.
     unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned()
+}
+
+/// Returns the open file that this process has inherited as descriptor `number`, as its only owner: the descriptor is closed
+/// when a program is started, and when the returned value is dropped.
+///
+/// # Errors
+/// If no file was inherited under this number.
+pub fn taken(number: i32) -> io::Result<OwnedFd> {
+    drop(inherited(number)?);
+    // SAFETY: the descriptor is open. It was given to this process for the caller, so nobody else uses it.
+    let taken = unsafe { OwnedFd::from_raw_fd(number) };
+    rustix::io::fcntl_setfd(&taken, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(taken)
 }
 
 /// Writes to a file, and waits if a write fails with EAGAIN. That happens if another program that shares the open file

@@ -66,7 +66,9 @@ impl Filling<'_, '_> {
 impl Claim<'_> {
     /// Returns the block's head, its bytes, and the region for its results.
     pub fn parts(&mut self) -> (&[u8], &[u8], &mut [u8]) {
-        let (segment, slot, Place::Slot(input)) = (self.segment, self.slot(), self.place());
+        let (segment, slot) = (self.segment, self.slot());
+        // The rows of a window are not in the slot, but in the claimant's own memory.
+        let input = if let Place::Slot(input) = self.place() { input } else { 0..0 };
         // SAFETY: a `Claim` is handed to one worker. The parent does not write the input of a claimed slot, and reads
         // no results before the slot is done or they are offered, and the worker waits until it has taken an offer. A worker that is replaced is dead before its block is claimed again.
         unsafe {
@@ -87,14 +89,17 @@ impl Claim<'_> {
 
 impl Writer<'_> {
     /// Returns the bytes of the present block that have not been taken yet, while the block waits for a worker or a
-    /// worker has it. Otherwise returns no bytes.
-    pub fn rest(&self) -> &[u8] {
+    /// worker has it. Otherwise returns no bytes. Returns `None` if the block lies in a file.
+    pub fn rest(&self) -> Option<&[u8]> {
+        if !self.is_here {
+            return None;
+        }
         if !self.segment.is_under_way(self.block) {
-            return &[];
+            return Some(&[]);
         }
         // SAFETY: the parent alone writes input regions. The block is published, so the reader has no `Filling` of its
         // slot, and gets none before the writer has given the slot back, which takes a mutable borrow of this end.
-        unsafe { self.segment.input(self.segment.slot_of(self.block), &self.rest) }
+        Some(unsafe { self.segment.input(self.segment.slot_of(self.block), &self.rest) })
     }
 
     /// Returns the results that the claimant of the present block offers, whose length is `length` as
@@ -108,11 +113,15 @@ impl Writer<'_> {
 }
 
 impl Taken<'_, '_> {
-    /// Returns all bytes of the block that had not been taken before this part: they begin with this part's.
-    pub fn input(&self) -> &[u8] {
+    /// Returns all bytes of the block that had not been taken before this part: they begin with this part's. Returns `None`
+    /// if the block lies in a file.
+    pub fn input(&self) -> Option<&[u8]> {
+        if !self.writer.is_here {
+            return None;
+        }
         // SAFETY: the parent alone writes input regions, and not before the slot is given back, which takes this
         // handle.
-        unsafe { self.writer.segment.input(self.slot(), &self.writer.rest) }
+        Some(unsafe { self.writer.segment.input(self.slot(), &self.writer.rest) })
     }
 
     /// Returns the results of this part.

@@ -3,8 +3,8 @@
 //! Any number of workers may ask for a claim at once: each block is given to only one of them.
 
 use super::segment::Segment;
-use super::slots::{Care, Outcome, Place, Slot};
-use super::sync::Ordering;
+use super::slots::{Care, Kind, Outcome, Place, Slot};
+use super::sync::{Ordering, fence};
 use super::word::{Counter, State, Word};
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ pub struct Claim<'s> {
     pub(super) segment: &'s Segment,
     pub(super) block: u64,
     worker: u32,
-    input: Range<usize>,
+    pub(super) input: Range<usize>,
 }
 
 impl Segment {
@@ -102,6 +102,11 @@ impl Segment {
 }
 
 impl<'s> Claim<'s> {
+    /// The block's number.
+    pub fn block(&self) -> u64 {
+        self.block
+    }
+
     /// The number of the slot in which the block lies.
     pub fn slot(&self) -> usize {
         self.segment.slot_of(self.block)
@@ -109,7 +114,25 @@ impl<'s> Claim<'s> {
 
     /// Where the block's bytes lie.
     pub fn place(&self) -> Place {
-        Place::Slot(self.input.clone())
+        let slot = self.segment.slot(self.block);
+        match slot.kind() {
+            Kind::Slot => Place::Slot(self.input.clone()),
+            _ => Place::File { offset: slot.offset.load(Ordering::Relaxed), length: slot.length() },
+        }
+    }
+
+    /// Whether a block before this one waits to be claimed. A worker that waits for the turn of its window must look: if
+    /// all workers wait and none is free, nobody else takes up the window of a dead one.
+    pub fn is_after_unclaimed(&self) -> bool {
+        let fewest = self.block.saturating_sub(self.segment.ring().len() as u64 - 1);
+        (fewest..self.block).any(|block| self.segment.slot(block).load() == Word::filled(block))
+    }
+
+    /// Puts the block back as if it had not been claimed. For a worker that has not begun to compute it.
+    pub fn put_back(self) {
+        let slot = self.segment.slot(self.block);
+        slot.exchange(Word::claimed(self.block, self.worker), Word::filled(self.block));
+        self.segment.look_again_from(self.block);
     }
 
     /// Says how the claimant must treat the rows of the block, and gives it the place where it notes which row it is
@@ -131,12 +154,16 @@ impl<'s> Claim<'s> {
         self.segment.slot(self.block).offered.load(Ordering::Acquire) == 0
     }
 
-    /// Hands the block, with its `outcome`, to the writer.
-    pub fn finish(self, outcome: Outcome) {
+    /// Hands the block, with its `outcome`, to the writer. Returns whether the writer may be waiting for it: not if the block
+    /// before is still under way, for the writer takes blocks in order, and whoever finishes that one wakes it.
+    pub fn finish(self, outcome: Outcome) -> bool {
         let slot = self.segment.slot(self.block);
         slot.block.store(self.block, Ordering::Relaxed);
         slot.worker.store(self.worker, Ordering::Relaxed);
         slot.set_outcome(outcome);
         slot.exchange(Word::claimed(self.block, self.worker), Word::done(self.block));
+        // Of two workers that finish neighbouring blocks at the same time, one must see that the other has.
+        fence(Ordering::SeqCst);
+        self.block.checked_sub(1).is_none_or(|before| !self.segment.is_under_way(before))
     }
 }

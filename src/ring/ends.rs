@@ -3,12 +3,17 @@
 //!
 //! [`Segment::ends`] borrows the segment mutably for as long as the returned ends live, so that there is one of each at
 //! a time. Reader and writer lend one slot at a time: the handle of one slot must be used up before they lend the next.
+//!
+//! This file is long because the checks of one end rely on what the other two do.
 
 use super::segment::Segment;
-use super::slots::{MEASURES, Outcome, Place, SUMS, Slot, Spoilt};
+use super::slots::{Kind, MEASURES, Outcome, Place, SUMS, Slot, Spoilt};
 use super::sync::Ordering;
 use super::word::{MAX_WORKERS, State, Word};
 use std::ops::Range;
+
+/// Stands for the start of a part that nobody can have begun to map.
+pub const WAITS: usize = usize::MAX;
 
 /// The parent's three ends of a ring, and the segment, which workers need.
 pub struct Ends<'s> {
@@ -26,7 +31,7 @@ impl<'s> Ends<'s> {
     pub(super) fn new(segment: &'s Segment, block: u64) -> Self {
         Ends {
             reader: Reader { segment, block },
-            writer: Writer { segment, block, rest: 0..0 },
+            writer: Writer { segment, block, is_here: true, window: None, rest: 0..0 },
             supervisor: Supervisor { segment },
             segment,
         }
@@ -61,12 +66,25 @@ impl<'s> Reader<'s> {
     /// If the slot's word is wrong: it must be either free for this block, or in use by the block that had the slot one
     /// round earlier.
     pub fn try_fill(&mut self) -> Result<Option<Filling<'_, 's>>, Spoilt> {
+        Ok(self.is_free()?.then_some(Filling { reader: self }))
+    }
+
+    /// The number of the next block.
+    pub fn block(&self) -> u64 {
+        self.block
+    }
+
+    /// Whether the slot of the next block is free.
+    ///
+    /// # Errors
+    /// The same as for [`Reader::try_fill`].
+    pub fn is_free(&self) -> Result<bool, Spoilt> {
         let word = self.segment.slot(self.block).load();
         if word == Word::free(self.block) {
-            return Ok(Some(Filling { reader: self }));
+            return Ok(true);
         }
         let before = self.block.checked_sub(self.segment.ring().len() as u64).ok_or(Spoilt)?;
-        if word.is_in_use_by(before) { Ok(None) } else { Err(Spoilt) }
+        if word.is_in_use_by(before) { Ok(false) } else { Err(Spoilt) }
     }
 }
 
@@ -79,10 +97,10 @@ impl Filling<'_, '_> {
     /// Publishes the block, whose bytes lie at `place`, so that workers can claim it.
     pub fn publish(self, place: Place) {
         let Reader { segment, block } = self.reader;
-        let Place::Slot(input) = place;
         let slot = segment.slot(*block);
         slot.caution.store(0, Ordering::Relaxed);
         slot.forget_claimant();
+        let input = slot.place(place);
         slot.fill(*block, input);
         *block += 1;
     }
@@ -92,9 +110,22 @@ impl Filling<'_, '_> {
 pub struct Writer<'s> {
     pub(super) segment: &'s Segment,
     pub(super) block: u64,
-    /// The range of the slot's input region that has not been taken yet. The parent keeps it in its own memory, where a
-    /// worker cannot change it.
+    /// Whether the present block lies in its slot, and not in a file.
+    pub(super) is_here: bool,
+    /// The window of the present block, until its first part is taken; `None` if the block lies in the slot.
+    window: Option<Window>,
+    /// The range of the slot's input region, or of the window, that has not been taken yet. The parent keeps it in its own
+    /// memory, where a worker cannot change it.
     pub(super) rest: Range<usize>,
+}
+
+/// What the parent knows of a window whose rows are not known yet.
+#[derive(Clone, Copy)]
+struct Window {
+    length: usize,
+    /// Where the rows before end, counted from the start of the window. `None` if they end before the window, which is
+    /// possible only if the window is void.
+    start: Option<usize>,
 }
 
 /// A block with its results, or a part of a block, which the writer may read until it gives the slot back.
@@ -105,10 +136,41 @@ pub struct Taken<'w, 's> {
 }
 
 impl<'s> Writer<'s> {
-    /// Tells the writer that the next block to take lies at `place`.
-    pub fn begin(&mut self, place: Place) {
-        let Place::Slot(input) = place;
-        self.rest = input;
+    /// Tells the writer that the next block to take lies at `place`. If that is a window of a file, the rows of the blocks
+    /// before end at the offset `end` of the file, so that the rows of this block must begin there.
+    pub fn begin(&mut self, place: Place, end: u64) {
+        self.is_here = matches!(place, Place::Slot(_));
+        (self.window, self.rest) = match place {
+            Place::Slot(input) => (None, input),
+            Place::File { offset, length } => {
+                let start = end.checked_sub(offset).map(|start| start as usize);
+                (Some(Window { length, start }), start.unwrap_or(length).min(length)..length)
+            }
+        };
+    }
+
+    /// How many bytes of the present block have not been taken yet.
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Returns where the rows of the present block are, as its claimant says, if that can be true.
+    ///
+    /// # Errors
+    /// If the rows do not begin where those before end, or do not end behind the window and within a block's length of it.
+    fn bound(&self, slot: &Slot, Window { length, start }: Window) -> Result<Range<usize>, Spoilt> {
+        let rows = slot.input();
+        match slot.kind() {
+            Kind::Void => Ok(0..0),
+            Kind::Rows
+                if start == Some(rows.start)
+                    && rows.end >= rows.start.max(length)
+                    && rows.end <= length + self.segment.sizes().block =>
+            {
+                Ok(rows)
+            }
+            _ => Err(Spoilt),
+        }
     }
 
     /// Returns the next part of the present block, or `None` if workers are not done with it. `is_published` says that
@@ -123,6 +185,10 @@ impl<'s> Writer<'s> {
         if word != Word::done(block) {
             let is_early = word == Word::free(block) && !is_published;
             return if is_early || word.is_in_use_by(block) { Ok(None) } else { Err(Spoilt) };
+        }
+        if let Some(window) = self.window {
+            self.rest = self.bound(slot, window)?;
+            self.window = None;
         }
         let (outcome, worker) = (slot.outcome(), slot.worker.load(Ordering::Relaxed));
         let is_sound = slot.block.load(Ordering::Relaxed) == block
@@ -167,6 +233,11 @@ impl Taken<'_, '_> {
         self.worker
     }
 
+    /// How many bytes of the block had not been taken before this part.
+    pub fn left(&self) -> usize {
+        self.writer.left()
+    }
+
     /// Whether nothing is left of the block after this part.
     pub fn is_whole(&self) -> bool {
         self.outcome.consumed == self.writer.rest.len()
@@ -176,7 +247,7 @@ impl Taken<'_, '_> {
     /// Returns whether the block is complete.
     pub fn give_back(self) -> bool {
         let is_whole = self.is_whole();
-        let Writer { segment, block, rest } = self.writer;
+        let Writer { segment, block, rest, .. } = self.writer;
         let slot = segment.slot(*block);
         rest.start += self.outcome.consumed;
         if is_whole {
@@ -269,12 +340,18 @@ impl Supervisor<'_> {
     }
 
     /// Returns all claims, except those of workers that wait for the writer to take what they offer: for each the block,
-    /// its worker, and the byte of the input region at which the claimed part begins.
+    /// its worker, and the byte of the input region, or of the window, at which the claimed part begins: [`WAITS`] for a window
+    /// that has not its turn yet, so that the claimant cannot begin.
     pub fn claims(&self) -> Vec<(u64, u32, usize)> {
         let slots = self.segment.ring().iter().map(|slot| (slot.load(), slot));
         let is_at_work = |slot: &Slot| slot.offered.load(Ordering::Relaxed) == 0;
         let claimed = slots.filter(|(word, slot)| word.state() == State::Claimed && is_at_work(slot));
-        claimed.map(|(word, slot)| (word.block(), word.worker(), slot.input().start)).collect()
+        let start = |slot: &Slot, block| match slot.kind() {
+            Kind::Window if self.segment.is_before_turn(block) => WAITS,
+            Kind::Window => WAITS - 1,
+            _ => slot.input().start,
+        };
+        claimed.map(|(word, slot)| (word.block(), word.worker(), start(slot, word.block()))).collect()
     }
 
     /// Lowers the counter to `block`, so that workers look at this block and the following ones again. This repairs a

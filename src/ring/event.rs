@@ -13,7 +13,9 @@ use raw_sync::Timeout;
 use raw_sync::events::{EventImpl, EventInit, EventState};
 use rustix::io::Errno;
 use rustix::thread::futex;
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::error::Error;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -56,6 +58,53 @@ impl FutexEvent<'_> {
         // SIGNALED: it must wake a waiter, and be reset so that later waits sleep.
         self.0.load(Ordering::Relaxed) != CLEAR && self.0.swap(CLEAR, Ordering::Acquire) != CLEAR
     }
+}
+
+/// An event for waiters of which each waits for the turn of a block of its own. The first word counts turns, the second those who
+/// sleep, so that nobody makes a system call where nobody sleeps. A sleeper that is killed stays counted, which costs a system
+/// call a turn and nothing else.
+#[derive(Clone, Copy)]
+pub struct FutexTurns<'a>(pub &'a AtomicU32, pub &'a AtomicU32);
+
+impl FutexTurns<'_> {
+    /// Returns the count of turns. A waiter asks for it, looks whether it has its turn, and sleeps if it has not.
+    pub fn count(&self) -> u32 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Wakes who waits for the turn of `block`, which has come.
+    pub fn announce(&self, block: u64) {
+        self.wake(bit(block));
+    }
+
+    /// Wakes all who sleep: something else has changed that they must look at.
+    pub fn repeat(&self) {
+        self.wake(NonZeroU32::MAX);
+    }
+
+    fn wake(&self, bits: NonZeroU32) {
+        // Either this thread sees a sleeper counted, or the sleeper's system call sees the new count of turns.
+        self.0.fetch_add(1, Ordering::SeqCst);
+        if self.1.load(Ordering::SeqCst) != 0 {
+            let _ = futex::wake_bitset(self.0, futex::Flags::empty(), i32::MAX as u32, bits);
+        }
+    }
+
+    /// Sleeps until the turn of `block` is announced, unless one has been since `count` was returned; but no longer than
+    /// [`ROUND`].
+    pub fn sleep(&self, count: u32, block: u64) {
+        let now = clock_gettime(ClockId::Monotonic);
+        let until = Timespec { tv_sec: now.tv_sec + ROUND.as_secs() as i64, tv_nsec: now.tv_nsec };
+        self.1.fetch_add(1, Ordering::SeqCst);
+        let _ = futex::wait_bitset(self.0, futex::Flags::empty(), count, Some(&until), bit(block));
+        self.1.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The bit of a futex's waiters by which those are told apart that wait for different blocks.
+fn bit(block: u64) -> NonZeroU32 {
+    // One bit is set, so the number is not 0.
+    NonZeroU32::new(1u32.rotate_left(block as u32)).unwrap_or(NonZeroU32::MAX)
 }
 
 impl EventImpl for FutexEvent<'_> {
@@ -154,6 +203,29 @@ mod tests {
         assert!(same.wait(Timeout::Infinite).is_ok());
         // SAFETY: a leaked atomic is valid for ever.
         assert!(unsafe { FutexEvent::new(word.as_ptr().cast(), false) }.is_err());
+    }
+
+    #[test]
+    fn whoever_waits_for_a_turn_is_woken_by_its_announcement() {
+        let words = [AtomicU32::new(7), AtomicU32::new(0)];
+        let turns = FutexTurns(&words[0], &words[1]);
+        let count = turns.count();
+        turns.announce(5);
+        turns.sleep(count, 3); // A turn was announced since.
+        let count = turns.count();
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            let [other, own] = [3, 5].map(|block| scope.spawn(move || turns.sleep(count, block)));
+            while words[1].load(Ordering::Relaxed) < 2 {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+            turns.announce(5);
+            own.join().unwrap();
+            turns.repeat();
+            other.join().unwrap();
+        });
+        assert!(start.elapsed() < ROUND && words[1].load(Ordering::Relaxed) == 0);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! - `slots` defines the control words and the slots, which lie in the segment. They contain no pointers, because each
 //!   process maps the segment at another address.
 //! - `claim` has the operations of workers: a worker gets a [`Claim`] for each block that it holds.
+//! - `chain` says where in a file the rows of each block begin, if workers read the file for themselves.
 //! - `ends` has the operations of the parent: one [`Reader`], one [`Writer`] and one [`Supervisor`] for each ring.
 //! - `bytes` gives access to the bytes of a slot, only through a handle such as a [`Claim`], which shows that its owner
 //!   may use them.
@@ -36,6 +37,7 @@
 
 #[cfg(not(loom))]
 mod bytes;
+mod chain;
 mod claim;
 mod ends;
 #[cfg(not(loom))]
@@ -54,10 +56,12 @@ pub mod word;
 #[cfg(not(loom))]
 use std::sync::atomic as sync;
 
+#[allow(unused_imports)]
+pub use chain::{Reached, Turn};
 #[allow(unused_imports)] // Callers may want to name any of these types.
 pub use claim::Claim;
 #[allow(unused_imports)]
-pub use ends::{Ends, Held, Reader, Supervisor, Taken, Writer};
+pub use ends::{Ends, Filling, Held, Reader, Supervisor, Taken, WAITS, Writer};
 #[cfg(not(loom))]
 pub use event::ROUND;
 pub use segment::Segment;

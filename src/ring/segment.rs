@@ -14,7 +14,7 @@ mod memory;
 
 pub use memory::Bound;
 
-use super::event::FutexEvent;
+use super::event::{FutexEvent, FutexTurns};
 use super::slots::{Control, Sizes, Slot};
 use layout::{FEWEST_SLOTS, Header, Layout};
 use memmap2::{MmapOptions, MmapRaw};
@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 const MAGIC: u64 = u64::from_be_bytes(*b"pmapgcd\0");
 /// Version of the layout. Raise it whenever `Header`, `Control`, `Slot` or the place of a region changes.
-const VERSION: u32 = 8;
+const VERSION: u32 = 9;
 
 /// A segment of up to this many bytes gets all its memory pages when it is made, so that no other program can use up
 /// the memory in the middle of a run. 64 MiB is what a container has in `/dev/shm` by default. To provide them takes 18
@@ -209,6 +209,12 @@ impl Segment {
     /// Event that is set when a slot becomes free. The reader waits for it.
     pub fn freed(&self) -> FutexEvent<'_> {
         FutexEvent(&self.control().freed.0)
+    }
+
+    /// Wakes those who wait for the turn of a window.
+    pub fn turns(&self) -> FutexTurns<'_> {
+        let chain = &self.control().chain.0;
+        FutexTurns(&chain.turns, &chain.sleepers)
     }
 
     /// Length of the segment in bytes of address space.

@@ -34,6 +34,30 @@ pub struct Control {
     pub(super) done: Lines<AtomicU32>,
     /// Event that is set when a slot becomes free. The reader waits for it.
     pub(super) freed: Lines<AtomicU32>,
+    /// The chain of windows, and the word by which those who wait for their turn are woken.
+    pub(super) chain: Lines<Chain>,
+}
+
+/// The words that change whenever a window has had its turn (`chain.rs`), and how many wait for a turn asleep.
+#[repr(C)]
+#[derive(Default)]
+pub struct Chain {
+    pub(super) link: AtomicU64,
+    pub(super) turns: AtomicU32,
+    pub(super) sleepers: AtomicU32,
+}
+
+/// What is known of where the bytes of a slot's block lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// In the slot's input region.
+    Slot = 0,
+    /// In a window of a file; where its rows begin and end is not known.
+    Window = 1,
+    /// In a window of a file; its rows are at the slot's range, which counts from the start of the window.
+    Rows = 2,
+    /// In a window of a file that has no rows.
+    Void = 3,
 }
 
 /// Value of [`Slot::block`] while no claimant has finished the slot's present block or part.
@@ -73,6 +97,11 @@ pub struct Slot {
     results: AtomicU32,
     pub(super) worker: AtomicU32,
     measures: [AtomicU32; MEASURES],
+    /// A [`Kind`]. The parent writes it, and the claimant of a window when the window has had its turn.
+    pub(super) kind: AtomicU32,
+    /// How long the window is, and where it begins in the file. The parent writes both.
+    length: AtomicU32,
+    pub(super) offset: AtomicU64,
 }
 
 impl Slot {
@@ -102,6 +131,47 @@ impl Slot {
         self.end.store(input.end as u32, Ordering::Relaxed);
         self.block.store(NONE, Ordering::Relaxed);
         self.word.store(Word::filled(block).0, Ordering::Release);
+    }
+
+    /// Says where the bytes of the block lie that is to be offered. Returns the range at which its rows are, or may be.
+    pub(super) fn place(&self, place: Place) -> Range<usize> {
+        match place {
+            Place::Slot(input) => {
+                self.set_kind(Kind::Slot);
+                input
+            }
+            Place::File { offset, length } => {
+                self.set_kind(Kind::Window);
+                self.offset.store(offset, Ordering::Relaxed);
+                self.length.store(length as u32, Ordering::Relaxed);
+                0..length
+            }
+        }
+    }
+
+    /// How long the window is.
+    pub(super) fn length(&self) -> usize {
+        self.length.load(Ordering::Relaxed) as usize
+    }
+
+    /// Records where the rows of the window are.
+    pub(super) fn bound(&self, rows: &Range<usize>) {
+        self.start.store(rows.start as u32, Ordering::Relaxed);
+        self.end.store(rows.end as u32, Ordering::Relaxed);
+        self.set_kind(Kind::Rows);
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self.kind.load(Ordering::Relaxed) {
+            0 => Kind::Slot,
+            1 => Kind::Window,
+            2 => Kind::Rows,
+            _ => Kind::Void,
+        }
+    }
+
+    pub(super) fn set_kind(&self, kind: Kind) {
+        self.kind.store(kind as u32, Ordering::Relaxed);
     }
 
     /// Resets what a claimant has noted in the slot, so that it is not mistaken for notes of the next claimant.
@@ -145,6 +215,13 @@ pub struct Sizes {
 pub enum Place {
     /// In the slot: this range of its input region.
     Slot(Range<usize>),
+    /// In a file that workers read for themselves: the rows that begin in this window, as `chain.rs` says.
+    File {
+        /// Where the window begins in the file.
+        offset: u64,
+        /// How many bytes long it is.
+        length: usize,
+    },
 }
 
 /// What a claimant hands over when it has computed a block, or the first part of what was left of it.

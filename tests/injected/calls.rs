@@ -1,13 +1,14 @@
 //! The system calls that a run makes, and the errors with which each of them is likely to fail.
 
 /// Which calls fail, and with which errors. If a run makes a call that is neither here nor in [`LEFT_OUT`], the test fails.
-pub const ERRORS: [(&str, &str); 55] = [
+pub const ERRORS: [(&str, &str); 56] = [
     ("clone", "EAGAIN ENOMEM EPERM"),
     ("clone3", "EAGAIN ENOMEM EPERM"),
     ("close_range", "ENOSYS EPERM"),
     ("dup2", "EMFILE"),
     ("eventfd2", "EMFILE ENFILE ENOMEM ENOSYS"),
     ("execve", "ENOENT EACCES ENOMEM EPERM"),
+    ("fadvise64", "EINVAL ENOSYS EPERM"),
     ("fallocate", "EOPNOTSUPP ENOSPC EFBIG EINTR ENOSYS EPERM"),
     ("fchmod", "EPERM EROFS"),
     ("fchown", "EPERM"),

@@ -1,7 +1,7 @@
 //! Atomics for the models: loom's, with the addition that the calling thread may die before any operation. By this the
 //! models kill a worker between any two of its steps.
 
-pub use loom::sync::atomic::Ordering;
+pub use loom::sync::atomic::{Ordering, fence};
 use std::cell::Cell;
 
 loom::thread_local! {

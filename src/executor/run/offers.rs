@@ -15,8 +15,9 @@ impl Run<'_> {
         self.offers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Passes the results that the claimant of the writer's block offers to the sink. Returns whether there were any.
-    pub(super) fn take_offer(&self, ring: &mut Writer, sink: &mut dyn Sink) -> Result<bool, Error> {
+    /// Passes the results that the claimant of the writer's block offers to the sink. Returns whether there were any. `end` is
+    /// where the rows before end in the file.
+    pub(super) fn take_offer(&self, ring: &mut Writer, end: u64, sink: &mut dyn Sink) -> Result<bool, Error> {
         let length = {
             let mut offers = self.offers();
             let length = ring.offered();
@@ -26,7 +27,8 @@ impl Run<'_> {
         if length == 0 {
             return Ok(false);
         }
-        sink.write(Part { input: ring.rest(), results: ring.offered_results(length), ..Part::default() })?;
+        let input = self.text(ring.rest(), ring.left(), end);
+        sink.write(Part { input, results: ring.offered_results(length), ..Part::default() })?;
         ring.release();
         self.taken.fetch_add(1, Ordering::Release);
         Ok(true)

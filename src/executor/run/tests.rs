@@ -1,5 +1,6 @@
 use super::*;
 use crate::executor::Executor;
+use crate::flow::{Block, Source};
 use crate::kernel::Function;
 use crate::ring::Sizes;
 use crate::work::text::{Settings, Text};
@@ -48,7 +49,7 @@ impl Sink for Results {
         Ok(())
     }
 
-    fn given_up(&mut self, _: &[u8], what: String) -> Error {
+    fn given_up(&mut self, _: crate::flow::Bytes, what: String) -> Error {
         Error::workers(what)
     }
 }

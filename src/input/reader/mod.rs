@@ -7,6 +7,7 @@
 mod open;
 mod prompt;
 mod range;
+mod stretch;
 
 use crate::bad_row::{BadRow, Kind};
 use crate::csv::disguise::disguise;
@@ -15,13 +16,13 @@ use crate::csv::row_ends::RowEnds;
 use crate::csv::row_start::RowStart;
 use crate::csv::{Format, lines, returns};
 use crate::error::printable;
-use crate::flow::{Block, Ending, Misfit, Source};
+use crate::flow::{Block, Ending, Misfit, Source, Stretch};
 use crate::input::header::{Header, Headers};
 use crate::input::ranges::FileRange;
 use crate::input::{BYTE_ORDER_MARK, Shape};
 use crate::process::streams;
 use open::{Filled, Open};
-use rustix::fd::BorrowedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -97,6 +98,8 @@ pub struct Reader<'a> {
     first: Option<usize>,
     /// Bytes of the current input that were read but did not go into the last block. The next block begins with them.
     carry: Vec<u8>,
+    /// Number of the input that was lent to workers, which read from it too.
+    lent: Option<usize>,
 }
 
 /// How many bytes of a row that is longer than a block are kept for the report of that row.
@@ -115,6 +118,7 @@ impl<'a> Reader<'a> {
             current: None,
             first: None,
             carry: vec![],
+            lent: None,
         }
     }
 
@@ -280,5 +284,16 @@ impl Source for Reader<'_> {
                 return Ok(block);
             }
         }
+    }
+    fn lend(&mut self) -> Option<OwnedFd> {
+        self.lend_file()
+    }
+
+    fn stretch(&mut self, least: u64) -> Option<Stretch> {
+        self.rest_of_lent(least)
+    }
+
+    fn go_on_at(&mut self, place: u64) -> Result<(), Ending> {
+        self.read_from(place)
     }
 }

@@ -14,7 +14,7 @@ fn reopened(segment: &Segment) -> Result<Segment, SegmentError> {
 /// Publishes the next block, whose bytes lie at `input`, and has the writer begin with it.
 fn publish(ends: &mut Ends, input: Range<usize>) {
     ends.reader.try_fill().unwrap().unwrap().publish(Place::Slot(input.clone()));
-    ends.writer.begin(Place::Slot(input));
+    ends.writer.begin(Place::Slot(input), 0);
 }
 
 #[test]
@@ -58,12 +58,14 @@ fn there_are_as_many_slots_as_there_is_room_for() {
 #[test]
 fn everything_lies_where_the_test_of_hostile_workers_looks_for_it() {
     let places = [Layout::CONTROL, Layout::SLOTS, size_of::<Slot>()];
-    assert_eq!(places, [128, 1024, 128]);
+    assert_eq!(places, [128, 1152, 128]);
     let words = [offset_of!(Control, next), offset_of!(Control, closed)];
     let events = [offset_of!(Control, filled), offset_of!(Control, done), offset_of!(Control, freed)];
     assert_eq!((words, events), ([0, 128], [512, 640, 768]));
+    assert_eq!(offset_of!(Control, chain), 896);
     let places = [offset_of!(Slot, word), offset_of!(Slot, start), offset_of!(Slot, progress), offset_of!(Slot, block)];
     assert_eq!(places, [0, 8, 20, 32]);
+    assert_eq!(offset_of!(Slot, kind), 76);
 }
 
 #[test]
@@ -74,14 +76,14 @@ fn a_block_goes_through_two_mappings() {
     let mut filling = ends.reader.try_fill().unwrap().unwrap();
     filling.input()[..13].copy_from_slice(b"the head12,18");
     filling.publish(Place::Slot(8..13));
-    ends.writer.begin(Place::Slot(8..13));
+    ends.writer.begin(Place::Slot(8..13), 0);
     let mut claim = worker.try_claim(7).unwrap();
     let (head, input, results) = claim.parts();
     assert_eq!((head, input, results.len()), (&b"the head"[..], &b"12,18"[..], 100));
     results[..3].copy_from_slice(b"6\n!");
     claim.finish(Outcome { consumed: 5, results: 3, measures: [1, 2, 3, 4, 5, 6] });
     let taken = ends.writer.try_take(true).unwrap().unwrap();
-    assert_eq!((taken.input(), taken.results(), taken.worker()), (&b"12,18"[..], &b"6\n!"[..], 7));
+    assert_eq!((taken.input(), taken.results(), taken.worker()), (Some(&b"12,18"[..]), &b"6\n!"[..], 7));
     assert_eq!(taken.measures(), [1, 2, 3, 4, 5, 6]);
     assert!(taken.give_back());
     assert!(ends.writer.try_take(false).unwrap().is_none(), "the next one is not published");
@@ -96,7 +98,7 @@ fn a_slot_that_was_not_published_is_filled_again_and_a_part_is_followed_by_the_r
     assert!(ends.reader.try_fill().unwrap().is_none(), "the one slot is in use");
     ends.segment.try_claim(0).unwrap().finish(Outcome { consumed: 3, ..Outcome::default() });
     assert!(!ends.writer.try_take(true).unwrap().unwrap().give_back());
-    assert_eq!(ends.writer.rest(), b"t");
+    assert_eq!(ends.writer.rest(), Some(&b"t"[..]));
     let mut claim = ends.segment.try_claim(0).unwrap();
     assert_eq!(claim.parts().1, b"t");
     claim.finish(Outcome { consumed: 1, ..Outcome::default() });
@@ -116,7 +118,7 @@ fn results_and_input_that_no_honest_worker_names_are_refused() {
         let mut ends = segment.ends(0);
         publish(&mut ends, 60..65);
         ends.segment.try_claim(0).unwrap().finish(outcome);
-        ends.writer.try_take(true).map(|taken| taken.map(|taken| (taken.input().len(), taken.results().len())))
+        ends.writer.try_take(true).map(|taken| taken.map(|taken| (taken.left(), taken.results().len())))
     };
     assert_eq!(after(honest), Ok(Some((5, 100))));
     assert_eq!(after(Outcome { consumed: 6, ..honest }), Err(Spoilt));

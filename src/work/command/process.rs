@@ -71,7 +71,7 @@ impl Running {
         let mut shell = Command::new(SHELL);
         shell.arg("-c").arg(command).env(NUMBER, worker.to_string()).process_group(group.number());
         shell.stdin(their_stdin).stdout(their_stdout).stderr(their_stderr);
-        keep_standard_streams_only(&mut shell, None);
+        keep_standard_streams_only(&mut shell, None, None);
         restore_signals(&mut shell);
         let shell = shell.spawn()?;
         let exit = Pid::from_raw(shell.id() as i32).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());

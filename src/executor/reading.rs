@@ -1,0 +1,181 @@
+//! The reader of a run: publishes block after block. Where workers read a file for themselves, it publishes windows, and learns
+//! from the chain where it has to go on.
+
+use crate::error::Error;
+use crate::executor::run::Run;
+use crate::executor::told::{Told, Window};
+use crate::executor::{DEFAULT_BLOCK_SIZE, no_segment};
+use crate::flow::{Ending, Source, Stretch};
+use crate::input::windows::announce;
+use crate::process::bell::ring_bell;
+use crate::ring::{Filling, Place, Reached, Reader, Spoilt};
+use crate::steps::{self, Step};
+use crate::tally::Stopwatch;
+use std::sync::atomic::Ordering;
+
+/// From which size on a block is worth a worker's reading it for itself: what it costs to pass the turn on is nothing against
+/// the work on so many rows.
+const LARGE: usize = DEFAULT_BLOCK_SIZE;
+
+/// How many blocks must be left of the file, so that it is worth while to leave them to the workers. The parent reads the last
+/// two in any case, because where a file ends is for one to say.
+const WORTH: u64 = 8;
+
+/// How many bytes the system is asked to read ahead of the workers, if the file is not in memory.
+const AHEAD: u64 = 4 << 20;
+
+/// How many blocks the reader reads itself when the chain has been stuck for the first time.
+const DETOUR: u64 = 16;
+
+/// For how many blocks the reader goes on reading itself after the chain was stuck. Each time twice as many, so that a file full
+/// of rows that no worker can take does not cost more than without workers that read.
+#[derive(Default)]
+struct Detour {
+    left: u64,
+    last: u64,
+}
+
+impl Detour {
+    fn begin(&mut self) {
+        self.last = (2 * self.last).max(DETOUR);
+        self.left = self.last;
+    }
+
+    /// Returns whether the reader need not read the next block itself.
+    fn is_over(&mut self) -> bool {
+        self.left = self.left.saturating_sub(1);
+        self.left == 0
+    }
+}
+
+impl Run<'_> {
+    /// The reader: publishes block after block. Returns why there is no further block, or `None` if the run is over.
+    pub(super) fn read(&self, mut ring: Reader, source: &mut dyn Source) -> Option<Ending> {
+        let mut watch = Stopwatch::new(&self.tally.reader);
+        let (mut detour, mut has_begun) = (Detour::default(), false);
+        loop {
+            if self.file().is_some() && detour.is_over() && self.cut.is_cheap(LARGE) {
+                match self.leave_to_workers(&mut ring, source, &mut detour, &mut watch) {
+                    Ok(true) => {}
+                    Ok(false) => return None,
+                    Err(ending) => return Some(ending),
+                }
+            }
+            let mut filling = match self.free_slot(&mut ring) {
+                Ok(Some(filling)) => filling,
+                Ok(None) => return None,
+                Err(ending) => return Some(ending),
+            };
+            watch.waited();
+            if let Err(error) = filling.allocate() {
+                return Some(Ending::Failed(no_segment(error)));
+            }
+            let read = source.next_block(filling.input(), self.cut.wanted());
+            steps::lap(Step::Take);
+            let block = match read {
+                Ok(block) => block,
+                Err(ending) => return Some(ending),
+            };
+            if !std::mem::replace(&mut has_begun, true) && self.cutter.is_some() {
+                source.lend().into_iter().for_each(|file| drop(self.file.set(file)));
+            }
+            let place = Place::Slot(block.rows.clone());
+            self.publish(filling, place, Told::Block(block));
+            watch.worked();
+        }
+    }
+
+    /// Waits until another block may be published, and its slot is free. Returns `None` if the run is over.
+    fn free_slot<'r, 's>(&self, ring: &'r mut Reader<'s>) -> Result<Option<Filling<'r, 's>>, Ending> {
+        loop {
+            if self.is_over() {
+                return Ok(None);
+            }
+            let waiting = self.published.load(Ordering::Acquire).saturating_sub(self.written());
+            match ring.is_free() {
+                Ok(true) if self.cut.may_publish(waiting, self.jobs()) => {
+                    return ring.try_fill().map_err(|Spoilt| Ending::Failed(Error::spoilt()));
+                }
+                Ok(_) => self.segment.freed().sleep(),
+                Err(Spoilt) => return Err(Ending::Failed(Error::spoilt())),
+            }
+        }
+    }
+
+    /// Publishes a block, and wakes whoever is to take it up.
+    fn publish(&self, filling: Filling, place: Place, told: Told) {
+        // Announce the block before publishing it: a worker may finish it at once, and the writer must know it by then.
+        self.tell(told);
+        filling.publish(place);
+        self.segment.filled().signal();
+        self.published.fetch_add(1, Ordering::AcqRel);
+        if self.wanted() > self.workers.load(Ordering::Acquire) {
+            ring_bell(&self.bell);
+        }
+    }
+
+    /// Leaves the next stretch of the file to the workers, if there is one, until it ends, rows become expensive or the chain
+    /// is stuck. Returns false if the run is over.
+    fn leave_to_workers(
+        &self,
+        ring: &mut Reader,
+        source: &mut dyn Source,
+        detour: &mut Detour,
+        watch: &mut Stopwatch,
+    ) -> Result<bool, Ending> {
+        let Some(stretch) = source.stretch(WORTH * self.cut.wanted() as u64) else { return Ok(true) };
+        self.tell(Told::Stretch(stretch.range.start));
+        ring.begin_chain();
+        let Some(end) = self.publish_windows(ring, &stretch, watch)? else { return Ok(false) };
+        let place = loop {
+            let count = self.segment.turns().count();
+            match ring.reached().map_err(|Spoilt| Ending::Failed(Error::spoilt()))? {
+                Reached::All(behind) => break end + behind as u64,
+                Reached::Stuck(place) => {
+                    detour.begin();
+                    break place;
+                }
+                Reached::NotYet if self.is_over() => return Ok(false),
+                Reached::NotYet => self.segment.turns().sleep(count, ring.block()),
+            }
+        };
+        watch.waited();
+        self.tell(Told::GoOn(place));
+        // Workers pass the chain on, so do not trust it.
+        if !(stretch.range.start..=stretch.range.end).contains(&place) {
+            return Err(Ending::Failed(Error::spoilt()));
+        }
+        source.go_on_at(place)?;
+        Ok(true)
+    }
+
+    /// Publishes windows of the stretch. Returns where the last one ends, or `None` if the run is over.
+    fn publish_windows(
+        &self,
+        ring: &mut Reader,
+        stretch: &Stretch,
+        watch: &mut Stopwatch,
+    ) -> Result<Option<u64>, Ending> {
+        let mut offset = stretch.range.start;
+        let mut announced = offset;
+        loop {
+            if let Some(file) = self.file().filter(|_| offset >= announced) {
+                announced = offset + AHEAD;
+                announce(file, announced..announced + AHEAD);
+            }
+            let length = self.cut.wanted();
+            let is_near_the_end = stretch.range.end - offset < 2 * length as u64;
+            if is_near_the_end || !self.cut.is_cheap(LARGE) || matches!(ring.reached(), Ok(Reached::Stuck(_))) {
+                return Ok(Some(offset));
+            }
+            let Some(mut filling) = self.free_slot(ring)? else { return Ok(None) };
+            watch.waited();
+            filling.allocate().map_err(|error| Ending::Failed(no_segment(error)))?;
+            filling.input()[..stretch.head.len()].copy_from_slice(&stretch.head);
+            let window = Window::new(stretch, offset, length);
+            self.publish(filling, window.place(), Told::Window(window));
+            offset += length as u64;
+            watch.worked();
+        }
+    }
+}

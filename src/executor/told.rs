@@ -1,0 +1,58 @@
+//! What the writer is told: by the reader, in input order, of each block before it is published, and what the writer cannot know
+//! otherwise; by the supervisor, of blocks that could not be mapped.
+
+use crate::error::Error;
+use crate::flow::{Block, Ending, Stretch};
+use crate::ring::Place;
+
+/// What the reader announces to the writer.
+pub enum Told {
+    /// A block whose rows are in its slot.
+    Block(Block),
+    /// From here on blocks are windows of the file. The rows of the first begin at this offset of the file.
+    Stretch(u64),
+    /// A block that is a window.
+    Window(Window),
+    /// The reader goes on at this offset of the file. If the rows before do not end there, a worker has lied about its window.
+    GoOn(u64),
+    /// There is no further block.
+    End(Ending),
+}
+
+/// A window that was published.
+pub struct Window {
+    input: usize,
+    base: u64,
+    offset: u64,
+    length: usize,
+}
+
+impl Window {
+    /// Describes the window of `length` bytes at the offset `offset` of the file in which `stretch` lies.
+    pub fn new(stretch: &Stretch, offset: u64, length: usize) -> Self {
+        Window { input: stretch.input, base: stretch.base, offset, length }
+    }
+
+    /// Where the window lies.
+    pub fn place(&self) -> Place {
+        Place::File { offset: self.offset, length: self.length }
+    }
+
+    /// Describes the block whose rows begin at the offset `start` of the file.
+    pub fn block(&self, start: u64) -> Block {
+        Block { input: self.input, offset: start.saturating_sub(self.base), ..Block::default() }
+    }
+}
+
+/// The supervisor's decision on a block that could not be mapped, and the message about it.
+#[derive(Debug)]
+pub enum Sentence {
+    /// A row of the block is blamed: no worker will touch it. The string is the message about that row.
+    WithoutRow(String),
+    /// The rest of the block is given up: the run ends there, with an error that adds the numbers of the lines to this
+    /// message.
+    GivenUp(String),
+    /// The rest of the block is given up, and the run ends with this error, to which no line numbers are added. The
+    /// writer takes it out.
+    Ends(Option<Error>),
+}

@@ -1,0 +1,85 @@
+//! How a worker comes to the rows of a window of a file: it reads the window, and waits for the window's turn to say where its
+//! rows begin.
+
+use crate::error::Error;
+use crate::input::windows::Windows;
+use crate::ring::{Claim, Segment, Turn};
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+/// How often a worker looks whether its window has its turn before it sleeps: about as long as another worker needs to read
+/// a window and find its last row.
+const SPINS: u32 = 300;
+
+/// What a worker learns of a window that it has claimed.
+pub enum Sight {
+    /// Its rows are here.
+    Rows(Range<usize>),
+    /// It has no rows.
+    Void,
+    /// It is to be put back, because a window before it waits for a worker, or the run may be over.
+    PutBack,
+}
+
+/// Waits until it is known which rows are in the claimed window, of `length` bytes at `offset` of the file. Also returns how
+/// long it waited.
+pub fn rows_of(
+    segment: &Segment,
+    claim: &mut Claim,
+    windows: &mut Windows,
+    (offset, length): (u64, usize),
+    is_over: &impl Fn() -> bool,
+) -> (Sight, Duration) {
+    windows.begin(offset, length);
+    let (mut has_read, mut looks) = (false, 0);
+    let mut waiting: Option<Instant> = None;
+    let waited = |since: Option<Instant>| since.map_or(Duration::ZERO, |since| since.elapsed());
+    loop {
+        let count = segment.turns().count();
+        match claim.turn() {
+            Turn::Over(rows) => return (Sight::Rows(rows), waited(waiting)),
+            Turn::Void => return (Sight::Void, waited(waiting)),
+            // An error is met again at the window's turn.
+            _ if !has_read => {
+                let _ = windows.read();
+                has_read = true;
+            }
+            Turn::Begins(start) => {
+                let waited = waited(waiting);
+                let end = windows.end_of_rows(start).ok().flatten();
+                match end {
+                    Some(end) => {
+                        claim.pass_on(start..end, length);
+                        segment.turns().announce(claim.block() + 1);
+                    }
+                    None => {
+                        claim.stick(start);
+                        segment.turns().repeat();
+                    }
+                }
+                return (end.map_or(Sight::Void, |end| Sight::Rows(start..end)), waited);
+            }
+            Turn::Waits => {
+                match looks {
+                    0 => {
+                        windows.guess();
+                        waiting = Some(Instant::now());
+                    }
+                    1..SPINS => std::hint::spin_loop(),
+                    _ => {
+                        segment.turns().sleep(count, claim.block());
+                        if claim.is_after_unclaimed() || is_over() {
+                            return (Sight::PutBack, waited(waiting));
+                        }
+                    }
+                }
+                looks += 1;
+            }
+        }
+    }
+}
+
+/// Returns the error for a worker that cannot read the rows of a window again.
+pub fn unreadable(error: std::io::Error) -> Error {
+    Error::io("the input", error)
+}

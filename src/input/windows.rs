@@ -1,0 +1,315 @@
+//! Windows of a file: finds the rows that begin in a range of a file, without having seen what comes before it.
+//!
+//! The rows of a window are those that begin in it. They begin where the rows of the window before end, which the caller
+//! says (`ring/chain.rs`), and end with the last row that begins in front of the window's end. Where the end of a row may be
+//! depends on quotes, and so on where the first row begins. What a window *could* begin with is guessed meanwhile: the first
+//! line end in it. If that was right, the end is known at once; if it was wrong, nothing but the time is lost. A third of this file are tests.
+
+use crate::csv::Format;
+use crate::csv::row_ends::RowEnds;
+use memchr::memchr;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{Advice, fadvise};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, retry_on_intr};
+use std::io::{self, IoSliceMut};
+use std::num::NonZeroU64;
+use std::ops::Range;
+
+/// How many bytes are read behind a window at first, for each 16 bytes of the window. The last row usually ends in there.
+const BEHIND: usize = 1;
+/// How many bytes are read at a time when the last row does not end in there, at least.
+const LEAST: usize = 4096;
+
+/// Asks the system to read this range of the file ahead, unless its beginning is in memory. To ask for a range that is there would
+/// take 65 µs for 4 MiB; to look whether it is takes one.
+pub fn announce(file: impl AsFd, range: Range<u64>) {
+    let file = file.as_fd();
+    let look = preadv2(file, &mut [IoSliceMut::new(&mut [0])], range.start, ReadWriteFlags::NOWAIT);
+    if look == Err(Errno::AGAIN) {
+        let _ = fadvise(file, range.start, NonZeroU64::new(range.end - range.start), Advice::WillNeed);
+    }
+}
+
+/// How the rows in windows of a file are found.
+#[derive(Clone, Copy, Debug)]
+pub struct Cutter {
+    /// The format of the rows.
+    pub format: Format,
+    /// The most bytes that a row may have.
+    pub most: usize,
+}
+
+/// The search for the end of the last row that begins in front of a cut, in text that begins with a row and grows.
+struct LastRow {
+    ends: RowEnds,
+    cut: usize,
+    /// The most bytes that a row may have.
+    most: usize,
+    /// How many bytes of the text have been looked at.
+    seen: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Found {
+    /// The last row ends here.
+    End(usize),
+    /// The last row is longer than a row may be.
+    TooLong,
+    /// The last row does not end in the text.
+    More,
+}
+
+impl LastRow {
+    /// Returns a search that has not looked at any text. `cut` counts from the start of the text.
+    fn new(Cutter { format, most }: Cutter, cut: usize) -> Self {
+        LastRow { ends: RowEnds::new(format), cut, most, seen: 0 }
+    }
+
+    /// Looks for the end. `text` must begin as in the last call.
+    fn find(&mut self, text: &[u8]) -> Found {
+        // Row ends in front of the cut do not matter one by one, so the text up to there is looked at in one call.
+        if self.seen < self.cut {
+            self.seen = self.cut.min(text.len());
+            self.ends.look_at(&text[..self.seen]);
+        }
+        while self.ends.end() < self.cut {
+            let (last, line) = (self.ends.end(), memchr(b'\n', &text[self.seen..]));
+            let seen = line.map_or(text.len(), |line| self.seen + line + 1);
+            if seen - last > self.most || (line.is_none() && seen - last == self.most) {
+                return Found::TooLong;
+            }
+            if line.is_none() {
+                return Found::More;
+            }
+            self.seen = seen;
+            self.ends.look_at(&text[..seen]);
+        }
+        Found::End(self.ends.end())
+    }
+}
+
+/// A reader of windows, with the bytes of the present one.
+pub struct Windows<'f> {
+    cutter: Cutter,
+    file: BorrowedFd<'f>,
+    /// The bytes of the file from the offset `start` on, of which `filled` have been read. What is behind them is from windows
+    /// before, so that it need not be set to 0 each time.
+    buffer: Vec<u8>,
+    filled: usize,
+    start: u64,
+    /// The present window.
+    offset: u64,
+    length: usize,
+    /// Where the rows of the window begin and end if they begin with the first line.
+    guess: Option<Range<usize>>,
+}
+
+impl<'f> Windows<'f> {
+    /// Returns a reader of windows of `file`.
+    pub fn new(cutter: Cutter, file: BorrowedFd<'f>) -> Self {
+        Windows { cutter, file, buffer: vec![], filled: 0, start: 0, offset: 0, length: 0, guess: None }
+    }
+
+    /// Begins with the window of `length` bytes at `offset`. Nothing of it is read yet.
+    pub fn begin(&mut self, offset: u64, length: usize) {
+        (self.offset, self.length, self.guess) = (offset, length, None);
+        // The byte in front of the window shows whether a line begins with the window.
+        self.start = offset.saturating_sub(1);
+        self.filled = 0;
+    }
+
+    /// Reads the window, as far as the file goes.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read(&mut self) -> io::Result<()> {
+        self.read_on(self.front() + self.length + (self.length * BEHIND).div_ceil(16).clamp(64, LEAST))
+    }
+
+    /// How many of the bytes read lie in front of the window, before rows were read alone.
+    fn front(&self) -> usize {
+        self.offset.saturating_sub(self.start) as usize
+    }
+
+    /// The bytes that have been read.
+    fn text(&self) -> &[u8] {
+        &self.buffer[..self.filled]
+    }
+
+    /// Reads until there are `size` bytes, or the file ends.
+    fn read_on(&mut self, size: usize) -> io::Result<()> {
+        if self.buffer.len() < size {
+            self.buffer.resize(size, 0);
+        }
+        while self.filled < size {
+            let rest = &mut self.buffer[self.filled..size];
+            match retry_on_intr(|| pread(self.file, &mut *rest, self.start + self.filled as u64))? {
+                0 => break,
+                count => self.filled += count,
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds where the rows of the window end if they begin with its first line, so that the answer is there when it is known
+    /// that they do.
+    pub fn guess(&mut self) {
+        let Some(line) = memchr(b'\n', &self.text()[..self.filled.min(self.front() + self.length)]) else { return };
+        let start = (line + 1).saturating_sub(self.front());
+        let text = self.text().get(self.front() + start..).unwrap_or_default();
+        let mut search = LastRow::new(self.cutter, self.length - start.min(self.length));
+        if let Found::End(end) = search.find(text) {
+            self.guess = Some(start..start + end);
+        }
+    }
+
+    /// Returns where the rows of the window end, which begin at `start`, counted from the start of the window. `None` if that
+    /// cannot be found: the file ends before, or the last row is longer than a row may be.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn end_of_rows(&mut self, start: usize) -> io::Result<Option<usize>> {
+        if let Some(guess) = self.guess.take().filter(|guess| guess.start == start) {
+            return Ok(Some(guess.end));
+        }
+        let Some(cut) = self.length.checked_sub(start) else { return Ok(Some(start)) };
+        let from = self.front() + start;
+        let mut search = LastRow::new(self.cutter, cut);
+        loop {
+            let text = self.text().get(from..).unwrap_or_default();
+            match search.find(text) {
+                Found::End(end) => return Ok(Some(start + end)),
+                Found::TooLong => return Ok(None),
+                Found::More => {}
+            }
+            let filled = self.filled;
+            self.read_on(from + 2 * text.len().max(LEAST))?;
+            if self.filled == filled {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Returns the bytes of the window at `rows`, a range that counts from its start. Reads them if they have not been read.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or has become too short.
+    pub fn rows(&mut self, rows: &Range<usize>) -> io::Result<&[u8]> {
+        if rows.end + self.front() > self.filled {
+            self.filled = 0;
+            self.start = self.offset + rows.start as u64;
+            self.read_on(rows.len())?;
+            let shorter = || io::Error::other("it has become shorter while it was read");
+            return self.text().get(..rows.len()).ok_or_else(shorter);
+        }
+        Ok(&self.text()[self.front() + rows.start..self.front() + rows.end])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::csv::record::split;
+    use proptest::collection::vec;
+    use proptest::sample::select;
+    use std::fs::File;
+    use std::io::Write;
+
+    fn file(text: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text).unwrap();
+        file
+    }
+
+    /// Returns the ends of all whole rows of the text, found row by row with [`split`], in one sequential pass.
+    fn ends(text: &[u8], format: Format) -> Vec<usize> {
+        let mut ends = vec![];
+        let mut at = 0;
+        while at < text.len() {
+            match split(&text[at..], format, &mut vec![]).length() {
+                Some(length) if text[..at + length].ends_with(b"\n") => at += length,
+                _ => break,
+            }
+            ends.push(at);
+        }
+        ends
+    }
+
+    proptest::proptest! {
+        /// Windows of any sizes, each of which is told where the rows before end, have the rows of one sequential pass,
+        /// whether or not they were guessed first.
+        #[test]
+        fn the_chain_cuts_a_file_as_one_pass_does(
+            text in vec(select(b"\"\"\",,,,,\n\n\n1#\r \t".as_slice()), 0..400),
+            windows in vec((1..64usize, proptest::bool::ANY, proptest::bool::ANY), 1..40),
+            most in 16..64usize,
+            delimiter in select(b",\t".as_slice()),
+            quote in select([Some(b'"'), None].as_slice()),
+            comment in select([Some(b'#'), None].as_slice()),
+        ) {
+            let format = Format { delimiter, quote, comment, ..Format::default() };
+            let ends = ends(&text, format);
+            let file = file(&text);
+            let mut reader = Windows::new(Cutter { format, most }, file.as_fd());
+            let (mut offset, mut start) = (0, 0);
+            for (length, reads, guesses) in windows.into_iter().cycle() {
+                let length = length.min(most);
+                reader.begin(offset as u64, length);
+                if reads {
+                    reader.read().unwrap();
+                }
+                if guesses {
+                    reader.guess();
+                }
+                let expected = match start >= offset + length {
+                    true => Some(start),
+                    false => ends.iter().position(|&end| end >= offset + length).and_then(|last| {
+                        let begin = if last > 0 { ends[last - 1] } else { 0 };
+                        (ends[last] - begin <= most).then_some(ends[last])
+                    }),
+                };
+                let found = reader.end_of_rows(start - offset).unwrap();
+                proptest::prop_assert_eq!(found.map(|end| offset + end), expected, "at {} from {}", offset, start);
+                let Some(end) = found else { break };
+                let rows = start - offset..end;
+                proptest::prop_assert_eq!(reader.rows(&rows).unwrap(), &text[start..offset + end]);
+                // Another worker takes up the rest.
+                let rest = rows.start + rows.len() / 2..rows.end;
+                reader.begin(offset as u64, length);
+                proptest::prop_assert_eq!(reader.rows(&rest).unwrap(), &text[offset + rest.start..offset + rest.end]);
+                (offset, start) = (offset + length, offset + end);
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_far_longer_than_a_window_makes_windows_without_rows() {
+        let text = [&b"1,2\n\""[..], &[b'\n'; 20_000], b"\",1\n3,4\n"].concat();
+        let file = file(&text);
+        let mut windows = Windows::new(Cutter { format: Format::default(), most: 30_000 }, file.as_fd());
+        windows.begin(0, 100);
+        windows.read().unwrap();
+        assert_eq!(windows.end_of_rows(0).unwrap(), Some(text.len() - 4));
+        windows.begin(100, 100);
+        windows.read().unwrap();
+        windows.guess();
+        let start = text.len() - 104;
+        assert_eq!(windows.end_of_rows(start).unwrap(), Some(start));
+        assert_eq!(windows.rows(&(start..start)).unwrap(), b"");
+        let mut windows = Windows::new(Cutter { most: 19_999, ..windows.cutter }, file.as_fd());
+        windows.begin(0, 100);
+        assert_eq!(windows.end_of_rows(0).unwrap(), None, "the row is too long");
+    }
+
+    #[test]
+    fn a_file_that_has_become_shorter_gives_no_rows_that_are_not_there() {
+        let file = file(b"1,2\n3,4\n5,6\n7,8\n");
+        let mut windows = Windows::new(Cutter { format: Format::default(), most: 100 }, file.as_fd());
+        file.set_len(6).unwrap();
+        windows.begin(4, 8);
+        windows.read().unwrap();
+        assert_eq!(windows.end_of_rows(0).unwrap(), None);
+        assert_eq!(windows.rows(&(0..8)).unwrap_err().to_string(), "it has become shorter while it was read");
+        assert_eq!(windows.rows(&(0..2)).unwrap(), b"3,");
+    }
+}

@@ -1,0 +1,182 @@
+//! Files that workers read for themselves: whatever the rows, the cuts and what happens to the file meanwhile, the output is that of
+//! the serial executor, which reads the file from front to back.
+
+mod common;
+
+use common::harm::workers;
+use common::random::config;
+use common::{Finished, Running, eventually, pmapgcd, run, shell};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Pieces of rows. Among them are line ends and quotes within quotes, rows longer than a block, comments, and bad rows.
+const PIECES: [&str; 12] = [
+    "12,18\n",
+    "7,14\r\n",
+    "\"5\",10\n",
+    "\n",
+    "# one \"quote\n",
+    "1\n",
+    "x,\"1\n2,3\n\"\"4,5\n\"\n",
+    "\"6\n,\n7\",14\n",
+    "100000000000000000000,250000000000000000000\n",
+    "8,12,\"a\n9,9\n\"\n",
+    "               \"21\"                                                      ,14\n",
+    "4,\"\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n2\"\n",
+];
+
+const OPTIONS: [&[&str]; 6] = [
+    &[],
+    &["--bad-rows=skip"],
+    &["--bad-rows=blank", "--append"],
+    &["--bad-rows=skip", "--comment=#", "-k1,2"],
+    &["--bad-rows=blank", "--quote=none"],
+    &["--bad-rows=skip", "--header", "-k1,2"],
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: config().cases / 2, ..config() })]
+
+    #[test]
+    fn all_executors_do_with_a_file_what_serial_does(
+        pieces in vec((select(PIECES.as_slice()), 1..40usize), 5..120),
+        tail in select(["", "12,18", "12,\"18", "\"", "\r"].as_slice()),
+        mark in select(["", "\u{feff}"].as_slice()),
+        block in select(["64", "65", "100", "512"].as_slice()),
+        options in select(OPTIONS.as_slice()),
+        is_stdin in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, rejects) = (folder.path().join("rows.csv"), folder.path().join("rejects"));
+        let rows: String = pieces.iter().map(|(piece, times)| piece.repeat(*times)).collect();
+        // A file that does not stop at its first row.
+        let good = if options.is_empty() { "12,18\n".repeat(200) } else { String::new() };
+        fs::write(&file, [mark, &good, &rows, tail].concat()).unwrap();
+        let of = |executor: &[&str]| {
+            let mut command = pmapgcd(executor);
+            command.args(["--block-size", block]).args(options);
+            if !options.is_empty() {
+                command.arg("--rejects").arg(&rejects);
+            }
+            let finished = match is_stdin {
+                true => {
+                    let output = command.stdin(File::open(&file).unwrap()).output().unwrap();
+                    (output.status.code(), output.stdout, String::from_utf8(output.stderr).unwrap())
+                }
+                false => {
+                    let Finished { status, stdout, stderr, .. } = run(command.arg(&file), "");
+                    (status.code(), stdout, stderr)
+                }
+            };
+            (finished, fs::read_to_string(&rejects).unwrap_or_default())
+        };
+        let right = of(&["--executor=serial"]);
+        for way in [&["--executor=threads", "-j3"][..], &["--executor=shared", "-j3"], &["--executor=pickle", "-j2"]] {
+            let found = of(way);
+            prop_assert_eq!(&found, &right, "{:?}", way);
+        }
+    }
+}
+
+#[test]
+fn stdin_is_read_from_where_it_stands_and_stands_behind_the_last_row_in_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    let rows = 100_000;
+    fs::write(&file, format!("first\n{}", "12,18\n".repeat(rows))).unwrap();
+    for executor in ["serial", "threads", "shared"] {
+        let script =
+            format!("{{ read -r first; \"$0\" -j2 --block-size 4K --executor {executor} | wc -l; wc -c; }} < rows.csv");
+        run(shell(&script).current_dir(folder.path()), "").is(0, format!("{rows}\n0\n"), "");
+    }
+}
+
+/// A run of which nobody takes the results until the ring and the pipe are full, so that most of its file is not read yet.
+fn held_up(file: &Path) -> Running {
+    let mut running = Running::start(pmapgcd(["-j2", "--block-size=4K", "--stats"]).arg(file));
+    let mut line = [0; 2];
+    assert!(running.read(&mut line) > 0);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    running
+}
+
+const ROWS: usize = 2_000_000;
+
+#[test]
+fn a_file_may_become_shorter_longer_or_another_while_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    let lines = |finished: &Finished| {
+        assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+        let stdout = String::from_utf8(finished.stdout.clone()).unwrap();
+        // Two bytes were read before.
+        (1 + stdout.lines().count(), stdout.lines().all(|line| line == "6" || line == "7"))
+    };
+    for (size, more) in [(Some(3_999_996), 0), (Some(3_999_999), 0), (None, 300_000)] {
+        fs::write(&file, "12,18\n".repeat(ROWS)).unwrap();
+        let running = held_up(&file);
+        let mut open = OpenOptions::new().append(true).open(&file).unwrap();
+        if let Some(size) = size {
+            open.set_len(size).unwrap();
+        }
+        open.write_all("14,21\n".repeat(more).as_bytes()).unwrap();
+        let finished = running.finish();
+        if size == Some(3_999_999) {
+            // The last row has become half a row.
+            assert_eq!(finished.status.code(), Some(1), "{}", finished.stderr);
+            continue;
+        }
+        let expected = size.map_or(ROWS + more, |size| size as usize / 6);
+        let (count, is_right) = lines(&finished);
+        assert!(is_right && count == expected, "{count} lines instead of {expected}");
+    }
+    fs::write(&file, "12,18\n".repeat(ROWS)).unwrap();
+    let running = held_up(&file);
+    let open = OpenOptions::new().write(true).open(&file).unwrap();
+    open.write_all_at("14,21\n".repeat(ROWS).as_bytes(), 0).unwrap();
+    assert_eq!(lines(&running.finish()), (ROWS, true));
+}
+
+#[test]
+fn a_worker_has_the_file_for_reading_only_and_no_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    fs::write(&file, "12,18\n".repeat(ROWS)).unwrap();
+    let running = held_up(&file);
+    let parent = running.child.id();
+    eventually("it has workers", || !workers(parent).is_empty());
+    for worker in workers(parent) {
+        let entries: Vec<_> = fs::read_dir(format!("/proc/{worker}/fd")).unwrap().flatten().collect();
+        let of_file: Vec<_> =
+            entries.iter().filter(|entry| fs::read_link(entry.path()).is_ok_and(|to| to == file)).collect();
+        assert_eq!(of_file.len(), 1, "{entries:?}");
+        let number = of_file[0].file_name().into_string().unwrap();
+        let info = fs::read_to_string(format!("/proc/{worker}/fdinfo/{number}")).unwrap();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim();
+        assert_eq!(i32::from_str_radix(flags, 8).unwrap() & 3, 0, "not for reading only: {info}");
+    }
+    assert_eq!(running.finish().status.code(), Some(0));
+}
+
+/// In quoted fields stand rows that kill whoever maps them. No cut may make a worker take them for rows.
+#[test]
+fn no_kernel_is_given_text_that_only_looks_like_rows() {
+    let faulty = Path::new(common::BINARY).with_file_name("examples").join("faulty");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    let rows = 3000;
+    fs::write(&file, "1,2,\"text\n13,102\n13,0\n13,102,\n13,101\n\"\n".repeat(rows)).unwrap();
+    for way in [&["--executor=threads", "-j3"][..], &["--executor=shared", "-j3"], &["--executor=shared", "-j1"]] {
+        for block in ["64", "1000", "4096"] {
+            let mut command = Command::new(&faulty);
+            let finished = run(command.args(way).args(["-k1,2", "--block-size", block]).arg(&file), "");
+            finished.is(0, "3\n".repeat(rows), "");
+        }
+    }
+}
