@@ -63,7 +63,7 @@ Examples:
   pmapgcd -k width,height --append -o gcds.csv screens.csv
   pmapgcd --header -k text --append=score -c 'python3 score.py' reviews.csv
 
-Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers or a command kept failing";
+Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers kept failing";
 
 #[cfg(not(loom))]
 pmapgcd::note_closed_streams!();

@@ -23,7 +23,7 @@ use crate::process::streams::die_of_broken_pipe;
 use clap::{Args, FromArgMatches};
 use std::process::ExitCode;
 
-const EXIT_STATUS: &str = "Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers or a command kept failing.";
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers kept failing.";
 
 /// Prints the error of `result` on stderr, if there is one, and returns the exit status. If the error is that no
 /// process reads the output any more, this process dies by SIGPIPE instead, without a message.

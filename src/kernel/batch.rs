@@ -94,8 +94,7 @@ pub trait BatchKernel: Sync {
     /// written only by a kernel that can read many rows faster than one by one with [`try_read`](BatchKernel::try_read). It may stop
     /// at any row: that row is then read alone.
     fn read_rows(&self, found: &Rows, rows: &mut Self::Rows) -> usize {
-        let mut fields = vec![];
-        (0..found.len()).take_while(|&row| self.try_read(&found.record(row, &mut fields), rows)).count()
+        read_each(self, found, rows)
     }
 
     /// Whether a field that has no digit in it is always a bad one for [`read_rows`](BatchKernel::read_rows).
@@ -110,6 +109,13 @@ pub trait BatchKernel: Sync {
     fn is_known_to_write_rows(&self) -> bool {
         false
     }
+}
+
+/// Reads rows from the front of `found` one by one with [`BatchKernel::try_read`], up to the first bad row. Returns how many it has
+/// appended to `rows`.
+pub(crate) fn read_each<K: BatchKernel + ?Sized>(kernel: &K, found: &Rows, rows: &mut K::Rows) -> usize {
+    let mut fields = vec![];
+    (0..found.len()).take_while(|&row| kernel.try_read(&found.record(row, &mut fields), rows)).count()
 }
 
 /// What a call of [`BatchKernel::write`] has written.

@@ -4,9 +4,10 @@ use crate::bad_row::BadRow;
 use crate::csv::Format;
 use crate::csv::columns::names;
 use crate::csv::head::Head;
+use crate::csv::index::Rows as Found;
 use crate::csv::record::{Line, Record, split};
 use crate::csv::shown::shown;
-use crate::kernel::batch::{Batch, BatchKernel, Written};
+use crate::kernel::batch::{Batch, BatchKernel, Written, read_each};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -101,6 +102,23 @@ impl BatchKernel for Lines {
         rows.bytes.push(b'\n');
         rows.ends.push(rows.bytes.len());
         Ok(())
+    }
+
+    fn read_rows(&self, found: &Found, rows: &mut Rows) -> usize {
+        let count = found.len();
+        if self.form == Form::Text && self.chosen.is_none() && count > 0 {
+            // Rows that follow each other are copied together, unless one has another line end or has one within quotes.
+            let (start, end) = (found.place(0).start, found.place(count - 1).end);
+            let text = &found.text()[start..=end];
+            let is_plain = memchr::memchr(b'\r', text).is_none() && memchr::memchr_iter(b'\n', text).count() == count;
+            if is_plain {
+                let before = rows.bytes.len();
+                rows.ends.extend((0..count).map(|row| before + found.place(row).end + 1 - start));
+                rows.bytes.extend_from_slice(text);
+                return count;
+            }
+        }
+        read_each(self, found, rows)
     }
 
     fn map_batch(&self, _: &Rows, _: &mut Vec<()>) {}
