@@ -7,7 +7,7 @@
 mod ring;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ring::{Ends, Outcome, Place, Segment, Sizes};
+use ring::{Ends, Outcome, Place, Segment, Sizes, Turn};
 
 fn claim(criterion: &mut Criterion) {
     let mut segment = Segment::private(8, Sizes { head: 0, block: 64, room: 64 }).expect("a page or two");
@@ -26,6 +26,29 @@ fn claim(criterion: &mut Criterion) {
                 claim.finish(outcome);
             }
             if let Ok(Some(taken)) = writer.try_take(true) {
+                blocks += u64::from(taken.give_back());
+            }
+        });
+    });
+    reader.begin_chain();
+    let whole = Outcome { consumed: 64, results: 1, ..Outcome::default() };
+    let (mut end, mut offset) = (0, 0);
+    group.bench_function("the same with a window of a file, and its turn", |bencher| {
+        bencher.iter(|| {
+            if let Ok(Some(filling)) = reader.try_fill() {
+                let window = || Place::File { offset, length: 64 };
+                filling.publish(window());
+                writer.begin(window(), end);
+                offset += 64;
+            }
+            if let Some(mut claim) = segment.try_claim(0) {
+                if let Turn::Begins(start) = claim.turn() {
+                    claim.pass_on(start..start + 64, 64);
+                }
+                claim.finish(whole);
+            }
+            if let Ok(Some(taken)) = writer.try_take(true) {
+                end += taken.consumed() as u64;
                 blocks += u64::from(taken.give_back());
             }
         });
