@@ -22,6 +22,11 @@ fn read(vectors: Vectors, text: &str, columns: Option<[usize; 2]>) -> (Vec<[u64;
     (pairs.small, at)
 }
 
+/// Returns the length of the blank lines at the front of the text.
+fn blank_lines(text: &[u8]) -> usize {
+    text.iter().take_while(|&&byte| byte == b'\n').count()
+}
+
 /// Gives `check` what each implementation reads of `row` and the plain rows behind it.
 fn read_amid(row: &str, mut check: impl FnMut(&[[u64; 2]], usize)) {
     for vectors in Vectors::all() {
@@ -77,7 +82,6 @@ fn blanks_quotes_signs_and_zeros_are_read() {
 #[test]
 fn other_rows_are_left() {
     for row in [
-        "",
         ",",
         "1",
         "1,",
@@ -150,11 +154,12 @@ proptest! {
             let (pairs, end) = read(vectors, &text, None);
             let mut at = 0;
             for pair in pairs {
+                at += blank_lines(&text.as_bytes()[at..]);
                 let (expected, length) = judged(&text.as_bytes()[at..]).unwrap();
                 prop_assert_eq!(pair, expected, "{:?}", vectors);
                 at += length;
             }
-            prop_assert_eq!(at, end);
+            prop_assert_eq!(at + blank_lines(&text.as_bytes()[at..end]), end);
             let left = text.as_bytes().get(end..).filter(|left| !left.is_empty()).and_then(judged);
             // Numbers with text behind their closing quote, or with more than 20 digits in all, may be left.
             let is_odd = |text: &&str| text.lines().next().unwrap_or_default().contains(['"', '0']);
