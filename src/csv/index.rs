@@ -8,7 +8,7 @@ mod rows;
 
 use super::Format;
 use super::pass::{Lists, pass};
-use super::record::nothing;
+use super::record::is_nothing;
 use super::structure::Structure;
 use crate::vectors::Vectors;
 pub use rows::{Column, Rows};
@@ -100,6 +100,7 @@ impl Index {
             delimiters: &self.lists.delimiters.get_closed()[self.next[1]..],
             fields: self.fields,
             count,
+            is_left_off: count == 0 || count < limit.min(self.lists.line_ends.get().len() - self.next[0]),
             has_returns: self.lists.has_returns,
         }
     }
@@ -116,17 +117,9 @@ impl Index {
         if !counts.contains(&self.fields) || self.fields == 1 && !self.is_sifted {
             return 0;
         }
-        let mut ends = &ends[..limit.min(ends.len())];
-        while let Some(&odd) = self.lists.odd.get(self.next[2]) {
-            let ordinary = ends.partition_point(|&end| end < odd);
-            let before = self.befores[self.next[0] + ordinary].wrapping_add(1);
-            if before <= odd {
-                ends = &ends[..ordinary];
-                break;
-            }
-            // It was in a comment.
-            self.next[2] += 1;
-        }
+        let ends = &ends[..limit.min(ends.len())];
+        let odd = self.lists.odd.get(self.next[2]);
+        let ends = odd.map_or(ends, |&odd| &ends[..ends.partition_point(|&end| end < odd)]);
         match self.fields - 1 {
             0 => ends.partition_point(|&end| end < delimiters[1]),
             1 => {
@@ -174,19 +167,26 @@ impl Index {
     /// Whether there is a line at this index of the list, and it is a comment or a blank line.
     fn is_nothing(&self, text: &[u8], line: usize) -> bool {
         let begin = self.befores[line].wrapping_add(1) as usize;
-        line < self.lists.line_ends.get().len() && nothing(&text[begin..], self.format).is_some()
+        let end = self.lists.line_ends.get().get(line);
+        end.is_some_and(|&end| is_nothing(&text[begin..=end as usize], self.format))
     }
 
-    /// Takes comments and blank lines out of the lists of lines.
+    /// Takes comments and blank lines out of the lists.
     fn sift(&mut self, text: &[u8]) {
-        let ends = self.lists.line_ends.get_mut();
-        let mut kept = self.next[0];
+        let (ends, odd) = (self.lists.line_ends.get_mut(), &mut self.lists.odd);
+        let (mut kept, mut kept_odd, mut next_odd) = (self.next[0], self.next[2], self.next[2]);
         for line in self.next[0]..ends.len() {
             let (before, end) = (self.befores[line], ends[line]);
+            let is_kept = !is_nothing(&text[before.wrapping_add(1) as usize..=end as usize], self.format);
             (self.befores[kept], ends[kept]) = (before, end);
-            let line = &text[before.wrapping_add(1) as usize..=end as usize];
-            kept += usize::from(nothing(line, self.format) != Some(line.len()));
+            kept += usize::from(is_kept);
+            while odd.get(next_odd).is_some_and(|&odd| odd < end) {
+                odd[kept_odd] = odd[next_odd];
+                kept_odd += usize::from(is_kept);
+                next_odd += 1;
+            }
         }
+        odd.drain(kept_odd..next_odd);
         // The line that has not ended yet stays where it is.
         self.befores[kept] = self.befores[ends.len()];
         self.befores.truncate(kept + 1);

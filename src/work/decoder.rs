@@ -1,7 +1,7 @@
 //! Reads the rows of a block into the kernel's form of rows, and says what is wrong with bad ones.
 //!
-//! Rows are found many at a time by an [`Index`] of delimiters and line ends, and read by [`BatchKernel::read_rows`]. A row at which the
-//! kernel stops is read alone. Where the index stops, and for every row with care, [`split`](crate::csv::record::split) finds the fields.
+//! Rows are found many at a time by an [`Index`] of delimiters and line ends, and read by [`BatchKernel::read_rows`]. A row that the kernel does not
+//! read so is read alone. Where the index stops, and for every row with care, [`split`](crate::csv::record::split) finds the fields.
 
 use crate::bad_row::{BadRow, Kind};
 use crate::csv::head::Head;
@@ -114,9 +114,9 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
                 break;
             }
             if self.can_find && !care.is_needed() {
-                let count;
-                (at, count) = self.read_found(block, at, left, goes_on);
-                if count > 0 || at >= block.len() {
+                let is_left;
+                (at, is_left) = self.read_found(block, at, left, goes_on);
+                if !is_left || at >= block.len() {
                     continue;
                 }
             }
@@ -142,35 +142,28 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
     }
 
     /// Reads the rows from byte `at` of the block on that the index finds, at most `limit` of them. Returns where the next row begins, and
-    /// how many rows it was.
-    fn read_found(&mut self, block: &[u8], at: usize, limit: usize, goes_on: bool) -> (usize, usize) {
+    /// whether that is one that the index leaves to `split`.
+    fn read_found(&mut self, block: &[u8], at: usize, limit: usize, goes_on: bool) -> (usize, bool) {
         let Decoder { single, head, rows, places, bad, fields, .. } = self;
-        let mut found = self.index.rows(block, at, &self.counts, head.columns.as_deref(), limit);
-        let mut count = found.len();
-        while !found.is_empty() {
-            let read = single.kernel.read_rows(&found, rows);
-            if single.settings.append {
-                places.extend((0..read).map(|row| found.place(row)));
-            }
-            if read == found.len() {
-                break;
-            }
-            let (place, end) = (found.place(read), found.end(read));
-            let record = found.record(read, fields);
-            found = found.skip(read + 1);
-            match single.read(&record, rows) {
-                Ok(()) if single.settings.append => places.push(place),
-                Ok(()) => {}
-                Err(wrong) => {
-                    let wrong = wrong.at(place, end);
-                    if !goes_on || single.settings.ends_part(&wrong) {
-                        (count, found) = (count - found.len(), found.skip(found.len()));
-                    }
-                    bad.push((rows.len(), wrong));
-                }
-            }
+        let found = self.index.rows(block, at, &self.counts, head.columns.as_deref(), limit);
+        if found.is_empty() {
+            // So it is in a block of comments before a header, whose list of columns lacks those with names.
+            return (self.index.pass(0), true);
         }
-        (self.index.pass(count), count)
+        let first_bad = bad.len();
+        let count = single.kernel.read_rows(&found, rows, &mut |row, rows| {
+            let Err(wrong) = single.read(&found.record(row, fields), rows) else { return true };
+            let wrong = wrong.at(found.place(row), found.end(row));
+            let goes_on = goes_on && !single.settings.ends_part(&wrong);
+            bad.push((rows.len(), wrong));
+            goes_on
+        });
+        if single.settings.append {
+            let mut bad = bad[first_bad..].iter().map(|(_, bad)| &bad.row).peekable();
+            places.extend((0..count).map(|row| found.place(row)).filter(|row| bad.next_if_eq(&row).is_none()));
+        }
+        let is_left = count == found.len() && found.is_left_off();
+        (self.index.pass(count), is_left)
     }
 
     /// Reads the row that was split last: `line`, which is at `row` in the block. If it is bad, the error says what is wrong with it, and

@@ -17,6 +17,7 @@ pub struct Rows<'a> {
     pub(super) delimiters: &'a [u32],
     pub(super) fields: usize,
     pub(super) count: usize,
+    pub(super) is_left_off: bool,
     /// Whether line ends may have carriage returns.
     pub(super) has_returns: bool,
 }
@@ -65,15 +66,9 @@ impl<'a> Rows<'a> {
         self.count == 0
     }
 
-    /// Returns these rows without the first `count`.
-    pub(crate) fn skip(self, count: usize) -> Self {
-        Rows {
-            befores: &self.befores[count..],
-            line_ends: &self.line_ends[count..],
-            delimiters: &self.delimiters[count * (self.fields - 1)..],
-            count: self.count - count,
-            ..self
-        }
+    /// Whether the row behind these, or the next one if there are none, is left to [`split`](crate::csv::record::split).
+    pub(crate) fn is_left_off(&self) -> bool {
+        self.is_left_off
     }
 
     /// Returns the text in which the rows lie.

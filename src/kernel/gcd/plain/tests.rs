@@ -12,9 +12,13 @@ fn read(vectors: Vectors, text: &str, columns: Option<[usize; 2]>) -> (Vec<[u64;
     let (mut index, mut at, mut pairs) = (Index::new(Format::default()), 0, Pairs::default());
     while at < text.len() {
         let found = index.rows(text.as_bytes(), at, &(2..=9), columns.as_ref().map(<[usize; 2]>::as_slice), usize::MAX);
-        let read = with(vectors, &found, &mut pairs, &|_, _| false);
-        let is_stopped = found.is_empty() || read < found.len();
-        at = index.pass(read);
+        let mut is_stopped = found.is_empty();
+        let mut stop = |_, _: &mut Pairs| {
+            is_stopped = true;
+            false
+        };
+        let read = with(vectors, &found, &mut pairs, &mut stop);
+        at = index.pass(read - usize::from(is_stopped && read > 0));
         if is_stopped {
             break;
         }
