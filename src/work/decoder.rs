@@ -70,11 +70,9 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             Some(columns) => columns.iter().max().map_or(0, |last| last + 1),
             None => self.single.kernel.fields().unwrap_or(0),
         };
-        self.counts = match (self.head.fields, &self.head.columns) {
-            (Some(fields), _) => fields.max(self.needed)..=fields,
-            (None, None) if self.needed > 0 => self.needed..=self.needed,
-            (None, _) => self.needed..=usize::MAX,
-        };
+        let (least, most) = self.head.fields.map_or((0, usize::MAX), |fields| (fields, fields));
+        let is_fixed = self.head.columns.is_none() && self.needed > 0;
+        self.counts = least.max(self.needed)..=if is_fixed { most.min(self.needed) } else { most };
         self.index.restart(0);
         self.single.begin();
     }
