@@ -13,6 +13,7 @@ mod decoder;
 mod header;
 mod hostile;
 mod judge;
+mod rows;
 mod segment;
 
 pub use arguments::arguments;
@@ -20,6 +21,7 @@ pub use blocks::blocks;
 pub use decoder::decoder;
 pub use header::header;
 pub use hostile::{frames, report};
+pub use rows::rows;
 pub use segment::segment;
 
 use crate::csv::Format;
