@@ -103,7 +103,7 @@ impl Index {
             delimiters: &self.lists.delimiters.get_closed()[self.next[1]..],
             fields: self.fields,
             count,
-            is_left_off: count == 0 || count < limit.min(self.lists.line_ends.get().len() - self.next[0]),
+            is_of_other_length: count == 0 && self.is_of_other_length(counts),
             has_returns: self.lists.has_returns,
         }
     }
@@ -112,7 +112,10 @@ impl Index {
     fn count(&mut self, counts: &RangeInclusive<usize>, limit: usize) -> usize {
         let ends = &self.lists.line_ends.get()[self.next[0]..];
         let delimiters = &self.lists.delimiters.get_closed()[self.next[1]..];
-        let Some(&end) = ends.first() else { return 0 };
+        let (Some(&end), odd) = (ends.first(), self.lists.odd.get(self.next[2])) else { return 0 };
+        if odd.is_some_and(|&odd| odd < end) {
+            return 0;
+        }
         if !delimiters.get(self.fields - 1..).is_some_and(|from| is_last(from, end)) {
             self.fields = 1 + delimiters[1..].iter().take_while(|&&delimiter| delimiter < end).count();
         }
@@ -121,7 +124,6 @@ impl Index {
             return 0;
         }
         let ends = &ends[..limit.min(ends.len())];
-        let odd = self.lists.odd.get(self.next[2]);
         let ends = odd.map_or(ends, |&odd| &ends[..ends.partition_point(|&end| end < odd)]);
         match self.fields - 1 {
             0 => ends.partition_point(|&end| end < delimiters[1]),
@@ -135,6 +137,13 @@ impl Index {
                 ends.iter().enumerate().take_while(|&row| is_row(row)).count()
             }
         }
+    }
+
+    /// Whether the next line is a row that is ordinary but for its number of fields.
+    fn is_of_other_length(&self, counts: &RangeInclusive<usize>) -> bool {
+        let end = self.lists.line_ends.get().get(self.next[0]);
+        let is_ordinary = |end: &u32| self.lists.odd.get(self.next[2]).is_none_or(|odd| odd > end);
+        end.is_some_and(is_ordinary) && !counts.contains(&self.fields)
     }
 
     /// Moves to the line at offset `at`, or to the next that is listed if this one is a comment or a blank line.

@@ -112,9 +112,9 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
                 break;
             }
             if self.can_find && !care.is_needed() {
-                let is_left;
-                (at, is_left) = self.read_found(block, at, left, goes_on);
-                if !is_left || at >= block.len() {
+                let is_found;
+                (at, is_found) = self.read_found(block, at, left, goes_on);
+                if is_found || at >= block.len() {
                     continue;
                 }
             }
@@ -140,13 +140,17 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
     }
 
     /// Reads the rows from byte `at` of the block on that the index finds, at most `limit` of them. Returns where the next row begins, and
-    /// whether that is one that the index leaves to `split`.
+    /// whether any was found.
     fn read_found(&mut self, block: &[u8], at: usize, limit: usize, goes_on: bool) -> (usize, bool) {
         let Decoder { single, head, rows, places, bad, fields, .. } = self;
         let found = self.index.rows(block, at, &self.counts, head.columns.as_deref(), limit);
         if found.is_empty() {
-            // So it is in a block of comments before a header, whose list of columns lacks those with names.
-            return (self.index.pass(0), true);
+            let other = found.other_length().map(|count| (count, found.place(0), found.end(0)));
+            let wrong =
+                other.and_then(|(count, row, end)| Some(self.wrong_length(count, &block[row.clone()])?.at(row, end)));
+            let is_found = wrong.is_some();
+            self.bad.extend(wrong.map(|wrong| (self.rows.len(), wrong)));
+            return (self.index.pass(usize::from(is_found)), is_found);
         }
         let first_bad = bad.len();
         let count = single.kernel.read_rows(&found, rows, &mut |row, rows| {
@@ -160,8 +164,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             let mut bad = bad[first_bad..].iter().map(|(_, bad)| &bad.row).peekable();
             places.extend((0..count).map(|row| found.place(row)).filter(|row| bad.next_if_eq(&row).is_none()));
         }
-        let is_left = count == found.len() && found.is_left_off();
-        (self.index.pass(count), is_left)
+        (self.index.pass(count), true)
     }
 
     /// Reads the row that was split last: `line`, which is at `row` in the block. If it is bad, the error says what is wrong with it, and
@@ -204,14 +207,23 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
     /// Appends the row that was split last, whose bytes are `text`, to the batch. The error says what is wrong if the
     /// row is bad.
     fn read_row(&mut self, text: &[u8]) -> Result<(), BadRow> {
-        let (count, needed) = (self.fields.len(), self.needed);
+        if let Some(wrong) = self.wrong_length(self.fields.len(), text) {
+            return Err(wrong);
+        }
+        let record = Record::new(text, &self.fields, self.head.columns.as_deref(), self.single.settings.format);
+        self.single.read(&record, &mut self.rows)
+    }
+
+    /// Returns what is wrong with a row of `count` fields, whose bytes are `text`, if it is bad because of their number.
+    fn wrong_length(&mut self, count: usize, text: &[u8]) -> Option<BadRow> {
+        let needed = self.needed;
         let (is_fixed, append) = (self.head.columns.is_none() && needed > 0, self.single.settings.append);
         // A row that lacks a column is told so in the same words whether it stands before or behind the first good row, whose number
         // of fields all rows must have. How many of these rows share a block is a matter of when they arrive.
         let lacks_column = self.head.columns.is_some() && count < needed;
         let by_first_row = self.head.fields.filter(|&fields| fields != count && !lacks_column);
         if by_first_row.is_some() || count < needed || (is_fixed && count > needed) {
-            return Err(BadRow::row(self.single.tell(|| {
+            return Some(BadRow::row(self.single.tell(|| {
                 let plural = if count == 1 { "" } else { "s" };
                 let expected = if is_fixed || by_first_row.is_some() { "expected" } else { "needed" };
                 let hint = if by_first_row.is_some() && !append {
@@ -228,8 +240,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
                 format!("{count} field{plural} where {needed} are {expected}: {}{hint}", shown(text))
             })));
         }
-        let record = Record::new(text, &self.fields, self.head.columns.as_deref(), self.single.settings.format);
-        self.single.read(&record, &mut self.rows)
+        None
     }
 
     /// Returns where the row at index `number` of the good rows from byte `start` of the block on is, without its line end. These rows

@@ -17,7 +17,7 @@ pub struct Rows<'a> {
     pub(super) delimiters: &'a [u32],
     pub(super) fields: usize,
     pub(super) count: usize,
-    pub(super) is_left_off: bool,
+    pub(super) is_of_other_length: bool,
     /// Whether line ends may have carriage returns.
     pub(super) has_returns: bool,
 }
@@ -66,9 +66,10 @@ impl<'a> Rows<'a> {
         self.count == 0
     }
 
-    /// Whether the row behind these, or the next one if there are none, is left to [`split`](crate::csv::record::split).
-    pub(crate) fn is_left_off(&self) -> bool {
-        self.is_left_off
+    /// Returns the number of fields of the next row if there are no rows here only because of that number. The row is at the place of index
+    /// 0 then.
+    pub(crate) fn other_length(&self) -> Option<usize> {
+        self.is_of_other_length.then_some(self.fields)
     }
 
     /// Returns the text in which the rows lie.
