@@ -132,7 +132,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
                 Ok(()) if self.single.settings.append => self.places.push(row),
                 Ok(()) => {}
                 // What is wrong may be on a later line of the row than its first.
-                Err((wrong, place)) => self.bad.push((self.rows.len(), wrong.at(row, end).named_at(place))),
+                Err((wrong, place)) => self.bad.push((self.rows.len(), BadRow { row, place, end, ..wrong })),
             }
             at = end;
         }
@@ -161,8 +161,12 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             goes_on
         });
         if single.settings.append {
+            let all = (0..count).map(|row| found.place(row));
             let mut bad = bad[first_bad..].iter().map(|(_, bad)| &bad.row).peekable();
-            places.extend((0..count).map(|row| found.place(row)).filter(|row| bad.next_if_eq(&row).is_none()));
+            match bad.peek() {
+                None => places.extend(all),
+                Some(_) => places.extend(all.filter(|row| bad.next_if_eq(&row).is_none())),
+            }
         }
         (self.index.pass(count), true)
     }

@@ -104,17 +104,20 @@ impl<K: BatchKernel> Loaded<'_, K> {
     /// for its bad rows among them, and the reports of the latter. Returns whether the rows behind the batch are mapped in this
     /// part of the block too.
     fn write_batch(&mut self, block: &[u8], end: usize, room: &mut [u8], mapped: &mut Mapped) -> bool {
+        let bad_rows = std::mem::take(&mut self.decoder.bad);
         let mut from = 0;
-        for (before, bad) in std::mem::take(&mut self.decoder.bad) {
-            if !self.write_rows(block, from..before, room, mapped) {
+        for (before, bad) in &bad_rows {
+            if !self.write_rows(block, from..*before, room, mapped) {
                 return false;
             }
             mapped.consumed = bad.row.start;
-            if !self.settings.enter(&bad, block, room, mapped, &mut self.reports) {
+            if !self.settings.enter(bad, block, room, mapped, &mut self.reports) {
                 return false;
             }
-            from = before;
+            from = *before;
         }
+        // So that its memory is used again.
+        self.decoder.bad = bad_rows;
         if !self.write_rows(block, from..self.decoder.rows.len(), room, mapped) {
             return false;
         }
