@@ -40,7 +40,7 @@ impl Vectors {
     }
 
     /// Returns all sets that this processor has, without regard to the environment variable.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub fn all() -> impl Iterator<Item = Self> {
         NAMES.into_iter().map(|(_, vectors)| vectors).filter(|vectors| *vectors <= Vectors::detected())
     }

@@ -18,7 +18,7 @@ const SLACK: f64 = 0.05;
 /// The start and the end of a run, which both have, cancel out.
 const ROWS: [usize; 2] = [4_000, 24_000];
 /// How many shapes of rows are counted. The last three are bad rows.
-const CASES: usize = 19;
+const CASES: usize = 21;
 
 /// Instructions of a run in one process over this input.
 fn count(arguments: &[&str], vectors: &str, input: Vec<u8>) -> f64 {
@@ -56,6 +56,12 @@ fn tenth(rows: usize) -> Vec<u8> {
         0 => format!("{a:08}{b:08}1234567890,{b:08}{a:08}9876543210\n"),
         _ => format!("{a},{b}\n"),
     };
+    Kind::Small.rows(41).take(rows).enumerate().map(row).collect::<String>().into_bytes()
+}
+
+/// Every tenth row is this bad one.
+fn tenth_bad(rows: usize, bad: &str) -> Vec<u8> {
+    let row = |(number, (a, b))| if number % 10 == 0 { bad.to_string() } else { format!("{a},{b}\n") };
     Kind::Small.rows(41).take(rows).enumerate().map(row).collect::<String>().into_bytes()
 }
 
@@ -97,6 +103,8 @@ fn a_row_takes_no_more_instructions_than_recorded() {
             ("thirty", &["-k10,21"], |rows| shaped(rows, thirty)),
             ("comments", &["--comment=#"], |rows| shaped(rows, |(a, b)| format!("# a line\n{a},{b}\n"))),
             ("blank-lines", &[], |rows| shaped(rows, |(a, b)| format!("{a},{b}\n\n"))),
+            ("tenth-bad-field", &["--bad-rows=skip"], |rows| tenth_bad(rows, "1234567,765432x\n")),
+            ("tenth-bad-length", &["--bad-rows=skip"], |rows| tenth_bad(rows, "1234567\n")),
             ("bad-field", &["--bad-rows=skip"], |rows| b"1234567,765432x\n".repeat(rows)),
             ("bad-length", &["--bad-rows=skip"], |rows| b"1234567,765432,1\n".repeat(rows)),
             ("bad-return", &["--bad-rows=skip"], |rows| b"1234567\r,765432\n".repeat(rows)),

@@ -1,4 +1,4 @@
-//! Python's `math.gcd` as a second judge of results, with integers of up to 4096 bits.
+//! Python as a second judge: `math.gcd` of results, with integers of up to 4096 bits, and the `csv` module of where rows and fields are.
 
 mod common;
 
@@ -69,5 +69,64 @@ fn python_finds_the_same_divisors() {
     assert_eq!(expected.iter().filter(|byte| **byte == b'\n').count(), ROWS);
     for way in [&["--executor=shared", "-j", "2"][..], &["--executor=serial"]] {
         run(pmapgcd(way).arg(&rows), "").is(0, &expected, "");
+    }
+}
+
+/// A Python script that writes text to the first file, and to the second its rows by the `csv` module, a list in JSON on each line. The
+/// other arguments are the delimiter, the quote (or nothing) and a seed.
+///
+/// Three things differ by intention, and so are not in the text (`LONE_RETURNS`, `BLANK_LINES`) or are mended there (`OPEN_QUOTES`).
+const SPLITTER: &str = r#"
+import csv, io, json, random, sys
+_, text_path, rows_path, delimiter, quote, seed = sys.argv
+rng = random.Random(int(seed))
+
+def rows(text):
+    how = {'quotechar': quote} if quote else {'quoting': csv.QUOTE_NONE, 'quotechar': None}
+    return [row for row in csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, **how) if row]
+
+# LONE_RETURNS: one outside quotes ends a row there, and makes the row a bad one here. So returns stand before line feeds only.
+# BLANK_LINES: a line of blanks is a row there, and none here. So a blank stands beside a letter. An empty line is none for both.
+common = [delimiter, delimiter, '\n', 'a', '1', 'b ', ' b']
+rare = ['"', '"', '""', "'", ',', ';', '|', '\r\n', '\n\n', 'é', '€ x', '#', '\\', 'a' * 70, '"a","b"\n', 'a\tb']
+text = ''.join(rng.choice(common if rng.random() < 0.8 else rare) for _ in range(60_000)) + '\n'
+
+# OPEN_QUOTES: a quote that is never closed is an error here, and closed by the end there. It is closed first.
+if rows(text + 'x')[-1] != ['x']:
+    text += quote + '\n'
+assert rows(text + 'x')[-1] == ['x']
+with open(text_path, 'w', newline='') as file:
+    file.write(text)
+with open(rows_path, 'w') as file:
+    file.writelines(json.dumps(row) + '\n' for row in rows(text))
+"#;
+
+/// The rows that a command is given, which answers each with itself, are those that Python's `csv` finds.
+#[test]
+fn python_finds_the_same_rows_and_fields() {
+    let folder = tempfile::tempdir().unwrap();
+    let [text, rows] = ["text", "rows"].map(|name| folder.path().join(name));
+    let dialects = [(",", "\""), (";", "'"), ("\t", "\""), ("|", ""), (",", "")];
+    for (seed, (delimiter, quote)) in (1..=2).flat_map(|seed| dialects.map(|dialect| (seed, dialect))) {
+        let mut script = Command::new("python3");
+        script.args(["-c", SPLITTER]).args([&text, &rows]).args([delimiter, quote, &seed.to_string()]);
+        run(&mut script, "").is(0, "", "");
+        let expected = fs::read_to_string(&rows).unwrap();
+        let values = |lines: &str| -> Vec<Vec<String>> {
+            lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        for vectors in ["portable", "avx2", "avx512"] {
+            let way = ["--command=cat", "--command-input=json", "--executor=serial", "--block-size=16k"];
+            let quote = if quote.is_empty() { "none" } else { quote };
+            let mut command = pmapgcd(way);
+            command.arg(&text).args(["-d", delimiter, "--quote", quote]).env("PMAPGCD_VECTORS", vectors);
+            let finished = run(&mut command, "");
+            finished.is(0, &finished.stdout, "");
+            let (found, expected) = (values(std::str::from_utf8(&finished.stdout).unwrap()), values(&expected));
+            assert!(expected.len() > 1000);
+            assert_eq!(found.len(), expected.len(), "{delimiter:?} {quote:?} {seed} {vectors}");
+            let differs = found.iter().zip(&expected).find(|(found, expected)| found != expected);
+            assert_eq!(differs, None, "{delimiter:?} {quote:?} {seed} {vectors}");
+        }
     }
 }

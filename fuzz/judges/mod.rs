@@ -14,6 +14,7 @@ mod decoder;
 mod header;
 mod hostile;
 mod judge;
+mod rows;
 mod segment;
 
 pub use arguments::arguments;
@@ -22,6 +23,7 @@ pub use chain::chain;
 pub use decoder::decoder;
 pub use header::header;
 pub use hostile::{frames, report};
+pub use rows::rows;
 pub use segment::segment;
 
 use crate::csv::Format;

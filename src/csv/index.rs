@@ -1,19 +1,25 @@
 //! Finds rows many at a time, by lists of the delimiters and line ends in a stretch of text.
 //!
-//! The rows are those that [`split`](super::record::split) finds, but come faster. Only ordinary rows are found: what is a comment, a blank
-//! line, a row with a stray carriage return or with another number of fields than wanted is left to `split`, and so is
-//! a row without a line end.
+//! The rows are those that [`split`](super::record::split) finds, but come faster. Comments and blank lines between them are passed
+//! over. Only ordinary rows are found: a row with a stray carriage return or with another number of fields than wanted is left to
+//! `split`, and so is a row without a line end.
+
+#[cfg(any(test, fuzzing))]
+pub mod judge;
+mod rows;
 
 use super::Format;
 use super::pass::{Lists, pass};
-use super::record::{Field, Record, nothing};
+use super::record::is_nothing;
 use super::structure::Structure;
 use crate::vectors::Vectors;
-use std::ops::{Range, RangeInclusive};
+pub use rows::{Column, Rows};
+use std::ops::RangeInclusive;
 
 /// How many bytes are listed at a time: few enough that they are still in the first-level cache, with their lists, when
 /// the rows are read.
-const STRETCH: usize = 4096;
+/// Fuzzers have short texts, which are to have some stretches too.
+const STRETCH: usize = if cfg!(fuzzing) { 128 } else { 4096 };
 
 /// The search for rows in a text. It moves forward only.
 #[derive(Debug)]
@@ -24,11 +30,14 @@ pub struct Index {
     structure: Structure,
     /// How many bytes have been listed.
     seen: usize,
-    /// What is listed from the next row on. The first line end is that before the next row, and the first delimiter is
-    /// one before it too, or a stand-in.
+    /// What is listed from some line on. The first delimiter is one before it, or a stand-in.
     lists: Lists,
-    /// How many line ends, delimiters and odd bytes of the lists lie before the next row, the stand-ins not counted.
+    /// What comes before each line whose end is listed, and before the first line whose end is not.
+    befores: Vec<u32>,
+    /// How many line ends, delimiters and odd bytes of the lists lie before the next row, the stand-in not counted.
     next: [usize; 3],
+    /// Whether comments and blank lines have been taken out of the lists of lines.
+    is_sifted: bool,
     /// The number of fields of the last row, which is probably that of the next.
     fields: usize,
 }
@@ -40,8 +49,10 @@ impl Index {
     }
 
     fn with(vectors: Vectors, format: Format) -> Self {
-        let structure = Structure::new(format);
-        let mut index = Index { vectors, format, structure, seen: 0, lists: Lists::default(), next: [0; 3], fields: 1 };
+        let (structure, lists) = (Structure::new(format), Lists::default());
+        let (befores, next) = (vec![], [0; 3]);
+        let mut index =
+            Index { vectors, format, structure, seen: 0, lists, befores, next, is_sifted: false, fields: 1 };
         index.restart(0);
         index
     }
@@ -50,16 +61,20 @@ impl Index {
     pub fn restart(&mut self, at: usize) {
         self.structure = Structure::new(self.format);
         self.seen = at;
-        self.lists.line_ends.begin((at as u32).wrapping_sub(1));
-        self.lists.delimiters.begin(0);
+        self.befores.clear();
+        self.befores.push((at as u32).wrapping_sub(1));
+        self.lists.line_ends.clear();
+        self.lists.delimiters.clear();
+        self.lists.delimiters.push(0);
         self.lists.odd.clear();
         self.lists.has_returns = false;
         self.next = [0; 3];
     }
 
-    /// Returns the ordinary rows at offset `at` of `text`, at most `limit` of them, that all have the same number of fields, which is
-    /// in `counts`. There are none if the line at `at` is left to [`split`](super::record::split). `columns` has the positions of the fields
-    /// that the kernel is to receive, of which all of these rows have as many as needed.
+    /// Returns the ordinary rows from offset `at` of `text` on, at most `limit` of them, that all have the same number of fields, which is
+    /// in `counts`. There may be comments and blank lines before and between them. There are no rows if the next row is left to
+    /// [`split`](super::record::split); [`pass`](Index::pass) tells where it begins. `columns` has the positions of the fields that
+    /// the kernel is to receive, of which all of these rows have as many as needed.
     pub fn rows<'a>(
         &'a mut self,
         text: &'a [u8],
@@ -68,38 +83,50 @@ impl Index {
         columns: Option<&'a [usize]>,
         limit: usize,
     ) -> Rows<'a> {
-        self.move_to(text, at);
-        let line_ends = &self.lists.line_ends.get()[self.next[0]..];
-        let delimiters = &self.lists.delimiters.get_closed()[self.next[1]..];
-        let odd = self.lists.odd.get(self.next[2]).copied().unwrap_or(u32::MAX);
-        let mut rows = Rows {
+        self.move_to(at);
+        let count = loop {
+            self.list(text);
+            let count = self.count(counts, limit);
+            let is_sought = count < limit && !self.is_sifted;
+            let is_alone = counts.contains(&1) && self.fields == 1;
+            if !is_sought || !(is_alone || self.is_nothing(text, self.next[0] + count)) {
+                break count;
+            }
+            self.sift(text);
+        };
+        Rows {
             text,
             format: self.format,
             columns,
-            line_ends,
-            delimiters,
+            befores: &self.befores[self.next[0]..],
+            line_ends: &self.lists.line_ends.get()[self.next[0]..],
+            delimiters: &self.lists.delimiters.get_closed()[self.next[1]..],
             fields: self.fields,
-            count: 0,
+            count,
+            is_of_other_length: count == 0 && self.is_of_other_length(counts),
             has_returns: self.lists.has_returns,
-        };
-        let Some(&end) = line_ends.get(1) else { return rows };
-        if !delimiters.get(rows.fields - 1..).is_some_and(|from| is_last(from, end)) {
-            rows.fields = 1 + delimiters[1..].iter().take_while(|&&delimiter| delimiter < end).count();
-            self.fields = rows.fields;
         }
-        if !counts.contains(&rows.fields) {
-            return rows;
+    }
+
+    /// Returns how many ordinary rows follow, at most `limit`, with as many fields as the first.
+    fn count(&mut self, counts: &RangeInclusive<usize>, limit: usize) -> usize {
+        let ends = &self.lists.line_ends.get()[self.next[0]..];
+        let delimiters = &self.lists.delimiters.get_closed()[self.next[1]..];
+        let (Some(&end), odd) = (ends.first(), self.lists.odd.get(self.next[2])) else { return 0 };
+        if odd.is_some_and(|&odd| odd < end) {
+            return 0;
         }
-        // A blank line has no delimiters.
-        if rows.fields == 1 && nothing(&text[at..], self.format).is_some() {
-            return rows;
+        if !delimiters.get(self.fields - 1..).is_some_and(|from| is_last(from, end)) {
+            self.fields = 1 + delimiters[1..].iter().take_while(|&&delimiter| delimiter < end).count();
         }
-        let ends = &line_ends[1..];
-        let limit = if odd == u32::MAX { limit } else { limit.min(ends.partition_point(|&end| end < odd)) };
+        // A blank line looks like a row of one field until it has been taken out.
+        if !counts.contains(&self.fields) || self.fields == 1 && !self.is_sifted {
+            return 0;
+        }
         let ends = &ends[..limit.min(ends.len())];
-        rows.count = match rows.fields - 1 {
-            // Whether the next line is a blank one must be seen first.
-            0 => usize::from(limit > 0 && is_last(delimiters, end)),
+        let ends = odd.map_or(ends, |&odd| &ends[..ends.partition_point(|&end| end < odd)]);
+        match self.fields - 1 {
+            0 => ends.partition_point(|&end| end < delimiters[1]),
             1 => {
                 let bounds = delimiters[1..].iter().zip(&delimiters[2..]);
                 ends.iter().zip(bounds).take_while(|&(end, (last, next))| last < end && end < next).count()
@@ -109,38 +136,79 @@ impl Index {
                 let is_row = |(row, end): (usize, &u32)| is_last(last(row), *end);
                 ends.iter().enumerate().take_while(|&row| is_row(row)).count()
             }
-        };
-        rows
+        }
     }
 
-    /// Moves to the line at offset `at`, and lists the next stretch if that line does not end in what is listed.
-    fn move_to(&mut self, text: &[u8], at: usize) {
-        let place = at as u32;
-        if self.begin() != place {
-            let line_ends = self.lists.line_ends.get();
-            if line_ends.get(self.next[0] + 1).is_some_and(|end| end + 1 == place) {
-                self.next[0] += 1;
-            } else {
+    /// Whether the next line is a row that is ordinary but for its number of fields.
+    fn is_of_other_length(&self, counts: &RangeInclusive<usize>) -> bool {
+        let end = self.lists.line_ends.get().get(self.next[0]);
+        let is_ordinary = |end: &u32| self.lists.odd.get(self.next[2]).is_none_or(|odd| odd > end);
+        end.is_some_and(is_ordinary) && !counts.contains(&self.fields)
+    }
+
+    /// Moves to the line at offset `at`, or to the next that is listed if this one is a comment or a blank line.
+    fn move_to(&mut self, at: usize) {
+        if self.begin() != at {
+            let place = at as u32;
+            let skip = |list: &[u32]| list.iter().take_while(|&&listed| listed < place).count();
+            let ends = self.lists.line_ends.get();
+            self.next[0] += skip(&ends[self.next[0]..]);
+            if self.next[0].checked_sub(1).is_none_or(|last| ends[last] + 1 != place) {
                 self.restart(at);
             }
-            let skip = |list: &[u32]| list.iter().take_while(|&&listed| listed < place).count();
             self.next[1] += skip(&self.lists.delimiters.get()[self.next[1] + 1..]);
             self.next[2] += skip(&self.lists.odd[self.next[2]..]);
         }
-        while self.next[0] + 1 == self.lists.line_ends.get().len() && self.seen < text.len() {
-            self.lists.line_ends.drop_front(self.next[0]);
+    }
+
+    /// Lists the next stretches if the next line does not end in what is listed.
+    fn list(&mut self, text: &[u8]) {
+        while self.next[0] == self.lists.line_ends.get().len() && self.seen < text.len() {
+            self.befores.drain(..self.next[0]);
+            self.lists.line_ends.clear();
             self.lists.delimiters.drop_front(self.next[1]);
             self.lists.odd.drain(..self.next[2]);
-            self.next = [0; 3];
+            (self.next, self.is_sifted) = ([0; 3], false);
             let range = self.seen..text.len().min(self.seen + STRETCH);
             self.seen = range.end;
             self.lists = pass(self.vectors, text, range, &mut self.structure, std::mem::take(&mut self.lists));
+            self.befores.extend_from_slice(self.lists.line_ends.get());
         }
     }
 
+    /// Whether there is a line at this index of the list, and it is a comment or a blank line.
+    fn is_nothing(&self, text: &[u8], line: usize) -> bool {
+        let begin = self.befores[line].wrapping_add(1) as usize;
+        let end = self.lists.line_ends.get().get(line);
+        end.is_some_and(|&end| is_nothing(&text[begin..=end as usize], self.format))
+    }
+
+    /// Takes comments and blank lines out of the lists.
+    fn sift(&mut self, text: &[u8]) {
+        let (ends, odd) = (self.lists.line_ends.get_mut(), &mut self.lists.odd);
+        let (mut kept, mut kept_odd, mut next_odd) = (self.next[0], self.next[2], self.next[2]);
+        for line in self.next[0]..ends.len() {
+            let (before, end) = (self.befores[line], ends[line]);
+            let is_kept = !is_nothing(&text[before.wrapping_add(1) as usize..=end as usize], self.format);
+            (self.befores[kept], ends[kept]) = (before, end);
+            kept += usize::from(is_kept);
+            while odd.get(next_odd).is_some_and(|&odd| odd < end) {
+                odd[kept_odd] = odd[next_odd];
+                kept_odd += usize::from(is_kept);
+                next_odd += 1;
+            }
+        }
+        odd.drain(kept_odd..next_odd);
+        // The line that has not ended yet stays where it is.
+        self.befores[kept] = self.befores[ends.len()];
+        self.befores.truncate(kept + 1);
+        self.lists.line_ends.truncate(kept);
+        self.is_sifted = true;
+    }
+
     /// Returns where the next row begins.
-    fn begin(&self) -> u32 {
-        self.lists.line_ends.get()[self.next[0]].wrapping_add(1)
+    fn begin(&self) -> usize {
+        self.befores[self.next[0]].wrapping_add(1) as usize
     }
 
     /// Moves past the first `count` of the rows that [`rows`](Index::rows) has returned last, each of which has as many `fields`. Returns
@@ -148,7 +216,7 @@ impl Index {
     pub fn pass(&mut self, count: usize) -> usize {
         self.next[0] += count;
         self.next[1] += count * (self.fields - 1);
-        self.begin() as usize
+        self.begin()
     }
 }
 
@@ -156,115 +224,6 @@ impl Index {
 #[inline(always)]
 fn is_last(from: &[u32], end: u32) -> bool {
     matches!(from, [last, next, ..] if *last < end && end < *next)
-}
-
-/// Rows of a text that follow each other and have the same number of fields.
-#[derive(Clone, Copy, Debug)]
-pub struct Rows<'a> {
-    text: &'a [u8],
-    format: Format,
-    columns: Option<&'a [usize]>,
-    /// The line end before the first row, and the line ends of all rows.
-    line_ends: &'a [u32],
-    /// A delimiter before the first row, or a stand-in, and the delimiters of all rows.
-    delimiters: &'a [u32],
-    fields: usize,
-    count: usize,
-    /// Whether line ends may have carriage returns.
-    has_returns: bool,
-}
-
-/// Where the fields of a column are.
-#[derive(Clone, Copy, Debug)]
-pub struct Column<'a> {
-    /// Lists that have what comes before each field, and what comes behind it. From row to row, it is so many entries further on.
-    before: (&'a [u32], usize),
-    behind: (&'a [u32], usize),
-    /// Whether the field is the last of its row, and so may have a carriage return behind it.
-    may_have_return: bool,
-}
-
-impl Column<'_> {
-    /// Whether the last byte of a field may be a carriage return, which belongs to the line end.
-    pub fn may_have_return(&self) -> bool {
-        self.may_have_return
-    }
-
-    /// Calls `take` for each field of the rows from `from` on, with one of `rows` at a time, and with start and end of the field.
-    #[inline(always)]
-    pub fn each<T>(&self, from: usize, rows: &mut [T], take: impl Fn(&mut T, u32, u32)) {
-        let ((before, by), (behind, step)) = (self.before, self.behind);
-        let (before, behind) = (&before[from * by..], &behind[from * step..]);
-        if (by, step) == (1, 1) {
-            for ((row, before), behind) in rows.iter_mut().zip(before).zip(behind) {
-                take(row, before.wrapping_add(1), *behind);
-            }
-        } else {
-            for (at, row) in rows.iter_mut().enumerate() {
-                take(row, before[at * by].wrapping_add(1), behind[at * step]);
-            }
-        }
-    }
-}
-
-impl<'a> Rows<'a> {
-    /// Returns the number of rows.
-    pub fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether there are no rows.
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// Returns the text in which the rows lie.
-    pub(crate) fn text(&self) -> &'a [u8] {
-        self.text
-    }
-
-    /// Returns the format in which the rows are written.
-    pub(crate) fn format(&self) -> Format {
-        self.format
-    }
-
-    /// Returns what the kernel receives as its column `column`, from 0.
-    pub(crate) fn column(&self, column: usize) -> Column<'a> {
-        let column = self.columns.map_or(column, |columns| columns[column]);
-        let (line_ends, delimiters) = ((self.line_ends, 1), (self.delimiters, self.fields - 1));
-        let from = |(list, step): (&'a [u32], usize), skip: usize| (list.get(skip..).unwrap_or_default(), step);
-        let is_last = column + 1 == self.fields;
-        Column {
-            before: if column == 0 { line_ends } else { from(delimiters, column) },
-            behind: if is_last { from(line_ends, 1) } else { from(delimiters, column + 1) },
-            may_have_return: is_last && self.has_returns,
-        }
-    }
-
-    /// Returns the range of the row at index `row` in the text, without its line end.
-    pub(crate) fn place(&self, row: usize) -> Range<usize> {
-        let [before, end] = [row, row + 1].map(|at| self.line_ends[at]);
-        let (start, end) = (before.wrapping_add(1) as usize, end as usize);
-        start..end - usize::from(end > start && self.text[end - 1] == b'\r')
-    }
-
-    /// Returns the row at index `row`. `fields` is overwritten; it lends the row its memory.
-    pub fn record<'r>(&self, row: usize, fields: &'r mut Vec<Field>) -> Record<'r>
-    where
-        'a: 'r,
-    {
-        let place = self.place(row);
-        // Fields behind the last chosen column are not needed.
-        let needed = self.columns.and_then(|columns| columns.iter().max()).map_or(self.fields, |last| last + 1);
-        fields.clear();
-        let mut start = place.start;
-        let delimiters = &self.delimiters[1 + row * (self.fields - 1)..][..self.fields - 1];
-        for end in delimiters.iter().map(|&end| end as usize).chain([place.end]).take(needed) {
-            fields.push(Field::new(start, end, place.start));
-            start = end + 1;
-        }
-        Record::new(&self.text[place], fields, self.columns, self.format)
-    }
 }
 
 #[cfg(test)]

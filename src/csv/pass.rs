@@ -27,17 +27,33 @@ impl List {
         &self.places[..=self.count]
     }
 
-    /// Replaces all offsets by one.
-    pub fn begin(&mut self, first: u32) {
-        self.places.clear();
-        self.places.push(first);
-        self.count = 1;
+    /// Returns the offsets, which may be changed.
+    pub fn get_mut(&mut self) -> &mut [u32] {
+        &mut self.places[..self.count]
+    }
+
+    /// Appends an offset.
+    pub fn push(&mut self, place: u32) {
+        self.reserve(1);
+        self.places[self.count] = place;
+        self.count += 1;
         self.close();
     }
 
     fn close(&mut self) {
         self.reserve(0);
         self.places[self.count] = u32::MAX;
+    }
+
+    /// Removes all offsets.
+    pub fn clear(&mut self) {
+        self.truncate(0);
+    }
+
+    /// Removes all offsets but the first `count`.
+    pub fn truncate(&mut self, count: usize) {
+        self.count = self.count.min(count);
+        self.close();
     }
 
     /// Removes the first `count` offsets.

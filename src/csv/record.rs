@@ -140,17 +140,33 @@ pub fn split(text: &[u8], format: Format, fields: &mut Vec<Field>) -> Line {
 /// comment.
 #[inline(always)]
 pub fn nothing(text: &[u8], format: Format) -> Option<usize> {
-    let first = *text.first()?;
-    let is_comment = format.begins_comment(text);
-    // Most rows begin with another byte, so one comparison of the first byte saves looking at the whole line.
-    if !is_comment && first != b'\n' && first != b'\r' && !format.is_blank(first) {
+    if !begins_nothing(text, format) {
         return None;
     }
     let (line, length) = first_line(text);
+    is_all_nothing(line, format).then_some(length)
+}
+
+/// Whether `line`, which ends with a line feed, is a blank line or a comment.
+#[inline(always)]
+pub(super) fn is_nothing(line: &[u8], format: Format) -> bool {
+    begins_nothing(line, format) && is_all_nothing(without_return(&line[..line.len() - 1]), format)
+}
+
+/// Whether the line at the front of `text` may be a blank line or a comment. Most rows begin with another byte, so this saves looking at
+/// the whole line.
+#[inline(always)]
+fn begins_nothing(text: &[u8], format: Format) -> bool {
+    let is_blank = |&first: &u8| first == b'\n' || first == b'\r' || format.is_blank(first);
+    format.begins_comment(text) || text.first().is_some_and(is_blank)
+}
+
+/// Whether a line, which is given without its line end, is a blank line or a comment.
+fn is_all_nothing(line: &[u8], format: Format) -> bool {
     // A comment with a carriage return in it is not passed over, because the bytes behind the carriage return may be
     // rows.
-    let is_nothing = if is_comment { !line.contains(&b'\r') } else { line.iter().all(|&byte| format.is_blank(byte)) };
-    is_nothing.then_some(length)
+    let is_comment = format.begins_comment(line);
+    if is_comment { !line.contains(&b'\r') } else { line.iter().all(|&byte| format.is_blank(byte)) }
 }
 
 /// Returns the line at the front of `text` without its line end, and its length with the line end. A line feed within
@@ -158,7 +174,11 @@ pub fn nothing(text: &[u8], format: Format) -> Option<usize> {
 fn first_line(text: &[u8]) -> (&[u8], usize) {
     let end = memchr(b'\n', text);
     let line = &text[..end.unwrap_or(text.len())];
-    (line.strip_suffix(b"\r").unwrap_or(line), end.map_or(text.len(), |end| end + 1))
+    (without_return(line), end.map_or(text.len(), |end| end + 1))
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// Returns the offset of the quote that closes the quoted field at `start`, where its opening quote is, or `None` if

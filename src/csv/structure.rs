@@ -111,7 +111,11 @@ impl Structure {
         let comments = self.format.comment.map_or(0, |comment| equal(comment) & behind(line_ends, self.line_ends));
         // A copy, so that the state itself can stay in registers.
         let before = *self;
-        let quick = before.quick(quotes, delimiters | line_ends).filter(|_| comments | self.in_comment == 0);
+        let quick = if comments | self.in_comment == 0 {
+            before.quick(quotes, delimiters | line_ends)
+        } else {
+            (quotes | self.inside == 0).then(|| before.without_quotes(comments, line_ends))
+        };
         let covered = quick.unwrap_or_else(|| before.exact(quotes, comments, delimiters, line_ends));
         let is_covered = covered.bytes >> (length - 1) & 1 == 1;
         self.in_comment = if covered.ends_in_comment { u64::MAX } else { 0 };
@@ -134,6 +138,14 @@ impl Structure {
         let openers = openers & !reopeners;
         let is_right = openers & !behind(ends & !bytes, self.ends) == 0;
         is_right.then_some(Covered { bytes, openers, closers, comments: 0, ends_in_comment: false })
+    }
+
+    /// Finds what is in comments where there are no quotes: the bytes from the first one of a line that is a comment up to its line end.
+    /// Where one is added to the bytes that are no line ends, it is carried from there to the next line end.
+    #[inline(always)]
+    fn without_quotes(&self, comments: u64, line_ends: u64) -> Covered {
+        let (carried, ends_in_comment) = (!line_ends).overflowing_add(comments | self.in_comment & 1);
+        Covered { bytes: !line_ends & !carried, openers: 0, closers: 0, comments, ends_in_comment }
     }
 
     /// Finds what is within quotes and in comments by looking at quotes and line ends one by one. `comments` are the bytes that

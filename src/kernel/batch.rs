@@ -31,6 +31,9 @@ impl<T: Serialize + DeserializeOwned> Batch for Vec<T> {
     }
 }
 
+/// What [`BatchKernel::read_rows`] calls with the index of each row that it does not read itself.
+pub type Other<'a, R> = &'a mut dyn FnMut(usize, &mut R) -> bool;
+
 /// A kernel that takes rows in batches, in a form of its own. This is the trait of the kernels that a filter runs.
 ///
 /// The types [`Rows`](BatchKernel::Rows) and [`Outputs`](BatchKernel::Outputs) and four methods must be written:
@@ -90,11 +93,11 @@ pub trait BatchKernel: Sync {
         self.read(record, rows).is_ok()
     }
 
-    /// Reads rows from the front of `found` and appends them to `rows`, up to the first bad row. Returns how many it has appended. Must be
-    /// written only by a kernel that can read many rows faster than one by one with [`try_read`](BatchKernel::try_read). It may stop
-    /// at any row: that row is then read alone.
-    fn read_rows(&self, found: &Rows, rows: &mut Self::Rows) -> usize {
-        read_each(self, found, rows)
+    /// Goes through the rows in `found` and appends those that it can read to `rows`. Calls `other` with the index of each other row, in
+    /// its turn: `other` appends that row if it is a good one, and answers whether to go on. Returns how many rows it has gone through.
+    /// Must be written only by a kernel that can read many rows faster than one by one with [`try_read`](BatchKernel::try_read).
+    fn read_rows(&self, found: &Rows, rows: &mut Self::Rows, other: Other<Self::Rows>) -> usize {
+        read_each(found, rows, other)
     }
 
     /// Whether a field that has no digit in it is always a bad one for [`read_rows`](BatchKernel::read_rows).
@@ -111,11 +114,9 @@ pub trait BatchKernel: Sync {
     }
 }
 
-/// Reads rows from the front of `found` one by one with [`BatchKernel::try_read`], up to the first bad row. Returns how many it has
-/// appended to `rows`.
-pub(crate) fn read_each<K: BatchKernel + ?Sized>(kernel: &K, found: &Rows, rows: &mut K::Rows) -> usize {
-    let mut fields = vec![];
-    (0..found.len()).take_while(|&row| kernel.try_read(&found.record(row, &mut fields), rows)).count()
+/// Does what [`BatchKernel::read_rows`] says, and reads no row itself.
+pub(crate) fn read_each<R>(found: &Rows, rows: &mut R, other: Other<R>) -> usize {
+    (0..found.len()).find(|&row| !other(row, rows)).map_or(found.len(), |last| last + 1)
 }
 
 /// What a call of [`BatchKernel::write`] has written.

@@ -1,8 +1,7 @@
-//! Reads the rows of a block into the kernel's form of rows, up to the first bad row.
+//! Reads the rows of a block into the kernel's form of rows, and says what is wrong with bad ones.
 //!
-//! Rows are found many at a time by an [`Index`] of delimiters and line ends, and read by [`BatchKernel::read_rows`]. The row at which one
-//! of the two stops, and with care every row, goes the exact way: [`split`](crate::csv::record::split) finds its fields, and if it is bad,
-//! it is told here what is wrong with it.
+//! Rows are found many at a time by an [`Index`] of delimiters and line ends, and read by [`BatchKernel::read_rows`]. A row that the kernel does not
+//! read so is read alone. Where the index stops, and for every row with care, [`split`](crate::csv::record::split) finds the fields.
 
 use crate::bad_row::{BadRow, Kind};
 use crate::csv::head::Head;
@@ -15,12 +14,12 @@ use crate::kernel::batch::{Batch, BatchKernel};
 use crate::ring::Care;
 use crate::work::DEADLY;
 use crate::work::settings::Settings;
+use crate::work::single::Single;
 use std::ops::{Range, RangeInclusive};
 
 /// Reads one batch of rows after another. Holds the current batch.
 pub struct Decoder<'k, K: BatchKernel> {
-    kernel: &'k K,
-    settings: Settings,
+    single: Single<'k, K>,
     /// The head of the current block.
     pub head: Head,
     /// The smallest number of fields that a row must have. If no columns are chosen and this is not 0, a row must not
@@ -29,19 +28,14 @@ pub struct Decoder<'k, K: BatchKernel> {
     /// The numbers of fields that a good row can have.
     counts: RangeInclusive<usize>,
     index: Index,
-    /// How many rows are tried together: none behind a bad row, up to the next good one. Bad rows often come together, and to find rows in
-    /// vain costs more than to read one.
-    trust: usize,
     /// The fields of the row that was split last.
     fields: Vec<Field>,
     /// The rows of the current batch.
     pub rows: K::Rows,
-    /// Byte range of each of these rows in the block, without its line end. Filled only with `--append`, and by
-    /// [`Decoder::place`].
+    /// Byte range of each of these rows in the block, without its line end. Filled only with `--append`.
     pub places: Vec<Range<usize>>,
-    /// For how many bad rows of this part a message was worded. The limit for a part is that for the whole run, because
-    /// it is not known how many bad rows the blocks before have: other workers map them.
-    told: u64,
+    /// The bad rows of the batch, each with the number of rows in the batch before it.
+    pub bad: Vec<(usize, BadRow)>,
     /// Whether rows can be found by the index and read by [`BatchKernel::read_rows`].
     can_find: bool,
 }
@@ -56,18 +50,16 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             false => !settings.missing.is_empty(),
         };
         Decoder {
-            kernel,
             can_find: !settings.format.blanks && !can_miss,
             head: Head::default(),
             needed: 0,
             counts: 0..=0,
             index: Index::new(settings.format),
-            settings,
-            trust: usize::MAX,
+            single: Single::new(kernel, settings),
             fields: vec![],
             rows: K::Rows::default(),
             places: vec![],
-            told: 0,
+            bad: vec![],
         }
     }
 
@@ -76,135 +68,166 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         self.head = Head::read(head);
         self.needed = match &self.head.columns {
             Some(columns) => columns.iter().max().map_or(0, |last| last + 1),
-            None => self.kernel.fields().unwrap_or(0),
+            None => self.single.kernel.fields().unwrap_or(0),
         };
-        self.counts = match (self.head.fields, &self.head.columns) {
-            (Some(fields), _) => fields.max(self.needed)..=fields,
-            (None, None) if self.needed > 0 => self.needed..=self.needed,
-            (None, _) => self.needed..=usize::MAX,
-        };
+        let (least, most) = self.head.fields.map_or((0, usize::MAX), |fields| (fields, fields));
+        let is_fixed = self.head.columns.is_none() && self.needed > 0;
+        self.counts = least.max(self.needed)..=if is_fixed { most.min(self.needed) } else { most };
         self.index.restart(0);
-        self.told = 0;
+        self.single.begin();
     }
 
     /// Splits the line that begins at byte `at` of the block.
     fn line(&mut self, block: &[u8], at: usize) -> Line {
-        split(&block[at..], self.settings.format, &mut self.fields)
+        split(&block[at..], self.single.settings.format, &mut self.fields)
     }
 
-    /// Reads rows from byte `at` of the block on, at most `limit` of them, as long as nothing is unusual. Returns where the next row begins,
-    /// and whether it was tried in vain.
-    fn read_found(&mut self, block: &[u8], at: usize, limit: usize) -> (usize, bool) {
-        let limit = limit.min(self.trust);
-        let found = self.index.rows(block, at, &self.counts, self.head.columns.as_deref(), limit);
-        if found.is_empty() {
-            return (at, true);
-        }
-        let read = self.kernel.read_rows(&found, &mut self.rows);
-        if self.settings.append {
-            self.places.extend((0..read).map(|row| found.place(row)));
-        }
-        let is_stopped = read < found.len();
-        self.trust = if is_stopped { 0 } else { self.trust.saturating_mul(4) };
-        (self.index.pass(read), is_stopped)
-    }
-
-    /// Reads a batch: at most `limit` rows, from byte `start` of the block up to the first bad row. Returns where the
-    /// next row begins and, if that row is the bad one, what is wrong with it.
+    /// Reads a batch from byte `start` of the block on: at most `limit` rows, up to the first bad one. Returns where the next row begins
+    /// and, if that row is the bad one, what is wrong with it.
     pub fn read(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> (usize, Option<BadRow>) {
+        let end = self.read_batch(block, start, limit, care, false);
+        match self.bad.pop() {
+            Some((_, bad)) => (bad.row.start, Some(bad)),
+            None => (end, None),
+        }
+    }
+
+    /// Reads a batch from byte `start` of the block on: at most `limit` rows, of which those that are bad go to `bad`, up to one behind
+    /// which no row may be read in this part. Returns where the next row begins.
+    pub fn read_with_bad(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> usize {
+        self.read_batch(block, start, limit, care, true)
+    }
+
+    /// Does what [`read_with_bad`](Decoder::read_with_bad) does, or what [`read`](Decoder::read) does: `goes_on` says whether there may be
+    /// more rows behind a bad one.
+    fn read_batch(&mut self, block: &[u8], start: usize, limit: usize, care: Care, goes_on: bool) -> usize {
         self.rows.clear();
         self.places.clear();
-        let (mut at, mut bad) = (start, None);
-        while self.rows.len() < limit && at < block.len() {
-            if self.can_find && !care.is_needed() && self.trust > 0 {
-                let (next, is_stopped) = self.read_found(block, at, limit - self.rows.len());
-                at = next;
-                if !is_stopped {
+        self.bad.clear();
+        let mut at = start;
+        while at < block.len() {
+            let left = limit.saturating_sub(self.rows.len() + self.bad.len());
+            let is_last = |bad: &BadRow| !goes_on || self.single.settings.ends_part(bad);
+            if left == 0 || self.bad.last().is_some_and(|(_, bad)| is_last(bad)) {
+                break;
+            }
+            if self.can_find && !care.is_needed() {
+                let is_found;
+                (at, is_found) = self.read_found(block, at, left, goes_on);
+                if is_found || at >= block.len() {
                     continue;
                 }
             }
-            match self.line(block, at) {
-                Line::Nothing { length } => at += length,
-                Line::Row { content, length } => {
-                    let row = at..at + content;
-                    if care.is_needed() {
-                        care.note(at);
-                    }
-                    if care.must_avoid(at) {
-                        bad = Some(BadRow::row(DEADLY).of(Kind::Deadly).at(row, at + length));
-                        break;
-                    }
-                    if let Err(wrong) = self.read_row(&block[row.clone()]) {
-                        bad = Some(wrong.at(row, at + length));
-                        break;
-                    }
-                    if self.settings.append {
-                        self.places.push(row);
-                    }
-                    self.trust = self.trust.max(16);
+            let line = self.line(block, at);
+            let row = match line {
+                Line::Nothing { length } => {
                     at += length;
+                    continue;
                 }
-                Line::Stray { at: stray, content, length } => {
-                    let row = at..at + content;
-                    let field = self.fields.iter().position(|field| field.range().contains(&stray));
-                    let what = self.tell(|decoder| match field {
-                        Some(field) => stray_return_in(
-                            &format!("field {}", field + 1),
-                            trimmed(decoder.fields[field].raw(&block[row.clone()])),
-                        ),
-                        None => stray_return_in("the comment", &block[row.clone()]),
-                    });
-                    let wrong = BadRow { field: field.map(|field| field + 1), ..BadRow::row(what) };
-                    bad = Some(wrong.at(row, at + length).named_at(at + stray));
-                    break;
-                }
-                Line::Unclosed { quote } => {
-                    let (place, field) = (at + quote, self.fields.len() + 1);
-                    let row = at..block.len() - usize::from(block.ends_with(b"\n"));
-                    let what = self.tell(|decoder| {
-                        let stray = stray_return(&block[at..place], &decoder.fields, decoder.settings.format);
-                        let what = shown(&block[place..]);
-                        let what = format!("field {field} begins with a quote that is never closed: {what}");
-                        match stray {
-                            Some(_) => what + "; a carriage return before it ends no row" + returns::hint(&block[at..]),
-                            None => what,
-                        }
-                    });
-                    let wrong = BadRow { field: Some(field), ..BadRow::row(what) }.of(Kind::Unclosed);
-                    bad = Some(wrong.at(row, block.len()).named_at(place));
-                    break;
-                }
+                Line::Row { content, .. } | Line::Stray { content, .. } => at..at + content,
+                Line::Unclosed { .. } => at..block.len() - usize::from(block.ends_with(b"\n")),
+            };
+            let end = line.length().map_or(block.len(), |length| at + length);
+            match self.read_line(block, line, row.clone(), care) {
+                Ok(()) if self.single.settings.append => self.places.push(row),
+                Ok(()) => {}
+                // What is wrong may be on a later line of the row than its first.
+                Err((wrong, place)) => self.bad.push((self.rows.len(), BadRow { row, place, end, ..wrong })),
+            }
+            at = end;
+        }
+        at
+    }
+
+    /// Reads the rows from byte `at` of the block on that the index finds, at most `limit` of them. Returns where the next row begins, and
+    /// whether any was found.
+    fn read_found(&mut self, block: &[u8], at: usize, limit: usize, goes_on: bool) -> (usize, bool) {
+        let Decoder { single, head, rows, places, bad, fields, .. } = self;
+        let found = self.index.rows(block, at, &self.counts, head.columns.as_deref(), limit);
+        if found.is_empty() {
+            let other = found.other_length().map(|count| (count, found.place(0), found.end(0)));
+            let wrong =
+                other.and_then(|(count, row, end)| Some(self.wrong_length(count, &block[row.clone()])?.at(row, end)));
+            let is_found = wrong.is_some();
+            self.bad.extend(wrong.map(|wrong| (self.rows.len(), wrong)));
+            return (self.index.pass(usize::from(is_found)), is_found);
+        }
+        let first_bad = bad.len();
+        let count = single.kernel.read_rows(&found, rows, &mut |row, rows| {
+            let Err(wrong) = single.read(&found.record(row, fields), rows) else { return true };
+            let wrong = wrong.at(found.place(row), found.end(row));
+            let goes_on = goes_on && !single.settings.ends_part(&wrong);
+            bad.push((rows.len(), wrong));
+            goes_on
+        });
+        if single.settings.append {
+            let all = (0..count).map(|row| found.place(row));
+            let mut bad = bad[first_bad..].iter().map(|(_, bad)| &bad.row).peekable();
+            match bad.peek() {
+                None => places.extend(all),
+                Some(_) => places.extend(all.filter(|row| bad.next_if_eq(&row).is_none())),
             }
         }
-        (at, bad)
+        (self.index.pass(count), true)
     }
 
-    /// Returns whether a message about the next bad row of this part may be printed.
-    fn is_heard(&self) -> bool {
-        self.settings.most_told.is_none_or(|most| self.told < most)
-    }
-
-    /// Returns the message that `what` makes, or an empty string if the message would not be printed: wording it costs
-    /// far more than reading the row.
-    fn tell(&mut self, what: impl FnOnce(&Self) -> String) -> String {
-        if !self.is_heard() {
-            return String::new();
+    /// Reads the row that was split last: `line`, which is at `row` in the block. If it is bad, the error says what is wrong with it, and
+    /// where.
+    fn read_line(&mut self, block: &[u8], line: Line, row: Range<usize>, care: Care) -> Result<(), (BadRow, usize)> {
+        let (at, text, fields) = (row.start, &block[row], &self.fields);
+        match line {
+            Line::Row { .. } | Line::Nothing { .. } => {
+                if care.is_needed() {
+                    care.note(at);
+                }
+                if care.must_avoid(at) {
+                    return Err((BadRow::row(DEADLY).of(Kind::Deadly), at));
+                }
+                self.read_row(text).map_err(|wrong| (wrong, at))
+            }
+            Line::Stray { at: stray, .. } => {
+                let field = fields.iter().position(|field| field.range().contains(&stray));
+                let what = self.single.tell(|| match field {
+                    Some(field) => stray_return_in(&format!("field {}", field + 1), trimmed(fields[field].raw(text))),
+                    None => stray_return_in("the comment", text),
+                });
+                Err((BadRow { field: field.map(|field| field + 1), ..BadRow::row(what) }, at + stray))
+            }
+            Line::Unclosed { quote } => {
+                let (place, field, format) = (at + quote, fields.len() + 1, self.single.settings.format);
+                let what = self.single.tell(|| {
+                    let what = shown(&block[place..]);
+                    let what = format!("field {field} begins with a quote that is never closed: {what}");
+                    match stray_return(&block[at..place], fields, format) {
+                        Some(_) => what + "; a carriage return before it ends no row" + returns::hint(&block[at..]),
+                        None => what,
+                    }
+                });
+                Err((BadRow { field: Some(field), ..BadRow::row(what) }.of(Kind::Unclosed), place))
+            }
         }
-        self.told += 1;
-        what(self)
     }
 
     /// Appends the row that was split last, whose bytes are `text`, to the batch. The error says what is wrong if the
     /// row is bad.
     fn read_row(&mut self, text: &[u8]) -> Result<(), BadRow> {
-        let (count, needed) = (self.fields.len(), self.needed);
-        let (is_fixed, append) = (self.head.columns.is_none() && needed > 0, self.settings.append);
+        if let Some(wrong) = self.wrong_length(self.fields.len(), text) {
+            return Err(wrong);
+        }
+        let record = Record::new(text, &self.fields, self.head.columns.as_deref(), self.single.settings.format);
+        self.single.read(&record, &mut self.rows)
+    }
+
+    /// Returns what is wrong with a row of `count` fields, whose bytes are `text`, if it is bad because of their number.
+    fn wrong_length(&mut self, count: usize, text: &[u8]) -> Option<BadRow> {
+        let needed = self.needed;
+        let (is_fixed, append) = (self.head.columns.is_none() && needed > 0, self.single.settings.append);
         // A row that lacks a column is told so in the same words whether it stands before or behind the first good row, whose number
         // of fields all rows must have. How many of these rows share a block is a matter of when they arrive.
         let lacks_column = self.head.columns.is_some() && count < needed;
         let by_first_row = self.head.fields.filter(|&fields| fields != count && !lacks_column);
         if by_first_row.is_some() || count < needed || (is_fixed && count > needed) {
-            return Err(BadRow::row(self.tell(|_| {
+            return Some(BadRow::row(self.single.tell(|| {
                 let plural = if count == 1 { "" } else { "s" };
                 let expected = if is_fixed || by_first_row.is_some() { "expected" } else { "needed" };
                 let hint = if by_first_row.is_some() && !append {
@@ -221,42 +244,23 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
                 format!("{count} field{plural} where {needed} are {expected}: {}{hint}", shown(text))
             })));
         }
-        let record = Record::new(text, &self.fields, self.head.columns.as_deref(), self.settings.format);
-        if !self.settings.missing.is_empty() && self.lacks_value(&record) {
-            return Err(BadRow::default().of(Kind::Missing));
-        }
-        if self.kernel.try_read(&record, &mut self.rows) {
-            return Ok(());
-        }
-        if !self.is_heard() {
-            return Err(BadRow::default());
-        }
-        let read = self.kernel.read(&record, &mut self.rows);
-        self.told += u64::from(read.is_err());
-        read
+        None
     }
 
-    /// Whether one of the fields that the kernel would get is a text for no value.
-    fn lacks_value(&self, record: &Record) -> bool {
-        let is_missing = |value: &[u8]| self.settings.missing.iter().any(|text| text == value);
-        (0..record.len()).any(|at| is_missing(trimmed(&record.value(at))))
-    }
-
-    /// Recomputes the places of `count` rows, the first of which begins at byte `start` of the block. Needed when not
-    /// all outputs of a batch could be written, because without `--append` [`read`](Self::read) does not keep places.
-    pub fn place(&mut self, block: &[u8], start: usize, count: usize) {
-        self.places.clear();
-        let mut at = start;
-        while self.places.len() < count && at < block.len() {
-            match self.line(block, at) {
-                Line::Nothing { length } => at += length,
-                Line::Row { content, length } => {
-                    self.places.push(at..at + content);
-                    at += length;
+    /// Returns where the row at index `number` of the good rows from byte `start` of the block on is, without its line end. These rows
+    /// must have been read, and no bad one may be among them.
+    pub fn place(&mut self, block: &[u8], start: usize, number: usize) -> Option<Range<usize>> {
+        let (mut at, mut left) = (start, number);
+        while at < block.len() {
+            let line = self.line(block, at);
+            if let Line::Row { content, .. } = line {
+                if left == 0 {
+                    return Some(at..at + content);
                 }
-                // These rows have been read without error, so these cases do not occur.
-                Line::Stray { .. } | Line::Unclosed { .. } => break,
+                left -= 1;
             }
+            at += line.length()?;
         }
+        None
     }
 }

@@ -10,6 +10,7 @@ pub mod pickles;
 pub mod records;
 pub mod remote;
 mod settings;
+mod single;
 pub mod text;
 
 use crate::csv::lines;

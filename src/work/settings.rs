@@ -64,13 +64,21 @@ impl Settings {
         }
         room[mapped.results..mapped.results + kept.len()].copy_from_slice(&kept);
         mapped.results += kept.len();
-        if bad.kind.ends_run() || self.on_bad_row == OnBadRow::Stop && !is_missing {
-            return false;
+        if !self.ends_run(bad) {
+            mapped.consumed = bad.end;
         }
-        mapped.consumed = bad.end;
-        // A deadly row is handed over at once: if a worker died over a later row of the same part, this one would be tried
-        // again.
-        bad.kind != Kind::Deadly
+        !self.ends_part(bad)
+    }
+
+    /// Whether the run ends at the bad row `bad`, or at one that lacks a value.
+    fn ends_run(&self, bad: &BadRow) -> bool {
+        bad.kind.ends_run() || self.on_bad_row == OnBadRow::Stop && bad.kind != Kind::Missing
+    }
+
+    /// Whether the rows behind `bad` are not mapped in the same part of the block. A deadly row is handed over at once: if a worker
+    /// died over a later row of the same part, this one would be tried again.
+    pub(super) fn ends_part(&self, bad: &BadRow) -> bool {
+        self.ends_run(bad) || bad.kind == Kind::Deadly
     }
 
     /// Returns what is printed in place of a result for a bad row, or for one that lacks a value.

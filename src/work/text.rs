@@ -13,6 +13,7 @@ use crate::work::decoder::Decoder;
 use crate::work::outputs;
 use crate::work::remote::{self, Failure, Remote};
 use crate::work::{BATCH, Mapped, Mapper, Pace, Work, check_outputs};
+use std::ops::Range;
 
 pub use crate::work::settings::{OnBadRow, Settings};
 use crate::work::settings::{TOO_LONG, line_end};
@@ -69,14 +70,14 @@ impl<K: BatchKernel> Loaded<'_, K> {
         Ok(())
     }
 
-    /// Writes the results of the batch to the front of `room`, as many as fit.
-    fn write(&self, block: &[u8], room: &mut [u8]) -> Written {
+    /// Writes the results of these rows of the batch to the front of `room`, as many as fit.
+    fn write(&self, block: &[u8], rows: Range<usize>, room: &mut [u8]) -> Written {
         let Settings { format, append, .. } = self.settings;
         if !append {
-            return outputs::write(self.kernel, &self.outputs, 0..self.outputs.len(), format, room);
+            return outputs::write(self.kernel, &self.outputs, rows, format, room);
         }
         let mut written = Written::default();
-        for (number, place) in self.decoder.places.iter().enumerate() {
+        for (number, place) in rows.clone().zip(&self.decoder.places[rows]) {
             let Some(mut room) = room.get_mut(written.bytes..) else { break };
             let row = &block[place.clone()];
             let Some(space) = room.split_off_mut(..row.len() + 1) else { break };
@@ -98,6 +99,57 @@ impl<K: BatchKernel> Loaded<'_, K> {
         }
         written
     }
+
+    /// Writes the results of the batch, whose rows begin at byte `mapped.consumed` of the block and end at byte `end`, what is printed
+    /// for its bad rows among them, and the reports of the latter. Returns whether the rows behind the batch are mapped in this
+    /// part of the block too.
+    fn write_batch(&mut self, block: &[u8], end: usize, room: &mut [u8], mapped: &mut Mapped) -> bool {
+        let bad_rows = std::mem::take(&mut self.decoder.bad);
+        let mut from = 0;
+        for (before, bad) in &bad_rows {
+            if !self.write_rows(block, from..*before, room, mapped) {
+                return false;
+            }
+            mapped.consumed = bad.row.start;
+            if !self.settings.enter(bad, block, room, mapped, &mut self.reports) {
+                return false;
+            }
+            from = *before;
+        }
+        // So that its memory is used again.
+        self.decoder.bad = bad_rows;
+        if !self.write_rows(block, from..self.decoder.rows.len(), room, mapped) {
+            return false;
+        }
+        mapped.consumed = end;
+        true
+    }
+
+    /// Does what [`write_batch`](Loaded::write_batch) does for good rows with no bad row between them. A row whose output is bad may
+    /// turn up.
+    fn write_rows(&mut self, block: &[u8], mut rows: Range<usize>, room: &mut [u8], mapped: &mut Mapped) -> bool {
+        while !rows.is_empty() {
+            let free = room.len() - self.reports.len();
+            let written = self.write(block, rows.clone(), &mut room[mapped.results..free]);
+            mapped.results += written.bytes;
+            mapped.rows += written.outputs;
+            rows.start += written.outputs;
+            if rows.is_empty() {
+                break;
+            }
+            let Some(row) = self.decoder.place(block, mapped.consumed, written.outputs) else { return false };
+            mapped.consumed = row.start;
+            let too_long = || (mapped.results == 0 && self.reports.is_empty()).then(|| TOO_LONG.to_string());
+            let Some(what) = written.bad.or_else(too_long) else { return false };
+            let end = memchr::memchr(b'\n', &block[row.end..]).map_or(block.len(), |length| row.end + length + 1);
+            let bad = BadRow::row(what).at(row, end);
+            if !self.settings.enter(&bad, block, room, mapped, &mut self.reports) {
+                return false;
+            }
+            rows.start += 1;
+        }
+        true
+    }
 }
 
 impl<K: BatchKernel> Mapper for Loaded<'_, K> {
@@ -108,39 +160,16 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
         let batch = if care.is_needed() { 1 } else { self.remote.as_ref().map_or(BATCH, |remote| remote.chunk_size) };
         let mut mapped = Mapped::default();
         while mapped.consumed < input.len() {
-            let start = mapped.consumed;
-            care.note(start);
-            let (end, bad) = self.decoder.read(input, start, batch, care);
+            care.note(mapped.consumed);
+            let end = self.decoder.read_with_bad(input, mapped.consumed, batch, care);
             lap(Step::Take);
-            let rows = self.decoder.rows.len();
-            let mut written = Written::default();
-            // If many rows are bad, batches are often empty.
-            if rows > 0 {
+            // If many rows are bad, batches may be empty.
+            if !self.decoder.rows.is_empty() {
                 self.map_rows()?;
-                let free = room.len() - self.reports.len();
-                written = self.write(input, &mut room[mapped.results..free]);
             }
+            let goes_on = self.write_batch(input, end, room, &mut mapped);
             lap(Step::Merge);
-            mapped.results += written.bytes;
-            mapped.rows += written.outputs;
-            let bad = if written.outputs == rows {
-                mapped.consumed = end;
-                bad
-            } else {
-                self.decoder.place(input, start, written.outputs + 1);
-                let row = self.decoder.places[written.outputs].clone();
-                mapped.consumed = row.start;
-                let too_long = || (mapped.results == 0 && self.reports.is_empty()).then(|| TOO_LONG.to_string());
-                let Some(what) = written.bad.or_else(too_long) else { break };
-                let end = memchr::memchr(b'\n', &input[row.end..]).map_or(input.len(), |length| row.end + length + 1);
-                Some(BadRow::row(what).at(row, end))
-            };
-            if let Some(bad) = bad
-                && !self.settings.enter(&bad, input, room, &mut mapped, &mut self.reports)
-            {
-                break;
-            }
-            if pace.is_enough() {
+            if !goes_on || pace.is_enough() {
                 break;
             }
         }

@@ -121,5 +121,8 @@ fn where_all_columns_count_a_row_has_what_the_kernel_takes() {
         finished.is(1, "12,18,6\n", &format!("pmapgcd: stdin:1: {what}pmapgcd: 1 bad row\n"));
         let finished = run(pmapgcd(options).arg("--header"), "a,b,c\n12,18\n");
         finished.is(1, "a,b,c,gcd\n", &(said("stdin", 2, "12,18", 2, 3) + "pmapgcd: 1 bad row\n"));
+        // As many as the header has are too many as well.
+        let finished = run(pmapgcd(options).arg("--header"), "a,b,c\n1,2,3\n");
+        finished.is(1, "a,b,c,gcd\n", &format!("pmapgcd: stdin:2: {what}pmapgcd: 1 bad row\n"));
     }
 }

@@ -1,5 +1,5 @@
+use super::judge::judge;
 use super::*;
-use crate::csv::record::{Line, split};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -39,48 +39,7 @@ proptest! {
     ) {
         let (text, format) = (pieces.concat(), Format { delimiter, quote, comment, ..Format::default() });
         for vectors in Vectors::all() {
-            let (mut index, mut fields, mut expected) = (Index::with(vectors, format), vec![], vec![]);
-            let (mut at, mut turn) = (0, 0);
-            while at < text.len() {
-                turn += 1;
-                let limit = limits[turn % limits.len()];
-                let rows = index.rows(&text, at, &counts, None, limit);
-                let count = rows.len();
-                prop_assert!(count <= limit);
-                for row in 0..count {
-                    let line = split(&text[at..], format, &mut expected);
-                    let Line::Row { content, length } = line else { panic!("{vectors:?}: {line:?} at {at}") };
-                    prop_assert!(counts.contains(&expected.len()));
-                    prop_assert_eq!(rows.place(row), at..at + content);
-                    let (whole, text) = (&text, &text[at..at + content]);
-                    let record = rows.record(row, &mut fields);
-                    prop_assert_eq!(record.text(), text);
-                    for (column, field) in expected.iter().enumerate() {
-                        let Range { start, end } = field.range();
-                        let found = rows.column(column);
-                        let mut place = [(0, 0)];
-                        found.each(row, &mut place, |place, start, end| *place = (start as usize, end as usize));
-                        let [(from, mut to)] = place;
-                        to -= usize::from(found.may_have_return() && whole[..to].ends_with(b"\r"));
-                        prop_assert_eq!(from..to, at + start..at + end);
-                    }
-                    prop_assert_eq!(&fields, &expected);
-                    at += length;
-                }
-                if count > 0 {
-                    prop_assert_eq!(index.pass(count), at);
-                    continue;
-                }
-                // Only what is no ordinary row is left out.
-                let line = split(&text[at..], format, &mut expected);
-                let is_ended = |length: usize| text[..at + length].ends_with(b"\n");
-                match line {
-                    Line::Row { length, .. } => prop_assert!(!counts.contains(&expected.len()) || !is_ended(length), "{:?}", line),
-                    Line::Unclosed { .. } => break,
-                    _ => {}
-                }
-                at += line.length().unwrap();
-            }
+            judge(vectors, format, &text, &counts, &limits);
         }
     }
 }

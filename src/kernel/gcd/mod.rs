@@ -11,7 +11,7 @@ use crate::csv::index::Rows;
 use crate::csv::record::Record;
 use crate::csv::{Format, trimmed};
 use crate::kernel::Kernel;
-use crate::kernel::batch::{BatchKernel, Written};
+use crate::kernel::batch::{BatchKernel, Other, Written, read_each};
 use number::Number;
 use std::ops::Range;
 pub use values::{Divisors, Pairs};
@@ -195,14 +195,13 @@ impl BatchKernel for Gcd {
         true
     }
 
-    fn read_rows(&self, found: &Rows, pairs: &mut Pairs) -> usize {
+    fn read_rows(&self, found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
         // A quote that is a blank, a sign or a digit would be taken for one in the value.
         let is_confusing = |quote: u8| matches!(quote, b' ' | b'\t' | b'+' | b'-' | b'0'..=b'9');
-        let alone = |row: usize, pairs: &mut Pairs| self.try_read(&found.record(row, &mut vec![]), pairs);
         if self.max_digits < plain::MAX_DIGITS as usize || found.format().quote.is_some_and(is_confusing) {
-            return (0..found.len()).take_while(|&row| alone(row, pairs)).count();
+            return read_each(found, pairs, other);
         }
-        plain::read_rows(found, pairs, &alone)
+        plain::read_rows(found, pairs, other)
     }
 
     fn map_batch(&self, pairs: &Pairs, divisors: &mut Divisors) {

@@ -298,8 +298,7 @@ impl Mapper for ByLine<'_> {
                 bad
             } else {
                 let answered = self.ends.len();
-                self.decoder.place(input, start, written + 1);
-                let row = self.decoder.places[written].clone();
+                let Some(row) = self.decoder.place(input, start, written) else { break };
                 mapped.consumed = row.start;
                 let (kind, what) = match (fault, unwritable) {
                     (Some(Fault { kind, what }), _) if written == answered => (kind, what),

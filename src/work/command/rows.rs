@@ -7,7 +7,7 @@ use crate::csv::head::Head;
 use crate::csv::index::Rows as Found;
 use crate::csv::record::{Line, Record, split};
 use crate::csv::shown::shown;
-use crate::kernel::batch::{Batch, BatchKernel, Written, read_each};
+use crate::kernel::batch::{Batch, BatchKernel, Other, Written, read_each};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -104,7 +104,7 @@ impl BatchKernel for Lines {
         Ok(())
     }
 
-    fn read_rows(&self, found: &Found, rows: &mut Rows) -> usize {
+    fn read_rows(&self, found: &Found, rows: &mut Rows, other: Other<Rows>) -> usize {
         let count = found.len();
         if self.form == Form::Text && self.chosen.is_none() && count > 0 {
             // Rows that follow each other are copied together, unless one has another line end or has one within quotes.
@@ -118,7 +118,7 @@ impl BatchKernel for Lines {
                 return count;
             }
         }
-        read_each(self, found, rows)
+        read_each(found, rows, other)
     }
 
     fn map_batch(&self, _: &Rows, _: &mut Vec<()>) {}

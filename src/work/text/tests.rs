@@ -62,3 +62,67 @@ fn a_result_that_never_fits_is_reported() {
         assert_eq!(report, TOO_LONG);
     }
 }
+
+/// Maps `input` in parts, to the end. Returns the results and, for each bad row, its offset and the message.
+fn with_bad_rows(input: &str, settings: &Settings, room: usize) -> (String, Vec<(usize, String)>) {
+    let (mut results, mut bad_rows, mut at) = (vec![], vec![], 0);
+    let (mapping, mut room) = (Text::new(&Repeat, settings.clone()), vec![0; room]);
+    let mut mapper = mapping.mapper(None);
+    while at < input.len() {
+        let outcome = mapper.map_block(&[], &input.as_bytes()[at..], &mut room, Care::default()).unwrap();
+        let (before, reports) = (results.len(), &room[outcome.results..outcome.results + outcome.reports]);
+        results.extend_from_slice(&room[..outcome.results]);
+        let mut reports = reports;
+        while !reports.is_empty() {
+            let report = Report::take(&mut reports, input.len() - at, outcome.results).unwrap();
+            // The results before a bad row are those of the rows before it.
+            let lines = results[..before + report.results].iter().filter(|&&byte| byte == b'\n').count();
+            bad_rows.push((at + report.bad.row.start, format!("{lines} {}", report.bad.what)));
+        }
+        assert!(outcome.consumed > 0, "no progress");
+        at += outcome.consumed;
+    }
+    (String::from_utf8(results).unwrap(), bad_rows)
+}
+
+#[test]
+fn bad_rows_and_bad_results_leave_their_neighbours_alone() {
+    // Good rows, a row that is bad, one whose result has no room, and lines that are no rows, in every order of three.
+    let kinds = ["3,a\n", "9,zz\n", "5000,b\n", "\n", "1\n", "1,c\r\n", "2,\"d\"\n"];
+    let each = || kinds.iter().copied();
+    let lines: Vec<&str> = each().flat_map(|a| each().flat_map(move |b| each().flat_map(move |c| [a, b, c]))).collect();
+    for (on_bad_row, append) in
+        [(OnBadRow::Skip, false), (OnBadRow::Blank, false), (OnBadRow::Skip, true), (OnBadRow::Blank, true)]
+    {
+        let (mut results, mut bad_rows, mut at) = (String::new(), vec![], 0);
+        for line in &lines {
+            let (row, end) = line.split_at(line.trim_end().len());
+            let (good, wrong) = match row {
+                "" => (None, None),
+                "3,a" => (Some("aaa"), None),
+                "1,c" => (Some("c"), None),
+                "2,\"d\"" => (Some("dd"), None),
+                "9,zz" => (None, Some("field 2: ")),
+                "1" => (None, Some("invalid length 1, expected a tuple of size 2")),
+                _ => (None, Some(TOO_LONG)),
+            };
+            if let Some(wrong) = wrong {
+                bad_rows.push((at, format!("{} {wrong}", results.lines().count())));
+            }
+            if let Some(result) = good.or(wrong.filter(|_| on_bad_row == OnBadRow::Blank).map(|_| "")) {
+                results += &if append { format!("{row},{result}{end}") } else { format!("{result}\n") };
+            }
+            at += line.len();
+        }
+        let settings = Settings { on_bad_row, append, ..Settings::default() };
+        let input = lines.concat();
+        for room in [200, 300, 1000, 4000] {
+            let (found, found_bad) = with_bad_rows(&input, &settings, room);
+            assert_eq!(found, results, "{settings:?} {room}");
+            assert_eq!(found_bad.len(), bad_rows.len());
+            for ((at, what), (expected, start)) in found_bad.iter().zip(&bad_rows) {
+                assert!(at == expected && what.starts_with(start), "{at} {what:?} is not {expected} {start:?}");
+            }
+        }
+    }
+}

@@ -4,13 +4,14 @@
 
 use super::walk::{self, LOADED, Load};
 use crate::csv::index::Rows;
+use crate::kernel::batch::Other;
 use crate::kernel::gcd::values::Pairs;
 use bytemuck::cast;
 use std::arch::x86_64::*;
 
 /// Does what [`super::read_rows`] does.
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
-pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: &dyn Fn(usize, &mut Pairs) -> bool) -> usize {
+pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
     walk::read_rows(found, pairs, other, Avx2)
 }
 

@@ -8,20 +8,21 @@ mod portable;
 mod walk;
 
 use crate::csv::index::Rows;
+use crate::kernel::batch::Other;
 use crate::kernel::gcd::values::Pairs;
 use crate::vectors::Vectors;
 
 /// The most digits of a number that is loaded: as many as 2^64 - 1 has.
 pub const MAX_DIGITS: u32 = 20;
 
-/// Appends the rows of `found` to `pairs`, up to the first bad one, and returns how many. The first two columns of a row are integers
-/// below 2^64, whatever their signs; another row is given to `other`, by its index. It appends the row, or answers that it is bad.
-pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: &dyn Fn(usize, &mut Pairs) -> bool) -> usize {
+/// Does what [`BatchKernel::read_rows`](crate::kernel::batch::BatchKernel::read_rows) says. It reads the rows whose first two columns
+/// are integers below 2^64, whatever their signs.
+pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
     with(Vectors::here(), found, pairs, other)
 }
 
 /// Does what [`read_rows`] does, using the instructions in `vectors`.
-fn with(vectors: Vectors, found: &Rows, pairs: &mut Pairs, other: &dyn Fn(usize, &mut Pairs) -> bool) -> usize {
+fn with(vectors: Vectors, found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
     match vectors {
         // SAFETY: the processor has these instructions, because a `Vectors` never names others.
         #[cfg(target_arch = "x86_64")]

@@ -2,10 +2,11 @@
 
 use super::walk::{self, LOADED, Load};
 use crate::csv::index::Rows;
+use crate::kernel::batch::Other;
 use crate::kernel::gcd::values::Pairs;
 
 /// Does what [`super::read_rows`] does.
-pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: &dyn Fn(usize, &mut Pairs) -> bool) -> usize {
+pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
     walk::read_rows(found, pairs, other, Portable)
 }
 

@@ -12,14 +12,23 @@ fn read(vectors: Vectors, text: &str, columns: Option<[usize; 2]>) -> (Vec<[u64;
     let (mut index, mut at, mut pairs) = (Index::new(Format::default()), 0, Pairs::default());
     while at < text.len() {
         let found = index.rows(text.as_bytes(), at, &(2..=9), columns.as_ref().map(<[usize; 2]>::as_slice), usize::MAX);
-        let read = with(vectors, &found, &mut pairs, &|_, _| false);
-        let is_stopped = found.is_empty() || read < found.len();
-        at = index.pass(read);
+        let mut is_stopped = found.is_empty();
+        let mut stop = |_, _: &mut Pairs| {
+            is_stopped = true;
+            false
+        };
+        let read = with(vectors, &found, &mut pairs, &mut stop);
+        at = index.pass(read - usize::from(is_stopped && read > 0));
         if is_stopped {
             break;
         }
     }
     (pairs.small, at)
+}
+
+/// Returns the length of the blank lines at the front of the text.
+fn blank_lines(text: &[u8]) -> usize {
+    text.iter().take_while(|&&byte| byte == b'\n').count()
 }
 
 /// Gives `check` what each implementation reads of `row` and the plain rows behind it.
@@ -77,7 +86,6 @@ fn blanks_quotes_signs_and_zeros_are_read() {
 #[test]
 fn other_rows_are_left() {
     for row in [
-        "",
         ",",
         "1",
         "1,",
@@ -150,11 +158,12 @@ proptest! {
             let (pairs, end) = read(vectors, &text, None);
             let mut at = 0;
             for pair in pairs {
+                at += blank_lines(&text.as_bytes()[at..]);
                 let (expected, length) = judged(&text.as_bytes()[at..]).unwrap();
                 prop_assert_eq!(pair, expected, "{:?}", vectors);
                 at += length;
             }
-            prop_assert_eq!(at, end);
+            prop_assert_eq!(at + blank_lines(&text.as_bytes()[at..end]), end);
             let left = text.as_bytes().get(end..).filter(|left| !left.is_empty()).and_then(judged);
             // Numbers with text behind their closing quote, or with more than 20 digits in all, may be left.
             let is_odd = |text: &&str| text.lines().next().unwrap_or_default().contains(['"', '0']);

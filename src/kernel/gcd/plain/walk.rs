@@ -2,6 +2,7 @@
 
 use super::MAX_DIGITS;
 use crate::csv::index::{Column, Rows};
+use crate::kernel::batch::Other;
 use crate::kernel::gcd::values::Pairs;
 use std::ops::Range;
 
@@ -108,7 +109,7 @@ impl Group {
 /// Always inlined, so that it is compiled with the vector instructions of its caller. Arrays are not mapped here: the compiler may
 /// leave that a function of its own, without these instructions.
 #[inline(always)]
-pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: &dyn Fn(usize, &mut Pairs) -> bool, load: impl Load) -> usize {
+pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>, load: impl Load) -> usize {
     let (text, quote) = (found.text(), found.format().quote);
     let (first, second) = (found.column(0), found.column(1));
     pairs.small.reserve(found.len());
@@ -124,14 +125,17 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: &dyn Fn(usize, &mut Pai
             (is_unusual, bared) = (group.bare(text, quote, 0..count), count);
         }
         while row < count {
-            let end = group.first_other(text, row..count);
+            let mut end = group.first_other(text, row..count);
             while row + 1 < end {
                 let (first, second) = (group.fields[row], group.fields[row + 1]);
                 // SAFETY: `first_other` has found that the fields of the rows before `end` end between `LOADED` and the end of the text.
                 let loaded = |end: u32| unsafe { &*text.as_ptr().add(end as usize - LOADED).cast::<[u8; LOADED]>() };
                 let texts =
                     [loaded(first.ends[0]), loaded(first.ends[1]), loaded(second.ends[0]), loaded(second.ends[1])];
-                let Some(two) = load.pairs(texts, [first.lengths, second.lengths]) else { break };
+                let Some(two) = load.pairs(texts, [first.lengths, second.lengths]) else {
+                    end = row + 1;
+                    break;
+                };
                 pairs.small.extend_from_slice(&two);
                 row += 2;
             }
@@ -145,7 +149,7 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: &dyn Fn(usize, &mut Pai
                     (is_unusual, bared) = (true, count);
                     break;
                 } else if !other(from + row, pairs) {
-                    return from + row;
+                    return from + row + 1;
                 }
                 row += 1;
                 if row > end {

@@ -1,0 +1,65 @@
+//! The judge of the index, for tests and fuzzers: `split`, which finds rows one by one.
+
+use super::Index;
+use crate::csv::Format;
+use crate::csv::record::{Line, split};
+use crate::vectors::Vectors;
+use std::ops::{Range, RangeInclusive};
+
+/// Checks that the index finds the rows of `text`, and leaves out only what is no ordinary row. It is asked for as many rows at a time as
+/// `limits` say in turn.
+pub fn judge(vectors: Vectors, format: Format, text: &[u8], counts: &RangeInclusive<usize>, limits: &[usize]) {
+    let (mut index, mut fields, mut expected) = (Index::with(vectors, format), vec![], vec![]);
+    let (mut at, mut turn) = (0, 0);
+    while at < text.len() {
+        turn += 1;
+        let limit = limits[turn % limits.len()];
+        let rows = index.rows(text, at, counts, None, limit);
+        let count = rows.len();
+        assert!(count <= limit);
+        for row in 0..count {
+            let mut line = split(&text[at..], format, &mut expected);
+            while let Line::Nothing { length } = line {
+                at += length;
+                line = split(&text[at..], format, &mut expected);
+            }
+            let Line::Row { content, length } = line else { panic!("{vectors:?}: {line:?} at {at}") };
+            assert!(counts.contains(&expected.len()));
+            assert_eq!(rows.place(row), at..at + content);
+            let (whole, text) = (text, &text[at..at + content]);
+            let record = rows.record(row, &mut fields);
+            assert_eq!(record.text(), text);
+            for (column, field) in expected.iter().enumerate() {
+                let Range { start, end } = field.range();
+                let found = rows.column(column);
+                let mut place = [(0, 0)];
+                found.each(row, &mut place, |place, start, end| *place = (start as usize, end as usize));
+                let [(from, mut to)] = place;
+                to -= usize::from(found.may_have_return() && whole[..to].ends_with(b"\r"));
+                assert_eq!(from..to, at + start..at + end);
+            }
+            assert_eq!(&fields, &expected);
+            at += length;
+        }
+        let next = index.pass(count);
+        while at < next {
+            let line = split(&text[at..], format, &mut expected);
+            let Line::Nothing { length } = line else { panic!("{vectors:?}: {line:?} at {at}") };
+            at += length;
+        }
+        assert_eq!(at, next);
+        if count > 0 || at == text.len() {
+            continue;
+        }
+        // Only what is no ordinary row is left out.
+        let line = split(&text[at..], format, &mut expected);
+        let is_ended = |length: usize| text[..at + length].ends_with(b"\n");
+        match line {
+            Line::Row { length, .. } => assert!(!counts.contains(&expected.len()) || !is_ended(length), "{:?}", line),
+            Line::Nothing { length } => assert!(!is_ended(length), "{:?}", line),
+            Line::Unclosed { .. } => break,
+            Line::Stray { .. } => {}
+        }
+        at += line.length().unwrap();
+    }
+}

@@ -1,0 +1,125 @@
+//! The rows that an index has found, and where their fields are.
+
+use crate::csv::Format;
+use crate::csv::record::{Field, Record};
+use std::ops::Range;
+
+/// Rows of a text that have the same number of fields. There is nothing between them but comments and blank lines.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    pub(super) text: &'a [u8],
+    pub(super) format: Format,
+    pub(super) columns: Option<&'a [usize]>,
+    /// The bytes before the rows, and their line ends.
+    pub(super) befores: &'a [u32],
+    pub(super) line_ends: &'a [u32],
+    /// A delimiter before the first row, or a stand-in, and the delimiters of all rows.
+    pub(super) delimiters: &'a [u32],
+    pub(super) fields: usize,
+    pub(super) count: usize,
+    pub(super) is_of_other_length: bool,
+    /// Whether line ends may have carriage returns.
+    pub(super) has_returns: bool,
+}
+
+/// Where the fields of a column are.
+#[derive(Clone, Copy, Debug)]
+pub struct Column<'a> {
+    /// Lists that have what comes before each field, and what comes behind it. From row to row, it is so many entries further on.
+    before: (&'a [u32], usize),
+    behind: (&'a [u32], usize),
+    /// Whether the field is the last of its row, and so may have a carriage return behind it.
+    may_have_return: bool,
+}
+
+impl Column<'_> {
+    /// Whether the last byte of a field may be a carriage return, which belongs to the line end.
+    pub fn may_have_return(&self) -> bool {
+        self.may_have_return
+    }
+
+    /// Calls `take` for each field of the rows from `from` on, with one of `rows` at a time, and with start and end of the field.
+    #[inline(always)]
+    pub fn each<T>(&self, from: usize, rows: &mut [T], take: impl Fn(&mut T, u32, u32)) {
+        let ((before, by), (behind, step)) = (self.before, self.behind);
+        let (before, behind) = (&before[from * by..], &behind[from * step..]);
+        if (by, step) == (1, 1) {
+            for ((row, before), behind) in rows.iter_mut().zip(before).zip(behind) {
+                take(row, before.wrapping_add(1), *behind);
+            }
+        } else {
+            for (at, row) in rows.iter_mut().enumerate() {
+                take(row, before[at * by].wrapping_add(1), behind[at * step]);
+            }
+        }
+    }
+}
+
+impl<'a> Rows<'a> {
+    /// Returns the number of rows.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Returns the number of fields of the next row if there are no rows here only because of that number. The row is at the place of index
+    /// 0 then.
+    pub(crate) fn other_length(&self) -> Option<usize> {
+        self.is_of_other_length.then_some(self.fields)
+    }
+
+    /// Returns the text in which the rows lie.
+    pub(crate) fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
+    /// Returns the format in which the rows are written.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Returns what the kernel receives as its column `column`, from 0.
+    pub(crate) fn column(&self, column: usize) -> Column<'a> {
+        let column = self.columns.map_or(column, |columns| columns[column]);
+        let delimiters = |skip: usize| (self.delimiters.get(skip..).unwrap_or_default(), self.fields - 1);
+        let is_last = column + 1 == self.fields;
+        Column {
+            before: if column == 0 { (self.befores, 1) } else { delimiters(column) },
+            behind: if is_last { (self.line_ends, 1) } else { delimiters(column + 1) },
+            may_have_return: is_last && self.has_returns,
+        }
+    }
+
+    /// Returns the range of the row at index `row` in the text, without its line end.
+    pub(crate) fn place(&self, row: usize) -> Range<usize> {
+        let (start, end) = (self.befores[row].wrapping_add(1) as usize, self.line_ends[row] as usize);
+        start..end - usize::from(end > start && self.text[end - 1] == b'\r')
+    }
+
+    /// Returns the offset in the text of what comes behind the line end of the row at index `row`.
+    pub(crate) fn end(&self, row: usize) -> usize {
+        self.line_ends[row] as usize + 1
+    }
+
+    /// Returns the row at index `row`. `fields` is overwritten; it lends the row its memory.
+    pub fn record<'r>(&self, row: usize, fields: &'r mut Vec<Field>) -> Record<'r>
+    where
+        'a: 'r,
+    {
+        let place = self.place(row);
+        // Fields behind the last chosen column are not needed.
+        let needed = self.columns.and_then(|columns| columns.iter().max()).map_or(self.fields, |last| last + 1);
+        fields.clear();
+        let mut start = place.start;
+        let delimiters = &self.delimiters[1 + row * (self.fields - 1)..][..self.fields - 1];
+        for end in delimiters.iter().map(|&end| end as usize).chain([place.end]).take(needed) {
+            fields.push(Field::new(start, end, place.start));
+            start = end + 1;
+        }
+        Record::new(&self.text[place], fields, self.columns, self.format)
+    }
+}

@@ -1,0 +1,67 @@
+//! Reads rows one by one, and has bad ones described.
+
+use crate::bad_row::{BadRow, Kind};
+use crate::csv::record::Record;
+use crate::csv::trimmed;
+use crate::kernel::batch::BatchKernel;
+use crate::work::settings::Settings;
+
+/// Reads single rows, and has bad ones described.
+pub struct Single<'k, K> {
+    /// The kernel that reads rows.
+    pub kernel: &'k K,
+    /// How rows are read.
+    pub settings: Settings,
+    /// For how many bad rows of this part a message was worded. The limit for a part is that for the whole run, because
+    /// it is not known how many bad rows the blocks before have: other workers map them.
+    told: u64,
+}
+
+impl<'k, K: BatchKernel> Single<'k, K> {
+    /// Returns a reader of single rows for `kernel`.
+    pub fn new(kernel: &'k K, settings: Settings) -> Self {
+        Single { kernel, settings, told: 0 }
+    }
+
+    /// Begins a part of a block.
+    pub fn begin(&mut self) {
+        self.told = 0;
+    }
+
+    /// Returns whether a message about the next bad row of this part may be printed.
+    fn is_heard(&self) -> bool {
+        self.settings.most_told.is_none_or(|most| self.told < most)
+    }
+
+    /// Returns the message that `what` makes, or an empty string if the message would not be printed: wording it costs
+    /// far more than reading the row.
+    pub fn tell(&mut self, what: impl FnOnce() -> String) -> String {
+        if !self.is_heard() {
+            return String::new();
+        }
+        self.told += 1;
+        what()
+    }
+
+    /// Appends the row `record`, which has as many fields as it must have, to `rows`. The error says what is wrong if the row is bad.
+    pub fn read(&mut self, record: &Record, rows: &mut K::Rows) -> Result<(), BadRow> {
+        if !self.settings.missing.is_empty() && self.lacks_value(record) {
+            return Err(BadRow::default().of(Kind::Missing));
+        }
+        if self.kernel.try_read(record, rows) {
+            return Ok(());
+        }
+        if !self.is_heard() {
+            return Err(BadRow::default());
+        }
+        let read = self.kernel.read(record, rows);
+        self.told += u64::from(read.is_err());
+        read
+    }
+
+    /// Whether one of the fields that the kernel would get is a text for no value.
+    fn lacks_value(&self, record: &Record) -> bool {
+        let is_missing = |value: &[u8]| self.settings.missing.iter().any(|text| text == value);
+        (0..record.len()).any(|at| is_missing(trimmed(&record.value(at))))
+    }
+}
