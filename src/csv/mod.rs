@@ -94,7 +94,7 @@ impl Format {
         let Format { delimiter, quote: Some(quote), .. } = self else { return line.extend_from_slice(value) };
         let is_special = |&byte: &u8| byte == delimiter || byte == quote || byte == b'\n' || byte == b'\r';
         let looks_blank = is_alone && value.iter().all(u8::is_ascii_whitespace);
-        if !looks_blank && !value.iter().any(is_special) {
+        if !looks_blank && !value.iter().any(is_special) && !self.begins_comment(value) {
             return line.extend_from_slice(value);
         }
         line.push(quote);
