@@ -61,10 +61,15 @@ impl Run<'_> {
                     Err(ending) => return Some(ending),
                 }
             }
-            let mut filling = match self.free_slot(&mut ring) {
-                Ok(Some(filling)) => filling,
-                Ok(None) => return None,
+            match self.wait_for_slot(&ring) {
+                Ok(true) => {}
+                Ok(false) => return None,
                 Err(ending) => return Some(ending),
+            }
+            let mut filling = match ring.try_fill() {
+                Ok(Some(filling)) => filling,
+                Ok(None) => continue,
+                Err(Spoilt) => return Some(Ending::Failed(Error::spoilt())),
             };
             watch.waited();
             if let Err(error) = filling.allocate() {
@@ -85,17 +90,15 @@ impl Run<'_> {
         }
     }
 
-    /// Waits until another block may be published, and its slot is free. Returns `None` if the run is over.
-    fn free_slot<'r, 's>(&self, ring: &'r mut Reader<'s>) -> Result<Option<Filling<'r, 's>>, Ending> {
+    /// Waits until another block may be published, and its slot is free. Returns false if the run is over.
+    fn wait_for_slot(&self, ring: &Reader) -> Result<bool, Ending> {
         loop {
             if self.is_over() {
-                return Ok(None);
+                return Ok(false);
             }
             let waiting = self.published.load(Ordering::Acquire).saturating_sub(self.written());
             match ring.is_free() {
-                Ok(true) if self.cut.may_publish(waiting, self.jobs()) => {
-                    return ring.try_fill().map_err(|Spoilt| Ending::Failed(Error::spoilt()));
-                }
+                Ok(true) if self.cut.may_publish(waiting, self.jobs()) => return Ok(true),
                 Ok(_) => self.segment.freed().sleep(),
                 Err(Spoilt) => return Err(Ending::Failed(Error::spoilt())),
             }
@@ -163,13 +166,20 @@ impl Run<'_> {
                 announced = offset + AHEAD;
                 announce(file, announced..announced + AHEAD);
             }
+            if !self.wait_for_slot(ring)? {
+                return Ok(None);
+            }
+            watch.waited();
             let length = self.cut.wanted();
             let is_near_the_end = stretch.range.end - offset < 2 * length as u64;
-            if is_near_the_end || !self.cut.is_cheap(LARGE) || matches!(ring.reached(), Ok(Reached::Stuck(_))) {
+            // This is to be asked when the slot is free, and not before: the slot may be that of the window at which the chain is stuck,
+            // and then says where the reader has to go on.
+            let is_stuck = matches!(ring.reached(), Ok(Reached::Stuck(_)));
+            if is_near_the_end || is_stuck || !self.cut.is_cheap(LARGE) {
                 return Ok(Some(offset));
             }
-            let Some(mut filling) = self.free_slot(ring)? else { return Ok(None) };
-            watch.waited();
+            let spoilt = |Spoilt| Ending::Failed(Error::spoilt());
+            let Some(mut filling) = ring.try_fill().map_err(spoilt)? else { continue };
             filling.allocate().map_err(|error| Ending::Failed(no_segment(error)))?;
             filling.input()[..stretch.head.len()].copy_from_slice(&stretch.head);
             let window = Window::new(stretch, offset, length);
