@@ -63,23 +63,20 @@ impl Raw {
     /// Returns how many of the first `done` results can be taken, and what is wrong with the next one.
     fn good(&self, done: usize) -> (usize, Option<&'static str>) {
         let RawValues::Texts(offsets, bytes) = &self.values else { return (done, None) };
-        let mut start = 0i32;
-        if offsets[0] != 0 {
+        if done > 0 && offsets[0] != 0 {
             return (0, Some("the kernel has moved the offset of the first result"));
         }
-        for (at, &end) in offsets[1..=done].iter().enumerate() {
-            if end < start || end as usize > bytes.len() {
-                return (at, Some("the kernel's offset of the result is outside of its room, or before the last one"));
-            }
-            start = end;
-        }
-        if bytes[..start as usize].is_ascii() {
-            return (done, None);
+        let is_bad = |ends: &[i32]| ends[1] < ends[0] || ends[1] as usize > bytes.len();
+        let whole = offsets[..=done].windows(2).position(is_bad);
+        let outside = "the kernel's offset of the result is outside of its room, or before the last one";
+        let (done, what) = whole.map_or((done, None), |at| (at, Some(outside)));
+        if done == 0 || bytes[..offsets[done] as usize].is_ascii() {
+            return (done, what);
         }
         let text = |at: usize| &bytes[offsets[at] as usize..offsets[at + 1] as usize];
         match (0..done).find(|&at| std::str::from_utf8(text(at)).is_err()) {
             Some(bad) => (bad, Some("the kernel's result is not UTF-8")),
-            None => (done, None),
+            None => (done, what),
         }
     }
 }
@@ -134,7 +131,9 @@ fn append(values: &RawValues, done: usize, to: &mut Values) {
         (RawValues::Numbers(Values::F64(new)), Values::F64(to)) => to.extend_from_slice(&new[..done]),
         (RawValues::Texts(offsets, bytes), Values::Text(Texts { offsets: to, bytes: all })) => {
             let base = all.len() as i32;
-            all.extend_from_slice(&bytes[..offsets[done] as usize]);
+            // Where no result is taken, the first offset need not be 0.
+            let end = if done == 0 { 0 } else { offsets[done] as usize };
+            all.extend_from_slice(&bytes[..end]);
             to.extend(offsets[1..=done].iter().map(|offset| base + offset));
         }
         _ => {}
