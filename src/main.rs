@@ -23,15 +23,18 @@ struct Arguments {
     #[command(flatten)]
     command: pmapgcd::__CommandOptions,
 
-    /// auto, binary, euclid, trial
+    #[command(flatten)]
+    kernel: pmapgcd::__KernelOptions,
+
+    /// auto, binary, euclid, trial [default: auto]
     ///
     /// How divisors below 2^64 are found.
-    #[arg(long, help_heading = "Workers", hide_possible_values = true, hide_short_help = true, value_name = "HOW", value_parser = algorithm(), default_value = "auto", conflicts_with = "command")]
-    algorithm: Algorithm,
+    #[arg(long, help_heading = "Workers", hide_possible_values = true, hide_short_help = true, value_name = "HOW", value_parser = algorithm(), conflicts_with = "command")]
+    algorithm: Option<Algorithm>,
 
-    /// Most digits that an integer may have
-    #[arg(long, help_heading = "Rows", hide_short_help = true, value_name = "N", value_parser = max_digits, allow_negative_numbers = true, default_value_t = pmapgcd::Gcd::MAX_DIGITS, conflicts_with = "command")]
-    max_digits: usize,
+    /// Most digits that an integer may have [default: 100000]
+    #[arg(long, help_heading = "Rows", hide_short_help = true, value_name = "N", value_parser = max_digits, allow_negative_numbers = true, conflicts_with = "command")]
+    max_digits: Option<usize>,
 }
 
 /// Returns the parser of `--algorithm`, which takes the name of an [`Algorithm`].
@@ -74,7 +77,13 @@ fn main() -> std::process::ExitCode {
     if arguments.command.is_given() {
         return arguments.command.run(arguments.options);
     }
-    arguments.options.run(&pmapgcd::Gcd::new(arguments.algorithm).max_digits(arguments.max_digits))
+    let Arguments { options, kernel, algorithm, max_digits, .. } = arguments;
+    if kernel.is_given() {
+        let given = [algorithm.map(|_| "--algorithm"), max_digits.map(|_| "--max-digits")];
+        return kernel.run(options, &given.into_iter().flatten().collect::<Vec<_>>());
+    }
+    let gcd = pmapgcd::Gcd::new(algorithm.unwrap_or_default());
+    options.run(&gcd.max_digits(max_digits.unwrap_or(pmapgcd::Gcd::MAX_DIGITS)))
 }
 
 #[cfg(loom)]

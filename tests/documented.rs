@@ -17,10 +17,11 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// The pages whose commands are run.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "docs/options.md",
     "docs/rows.md",
+    "docs/kernels.md",
     "docs/recipes.md",
     "docs/clusters.md",
     "docs/scaling.md",
@@ -110,6 +111,8 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &[u8]| fs::write(folder.path().join(name), text).unwrap();
         fs::create_dir(folder.path().join("bin")).unwrap();
+        fs::create_dir(folder.path().join("include")).unwrap();
+        fs::copy("include/pmap_kernel.h", folder.path().join("include/pmap_kernel.h")).unwrap();
         for real in fs::read_dir("examples/real").unwrap().map(|real| real.unwrap()) {
             fs::copy(real.path(), folder.path().join(real.file_name())).unwrap();
         }
@@ -129,6 +132,12 @@ impl Place {
         while let Some(line) = lines.next() {
             replayed += line;
             let kind = line.trim();
+            if ["```c", "```rust"].contains(&kind) {
+                let block: String = lines.by_ref().take_while(|line| line.trim() != "```").collect();
+                self.source(&block);
+                replayed += &format!("{block}```\n");
+                continue;
+            }
             if kind != "```console" && kind != "```sh" {
                 continue;
             }
@@ -146,6 +155,15 @@ impl Place {
             replayed += end.unwrap_or_default();
         }
         replayed
+    }
+
+    /// Writes a block of source to the file that its first line names, for the compilers in the dialogues that follow.
+    fn source(&self, block: &str) {
+        let first = block.lines().next().unwrap_or_default();
+        let name = first.trim_start_matches(['/', '*', ' ']).trim_end_matches(['/', '*', ' ']);
+        if name.ends_with(".c") || name.ends_with(".rs") {
+            fs::write(self.0.path().join(name), block).unwrap();
+        }
     }
 
     /// The block with today's output; the block as it is, where a program that it uses is missing.
@@ -188,10 +206,16 @@ impl Place {
         let path = std::env::var("PATH").unwrap();
         let own = Path::new(BINARY).parent().unwrap();
         let path = format!("{}:{}:{path}", self.0.path().join("bin").display(), own.display());
+        // rustup finds its toolchains in the home folder, if it is not told where.
+        let rustup = std::env::var("RUSTUP_HOME").or_else(|_| std::env::var("HOME").map(|home| home + "/.rustup"));
         let mut bash = Command::new("timeout");
         bash.args(["-k", "1", "120", "bash", "-c", &format!("exec 2>&1\n{script}")]);
         // GNU parallel keeps files in the home folder: it gets this one instead of the user's.
-        bash.env("PATH", path).env("HOME", self.0.path()).env_remove("RUST_BACKTRACE").current_dir(self.0.path());
+        bash.env("PATH", path)
+            .env("HOME", self.0.path())
+            .env("RUSTUP_HOME", rustup.unwrap_or_default())
+            .env_remove("RUST_BACKTRACE")
+            .current_dir(self.0.path());
         let output = bash.stdin(Stdio::null()).output().unwrap();
         (output.status.success(), String::from_utf8(output.stdout).unwrap())
     }

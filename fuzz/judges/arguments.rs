@@ -32,7 +32,7 @@ pub fn arguments(bytes: &[u8]) {
             assert!((0..3).all(is_different), "{format:?}");
             assert!((MIN_BLOCK_SIZE..=MAX_BLOCK_SIZE).contains(&sizes.block) && sizes.room > sizes.block);
             assert_eq!(shape.head_size(), sizes.head);
-            assert!(shape.append.is_none_or(|name| format.can_hold(&name)));
+            assert!(shape.append.iter().flatten().all(|name| format.can_hold(name)));
         }
         Err(error) => {
             assert_eq!(error.exit_status(), 2);

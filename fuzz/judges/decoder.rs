@@ -56,7 +56,7 @@ impl Case {
 
     fn shape(&self) -> Shape {
         let columns = self.columns.map(|[a, b]| Columns::parse(&format!("{},{}", a + 1, b + 1)).unwrap());
-        let append = self.append.then(|| RESULT.to_string());
+        let append = self.append.then(|| vec![RESULT.to_string()]);
         Shape { format: self.format, has_header: self.has_header, columns, fields: Some(2), append, ..Shape::default() }
     }
 

@@ -64,7 +64,14 @@ fn names(by_format: u8, how: u8, bytes: &[u8]) {
     if append.as_ref().is_some_and(|name| !format.can_hold(name)) {
         return;
     }
-    let shape = Shape { format, has_header: true, columns, fields: None, append: append.clone(), ..Shape::default() };
+    let shape = Shape {
+        format,
+        has_header: true,
+        columns,
+        fields: None,
+        append: append.clone().map(|name| vec![name]),
+        ..Shape::default()
+    };
     let mut headers = Headers::default();
     let header = match headers.find(&shape, text, "a") {
         Ok(Some(header)) => header,

@@ -14,6 +14,7 @@ mod decoder;
 mod header;
 mod hostile;
 mod judge;
+mod kernel;
 mod rows;
 mod segment;
 
@@ -23,6 +24,7 @@ pub use chain::chain;
 pub use decoder::decoder;
 pub use header::header;
 pub use hostile::{frames, report};
+pub use kernel::kernel;
 pub use rows::rows;
 pub use segment::segment;
 

@@ -74,7 +74,8 @@ pub fn writer<'a>(
     tally: &'a Tally,
 ) -> Writer<'a> {
     let names = inputs.iter().map(Input::name).collect();
-    let blank: &[u8] = if plan.options.bad_rows == OnBadRow::Blank { b"\n" } else { b"" };
+    let is_blank = plan.options.bad_rows == OnBadRow::Blank;
+    let blank = if is_blank { plan.setup.settings.empty_result() } else { vec![] };
     let has_front = plan.options.range.is_none_or(|(offset, _)| offset == 0);
     let (format, columns, has_header) =
         (plan.setup.shape.format, plan.setup.shape.columns.clone(), plan.setup.shape.has_header);

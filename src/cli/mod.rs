@@ -4,9 +4,12 @@ mod command;
 mod comparison;
 mod files;
 mod help;
+mod kernel;
 mod map;
+mod near;
 mod options;
 pub mod plan;
+mod probe;
 mod progress;
 mod run;
 mod split;
@@ -14,6 +17,7 @@ mod stats;
 mod values;
 
 pub use command::CommandOptions;
+pub use kernel::KernelOptions;
 pub use options::Options;
 
 use crate::error::{Error, program};

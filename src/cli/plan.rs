@@ -3,7 +3,8 @@
 use super::options::{DEFAULT_MEMORY, Options};
 use crate::compare::trial::Trial;
 use crate::csv::Format;
-use crate::error::Error;
+use crate::csv::columns::names_in;
+use crate::error::{Error, printable};
 use crate::executor::{self, DEFAULT_BLOCK_SIZE, Executor, Job, worker};
 use crate::filter::builder::{RowOptions, Setup};
 use crate::flow::{Sink, Source};
@@ -80,11 +81,13 @@ impl<'k> Plan<'k> {
             None if options.compare => Mode::Compare,
             None => options.split.map_or(Mode::Map, Mode::Split),
         };
+        let names = kernel.result_names();
+        let append = options.append.as_deref().map(|given| appended(given, names.len(), format)).transpose()?;
         let rows = RowOptions {
             format,
             has_header: options.has_header(),
             columns: options.columns(),
-            append: options.append.clone(),
+            append: append.clone(),
             on_bad_row: options.bad_rows,
             max_bad: options.max_bad,
             is_all_told: options.rejects.is_some(),
@@ -92,7 +95,7 @@ impl<'k> Plan<'k> {
             skip_lines: options.skip_lines,
         };
         let block_size = options.block_size.unwrap_or(DEFAULT_BLOCK_SIZE);
-        let setup = Setup::new(rows, fields, kernel.result_name(), block_size);
+        let setup = Setup::new(rows, fields, names, block_size);
         Ok(Plan {
             mode,
             trial,
@@ -132,6 +135,34 @@ impl<'k> Plan<'k> {
     }
 }
 
+/// Returns the names in the value of `--append`, for a kernel that has so many results: none if the value is empty.
+fn appended(given: &str, results: usize, format: Format) -> Result<Vec<String>, Error> {
+    if given.is_empty() {
+        return Ok(vec![]);
+    }
+    let names =
+        names_in(given).map_err(|what| Error::usage(format!("--append={}: {what}", printable(given.as_ref()))))?;
+    let wrong = [
+        (
+            names.iter().any(String::is_empty),
+            "--append has an empty name in it; as in -k, a comma stands between names".to_string(),
+        ),
+        (
+            names.len() != results,
+            format!(
+                "--append names {} columns, and a row has {results} result{}; as in -k, a name with a comma in it stands in quotes",
+                names.len(),
+                if results == 1 { "" } else { "s" }
+            ),
+        ),
+        (
+            !names.iter().all(|name| format.can_hold(name)),
+            "the NAME of --append has the delimiter or a line end in it, and there are no quotes".to_string(),
+        ),
+    ];
+    wrong.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(names), |(_, what)| Err(Error::usage(what)))
+}
+
 /// Checks that the options suit each other, and a kernel whose rows have `fields` fields (`None`: any number).
 fn check(options: &Options, fields: Option<usize>, format: Format) -> Result<(), Error> {
     let named = options.columns().map(|columns| columns.count());
@@ -161,10 +192,6 @@ fn check(options: &Options, fields: Option<usize>, format: Format) -> Result<(),
         (
             options.block_timeout.is_some() && options.executor != Executor::Shared,
             "--block-timeout goes with --executor shared",
-        ),
-        (
-            !append.is_empty() && !format.can_hold(append),
-            "the NAME of --append has the delimiter or a line end in it, and there are no quotes",
         ),
         (options.max_bad.is_some() && stops, "--max-bad goes with --bad-rows skip or --bad-rows blank"),
     ];

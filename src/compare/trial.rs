@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::executor::Executor;
 use crate::executor::worker::is_worker;
 use crate::process::launch::Launch;
+use crate::process::streams;
 use crate::steps::{self, Nanos};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -108,7 +109,9 @@ impl Trial {
     /// Writes the [`Account`] of this run to stdout.
     pub fn give_account() {
         let account = Account { steps: steps::take(), copied: steps::copied() };
-        let _ = serde_json::to_writer(std::io::stdout(), &account);
+        if let Ok(stdout) = streams::given(&std::io::stdout()) {
+            let _ = serde_json::to_writer(File::from(stdout), &account);
+        }
     }
 
     /// Runs the trial over `input` to its end. Meanwhile calls `watch`, with the number of the process and the file

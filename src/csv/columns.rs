@@ -107,6 +107,22 @@ impl Columns {
     }
 }
 
+/// Returns the names in `list`, which is one CSV record of them, without the blanks around each.
+///
+/// # Errors
+/// If `list` is not such a list.
+pub fn names_in(list: &str) -> Result<Vec<String>, String> {
+    let (mut fields, format) = (vec![], Format::default());
+    match split(list.as_bytes(), format, &mut fields) {
+        Line::Row { length, .. } if length == list.len() && !list.ends_with('\n') => {}
+        Line::Unclosed { .. } => return Err("a quote is not closed".to_string()),
+        _ => return Err("names are expected, with a comma between them".to_string()),
+    }
+    let name =
+        |field: &Field| String::from_utf8_lossy(trimmed(&unquoted(field.raw(list.as_bytes()), format))).into_owned();
+    Ok(fields.iter().map(name).collect())
+}
+
 /// Returns the column names in `header`, without the blanks around them.
 pub fn names(header: &Record) -> Vec<Vec<u8>> {
     (0..header.len()).map(|at| trimmed(&header.value(at)).to_vec()).collect()

@@ -31,6 +31,12 @@ impl Head {
         if columns == 0 && !append && !header { 0 } else { size_of::<Word>() * (3 + columns) + room }
     }
 
+    /// Returns the number by which messages name the field that the kernel receives at index `field`, from 0: its position in the row,
+    /// from 1.
+    pub fn number(&self, field: usize) -> usize {
+        1 + self.columns.as_ref().and_then(|columns| columns.get(field).copied()).unwrap_or(field)
+    }
+
     /// Writes the head to the front of `bytes`. What `bytes` has no room for is left out.
     pub fn write(&self, bytes: &mut [u8]) {
         let columns = self.columns.as_deref().unwrap_or_default();

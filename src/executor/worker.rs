@@ -135,6 +135,8 @@ fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {
     let number = std::env::var(NUMBER).ok().and_then(|number| number.parse().ok()).ok_or_else(not_for_you)?;
     match mark.executor {
         Executor::Pickle => {
+            // Makes the kernel ready in this thread before it is confined, as in `share`.
+            let _ready = mapping.work.mapper(None);
             let refused = confine(unbound, mapping.confinement, 0, Some(stdin.as_fd()), None);
             refused.iter().filter(|_| number == 0).for_each(|what| say(what));
             pickle::serve(&stdin, mapping.work)

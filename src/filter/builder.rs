@@ -93,7 +93,7 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
     /// Prints each row unchanged with its result appended as another field. `name` is the result's name in the header;
     /// if it is empty, the kernel's own name for its results is used.
     pub fn append(mut self, name: impl Into<String>) -> Self {
-        self.rows.append = Some(name.into());
+        self.rows.append = Some([name.into()].into_iter().filter(|name: &String| !name.is_empty()).collect());
         self
     }
 
@@ -149,7 +149,7 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
             None => Name::of_place("filter", place),
         };
         let (max_bad, refused) = (rows.max_bad.unwrap_or(u64::MAX), check(&rows, kernel.fields()));
-        let setup = Setup::new(rows, kernel.fields(), kernel.result_name(), block_size);
+        let setup = Setup::new(rows, kernel.fields(), kernel.result_names(), block_size);
         let filter = Filter { kernel, setup, name, executor, jobs, max_bad };
         filter.with_mapping(worker::reenter_or_return);
         Vectors::allowed().map_err(Error::usage)?;
@@ -168,7 +168,7 @@ fn check(rows: &RowOptions, fields: Option<usize>) -> Result<(), Error> {
             "decimal and thousands have to differ; with blanks the delimiter is a space, and there is no quote",
         ));
     }
-    if rows.append.as_ref().is_some_and(|name| !name.is_empty()) && !rows.has_header {
+    if rows.append.as_ref().is_some_and(|names| !names.is_empty()) && !rows.has_header {
         return Err(Error::usage("a name for the result is for a header, and there is none"));
     }
     if rows.max_bad.is_some() && rows.on_bad_row == OnBadRow::Stop {
@@ -179,7 +179,7 @@ fn check(rows: &RowOptions, fields: Option<usize>) -> Result<(), Error> {
     {
         return Err(Error::usage(format!("{count} columns are named where the kernel takes {fields}")));
     }
-    if rows.append.as_ref().is_some_and(|name| !name.is_empty() && !rows.format.can_hold(name)) {
+    if rows.append.iter().flatten().any(|name| !rows.format.can_hold(name)) {
         return Err(Error::usage(
             "the name of the result has the delimiter or a line end in it, and there are no quotes",
         ));
@@ -196,9 +196,9 @@ pub(crate) struct RowOptions {
     pub has_header: bool,
     /// The columns that the kernel gets; `None` for all of them.
     pub columns: Option<Columns>,
-    /// The name of the result column, if rows are printed with their results appended. An empty name stands for the
-    /// kernel's own. `None` if only results are printed.
-    pub append: Option<String>,
+    /// The names of the result columns, if rows are printed with their results appended. No names stand for the kernel's own. `None`
+    /// if only results are printed.
+    pub append: Option<Vec<String>>,
     /// What happens to bad rows.
     pub on_bad_row: OnBadRow,
     /// How many bad rows a run may have before it ends with an error; `None` for any number.
@@ -222,9 +222,9 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Derives the values from the settings in `rows`, the kernel's number of fields per row and its name for results,
+    /// Derives the values from the settings in `rows`, the kernel's number of fields per row and its names for results,
     /// and the block size in bytes.
-    pub fn new(rows: RowOptions, fields: Option<usize>, result_name: &str, block_size: usize) -> Self {
+    pub fn new(rows: RowOptions, fields: Option<usize>, result_names: Vec<String>, block_size: usize) -> Self {
         let RowOptions { format, has_header, columns, append, on_bad_row, max_bad, is_all_told, missing, skip_lines } =
             rows;
         let appends = append.is_some();
@@ -235,11 +235,13 @@ impl Setup {
         // that exceeds `max_bad`.
         let most_told = max_bad.map_or(SAID, |most| SAID.max(most.saturating_add(1)));
         let is_all_told = is_all_told || on_bad_row == OnBadRow::Stop;
-        let name = |name: String| if name.is_empty() { result_name.to_string() } else { name };
+        let more_results = result_names.len().saturating_sub(1);
+        let named = |names: Vec<String>| if names.is_empty() { result_names } else { names };
         Setup {
             settings: Settings {
                 format,
                 append: appends,
+                more_results,
                 on_bad_row,
                 most_told: (!is_all_told).then_some(most_told),
                 missing: missing.iter().map(|text| trimmed(text).to_vec()).collect(),
@@ -249,7 +251,7 @@ impl Setup {
                 has_header,
                 columns,
                 fields,
-                append: append.map(name),
+                append: append.map(named),
                 skip_lines,
                 ..Shape::default()
             },

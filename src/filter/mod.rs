@@ -138,7 +138,7 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
     fn map(&self, rows: OwnedFd, results: &OwnedFd, stop: &OwnedFd, tally: &Tally) -> Result<(), Error> {
         let Setup { ref settings, ref shape, sizes } = self.setup;
         let most_bad = (settings.on_bad_row != OnBadRow::Stop).then_some(self.max_bad);
-        let blank: &[u8] = if settings.on_bad_row == OnBadRow::Blank { b"\n" } else { b"" };
+        let blank = if settings.on_bad_row == OnBadRow::Blank { settings.empty_result() } else { vec![] };
         let name = "input".to_string();
         let watch = Watch { stop: stop.as_fd(), output: results.as_fd() };
         let reader = Reader::new(vec![Input::Open(rows.into(), name.clone())], shape.clone(), watch);

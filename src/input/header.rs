@@ -21,9 +21,9 @@ pub struct Shape {
     /// Number of fields that the kernel needs a row to have, if all columns are its input. `None`: the kernel takes any
     /// number.
     pub fields: Option<usize>,
-    /// Name of the column of results that `--append` adds to the header. `None`: rows are not printed with their
+    /// Names of the columns of results that `--append` adds to the header. `None`: rows are not printed with their
     /// results.
-    pub append: Option<String>,
+    pub append: Option<Vec<String>>,
     /// Whether the header is printed unchanged, once, if no column is added to it.
     pub keeps_header: bool,
     /// Whether the header is passed on to the workers in the head of each block. All rows must then have as many fields as
@@ -140,10 +140,16 @@ impl Headers {
             None => {}
         }
         let mut print = header.text().to_vec();
-        if let Some(name) = &shape.append {
+        for (at, name) in shape.append.iter().flatten().enumerate() {
             if names.iter().any(|other| other == name.as_bytes()) {
                 let name = shown(name.as_bytes());
                 return Err(format!("there is a column {name} already; give the results another with --append=NAME"));
+            }
+            if shape.append.iter().flatten().take(at).any(|other| other == name) {
+                return Err(format!(
+                    "two results have the name {}; give them others with --append=A,B",
+                    shown(name.as_bytes())
+                ));
             }
             print.push(shape.format.delimiter);
             shape.format.append_field(&mut print, name.as_bytes(), false);

@@ -55,6 +55,11 @@ pub trait BatchKernel: Sync {
     /// [`Kernel::name`](crate::Kernel::name) does.
     fn result_name(&self) -> &str;
 
+    /// Returns the names of the output columns: one, unless each output is written as several fields.
+    fn result_names(&self) -> Vec<String> {
+        vec![self.result_name().to_string()]
+    }
+
     /// Reads the row `record` and appends it to `rows`.
     ///
     /// # Errors
@@ -78,6 +83,23 @@ pub trait BatchKernel: Sync {
     /// Whether the kernel needs only memory and time from the system, as
     /// [`Kernel::is_self_contained`](crate::Kernel::is_self_contained).
     fn needs_nothing(&self) -> bool {
+        false
+    }
+
+    /// Makes ready what a worker needs to map rows, in its thread and before it is confined. Called again without need, it does nothing.
+    ///
+    /// # Errors
+    /// If the kernel cannot be used. The run then ends with this message.
+    fn open(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Gives back what [`open`](BatchKernel::open) has made ready in this thread, where a worker ends and its process lives on.
+    fn close(&self) {}
+
+    /// Whether the kernel is told that the field at index `field`, from 0, has no value, instead of not being given such rows.
+    #[doc(hidden)]
+    fn takes_missing(&self, _field: usize) -> bool {
         false
     }
 
@@ -129,4 +151,6 @@ pub struct Written {
     /// What is wrong with the next output, if `write` stopped because of it. `None` if all outputs were written or the
     /// room is full.
     pub bad: Option<String>,
+    /// Which of the fields that the kernel receives is at fault then, from 0, if it is a single one.
+    pub field: Option<usize>,
 }

@@ -6,7 +6,10 @@
 //! writing outputs for it.
 
 pub mod batch;
+pub mod columns;
 pub mod gcd;
+#[cfg(feature = "cli")]
+pub mod native;
 mod rows;
 
 use serde::{Serialize, de::DeserializeOwned};

@@ -209,7 +209,7 @@ mod tests {
     fn as_many_are_written_as_fit() {
         let mut room = [0; 8];
         let written = write(&[1.5, 2.25, 3.0], Format::default(), &mut room);
-        assert_eq!(written, Written { outputs: 1, bytes: 4, bad: None });
+        assert_eq!(written, Written { outputs: 1, bytes: 4, ..Written::default() });
         let written = write(&[(1, "a,b")], Format::default(), &mut room);
         assert_eq!((written.bytes, &room), (8, b"1,\"a,b\"\n"));
         let tabs = Format { delimiter: b'\t', ..Format::default() };

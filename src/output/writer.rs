@@ -26,7 +26,7 @@ pub struct Writer<'a> {
     /// input, and taken by the first bad row, which has it as its hint.
     disguise: Option<String>,
     /// What is written to the output in place of a misfit.
-    blank: &'static [u8],
+    blank: Vec<u8>,
     /// Index of the current input: the one that the last block came from.
     input: usize,
     /// How many lines of the current input come before the next part.
@@ -57,7 +57,7 @@ impl<'a> Writer<'a> {
             tally,
             reading: None,
             disguise: None,
-            blank: b"",
+            blank: vec![],
             input: 0,
             lines: 0,
             offset: 0,
@@ -73,8 +73,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Returns `self` with `blank` as what is written to the output in place of a misfit.
-    pub fn blank(self, blank: &'static [u8]) -> Self {
-        Writer { blank, ..self }
+    pub fn blank(self, blank: impl Into<Vec<u8>>) -> Self {
+        Writer { blank: blank.into(), ..self }
     }
 
     /// The bad rows so far.
@@ -92,7 +92,9 @@ impl Sink for Writer<'_> {
         self.write_all(&block.header)?;
         if let Some(row) = block.misfit {
             self.refuse(&row)?;
-            self.write_all(self.blank)?;
+            let blank = std::mem::take(&mut self.blank);
+            self.write_all(&blank)?;
+            self.blank = blank;
         }
         self.lines += block.lines_before;
         // Count the bytes that the reader passed over since the block before. In the first block nothing is counted,

@@ -7,7 +7,7 @@ use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    apply_filter,
+    apply_filter_all_threads,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -51,7 +51,7 @@ fn address_space() -> Option<u64> {
     Some(kib << 10)
 }
 
-/// Filters the system calls of this process, irrevocably. `socket` is the one that connects a worker with its parent,
+/// Filters the system calls of all threads of this process, irrevocably. `socket` is the one that connects a worker with its parent,
 /// if it uses one: reading from it and sending to it stay permitted. `file` is the input that a worker reads for itself, if
 /// it does: reading at given offsets of it stays permitted.
 ///
@@ -64,7 +64,8 @@ pub fn filter(confinement: Confinement, socket: Option<BorrowedFd>, file: Option
     let cannot = |error: &dyn fmt::Display| Error::defect(format!("workers cannot be confined: {error}"));
     let refused = |call: &str, error| Error::io(format!("workers cannot be confined: {call}"), error);
     let program = program(socket, file).map_err(|error| cannot(&error))?;
-    apply_filter(&program).map_err(|error| match error {
+    // What a native kernel has started when it was opened is confined too.
+    apply_filter_all_threads(&program).map_err(|error| match error {
         // The messages of these two errors end in the bare number of the system's error; take the system's error itself
         // instead.
         seccompiler::Error::Prctl(error) => refused("prctl", error),
@@ -161,6 +162,9 @@ const FREE: &[i64] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
     libc::SYS_membarrier,
+    // What a thread does when it begins: one that a native kernel has started when it was opened may begin only now.
+    libc::SYS_rseq,
+    libc::SYS_set_robust_list,
 ];
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub struct Settings {
     pub format: Format,
     /// Whether each row is printed with its result appended.
     pub append: bool,
+    /// How many fields a result has beyond the first.
+    pub more_results: usize,
     /// What happens to bad rows.
     pub on_bad_row: OnBadRow,
     /// For how many bad rows of a part messages are needed; `None` for all. No message is worded for later ones, which
@@ -81,15 +83,23 @@ impl Settings {
         self.ends_run(bad) || bad.kind == Kind::Deadly
     }
 
+    /// Returns what is printed, without `append`, in place of a result: an empty line, or one of empty fields.
+    pub fn empty_result(&self) -> Vec<u8> {
+        let Settings { format, more_results, .. } = *self;
+        let fields = if more_results == 0 { vec![] } else { vec![format.empty_field(); 1 + more_results] };
+        [fields.join(&format.delimiter), b"\n".to_vec()].concat()
+    }
+
     /// Returns what is printed in place of a result for a bad row, or for one that lacks a value.
     fn kept(&self, block: &[u8], bad: &BadRow) -> Cow<'static, [u8]> {
         let Settings { on_bad_row, append, format, .. } = *self;
         match on_bad_row == OnBadRow::Blank || bad.kind == Kind::Missing {
             true if append && bad.kind != Kind::Unclosed => {
                 let end = line_end(block, bad.row.end);
-                [&block[bad.row.clone()], &[format.delimiter], format.empty_field(), end].concat().into()
+                let empty = [&[format.delimiter], format.empty_field()].concat().repeat(1 + self.more_results);
+                [&block[bad.row.clone()], &empty, end].concat().into()
             }
-            true => b"\n".into(),
+            true => self.empty_result().into(),
             false => b"".into(),
         }
     }

@@ -62,6 +62,6 @@ impl<'k, K: BatchKernel> Single<'k, K> {
     /// Whether one of the fields that the kernel would get is a text for no value.
     fn lacks_value(&self, record: &Record) -> bool {
         let is_missing = |value: &[u8]| self.settings.missing.iter().any(|text| text == value);
-        (0..record.len()).any(|at| is_missing(trimmed(&record.value(at))))
+        (0..record.len()).any(|at| !self.kernel.takes_missing(at) && is_missing(trimmed(&record.value(at))))
     }
 }

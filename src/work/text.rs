@@ -4,7 +4,7 @@
 //! the rows ([`Decoder`]), has the kernel map them, and writes the results. It goes on until the block is done, the
 //! room for results is full, or a bad row ends the run.
 
-use crate::bad_row::BadRow;
+use crate::bad_row::{BadRow, Kind};
 use crate::error::Error;
 use crate::kernel::batch::{Batch, BatchKernel, Written};
 use crate::ring::Care;
@@ -37,7 +37,9 @@ impl<K: BatchKernel> Work for Text<'_, K> {
     fn mapper<'m>(&'m self, remote: Option<Remote<'m>>) -> Box<dyn Mapper + 'm> {
         let decoder = Decoder::new(self.kernel, self.settings.clone());
         let (kernel, settings) = (self.kernel, self.settings.clone());
-        Box::new(Loaded { kernel, settings, remote, decoder, outputs: K::Outputs::default(), reports: vec![] })
+        let opened = if remote.is_some() { Ok(()) } else { kernel.open() };
+        let (outputs, reports) = (K::Outputs::default(), vec![]);
+        Box::new(Loaded { kernel, settings, remote, opened, decoder, outputs, reports, trust: usize::MAX })
     }
 
     fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error> {
@@ -50,13 +52,33 @@ struct Loaded<'k, K: BatchKernel> {
     kernel: &'k K,
     settings: Settings,
     remote: Option<Remote<'k>>,
+    /// Whether the kernel can be used here, and otherwise why not.
+    opened: Result<(), String>,
     decoder: Decoder<'k, K>,
     outputs: K::Outputs,
     /// The reports of bad rows in the current part of the block.
     reports: Vec<u8>,
+    /// How many rows are mapped together at most: 1 behind an output that is bad, and more from batch to batch. What was mapped behind a
+    /// bad output is mapped again, and bad ones often come together.
+    trust: usize,
+}
+
+impl<K: BatchKernel> Drop for Loaded<'_, K> {
+    fn drop(&mut self) {
+        if self.remote.is_none() {
+            self.kernel.close();
+        }
+    }
 }
 
 impl<K: BatchKernel> Loaded<'_, K> {
+    /// Returns the bad row that says that the kernel cannot be used, and by which the run ends.
+    fn unusable(&mut self, what: String, block: &[u8], room: &mut [u8]) -> Mapped {
+        let (bad, mut mapped) = (BadRow::row(what).of(Kind::Unrunnable), Mapped::default());
+        self.settings.enter(&bad, block, room, &mut mapped, &mut self.reports);
+        mapped.with_reports(block, room, &self.reports)
+    }
+
     /// Maps the rows of the batch, here or in the process behind `remote`.
     fn map_rows(&mut self) -> Result<(), Failure> {
         let rows = &self.decoder.rows;
@@ -85,7 +107,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
             space[row.len()] = format.delimiter;
             let result = outputs::write(self.kernel, &self.outputs, number..number + 1, format, room);
             if result.outputs == 0 {
-                written.bad = result.bad;
+                (written.bad, written.field) = (result.bad, result.field);
                 break;
             }
             // The result's line end is replaced by that of the row.
@@ -142,7 +164,10 @@ impl<K: BatchKernel> Loaded<'_, K> {
             let too_long = || (mapped.results == 0 && self.reports.is_empty()).then(|| TOO_LONG.to_string());
             let Some(what) = written.bad.or_else(too_long) else { return false };
             let end = memchr::memchr(b'\n', &block[row.end..]).map_or(block.len(), |length| row.end + length + 1);
-            let bad = BadRow::row(what).at(row, end);
+            let field = written.field.map(|field| self.decoder.head.number(field));
+            let what = field.map_or(what.clone(), |number| format!("field {number} {what}"));
+            let bad = BadRow { field, ..BadRow::row(what) }.at(row, end);
+            self.trust = 1;
             if !self.settings.enter(&bad, block, room, mapped, &mut self.reports) {
                 return false;
             }
@@ -156,12 +181,16 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure> {
         self.decoder.begin(head);
         self.reports.clear();
+        if let Err(what) = &self.opened {
+            return Ok(self.unusable(what.clone(), input, room));
+        }
         let pace = Pace::with(care);
         let batch = if care.is_needed() { 1 } else { self.remote.as_ref().map_or(BATCH, |remote| remote.chunk_size) };
         let mut mapped = Mapped::default();
         while mapped.consumed < input.len() {
             care.note(mapped.consumed);
-            let end = self.decoder.read_with_bad(input, mapped.consumed, batch, care);
+            let end = self.decoder.read_with_bad(input, mapped.consumed, batch.min(self.trust), care);
+            self.trust = self.trust.saturating_mul(4);
             lap(Step::Take);
             // If many rows are bad, batches may be empty.
             if !self.decoder.rows.is_empty() {

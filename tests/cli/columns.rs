@@ -24,7 +24,8 @@ fn rows_are_printed_as_they_are_with_their_results() {
     let folder = Folder::with([("screens.csv", SCREENS)]);
     let rows = "\"12\"\" tablet, old\",2160,1440,720\r\nphone,1170,-2532,6\n\"two\nlines\", 9 ,\"6\",3\n";
     for way in ways(&["64", "100", "128K"]) {
-        for (append, name) in [("--append", "gcd"), ("--append=unit", "unit"), ("--append=a,\"b\"", "\"a,\"\"b\"\"\"")]
+        for (append, name) in
+            [("--append", "gcd"), ("--append=unit", "unit"), ("--append=\"a,\"\"b\"\"\"", "\"a,\"\"b\"\"\"")]
         {
             let finished = folder.run(way.into_iter().chain(["-kwidth,height", append, "screens.csv"]), "");
             finished.is(0, format!("name,width,height,{name}\n{rows}"), "");
@@ -176,11 +177,11 @@ fn formats_that_cannot_be_are_refused() {
         (&["--append=x"], "--append=NAME is for a header, and there is none without --header"),
         (&["--max-bad", "3"], "--max-bad goes with --bad-rows skip or --bad-rows blank"),
         (
-            &["--append=a,b", "--header", "--quote=none"],
+            &["--append=\"a,b\"", "--header", "--quote=none"],
             "the NAME of --append has the delimiter or a line end in it, and there are no quotes",
         ),
         (
-            &["--append=a\nb", "--header", "--quote=none"],
+            &["--append=\"a\nb\"", "--header", "--quote=none"],
             "the NAME of --append has the delimiter or a line end in it, and there are no quotes",
         ),
         (&["--compare", "-d;"], "--compare makes rows of two fields with a comma itself; give it a FILE for others"),

@@ -114,7 +114,7 @@ const NUMBERS: [Number; 11] = [
 ];
 
 /// Options whose value is no number. That of --columns may be one, and is a matter of the file.
-const OTHERS: [&str; 24] = [
+const OTHERS: [&str; 27] = [
     "--columns",
     "--delimiter",
     "--quote",
@@ -133,6 +133,9 @@ const OTHERS: [&str; 24] = [
     "--command-mode",
     "--command-input",
     "--command-ok",
+    "--kernel",
+    "--types",
+    "--kernel-args",
     "--executor",
     "--plot",
     "--completions",

@@ -82,6 +82,11 @@ impl<'a> Rows<'a> {
         self.format
     }
 
+    /// Returns the number of fields of each row that the kernel receives.
+    pub(crate) fn width(&self) -> usize {
+        self.columns.map_or(self.fields, <[usize]>::len)
+    }
+
     /// Returns what the kernel receives as its column `column`, from 0.
     pub(crate) fn column(&self, column: usize) -> Column<'a> {
         let column = self.columns.map_or(column, |columns| columns[column]);

@@ -3,7 +3,7 @@
 mod binary;
 mod large;
 mod number;
-mod plain;
+pub(in crate::kernel) mod plain;
 mod values;
 
 use crate::bad_row::BadRow;

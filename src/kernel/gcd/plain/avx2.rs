@@ -15,6 +15,12 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize 
     walk::read_rows(found, pairs, other, Avx2)
 }
 
+/// Does what [`super::load`] does.
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+pub fn load(text: &[u8], fields: &[(u32, u32)], loaded: &mut [u64]) -> usize {
+    walk::load(text, fields, loaded, Avx2)
+}
+
 struct Avx2;
 
 impl Load for Avx2 {

@@ -21,6 +21,17 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize 
     with(Vectors::here(), found, pairs, other)
 }
 
+/// Loads integers of 1 to 19 digits without signs from these fields of `text`, given by their starts and ends, as many as `loaded` has
+/// room for. Returns how many, up to the first field that holds something else, or has fewer than 32 bytes of text up to its end.
+pub fn load(text: &[u8], fields: &[(u32, u32)], loaded: &mut [u64]) -> usize {
+    match Vectors::here() {
+        // SAFETY: as in `with`.
+        #[cfg(target_arch = "x86_64")]
+        Vectors::Avx512 | Vectors::Avx2 => unsafe { avx2::load(text, fields, loaded) },
+        _ => portable::load(text, fields, loaded),
+    }
+}
+
 /// Does what [`read_rows`] does, using the instructions in `vectors`.
 fn with(vectors: Vectors, found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
     match vectors {

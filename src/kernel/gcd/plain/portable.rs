@@ -10,6 +10,11 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize 
     walk::read_rows(found, pairs, other, Portable)
 }
 
+/// Does what [`super::load`] does.
+pub fn load(text: &[u8], fields: &[(u32, u32)], loaded: &mut [u64]) -> usize {
+    walk::load(text, fields, loaded, Portable)
+}
+
 struct Portable;
 
 impl Load for Portable {

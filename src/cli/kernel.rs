@@ -1,0 +1,216 @@
+//! The options that make a function of a library what is mapped over rows. They belong to `pmapgcd` alone, not to every filter.
+
+use super::end;
+use super::near::unknown;
+use super::options::Options;
+use super::plan::Plan;
+use super::probe;
+use super::run::run;
+use crate::compare::trial::Trial;
+use crate::csv::trimmed;
+use crate::error::{Error, printable};
+use crate::executor::{DEFAULT_BLOCK_SIZE, Executor, worker};
+use crate::kernel::batch::BatchKernel;
+use crate::kernel::columns::types::Signature;
+use crate::kernel::native::{Description, Native, Unusable, Wanted};
+use crate::output::Output;
+use crate::process::streams::set_stdout_aside;
+use crate::work::text::Text;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+const KERNEL: &str = "Kernel";
+
+/// The options of a kernel.
+#[derive(clap::Args, Debug)]
+#[command(args_override_self = true)]
+pub struct KernelOptions {
+    /// Map with gcd, a function of libm, or LIBRARY:FUNCTION
+    ///
+    /// A value with a / or .so in it is a shared library; LIBRARY alone is one with a pmap_kernel_v1, which docs/kernels.md is about. A
+    /// plain C function of numbers needs --types. Workers load the library, and this process does only with --executor serial or threads.
+    #[arg(long, help_heading = KERNEL, value_name = "NAME", allow_hyphen_values = true, conflicts_with = "command")]
+    kernel: Option<OsString>,
+
+    /// What it takes and returns, like f64,f64:f64
+    ///
+    /// Of i32, i64, u32, u64, f32, f64: up to 6 integers and 8 floats in, and one number out. A kernel with a pmap_kernel_v1 says its
+    /// types itself, of which text is one; /na is behind what may be missing, and ... behind what may come again.
+    #[arg(long, help_heading = KERNEL, value_name = "IN:OUT", value_parser = Signature::from_text, requires = "kernel")]
+    types: Option<Signature>,
+
+    /// What it is given when it is opened
+    #[arg(long, help_heading = KERNEL, value_name = "TEXT", requires = "kernel", allow_hyphen_values = true, hide_short_help = true)]
+    kernel_args: Option<String>,
+
+    /// Say what the kernel takes and returns
+    #[arg(long, help_heading = KERNEL, requires = "kernel", hide_short_help = true)]
+    describe: bool,
+}
+
+impl Signature {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl KernelOptions {
+    /// Whether these options are for another kernel than the stock one, or ask about one.
+    pub fn is_given(&self) -> bool {
+        self.kernel
+            .as_ref()
+            .is_some_and(|name| name != STOCK || self.describe || self.types.is_some() || self.kernel_args.is_some())
+    }
+
+    /// Runs the filter around the kernel, or, in a worker process, that worker's part of the run. Returns the status for `main` to end
+    /// with. `stock_only` are the given options that are for the stock kernel alone.
+    pub fn run(self, options: Options, stock_only: &[&str]) -> ExitCode {
+        self.try_run(options, stock_only).unwrap_or_else(|error| end(Err(error)))
+    }
+
+    fn try_run(self, options: Options, stock_only: &[&str]) -> Result<ExitCode, Error> {
+        let given = self.kernel.clone().unwrap_or_default();
+        let name = printable(&given);
+        if given == STOCK {
+            return self.stock();
+        }
+        let wanted = self.wanted(&given)?;
+        if let Some(option) = stock_only.first() {
+            return Err(Error::usage(format!("{option} is for the kernel gcd, and --kernel is {name}")));
+        }
+        let unusable = |unusable: Unusable| match unusable {
+            Unusable::Other(what) => {
+                let here = Path::new(".").join(&given);
+                let is_elsewhere = what.contains("cannot be loaded") && !name.contains('/') && here.exists();
+                let hint = if is_elsewhere { format!("; say ./{name}, which is here") } else { String::new() };
+                Error::usage(format!("--kernel: {}{hint}", printable(what.as_ref())))
+            }
+            Unusable::Unknown => Error::usage(unknown(&name)),
+        };
+        if probe::is_probe()? {
+            return Ok(probe::answer(&wanted.describe(self.describe)));
+        }
+        let is_worker = worker::is_worker();
+        let described = if is_worker { vec![] } else { probe::ask(&format!("--kernel {name}"))?.map_err(unusable)? };
+        if self.describe {
+            return Ok(end(describe(&described)));
+        }
+        let executor = Trial::of_this_process()?.map_or(options.executor, |trial| trial.executor());
+        let of = |what: String| unusable(Unusable::Other(what));
+        let native = match described.first() {
+            // A comparison maps the rows once itself, to see whether they are good.
+            Some(described) if executor.has_processes() && !options.compare => {
+                Native::described(described).map_err(of)?
+            }
+            _ => {
+                if !is_worker {
+                    set_stdout_aside().map_err(|error| Error::io("stdout", error))?;
+                }
+                Native::loaded(&wanted.load().map_err(unusable)?, self.kernel_args).map_err(of)?
+            }
+        };
+        if executor == Executor::Threads {
+            // Only its threads need it from here on.
+            native.close();
+        }
+        let missing = options.na.iter().map(|text| trimmed(text.as_bytes()).to_vec()).collect();
+        let native = native.missing(missing).block_size(options.block_size.unwrap_or(DEFAULT_BLOCK_SIZE));
+        let memory = options.worker_memory;
+        let mut plan = Plan::of(options, &native)?;
+        if !native.needs_nothing() {
+            // Libraries for graphics cards reserve more address space than the default allows.
+            plan.confinement.memory = memory;
+        }
+        let work = Text::new(&native, plan.setup.settings.clone());
+        Ok(run(&plan, &work))
+    }
+
+    /// What is to be done if the kernel is the stock one, and more is asked than to map with it.
+    fn stock(&self) -> Result<ExitCode, Error> {
+        if self.types.is_some() || self.kernel_args.is_some() {
+            return Err(Error::usage(
+                "--types and --kernel-args are for other kernels than gcd, which takes integers of any size",
+            ));
+        }
+        let line = format!("gcd {}: integer,integer:integer, confined\n", env!("CARGO_PKG_VERSION"));
+        Ok(end(print(&line)))
+    }
+
+    /// Returns the kernel that is wanted, by the value of `--kernel`.
+    fn wanted(&self, given: &OsStr) -> Result<Wanted, Error> {
+        let wrong = |what: &str| Err(Error::usage(format!("--kernel {}: {what}", printable(given))));
+        let (types, args) = (self.types.clone(), self.kernel_args.clone());
+        let bytes = given.as_bytes();
+        let is_library = bytes.contains(&b'/') || memchr::memmem::find(bytes, b".so").is_some();
+        if !is_library {
+            return match given.to_str() {
+                Some(name) if !name.is_empty() => {
+                    Ok(Wanted { library: None, function: Some(name.to_string()), types, args })
+                }
+                _ => wrong("a kernel is expected: gcd, a function of libm, or LIBRARY:FUNCTION"),
+            };
+        }
+        // A colon may stand in the name of the file too: a function has neither / nor point in its name.
+        let colon = bytes.iter().rposition(|&byte| byte == b':');
+        let colon = colon.filter(|&at| !bytes[at..].iter().any(|byte| b"/.".contains(byte)));
+        let (file, function) = colon.map_or((bytes, None), |at| (&bytes[..at], Some(&bytes[at + 1..])));
+        let library = Some(OsStr::from_bytes(file).to_os_string());
+        match function.map(str::from_utf8) {
+            None => Ok(Wanted { library, function: None, types, args }),
+            Some(Ok(name)) if !name.is_empty() => Ok(Wanted { library, function: Some(name.to_string()), types, args }),
+            Some(_) => wrong("the name of a function is expected behind the colon"),
+        }
+    }
+}
+
+/// The name of the stock kernel.
+const STOCK: &str = "gcd";
+
+/// Prints what is known of kernels, a line for each.
+fn describe(kernels: &[Description]) -> Result<(), Error> {
+    let line = |kernel: &Description| {
+        let version = kernel.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+        let names = kernel.names().map(|names| format!(", results {}", names.join(","))).unwrap_or_default();
+        let confined = if kernel.is_self_contained { "confined" } else { "not confined" };
+        let types = if kernel.types.is_empty() { "types by --kernel-args" } else { &kernel.types };
+        let line = format!("{}{version}: {types}{names}, {confined}", kernel.name);
+        printable(line.as_ref()) + "\n"
+    };
+    print(&kernels.iter().map(line).collect::<String>())
+}
+
+fn print(text: &str) -> Result<(), Error> {
+    let stdout = Output::stdout()?;
+    stdout.write_all(text.as_bytes())?;
+    stdout.complete()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(given: &str) -> Result<(Option<String>, Option<String>), String> {
+        let options = KernelOptions { kernel: Some(given.into()), types: None, kernel_args: None, describe: false };
+        let wanted = options.wanted(given.as_ref()).map_err(|error| error.to_string())?;
+        Ok((wanted.library.map(|file| file.into_string().unwrap()), wanted.function))
+    }
+
+    #[test]
+    fn a_library_is_told_by_its_name_and_split_at_its_last_colon() {
+        let named = |library: &str, function: &str| {
+            let some = |text: &str| (!text.is_empty()).then(|| text.to_string());
+            Ok((some(library), some(function)))
+        };
+        assert_eq!(wanted("hypot"), named("", "hypot"));
+        assert_eq!(wanted("./libgeo.so"), named("./libgeo.so", ""));
+        assert_eq!(wanted("./libgeo.so:bearing"), named("./libgeo.so", "bearing"));
+        assert_eq!(wanted("libm.so.6:hypot"), named("libm.so.6", "hypot"));
+        assert_eq!(wanted("/a:b/lib.so"), named("/a:b/lib.so", ""));
+        assert_eq!(wanted("./a:b.so:c"), named("./a:b.so", "c"));
+        assert!(
+            wanted("./a.so:").unwrap_err().contains("behind the colon") && wanted("").unwrap_err().contains("expected")
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! The probe: this program, started once more to load a kernel's library and say what the kernel is. So a library that crashes when it is
+//! loaded takes no run with it, and the process that reads the input and writes the results never has foreign code in it.
+
+use crate::error::Error;
+use crate::kernel::native::{Description, Unusable};
+use crate::process::console::say;
+use crate::process::death;
+use crate::process::descriptors::keep_standard_streams_only;
+use crate::process::launch::Launch;
+use crate::process::streams::take_variable;
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsFd;
+use std::process::{ExitCode, Stdio};
+
+/// The environment variable that makes a process the probe. Its value is the number of the process that asks.
+const MARK: &str = "PMAPGCD_PROBE";
+
+/// What the probe answers.
+pub type Answer = Result<Vec<Description>, Unusable>;
+
+/// Whether this process was started as a probe.
+///
+/// # Errors
+/// If it looks like one and was not started by the process that it was meant for.
+pub fn is_probe() -> Result<bool, Error> {
+    let Some(mark) = take_variable(MARK) else { return Ok(false) };
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    let parent = getppid().map(|pid| pid.as_raw_nonzero().get().to_string());
+    if parent.is_some_and(|parent| *parent == *mark) {
+        return Ok(true);
+    }
+    Err(Error::usage(format!("the environment variable {MARK} is for a process that looks at a kernel only; unset it")))
+}
+
+/// Gives the answer to the process that has started this one, and returns the status to end with.
+pub fn answer(answer: &Answer) -> ExitCode {
+    // The standard input of a probe is the pipe to the process that asks.
+    let pipe = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+    let line = serde_json::to_string(answer).unwrap_or_default() + "\n";
+    match pipe.and_then(|mut pipe| pipe.write_all(line.as_bytes())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format_args!("what is known of the kernel cannot be told: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Asks a probe about the kernel that this process was told of. `name` is the kernel in messages.
+///
+/// # Errors
+/// If the probe cannot be started, or dies before it answers.
+pub fn ask(name: &str) -> Result<Answer, Error> {
+    let cannot = |error: io::Error| Error::io(format!("{name} cannot be looked at"), error);
+    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(|error: Errno| cannot(error.into()))?;
+    let launch = Launch::again().map_err(cannot)?.with(MARK, std::process::id().to_string());
+    let mut command = launch.command().map_err(cannot)?;
+    command.stdin(theirs);
+    // What the library prints is nobody's result.
+    command.stdout(io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| Stdio::null(), Stdio::from));
+    keep_standard_streams_only(&mut command, launch.descriptor(), None);
+    let mut probe = command.spawn().map_err(cannot)?;
+    // The command holds the other end of the pipe.
+    drop(command);
+    let mut line = vec![];
+    let read = BufReader::new(File::from(ours)).read_until(b'\n', &mut line);
+    // With an answer there is nothing to wait for: the library's own end may take long, or never come.
+    let answer = serde_json::from_slice(&line).ok().filter(|_| read.is_ok());
+    if answer.is_some() {
+        let _ = probe.kill();
+    }
+    let status = probe.wait().map_err(cannot)?;
+    answer.ok_or_else(|| {
+        let cause = death::cause(status);
+        Error::usage(format!("{name} cannot be used: the process that loaded its library, to look at it, {cause}"))
+    })
+}

@@ -1,0 +1,249 @@
+//! Tells the value of a number from its text: exactly, or not at all. A float is what Rust's own parser makes of the text.
+
+use super::decimal::{Decimal, LOADED, decimal, integer, unsigned};
+use super::types::Type;
+use crate::csv::notation::{self, NoInteger, Notation};
+use crate::csv::shown::shown;
+
+/// A type of numbers.
+pub trait Number: Copy + Default {
+    /// Whether the type is one of integers.
+    const IS_INTEGER: bool;
+
+    /// Appends the numbers of these magnitudes to `numbers`, up to the first that is none of this type.
+    fn extend(numbers: &mut Vec<Self>, magnitudes: &[u64]);
+
+    /// Does what [`plain`](Number::plain) does for the text from `start` to `end` of `text`.
+    #[inline]
+    fn plain_in(text: &[u8], start: usize, end: usize) -> Option<Self> {
+        Self::plain(&text[start..end])
+    }
+
+    /// Returns the number that `text` consists of, if it is written plainly, as most are. Otherwise [`read`] is asked.
+    fn plain(text: &[u8]) -> Option<Self>;
+
+    /// Does what [`read`] does, for a text without blanks around it.
+    fn general(text: &[u8], notation: Notation) -> Option<Self>;
+}
+
+/// Returns the number that `value` is, which has no blanks around it; `None` if it is none of this type.
+pub fn read<N: Number>(value: &[u8], notation: Notation) -> Option<N> {
+    N::general(value, notation)
+}
+
+/// Whether a number in this notation that is written plainly has the value that [`Number::plain`] finds.
+pub fn has_plain(of: Type, notation: Notation) -> bool {
+    !of.is_float() || notation.decimal == '.'
+}
+
+macro_rules! integers {
+    ($($number:ident),*) => { $(
+        impl Number for $number {
+            const IS_INTEGER: bool = true;
+
+            #[inline]
+            fn extend(numbers: &mut Vec<Self>, magnitudes: &[u64]) {
+                let are_all = magnitudes.iter().fold(true, |all, &magnitude| all & (magnitude <= Self::MAX as u64));
+                let good = if are_all {
+                    magnitudes.len()
+                } else {
+                    magnitudes.iter().take_while(|&&magnitude| magnitude <= Self::MAX as u64).count()
+                };
+                numbers.extend(magnitudes[..good].iter().map(|&magnitude| magnitude as Self));
+            }
+
+            #[inline]
+            fn plain(text: &[u8]) -> Option<Self> {
+                let (is_negative, magnitude) = integer(text)?;
+                match is_negative {
+                    false => Self::try_from(magnitude).ok(),
+                    true => Self::try_from(-i128::from(magnitude)).ok(),
+                }
+            }
+
+            fn general(text: &[u8], notation: Notation) -> Option<Self> {
+                Self::plain(text).or_else(|| {
+                    let digits = notation.integer(text, MOST_DIGITS).ok()?;
+                    let sign = if text.starts_with(b"-") { &b"-"[..] } else { b"" };
+                    Self::plain(&[sign, if digits.is_empty() { b"0" } else { &digits }].concat())
+                })
+            }
+        }
+    )* };
+}
+integers!(i32, i64, u32, u64);
+
+/// The most digits of an integer of any type.
+const MOST_DIGITS: usize = 20;
+
+/// Powers of ten that a float of 64 bits has exactly.
+const TENS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
+    1e21, 1e22,
+];
+
+/// Returns the power of ten up to which all are floats of so many binary digits: 5 to this power has no more.
+const fn most_tens(digits: u32) -> u32 {
+    digits * 100 / 233
+}
+
+macro_rules! floats {
+    ($($number:ident),*) => { $(
+        impl Number for $number {
+            const IS_INTEGER: bool = false;
+
+            fn extend(_: &mut Vec<Self>, _: &[u64]) {}
+
+            /// If the digits and the power of ten are floats, one division gives the float that is nearest to the number, as W. D.
+            /// Clinger found ("How to Read Floating Point Numbers Accurately", 1990).
+            #[inline]
+            fn plain(text: &[u8]) -> Option<Self> {
+                let Decimal { is_negative, digits, behind } = decimal(text)?;
+                if digits > 1 << <$number>::MANTISSA_DIGITS || behind > most_tens(<$number>::MANTISSA_DIGITS) {
+                    return std::str::from_utf8(text).ok()?.parse().ok();
+                }
+                let value = digits as $number / TENS[behind as usize] as $number;
+                Some(if is_negative { -value } else { value })
+            }
+
+            #[inline]
+            fn plain_in(text: &[u8], start: usize, end: usize) -> Option<Self> {
+                let is_negative = text.get(start) == Some(&b'-');
+                let length = end.wrapping_sub(start + usize::from(is_negative));
+                let window = text.get(end.wrapping_sub(LOADED)..end).and_then(<[u8]>::first_chunk);
+                if let Some(window) = window
+                    && length.wrapping_sub(1) < LOADED
+                    && let Some(Decimal { digits, behind, .. }) = unsigned(window, length)
+                    && digits <= 1 << <$number>::MANTISSA_DIGITS
+                    && behind <= most_tens(<$number>::MANTISSA_DIGITS)
+                {
+                    let value = digits as $number / TENS[behind as usize] as $number;
+                    return Some(if is_negative { -value } else { value });
+                }
+                Self::plain(&text[start..end])
+            }
+
+            fn general(text: &[u8], notation: Notation) -> Option<Self> {
+                let plain = notation.plain(text);
+                let value: $number = std::str::from_utf8(&plain).ok()?.parse().ok()?;
+                // An infinity is one only where the text says so.
+                (!value.is_infinite() || !plain.iter().any(u8::is_ascii_digit)).then_some(value)
+            }
+        }
+    )* };
+}
+floats!(f32, f64);
+
+/// Returns what is wrong with the field `value`, which has no blanks around it and is no value of type `of`.
+pub fn what_is_wrong(value: &[u8], of: Type, notation: Notation) -> String {
+    let article = if of.is_float() { "a number" } else { "an integer" };
+    if std::str::from_utf8(value).is_err() {
+        return format!("is not UTF-8: {}", shown(value));
+    }
+    if of == Type::Text {
+        return "holds more text than a block".to_string();
+    }
+    if value.is_empty() {
+        return format!("is empty; {article} is expected");
+    }
+    if of.is_float() {
+        let is_number = std::str::from_utf8(&notation.plain(value)).is_ok_and(|text| text.parse::<f64>().is_ok());
+        return match is_number {
+            true => format!("is out of the range of {}: {}", of.name(), shown(value)),
+            false => {
+                format!("is not a number: {}{}", shown(value), notation::hint(value, notation).unwrap_or_default())
+            }
+        };
+    }
+    let range = match of {
+        Type::I32 => format!("{} to {}", i32::MIN, i32::MAX),
+        Type::I64 => format!("{} to {}", i64::MIN, i64::MAX),
+        Type::U32 => format!("0 to {}", u32::MAX),
+        _ => format!("0 to {}", u64::MAX),
+    };
+    match notation.integer(value, usize::MAX) {
+        Ok(_) => format!("is out of the range of {}, {range}: {}", of.name(), shown(value)),
+        Err(NoInteger::Fraction) if notation.whole_floats => format!("is not a whole number: {}", shown(value)),
+        Err(_) => {
+            format!("is not an integer: {}{}", shown(value), notation::hint(value, notation).unwrap_or_default())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_exact_or_none() {
+        let plain = Notation::default();
+        assert_eq!(read::<i64>(b"-9223372036854775808", plain), Some(i64::MIN));
+        assert_eq!(read::<i64>(b"9223372036854775808", plain), None);
+        assert_eq!(read::<u64>(b"+018446744073709551615", plain), Some(u64::MAX));
+        assert_eq!((read::<u64>(b"-1", plain), read::<u64>(b"-0", plain)), (None, Some(0)));
+        assert_eq!((read::<i32>(b"-2147483648", plain), read::<i32>(b"2147483648", plain)), (Some(i32::MIN), None));
+        assert_eq!((read::<u32>(b"4294967295", plain), read::<u32>(b"4294967296", plain)), (Some(u32::MAX), None));
+        for text in ["", "+", "1.5", "1.0", "1e3", "0x1", " 1", "1_0"] {
+            assert_eq!(read::<i64>(text.as_bytes(), plain), None, "{text}");
+        }
+        let german = Notation { decimal: ',', thousands: Some('.'), whole_floats: true };
+        assert_eq!((read::<i64>(b"-1.234,0", german), read::<u32>(b"1e3", german)), (Some(-1234), Some(1000)));
+        assert_eq!((read::<f64>(b"-1.234,5", german), read::<f64>(b"1.234", german)), (Some(-1234.5), Some(1234.0)));
+        assert!(!has_plain(Type::F64, german) && has_plain(Type::I64, german));
+    }
+
+    #[test]
+    fn an_infinity_is_one_where_the_text_says_so() {
+        let plain = Notation::default();
+        assert_eq!(read::<f64>(b"-inf", plain), Some(f64::NEG_INFINITY));
+        assert!(read::<f32>(b"NaN", plain).unwrap().is_nan());
+        assert_eq!((read::<f64>(b"1e999", plain), read::<f32>(b"1e39", plain)), (None, None));
+        assert_eq!(read::<f64>(b"1e-999", plain), Some(0.0));
+        assert_eq!(read::<f64>(&[b'9'; 400], plain), None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let plain = Notation::default();
+        for (text, of, what) in [
+            (
+                "9223372036854775808",
+                Type::I64,
+                "is out of the range of i64, -9223372036854775808 to 9223372036854775807: ",
+            ),
+            ("-1", Type::U32, "is out of the range of u32, 0 to 4294967295: \"-1\""),
+            ("1.5", Type::I32, "is not an integer: \"1.5\""),
+            ("1e999", Type::F64, "is out of the range of f64: \"1e999\""),
+            ("x", Type::F32, "is not a number: \"x\""),
+            ("", Type::F32, "is empty; a number is expected"),
+            ("NA", Type::F64, "is not a number: \"NA\"; if that stands for no value, say so with --na 'NA'"),
+        ] {
+            let found = what_is_wrong(text.as_bytes(), of, plain);
+            assert!(found.starts_with(what), "{found}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn floats_are_those_of_rusts_parser(text in "[+-]?([0-9]{0,10}[.]?[0-9]{0,12}|[0-9]{0,20})(e[+-]?[0-9]{1,3})?") {
+            let bytes = text.as_bytes();
+            let is_good = |is_infinite: bool| !is_infinite;
+            let double = text.parse::<f64>().ok().filter(|value| is_good(value.is_infinite())).map(f64::to_bits);
+            let single = text.parse::<f32>().ok().filter(|value| is_good(value.is_infinite())).map(f32::to_bits);
+            let plain = Notation::default();
+            proptest::prop_assert_eq!(read::<f64>(bytes, plain).map(f64::to_bits), double);
+            proptest::prop_assert_eq!(read::<f32>(bytes, plain).map(f32::to_bits), single);
+            let amid = format!("1234567890123456,{text}");
+            let (start, end) = (17, amid.len());
+            for (text, start, end) in [(amid.as_bytes(), start, end), (bytes, 0, bytes.len())] {
+                let (double, single) = (text[start..end].to_vec(), text[start..end].to_vec());
+                let bits = |value: Option<f64>| value.map(f64::to_bits);
+                proptest::prop_assert_eq!(bits(f64::plain_in(text, start, end)), bits(f64::plain(&double)));
+                let bits = |value: Option<f32>| value.map(f32::to_bits);
+                proptest::prop_assert_eq!(bits(f32::plain_in(text, start, end)), bits(f32::plain(&single)));
+            }
+            proptest::prop_assert!(f64::plain(bytes).is_none_or(|value| Some(value.to_bits()) == double));
+            proptest::prop_assert!(f32::plain(bytes).is_none_or(|value| Some(value.to_bits()) == single));
+        }
+    }
+}

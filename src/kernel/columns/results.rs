@@ -1,0 +1,257 @@
+//! Columns of results, and how they are printed: numbers in the shortest form that reads back as the same number.
+
+use super::types::Type;
+use super::{Column, Columns, Values};
+use crate::csv::Format;
+use crate::kernel::batch::{Batch, Written};
+use memchr::{memchr, memchr3};
+use std::ops::Range;
+
+/// The results of a batch of rows, from the first row on: of all of them, or of those before a bad one.
+#[derive(Debug, Default, PartialEq)]
+pub struct Results {
+    /// The results.
+    pub columns: Columns,
+    /// How many rows the batch has.
+    pub rows: usize,
+    /// What is wrong with the first row that has no results, and with which of the columns that the kernel takes, from 0. `None` if
+    /// it is only not done yet.
+    pub bad: Option<(Option<usize>, String)>,
+}
+
+impl Batch for Results {
+    fn len(&self) -> usize {
+        self.rows
+    }
+
+    fn clear(&mut self) {
+        self.columns.truncate_all();
+        self.rows = 0;
+        self.bad = None;
+    }
+}
+
+impl Columns {
+    fn truncate_all(&mut self) {
+        for column in &mut self.columns {
+            column.truncate(0);
+            column.validity = None;
+        }
+        self.rows = 0;
+    }
+}
+
+/// Room for lines, and how much of it is written.
+struct Pen<'r> {
+    room: &'r mut [u8],
+    at: usize,
+}
+
+impl Pen<'_> {
+    /// Writes these bytes. Returns whether there was room.
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> bool {
+        let Some(space) = self.room.get_mut(self.at..self.at + bytes.len()) else { return false };
+        space.copy_from_slice(bytes);
+        self.at += bytes.len();
+        true
+    }
+}
+
+impl Pen<'_> {
+    /// Writes these values, of which each is all of its line. Returns how many there was room for.
+    fn lines(&mut self, values: &Values, range: Range<usize>) -> usize {
+        fn each<N: Copy>(values: &[N], mut write: impl FnMut(N) -> bool) -> usize {
+            values.iter().take_while(|value| write(**value)).count()
+        }
+        fn integers<N: Copy + itoa::Integer + TryInto<u8>>(values: &[N], pen: &mut Pen) -> usize {
+            let mut digits = itoa::Buffer::new();
+            each(values, |value| match value.try_into() {
+                // Many results have one digit, for which no conversion is needed.
+                Ok(digit @ 0..=9) => pen.digit(digit),
+                _ => pen.line(digits.format(value)),
+            })
+        }
+        let mut floats = zmij::Buffer::new();
+        match values {
+            Values::I32(values) => integers(&values[range], self),
+            Values::I64(values) => integers(&values[range], self),
+            Values::U32(values) => integers(&values[range], self),
+            Values::U64(values) => integers(&values[range], self),
+            Values::F32(values) => each(&values[range], |value| self.line(floats.format(value))),
+            Values::F64(values) => each(&values[range], |value| self.line(floats.format(value))),
+            Values::Text(_) => 0,
+        }
+    }
+
+    /// Writes a digit as a line. Returns whether there was room.
+    #[inline]
+    fn digit(&mut self, digit: u8) -> bool {
+        let Some(line) = self.room[self.at..].first_chunk_mut::<2>() else { return false };
+        *line = [b'0' + digit, b'\n'];
+        self.at += 2;
+        true
+    }
+
+    /// Writes a line. Returns whether there was room.
+    #[inline]
+    fn line(&mut self, text: &str) -> bool {
+        let length = text.len();
+        let Some(space) = self.room.get_mut(self.at..self.at + length + 1) else { return false };
+        space[..length].copy_from_slice(text.as_bytes());
+        space[length] = b'\n';
+        self.at += length + 1;
+        true
+    }
+}
+
+/// Why a row is not written.
+enum Unwritten {
+    NoRoom,
+    Bad(String),
+}
+
+impl Results {
+    /// Writes the results of the rows in `range` to the front of `room`, as
+    /// [`BatchKernel::write`](crate::kernel::batch::BatchKernel::write) requires. They must be of these types.
+    pub fn write(&self, types: &[Type], range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
+        let mut written = Written::default();
+        if self.columns.columns.iter().map(|column| column.values.of()).ne(types.iter().copied())
+            && self.columns.rows > 0
+        {
+            written.bad = Some("the results are not of the kernel's types".to_string());
+            return written;
+        }
+        let mut pen = Pen { room, at: 0 };
+        let done = range.start..range.end.min(self.columns.rows);
+        if let [Column { values, validity: None }] = &self.columns.columns[..]
+            && !done.is_empty()
+            && !matches!(values, Values::Text(_))
+        {
+            written.outputs = pen.lines(values, done.clone());
+            written.bytes = pen.at;
+            if written.outputs < done.len() {
+                return written;
+            }
+        }
+        for row in range.start + written.outputs..range.end {
+            if row >= self.columns.rows {
+                if row == self.columns.rows
+                    && let Some((field, what)) = &self.bad
+                {
+                    (written.field, written.bad) = (*field, Some(what.clone()));
+                }
+                break;
+            }
+            match self.row(row, format, &mut pen) {
+                Ok(()) => {}
+                Err(Unwritten::NoRoom) => break,
+                Err(Unwritten::Bad(what)) => {
+                    written.bad = Some(what);
+                    break;
+                }
+            }
+            written.bytes = pen.at;
+            written.outputs += 1;
+        }
+        written
+    }
+
+    /// Writes the results of one row, and a line end.
+    #[inline]
+    fn row(&self, row: usize, format: Format, pen: &mut Pen) -> Result<(), Unwritten> {
+        let is_alone = self.columns.columns.len() == 1;
+        for (at, column) in self.columns.columns.iter().enumerate() {
+            let is_written = (at == 0 || pen.write(&[format.delimiter]))
+                && match &column.values {
+                    _ if !column.has(row) => pen.write(format.empty_field()),
+                    Values::I32(values) => pen.write(itoa::Buffer::new().format(values[row]).as_bytes()),
+                    Values::I64(values) => pen.write(itoa::Buffer::new().format(values[row]).as_bytes()),
+                    Values::U32(values) => pen.write(itoa::Buffer::new().format(values[row]).as_bytes()),
+                    Values::U64(values) => pen.write(itoa::Buffer::new().format(values[row]).as_bytes()),
+                    Values::F32(values) => pen.write(zmij::Buffer::new().format(values[row]).as_bytes()),
+                    Values::F64(values) => pen.write(zmij::Buffer::new().format(values[row]).as_bytes()),
+                    Values::Text(texts) => text(texts.get(row), format, is_alone, pen)?,
+                };
+            if !is_written {
+                return Err(Unwritten::NoRoom);
+            }
+        }
+        if pen.write(b"\n") { Ok(()) } else { Err(Unwritten::NoRoom) }
+    }
+}
+
+/// Writes a text as a field. Returns whether there was room.
+fn text(value: &[u8], format: Format, is_alone: bool, pen: &mut Pen) -> Result<bool, Unwritten> {
+    if !format.can_hold(value) {
+        let what = match format.blanks {
+            false => "the result has the delimiter or a line end in it, and there are no quotes; --quote says which",
+            true => "the result is empty or has a blank or a line end in it, which no field between blanks can",
+        };
+        return Err(Unwritten::Bad(what.to_string()));
+    }
+    let quote = format.quote.unwrap_or(b'\n');
+    let is_special = memchr3(format.delimiter, quote, b'\n', value).is_some() || memchr(b'\r', value).is_some();
+    let looks_blank = is_alone && value.iter().all(u8::is_ascii_whitespace);
+    if !looks_blank && !is_special {
+        return Ok(pen.write(value));
+    }
+    let mut field = vec![];
+    format.append_field(&mut field, value, is_alone);
+    Ok(pen.write(&field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Texts, Validity};
+    use super::*;
+
+    fn results(columns: Vec<Column>, rows: usize) -> Results {
+        let done = columns[0].values.len();
+        Results { columns: Columns { columns, rows: done }, rows, bad: Some((Some(1), "is odd".into())) }
+    }
+
+    fn texts(list: &[&str]) -> Column {
+        let mut texts = Texts::default();
+        list.iter().for_each(|text| texts.push(text.as_bytes()));
+        Column { values: Values::Text(texts), validity: None }
+    }
+
+    #[test]
+    fn numbers_read_back_and_a_missing_value_is_an_empty_field() {
+        let mut validity = Validity::all(4);
+        validity.truncate(1);
+        validity.push(false);
+        validity.extend(2);
+        let floats = Values::F64(vec![5.0, 0.1, f64::INFINITY, 1e300]);
+        let wholes = Values::I64(vec![i64::MIN, 0, 7, -1]);
+        let columns =
+            vec![Column { values: floats, validity: None }, Column { values: wholes, validity: Some(validity) }];
+        let (results, mut room) = (results(columns, 5), [0; 100]);
+        let types = [Type::F64, Type::I64];
+        let written = results.write(&types, 0..5, Format::default(), &mut room);
+        let expected = "5.0,-9223372036854775808\n0.1,\ninf,7\n1e+300,-1\n";
+        assert_eq!(std::str::from_utf8(&room[..written.bytes]), Ok(expected));
+        assert_eq!((written.outputs, written.field, written.bad.as_deref()), (4, Some(1), Some("is odd")));
+        for size in 0..expected.len() {
+            let written = results.write(&types, 0..4, Format::default(), &mut room[..size]);
+            let lines = expected[..size].matches('\n').count();
+            assert_eq!((written.outputs, written.bad), (lines, None));
+        }
+        assert!(results.write(&[Type::F64], 0..1, Format::default(), &mut room).bad.is_some());
+    }
+
+    #[test]
+    fn texts_stand_in_quotes_where_they_must() {
+        let mut room = [0; 100];
+        let mut written = |list: &[&str], format: Format| {
+            let results = results(vec![texts(list)], list.len());
+            let written = results.write(&[Type::Text], 0..list.len(), format, &mut room);
+            (String::from_utf8(room[..written.bytes].to_vec()).unwrap(), written.bad.is_some())
+        };
+        let quoted = "a b\n\"a,b\"\n\"say \"\"x\"\"\"\n\"\"\n\" \"\n";
+        assert_eq!(written(&["a b", "a,b", "say \"x\"", "", " "], Format::default()), (quoted.to_string(), false));
+        let tabs = Format { delimiter: b'\t', quote: None, ..Format::default() };
+        assert_eq!(written(&["a,b\"", "a\tb"], tabs), ("a,b\"\n".to_string(), true));
+    }
+}

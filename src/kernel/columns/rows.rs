@@ -1,0 +1,253 @@
+//! Reads rows of CSV into columns.
+
+use super::numbers::{self, Number, has_plain, what_is_wrong};
+use super::types::{Input, Signature, Type};
+use super::{Column, Columns, with_values};
+use crate::bad_row::BadRow;
+use crate::csv::index::Rows;
+use crate::csv::record::{Record, unquoted};
+use crate::csv::{Format, trimmed};
+use crate::kernel::batch::{Batch, Other, read_each};
+use crate::kernel::gcd::plain;
+use std::ops::Range;
+
+/// A batch of rows as columns. Rows that follow each other and have equally many fields share their columns; only kernels that take any
+/// number of fields ever have others.
+#[derive(Debug, Default)]
+pub struct Typed {
+    /// The rows, in order. The first of these may be empty, and is then kept for its memory.
+    pub parts: Vec<Columns>,
+}
+
+impl Batch for Typed {
+    fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.rows).sum()
+    }
+
+    fn clear(&mut self) {
+        self.parts.truncate(1);
+        self.parts.iter_mut().for_each(|part| part.truncate(0));
+    }
+}
+
+impl Columns {
+    /// Returns no rows, of `count` fields of these types.
+    pub fn new(signature: &Signature, count: usize) -> Self {
+        let column = |at: usize| signature.input(at);
+        let columns = (0..count).map(column).map(|Input { of, may_lack }| Column::new(of, may_lack)).collect();
+        Columns { columns, rows: 0 }
+    }
+
+    fn truncate(&mut self, rows: usize) {
+        self.columns.iter_mut().for_each(|column| column.truncate(rows));
+        self.rows = rows;
+    }
+}
+
+/// How many fields of a column are looked up at a time.
+const GROUP: usize = 64;
+
+/// Reads rows for a kernel that takes these columns.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    signature: Signature,
+    /// The texts that stand for no value, beside no text.
+    missing: Vec<Vec<u8>>,
+}
+
+/// The bytes of a field, in quotes or not, and how they are written.
+#[derive(Clone, Copy)]
+struct Raw<'a>(&'a [u8], Format);
+
+impl Reader {
+    /// Returns one for these columns. `missing` are the texts that stand for no value.
+    pub fn new(signature: Signature, missing: Vec<Vec<u8>>) -> Self {
+        Reader { signature, missing }
+    }
+
+    /// Appends `record` to `rows`. Returns the first field at fault if the row is bad; `rows` is then unchanged.
+    pub fn try_read(&self, record: &Record, rows: &mut Typed) -> Result<(), usize> {
+        let count = record.len();
+        if count < self.signature.inputs.len() {
+            return Err(count);
+        }
+        let columns = self.columns(rows, count);
+        for at in 0..count {
+            let raw = Raw(record.raw(at), record.format());
+            if !self.take(raw, at, &mut columns.columns[at]) {
+                columns.truncate(columns.rows);
+                return Err(at);
+            }
+        }
+        columns.rows += 1;
+        Ok(())
+    }
+
+    /// Appends `record` to `rows`.
+    ///
+    /// # Errors
+    /// If the row is bad, which then is told.
+    pub fn read(&self, record: &Record, rows: &mut Typed) -> Result<(), BadRow> {
+        let format = record.format();
+        self.try_read(record, rows).map_err(|at| {
+            if at == record.len() {
+                let (needed, plural) = (self.signature.inputs.len(), if at == 1 { "" } else { "s" });
+                return BadRow::row(format!("{at} field{plural} where {needed} or more are needed"));
+            }
+            let of = self.signature.input(at).of;
+            let value = record.value(at);
+            let value = if of == Type::Text { &value } else { trimmed(&value) };
+            BadRow::in_field(record, at, what_is_wrong(value, of, format.notation))
+        })
+    }
+
+    /// Goes through the rows of `found`, as [`BatchKernel::read_rows`](crate::kernel::batch::BatchKernel::read_rows) says.
+    pub fn read_rows(&self, found: &Rows, rows: &mut Typed, other: Other<Typed>) -> usize {
+        let count = self.signature.count().unwrap_or(found.width());
+        if count < self.signature.inputs.len() {
+            return read_each(found, rows, other);
+        }
+        let mut from = 0;
+        while from < found.len() {
+            let to = found.len().min(from + GROUP);
+            let columns = self.columns(rows, count);
+            let mut good = to - from;
+            for at in 0..count {
+                good = good.min(self.read_column(found, at, from..from + good, &mut columns.columns[at]));
+            }
+            columns.truncate(columns.rows + good);
+            from += good;
+            if from < to {
+                from += 1;
+                if !other(from - 1, rows) {
+                    break;
+                }
+            }
+        }
+        from
+    }
+
+    /// Returns the columns to which a row of `count` fields is appended.
+    fn columns<'r>(&self, rows: &'r mut Typed, count: usize) -> &'r mut Columns {
+        match rows.parts.last() {
+            Some(last) if last.columns.len() == count => {}
+            Some(last) if last.rows == 0 => {
+                rows.parts.pop();
+                rows.parts.push(Columns::new(&self.signature, count));
+            }
+            _ => rows.parts.push(Columns::new(&self.signature, count)),
+        }
+        let last = rows.parts.len() - 1;
+        &mut rows.parts[last]
+    }
+
+    /// Appends the values of one column of these rows, of which there are at most [`GROUP`], up to the first bad one. Returns how many.
+    fn read_column(&self, found: &Rows, at: usize, rows: Range<usize>, column: &mut Column) -> usize {
+        let (fields, text, format) = (found.column(at), found.text(), found.format());
+        let mut spans = [(0u32, 0u32); GROUP];
+        let spans = &mut spans[..rows.len()];
+        fields.each(rows.start, spans, |span, start, end| *span = (start, end));
+        if fields.may_have_return() {
+            for (start, end) in spans.iter_mut() {
+                *end -= u32::from(end > start && text[*end as usize - 1] == b'\r');
+            }
+        }
+        self.read_fields(text, spans, format, at, column)
+    }
+
+    /// Appends the values of these fields of `text`, up to the first bad one. Returns how many.
+    fn read_fields(&self, text: &[u8], spans: &[(u32, u32)], format: Format, at: usize, column: &mut Column) -> usize {
+        // A quote that is a sign or a digit would be taken for one in the value.
+        let is_confusing = |quote: u8| matches!(quote, b'+' | b'-' | b'.' | b'0'..=b'9');
+        let is_plain = has_plain(column.values.of(), format.notation) && !format.quote.is_some_and(is_confusing);
+        let raw = |&(start, end): &(u32, u32)| &text[start as usize..end as usize];
+        // What stands for no value could be taken for a value: a text, or one with digits in a column of numbers.
+        let has_digit = |text: &Vec<u8>| text.iter().any(u8::is_ascii_digit);
+        let could_be_missed = self.signature.input(at).may_lack
+            && (column.values.of() == Type::Text || self.missing.iter().any(has_digit));
+        if is_plain && !could_be_missed {
+            let plain = with_values!(&mut column.values,
+                numbers => push_plain(numbers, text, spans), texts => push_texts(texts, spans.iter().map(raw), format));
+            column.note_values();
+            if plain == spans.len() {
+                return plain;
+            }
+            // One field the general way, and the others again.
+            let rest = &spans[plain..];
+            if !self.take(Raw(raw(&rest[0]), format), at, column) {
+                return plain;
+            }
+            return plain + 1 + self.read_fields(text, &rest[1..], format, at, column);
+        }
+        spans.iter().take_while(|span| self.take(Raw(raw(span), format), at, column)).count()
+    }
+
+    /// Appends the value of one field, which is number `at`, from 0, of those that the kernel takes. Returns whether it is one.
+    fn take(&self, Raw(raw, format): Raw, at: usize, column: &mut Column) -> bool {
+        let value = unquoted(raw, format);
+        if self.signature.input(at).may_lack {
+            let bare = trimmed(&value);
+            if bare.is_empty() || self.missing.iter().any(|text| text == bare) {
+                column.push_missing();
+                return true;
+            }
+        }
+        let is_good = with_values!(&mut column.values,
+            numbers => numbers::read(trimmed(&value), format.notation).map(|number| numbers.push(number)).is_some(),
+            texts => std::str::from_utf8(&value).is_ok() && { texts.push(&value); true });
+        if is_good {
+            column.note_values();
+        }
+        is_good
+    }
+}
+
+/// Appends the numbers that these fields of `text` consist of, up to the first that is not written plainly. Returns how many.
+#[inline]
+fn push_plain<N: Number>(numbers: &mut Vec<N>, text: &[u8], spans: &[(u32, u32)]) -> usize {
+    let mut done = 0;
+    numbers.reserve(spans.len());
+    while done < spans.len() {
+        if N::IS_INTEGER {
+            // Numbers without a sign, and below 10^19, many at a time.
+            let mut loaded = [0; GROUP];
+            let count = plain::load(text, &spans[done..], &mut loaded);
+            let before = numbers.len();
+            N::extend(numbers, &loaded[..count]);
+            done += numbers.len() - before;
+            if done == spans.len() {
+                break;
+            }
+        }
+        let (start, end) = spans[done];
+        let Some(number) = N::plain_in(text, start as usize, end as usize) else { break };
+        numbers.push(number);
+        done += 1;
+    }
+    done
+}
+
+/// Appends these fields, up to the first that is in quotes or not UTF-8. Returns how many.
+fn push_texts<'t>(
+    texts: &mut super::Texts,
+    fields: impl ExactSizeIterator<Item = &'t [u8]> + Clone,
+    format: Format,
+) -> usize {
+    let (before, start) = (texts.len(), texts.bytes.len());
+    for field in fields {
+        if format.is_quoted(field) {
+            break;
+        }
+        texts.push(field);
+    }
+    // Together they are checked faster than one by one; a text could only hide half a character if it is not ASCII.
+    if !texts.bytes[start..].is_ascii()
+        && let Some(bad) = (before..texts.len()).find(|&at| std::str::from_utf8(texts.get(at)).is_err())
+    {
+        texts.truncate(bad);
+    }
+    texts.len() - before
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! Calls plain C functions of numbers. There is one way for all of them: on x86-64 and on 64-bit ARM the first integers of a call are in
+//! registers for integers and the first floats in registers for floats, whatever their order among each other, and a function looks only
+//! at those that it knows of. So every call loads all of these registers, and the same call does for every function.
+#![allow(unsafe_code)]
+
+use super::library::Function;
+use crate::kernel::columns::types::{Signature, Type};
+use crate::kernel::columns::{Columns, Values};
+use std::borrow::Cow;
+use std::ffi::c_void;
+
+/// The most integers that a function may take: x86-64 has registers for 6.
+const INTEGERS: usize = 6;
+/// The most floats that a function may take: both have registers for 8.
+const FLOATS: usize = 8;
+
+/// A function that returns an integer, with all registers that it may take.
+type ToInteger = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64, f64, f64, f64, f64, f64, f64, f64, f64) -> u64;
+/// The same for a function that returns a float.
+type ToFloat = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64, f64, f64, f64, f64, f64, f64, f64, f64) -> f64;
+
+/// Checks that a function of these types can be called.
+///
+/// # Errors
+/// If it cannot, with the reason.
+pub fn check(signature: &Signature) -> Result<(), String> {
+    if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+        return Err("plain functions can be called on x86-64 and 64-bit ARM alone".to_string());
+    }
+    let (mut integers, mut floats) = (0, 0);
+    for input in &signature.inputs {
+        match input.of {
+            Type::F32 | Type::F64 => floats += 1,
+            Type::Text => return Err(ONLY_NUMBERS.to_string()),
+            _ => integers += 1,
+        }
+        if input.may_lack {
+            return Err(format!("/na: {NOT_TOLD}"));
+        }
+    }
+    let [output] = signature.outputs[..] else { return Err(format!("several results: {NOT_TOLD}")) };
+    if output == Type::Text {
+        return Err(ONLY_NUMBERS.to_string());
+    }
+    if signature.repeats {
+        return Err(format!("...: {NOT_TOLD}"));
+    }
+    if integers > INTEGERS || floats > FLOATS {
+        return Err(format!("a plain function takes at most {INTEGERS} integers and {FLOATS} floats"));
+    }
+    Ok(())
+}
+
+const ONLY_NUMBERS: &str =
+    "a plain function takes and returns numbers; one of text is a pmap_kernel_v1 (docs/kernels.md)";
+const NOT_TOLD: &str =
+    "that is for a kernel which exports pmap_kernel_v1, and not for a plain function (docs/kernels.md)";
+
+/// Appends the results of all rows of `columns`, which are of the types that `function` takes, to `results`.
+pub fn map(function: Function, columns: &Columns, results: &mut Values) {
+    let rows = columns.rows;
+    // What the registers hold that the function does not know of.
+    let none = if rows <= NONE.len() { Cow::Borrowed(&NONE[..]) } else { vec![0; rows].into() };
+    let (mut integers, mut floats) = (vec![], vec![]);
+    for column in &columns.columns {
+        match &column.values {
+            Values::I32(values) => integers.push(values.iter().map(|&value| i64::from(value) as u64).collect()),
+            Values::U32(values) => integers.push(values.iter().map(|&value| u64::from(value)).collect()),
+            Values::I64(values) => integers.push(Cow::Borrowed(bytemuck::cast_slice::<_, u64>(values))),
+            Values::U64(values) => integers.push(Cow::Borrowed(&values[..])),
+            // A float of 32 bits is the lower half of its register.
+            Values::F32(values) => {
+                floats.push(values.iter().map(|value| f64::from_bits(u64::from(value.to_bits()))).collect());
+            }
+            Values::F64(values) => floats.push(Cow::Borrowed(&values[..])),
+            Values::Text(_) => {}
+        }
+    }
+    let integers: [&[u64]; INTEGERS] =
+        std::array::from_fn(|at| &integers.get(at).map_or(&none[..], |values| values)[..rows]);
+    let floats: [&[f64]; FLOATS] =
+        std::array::from_fn(|at| &floats.get(at).map_or(bytemuck::cast_slice(&none), |values| values)[..rows]);
+    let registers = Registers { integers, floats, rows };
+    match results {
+        Values::F64(results) => registers.to_floats(function, results, |value| value),
+        Values::F32(results) => registers.to_floats(function, results, |value| f32::from_bits(value.to_bits() as u32)),
+        Values::I64(results) => registers.to_integers(function, results, |value| value as i64),
+        Values::U64(results) => registers.to_integers(function, results, |value| value),
+        Values::I32(results) => registers.to_integers(function, results, |value| value as i32),
+        Values::U32(results) => registers.to_integers(function, results, |value| value as u32),
+        Values::Text(_) => {}
+    }
+}
+
+/// Zeros, for as many rows as most batches have at most.
+static NONE: [u64; 1024] = [0; 1024];
+
+/// What the registers hold in the call for each row.
+struct Registers<'a> {
+    integers: [&'a [u64]; INTEGERS],
+    floats: [&'a [f64]; FLOATS],
+    rows: usize,
+}
+
+impl Registers<'_> {
+    fn to_floats<N>(&self, function: Function, results: &mut Vec<N>, of: impl Fn(f64) -> N) {
+        let rows = self.rows;
+        // The compiler sees here that no row lies behind the end of a column.
+        let [a, b, c, d, e, f] = self.integers.map(|values| &values[..rows]);
+        let [s, t, u, v, w, x, y, z] = self.floats.map(|values| &values[..rows]);
+        // SAFETY: that it is a function, of numbers of these types, the user has said with --types.
+        let call = unsafe { std::mem::transmute::<*mut c_void, ToFloat>(function.address()) };
+        results.extend((0..rows).map(|row| {
+            // SAFETY: it takes its arguments from some of these registers and returns a float, the user has said with --types.
+            of(unsafe {
+                call(
+                    a[row], b[row], c[row], d[row], e[row], f[row], s[row], t[row], u[row], v[row], w[row], x[row],
+                    y[row], z[row],
+                )
+            })
+        }));
+    }
+
+    fn to_integers<N>(&self, function: Function, results: &mut Vec<N>, of: impl Fn(u64) -> N) {
+        let rows = self.rows;
+        // The compiler sees here that no row lies behind the end of a column.
+        let [a, b, c, d, e, f] = self.integers.map(|values| &values[..rows]);
+        let [s, t, u, v, w, x, y, z] = self.floats.map(|values| &values[..rows]);
+        // SAFETY: as above.
+        let call = unsafe { std::mem::transmute::<*mut c_void, ToInteger>(function.address()) };
+        results.extend((0..rows).map(|row| {
+            // SAFETY: it takes its arguments from some of these registers and returns an integer, the user has said with --types.
+            of(unsafe {
+                call(
+                    a[row], b[row], c[row], d[row], e[row], f[row], s[row], t[row], u[row], v[row], w[row], x[row],
+                    y[row], z[row],
+                )
+            })
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::native::library::Library;
+
+    #[test]
+    fn functions_of_the_c_library_are_called() {
+        let library = Library::load("libm.so.6".as_ref()).unwrap();
+        let call = |name: &std::ffi::CStr, types: &str, values: Vec<Values>| {
+            let signature: Signature = types.parse().unwrap();
+            check(&signature).unwrap();
+            let rows = values[0].len();
+            let column = |values| crate::kernel::columns::Column { values, validity: None };
+            let columns = Columns { columns: values.into_iter().map(column).collect(), rows };
+            let mut results = Values::new(signature.outputs[0]);
+            map(library.function(name).unwrap(), &columns, &mut results);
+            results
+        };
+        let (a, b) = (Values::F64(vec![3.0, -5.0]), Values::F64(vec![4.0, 12.0]));
+        assert_eq!(call(c"hypot", "f64,f64:f64", vec![a.clone(), b]), Values::F64(vec![5.0, 13.0]));
+        assert_eq!(call(c"ldexp", "f64,i32:f64", vec![a, Values::I32(vec![-1, 2])]), Values::F64(vec![1.5, -20.0]));
+        let (f, g) = (Values::F32(vec![3.0]), Values::F32(vec![4.0]));
+        assert_eq!(call(c"hypotf", "f32,f32:f32", vec![f, g]), Values::F32(vec![5.0]));
+        assert_eq!(call(c"abs", "i32:i32", vec![Values::I32(vec![-7, i32::MAX])]), Values::I32(vec![7, i32::MAX]));
+        assert_eq!(call(c"labs", "i64:i64", vec![Values::I64(vec![-1 << 62])]), Values::I64(vec![1 << 62]));
+        assert_eq!(call(c"toupper", "i32:i32", vec![Values::I32(vec![97])]), Values::I32(vec![65]));
+        assert_eq!(call(c"ilogb", "f64:i32", vec![Values::F64(vec![1024.0])]), Values::I32(vec![10]));
+    }
+
+    #[test]
+    fn what_cannot_be_called_is_told() {
+        for (types, what) in [
+            ("text:f64", "numbers"),
+            ("f64:text", "numbers"),
+            ("f64/na:f64", "/na"),
+            ("f64:f64,f64", "several"),
+            ("f64,...:f64", "..."),
+            ("i32,i32,i32,i32,i64,u64,u32:f64", "at most 6 integers and 8 floats"),
+        ] {
+            let error = check(&types.parse().unwrap()).unwrap_err();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+
+    /// `cargo test --release --lib -- --ignored --nocapture what_a_call_costs`
+    #[test]
+    #[ignore = "a measurement, which asserts nothing"]
+    fn what_a_call_costs() {
+        use std::hint::black_box;
+        use std::time::Instant;
+        const ROWS: usize = 512;
+        const TIMES: usize = 20_000;
+        let function = Library::load("libm.so.6".as_ref()).unwrap().function(c"fmin").unwrap();
+        // SAFETY: that is the type of `fmin`.
+        let direct =
+            unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn(f64, f64) -> f64>(function.address()) };
+        let (a, b): (Vec<f64>, Vec<f64>) = (0..ROWS).map(|row| (row as f64, 300.0)).unzip();
+        let column =
+            |values: &Vec<f64>| crate::kernel::columns::Column { values: Values::F64(values.clone()), validity: None };
+        let columns = Columns { columns: vec![column(&a), column(&b)], rows: ROWS };
+        let nanoseconds = |work: &mut dyn FnMut()| {
+            let start = Instant::now();
+            (0..TIMES).for_each(|_| work());
+            start.elapsed().as_nanos() as f64 / (ROWS * TIMES) as f64
+        };
+        for _ in 0..3 {
+            let mut results = vec![];
+            let alone = nanoseconds(&mut || {
+                results.clear();
+                // SAFETY: as above.
+                results.extend(a.iter().zip(&b).map(|(&a, &b)| unsafe { direct(a, b) }));
+                black_box(&results);
+            });
+            let mut results = Values::F64(vec![]);
+            let mapped = nanoseconds(&mut || {
+                if let Values::F64(results) = &mut results {
+                    results.clear();
+                }
+                map(function, &columns, &mut results);
+                black_box(&results);
+            });
+            println!("ns a row: {alone:.2} alone, {mapped:.2} mapped");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Loads shared libraries, and finds functions in them. A library is never unloaded: its threads may be running.
+#![allow(unsafe_code)]
+
+use super::abi::{Find, Kernel, LEAST_KERNEL, NEWER, SELF_CONTAINED, SYMBOL};
+use nix::libc;
+use std::ffi::{CStr, CString, OsStr, c_char, c_void};
+use std::os::unix::ffi::OsStrExt;
+
+/// A library that was loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Library(*mut c_void);
+
+// SAFETY: the handle is only given to `dlsym`, which any thread may call at any time.
+unsafe impl Send for Library {}
+// SAFETY: as above.
+unsafe impl Sync for Library {}
+
+/// The address of a function in a library.
+#[derive(Clone, Copy, Debug)]
+pub struct Function(*mut c_void);
+
+// SAFETY: code stays where it is, because libraries are never unloaded.
+unsafe impl Send for Function {}
+// SAFETY: as above.
+unsafe impl Sync for Function {}
+
+impl Function {
+    /// Returns the address of the function.
+    pub fn address(self) -> *mut c_void {
+        self.0
+    }
+}
+
+/// A kernel of a library, as the library describes it.
+#[derive(Clone, Copy)]
+pub struct Exported(Kernel);
+
+// SAFETY: the texts that it points to are constant as long as the library is loaded, which is for ever, and its functions may be called by
+// each worker: the header says so.
+unsafe impl Send for Exported {}
+// SAFETY: as above.
+unsafe impl Sync for Exported {}
+
+impl Library {
+    /// Loads the library in this file; without a `/` in its name, it is looked for where the system has its libraries. The code that a
+    /// library runs when it is loaded is trusted.
+    ///
+    /// # Errors
+    /// If the file is not there, or is no library that can be loaded. The error is that of the system.
+    pub fn load(file: &OsStr) -> Result<Self, String> {
+        let Ok(name) = CString::new(file.as_bytes()) else { return Err("a name has no NUL".to_string()) };
+        // SAFETY: `name` ends with a NUL. What the library does when it is loaded is trusted.
+        let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+        if !handle.is_null() {
+            return Ok(Library(handle));
+        }
+        // SAFETY: a text of the loader that stays until this thread calls it again, or null.
+        let said = unsafe { libc::dlerror().as_ref() }.map(|said| unsafe { CStr::from_ptr(said) });
+        let said = said.map_or("it is not known why".into(), |said| said.to_string_lossy().into_owned());
+        // The loader often names the file first, and so does our message.
+        let named = format!("{}: ", file.to_string_lossy());
+        Err(said.strip_prefix(&named).map_or(said.clone(), str::to_string))
+    }
+
+    /// Returns the function of this name, in the library or in those that it needs.
+    pub fn function(self, name: &CStr) -> Option<Function> {
+        // SAFETY: the handle is that of a loaded library, and `name` ends with a NUL.
+        let found = unsafe { libc::dlsym(self.0, name.as_ptr()) };
+        (!found.is_null()).then_some(Function(found))
+    }
+
+    /// Returns the kernels that the library exports. `None`: it exports no kernels of this version.
+    ///
+    /// # Errors
+    /// If a kernel cannot be used by this version of the program, with what to do.
+    pub fn kernels(self) -> Result<Option<Vec<Exported>>, String> {
+        let Some(find) = self.function(SYMBOL) else {
+            let newer = NEWER.iter().find(|name| self.function(name).is_some());
+            return match newer {
+                Some(name) => Err(format!(
+                    "exports {} for a newer version of this program, which knows pmap_kernel_v1: update this program, or build \
+                     the library with the pmap_kernel.h that belongs to it",
+                    name.to_string_lossy()
+                )),
+                None => Ok(None),
+            };
+        };
+        // SAFETY: the symbol stands for a function of this type: the header says so.
+        let find: Find = unsafe { std::mem::transmute::<*mut c_void, Find>(find.0) };
+        let mut kernels = vec![];
+        for index in 0..MOST_KERNELS {
+            // SAFETY: the library is trusted to do what the header says.
+            let found = unsafe { find(index) };
+            if found.is_null() {
+                break;
+            }
+            // SAFETY: it points to a `pmap_kernel`, of which the first field is its size.
+            kernels.push(unsafe { Exported::read(found) }?);
+        }
+        if kernels.is_empty() { Err("exports pmap_kernel_v1 and no kernel".to_string()) } else { Ok(Some(kernels)) }
+    }
+}
+
+/// The most kernels of a library that are looked at.
+const MOST_KERNELS: u32 = 1000;
+
+impl Exported {
+    /// Returns the kernel at `found`: of its fields those that both sides know.
+    ///
+    /// # Safety
+    /// `found` must point to a readable `u32`, and to as many readable bytes as that says.
+    unsafe fn read(found: *const Kernel) -> Result<Self, String> {
+        if !found.is_aligned() {
+            return Err("has a pmap_kernel at an address that is not aligned".to_string());
+        }
+        // SAFETY: the caller says so.
+        let size = unsafe { found.cast::<u32>().read() };
+        if size < LEAST_KERNEL {
+            return Err(format!("has a pmap_kernel of {size} bytes; the first version has {LEAST_KERNEL}"));
+        }
+        let mut kernel = std::mem::MaybeUninit::<Kernel>::zeroed();
+        let known = (size as usize).min(size_of::<Kernel>());
+        // SAFETY: as many bytes are readable there, the caller says so, and as many fit here. All bits 0 are valid in all fields, so it
+        // is initialised.
+        let kernel = unsafe {
+            std::ptr::copy_nonoverlapping(found.cast::<u8>(), kernel.as_mut_ptr().cast::<u8>(), known);
+            kernel.assume_init()
+        };
+        let unknown = kernel.flags & !SELF_CONTAINED;
+        if unknown != 0 {
+            return Err(format!(
+                "has a kernel with flags that this version of the program does not know ({unknown:#x}): update the program"
+            ));
+        }
+        if kernel.map.is_none() || kernel.name.is_null() {
+            return Err("has a kernel without a name or without a function `map`".to_string());
+        }
+        Ok(Exported(kernel))
+    }
+
+    /// Returns the struct of the library.
+    pub fn kernel(&self) -> &Kernel {
+        &self.0
+    }
+
+    /// Whether the kernel needs only memory and time once it is open.
+    pub fn is_self_contained(&self) -> bool {
+        self.0.flags & SELF_CONTAINED != 0
+    }
+
+    /// Returns name, version, types and names of the kernel, as far as it has them.
+    ///
+    /// # Errors
+    /// If one is not UTF-8.
+    pub fn texts(&self) -> Result<[Option<String>; 4], String> {
+        let Kernel { name, version, types, names, .. } = self.0;
+        // SAFETY: each is null or a text with a NUL at its end: the header says so.
+        let [name, version, types, names] = [name, version, types, names].map(|text| unsafe { text_at(text) });
+        Ok([name?, version?, types?, names?])
+    }
+}
+
+/// Returns the text at this address; `None` if there is none.
+///
+/// # Safety
+/// It must be null, or the address of a text with a NUL at its end.
+pub unsafe fn text_at(text: *const c_char) -> Result<Option<String>, String> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller says so.
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_str().map(|text| Some(text.to_string())).map_err(|_| "has a text that is not UTF-8".to_string())
+}

@@ -1,0 +1,179 @@
+//! Native kernels: functions of shared libraries, in any language that has a C ABI.
+//!
+//! A library is either asked for a plain function of numbers ([`call`]), or exports kernels with `pmap_kernel_v1`, which map columns
+//! ([`session`], by the structs in [`abi`]). A process that only has to read rows for one, or to print its results, has a description of
+//! the kernel ([`wanted`]) and never loads its library ([`library`]).
+
+mod abi;
+pub mod answer;
+mod call;
+mod library;
+mod session;
+mod wanted;
+
+pub use wanted::{Description, Unusable, Wanted};
+
+use crate::bad_row::BadRow;
+use crate::csv::Format;
+use crate::csv::index::Rows;
+use crate::csv::record::Record;
+use crate::kernel::batch::{BatchKernel, Other, Written};
+use crate::kernel::columns::results::Results;
+use crate::kernel::columns::rows::{Reader, Typed};
+use crate::kernel::columns::types::{Signature, Type};
+use crate::kernel::columns::{Column, Columns};
+use session::Session;
+use std::cell::RefCell;
+use std::ops::Range;
+use wanted::{Code, Loaded};
+
+thread_local! {
+    /// The kernel that is open in this thread, if there is one: a program maps one native kernel.
+    static SESSIONS: RefCell<Vec<Session>> = const { RefCell::new(vec![]) };
+}
+
+/// A native kernel, loaded or only described.
+pub struct Native {
+    code: Option<Code>,
+    args: String,
+    signature: Signature,
+    names: Vec<String>,
+    is_self_contained: bool,
+    reader: Reader,
+    /// The bytes of text beyond which a result is too long.
+    most: usize,
+}
+
+impl Native {
+    /// Returns the kernel that is described, for a process that does not map rows itself.
+    ///
+    /// # Errors
+    /// If the description is none.
+    pub fn described(description: &Description) -> Result<Self, String> {
+        let signature = description.signature()?;
+        Ok(Native {
+            code: None,
+            args: String::new(),
+            names: description.names()?,
+            is_self_contained: description.is_self_contained,
+            reader: Reader::new(signature.clone(), vec![]),
+            signature,
+            most: MOST,
+        })
+    }
+
+    /// Returns the kernel that is loaded. `args` are those of `--kernel-args`.
+    ///
+    /// # Errors
+    /// If it does not say rightly what it is.
+    pub fn loaded(loaded: &Loaded, args: Option<String>) -> Result<Self, String> {
+        let described = Native::described(loaded.description())?;
+        Ok(Native { code: Some(loaded.code), args: args.unwrap_or_default(), ..described })
+    }
+
+    /// Takes these texts, beside no text, for missing values where the kernel is told of such.
+    pub fn missing(mut self, texts: Vec<Vec<u8>>) -> Self {
+        self.reader = Reader::new(self.signature.clone(), texts);
+        self
+    }
+
+    /// Sets the size of blocks, in bytes. A result must fit into one.
+    pub fn block_size(mut self, bytes: usize) -> Self {
+        self.most = bytes.min(MOST);
+        self
+    }
+}
+
+/// Texts of a batch have less than 2^31 bytes, of which this is half.
+const MOST: usize = (1 << 30) - 1;
+
+impl BatchKernel for Native {
+    type Rows = Typed;
+    type Outputs = Results;
+
+    fn fields(&self) -> Option<usize> {
+        self.signature.count()
+    }
+
+    fn result_name(&self) -> &str {
+        &self.names[0]
+    }
+
+    fn result_names(&self) -> Vec<String> {
+        self.names.clone()
+    }
+
+    fn needs_nothing(&self) -> bool {
+        self.is_self_contained
+    }
+
+    fn open(&self) -> Result<(), String> {
+        let Some(Code::Columns(exported)) = self.code else { return Ok(()) };
+        // The session from which the types are known is that of the first worker of this thread.
+        if SESSIONS.with_borrow(Vec::is_empty) {
+            let session =
+                Session::open(exported, &self.args).map_err(|what| format!("the kernel cannot be opened: {what}"))?;
+            SESSIONS.with_borrow_mut(|sessions| sessions.push(session));
+        }
+        Ok(())
+    }
+
+    fn close(&self) {
+        SESSIONS.with_borrow_mut(Vec::clear);
+    }
+
+    fn read(&self, record: &Record, rows: &mut Typed) -> Result<(), BadRow> {
+        self.reader.read(record, rows)
+    }
+
+    fn try_read(&self, record: &Record, rows: &mut Typed) -> bool {
+        self.reader.try_read(record, rows).is_ok()
+    }
+
+    fn read_rows(&self, found: &Rows, rows: &mut Typed, other: Other<Typed>) -> usize {
+        self.reader.read_rows(found, rows, other)
+    }
+
+    fn map_batch(&self, rows: &Typed, results: &mut Results) {
+        let types = &self.signature.outputs;
+        if results.columns.columns.len() != types.len() {
+            results.columns = Columns { columns: types.iter().map(|&of| Column::new(of, false)).collect(), rows: 0 };
+        }
+        for part in rows.parts.iter().filter(|part| part.rows > 0) {
+            results.rows += part.rows;
+            if results.bad.is_some() || results.columns.rows + part.rows < results.rows {
+                // The results end before this part.
+                continue;
+            }
+            match self.code {
+                Some(Code::Plain(function)) => {
+                    call::map(function, part, &mut results.columns.columns[0].values);
+                    results.columns.rows += part.rows;
+                }
+                Some(Code::Columns(_)) => match self.open() {
+                    Ok(()) => SESSIONS.with_borrow_mut(|sessions| {
+                        sessions.iter_mut().for_each(|session| session.map(part, types, self.most, results));
+                    }),
+                    Err(what) => results.bad = Some((None, what)),
+                },
+                None => results.bad = Some((None, "the kernel is not loaded in this process".to_string())),
+            }
+        }
+    }
+
+    fn write(&self, results: &Results, range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
+        results.write(&self.signature.outputs, range, format, room)
+    }
+
+    fn takes_missing(&self, field: usize) -> bool {
+        self.signature.input(field).may_lack
+    }
+
+    fn reads_only_numbers(&self) -> bool {
+        self.signature.inputs.iter().all(|input| input.of != Type::Text)
+    }
+
+    fn is_known_to_write_rows(&self) -> bool {
+        true
+    }
+}

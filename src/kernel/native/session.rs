@@ -1,0 +1,173 @@
+//! One worker's use of a kernel that exports `pmap_kernel_v1`: from its `open` to its `close`.
+//!
+//! The code of a kernel is trusted, since nothing can be done about code in one's own process that writes where it likes. What it answers
+//! is not ([`answer`](super::answer)).
+#![allow(unsafe_code)]
+
+use super::abi;
+use super::answer::{Answer, Raw, RawValues, take};
+use super::library::{Exported, text_at};
+use crate::kernel::columns::results::Results;
+use crate::kernel::columns::types::Type;
+use crate::kernel::columns::{Column, Columns, Values, with_values};
+use std::ffi::{CString, c_char, c_void};
+use std::ptr::{null, null_mut};
+
+/// The room for messages of a kernel, in bytes.
+const MESSAGE: usize = 1024;
+/// The room for the texts of a batch, at first.
+const ROOM: usize = 64 << 10;
+
+/// A kernel that is open.
+pub struct Session {
+    exported: Exported,
+    this: *mut c_void,
+    /// What it says of its types, and of the names of its results, when it is opened.
+    pub types: Option<String>,
+    /// See [`types`](Session::types).
+    pub names: Option<String>,
+    room: usize,
+    /// Where the results of a call go, kept for the next one.
+    raw: Vec<Raw>,
+    /// What the kernel was opened with. It may refer to it.
+    _args: CString,
+}
+
+impl Session {
+    /// Opens a kernel with the text of `--kernel-args`.
+    ///
+    /// # Errors
+    /// If the kernel says that it cannot be opened, with what it says.
+    pub fn open(exported: Exported, args: &str) -> Result<Self, String> {
+        let args = CString::new(args).map_err(|_| "--kernel-args has a NUL in it".to_string())?;
+        let mut message = [0u8; MESSAGE];
+        let mut request = abi::Open {
+            size: size_of::<abi::Open>() as u32,
+            reserved: 0,
+            args: args.as_ptr(),
+            this: null_mut(),
+            types: null(),
+            names: null(),
+            message: message.as_mut_ptr().cast::<c_char>(),
+            message_room: MESSAGE as u64,
+        };
+        if let Some(open) = exported.kernel().open {
+            // SAFETY: the struct is what the header says, and the kernel is trusted to keep to it.
+            let answer = unsafe { open(&mut request) };
+            if answer != 0 {
+                let said = said(&message);
+                return Err(if said.is_empty() { format!("it answers {answer} and does not say why") } else { said });
+            }
+        }
+        let mut session =
+            Session { exported, this: request.this, types: None, names: None, room: ROOM, raw: vec![], _args: args };
+        // SAFETY: each is null or a text with a NUL at its end: the header says so.
+        (session.types, session.names) = unsafe { (text_at(request.types)?, text_at(request.names)?) };
+        Ok(session)
+    }
+
+    /// Maps the rows of `part`, of which results of these types come. Appends the results to `results`, as far as there are any, and
+    /// leaves there what is wrong with the next row. `most` is the room for texts beyond which a row is bad.
+    pub fn map(&mut self, part: &Columns, types: &[Type], most: usize, results: &mut Results) {
+        let mut from = 0;
+        while from < part.rows && results.bad.is_none() {
+            let mut raw = std::mem::take(&mut self.raw);
+            if raw.len() != types.len() {
+                raw = types.iter().map(|&of| Raw::new(of, 0, 0)).collect();
+            }
+            raw.iter_mut().for_each(|raw| raw.clear(part.rows - from, self.room));
+            let answer = self.call(part, from, &mut raw);
+            let done = take(&raw, &answer, part.rows - from, part.columns.len(), results);
+            self.raw = raw;
+            from += done;
+            let has_text = types.contains(&Type::Text);
+            if results.bad.is_some() || from == part.rows {
+                break;
+            }
+            if !has_text {
+                let what = "the kernel has mapped fewer rows than it was given, and does not say why".to_string();
+                results.bad = Some((None, what));
+            } else if done == 0 && self.room >= most {
+                results.bad = Some((None, "the result is longer than a block; use a larger --block-size".to_string()));
+            } else if done == 0 {
+                self.room = (2 * self.room).min(most);
+            } else if texts_of(&results.columns) > most {
+                // There is no room for more of them in a block.
+                break;
+            }
+        }
+    }
+
+    /// Has the kernel map the rows of `part` from `from` on.
+    fn call(&mut self, part: &Columns, from: usize, raw: &mut [Raw]) -> Answer {
+        let validities: Vec<Option<Vec<u8>>> =
+            part.columns.iter().map(|column| column.validity.as_ref().map(|bits| bits.from(from))).collect();
+        let column = |(column, validity): (&Column, &Option<Vec<u8>>)| {
+            let (values, offsets) = with_values!(&column.values,
+                numbers => (numbers[from..].as_ptr().cast::<c_void>(), null()),
+                texts => (texts.bytes.as_ptr().cast::<c_void>(), texts.offsets[from..].as_ptr()));
+            abi::Column { values, offsets, validity: validity.as_ref().map_or(null(), |bits| bits.as_ptr()) }
+        };
+        let columns: Vec<abi::Column> = part.columns.iter().zip(&validities).map(column).collect();
+        let batch = abi::Batch {
+            size: size_of::<abi::Batch>() as u32,
+            stride: size_of::<abi::Column>() as u32,
+            rows: (part.rows - from) as u64,
+            count: columns.len() as u64,
+            columns: columns.as_ptr(),
+        };
+        let room = |raw: &mut Raw| {
+            let validity = raw.validity.as_mut_ptr();
+            match &mut raw.values {
+                RawValues::Numbers(values) => {
+                    let values =
+                        with_values!(values, numbers => numbers.as_mut_ptr().cast::<c_void>(), _texts => null_mut());
+                    abi::Result { values, offsets: null_mut(), validity, room: 0 }
+                }
+                RawValues::Texts(offsets, bytes) => {
+                    let room = bytes.len() as u64;
+                    abi::Result { values: bytes.as_mut_ptr().cast(), offsets: offsets.as_mut_ptr(), validity, room }
+                }
+            }
+        };
+        let columns: Vec<abi::Result> = raw.iter_mut().map(room).collect();
+        let mut message = [0u8; MESSAGE];
+        let mut results = abi::Results {
+            size: size_of::<abi::Results>() as u32,
+            stride: size_of::<abi::Result>() as u32,
+            count: columns.len() as u64,
+            columns: columns.as_ptr(),
+            message: message.as_mut_ptr().cast::<c_char>(),
+            message_room: MESSAGE as u64,
+            field: 0,
+        };
+        let Some(map) = self.exported.kernel().map else {
+            return Answer { done: 0, message: "the kernel has no function `map`".to_string(), field: 0 };
+        };
+        // SAFETY: the structs are what the header says: each array has as many elements as there are rows, bits and offsets included. The
+        // kernel is trusted to keep to them.
+        let done = unsafe { map(self.this, &batch, &mut results) };
+        Answer { done, message: said(&message), field: results.field }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(close) = self.exported.kernel().close {
+            // SAFETY: it was opened, and nobody uses it any more.
+            unsafe { close(self.this) };
+        }
+    }
+}
+
+/// Returns the text in the room for a message, which the kernel has left without control codes or with.
+fn said(message: &[u8]) -> String {
+    let length = message.iter().position(|&byte| byte == 0).unwrap_or(message.len());
+    String::from_utf8_lossy(&message[..length]).into_owned()
+}
+
+/// Returns how many bytes the texts in these columns have.
+fn texts_of(columns: &Columns) -> usize {
+    let bytes = |values: &Values| if let Values::Text(texts) = values { texts.bytes.len() } else { 0 };
+    columns.columns.iter().map(|column| bytes(&column.values)).sum()
+}

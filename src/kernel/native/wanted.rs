@@ -1,0 +1,212 @@
+//! Finds the kernel that is asked for, and what is to be known of it without its library.
+
+use super::library::{Exported, Function, Library};
+use super::session::Session;
+use super::{SESSIONS, call};
+use crate::csv::columns::names_in;
+use crate::error::printable;
+use crate::kernel::columns::types::Signature;
+use serde::{Deserialize, Serialize};
+use std::ffi::{CString, OsString};
+
+/// What is asked for: a function of a library.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The file of the library; `None` for the C library with libm.
+    pub library: Option<OsString>,
+    /// The name of the function, or of one of the library's kernels. `None`: its only kernel.
+    pub function: Option<String>,
+    /// The types that were given for it.
+    pub types: Option<Signature>,
+    /// What is given to it when it is opened.
+    pub args: Option<String>,
+}
+
+/// What is known of a kernel without its library.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Description {
+    /// Its name.
+    pub name: String,
+    /// Its version, if it says one.
+    pub version: Option<String>,
+    /// What it takes and returns, as `--types` has it. Empty in a list, for a kernel that says it when it is opened.
+    pub types: String,
+    /// The names of its results, if it says some.
+    pub names: Option<String>,
+    /// Whether it needs only memory and time.
+    pub is_self_contained: bool,
+}
+
+/// Why a kernel is not to be had.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Unusable {
+    /// The C library has no such function.
+    Unknown,
+    /// Anything else: the message.
+    Other(String),
+}
+
+impl From<String> for Unusable {
+    fn from(what: String) -> Self {
+        Unusable::Other(what)
+    }
+}
+
+/// Where the code of a kernel is.
+#[derive(Clone, Copy)]
+pub(super) enum Code {
+    Plain(Function),
+    Columns(Exported),
+}
+
+/// A kernel whose library is loaded, which only some processes do.
+pub struct Loaded {
+    pub(super) code: Code,
+    description: Description,
+}
+
+/// The C library, by the name of the one that needs it: functions are looked for in both.
+const LIBM: [&str; 2] = ["libm.so.6", "libm.so"];
+
+impl Wanted {
+    /// Loads the library, and finds the kernel in it.
+    ///
+    /// # Errors
+    /// If that cannot be done, with what to do.
+    pub fn load(&self) -> Result<Loaded, Unusable> {
+        let Some(file) = &self.library else {
+            let library = LIBM.iter().find_map(|name| Library::load(name.as_ref()).ok());
+            let library = library.ok_or("libm cannot be loaded".to_string())?;
+            let name = self.function.clone().unwrap_or_default();
+            return self.plain(library, name, true)?.ok_or(Unusable::Unknown);
+        };
+        let shown = printable(file);
+        let library = Library::load(file).map_err(|what| format!("{shown} cannot be loaded: {what}"))?;
+        let kernels = library.kernels().map_err(|what| format!("{shown} {what}"))?;
+        let listed = kernels.iter().flatten().map(|kernel| kernel.texts().map(|[name, ..]| name.unwrap_or_default()));
+        let listed: Vec<String> = listed.collect::<Result<_, _>>().map_err(|what| format!("{shown} {what}"))?;
+        let found = match &self.function {
+            Some(name) => listed.iter().position(|known| known == name),
+            None if listed.len() == 1 => Some(0),
+            None if listed.is_empty() => {
+                let what = "has no pmap_kernel_v1, which a kernel of columns exports; a plain C function is named with its types";
+                return Err(format!("{shown} {what}: --kernel {shown}:FUNCTION --types f64,f64:f64").into());
+            }
+            None => {
+                let names = listed.join(", ");
+                return Err(format!("{shown} has several kernels, {names}; say which: {shown}:{}", listed[0]).into());
+            }
+        };
+        if let (Some(at), Some(kernels)) = (found, kernels) {
+            return self.columns(kernels[at], &shown);
+        }
+        let name = self.function.clone().unwrap_or_default();
+        self.plain(library, name.clone(), false)?.ok_or_else(|| {
+            let others = if listed.is_empty() { String::new() } else { format!("; its kernels are {}", listed.join(", ")) };
+            let cpp = "; a function of C++ has its plain name if it is declared extern \"C\", and one of Rust with #[unsafe(no_mangle)]";
+            let cpp = if listed.is_empty() { cpp } else { "" };
+            Unusable::Other(format!("{shown} has no function {}{others}{cpp}", printable(name.as_ref())))
+        })
+    }
+
+    /// Returns what is known of the kernel; if `all` says so, and none of the library's kernels is named, of all of them.
+    ///
+    /// # Errors
+    /// As in [`load`](Wanted::load).
+    pub fn describe(&self, all: bool) -> Result<Vec<Description>, Unusable> {
+        if let (true, Some(file), None) = (all, &self.library, &self.function) {
+            let shown = printable(file);
+            let library = Library::load(file).map_err(|what| format!("{shown} cannot be loaded: {what}"))?;
+            let kernels = library.kernels().map_err(|what| format!("{shown} {what}"))?;
+            if let Some(kernels) = kernels {
+                return kernels.into_iter().map(|kernel| Ok(self.listed(kernel, &shown)?)).collect();
+            }
+        }
+        let description = self.load()?.description;
+        // It was opened to be asked for its types.
+        SESSIONS.with_borrow_mut(Vec::clear);
+        Ok(vec![description])
+    }
+
+    /// Returns the plain function `name`; `None` if the library has none.
+    fn plain(&self, library: Library, name: String, is_self_contained: bool) -> Result<Option<Loaded>, Unusable> {
+        let function = CString::new(name.clone()).ok().and_then(|name| library.function(&name));
+        let Some(function) = function else { return Ok(None) };
+        let Some(types) = &self.types else {
+            return Err(format!(
+                "{name} is a plain function: say what it takes and returns, as in --types f64,f64:f64"
+            )
+            .into());
+        };
+        if self.args.is_some() {
+            return Err(format!("--kernel-args is for kernels that are opened, and {name} is a plain function").into());
+        }
+        call::check(types).map_err(|what| format!("--types {types}: {what}"))?;
+        let description = Description { name, version: None, types: types.to_string(), names: None, is_self_contained };
+        Ok(Some(Loaded { code: Code::Plain(function), description }))
+    }
+
+    /// Returns what a kernel says of itself before it is opened.
+    fn listed(&self, exported: Exported, shown: &str) -> Result<Description, String> {
+        let [name, version, types, names] = exported.texts().map_err(|what| format!("{shown} {what}"))?;
+        let (name, types) = (name.unwrap_or_default(), types.unwrap_or_default());
+        Ok(Description { name, version, types, names, is_self_contained: exported.is_self_contained() })
+    }
+
+    /// Returns a kernel that the library exports. It is opened, which may tell its types, and closed again.
+    fn columns(&self, exported: Exported, shown: &str) -> Result<Loaded, Unusable> {
+        let mut description = self.listed(exported, shown)?;
+        let name = description.name.clone();
+        let args = self.args.clone().unwrap_or_default();
+        let session =
+            Session::open(exported, &args).map_err(|what| format!("{shown}: {name} cannot be opened: {what}"))?;
+        description.types = session.types.clone().unwrap_or(description.types);
+        description.names = session.names.clone().or(description.names);
+        SESSIONS.with_borrow_mut(|sessions| sessions.push(session));
+        let types = &description.types;
+        if types.is_empty() {
+            return Err(format!("{shown}: {name} does not say its types").into());
+        }
+        let signature: Signature =
+            types.parse().map_err(|what| format!("{shown}: the types of {name}, {types}: {what}"))?;
+        if let Some(given) = self.types.as_ref().filter(|given| **given != signature) {
+            return Err(format!("--types {given}: {name} says its types itself, {signature}").into());
+        }
+        description.names().map_err(|what| format!("{shown}: {name} {what}"))?;
+        Ok(Loaded { code: Code::Columns(exported), description })
+    }
+}
+
+impl Loaded {
+    /// Returns what is to be known of the kernel without its library.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+}
+
+impl Description {
+    /// Returns what the kernel takes and returns.
+    ///
+    /// # Errors
+    /// If it is no such thing.
+    pub fn signature(&self) -> Result<Signature, String> {
+        self.types.parse()
+    }
+
+    /// Returns the names of the results, one for each.
+    ///
+    /// # Errors
+    /// If there are not as many names.
+    pub fn names(&self) -> Result<Vec<String>, String> {
+        let count = self.signature()?.outputs.len();
+        let names = match &self.names {
+            Some(names) => names_in(names).map_err(|what| format!("names its results {names:?}: {what}"))?,
+            None if count == 1 => vec![self.name.clone()],
+            None => (1..=count).map(|number| format!("{}_{number}", self.name)).collect(),
+        };
+        match names.len() == count {
+            true => Ok(names),
+            false => Err(format!("has {count} results and {} names for them", names.len())),
+        }
+    }
+}
