@@ -180,3 +180,23 @@ fn no_kernel_is_given_text_that_only_looks_like_rows() {
         }
     }
 }
+
+#[test]
+fn rows_that_are_longer_than_a_block_end_no_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    // Enough short rows for windows to begin, and then a long row again and again.
+    let long = format!("\"{}\",1\n", "a,\"\"\n".repeat(900));
+    let rows: String =
+        (0..60).map(|number| format!("{}{}", "12,18\n".repeat(1000 + 150 * number % 700), long)).collect();
+    fs::write(&file, rows).unwrap();
+    let with =
+        |arguments: &[&str]| run(pmapgcd(["--bad-rows=skip", "--block-size=4096"]).args(arguments).arg(&file), "");
+    let expected = with(&["--executor=serial"]);
+    assert_eq!(expected.status.code(), Some(1));
+    for jobs in ["2", "4", "9"].repeat(10) {
+        let found = with(&["-j", jobs]);
+        assert_eq!((found.status.code(), &found.stderr), (Some(1), &expected.stderr), "-j {jobs}");
+        assert!(found.stdout == expected.stdout, "-j {jobs}");
+    }
+}

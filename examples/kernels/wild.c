@@ -49,13 +49,19 @@ static uint64_t lazy(void *self, const pmap_batch *batch, pmap_results *results)
     return 0;
 }
 
+/* Does one row a call. */
+static uint64_t step(void *self, const pmap_batch *batch, pmap_results *results) {
+    (void)self;
+    ((int64_t *)pmap_result_at(results, 0)->values)[0] = ((const int64_t *)pmap_column_at(batch, 0)->values)[0];
+    return 1;
+}
+
 /* Prints to stdout in every way there is. */
 static uint64_t print(void *self, const pmap_batch *batch, pmap_results *results) {
     int64_t *out = (int64_t *)pmap_result_at(results, 0)->values;
     uint64_t row;
     (void)self;
     printf("printed by printf\n");
-    fflush(stdout);
     if (write(1, "printed by write\n", 17) != 17) return 0;
     for (row = 0; row < batch->rows; row++) out[row] = ((const int64_t *)pmap_column_at(batch, 0)->values)[row];
     return batch->rows;
@@ -120,6 +126,7 @@ const pmap_kernel *pmap_kernel_v1(uint32_t index) {
         I64("crash", crash),
         I64("print", print),
         I64("lazy", lazy),
+        I64("step", step),
         I64("space", space),
         {sizeof(pmap_kernel), PMAP_SELF_CONTAINED, "little", NULL, "i64:i64", NULL, NULL, space, NULL},
         {sizeof(pmap_kernel), 0, "lie", NULL, "i64:text", NULL, NULL, lie, NULL},

@@ -12,7 +12,7 @@ use crate::error::{Error, printable};
 use crate::executor::{DEFAULT_BLOCK_SIZE, Executor, worker};
 use crate::kernel::batch::BatchKernel;
 use crate::kernel::columns::types::Signature;
-use crate::kernel::native::{Description, Native, Unusable, Wanted};
+use crate::kernel::native::{Description, Native, Unusable, Wanted, watch_exit};
 use crate::output::Output;
 use crate::process::streams::set_stdout_aside;
 use crate::work::text::Text;
@@ -82,8 +82,9 @@ impl KernelOptions {
         }
         let unusable = |unusable: Unusable| match unusable {
             Unusable::Other(what) => {
-                let here = Path::new(".").join(&given);
-                let is_elsewhere = what.contains("cannot be loaded") && !name.contains('/') && here.exists();
+                let file = wanted.library.as_deref().unwrap_or(&given);
+                let is_elsewhere =
+                    what.contains("cannot be loaded") && !name.contains('/') && Path::new(".").join(file).exists();
                 let hint = if is_elsewhere { format!("; say ./{name}, which is here") } else { String::new() };
                 Error::usage(format!("--kernel: {}{hint}", printable(what.as_ref())))
             }
@@ -106,6 +107,7 @@ impl KernelOptions {
             }
             _ => {
                 if !is_worker {
+                    watch_exit();
                     set_stdout_aside().map_err(|error| Error::io("stdout", error))?;
                 }
                 Native::loaded(&wanted.load().map_err(unusable)?, self.kernel_args).map_err(of)?

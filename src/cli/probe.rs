@@ -8,6 +8,7 @@ use crate::process::death;
 use crate::process::descriptors::keep_standard_streams_only;
 use crate::process::launch::Launch;
 use crate::process::streams::take_variable;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -18,6 +19,9 @@ use std::process::{ExitCode, Stdio};
 
 /// The environment variable that makes a process the probe. Its value is the number of the process that asks.
 const MARK: &str = "PMAPGCD_PROBE";
+
+/// How many seconds a library may take before that is said.
+const PATIENCE: i64 = 5;
 
 /// What the probe answers.
 pub type Answer = Result<Vec<Description>, Unusable>;
@@ -66,6 +70,10 @@ pub fn ask(name: &str) -> Result<Answer, Error> {
     let mut probe = command.spawn().map_err(cannot)?;
     // The command holds the other end of the pipe.
     drop(command);
+    let patience = Timespec { tv_sec: PATIENCE, tv_nsec: 0 };
+    if poll(&mut [PollFd::new(&ours, PollFlags::IN)], Some(&patience)) == Ok(0) {
+        say(&format_args!("{name}: its library takes long to load or to open; still waiting"));
+    }
     let mut line = vec![];
     let read = BufReader::new(File::from(ours)).read_until(b'\n', &mut line);
     // With an answer there is nothing to wait for: the library's own end may take long, or never come.

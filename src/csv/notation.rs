@@ -114,6 +114,11 @@ impl Notation {
         plain.into()
     }
 
+    /// Whether `text` is a number in this notation.
+    pub(crate) fn has_number(self, text: &[u8]) -> bool {
+        self.parts(text).is_some()
+    }
+
     /// Returns the parts of the number `text`, or `None` if it is none.
     fn parts(self, text: &[u8]) -> Option<Parts<'_>> {
         let (sign, rest) = match text.split_first()? {

@@ -42,6 +42,20 @@ fn what_a_kernel_says_wrongly_is_a_bad_row() {
     }
     let lazy = "pmapgcd: stdin:1: the kernel has mapped fewer rows than it was given, and does not say why\n";
     always(&(library("wild.c") + ":lazy"), &[], "1\n2\n", 1, "", lazy);
+    let rows: String = (1..=2000).map(|number| format!("{number}\n")).collect();
+    always(&(library("wild.c") + ":step"), &[], &rows, 0, &rows, "");
+}
+
+#[test]
+fn a_kernel_that_ends_the_process_does_not_end_the_run_well() {
+    for executor in ["serial", "threads"] {
+        let finished = mapped("exit", &["--types", "i32:i32", "--executor", executor], "0\n0\n");
+        let said =
+            "pmapgcd: the kernel has called exit: the rows that it was given, and all behind them, have no results\n";
+        finished.is(3, "", said);
+    }
+    let finished = mapped("exit", &["--types", "i32:i32", "--bad-rows=skip"], "0\n");
+    assert!(finished.stderr.contains("stdin:1: workers keep dying on this row"), "{}", finished.stderr);
 }
 
 #[test]

@@ -82,6 +82,7 @@ fn unsafe_code_stands_only_where_it_is_rationed() {
         "kernel/gcd/binary/mod.rs",
         "kernel/gcd/plain/mod.rs",
         "kernel/native/call.rs",
+        "kernel/native/guard.rs",
         "kernel/native/library.rs",
         "kernel/native/session.rs",
         "process/descriptors.rs",

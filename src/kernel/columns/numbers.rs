@@ -124,6 +124,10 @@ macro_rules! floats {
             }
 
             fn general(text: &[u8], notation: Notation) -> Option<Self> {
+                // What is no number in another notation must not be taken for one that is written plainly.
+                if text.iter().any(u8::is_ascii_digit) && !notation.has_number(text) {
+                    return None;
+                }
                 let plain = notation.plain(text);
                 let value: $number = std::str::from_utf8(&plain).ok()?.parse().ok()?;
                 // An infinity is one only where the text says so.
@@ -147,8 +151,7 @@ pub fn what_is_wrong(value: &[u8], of: Type, notation: Notation) -> String {
         return format!("is empty; {article} is expected");
     }
     if of.is_float() {
-        let is_number = std::str::from_utf8(&notation.plain(value)).is_ok_and(|text| text.parse::<f64>().is_ok());
-        return match is_number {
+        return match notation.has_number(value) {
             true => format!("is out of the range of {}: {}", of.name(), shown(value)),
             false => {
                 format!("is not a number: {}{}", shown(value), notation::hint(value, notation).unwrap_or_default())
@@ -161,8 +164,10 @@ pub fn what_is_wrong(value: &[u8], of: Type, notation: Notation) -> String {
         Type::U32 => format!("0 to {}", u32::MAX),
         _ => format!("0 to {}", u64::MAX),
     };
-    match notation.integer(value, usize::MAX) {
-        Ok(_) => format!("is out of the range of {}, {range}: {}", of.name(), shown(value)),
+    match notation.integer(value, MOST_DIGITS) {
+        Ok(_) | Err(NoInteger::TooLong(_)) => {
+            format!("is out of the range of {}, {range}: {}", of.name(), shown(value))
+        }
         Err(NoInteger::Fraction) if notation.whole_floats => format!("is not a whole number: {}", shown(value)),
         Err(_) => {
             format!("is not an integer: {}{}", shown(value), notation::hint(value, notation).unwrap_or_default())
@@ -189,6 +194,11 @@ mod tests {
         let german = Notation { decimal: ',', thousands: Some('.'), whole_floats: true };
         assert_eq!((read::<i64>(b"-1.234,0", german), read::<u32>(b"1e3", german)), (Some(-1234), Some(1000)));
         assert_eq!((read::<f64>(b"-1.234,5", german), read::<f64>(b"1.234", german)), (Some(-1234.5), Some(1234.0)));
+        for text in ["1.23", "12.345,0.5", "1.5e3", ".5"] {
+            assert_eq!(read::<f64>(text.as_bytes(), german), None, "{text}");
+        }
+        assert!(what_is_wrong(b"1.23", Type::F64, german).starts_with("is not a number: "));
+        assert!(what_is_wrong(b"1e99999999999", Type::I64, german).starts_with("is out of the range of i64"));
         assert!(!has_plain(Type::F64, german) && has_plain(Type::I64, german));
     }
 

@@ -7,10 +7,12 @@
 mod abi;
 pub mod answer;
 mod call;
+mod guard;
 mod library;
 mod session;
 mod wanted;
 
+pub use guard::watch_exit;
 pub use wanted::{Description, Unusable, Wanted};
 
 use crate::bad_row::BadRow;
@@ -147,7 +149,7 @@ impl BatchKernel for Native {
             }
             match self.code {
                 Some(Code::Plain(function)) => {
-                    call::map(function, part, &mut results.columns.columns[0].values);
+                    guard::inside(|| call::map(function, part, &mut results.columns.columns[0].values));
                     results.columns.rows += part.rows;
                 }
                 Some(Code::Columns(_)) => match self.open() {

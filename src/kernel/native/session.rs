@@ -6,6 +6,7 @@
 
 use super::abi;
 use super::answer::{Answer, Raw, RawValues, take};
+use super::guard::inside;
 use super::library::{Exported, text_at};
 use crate::kernel::columns::results::Results;
 use crate::kernel::columns::types::Type;
@@ -53,7 +54,7 @@ impl Session {
         };
         if let Some(open) = exported.kernel().open {
             // SAFETY: the struct is what the header says, and the kernel is trusted to keep to it.
-            let answer = unsafe { open(&mut request) };
+            let answer = inside(|| unsafe { open(&mut request) });
             if answer != 0 {
                 let said = said(&message);
                 return Err(if said.is_empty() { format!("it answers {answer} and does not say why") } else { said });
@@ -83,6 +84,9 @@ impl Session {
             let has_text = types.contains(&Type::Text);
             if results.bad.is_some() || from == part.rows {
                 break;
+            }
+            if !has_text && done > 0 {
+                continue;
             }
             if !has_text {
                 let what = "the kernel has mapped fewer rows than it was given, and does not say why".to_string();
@@ -146,7 +150,7 @@ impl Session {
         };
         // SAFETY: the structs are what the header says: each array has as many elements as there are rows, bits and offsets included. The
         // kernel is trusted to keep to them.
-        let done = unsafe { map(self.this, &batch, &mut results) };
+        let done = inside(|| unsafe { map(self.this, &batch, &mut results) });
         Answer { done, message: said(&message), field: results.field }
     }
 }

@@ -1,0 +1,38 @@
+//! What is done around each call of a kernel: what it prints is passed on, and if it ends the process, that is said.
+#![allow(unsafe_code)]
+
+use crate::error::program;
+use nix::libc;
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::ptr::null_mut;
+
+thread_local! {
+    /// Whether this thread is in the code of a kernel.
+    static IS_INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does `call`, which calls a kernel. What the kernel has printed is written at once, because a worker process is ended by SIGKILL.
+pub fn inside<T>(call: impl FnOnce() -> T) -> T {
+    IS_INSIDE.set(true);
+    let answer = call();
+    IS_INSIDE.set(false);
+    // SAFETY: null stands for all streams of C, of which the kernel may have some.
+    unsafe { libc::fflush(null_mut()) };
+    answer
+}
+
+/// From here on, a kernel that calls `exit` ends this process with status 3 and a message, whatever status it asks for. To be called
+/// where the kernel runs in the process that prints the results: the run would seem to have gone well.
+pub fn watch_exit() {
+    extern "C" fn at_exit() {
+        if IS_INSIDE.get() {
+            let what = "the kernel has called exit: the rows that it was given, and all behind them, have no results";
+            let _ = writeln!(io::stderr(), "{}: {what}", program());
+            // SAFETY: this ends the process at once. No memory of it is used any more.
+            unsafe { libc::_exit(3) }
+        }
+    }
+    // SAFETY: the function never unwinds, and the variable that it reads needs no memory that a thread gives back when it ends.
+    unsafe { libc::atexit(at_exit) };
+}
