@@ -92,7 +92,7 @@ impl Plan {
         if self.skips {
             command.args(["--bad-rows=skip", "--rejects"]).arg(rejects);
         }
-        command.args((!self.is_piped).then_some(file)).process_group(0);
+        command.args((!self.is_piped).then_some(file)).process_group(0).env("PMAPGCD_LEAST_WINDOW", "64");
         command
     }
 }

@@ -5,7 +5,7 @@ mod common;
 
 use common::harm::workers;
 use common::random::config;
-use common::{Finished, Running, eventually, pmapgcd, run, shell};
+use common::{Finished, Running, eventually, run};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -14,6 +14,20 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
+
+/// Lets workers read blocks of any size for themselves.
+fn windows(mut command: Command) -> Command {
+    command.env("PMAPGCD_LEAST_WINDOW", "64");
+    command
+}
+
+fn pmapgcd<'a>(arguments: impl IntoIterator<Item = &'a (impl AsRef<std::ffi::OsStr> + ?Sized + 'a)>) -> Command {
+    windows(common::pmapgcd(arguments.into_iter().map(AsRef::as_ref)))
+}
+
+fn shell(script: &str) -> Command {
+    windows(common::shell(script))
+}
 
 /// Pieces of rows. Among them are line ends and quotes within quotes, rows longer than a block, comments, and bad rows.
 const PIECES: [&str; 12] = [
@@ -174,7 +188,7 @@ fn no_kernel_is_given_text_that_only_looks_like_rows() {
     fs::write(&file, "1,2,\"text\n13,102\n13,0\n13,102,\n13,101\n\"\n".repeat(rows)).unwrap();
     for way in [&["--executor=threads", "-j3"][..], &["--executor=shared", "-j3"], &["--executor=shared", "-j1"]] {
         for block in ["64", "1000", "4096"] {
-            let mut command = Command::new(&faulty);
+            let mut command = windows(Command::new(&faulty));
             let finished = run(command.args(way).args(["-k1,2", "--block-size", block]).arg(&file), "");
             finished.is(0, "3\n".repeat(rows), "");
         }

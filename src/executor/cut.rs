@@ -5,7 +5,7 @@
 //! by what earlier rows have cost. If a row takes a few nanoseconds, blocks fill their slots after the first round of
 //! slots; if it takes 10 ms or more, each row is a block of its own.
 
-use crate::executor::Job;
+use crate::executor::{DEFAULT_BLOCK_SIZE, Job};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,12 @@ const COST: Duration = Duration::from_millis(10);
 
 /// How many times longer than its overhead a block should take.
 const MOST_OVERHEAD: u32 = 10;
+
+/// From which size on a block is worth a worker's reading it for itself: what it costs to pass the turn on is nothing against
+/// the work on so many rows. With blocks of 4096 bytes a run would take five times as long as with the parent as the reader.
+const LARGE: usize = DEFAULT_BLOCK_SIZE;
+/// The environment variable that has another such size, for tests, which try many windows of small files.
+const LEAST_WINDOW: &str = "PMAPGCD_LEAST_WINDOW";
 
 /// How many bytes of rows a block gets until the first measurement: one row, because the first rows may take seconds each.
 const FIRST: usize = 1;
@@ -55,6 +61,8 @@ pub struct Cut {
     is_large: bool,
     /// Whether each block fills its slot, whatever rows cost.
     is_fixed: bool,
+    /// The size from which on a block is left to a worker to read.
+    least_window: usize,
     /// Whether the cost of rows is known from a block.
     is_measured: AtomicBool,
 }
@@ -65,12 +73,14 @@ impl Cut {
     pub fn new(most: usize, input: Option<u64>, is_fixed: bool) -> Self {
         let is_large = input.is_some_and(|input| input / 2 >= most as u64);
         let first = if is_fixed { most } else { FIRST.min(most) };
+        let least_window = std::env::var(LEAST_WINDOW).ok().and_then(|size| size.parse().ok());
         Cut {
             start: Instant::now(),
             wanted: AtomicUsize::new(first),
             most,
             is_large,
             is_fixed,
+            least_window: least_window.unwrap_or(LARGE),
             is_measured: AtomicBool::new(false),
         }
     }
@@ -81,9 +91,9 @@ impl Cut {
     }
 
     /// Whether rows are so cheap that the parent's reading of them would count, and blocks so large that it is worth a worker's
-    /// while to read its own. `least` is the size from which on a block is large. A reader fills fixed blocks, whatever rows cost.
-    pub fn is_cheap(&self, least: usize) -> bool {
-        !self.is_fixed && self.wanted() >= self.most.min(least)
+    /// while to read its own. A reader fills fixed blocks, whatever rows cost.
+    pub fn is_cheap(&self) -> bool {
+        !self.is_fixed && self.wanted() >= self.least_window
     }
 
     /// Records that `bytes` bytes of rows took a worker `time`, of which `overhead` did not depend on the rows. A block

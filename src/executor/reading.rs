@@ -4,7 +4,7 @@
 use crate::error::Error;
 use crate::executor::run::Run;
 use crate::executor::told::{Told, Window};
-use crate::executor::{DEFAULT_BLOCK_SIZE, no_segment};
+use crate::executor::no_segment;
 use crate::flow::{Ending, Source, Stretch};
 use crate::input::windows::announce;
 use crate::process::bell::ring_bell;
@@ -12,10 +12,6 @@ use crate::ring::{Filling, Place, Reached, Reader, Spoilt};
 use crate::steps::{self, Step};
 use crate::tally::Stopwatch;
 use std::sync::atomic::Ordering;
-
-/// From which size on a block is worth a worker's reading it for itself: what it costs to pass the turn on is nothing against
-/// the work on so many rows.
-const LARGE: usize = DEFAULT_BLOCK_SIZE;
 
 /// How many blocks must be left of the file, so that it is worth while to leave them to the workers. The parent reads the last
 /// two in any case, because where a file ends is for one to say.
@@ -54,7 +50,7 @@ impl Run<'_> {
         let mut watch = Stopwatch::new(&self.tally.reader);
         let (mut detour, mut has_begun) = (Detour::default(), false);
         loop {
-            if self.file().is_some() && detour.is_over() && self.cut.is_cheap(LARGE) {
+            if self.file().is_some() && detour.is_over() && self.cut.is_cheap() {
                 match self.leave_to_workers(&mut ring, source, &mut detour, &mut watch) {
                     Ok(true) => {}
                     Ok(false) => return None,
@@ -175,7 +171,7 @@ impl Run<'_> {
             // This is to be asked when the slot is free, and not before: the slot may be that of the window at which the chain is stuck,
             // and then says where the reader has to go on.
             let is_stuck = matches!(ring.reached(), Ok(Reached::Stuck(_)));
-            if is_near_the_end || is_stuck || !self.cut.is_cheap(LARGE) {
+            if is_near_the_end || is_stuck || !self.cut.is_cheap() {
                 return Ok(Some(offset));
             }
             let spoilt = |Spoilt| Ending::Failed(Error::spoilt());

@@ -129,6 +129,11 @@ fn lines_in_front_of_the_rows_are_passed_over() {
     reads(&["--skip-lines=2", "-d;", "-ka,b"], rows, 1, "6\n", said);
     reads(&["--skip-lines=2", "-d;", "-ka,b", "--append"], rows, 1, "\u{feff}a;b;gcd\n12;18;6\n", said);
     reads(&["--skip-lines=3"], "1,2\n\n3,6", 0, "", "");
+    let said = "pmapgcd: stdin:4: there is no column \"q\"";
+    for skipped in ["1", "2", "3"] {
+        let finished = run(&mut pmapgcd(["--header", "-kq,b", "--skip-lines", skipped]), "x\n\n\na,b\n1,2\n");
+        assert!(finished.status.code() == Some(2) && finished.stderr.starts_with(said), "{}", finished.stderr);
+    }
     reads(&["--skip-lines=2"], "1,2\n\n3,6", 0, "3\n", "");
     // A line that is longer than a block, too, and in each file.
     let long = format!("{}\n4,6\n", "x".repeat(300_000));

@@ -156,6 +156,7 @@ impl Bench {
             command.arg("rows.csv").stdin(Stdio::null());
         }
         command.current_dir(&self.folder).env_remove("RUST_BACKTRACE").env("PMAPGCD_TEST_RUN", self.folder.path());
+        command.env("PMAPGCD_LEAST_WINDOW", "64");
         command
     }
 

@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
                 }
                 Err(bad) => {
                     let hint = open.disguise.take().unwrap_or_else(|| bad.hint.clone());
-                    let lines = lines(&rows[..bad.place]) as u64;
+                    let lines = block.lines_before + lines(&rows[..bad.place]) as u64;
                     let bad = bad.hinting(hint).of(Kind::Header);
                     let row = Misfit { bad, offset: open.offset, lines, bytes: vec![] };
                     return Err(Ending::Misfit { input: open.input, row: row.into() });
