@@ -2,9 +2,9 @@
 //! from the chain where it has to go on.
 
 use crate::error::Error;
+use crate::executor::no_segment;
 use crate::executor::run::Run;
 use crate::executor::told::{Told, Window};
-use crate::executor::no_segment;
 use crate::flow::{Ending, Source, Stretch};
 use crate::input::windows::announce;
 use crate::process::bell::ring_bell;
