@@ -130,6 +130,7 @@ fn a_row_takes_no_more_instructions_than_recorded() {
         let expected: f64 = line.trim().parse().unwrap();
         println!("{name}: {count:.1} instructions a row, recorded {expected:.1}");
         assert!(count < expected * (1.0 + SLACK), "{name}: {count:.1} instructions a row, recorded {expected:.1}");
-        assert!(count > expected * (1.0 - 3.0 * SLACK), "{name}: only {count:.1}: record it, so that it stays so");
+        // A build with incremental compilation, as is recorded, takes up to a fifth more than one without.
+        assert!(count > expected * (1.0 - 5.0 * SLACK), "{name}: only {count:.1}: record it, so that it stays so");
     }
 }
