@@ -145,7 +145,6 @@ fn kernels_in_cpp_and_with_names_for_their_results() {
 }
 
 #[test]
-#[ignore = "takes a quarter of a minute"]
 fn a_comparison_compares_kernels_too() {
     let path = folder().join("rows.csv");
     std::fs::write(&path, "12,18\n".repeat(20)).unwrap();
