@@ -39,7 +39,7 @@ impl<K: BatchKernel> Work for Text<'_, K> {
         let (kernel, settings) = (self.kernel, self.settings.clone());
         let opened = if remote.is_some() { Ok(()) } else { kernel.open() };
         let (outputs, reports) = (K::Outputs::default(), vec![]);
-        Box::new(Loaded { kernel, settings, remote, opened, decoder, outputs, reports, trust: usize::MAX })
+        Box::new(Loaded { kernel, settings, remote, opened, decoder, outputs, reports })
     }
 
     fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error> {
@@ -58,9 +58,6 @@ struct Loaded<'k, K: BatchKernel> {
     outputs: K::Outputs,
     /// The reports of bad rows in the current part of the block.
     reports: Vec<u8>,
-    /// How many rows are mapped together at most: 1 behind an output that is bad, and more from batch to batch. What was mapped behind a
-    /// bad output is mapped again, and bad ones often come together.
-    trust: usize,
 }
 
 impl<K: BatchKernel> Drop for Loaded<'_, K> {
@@ -167,7 +164,6 @@ impl<K: BatchKernel> Loaded<'_, K> {
             let field = written.field.map(|field| self.decoder.head.number(field));
             let what = field.map_or(what.clone(), |number| format!("field {number} {what}"));
             let bad = BadRow { field, ..BadRow::row(what) }.at(row, end);
-            self.trust = 1;
             if !self.settings.enter(&bad, block, room, mapped, &mut self.reports) {
                 return false;
             }
@@ -189,8 +185,7 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
         let mut mapped = Mapped::default();
         while mapped.consumed < input.len() {
             care.note(mapped.consumed);
-            let end = self.decoder.read_with_bad(input, mapped.consumed, batch.min(self.trust), care);
-            self.trust = self.trust.saturating_mul(4);
+            let end = self.decoder.read(input, mapped.consumed, batch, care);
             lap(Step::Take);
             // If many rows are bad, batches may be empty.
             if !self.decoder.rows.is_empty() {

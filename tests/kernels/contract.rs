@@ -34,6 +34,16 @@ fn what_a_kernel_says_wrongly_is_a_bad_row() {
         let stderr = format!("pmapgcd: stdin:3: {what}\npmapgcd: 1 bad row\n");
         always(&lie, &["--bad-rows=blank"], &input, 1, expected, &stderr);
     }
+    // Every third of many rows is bad, some of them one behind the other.
+    let all: Vec<bool> = (0..3000).map(|row| row % 3 == 0 || row % 100 < 3).collect();
+    let input: String = all.iter().map(|&is_bad| if is_bad { "6\n" } else { "0\n" }).collect();
+    let expected: String = all.iter().map(|&is_bad| if is_bad { "\n" } else { "good\n" }).collect();
+    for executor in EXECUTORS {
+        let finished = mapped(&lie, &["--bad-rows=blank", "--executor", executor], &input);
+        assert_eq!(finished.stdout, expected.as_bytes(), "{executor}");
+        let bad = all.iter().filter(|is_bad| **is_bad).count();
+        assert!(finished.stderr.ends_with(&format!("pmapgcd: {bad} bad rows\n")), "{}", finished.stderr);
+    }
     // A count that cannot be: nothing that came with it is believed, so each row of its batch is tried alone.
     for executor in EXECUTORS {
         let finished = mapped(&lie, &["--bad-rows=blank", "--executor", executor], "1\n0\n");

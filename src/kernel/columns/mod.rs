@@ -192,7 +192,7 @@ impl Column {
         self.validity.as_ref().is_none_or(|validity| validity.get(at))
     }
 
-    /// Appends that there is no value. Must be called only if values may be missing.
+    /// Appends that there is no value. Where none may be missing, 0 or no text is appended.
     fn push_missing(&mut self) {
         with_values!(&mut self.values, numbers => numbers.push(Default::default()), texts => texts.push(b""));
         if let Some(validity) = &mut self.validity {

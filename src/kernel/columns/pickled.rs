@@ -1,7 +1,7 @@
 //! Columns as serde knows them, for the executor `pickle`: `{"f64": [1.5, 2.0]}` for each column, and which values are there. What is
 //! read back has been checked: columns are equally long, and texts are UTF-8.
 
-use super::results::Results;
+use super::results::{BadResult, Results};
 use super::rows::Typed;
 use super::{Column, Columns, Texts, Validity, Values};
 use serde::de::{Deserialize, Deserializer, Error};
@@ -116,10 +116,13 @@ impl Serialize for Results {
 
 impl<'de> Deserialize<'de> for Results {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (columns, rows, bad): (Columns, usize, Option<(Option<usize>, String)>) =
-            Deserialize::deserialize(deserializer)?;
+        let (columns, rows, bad): (Columns, usize, Vec<BadResult>) = Deserialize::deserialize(deserializer)?;
         if columns.rows > rows {
             return Err(D::Error::custom("more results than rows"));
+        }
+        if !bad.is_sorted_by(|one, next| one.row < next.row) || bad.last().is_some_and(|last| last.row >= columns.rows)
+        {
+            return Err(D::Error::custom("bad rows out of order"));
         }
         Ok(Results { columns, rows, bad })
     }

@@ -7,16 +7,35 @@ use crate::kernel::batch::{Batch, Written};
 use memchr::{memchr, memchr3};
 use std::ops::Range;
 
-/// The results of a batch of rows, from the first row on: of all of them, or of those before a bad one.
+/// The results of a batch of rows, from the first row on: of all of them, or of those that there is room for.
 #[derive(Debug, Default, PartialEq)]
 pub struct Results {
-    /// The results.
+    /// The results. In the place of a bad row there is 0, or no text.
     pub columns: Columns,
     /// How many rows the batch has.
     pub rows: usize,
-    /// What is wrong with the first row that has no results, and with which of the columns that the kernel takes, from 0. `None` if
-    /// it is only not done yet.
-    pub bad: Option<(Option<usize>, String)>,
+    /// The rows among them that are bad, in order.
+    pub bad: Vec<BadResult>,
+}
+
+/// A row that has no result, because something is wrong with it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct BadResult {
+    /// The index of the row in its batch.
+    pub row: usize,
+    /// Which of the columns that the kernel takes is at fault, from 0, if it is a single one.
+    pub field: Option<usize>,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl Results {
+    /// Appends that the next row is bad.
+    pub fn push_bad(&mut self, field: Option<usize>, what: String) {
+        self.bad.push(BadResult { row: self.columns.rows, field, what });
+        self.columns.columns.iter_mut().for_each(Column::push_missing);
+        self.columns.rows += 1;
+    }
 }
 
 impl Batch for Results {
@@ -27,7 +46,7 @@ impl Batch for Results {
     fn clear(&mut self) {
         self.columns.truncate_all();
         self.rows = 0;
-        self.bad = None;
+        self.bad.clear();
     }
 }
 
@@ -123,7 +142,9 @@ impl Results {
             return written;
         }
         let mut pen = Pen { room, at: 0 };
-        let done = range.start..range.end.min(self.columns.rows);
+        let bad = self.bad.get(self.bad.partition_point(|bad| bad.row < range.start));
+        let bad = bad.filter(|bad| bad.row < range.end);
+        let done = range.start..bad.map_or(range.end, |bad| bad.row).min(self.columns.rows);
         if let [Column { values, validity: None }] = &self.columns.columns[..]
             && !done.is_empty()
             && !matches!(values, Values::Text(_))
@@ -134,25 +155,20 @@ impl Results {
                 return written;
             }
         }
-        for row in range.start + written.outputs..range.end {
-            if row >= self.columns.rows {
-                if row == self.columns.rows
-                    && let Some((field, what)) = &self.bad
-                {
-                    (written.field, written.bad) = (*field, Some(what.clone()));
-                }
-                break;
-            }
+        for row in done.start + written.outputs..done.end {
             match self.row(row, format, &mut pen) {
                 Ok(()) => {}
-                Err(Unwritten::NoRoom) => break,
+                Err(Unwritten::NoRoom) => return written,
                 Err(Unwritten::Bad(what)) => {
                     written.bad = Some(what);
-                    break;
+                    return written;
                 }
             }
             written.bytes = pen.at;
             written.outputs += 1;
+        }
+        if let Some(BadResult { field, what, .. }) = bad {
+            (written.field, written.bad) = (*field, Some(what.clone()));
         }
         written
     }
@@ -206,9 +222,11 @@ mod tests {
     use super::super::{Texts, Validity};
     use super::*;
 
-    fn results(columns: Vec<Column>, rows: usize) -> Results {
-        let done = columns[0].values.len();
-        Results { columns: Columns { columns, rows: done }, rows, bad: Some((Some(1), "is odd".into())) }
+    fn results(columns: Vec<Column>) -> Results {
+        let rows = columns[0].values.len();
+        let mut results = Results { columns: Columns { columns, rows }, rows: rows + 1, bad: vec![] };
+        results.push_bad(Some(1), "is odd".into());
+        results
     }
 
     fn texts(list: &[&str]) -> Column {
@@ -227,7 +245,7 @@ mod tests {
         let wholes = Values::I64(vec![i64::MIN, 0, 7, -1]);
         let columns =
             vec![Column { values: floats, validity: None }, Column { values: wholes, validity: Some(validity) }];
-        let (results, mut room) = (results(columns, 5), [0; 100]);
+        let (results, mut room) = (results(columns), [0; 100]);
         let types = [Type::F64, Type::I64];
         let written = results.write(&types, 0..5, Format::default(), &mut room);
         let expected = "5.0,-9223372036854775808\n0.1,\ninf,7\n1e+300,-1\n";
@@ -245,7 +263,7 @@ mod tests {
     fn texts_stand_in_quotes_where_they_must() {
         let mut room = [0; 100];
         let mut written = |list: &[&str], format: Format| {
-            let results = results(vec![texts(list)], list.len());
+            let results = results(vec![texts(list)]);
             let written = results.write(&[Type::Text], 0..list.len(), format, &mut room);
             (String::from_utf8(room[..written.bytes].to_vec()).unwrap(), written.bad.is_some())
         };

@@ -81,31 +81,33 @@ impl Raw {
     }
 }
 
-/// Appends the results of one call for `rows` rows of `count` fields to `results`. Returns of how many rows, and leaves what is wrong with
-/// the next one, whatever the kernel has answered.
+/// Appends the results of one call for `rows` rows of `count` fields to `results`, with the bad row behind them if something is wrong with
+/// the next one, whatever the kernel has answered. Returns of how many rows.
 pub fn take(raw: &[Raw], answer: &Answer, rows: usize, count: usize, results: &mut Results) -> usize {
     if answer.done > rows as u64 {
         let what = format!("the kernel says that it has mapped {} rows, and it was given {rows}", answer.done);
-        results.bad = Some((None, what));
-        return 0;
+        results.push_bad(None, what);
+        return 1;
     }
     let mut done = answer.done as usize;
+    let field = answer.field.checked_sub(1).filter(|&field| field < count as u64).map(|field| field as usize);
+    let mut bad = (done < rows && !answer.message.is_empty()).then(|| (field, answer.message.clone()));
     for column in raw {
         let (good, what) = column.good(done);
         done = good;
         if let Some(what) = what {
-            results.bad = Some((None, what.to_string()));
+            bad = Some((None, what.to_string()));
         }
-    }
-    if results.bad.is_none() && done < rows && !answer.message.is_empty() {
-        let field = answer.field.checked_sub(1).filter(|&field| field < count as u64);
-        results.bad = Some((field.map(|field| field as usize), answer.message.clone()));
     }
     for (Raw { values, validity }, column) in raw.iter().zip(&mut results.columns.columns) {
         append(values, done, &mut column.values);
         note(validity, done, results.columns.rows, &mut column.validity);
     }
     results.columns.rows += done;
+    if let Some((field, what)) = bad {
+        results.push_bad(field, what);
+        done += 1;
+    }
     done
 }
 

@@ -143,7 +143,7 @@ impl BatchKernel for Native {
         }
         for part in rows.parts.iter().filter(|part| part.rows > 0) {
             results.rows += part.rows;
-            if results.bad.is_some() || results.columns.rows + part.rows < results.rows {
+            if results.columns.rows + part.rows < results.rows {
                 // The results end before this part.
                 continue;
             }
@@ -156,9 +156,12 @@ impl BatchKernel for Native {
                     Ok(()) => SESSIONS.with_borrow_mut(|sessions| {
                         sessions.iter_mut().for_each(|session| session.map(part, types, self.most, results));
                     }),
-                    Err(what) => results.bad = Some((None, what)),
+                    Err(what) => (0..part.rows).for_each(|_| results.push_bad(None, what.clone())),
                 },
-                None => results.bad = Some((None, "the kernel is not loaded in this process".to_string())),
+                None => {
+                    let what = "the kernel is not loaded in this process";
+                    (0..part.rows).for_each(|_| results.push_bad(None, what.to_string()));
+                }
             }
         }
     }

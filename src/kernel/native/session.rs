@@ -67,11 +67,11 @@ impl Session {
         Ok(session)
     }
 
-    /// Maps the rows of `part`, of which results of these types come. Appends the results to `results`, as far as there are any, and
-    /// leaves there what is wrong with the next row. `most` is the room for texts beyond which a row is bad.
+    /// Maps the rows of `part`, of which results of these types come. Appends the results to `results`, with the bad rows among them.
+    /// `most` is the room for texts: a row that needs more is bad, and rows for whose results none is left are not mapped.
     pub fn map(&mut self, part: &Columns, types: &[Type], most: usize, results: &mut Results) {
         let mut from = 0;
-        while from < part.rows && results.bad.is_none() {
+        while from < part.rows {
             let mut raw = std::mem::take(&mut self.raw);
             if raw.len() != types.len() {
                 raw = types.iter().map(|&of| Raw::new(of, 0, 0)).collect();
@@ -82,17 +82,13 @@ impl Session {
             self.raw = raw;
             from += done;
             let has_text = types.contains(&Type::Text);
-            if results.bad.is_some() || from == part.rows {
-                break;
-            }
-            if !has_text && done > 0 {
-                continue;
-            }
-            if !has_text {
+            if done == 0 && !has_text {
                 let what = "the kernel has mapped fewer rows than it was given, and does not say why".to_string();
-                results.bad = Some((None, what));
+                results.push_bad(None, what);
+                from += 1;
             } else if done == 0 && self.room >= most {
-                results.bad = Some((None, "the result is longer than a block; use a larger --block-size".to_string()));
+                results.push_bad(None, "the result is longer than a block; use a larger --block-size".to_string());
+                from += 1;
             } else if done == 0 {
                 self.room = (2 * self.room).min(most);
             } else if texts_of(&results.columns) > most {
