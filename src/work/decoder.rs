@@ -82,38 +82,21 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         split(&block[at..], self.single.settings.format, &mut self.fields)
     }
 
-    /// Reads a batch from byte `start` of the block on: at most `limit` rows, up to the first bad one. Returns where the next row begins
-    /// and, if that row is the bad one, what is wrong with it.
-    pub fn read(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> (usize, Option<BadRow>) {
-        let end = self.read_batch(block, start, limit, care, false);
-        match self.bad.pop() {
-            Some((_, bad)) => (bad.row.start, Some(bad)),
-            None => (end, None),
-        }
-    }
-
     /// Reads a batch from byte `start` of the block on: at most `limit` rows, of which those that are bad go to `bad`, up to one behind
     /// which no row may be read in this part. Returns where the next row begins.
-    pub fn read_with_bad(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> usize {
-        self.read_batch(block, start, limit, care, true)
-    }
-
-    /// Does what [`read_with_bad`](Decoder::read_with_bad) does, or what [`read`](Decoder::read) does: `goes_on` says whether there may be
-    /// more rows behind a bad one.
-    fn read_batch(&mut self, block: &[u8], start: usize, limit: usize, care: Care, goes_on: bool) -> usize {
+    pub fn read(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> usize {
         self.rows.clear();
         self.places.clear();
         self.bad.clear();
         let mut at = start;
         while at < block.len() {
             let left = limit.saturating_sub(self.rows.len() + self.bad.len());
-            let is_last = |bad: &BadRow| !goes_on || self.single.settings.ends_part(bad);
-            if left == 0 || self.bad.last().is_some_and(|(_, bad)| is_last(bad)) {
+            if left == 0 || self.bad.last().is_some_and(|(_, bad)| self.single.settings.ends_part(bad)) {
                 break;
             }
             if self.can_find && !care.is_needed() {
                 let is_found;
-                (at, is_found) = self.read_found(block, at, left, goes_on);
+                (at, is_found) = self.read_found(block, at, left);
                 if is_found || at >= block.len() {
                     continue;
                 }
@@ -141,7 +124,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
 
     /// Reads the rows from byte `at` of the block on that the index finds, at most `limit` of them. Returns where the next row begins, and
     /// whether any was found.
-    fn read_found(&mut self, block: &[u8], at: usize, limit: usize, goes_on: bool) -> (usize, bool) {
+    fn read_found(&mut self, block: &[u8], at: usize, limit: usize) -> (usize, bool) {
         let Decoder { single, head, rows, places, bad, fields, .. } = self;
         let found = self.index.rows(block, at, &self.counts, head.columns.as_deref(), limit);
         if found.is_empty() {
@@ -156,7 +139,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         let count = single.kernel.read_rows(&found, rows, &mut |row, rows| {
             let Err(wrong) = single.read(&found.record(row, fields), rows) else { return true };
             let wrong = wrong.at(found.place(row), found.end(row));
-            let goes_on = goes_on && !single.settings.ends_part(&wrong);
+            let goes_on = !single.settings.ends_part(&wrong);
             bad.push((rows.len(), wrong));
             goes_on
         });

@@ -16,7 +16,7 @@ use crate::steps::{Step, lap};
 use crate::work::decoder::Decoder;
 use crate::work::remote::Failure;
 use crate::work::settings::OnBadRow;
-use crate::work::{Mapped, Mapper};
+use crate::work::{BATCH, Mapped, Mapper};
 use std::io::{self, Read, Seek, Write};
 use std::sync::atomic::Ordering;
 use tempfile::SpooledTempFile;
@@ -60,22 +60,29 @@ impl<'c> ByBlock<'c> {
     /// `room` bytes, and has the command answer them.
     fn answer(&mut self, input: &[u8], room: usize) -> Answer {
         let (mut sent, mut bad, mut reported, mut mapped) = (vec![], vec![], 0, Mapped::default());
-        while mapped.consumed < input.len() {
-            let (end, wrong) = self.decoder.read(input, mapped.consumed, usize::MAX, Care::default());
-            sent.extend_from_slice(&self.decoder.rows.bytes);
-            mapped.rows += self.decoder.rows.len();
+        'rows: while mapped.consumed < input.len() {
+            let end = self.decoder.read(input, mapped.consumed, BATCH, Care::default());
+            let (rows, mut from) = (&self.decoder.rows, 0);
+            for (before, wrong) in self.decoder.bad.drain(..) {
+                sent.extend_from_slice(rows.lines(from..before));
+                mapped.rows += before - from;
+                (from, mapped.consumed) = (before, wrong.row.start);
+                reported += Report::length(&wrong);
+                if reported > room && !bad.is_empty() {
+                    break 'rows;
+                }
+                let is_last = self.command.settings.on_bad_row == OnBadRow::Stop;
+                if !is_last {
+                    mapped.consumed = wrong.end;
+                }
+                bad.push(wrong);
+                if is_last {
+                    break 'rows;
+                }
+            }
+            sent.extend_from_slice(rows.lines(from..rows.len()));
+            mapped.rows += rows.len() - from;
             mapped.consumed = end;
-            let Some(wrong) = wrong else { break };
-            reported += Report::length(&wrong);
-            if reported > room && !bad.is_empty() {
-                break;
-            }
-            let stops = self.command.settings.on_bad_row == OnBadRow::Stop;
-            mapped.consumed = if stops { end } else { wrong.end };
-            bad.push(wrong);
-            if stops {
-                break;
-            }
         }
         lap(Step::Take);
         let text = if sent.is_empty() { Ok(SpooledTempFile::new(SPILLED)) } else { self.run(&sent) };

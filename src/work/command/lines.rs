@@ -1,12 +1,12 @@
 //! The modes in which the command answers each row with one line.
 
+use super::answers::Answers;
 use super::exchange::{Ended, Question};
 use super::process::Running;
 use super::rows::{Lines, Rows};
 use super::search::{Next, Search};
 use super::{Command, Failed, Mode, failure};
 use crate::bad_row::{BadRow, Kind};
-use crate::csv::shown::shown;
 use crate::error::{Error, reason};
 use crate::kernel::batch::Batch;
 use crate::process::console::say;
@@ -15,7 +15,7 @@ use crate::ring::Care;
 use crate::steps::{Step, lap};
 use crate::work::decoder::Decoder;
 use crate::work::remote::Failure;
-use crate::work::settings::{Settings, TOO_LONG, line_end};
+use crate::work::settings::TOO_LONG;
 use crate::work::{BATCH, Mapped, Mapper, Pace};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -38,11 +38,8 @@ pub struct ByLine<'c> {
     is_once_told: bool,
     /// How many deaths have been reported.
     told: u32,
-    /// The answers to the present batch of rows, and the end of each in these bytes.
-    answers: Vec<u8>,
-    ends: Vec<usize>,
-    /// One row with its answer.
-    line: Vec<u8>,
+    /// The answers to the present batch of rows.
+    answers: Answers,
     /// The reports of bad rows in the present part of the block.
     reports: Vec<u8>,
     /// How many bytes the results of recent rows took on average. A batch has no more rows than there is room for then.
@@ -82,9 +79,7 @@ impl<'c> ByLine<'c> {
             is_once: false,
             is_once_told: false,
             told: 0,
-            answers: vec![],
-            ends: vec![],
-            line: vec![],
+            answers: Answers::default(),
             reports: vec![],
             bytes_per_row: 0,
             overhead: Duration::ZERO,
@@ -94,7 +89,6 @@ impl<'c> ByLine<'c> {
     /// Has the command answer `count` rows, up to the first that is found to have no answer. Returns why it has none.
     fn ask(&mut self, rows: &Rows, count: usize) -> Option<Fault> {
         self.answers.clear();
-        self.ends.clear();
         let mut search = Search::new(count);
         while let Some(part) = search.part() {
             let tried = match self.try_part(rows, part) {
@@ -128,7 +122,7 @@ impl<'c> ByLine<'c> {
                     return Some(Fault { kind: Kind::Deadly, what: what + never + self.command.hint() });
                 }
                 Next::Ends(row, what) => {
-                    self.ends.truncate(row);
+                    self.answers.truncate(row);
                     return Some(Fault { kind: Kind::Failed, what: what + self.command.hint() });
                 }
             }
@@ -139,7 +133,7 @@ impl<'c> ByLine<'c> {
     /// Sends the rows in `part` to a process of the command. If it does not answer them all as it should, its answer is
     /// dropped and it is killed.
     fn try_part(&mut self, rows: &Rows, part: Range<usize>) -> std::io::Result<Tried> {
-        let (before, count, start) = (self.answers.len(), part.len(), Instant::now());
+        let (before, count, start) = (self.answers.bytes.len(), part.len(), Instant::now());
         let mut running = match self.running.take() {
             Some(running) => running,
             None => Running::start(&self.command.command, self.number)?,
@@ -148,7 +142,7 @@ impl<'c> ByLine<'c> {
         let mut is_last = self.is_once;
         let may_wait = self.command.mode == Mode::Auto;
         let is_abandoned = &self.command.is_abandoned;
-        let answers = &mut self.answers;
+        let answers = &mut self.answers.bytes;
         let mut take = |bytes: &[u8]| {
             answers.extend_from_slice(bytes);
             Ok(())
@@ -187,11 +181,10 @@ impl<'c> ByLine<'c> {
             },
         };
         if !matches!(tried, Tried::Answered) {
-            self.answers.truncate(before);
+            self.answers.bytes.truncate(before);
             return Ok(tried);
         }
-        let ends = memchr::memchr_iter(b'\n', &self.answers[before..]).map(|end| before + end + 1);
-        self.ends.extend(ends);
+        self.answers.note_ends(before);
         if ended == Ended::Answered && running.stdin.is_some() {
             running.has_answered_rows = true;
             self.running = Some(running);
@@ -209,39 +202,60 @@ impl<'c> ByLine<'c> {
         Ok(tried)
     }
 
-    /// Writes the answers to the front of `room`, as many as fit. Returns how many, how many bytes they take, and what is wrong
-    /// with the next one if it cannot be written at all.
-    fn write(&mut self, block: &[u8], room: &mut [u8]) -> (usize, usize, Option<String>) {
-        let (mut written, mut start) = (0, 0);
-        let Settings { format, append, .. } = self.command.settings;
-        if !append {
-            let fits = self.ends.partition_point(|&end| end <= room.len());
-            let bytes = fits.checked_sub(1).map_or(0, |last| self.ends[last]);
-            room[..bytes].copy_from_slice(&self.answers[..bytes]);
-            return (fits, bytes, None);
-        }
-        for (number, &end) in self.ends.iter().enumerate() {
-            let answer = &self.answers[start..end - 1];
-            let answer = answer.strip_suffix(b"\r").unwrap_or(answer);
-            start = end;
-            let place = self.decoder.places[number].clone();
-            if !format.can_hold(answer) {
-                let what = format!(
-                    "the command's answer cannot be a field, because there are no quotes (--quote '\"' allows them): {}",
-                    shown(answer)
-                );
-                return (number, written, Some(what));
+    /// Writes the answers to the rows of the batch, which begin at byte `mapped.consumed` of the block and end at byte `end`, with what is
+    /// printed for its bad rows. `fault` says why the first row without an answer has none. Returns whether the part of the block goes on:
+    /// behind the batch, or from the first of its rows on that is not written.
+    fn write_batch(
+        &mut self,
+        block: &[u8],
+        end: usize,
+        mut fault: Option<Fault>,
+        room: &mut [u8],
+        mapped: &mut Mapped,
+    ) -> bool {
+        let command = self.command;
+        let settings = &command.settings;
+        let bad_rows = std::mem::take(&mut self.decoder.bad);
+        let mut from = 0;
+        for at in 0..=bad_rows.len() {
+            let (before, bad) =
+                bad_rows.get(at).map_or((self.decoder.rows.len(), None), |(before, bad)| (*before, Some(bad)));
+            let (free, places) = (room.len() - self.reports.len(), &self.decoder.places);
+            let (written, bytes, unwritable) =
+                self.answers.write(block, places, from..before, settings, &mut room[mapped.results..free]);
+            mapped.results += bytes;
+            mapped.rows += written;
+            if written > 0 {
+                self.bytes_per_row = bytes.div_ceil(written);
             }
-            self.line.clear();
-            self.line.extend_from_slice(&block[place.clone()]);
-            self.line.push(format.delimiter);
-            format.append_field(&mut self.line, answer, false);
-            self.line.extend_from_slice(line_end(block, place.end));
-            let Some(space) = room.get_mut(written..written + self.line.len()) else { return (number, written, None) };
-            space.copy_from_slice(&self.line);
-            written += self.line.len();
+            from += written;
+            if from < before {
+                let Some(row) = self.decoder.place(block, mapped.consumed, written) else { return false };
+                mapped.consumed = row.start;
+                let (kind, what) = match (fault.take(), unwritable) {
+                    (Some(Fault { kind, what }), _) if from == self.answers.len() => (kind, what),
+                    (_, Some(what)) => (Kind::Plain, what),
+                    _ if mapped.results == 0 && self.reports.is_empty() => (Kind::Plain, TOO_LONG.to_string()),
+                    // The room is full. The rows without results are sent again with the next part.
+                    _ => return false,
+                };
+                let end = memchr::memchr(b'\n', &block[row.end..]).map_or(block.len(), |length| row.end + length + 1);
+                let bad = BadRow::row(what).of(kind).at(row, end);
+                return settings.enter(&bad, block, room, mapped, &mut self.reports);
+            }
+            match bad {
+                Some(bad) => {
+                    mapped.consumed = bad.row.start;
+                    if !settings.enter(bad, block, room, mapped, &mut self.reports) {
+                        return false;
+                    }
+                }
+                None => mapped.consumed = end,
+            }
         }
-        (self.ends.len(), written, None)
+        // So that its memory is used again.
+        self.decoder.bad = bad_rows;
+        true
     }
 
     /// Returns how many rows a batch may have, given that `room` bytes are left for its results.
@@ -268,8 +282,7 @@ fn mismatch(answered: usize, count: usize, or_more: &str) -> String {
 impl Mapper for ByLine<'_> {
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure> {
         self.decoder.begin(head);
-        let settings = &self.command.settings;
-        self.decoder.rows.take_names(&self.decoder.head, settings.format);
+        self.decoder.rows.take_names(&self.decoder.head, self.command.settings.format);
         self.reports.clear();
         self.overhead = Duration::ZERO;
         let pace = Pace::with(care);
@@ -279,44 +292,17 @@ impl Mapper for ByLine<'_> {
             care.note(start);
             let free = room.len() - self.reports.len();
             let limit = self.limit(free - mapped.results, care);
-            let (end, bad) = self.decoder.read(input, start, limit, care);
+            let end = self.decoder.read(input, start, limit, care);
             lap(Step::Take);
             let rows = std::mem::take(&mut self.decoder.rows);
             let count = rows.len();
-            self.ends.clear();
+            self.answers.clear();
             let fault = if count > 0 { self.ask(&rows, count) } else { None };
             self.decoder.rows = rows;
             lap(Step::Run);
-            let (written, bytes, unwritable) = self.write(input, &mut room[mapped.results..free]);
-            mapped.results += bytes;
-            mapped.rows += written;
-            if written > 0 {
-                self.bytes_per_row = bytes.div_ceil(written);
-            }
-            let bad = if written == count {
-                mapped.consumed = end;
-                bad
-            } else {
-                let answered = self.ends.len();
-                let Some(row) = self.decoder.place(input, start, written) else { break };
-                mapped.consumed = row.start;
-                let (kind, what) = match (fault, unwritable) {
-                    (Some(Fault { kind, what }), _) if written == answered => (kind, what),
-                    (_, Some(what)) => (Kind::Plain, what),
-                    _ if mapped.results == 0 && self.reports.is_empty() => (Kind::Plain, TOO_LONG.to_string()),
-                    // The room is full. The rows without results are sent again with the next part.
-                    _ => break,
-                };
-                let end = memchr::memchr(b'\n', &input[row.end..]).map_or(input.len(), |length| row.end + length + 1);
-                Some(BadRow::row(what).of(kind).at(row, end))
-            };
+            let goes_on = self.write_batch(input, end, fault, room, &mut mapped);
             lap(Step::Merge);
-            if let Some(bad) = bad
-                && !settings.enter(&bad, input, room, &mut mapped, &mut self.reports)
-            {
-                break;
-            }
-            if pace.is_enough() {
+            if !goes_on || pace.is_enough() {
                 break;
             }
         }

@@ -7,6 +7,7 @@
 //! If the command dies, its worker starts it again and lives on, so deaths are treated alike in all executors. Which row is to
 //! blame is found by trying halves of the rows ([`search`]).
 
+mod answers;
 mod block;
 mod exchange;
 mod lines;
