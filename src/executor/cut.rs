@@ -6,13 +6,16 @@
 //! slots; if it takes 10 ms or more, each row is a block of its own.
 
 use crate::executor::{DEFAULT_BLOCK_SIZE, Job};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a block should take a worker. Claiming a block costs a ten-thousandth of this, and at the end of the input a
 /// worker waits no longer than this for the others. A run also begins with one worker for this long, unless rows prove cheap
 /// or the input is large, because one worker finishes a few cheap rows before a second process has started.
 const COST: Duration = Duration::from_millis(10);
+
+/// The longest time for which the writer does not look for results.
+const MOST_NAP: Duration = Duration::from_millis(1);
 
 /// How many times longer than its overhead a block should take.
 const MOST_OVERHEAD: u32 = 10;
@@ -65,6 +68,8 @@ pub struct Cut {
     least_window: usize,
     /// Whether the cost of rows is known from a block.
     is_measured: AtomicBool,
+    /// How many microseconds the last block took a worker.
+    last: AtomicU64,
 }
 
 impl Cut {
@@ -82,6 +87,7 @@ impl Cut {
             is_fixed,
             least_window: least_window.unwrap_or(LARGE),
             is_measured: AtomicBool::new(false),
+            last: AtomicU64::new(0),
         }
     }
 
@@ -105,6 +111,7 @@ impl Cut {
         // Workers report times in whole microseconds, so 0 means less than one; count it as one.
         let time = time.saturating_sub(overhead).as_micros().max(1);
         let wanted = bytes as u128 * cost.as_micros() / time;
+        self.last.store(time as u64, Ordering::Relaxed);
         if bytes > 0 && !self.is_fixed && !time_is_unknown {
             self.wanted.store(wanted.clamp(1, self.most as u128) as usize, Ordering::Relaxed);
             self.is_measured.store(true, Ordering::Relaxed);
@@ -115,6 +122,12 @@ impl Cut {
     /// something is known about the cost of rows, there is one small block for each worker.
     pub fn may_publish(&self, waiting: u64, workers: u64) -> bool {
         self.is_fixed || waiting < workers || self.is_measured.load(Ordering::Relaxed)
+    }
+
+    /// Returns how long `workers` workers take for half of a ring of `slots` slots.
+    pub fn nap(&self, slots: usize, workers: u64) -> Duration {
+        let blocks = slots as u64 / (2 * workers.max(1));
+        MOST_NAP.min(Duration::from_micros(blocks * self.last.load(Ordering::Relaxed)))
     }
 
     /// Returns how much is left of the time in which a run may have one worker only, or `None` when it is over.

@@ -22,12 +22,17 @@ impl Run<'_> {
         let slots = self.segment.slots();
         let enough = slots.saturating_sub(2 * self.jobs() as usize).min(slots / 2).max(1);
         for block in self.first.. {
+            // Before the writer sleeps until it is woken, it lets the workers go on for a while, so that it finds several blocks done.
+            let mut nap = None;
             let (place, next) = loop {
                 // Keep this a statement of its own: inside the `match` the lock would be held while the writer sleeps.
                 let told = self.next_told();
                 match told {
                     Some(Told::Block(next)) => break (Place::Slot(next.rows.clone()), next),
-                    Some(Told::Window(window)) => break (window.place(), window.block(end)),
+                    Some(Told::Window(window)) => {
+                        nap = Some(self.cut.nap(slots, self.jobs()));
+                        break (window.place(), window.block(end));
+                    }
                     Some(Told::Stretch(start)) => end = start,
                     Some(Told::GoOn(place)) if place == end => {}
                     Some(Told::GoOn(_)) => return Err(Error::spoilt()),
@@ -69,7 +74,10 @@ impl Run<'_> {
                 if self.is_over() {
                     return Ok(());
                 }
-                self.segment.done().sleep();
+                match nap.take() {
+                    Some(nap) => std::thread::sleep(nap),
+                    None => self.segment.done().sleep(),
+                }
             }
             self.sentences().remove(&block);
             self.parts.store(0, Ordering::Release);
