@@ -31,7 +31,7 @@ pub struct KernelOptions {
     ///
     /// A value with a / or .so in it is a shared library; LIBRARY alone is one with a pmap_kernel_v1, which docs/kernels.md is about. A
     /// plain C function of numbers needs --types. Workers load the library, and this process does only with --executor serial or threads.
-    #[arg(long, help_heading = KERNEL, value_name = "NAME", allow_hyphen_values = true, conflicts_with = "command")]
+    #[arg(long, help_heading = KERNEL, value_name = "NAME", allow_hyphen_values = true, conflicts_with_all = ["command", "command_mode", "command_input", "command_ok"])]
     kernel: Option<OsString>,
 
     /// What it takes and returns, like f64,f64:f64

@@ -150,8 +150,9 @@ fn appended(given: &str, results: usize, format: Format) -> Result<Vec<String>, 
         (
             names.len() != results,
             format!(
-                "--append names {} columns, and a row has {results} result{}; as in -k, a name with a comma in it stands in quotes",
+                "--append names {} column{}, and a row has {results} result{}; as in -k, a name with a comma in it stands in quotes",
                 names.len(),
+                if names.len() == 1 { "" } else { "s" },
                 if results == 1 { "" } else { "s" }
             ),
         ),
@@ -167,10 +168,13 @@ fn appended(given: &str, results: usize, format: Format) -> Result<Vec<String>, 
 fn check(options: &Options, fields: Option<usize>, format: Format) -> Result<(), Error> {
     let named = options.columns().map(|columns| columns.count());
     let lists = if options.column_lists.len() > 1 { "; all that -k is given add up" } else { "" };
+    let needed = fields.unwrap_or_default();
+    let like: Vec<String> = (1..=needed).map(|number| number.to_string()).collect();
     let columns = format!(
-        "--columns names {} where {} are expected, like -k 1,2{lists}",
+        "--columns names {} where {needed} {} expected, like -k {}{lists}",
         named.unwrap_or_default(),
-        fields.unwrap_or_default()
+        if needed == 1 { "is" } else { "are" },
+        like.join(",")
     );
     let append = options.append.as_deref().unwrap_or_default();
     let stops = options.bad_rows == OnBadRow::Stop;

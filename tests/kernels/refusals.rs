@@ -75,10 +75,12 @@ fn options_that_do_not_suit_are_refused() {
         &["--header", "--append=a,b"],
         "--append names 2 columns, and a row has 1 result; as in -k, a name with a comma",
     );
-    refused(&library("geo.c"), &["--header", "--append=a"], "--append names 1 columns, and a row has 2 results");
+    refused(&library("geo.c"), &["--header", "--append=a"], "--append names 1 column, and a row has 2 results");
     refused(&library("geo.c"), &["--header", "--append=a,"], "--append has an empty name in it");
-    let both = run(&mut pmapgcd(["--kernel", "hypot", "--command", "cat"]), "");
-    assert!(both.status.code() == Some(2) && both.stderr.contains("cannot be used with"), "{}", both.stderr);
+    for option in ["--command=cat", "--command-mode=block", "--command-input=csv", "--command-ok=1"] {
+        let both = run(&mut pmapgcd(["--kernel", "gcd", option]), "");
+        assert!(both.status.code() == Some(2) && both.stderr.contains("cannot be used with"), "{}", both.stderr);
+    }
     for option in ["--types=f64:f64", "--kernel-args=x", "--describe"] {
         let alone = run(&mut pmapgcd([option]), "");
         assert!(alone.status.code() == Some(2) && alone.stderr.contains("--kernel"), "{}", alone.stderr);
