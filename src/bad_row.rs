@@ -8,6 +8,7 @@
 
 use crate::csv::record::Record;
 use crate::error::printable;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::fmt::Display;
 use std::ops::Range;
 
@@ -62,7 +63,45 @@ impl Kind {
     }
 }
 
+/// The name under which a [`BadRow`] serializes itself, by which it is known for what it is where it is the error of an output.
+pub(crate) const NAME: &str = "pmapgcd::BadRow";
+
+/// For an output that is a `Result`: what is wrong, and the index of the field at fault.
+impl Serialize for BadRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct(NAME, 2)?;
+        fields.serialize_field("field", &self.field.map(|number| number as u64 - 1))?;
+        fields.serialize_field("what", &self.what)?;
+        fields.end()
+    }
+}
+
+/// So that `?` makes a bad row of any error that has words.
+impl<E: Display> From<E> for BadRow {
+    fn from(error: E) -> Self {
+        BadRow::row(error.to_string())
+    }
+}
+
 impl BadRow {
+    /// Makes a bad row whose fault is in one field, as the error of an output. `field` is its index, from 0, among those that the kernel takes.
+    /// The message is `field N WHAT`, where N is the number of the field in the row, from 1.
+    ///
+    /// ```
+    /// use pmapgcd::BadRow;
+    ///
+    /// fn root(&(name, square): &(char, f64)) -> Result<(char, f64), BadRow> {
+    ///     if square < 0.0 {
+    ///         return Err(BadRow::of_field(1, "is below 0"));
+    ///     }
+    ///     Ok((name, square.sqrt()))
+    /// }
+    /// assert_eq!(root(&('a', -1.0)).unwrap_err().what, "is below 0");
+    /// ```
+    pub fn of_field(field: usize, what: impl Display) -> Self {
+        BadRow { field: Some(field + 1), ..BadRow::row(what.to_string()) }
+    }
+
     /// Makes a bad row whose fault is not in a single field. `what` is the message.
     pub fn row(what: impl Into<String>) -> Self {
         BadRow { what: what.into(), ..BadRow::default() }

@@ -111,11 +111,16 @@ pub use cli::{CommandOptions as __CommandOptions, KernelOptions as __KernelOptio
 #[cfg(feature = "cli")]
 pub use cli::{Options, filter, parse};
 pub use csv::{Format, notation::Notation, record::Record};
+#[doc(no_inline)]
+pub use dashu_int;
 pub use error::Error;
 pub use executor::Executor;
 pub use filter::{Filter, FilterBuilder, Summary};
+pub use kernel::function::{ByReference, ByValue, Maps};
 pub use kernel::gcd::{Algorithm, Gcd, Gcd64};
-pub use kernel::{Function, Kernel};
+pub use kernel::integer::Integer;
+pub use kernel::stateful::{MapsWith, Stateful};
+pub use kernel::{Function, Kernel, Output, Row};
 pub use pool::Pool;
 #[doc(hidden)]
 pub use process::streams::note as __note_closed_streams;

@@ -6,7 +6,7 @@ use crate::csv::Format;
 use crate::csv::columns::names_in;
 use crate::error::{Error, printable};
 use crate::executor::{self, DEFAULT_BLOCK_SIZE, Executor, Job, worker};
-use crate::filter::builder::{RowOptions, Setup};
+use crate::filter::builder::{RowOptions, Setup, usable};
 use crate::flow::{Sink, Source};
 use crate::kernel::batch::BatchKernel;
 use crate::process::confinement::Confinement;
@@ -62,8 +62,9 @@ impl<'k> Plan<'k> {
     /// has an invalid value.
     pub fn of<K: BatchKernel>(mut options: Options, kernel: &'k K) -> Result<Self, Error> {
         Vectors::allowed().map_err(Error::usage)?;
-        let (format, fields) = (options.format(), kernel.fields());
-        check(&options, fields, format)?;
+        let format = options.format();
+        usable(kernel)?;
+        check(&options, kernel.takes(), format)?;
         let trial = Trial::of_this_process()?;
         if let Some(trial) = &trial {
             options.files.clear();
@@ -81,8 +82,7 @@ impl<'k> Plan<'k> {
             None if options.compare => Mode::Compare,
             None => options.split.map_or(Mode::Map, Mode::Split),
         };
-        let names = kernel.result_names();
-        let append = options.append.as_deref().map(|given| appended(given, names.len(), format)).transpose()?;
+        let append = options.append.as_deref().map(|given| appended(given, kernel.width(), format)).transpose()?;
         let rows = RowOptions {
             format,
             has_header: options.has_header(),
@@ -95,7 +95,7 @@ impl<'k> Plan<'k> {
             skip_lines: options.skip_lines,
         };
         let block_size = options.block_size.unwrap_or(DEFAULT_BLOCK_SIZE);
-        let setup = Setup::new(rows, fields, names, block_size);
+        let setup = Setup::new(rows, kernel, block_size);
         Ok(Plan {
             mode,
             trial,
@@ -135,13 +135,14 @@ impl<'k> Plan<'k> {
     }
 }
 
-/// Returns the names in the value of `--append`, for a kernel that has so many results: none if the value is empty.
-fn appended(given: &str, results: usize, format: Format) -> Result<Vec<String>, Error> {
+/// Returns the names in the value of `--append`, for a kernel that has so many results, if that is known: none if the value is empty.
+fn appended(given: &str, results: Option<usize>, format: Format) -> Result<Vec<String>, Error> {
     if given.is_empty() {
         return Ok(vec![]);
     }
     let names =
         names_in(given).map_err(|what| Error::usage(format!("--append={}: {what}", printable(given.as_ref()))))?;
+    let results = results.unwrap_or(names.len());
     let wrong = [
         (
             names.iter().any(String::is_empty),

@@ -14,6 +14,8 @@ pub(super) enum Column {
     At(usize),
     /// The column with this name in the header.
     Named(Vec<u8>),
+    /// The column with one of these names, of which the first is the one that messages name.
+    OneOf(Vec<Vec<u8>>),
 }
 
 impl Columns {
@@ -53,6 +55,12 @@ impl Columns {
         fields.iter().map(column).collect::<Result<_, _>>().map(Columns)
     }
 
+    /// Returns the columns with these names, each of which may have others instead.
+    pub fn called(names: Vec<Vec<String>>) -> Self {
+        let column = |names: Vec<String>| Column::OneOf(names.into_iter().map(String::into_bytes).collect());
+        Columns(names.into_iter().map(column).collect())
+    }
+
     /// Returns these columns followed by `others`.
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);
@@ -66,7 +74,7 @@ impl Columns {
 
     /// Whether any column is chosen by name. If so, the input must have a header.
     pub fn has_names(&self) -> bool {
-        self.0.iter().any(|column| matches!(column, Column::Named(_)))
+        self.0.iter().any(|column| !matches!(column, Column::At(_)))
     }
 
     /// Returns the positions, from 0, of the columns that are chosen by number. An input without a header can only have
@@ -90,20 +98,46 @@ impl Columns {
         let place = |column: &Column| match column {
             Column::At(place) if *place < names.len() => Ok(*place),
             Column::At(place) => Err(format!("there is no column {}: {}", place + 1, listed(&names))),
-            Column::Named(name) => {
-                let places: Vec<usize> = (0..names.len()).filter(|&at| names[at] == *name).collect();
-                match places[..] {
-                    [place] => Ok(place),
-                    [] => Err(format!("there is no column {}: {}", shown(name), listed(&names))),
-                    _ => {
-                        let numbers: Vec<String> = places.iter().map(|place| (place + 1).to_string()).collect();
-                        let numbers = numbers.join(" and ");
-                        Err(format!("column {} is there more than once; use its number: {numbers}", shown(name)))
-                    }
-                }
-            }
+            Column::Named(name) => place_of(std::slice::from_ref(name), &names),
+            Column::OneOf(called) => place_of(called, &names).map_err(|what| {
+                let all: Vec<_> =
+                    self.0.iter().filter_map(Column::name).map(|name| String::from_utf8_lossy(name)).collect();
+                format!("{what}; -k says which columns are {}", all.join(","))
+            }),
         };
         self.0.iter().map(place).collect()
+    }
+}
+
+impl Column {
+    /// Returns the name of the column, if it has one.
+    pub(super) fn name(&self) -> Option<&[u8]> {
+        match self {
+            Column::At(_) => None,
+            Column::Named(name) => Some(name),
+            Column::OneOf(called) => called.first().map(Vec::as_slice),
+        }
+    }
+}
+
+/// Returns the position of the column that has one of the names `called` among `names`.
+fn place_of(called: &[Vec<u8>], names: &[Vec<u8>]) -> Result<usize, String> {
+    let places: Vec<usize> = (0..names.len()).filter(|&at| called.contains(&names[at])).collect();
+    match places[..] {
+        [place] => Ok(place),
+        [] => {
+            let called: Vec<String> = called.iter().map(|name| shown(name)).collect();
+            Err(format!("there is no column {}: {}", called.join(" or "), listed(names)))
+        }
+        [first, second, ..] if names[first] != names[second] => {
+            let [first, second] = [first, second].map(|at| shown(&names[at]));
+            Err(format!("columns {first} and {second} are the same to the kernel"))
+        }
+        _ => {
+            let numbers: Vec<String> = places.iter().map(|place| (place + 1).to_string()).collect();
+            let (name, numbers) = (shown(&names[places[0]]), numbers.join(" and "));
+            Err(format!("column {name} is there more than once; use its number: {numbers}"))
+        }
     }
 }
 

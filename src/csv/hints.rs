@@ -86,8 +86,11 @@ impl Reading {
 pub fn of_header(columns: &Columns, header: &Record) -> String {
     let names = names(header);
     let alike = |column: &Column| match column {
-        Column::Named(name) if !names.contains(name) => alike::hint(name, &names),
-        _ => None,
+        Column::OneOf(called) if called.iter().any(|name| names.contains(name)) => None,
+        column => column
+            .name()
+            .filter(|name| !names.iter().any(|other| other == name))
+            .and_then(|name| alike::hint(name, &names)),
     };
     written_otherwise(columns, header)
         .or_else(|| columns.list().iter().find_map(alike))
@@ -129,6 +132,7 @@ fn written_otherwise(columns: &Columns, header: &Record) -> Option<String> {
     let is_word = |column: &Column| match column {
         Column::At(at) => *at < words.len(),
         Column::Named(name) => words.contains(&name.as_slice()),
+        Column::OneOf(called) => called.iter().any(|name| words.contains(&name.as_slice())),
     };
     (words.len() > 1 && columns.list().iter().all(is_word)).then(blanks)
 }
@@ -237,7 +241,7 @@ fn digits(columns: &Columns, names: &[Vec<u8>]) -> Option<String> {
                 Some(name) => name,
                 None => return Some((at + 1).to_string()),
             },
-            Column::Named(name) => name,
+            column => column.name()?,
         };
         let name = str::from_utf8(name).ok()?;
         let is_plain = name.chars().all(|c| c.is_alphanumeric() || c == '_') && name.contains(char::is_alphabetic);

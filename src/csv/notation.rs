@@ -178,6 +178,11 @@ fn exponent(text: &[u8]) -> i64 {
     value.map_or(most, |value: i64| value.clamp(-MOST, MOST))
 }
 
+/// Whether `text` may be a number to some kernel: it has a digit in it, or is a word for a float, like NaN.
+pub fn may_be_number(text: &[u8]) -> bool {
+    text.iter().any(u8::is_ascii_digit) || str::from_utf8(text).is_ok_and(|text| text.parse::<f64>().is_ok())
+}
+
 /// Returns the hint to an option with which `text`, which is no integer, would be one, or would make no bad row.
 pub fn hint(text: &[u8], notation: Notation) -> Option<String> {
     /// What programs write where there is no value.

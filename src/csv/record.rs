@@ -12,7 +12,7 @@
 //!
 //! The file has more than 300 lines because a third of it is the test against the `csv` crate.
 
-use super::{Format, blanks};
+use super::{Format, blanks, trimmed};
 use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -202,6 +202,7 @@ pub struct Record<'a> {
     fields: &'a [Field],
     columns: Option<&'a [usize]>,
     format: Format,
+    missing: &'a [Vec<u8>],
 }
 
 impl<'a> Record<'a> {
@@ -209,7 +210,22 @@ impl<'a> Record<'a> {
     /// fields, all of which the row must have.
     pub(crate) fn new(text: &'a [u8], fields: &'a [Field], columns: Option<&'a [usize]>, format: Format) -> Self {
         debug_assert!(columns.is_none_or(|columns| columns.iter().all(|&at| at < fields.len())));
-        Record { text, fields, columns, format }
+        Record { text, fields, columns, format, missing: &[] }
+    }
+
+    /// Takes these texts, beside no text, for no value.
+    pub(crate) fn missing(self, missing: &'a [Vec<u8>]) -> Self {
+        Record { missing, ..self }
+    }
+
+    /// Whether the field at index `field`, from 0, has no value: it is empty, or has a text that stands for no value.
+    ///
+    /// # Panics
+    /// If `field` is not below [`len`](Record::len).
+    pub fn lacks(&self, field: usize) -> bool {
+        let value = self.value(field);
+        let value = trimmed(&value);
+        value.is_empty() || self.missing.iter().any(|text| text == value)
     }
 
     /// Returns the number of fields that the kernel receives.

@@ -148,8 +148,8 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
             Some(name) => Name::given("filter", name, place),
             None => Name::of_place("filter", place),
         };
-        let (max_bad, refused) = (rows.max_bad.unwrap_or(u64::MAX), check(&rows, kernel.fields()));
-        let setup = Setup::new(rows, kernel.fields(), kernel.result_names(), block_size);
+        let (max_bad, refused) = (rows.max_bad.unwrap_or(u64::MAX), check(&rows, kernel));
+        let setup = Setup::new(rows, kernel, block_size);
         let filter = Filter { kernel, setup, name, executor, jobs, max_bad };
         filter.with_mapping(worker::reenter_or_return);
         Vectors::allowed().map_err(Error::usage)?;
@@ -157,9 +157,10 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
     }
 }
 
-/// Refuses settings that contradict each other, or a number of columns other than `fields`, the kernel's number of
-/// fields.
-fn check(rows: &RowOptions, fields: Option<usize>) -> Result<(), Error> {
+/// Refuses a kernel that cannot be used, settings that contradict each other, and a number of columns that the kernel does not take.
+fn check(rows: &RowOptions, kernel: &impl BatchKernel) -> Result<(), Error> {
+    usable(kernel)?;
+    let fields = kernel.takes();
     if !rows.format.is_unambiguous() {
         return Err(Error::usage("delimiter, quote and comment have to differ"));
     }
@@ -185,6 +186,19 @@ fn check(rows: &RowOptions, fields: Option<usize>) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// Refuses a kernel that cannot be used, as it says itself.
+pub(crate) fn usable(kernel: &impl BatchKernel) -> Result<(), Error> {
+    kernel.check().map_err(Error::usage)?;
+    let names = kernel.result_names().len();
+    match kernel.width() {
+        Some(width) if width != names => {
+            let plural = if width == 1 { "" } else { "s" };
+            Err(Error::usage(format!("the kernel names {names} results and returns {width} field{plural}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Settings for reading rows and for handling bad ones.
@@ -222,26 +236,29 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Derives the values from the settings in `rows`, the kernel's number of fields per row and its names for results,
-    /// and the block size in bytes.
-    pub fn new(rows: RowOptions, fields: Option<usize>, result_names: Vec<String>, block_size: usize) -> Self {
+    /// Derives the values from the settings in `rows`, what the kernel takes and returns, and the block size in bytes.
+    pub fn new(rows: RowOptions, kernel: &impl BatchKernel, block_size: usize) -> Self {
         let RowOptions { format, has_header, columns, append, on_bad_row, max_bad, is_all_told, missing, skip_lines } =
             rows;
         let appends = append.is_some();
+        // A kernel may say by which names it finds its columns.
+        let own = || Some(kernel.column_names()).filter(|names| has_header && !names.is_empty()).map(Columns::called);
+        let columns = columns.or_else(own);
         // With `append` a result region also holds a copy of the rows, which takes up to `block_size` bytes more.
-        let results = if appends { 2 * block_size } else { block_size };
+        let room = if appends { 2 * block_size } else { block_size };
         let head = Head::size(columns.as_ref(), appends, false);
         // Workers word messages for this many bad rows in each part of a block: those that are printed, and the one
         // that exceeds `max_bad`.
         let most_told = max_bad.map_or(SAID, |most| SAID.max(most.saturating_add(1)));
         let is_all_told = is_all_told || on_bad_row == OnBadRow::Stop;
-        let more_results = result_names.len().saturating_sub(1);
-        let named = |names: Vec<String>| if names.is_empty() { result_names } else { names };
+        let named = |names: Vec<String>| if names.is_empty() { kernel.result_names() } else { names };
+        let append = append.map(named);
+        let results = append.as_ref().map(Vec::len).or_else(|| kernel.width());
         Setup {
             settings: Settings {
                 format,
                 append: appends,
-                more_results,
+                results,
                 on_bad_row,
                 most_told: (!is_all_told).then_some(most_told),
                 missing: missing.iter().map(|text| trimmed(text).to_vec()).collect(),
@@ -250,12 +267,12 @@ impl Setup {
                 format,
                 has_header,
                 columns,
-                fields,
-                append: append.map(named),
+                fields: kernel.fields(),
+                append,
                 skip_lines,
                 ..Shape::default()
             },
-            sizes: Sizes { head, block: block_size, room: results + REPORT_ROOM },
+            sizes: Sizes { head, block: block_size, room: room + REPORT_ROOM },
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::csv::Format;
 use crate::csv::index::Rows;
 use crate::csv::record::Record;
 use serde::{Serialize, de::DeserializeOwned};
+use std::cell::Cell;
 use std::ops::Range;
 
 /// A collection that holds a batch of rows, or the outputs of a batch. `Vec` is one.
@@ -45,6 +46,11 @@ pub type Other<'a, R> = &'a mut dyn FnMut(usize, &mut R) -> bool;
 /// [`Kernel`](crate::Kernel) is a `BatchKernel` whose batches are vectors.
 ///
 /// As with a [`Kernel`](crate::Kernel), each worker process builds the kernel anew, and workers are ended by SIGKILL.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a kernel",
+    label = "this is not mapped over rows",
+    note = "a closure or function becomes one in pmapgcd::Function(…), a type of yours by `impl pmapgcd::Kernel for …`"
+)]
 pub trait BatchKernel: Sync {
     /// The collection that holds a batch of rows.
     type Rows: Batch;
@@ -58,6 +64,43 @@ pub trait BatchKernel: Sync {
     /// Returns the names of the output columns: one, unless each output is written as several fields.
     fn result_names(&self) -> Vec<String> {
         vec![self.result_name().to_string()]
+    }
+
+    /// Returns how many fields each output has, if that is known before there is one.
+    fn width(&self) -> Option<usize> {
+        Some(self.result_names().len())
+    }
+
+    /// Returns where in `outputs` the number of fields of an output stands, as soon as it is known, and may be set; `None` if outputs
+    /// always have as many fields as there are names.
+    #[doc(hidden)]
+    fn learned<'o>(&self, _outputs: &'o Self::Outputs) -> Option<&'o Cell<Option<usize>>> {
+        None
+    }
+
+    /// Checks what the kernel says of itself.
+    ///
+    /// # Errors
+    /// If it cannot be used.
+    #[doc(hidden)]
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Returns the number of fields that the kernel takes, which `--columns` must choose; `None` if it takes any number.
+    fn takes(&self) -> Option<usize> {
+        self.fields()
+    }
+
+    /// Returns the names of the columns that the kernel takes, in the order of its fields, each with the names that stand for it too. With a
+    /// header they choose the columns, unless `--columns` does. No names: columns are taken by their position.
+    fn column_names(&self) -> Vec<Vec<String>> {
+        vec![]
+    }
+
+    /// Returns the version that `--version` prints, if the kernel has one.
+    fn own_version(&self) -> Option<&str> {
+        None
     }
 
     /// Reads the row `record` and appends it to `rows`.

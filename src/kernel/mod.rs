@@ -1,29 +1,68 @@
 //! Kernels: the functions that are mapped over rows. Here are their traits, and the stock kernel, which computes
 //! greatest common divisors.
 //!
-//! [`Kernel`] is the simple trait, for a function from one row to one output. The rest of the program knows only the
-//! trait [`BatchKernel`](batch::BatchKernel). [`rows`] makes every `Kernel` a `BatchKernel`, by reading rows and
+//! [`Kernel`] is the simple trait, for a function from one row to one output; [`function`] and [`stateful`] make one of a closure. The rest of
+//! the program knows only the trait [`BatchKernel`](batch::BatchKernel). [`rows`] makes every `Kernel` a `BatchKernel`, by reading rows and
 //! writing outputs for it.
 
 pub mod batch;
 pub mod columns;
+pub mod function;
 pub mod gcd;
+pub mod integer;
 #[cfg(feature = "cli")]
 pub mod native;
 mod rows;
+pub mod stateful;
+
+pub use function::Function;
 
 use serde::{Serialize, de::DeserializeOwned};
+
+/// A type that a row can be read into: any that serde can make from fields. Every type that is [`Serialize`] and
+/// [`Deserialize`](serde::Deserialize), and borrows nothing, is one.
+///
+/// - A number, text, character or `bool` is a field; an `Option` is a field that may be empty, an enum one that has the name of a variant.
+/// - Tuples and arrays are fields in their order, a `Vec` is all that are left.
+/// - A struct is the fields that its own are. With a header they are found by their names, with serde's `rename` and `alias` heeded.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a row",
+    label = "this is not made from the fields of a row",
+    note = "a row is a number, a text (String, not &str), a tuple, an array or a Vec of such, or a struct with #[derive(serde::Serialize, serde::Deserialize)]",
+    note = "a row owns what is in it: where there is a lifetime, as in &str, take String"
+)]
+pub trait Row: Serialize + DeserializeOwned + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + 'static> Row for T {}
+
+/// A type that a row can be mapped to: any that serde can take apart into fields. Every type that is [`Serialize`] is one.
+///
+/// - A number, text, character, `bool` or variant of an enum is a field; `None` is an empty one.
+/// - Tuples, arrays and structs are as many fields as they have, a `Vec` is as many in each row.
+/// - `Ok` is what is in it, and `Err` makes the row a bad one. Its error is told; it may be a text, or a [`BadRow`](crate::BadRow), which `?`
+///   makes of any error.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the output of a kernel",
+    label = "this cannot be written as fields",
+    note = "an output is a number, a text, a tuple, an array or a Vec of such, or a struct with #[derive(serde::Serialize)]; what has only a Display is written with .to_string()",
+    note = "for a Result, the error is a text or pmapgcd::BadRow, which `?` makes of any error: fn map(…) -> Result<f64, pmapgcd::BadRow>"
+)]
+pub trait Output: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> Output for T {}
 
 /// A function from a row to an output.
 ///
 /// Only the types [`Row`](Kernel::Row) and [`Output`](Kernel::Output) and the method [`map`](Kernel::map) must be
-/// written. The fields of a row, in their order or in that of `--columns`, are read into any type that serde can build
-/// from a record of the `csv` crate. Outputs are written as CSV. A kernel that is faster on many rows at once can
+/// written. A kernel that is faster on many rows at once can
 /// override [`map_rows`](Kernel::map_rows). A kernel that keeps rows in a form of its own is a
 /// [`BatchKernel`](batch::BatchKernel).
 ///
 /// Each worker process builds the kernel anew, so a kernel may hold settings, but no state: its output for one row must
-/// not depend on the rows before. Worker processes are ended by SIGKILL, so no `Drop` is run and no buffer is flushed.
+/// not depend on the rows before. What is expensive to make is made once for each worker by [`Stateful`](crate::Stateful). Worker processes
+/// are ended by SIGKILL, so no `Drop` is run and no buffer is flushed.
 ///
 /// ```
 /// struct Hypotenuse;
@@ -36,12 +75,16 @@ use serde::{Serialize, de::DeserializeOwned};
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a kernel",
+    label = "this is not mapped over rows",
+    note = "a closure or function becomes one in pmapgcd::Function(…), a type of yours by `impl pmapgcd::Kernel for …`"
+)]
 pub trait Kernel: Sync {
-    /// The type into which a row is read. Fields of a row beyond those of the type are ignored. The `pickle` executor
-    /// cannot handle integers of more than 64 bits.
-    type Row: Serialize + DeserializeOwned;
+    /// The type into which a row is read: its fields in their order or in that of `--columns`, or those that its names choose.
+    type Row: Row;
     /// The type to which a row is mapped.
-    type Output: Serialize + DeserializeOwned;
+    type Output: Output;
 
     /// Returns the output of one row.
     fn map(&self, row: &Self::Row) -> Self::Output;
@@ -50,6 +93,38 @@ pub trait Kernel: Sync {
     fn name(&self) -> &str {
         "result"
     }
+
+    /// Returns the names of the output columns, where an output has several fields: as many as it has. Without this, they are numbered.
+    fn names(&self) -> Vec<String> {
+        rows::names::by_type(self)
+    }
+
+    /// Returns the names of the columns that the kernel takes, in the order of its fields. With a header they choose the columns, unless
+    /// `--columns` does. Without this, they are the names of the fields, where the row is a struct. Help and completions show them.
+    fn columns(&self) -> Vec<String> {
+        rows::columns::<Self::Row>()
+    }
+
+    /// Whether fields of a row behind those that the kernel takes are ignored. Otherwise a row with such fields is a bad one.
+    fn ignores_rest(&self) -> bool {
+        false
+    }
+
+    /// Returns the version that `--version` prints. Usually it is `env!("CARGO_PKG_VERSION")`.
+    fn version(&self) -> Option<&str> {
+        None
+    }
+
+    /// Makes ready what a worker needs to map rows, in its thread and before it is confined. Called again without need, it does nothing.
+    ///
+    /// # Errors
+    /// If the kernel cannot be used. The run then ends with this message.
+    fn open(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Gives back what [`open`](Kernel::open) has made ready in this thread, where a worker ends and its process lives on.
+    fn close(&self) {}
 
     /// Whether the kernel needs only memory and time from the system: no file, no network, no other process, no thread.
     /// If so, its worker processes are denied all other system calls, so that no row can make them do anything else.
@@ -66,30 +141,5 @@ pub trait Kernel: Sync {
     /// Appends the outputs of all `rows` to `outputs`: one per row, in order.
     fn map_rows(&self, rows: &[Self::Row], outputs: &mut Vec<Self::Output>) {
         outputs.extend(rows.iter().map(|row| self.map(row)));
-    }
-}
-
-/// A kernel that consists of a function only, without settings.
-///
-/// ```
-/// use pmapgcd::{Function, Kernel};
-///
-/// fn hypotenuse(&(a, b): &(f64, f64)) -> f64 {
-///     a.hypot(b)
-/// }
-/// assert_eq!(Function(hypotenuse).map(&(3.0, 4.0)), 5.0);
-/// ```
-#[derive(Debug, Clone, Copy)]
-pub struct Function<R, O>(pub fn(&R) -> O);
-
-impl<R, O> Kernel for Function<R, O>
-where
-    R: Serialize + DeserializeOwned,
-    O: Serialize + DeserializeOwned,
-{
-    type Row = R;
-    type Output = O;
-    fn map(&self, row: &R) -> O {
-        self.0(row)
     }
 }

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::executor::names::Name;
 use crate::executor::workforce::Workforce;
 use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, MAX_BLOCK_SIZE, Mapping, worker};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Row};
 use crate::process::bell::bell;
 use crate::process::confinement::Confinement;
 use crate::ring::Sizes;
@@ -69,7 +69,7 @@ impl<K> Clone for Pool<'_, K> {
 /// computing it, and small enough to stay in a core's second-level cache.
 const BLOCK_SIZE: usize = 64 << 10;
 
-impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
+impl<'k, K: Kernel<Row: Pod, Output: Pod + Row>> Pool<'k, K> {
     /// Makes a pool for `kernel` with as many workers as there are processors. In a worker process of this pool this
     /// function does not return: the process works and exits.
     ///
@@ -187,7 +187,7 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod>> Pool<'k, K> {
 }
 
 /// Returns the mapping of a pool with this name.
-fn mapping<'r, K: Kernel<Row: Pod, Output: Pod>>(records: &'r Records<'_, K>, name: &Name) -> Mapping<'r> {
+fn mapping<'r, K: Kernel<Row: Pod, Output: Pod + Row>>(records: &'r Records<'_, K>, name: &Name) -> Mapping<'r> {
     let confinement = Confinement { filter: records.0.is_self_contained(), memory: None };
     Mapping { work: records, name: name.text.clone(), confinement, cutter: None }
 }

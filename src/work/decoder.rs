@@ -6,6 +6,7 @@
 use crate::bad_row::{BadRow, Kind};
 use crate::csv::head::Head;
 use crate::csv::index::Index;
+use crate::csv::notation::may_be_number;
 use crate::csv::record::{Field, Line, Record, split, stray_return};
 use crate::csv::returns::{self, stray_return_in};
 use crate::csv::shown::shown;
@@ -25,6 +26,8 @@ pub struct Decoder<'k, K: BatchKernel> {
     /// The smallest number of fields that a row must have. If no columns are chosen and this is not 0, a row must not
     /// have more either.
     needed: usize,
+    /// The number of fields that the kernel takes, where no columns are chosen.
+    fixed: Option<usize>,
     /// The numbers of fields that a good row can have.
     counts: RangeInclusive<usize>,
     index: Index,
@@ -44,15 +47,15 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
     /// Makes a decoder for `kernel`, without rows.
     pub fn new(kernel: &'k K, settings: Settings) -> Self {
         // A text for no value must not be taken for a value.
-        let may_be_number = |text: &Vec<u8>| text.iter().any(u8::is_ascii_digit);
         let can_miss = match kernel.reads_only_numbers() {
-            true => settings.missing.iter().any(may_be_number),
+            true => settings.missing.iter().any(|text| may_be_number(text)),
             false => !settings.missing.is_empty(),
         };
         Decoder {
             can_find: !settings.format.blanks && !can_miss,
             head: Head::default(),
             needed: 0,
+            fixed: kernel.fields(),
             counts: 0..=0,
             index: Index::new(settings.format),
             single: Single::new(kernel, settings),
@@ -68,7 +71,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         self.head = Head::read(head);
         self.needed = match &self.head.columns {
             Some(columns) => columns.iter().max().map_or(0, |last| last + 1),
-            None => self.single.kernel.fields().unwrap_or(0),
+            None => self.fixed.unwrap_or(0),
         };
         let (least, most) = self.head.fields.map_or((0, usize::MAX), |fields| (fields, fields));
         let is_fixed = self.head.columns.is_none() && self.needed > 0;

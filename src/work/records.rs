@@ -1,7 +1,7 @@
 //! A kernel over plain records: rows are read, and outputs written, as the bytes that they have in memory.
 
 use crate::error::Error;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Row};
 use crate::ring::Care;
 use crate::steps::{Step, lap};
 use crate::work::remote::{self, Failure, Remote};
@@ -13,7 +13,7 @@ use std::borrow::Cow;
 #[derive(Clone)]
 pub struct Records<'k, K>(pub &'k K);
 
-impl<K: Kernel<Row: Pod, Output: Pod>> Work for Records<'_, K> {
+impl<K: Kernel<Row: Pod, Output: Pod + Row>> Work for Records<'_, K> {
     fn mapper<'m>(&'m self, remote: Option<Remote<'m>>) -> Box<dyn Mapper + 'm> {
         Box::new(Loaded { kernel: self.0, remote, outputs: vec![] })
     }
@@ -30,7 +30,7 @@ struct Loaded<'k, K: Kernel> {
     outputs: Vec<K::Output>,
 }
 
-impl<K: Kernel> Loaded<'_, K> {
+impl<K: Kernel<Output: Row>> Loaded<'_, K> {
     fn map_rows(&mut self, rows: &[K::Row]) -> Result<(), Failure> {
         if let Some(remote) = &mut self.remote {
             self.outputs = remote.map(&rows, rows.len())?;
@@ -52,7 +52,7 @@ fn cast<R: Pod>(bytes: &[u8]) -> Cow<'_, [R]> {
     }
 }
 
-impl<K: Kernel<Row: Pod, Output: Pod>> Mapper for Loaded<'_, K> {
+impl<K: Kernel<Row: Pod, Output: Pod + Row>> Mapper for Loaded<'_, K> {
     fn map_block(&mut self, _: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure> {
         let fit = room.len() / size_of::<K::Output>();
         let rows = cast::<K::Row>(input);

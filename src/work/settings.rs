@@ -28,8 +28,8 @@ pub struct Settings {
     pub format: Format,
     /// Whether each row is printed with its result appended.
     pub append: bool,
-    /// How many fields a result has beyond the first.
-    pub more_results: usize,
+    /// How many fields a result has; `None` if the first one is to say it.
+    pub results: Option<usize>,
     /// What happens to bad rows.
     pub on_bad_row: OnBadRow,
     /// For how many bad rows of a part messages are needed; `None` for all. No message is worded for later ones, which
@@ -85,8 +85,8 @@ impl Settings {
 
     /// Returns what is printed, without `append`, in place of a result: an empty line, or one of empty fields.
     pub fn empty_result(&self) -> Vec<u8> {
-        let Settings { format, more_results, .. } = *self;
-        let fields = if more_results == 0 { vec![] } else { vec![format.empty_field(); 1 + more_results] };
+        let Settings { format, results, .. } = *self;
+        let fields = results.filter(|&count| count > 1).map_or(vec![], |count| vec![format.empty_field(); count]);
         [fields.join(&format.delimiter), b"\n".to_vec()].concat()
     }
 
@@ -96,7 +96,7 @@ impl Settings {
         match on_bad_row == OnBadRow::Blank || bad.kind == Kind::Missing {
             true if append && bad.kind != Kind::Unclosed => {
                 let end = line_end(block, bad.row.end);
-                let empty = [&[format.delimiter], format.empty_field()].concat().repeat(1 + self.more_results);
+                let empty = [&[format.delimiter], format.empty_field()].concat().repeat(self.results.unwrap_or(1));
                 [&block[bad.row.clone()], &empty, end].concat().into()
             }
             true => self.empty_result().into(),

@@ -15,12 +15,14 @@ pub struct Single<'k, K> {
     /// For how many bad rows of this part a message was worded. The limit for a part is that for the whole run, because
     /// it is not known how many bad rows the blocks before have: other workers map them.
     told: u64,
+    /// Of each field, from the first on, whether the kernel is told that it has no value.
+    takes_missing: Vec<bool>,
 }
 
 impl<'k, K: BatchKernel> Single<'k, K> {
     /// Returns a reader of single rows for `kernel`.
     pub fn new(kernel: &'k K, settings: Settings) -> Self {
-        Single { kernel, settings, told: 0 }
+        Single { kernel, settings, told: 0, takes_missing: vec![] }
     }
 
     /// Begins a part of a block.
@@ -48,20 +50,24 @@ impl<'k, K: BatchKernel> Single<'k, K> {
         if !self.settings.missing.is_empty() && self.lacks_value(record) {
             return Err(BadRow::default().of(Kind::Missing));
         }
-        if self.kernel.try_read(record, rows) {
+        let (kernel, record) = (self.kernel, &record.missing(&self.settings.missing));
+        if kernel.try_read(record, rows) {
             return Ok(());
         }
         if !self.is_heard() {
             return Err(BadRow::default());
         }
-        let read = self.kernel.read(record, rows);
+        let read = kernel.read(record, rows);
         self.told += u64::from(read.is_err());
         read
     }
 
     /// Whether one of the fields that the kernel would get is a text for no value.
-    fn lacks_value(&self, record: &Record) -> bool {
+    fn lacks_value(&mut self, record: &Record) -> bool {
+        while self.takes_missing.len() < record.len() {
+            self.takes_missing.push(self.kernel.takes_missing(self.takes_missing.len()));
+        }
         let is_missing = |value: &[u8]| self.settings.missing.iter().any(|text| text == value);
-        (0..record.len()).any(|at| !self.kernel.takes_missing(at) && is_missing(trimmed(&record.value(at))))
+        (0..record.len()).any(|at| !self.takes_missing[at] && is_missing(trimmed(&record.value(at))))
     }
 }

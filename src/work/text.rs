@@ -79,13 +79,18 @@ impl<K: BatchKernel> Loaded<'_, K> {
     /// Maps the rows of the batch, here or in the process behind `remote`.
     fn map_rows(&mut self) -> Result<(), Failure> {
         let rows = &self.decoder.rows;
+        // As many fields as the outputs before have, unless the options or the kernel say how many there are.
+        let learned = self.kernel.learned(&self.outputs).and_then(|learned| learned.get());
         if let Some(remote) = &mut self.remote {
             self.outputs = remote.map(rows, rows.len())?;
-            return Ok(());
+        } else {
+            self.outputs.clear();
+            self.kernel.map_batch(rows, &mut self.outputs);
+            check_outputs(self.outputs.len(), rows.len());
         }
-        self.outputs.clear();
-        self.kernel.map_batch(rows, &mut self.outputs);
-        check_outputs(self.outputs.len(), rows.len());
+        if let Some(width) = self.kernel.learned(&self.outputs) {
+            width.set(self.settings.results.or(learned));
+        }
         Ok(())
     }
 

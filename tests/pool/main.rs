@@ -45,7 +45,7 @@ impl Kernel for Plus {
 fn main() {
     let gcd = Gcd64::default();
     let spread = Function(spread);
-    let act = Function(act);
+    let act = Function(act as fn(&[u64; 2]) -> u64);
     let plus = [Plus(0), Plus(1), Plus(2)];
     // Before anything else: a worker process comes as far as its pool, and no further.
     let mut pairs = Pool::new(&gcd);

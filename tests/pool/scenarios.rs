@@ -3,7 +3,7 @@
 use nix::libc;
 use nix::sys::signal;
 use nix::unistd::Pid;
-use pmapgcd::{Executor, Function, Pool};
+use pmapgcd::{ByReference, Executor, Function, Pool};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -23,7 +23,7 @@ pub const EXITS: u64 = 3;
 pub const SLEEPS: u64 = 4;
 
 /// Pools for a kernel that does what a row says.
-pub type Acting<'k> = Pool<'k, Function<[u64; 2], u64>>;
+pub type Acting<'k> = Pool<'k, Function<fn(&[u64; 2]) -> u64, ByReference<[u64; 2], u64>>>;
 
 /// What is tried with a pool that has not been used, with up to 2 workers.
 pub type Scenario = fn(Acting);

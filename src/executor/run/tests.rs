@@ -79,7 +79,8 @@ fn whoever_panics_ends_the_run_and_leaves_nobody_waiting() {
                     tally: &Tally::default(),
                     chunk_size: 1,
                 };
-                let text = Text::new(&Function(map), Settings::default());
+                let kernel = Function(map);
+                let text = Text::new(&kernel, Settings::default());
                 Executor::Threads.run(&Mapping::here(&text), job)
             });
             // The thread drops its sender when it ends, so that the channel is disconnected.

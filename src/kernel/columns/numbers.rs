@@ -73,8 +73,8 @@ macro_rules! integers {
 }
 integers!(i32, i64, u32, u64);
 
-/// The most digits of an integer of any type.
-const MOST_DIGITS: usize = 20;
+/// The most digits of an integer of any type, those of 128 bits among them.
+pub const MOST_DIGITS: usize = 39;
 
 /// Powers of ten that a float of 64 bits has exactly.
 const TENS: [f64; 23] = [
@@ -164,10 +164,19 @@ pub fn what_is_wrong(value: &[u8], of: Type, notation: Notation) -> String {
         Type::U32 => format!("0 to {}", u32::MAX),
         _ => format!("0 to {}", u64::MAX),
     };
+    no_integer(value, of.name(), &range, notation)
+}
+
+/// Returns what is wrong with the field `value`, which is no integer of the type that has this name and this range.
+pub fn no_integer(value: &[u8], name: &str, range: &str, notation: Notation) -> String {
+    if std::str::from_utf8(value).is_err() {
+        return format!("is not UTF-8: {}", shown(value));
+    }
+    if value.is_empty() {
+        return "is empty; an integer is expected".to_string();
+    }
     match notation.integer(value, MOST_DIGITS) {
-        Ok(_) | Err(NoInteger::TooLong(_)) => {
-            format!("is out of the range of {}, {range}: {}", of.name(), shown(value))
-        }
+        Ok(_) | Err(NoInteger::TooLong(_)) => format!("is out of the range of {name}, {range}: {}", shown(value)),
         Err(NoInteger::Fraction) if notation.whole_floats => format!("is not a whole number: {}", shown(value)),
         Err(_) => {
             format!("is not an integer: {}{}", shown(value), notation::hint(value, notation).unwrap_or_default())

@@ -61,15 +61,25 @@ impl Columns {
 }
 
 /// Room for lines, and how much of it is written.
-struct Pen<'r> {
+pub(in crate::kernel) struct Pen<'r> {
     room: &'r mut [u8],
     at: usize,
 }
 
-impl Pen<'_> {
+impl<'r> Pen<'r> {
+    /// Returns one for this room.
+    pub(in crate::kernel) fn new(room: &'r mut [u8]) -> Self {
+        Pen { room, at: 0 }
+    }
+
+    /// Returns how many bytes are written.
+    pub(in crate::kernel) fn written(&self) -> usize {
+        self.at
+    }
+
     /// Writes these bytes. Returns whether there was room.
     #[inline]
-    fn write(&mut self, bytes: &[u8]) -> bool {
+    pub(in crate::kernel) fn write(&mut self, bytes: &[u8]) -> bool {
         let Some(space) = self.room.get_mut(self.at..self.at + bytes.len()) else { return false };
         space.copy_from_slice(bytes);
         self.at += bytes.len();
@@ -124,9 +134,11 @@ impl Pen<'_> {
     }
 }
 
-/// Why a row is not written.
-enum Unwritten {
+/// Why a row is not printed.
+pub(in crate::kernel) enum Unprinted {
+    /// There is no more room.
     NoRoom,
+    /// What is wrong with it.
     Bad(String),
 }
 
@@ -141,7 +153,7 @@ impl Results {
             written.bad = Some("the results are not of the kernel's types".to_string());
             return written;
         }
-        let mut pen = Pen { room, at: 0 };
+        let mut pen = Pen::new(room);
         let bad = self.bad.get(self.bad.partition_point(|bad| bad.row < range.start));
         let bad = bad.filter(|bad| bad.row < range.end);
         let done = range.start..bad.map_or(range.end, |bad| bad.row).min(self.columns.rows);
@@ -158,8 +170,8 @@ impl Results {
         for row in done.start + written.outputs..done.end {
             match self.row(row, format, &mut pen) {
                 Ok(()) => {}
-                Err(Unwritten::NoRoom) => return written,
-                Err(Unwritten::Bad(what)) => {
+                Err(Unprinted::NoRoom) => return written,
+                Err(Unprinted::Bad(what)) => {
                     written.bad = Some(what);
                     return written;
                 }
@@ -175,7 +187,7 @@ impl Results {
 
     /// Writes the results of one row, and a line end.
     #[inline]
-    fn row(&self, row: usize, format: Format, pen: &mut Pen) -> Result<(), Unwritten> {
+    fn row(&self, row: usize, format: Format, pen: &mut Pen) -> Result<(), Unprinted> {
         let is_alone = self.columns.columns.len() == 1;
         for (at, column) in self.columns.columns.iter().enumerate() {
             let is_written = (at == 0 || pen.write(&[format.delimiter]))
@@ -190,21 +202,24 @@ impl Results {
                     Values::Text(texts) => text(texts.get(row), format, is_alone, pen)?,
                 };
             if !is_written {
-                return Err(Unwritten::NoRoom);
+                return Err(Unprinted::NoRoom);
             }
         }
-        if pen.write(b"\n") { Ok(()) } else { Err(Unwritten::NoRoom) }
+        if pen.write(b"\n") { Ok(()) } else { Err(Unprinted::NoRoom) }
     }
 }
 
-/// Writes a text as a field. Returns whether there was room.
-fn text(value: &[u8], format: Format, is_alone: bool, pen: &mut Pen) -> Result<bool, Unwritten> {
+/// Writes a text as a field. `is_alone` says that the row has no other field. Returns whether there was room.
+///
+/// # Errors
+/// If the format has no form for it.
+pub(in crate::kernel) fn text(value: &[u8], format: Format, is_alone: bool, pen: &mut Pen) -> Result<bool, Unprinted> {
     if !format.can_hold(value) {
         let what = match format.blanks {
             false => "the result has the delimiter or a line end in it, and there are no quotes; --quote says which",
             true => "the result is empty or has a blank or a line end in it, which no field between blanks can",
         };
-        return Err(Unwritten::Bad(what.to_string()));
+        return Err(Unprinted::Bad(what.to_string()));
     }
     let quote = format.quote.unwrap_or(b'\n');
     let is_special = memchr3(format.delimiter, quote, b'\n', value).is_some() || memchr(b'\r', value).is_some();

@@ -5,6 +5,7 @@ use super::types::{Input, Signature, Type};
 use super::{Column, Columns, with_values};
 use crate::bad_row::BadRow;
 use crate::csv::index::Rows;
+use crate::csv::notation::may_be_number;
 use crate::csv::record::{Record, unquoted};
 use crate::csv::{Format, trimmed};
 use crate::kernel::batch::{Batch, Other, read_each};
@@ -38,14 +39,15 @@ impl Columns {
         Columns { columns, rows: 0 }
     }
 
-    fn truncate(&mut self, rows: usize) {
+    /// Forgets all rows behind the first `rows`.
+    pub fn truncate(&mut self, rows: usize) {
         self.columns.iter_mut().for_each(|column| column.truncate(rows));
         self.rows = rows;
     }
 }
 
 /// How many fields of a column are looked up at a time.
-const GROUP: usize = 64;
+pub const GROUP: usize = 64;
 
 /// Reads rows for a kernel that takes these columns.
 #[derive(Clone, Debug)]
@@ -110,13 +112,7 @@ impl Reader {
         let mut from = 0;
         while from < found.len() {
             let to = found.len().min(from + GROUP);
-            let columns = self.columns(rows, count);
-            let mut good = to - from;
-            for at in 0..count {
-                good = good.min(self.read_column(found, at, from..from + good, &mut columns.columns[at]));
-            }
-            columns.truncate(columns.rows + good);
-            from += good;
+            from += self.read_group(found, from..to, self.columns(rows, count));
             if from < to {
                 from += 1;
                 if !other(from - 1, rows) {
@@ -125,6 +121,17 @@ impl Reader {
             }
         }
         from
+    }
+
+    /// Appends these rows of `found`, of which there are at most [`GROUP`], to `columns`, up to the first that is not read so. Returns how
+    /// many.
+    pub fn read_group(&self, found: &Rows, range: Range<usize>, columns: &mut Columns) -> usize {
+        let mut good = range.len();
+        for (at, column) in columns.columns.iter_mut().enumerate() {
+            good = good.min(self.read_column(found, at, range.start..range.start + good, column));
+        }
+        columns.truncate(columns.rows + good);
+        good
     }
 
     /// Returns the columns to which a row of `count` fields is appended.
@@ -161,10 +168,9 @@ impl Reader {
         let is_confusing = |quote: u8| matches!(quote, b'+' | b'-' | b'.' | b'0'..=b'9');
         let is_plain = has_plain(column.values.of(), format.notation) && !format.quote.is_some_and(is_confusing);
         let raw = |&(start, end): &(u32, u32)| &text[start as usize..end as usize];
-        // What stands for no value could be taken for a value: a text, or one with digits in a column of numbers.
-        let has_digit = |text: &Vec<u8>| text.iter().any(u8::is_ascii_digit);
+        // What stands for no value could be taken for a value: a text, or in a column of numbers one that is a number.
         let could_be_missed = self.signature.input(at).may_lack
-            && (column.values.of() == Type::Text || self.missing.iter().any(has_digit));
+            && (column.values.of() == Type::Text || self.missing.iter().any(|text| may_be_number(text)));
         if is_plain && !could_be_missed {
             let plain = with_values!(&mut column.values,
                 numbers => push_plain(numbers, text, spans), texts => push_texts(texts, spans.iter().map(raw), format));

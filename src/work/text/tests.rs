@@ -50,7 +50,7 @@ fn a_bad_row_is_reported_after_the_results_before_it() {
     for room in [200, 300, 1 << 20] {
         let (results, lines, report) = in_parts(&input, room);
         assert_eq!((results.lines().count(), lines), (100, 100));
-        assert!(report.starts_with("field 2: "), "{report}");
+        assert!(report.starts_with("field 2 is not one character: "), "{report}");
     }
 }
 
@@ -102,8 +102,8 @@ fn bad_rows_and_bad_results_leave_their_neighbours_alone() {
                 "3,a" => (Some("aaa"), None),
                 "1,c" => (Some("c"), None),
                 "2,\"d\"" => (Some("dd"), None),
-                "9,zz" => (None, Some("field 2: ")),
-                "1" => (None, Some("invalid length 1, expected a tuple of size 2")),
+                "9,zz" => (None, Some("field 2 is not one character: ")),
+                "1" => (None, Some("1 field where 2 are expected: ")),
                 _ => (None, Some(TOO_LONG)),
             };
             if let Some(wrong) = wrong {

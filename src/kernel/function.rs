@@ -1,0 +1,199 @@
+//! Functions and closures as kernels.
+
+use super::{Kernel, Output, Row};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A function of a row, given by value or by reference.
+///
+/// This is implemented for every function and closure of one row; nobody has to write it. `M` says how it takes the row.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be mapped over rows",
+    label = "this is not a function of one row",
+    note = "it takes one argument, the row: a tuple for several fields, as in |(a, b): (f64, f64)| a + b, or |&(a, b): &(f64, f64)| a + b",
+    note = "the type of the argument is written out, and is a row: numbers, String, tuples, arrays, or a struct with #[derive(Clone, serde::Serialize, serde::Deserialize)]",
+    note = "a function that changes what it has captured, or is given a state, is for pmapgcd::Stateful"
+)]
+pub trait Maps<M> {
+    /// The row.
+    type Row;
+    /// What the row is mapped to.
+    type Output;
+
+    /// Returns the output of one row.
+    fn output(&self, row: &Self::Row) -> Self::Output;
+}
+
+/// That a function takes a row of type `R` by reference, and returns an `O`.
+#[derive(Debug)]
+pub struct ByReference<R, O>(PhantomData<fn(R) -> O>);
+
+/// That a function takes a row of type `R` by value, and returns an `O`.
+#[derive(Debug)]
+pub struct ByValue<R, O>(PhantomData<fn(R) -> O>);
+
+impl<F: Fn(&R) -> O, R, O> Maps<ByReference<R, O>> for F {
+    type Row = R;
+    type Output = O;
+
+    #[inline(always)]
+    fn output(&self, row: &R) -> O {
+        self(row)
+    }
+}
+
+impl<F: Fn(R) -> O, R: Row + Clone, O> Maps<ByValue<R, O>> for F {
+    type Row = R;
+    type Output = O;
+
+    #[inline(always)]
+    fn output(&self, row: &R) -> O {
+        self(row.clone())
+    }
+}
+
+/// What a kernel that is made of closures says of itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Said {
+    pub names: Vec<String>,
+    pub columns: Vec<String>,
+    pub ignores_rest: bool,
+    pub version: Option<String>,
+    pub is_self_contained: bool,
+}
+
+/// The settings that kernels made of closures have, and what they answer for a [`Kernel`].
+macro_rules! said {
+    () => {
+        /// Names the output columns that `--append` adds to the header: as many as an output has fields.
+        pub fn names<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+            self.said.names = names.into_iter().map(Into::into).collect();
+            self
+        }
+
+        /// Names the columns that the function takes, in the order of its fields. With a header they choose the columns, unless `--columns`
+        /// does. Without this, they are the names of the fields, where the row is a struct.
+        pub fn columns<N: Into<String>>(mut self, columns: impl IntoIterator<Item = N>) -> Self {
+            self.said.columns = columns.into_iter().map(Into::into).collect();
+            self
+        }
+
+        /// Has fields of a row ignored that stand behind those that the function takes. Otherwise such a row is a bad one.
+        pub fn ignoring_rest(mut self) -> Self {
+            self.said.ignores_rest = true;
+            self
+        }
+
+        /// Sets the version that `--version` prints. Usually it is `env!("CARGO_PKG_VERSION")`.
+        pub fn version(mut self, version: impl Into<String>) -> Self {
+            self.said.version = Some(version.into());
+            self
+        }
+
+        /// Says that the function needs only memory and time from the system, as
+        /// [`Kernel::is_self_contained`](crate::Kernel::is_self_contained): its workers are then confined.
+        pub fn self_contained(mut self) -> Self {
+            self.said.is_self_contained = true;
+            self
+        }
+    };
+    (answers) => {
+        fn name(&self) -> &str {
+            self.said.names.first().map_or("result", String::as_str)
+        }
+
+        fn names(&self) -> Vec<String> {
+            match &self.said.names[..] {
+                [] => $crate::kernel::rows::names::by_type(self),
+                names => names.to_vec(),
+            }
+        }
+
+        fn columns(&self) -> Vec<String> {
+            match &self.said.columns[..] {
+                [] => $crate::kernel::rows::columns::<Self::Row>(),
+                columns => columns.to_vec(),
+            }
+        }
+
+        fn ignores_rest(&self) -> bool {
+            self.said.ignores_rest
+        }
+
+        fn version(&self) -> Option<&str> {
+            self.said.version.as_deref()
+        }
+
+        fn is_self_contained(&self) -> bool {
+            self.said.is_self_contained
+        }
+    };
+}
+pub(super) use said;
+
+/// A kernel that consists of a function: [`Function()`] makes one.
+///
+/// Where its type has to be written out, it is that of the function with how it takes rows: `Function<fn(&[u64; 2]) -> u64,
+/// ByReference<[u64; 2], u64>>`.
+pub struct Function<F, M> {
+    function: F,
+    said: Said,
+    taking: PhantomData<fn(M)>,
+}
+
+impl<F: Clone, M> Clone for Function<F, M> {
+    fn clone(&self) -> Self {
+        Function { function: self.function.clone(), said: self.said.clone(), taking: PhantomData }
+    }
+}
+
+impl<F, M> fmt::Debug for Function<F, M> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "Function({:?})", self.said)
+    }
+}
+
+/// Makes a kernel of a function or closure, which is given each row by value or by reference.
+///
+/// ```
+/// use pmapgcd::{Function, Kernel};
+///
+/// fn hypotenuse((a, b): (f64, f64)) -> f64 {
+///     a.hypot(b)
+/// }
+/// assert_eq!(Function(hypotenuse).map(&(3.0, 4.0)), 5.0);
+///
+/// let factor = 2.5;
+/// let scaled = Function(move |&x: &f64| x * factor).names(["scaled"]);
+/// assert_eq!(scaled.map(&4.0), 10.0);
+/// ```
+#[allow(non_snake_case)] // It is used as if it were the name of the type that it makes.
+pub fn Function<F, M>(function: F) -> Function<F, M>
+where
+    F: Maps<M>,
+    F::Row: Row,
+    F::Output: Output,
+{
+    Function { function, said: Said::default(), taking: PhantomData }
+}
+
+impl<F, M> Function<F, M> {
+    said!();
+}
+
+impl<F, M> Kernel for Function<F, M>
+where
+    F: Maps<M> + Sync,
+    F::Row: Row,
+    F::Output: Output,
+{
+    type Row = F::Row;
+    type Output = F::Output;
+
+    #[inline(always)]
+    fn map(&self, row: &F::Row) -> F::Output {
+        self.function.output(row)
+    }
+
+    said!(answers);
+}

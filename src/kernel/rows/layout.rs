@@ -1,0 +1,376 @@
+//! What fields a type of rows has: how many, of which types, and under which names. serde is asked for that, without any row: it is had
+//! to make a value of the type from nothing, and what it asks for is noted.
+
+use crate::kernel::columns::types::Type;
+use serde::de::value::StrDeserializer;
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::fmt::{self, Display};
+
+/// A field of a row.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Field {
+    /// Its name, and then its aliases. Empty if it has none, as a tuple's have not.
+    pub names: Vec<&'static str>,
+    /// The type of its numbers, if it is one of those that columns have.
+    pub number: Option<Type>,
+    /// Whether it may have no value.
+    pub may_lack: bool,
+}
+
+/// The fields of a type of rows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Layout {
+    /// The fields, in order.
+    pub fields: Vec<Field>,
+    /// Whether a row may have more fields, or the type does not tell how many it has.
+    pub is_open: bool,
+    /// Why no row can have this type.
+    pub refused: Option<&'static str>,
+}
+
+/// Texts that are offered where a type takes one: a type that is made from texts takes only some.
+const TEXTS: [&str; 6] = ["1", "2000-01-01", "00:00:00", "2000-01-01T00:00:00Z", "127.0.0.1", "a"];
+
+impl Layout {
+    /// Returns the fields of the row type `R`.
+    pub fn of<R: DeserializeOwned>() -> Self {
+        let whole = trace::<R>(&[]);
+        if whole.keys.is_empty() || whole.refused.is_some() {
+            // Without a value only the fields up to the one that takes no text are known.
+            let is_open = whole.is_open || !whole.is_made;
+            return Layout { fields: whole.fields, is_open, refused: whole.refused };
+        }
+        // The fields of a struct can be asked for one by one.
+        let (mut layout, mut is_named) = (Layout::default(), true);
+        for names in groups::<R>(&whole.keys) {
+            let mut found = trace::<R>(&names[..1]);
+            layout.is_open |= found.is_open || found.is_nested && !found.is_made;
+            layout.refused = layout.refused.or(found.refused);
+            if let ([field], false) = (&mut found.fields[..], found.is_nested) {
+                field.names = names;
+            }
+            is_named &= found.fields.iter().all(|field| !field.names.is_empty());
+            layout.fields.append(&mut found.fields);
+        }
+        if !is_named {
+            layout.fields.iter_mut().for_each(|field| field.names.clear());
+        }
+        layout
+    }
+
+    /// Returns the number of fields of every row, if the type tells it.
+    pub fn count(&self) -> Option<usize> {
+        (!self.is_open).then_some(self.fields.len())
+    }
+
+    /// Returns the types of the columns that a row is made from, and whether values may be missing there, if all its fields are numbers
+    /// that columns have.
+    pub fn numbers(&self) -> Option<Vec<(Type, bool)>> {
+        let number = |field: &Field| Some((field.number?, field.may_lack));
+        self.count().and_then(|_| self.fields.iter().map(number).collect())
+    }
+
+    /// Returns names and aliases of all fields, if they have names.
+    pub fn names(&self) -> Vec<Vec<&'static str>> {
+        let is_named = self.count().is_some() && self.fields.iter().all(|field| !field.names.is_empty());
+        if is_named { self.fields.iter().map(|field| field.names.clone()).collect() } else { vec![] }
+    }
+}
+
+/// Returns the names of a struct's fields, each with its aliases. `keys` are all these names, those of a field side by side.
+fn groups<R: DeserializeOwned>(keys: &[&'static str]) -> Vec<Vec<&'static str>> {
+    let mut groups: Vec<Vec<&'static str>> = vec![];
+    for &key in keys {
+        // A struct takes no field twice, under whichever names, and tells the one that is its own.
+        let last = groups.last_mut().and_then(|last| Some((trace::<R>(&[last[0], key]).twice?, last)));
+        match last {
+            Some((own, last)) if own == key => last.insert(0, key),
+            Some((_, last)) => last.push(key),
+            None => groups.push(vec![key]),
+        }
+    }
+    groups
+}
+
+/// What was noted of a type while it was made, or while that was tried.
+#[derive(Default)]
+struct Found {
+    fields: Vec<Field>,
+    is_open: bool,
+    refused: Option<&'static str>,
+    /// The names of the fields of a struct, aliases among them.
+    keys: Vec<&'static str>,
+    /// Whether a value was made: of the type or, if keys were given, for the last of these.
+    is_made: bool,
+    /// Whether there are tuples, structs or lists within.
+    is_nested: bool,
+    /// The field that was given twice, if one was.
+    twice: Option<&'static str>,
+}
+
+/// Makes a value of type `R`, as far as that goes. A struct is given the fields with these names; without any it is given all, as a tuple is.
+fn trace<R: DeserializeOwned>(only: &[&'static str]) -> Found {
+    let mut found = Found::default();
+    for text in TEXTS {
+        found = Found::default();
+        let made = R::deserialize(Tracer { text, found: &mut found, is_top: true, may_lack: false, only });
+        found.is_made |= made.is_ok();
+        found.twice = if let Err(Untraced::Twice(own)) = made { Some(own) } else { None };
+        if found.is_made || found.twice.is_some() || found.refused.is_some() {
+            break;
+        }
+    }
+    found
+}
+
+/// Why no value was made.
+#[derive(Debug)]
+enum Untraced {
+    /// This field was given twice.
+    Twice(&'static str),
+    /// Anything else.
+    Other,
+}
+
+impl Display for Untraced {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("no value is made")
+    }
+}
+
+impl std::error::Error for Untraced {}
+
+impl de::Error for Untraced {
+    fn custom<T: Display>(_: T) -> Self {
+        Untraced::Other
+    }
+    fn duplicate_field(name: &'static str) -> Self {
+        Untraced::Twice(name)
+    }
+}
+
+/// Notes what is asked of it, and gives values that most types take.
+struct Tracer<'t> {
+    text: &'static str,
+    found: &'t mut Found,
+    /// Whether this is the whole row.
+    is_top: bool,
+    /// Whether there may be no value.
+    may_lack: bool,
+    /// The fields that a struct is given; all if there are none.
+    only: &'t [&'static str],
+}
+
+impl<'t> Tracer<'t> {
+    fn note(self, number: Option<Type>) {
+        self.found.fields.push(Field { names: vec![], number, may_lack: self.may_lack });
+    }
+
+    /// Returns access to the elements of a tuple, a struct or a list: to so many, or to as many as are asked for.
+    fn elements(self, left: usize) -> Elements<'t> {
+        self.found.is_nested |= !self.is_top || self.may_lack;
+        Elements { text: self.text, found: self.found, left }
+    }
+
+    fn refuse<T>(self, what: &'static str) -> Result<T, Untraced> {
+        self.found.refused = Some(what);
+        Err(Untraced::Other)
+    }
+}
+
+/// Notes a field, and gives a value for it.
+macro_rules! fields {
+    ($($ask:ident $number:expr => $visit:ident $value:expr,)*) => { $(
+        fn $ask<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Untraced> {
+            let text = self.text;
+            self.note($number);
+            let value: fn(&'static str) -> _ = $value;
+            visitor.$visit(value(text))
+        }
+    )* };
+}
+
+impl<'de> Deserializer<'de> for Tracer<'_> {
+    type Error = Untraced;
+
+    fields! {
+        deserialize_i32 Some(Type::I32) => visit_i32 |_| 1,
+        deserialize_i64 Some(Type::I64) => visit_i64 |_| 1,
+        deserialize_u32 Some(Type::U32) => visit_u32 |_| 1,
+        deserialize_u64 Some(Type::U64) => visit_u64 |_| 1,
+        deserialize_f32 Some(Type::F32) => visit_f32 |_| 1.0,
+        deserialize_f64 Some(Type::F64) => visit_f64 |_| 1.0,
+        deserialize_i8 None => visit_i8 |_| 1,
+        deserialize_i16 None => visit_i16 |_| 1,
+        deserialize_i128 None => visit_i128 |_| 1,
+        deserialize_u8 None => visit_u8 |_| 1,
+        deserialize_u16 None => visit_u16 |_| 1,
+        deserialize_u128 None => visit_u128 |_| 1,
+        deserialize_bool None => visit_bool |_| true,
+        deserialize_char None => visit_char |_| 'x',
+        deserialize_str None => visit_str |text| text,
+        deserialize_string None => visit_str |text| text,
+        deserialize_identifier None => visit_str |text| text,
+        deserialize_bytes None => visit_bytes str::as_bytes,
+        deserialize_byte_buf None => visit_bytes str::as_bytes,
+        deserialize_any None => visit_str |text| text,
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Untraced> {
+        self.note(None);
+        visitor.visit_unit()
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Untraced> {
+        visitor.visit_some(Tracer { may_lack: true, ..self })
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Untraced> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Untraced> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Untraced> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Untraced> {
+        self.found.is_open = true;
+        visitor.visit_seq(self.elements(1))
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, count: usize, visitor: V) -> Result<V::Value, Untraced> {
+        visitor.visit_seq(self.elements(count))
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        count: usize,
+        visitor: V,
+    ) -> Result<V::Value, Untraced> {
+        visitor.visit_seq(self.elements(count))
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Untraced> {
+        self.refuse("a row cannot be a map, which #[serde(flatten)] makes too: its fields have to be known")
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        keys: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Untraced> {
+        if !self.is_top {
+            return visitor.visit_seq(self.elements(usize::MAX));
+        }
+        self.found.keys = keys.to_vec();
+        match self.only {
+            [] => visitor.visit_seq(self.elements(usize::MAX)),
+            only => visitor.visit_map(Keyed { text: self.text, found: self.found, left: only }),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Untraced> {
+        self.note(None);
+        visitor.visit_enum(StrDeserializer::new(variants.first().copied().unwrap_or_default()))
+    }
+}
+
+/// Gives the elements of a tuple, a struct or a list, and notes them.
+struct Elements<'t> {
+    text: &'static str,
+    found: &'t mut Found,
+    left: usize,
+}
+
+impl<'de> SeqAccess<'de> for Elements<'_> {
+    type Error = Untraced;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Untraced> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        let tracer = Tracer { text: self.text, found: self.found, is_top: false, may_lack: false, only: &[] };
+        seed.deserialize(tracer).map(Some)
+    }
+}
+
+/// Gives some fields of a struct by their names, and notes them.
+struct Keyed<'t> {
+    text: &'static str,
+    found: &'t mut Found,
+    left: &'t [&'static str],
+}
+
+impl<'de> MapAccess<'de> for Keyed<'_> {
+    type Error = Untraced;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Untraced> {
+        let Some((key, left)) = self.left.split_first() else { return Ok(None) };
+        self.left = left;
+        seed.deserialize(StrDeserializer::new(key)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Untraced> {
+        let tracer = Tracer { text: self.text, found: self.found, is_top: false, may_lack: false, only: &[] };
+        let made = seed.deserialize(tracer);
+        self.found.is_made = made.is_ok();
+        made
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    fn names<R: DeserializeOwned>() -> Vec<Vec<&'static str>> {
+        Layout::of::<R>().names()
+    }
+
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    struct Place {
+        #[serde(alias = "latitude", alias = "a_lat")]
+        lat: f64,
+        #[serde(rename = "lon", alias = "longitude")]
+        east: Option<f64>,
+        #[serde(skip)]
+        seen: u32,
+        day: std::net::IpAddr,
+    }
+
+    #[test]
+    fn a_struct_has_the_names_of_its_fields_and_their_aliases() {
+        let layout = Layout::of::<Place>();
+        assert_eq!(layout.count(), Some(3));
+        assert_eq!(layout.names(), [vec!["lat", "a_lat", "latitude"], vec!["lon", "longitude"], vec!["day"]]);
+        assert_eq!((layout.fields[0].number, layout.fields[1].number), (Some(Type::F64), Some(Type::F64)));
+        assert_eq!(layout.fields.iter().map(|field| field.may_lack).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(layout.numbers(), None);
+    }
+
+    #[test]
+    fn tuples_and_what_is_in_them_are_counted() {
+        assert_eq!(Layout::of::<(f64, f64)>().numbers(), Some(vec![(Type::F64, false); 2]));
+        assert_eq!(Layout::of::<[u32; 3]>().numbers(), Some(vec![(Type::U32, false); 3]));
+        assert_eq!(Layout::of::<u64>().count(), Some(1));
+        assert_eq!(Layout::of::<(u8, (char, [i64; 2]), Option<String>)>().count(), Some(5));
+        assert_eq!(Layout::of::<std::num::NonZeroU64>().numbers(), Some(vec![(Type::U64, false)]));
+        assert_eq!(Layout::of::<Vec<f64>>().count(), None);
+        assert_eq!(Layout::of::<(u8, Vec<f64>)>().count(), None);
+        assert!(Layout::of::<std::collections::BTreeMap<String, f64>>().refused.is_some());
+        assert_eq!(names::<(f64, f64)>(), Vec::<Vec<&str>>::new());
+    }
+}

@@ -1,0 +1,142 @@
+//! How many fields the outputs of a kernel have, as far as their type tells it, and how these are called.
+
+use crate::kernel::Kernel;
+
+/// How many fields a type of outputs has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Width {
+    /// So many, by the type's form.
+    Fields(usize),
+    /// A list has any number of them.
+    List,
+    /// The type has a name of its own: its form is not known before there is a value.
+    Named,
+}
+
+/// Returns how many fields outputs of type `O` have.
+///
+/// Tuples and arrays are told by how the compiler writes their types, the only thing that is known of any type without a value of it. What
+/// it tells is checked with each output.
+pub fn of<O: ?Sized>() -> Width {
+    form(std::any::type_name::<O>())
+}
+
+/// Types that are written as one field.
+const SINGLE: [&str; 20] = [
+    "bool",
+    "char",
+    "str",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "i128",
+    "isize",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+    "usize",
+    "f32",
+    "f64",
+    "alloc::string::String",
+    "()",
+    "pmapgcd::kernel::integer::Integer",
+];
+
+/// Types that are written as what is in them.
+const AROUND: [&str; 5] = [
+    "core::option::Option<",
+    "core::result::Result<",
+    "alloc::boxed::Box<",
+    "alloc::borrow::Cow<",
+    "alloc::sync::Arc<",
+];
+
+fn form(name: &str) -> Width {
+    let name = name.trim_start_matches('&').trim_start_matches("mut ");
+    if SINGLE.contains(&name) {
+        return Width::Fields(1);
+    }
+    if name.starts_with("alloc::vec::Vec<") || name.starts_with('[') && !name.contains("; ") {
+        return Width::List;
+    }
+    if let Some(inside) = AROUND.iter().find_map(|around| name.strip_prefix(around)?.strip_suffix('>')) {
+        return parts(inside).first().map_or(Width::Named, |first| form(first));
+    }
+    if let Some(inside) = name.strip_prefix('(').and_then(|name| name.strip_suffix(')')) {
+        let mut sum = 0;
+        for part in parts(inside) {
+            match form(part) {
+                Width::Fields(fields) => sum += fields,
+                other => return other,
+            }
+        }
+        return Width::Fields(sum);
+    }
+    let array = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).and_then(|name| name.rsplit_once("; "));
+    match array.and_then(|(of, count)| Some((form(of), count.parse::<usize>().ok()?))) {
+        Some((Width::Fields(fields), count)) => Width::Fields(fields * count),
+        Some((other, _)) => other,
+        None => Width::Named,
+    }
+}
+
+/// Returns the types in a list of them.
+fn parts(list: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut start) = (vec![], 0, 0);
+    for (at, byte) in list.bytes().enumerate() {
+        match byte {
+            b'<' | b'(' | b'[' => depth += 1,
+            b'>' | b')' | b']' => depth -= 1,
+            b',' if depth == 0 => {
+                parts.push(list[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(list[start..].trim());
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// Returns the names of the results of `kernel`, for a header, where it does not say them itself: its name, numbered if there are several.
+pub fn by_type<K: Kernel + ?Sized>(kernel: &K) -> Vec<String> {
+    let name = kernel.name();
+    match of::<K::Output>() {
+        Width::Fields(count @ 2..) => (1..=count).map(|number| format!("{name}{number}")).collect(),
+        _ => vec![name.to_string()],
+    }
+}
+
+/// Returns how many fields each output of `kernel` has, if that is known before there is one.
+pub fn width<K: Kernel + ?Sized>(kernel: &K) -> Option<usize> {
+    let named = kernel.names();
+    match of::<K::Output>() {
+        Width::Fields(count) => Some(count),
+        // Only its author can have said it.
+        _ => (named != [kernel.name()]).then_some(named.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tuples_and_arrays_are_counted() {
+        assert_eq!(of::<f64>(), Width::Fields(1));
+        assert_eq!(of::<&'static str>(), Width::Fields(1));
+        assert_eq!(of::<(f64, String)>(), Width::Fields(2));
+        assert_eq!(of::<(f64,)>(), Width::Fields(1));
+        assert_eq!(of::<[u8; 3]>(), Width::Fields(3));
+        assert_eq!(of::<(u8, [(i8, char); 2])>(), Width::Fields(5));
+        assert_eq!(of::<Result<Option<(f64, f64)>, crate::BadRow>>(), Width::Fields(2));
+        assert_eq!(of::<Vec<f64>>(), Width::List);
+        assert_eq!(of::<Result<Vec<f64>, String>>(), Width::List);
+        assert_eq!(of::<std::time::Duration>(), Width::Named);
+        assert_eq!(of::<(u8, std::time::Duration)>(), Width::Named);
+    }
+}

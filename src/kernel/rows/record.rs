@@ -1,0 +1,406 @@
+//! Reads a row of text into any type that serde knows: its fields one after the other, without the blanks around them.
+
+use crate::bad_row::BadRow;
+use crate::csv::notation::{NoInteger, Notation};
+use crate::csv::record::Record;
+use crate::csv::shown::shown;
+use crate::csv::trimmed;
+use crate::kernel::columns::numbers::{self, MOST_DIGITS, Number, no_integer, what_is_wrong};
+use crate::kernel::columns::types::Type;
+use serde::de::value::StrDeserializer;
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use std::fmt::{self, Display};
+
+/// Why the fields of a row do not form a value of the row type. It is put into words only if somebody asks.
+#[derive(Debug)]
+pub enum Unfit {
+    /// There are too few fields.
+    Few,
+    /// There are more fields than these, which the type takes.
+    Many(usize),
+    /// The field at this index, from 0, is no number of this type.
+    NoNumber(usize, Type),
+    /// The field at this index is no integer of the type that has this name and this range.
+    NoInteger(usize, &'static str, String),
+    /// The field at this index is not UTF-8.
+    NotText(usize),
+    /// The field at this index, if it is a single one, is something else than this.
+    Other(Option<usize>, &'static str),
+    /// The type has refused the row, or the field at this index, with these words.
+    Refused(Option<usize>, String),
+}
+
+impl Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for Unfit {}
+
+impl de::Error for Unfit {
+    fn custom<T: Display>(what: T) -> Self {
+        Unfit::Refused(None, what.to_string())
+    }
+}
+
+impl Unfit {
+    /// Returns what is wrong with `record`.
+    pub fn described(self, record: &Record) -> BadRow {
+        let notation = record.format().notation;
+        let count = record.len();
+        let plural = if count == 1 { "" } else { "s" };
+        let value = |at: usize| shown(trimmed(&record.value(at)));
+        match self {
+            Unfit::Few => BadRow::row(format!("{count} field{plural} where more are needed: {}", shown(record.text()))),
+            Unfit::Many(most) => {
+                BadRow::row(format!("{count} field{plural} where {most} are expected: {}", shown(record.text())))
+            }
+            Unfit::NoNumber(at, of) => {
+                BadRow::in_field(record, at, what_is_wrong(trimmed(&record.value(at)), of, notation))
+            }
+            Unfit::NoInteger(at, name, range) => {
+                BadRow::in_field(record, at, no_integer(trimmed(&record.value(at)), name, &range, notation))
+            }
+            Unfit::NotText(at) => BadRow::in_field(record, at, format!("is not UTF-8: {}", value(at))),
+            Unfit::Other(Some(at), what) => BadRow::in_field(record, at, format!("is not {what}: {}", value(at))),
+            Unfit::Refused(Some(at), what) => {
+                let number = record.number(at);
+                BadRow { field: Some(number), ..BadRow::row(format!("field {number}: {what}: {}", value(at))) }
+            }
+            Unfit::Other(None, what) => BadRow::row(format!("the row is not {what}: {}", shown(record.text()))),
+            Unfit::Refused(None, what) => BadRow::row(format!("{what}: {}", shown(record.text()))),
+        }
+    }
+}
+
+/// Reads `record` as an `R`. `ignores_rest` says whether there may be fields behind those that an `R` takes.
+///
+/// # Errors
+/// If the fields do not form an `R`.
+pub fn read<R: DeserializeOwned>(record: &Record, ignores_rest: bool) -> Result<R, Unfit> {
+    let mut fields = Fields { record, next: 0 };
+    let row = R::deserialize(&mut fields).map_err(|unfit| match unfit {
+        // A row of one field that is none of its type.
+        Unfit::Refused(None, what) if fields.next == 1 && record.len() == 1 => Unfit::Refused(Some(0), what),
+        unfit => unfit,
+    })?;
+    if fields.next < record.len() && !ignores_rest {
+        return Err(Unfit::Many(fields.next));
+    }
+    Ok(row)
+}
+
+/// The fields of a row, from the next one on.
+struct Fields<'r> {
+    record: &'r Record<'r>,
+    next: usize,
+}
+
+impl Fields<'_> {
+    /// Passes over the next field, and returns its index.
+    fn pass(&mut self) -> Result<usize, Unfit> {
+        let at = self.next;
+        if at == self.record.len() {
+            return Err(Unfit::Few);
+        }
+        self.next += 1;
+        Ok(at)
+    }
+
+    fn notation(&self) -> Notation {
+        self.record.format().notation
+    }
+
+    /// Passes over the next field, which has a number of this type.
+    fn number<N: Number>(&mut self, of: Type) -> Result<N, Unfit> {
+        let at = self.pass()?;
+        numbers::read(trimmed(&self.record.value(at)), self.notation()).ok_or(Unfit::NoNumber(at, of))
+    }
+
+    /// Passes over the next field, which has an integer of the type of this name and range.
+    fn integer<N>(&mut self, name: &'static str, range: [N; 2]) -> Result<N, Unfit>
+    where
+        N: TryFrom<u128> + TryFrom<i128> + Display,
+    {
+        let at = self.pass()?;
+        let value = self.record.value(at);
+        integer(trimmed(&value), self.notation()).ok_or_else(|| {
+            let [least, most] = range;
+            Unfit::NoInteger(at, name, format!("{least} to {most}"))
+        })
+    }
+
+    /// Passes over the next field, and has `take` make something of its text.
+    fn text<T>(&mut self, take: impl FnOnce(&str) -> Result<T, Unfit>) -> Result<T, Unfit> {
+        let at = self.pass()?;
+        let value = self.record.value(at);
+        take(std::str::from_utf8(trimmed(&value)).map_err(|_| Unfit::NotText(at))?)
+    }
+}
+
+/// Returns the integer that `value` is, if it is one of type `N`.
+fn integer<N: TryFrom<u128> + TryFrom<i128>>(value: &[u8], notation: Notation) -> Option<N> {
+    let digits = notation.integer(value, MOST_DIGITS).ok()?;
+    let push = |sum: u128, digit: &u8| sum.checked_mul(10)?.checked_add(u128::from(digit - b'0'));
+    let magnitude = digits.iter().try_fold(0, push)?;
+    if !value.starts_with(b"-") {
+        return N::try_from(magnitude).ok();
+    }
+    // The least integer of 128 bits has a magnitude that none of them is.
+    let negative = 0i128.checked_sub_unsigned(magnitude)?;
+    N::try_from(negative).ok()
+}
+
+/// Numbers of the types that columns have, and integers of other types.
+macro_rules! numbers {
+    ($($ask:ident $visit:ident $of:expr,)*; $($ask_integer:ident $visit_integer:ident $number:ident,)*) => {
+        $(fn $ask<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+            visitor.$visit(self.number($of)?)
+        })*
+        $(fn $ask_integer<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+            visitor.$visit_integer(self.integer(stringify!($number), [$number::MIN, $number::MAX])?)
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for &mut Fields<'_> {
+    type Error = Unfit;
+
+    numbers! {
+        deserialize_i32 visit_i32 Type::I32,
+        deserialize_i64 visit_i64 Type::I64,
+        deserialize_u32 visit_u32 Type::U32,
+        deserialize_u64 visit_u64 Type::U64,
+        deserialize_f32 visit_f32 Type::F32,
+        deserialize_f64 visit_f64 Type::F64,;
+        deserialize_i8 visit_i8 i8,
+        deserialize_i16 visit_i16 i16,
+        deserialize_i128 visit_i128 i128,
+        deserialize_u8 visit_u8 u8,
+        deserialize_u16 visit_u16 u16,
+        deserialize_u128 visit_u128 u128,
+    }
+
+    /// For types that take what there is: true and false, integers, floats, and otherwise a text.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        let notation = self.notation();
+        self.text(|text| {
+            let value = text.as_bytes();
+            if let Ok(truth) = text.parse() {
+                visitor.visit_bool(truth)
+            } else if let Some(number) = numbers::read(value, notation) {
+                visitor.visit_u64(number)
+            } else if let Some(number) = numbers::read(value, notation) {
+                visitor.visit_i64(number)
+            } else if let Some(number) = numbers::read(value, notation) {
+                visitor.visit_f64(number)
+            } else {
+                visitor.visit_str(text)
+            }
+        })
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        let at = self.next;
+        self.text(|text| match text.parse() {
+            Ok(truth) => visitor.visit_bool(truth),
+            Err(_) => Err(Unfit::Other(Some(at), "true or false")),
+        })
+    }
+
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        let at = self.next;
+        self.text(|text| match text.parse() {
+            Ok(character) => visitor.visit_char(character),
+            Err(_) => Err(Unfit::Other(Some(at), "one character")),
+        })
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        self.text(|text| visitor.visit_str(text))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        let at = self.pass()?;
+        visitor.visit_bytes(trimmed(&self.record.value(at)))
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        self.deserialize_bytes(visitor)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        self.pass()?;
+        visitor.visit_unit()
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        if self.next < self.record.len() && self.record.lacks(self.next) {
+            self.next += 1;
+            return visitor.visit_none();
+        }
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Unfit> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Unfit> {
+        if name == super::INTEGER {
+            let (at, notation) = (self.pass()?, self.notation());
+            let value = self.record.value(at);
+            let value = trimmed(&value);
+            let digits = notation.integer(value, super::MOST_DIGITS).map_err(|no| match no {
+                NoInteger::TooLong(_) => Unfit::Refused(Some(at), format!("more than {} digits", super::MOST_DIGITS)),
+                _ => Unfit::NoInteger(at, name, String::new()),
+            })?;
+            let sign = if value.starts_with(b"-") { "-" } else { "" };
+            let digits = std::str::from_utf8(&digits).unwrap_or_default();
+            let text = format!("{sign}{}", if digits.is_empty() { "0" } else { digits });
+            return visitor.visit_newtype_struct(StrDeserializer::new(&text));
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        visitor.visit_seq(Elements { fields: self, left: None })
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, count: usize, visitor: V) -> Result<V::Value, Unfit> {
+        visitor.visit_seq(Elements { fields: self, left: Some(count) })
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        count: usize,
+        visitor: V,
+    ) -> Result<V::Value, Unfit> {
+        self.deserialize_tuple(count, visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Unfit> {
+        // A struct asks for as many fields as it has.
+        self.deserialize_tuple(usize::MAX, visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Unfit> {
+        Err(Unfit::Other(None, "a map"))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Unfit> {
+        self.text(|text| visitor.visit_enum(StrDeserializer::new(text)))
+    }
+}
+
+/// The elements of a tuple or a struct, or of a list, which has all fields that are left.
+struct Elements<'f, 'r> {
+    fields: &'f mut Fields<'r>,
+    /// How many there are; `None` for a list.
+    left: Option<usize>,
+}
+
+impl<'de> SeqAccess<'de> for Elements<'_, '_> {
+    type Error = Unfit;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Unfit> {
+        let start = self.fields.next;
+        match &mut self.left {
+            Some(0) => return Ok(None),
+            Some(left) => *left -= 1,
+            None if start == self.fields.record.len() => return Ok(None),
+            None => {}
+        }
+        seed.deserialize(&mut *self.fields).map(Some).map_err(|unfit| match unfit {
+            Unfit::Refused(None, what) if self.fields.next == start + 1 => Unfit::Refused(Some(start), what),
+            unfit => unfit,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::csv::Format;
+    use crate::csv::record::{Field, split};
+
+    fn row_in<R: DeserializeOwned>(text: &[u8], format: Format) -> Result<R, String> {
+        let mut fields: Vec<Field> = vec![];
+        split(text, format, &mut fields);
+        let record = Record::new(text, &fields, None, format);
+        read(&record, false).map_err(|unfit| unfit.described(&record).what)
+    }
+
+    fn row<R: DeserializeOwned>(text: &[u8]) -> Result<R, String> {
+        row_in(text, Format::default())
+    }
+
+    #[test]
+    fn fields_are_read_without_quotes_and_blanks() {
+        assert_eq!(row(b"1.5, 2"), Ok((1.5, 2.0)));
+        assert_eq!(row(b"\" -3\",\t4e2 "), Ok((-3.0, 400.0)));
+        assert_eq!(row(b"\"a, \"\"b\"\"\",c"), Ok(("a, \"b\"".to_string(), 'c')));
+        assert_eq!(row(b"-128,255,true,"), Ok((i8::MIN, u8::MAX, true, None::<f64>)));
+        assert_eq!(row(b"1,2,3"), Ok((1u8, vec![2.0, 3.0])));
+        let wide = (i128::MIN, u128::MAX);
+        assert_eq!(row(format!("{},{}", wide.0, wide.1).as_bytes()), Ok(wide));
+    }
+
+    #[test]
+    fn numbers_in_another_notation_are_read_as_those_they_are() {
+        let notation = Notation { decimal: ',', thousands: Some('.'), whole_floats: true };
+        let format = Format { delimiter: b';', notation, ..Format::default() };
+        let text = b"1.234,5; -7,0;1e3;a,b;1.234";
+        let expected = (1234.5, -7, 1000, "a,b".to_string(), "1.234".to_string());
+        assert_eq!(row_in::<(f64, i32, u16, String, String)>(text, format), Ok(expected));
+        let wrong = row_in::<f64>(b"1.5", format).unwrap_err();
+        assert!(wrong.starts_with("field 1 is not a number: \"1.5\""), "{wrong}");
+        assert!(row_in::<i8>(b"1.5", format).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (wrong, what) in [
+            (row::<(f64, f64)>(b"5,x").err(), "field 2 is not a number: \"x\""),
+            (row::<(u32, u32)>(b"1").err(), "1 field where more are needed: \"1\""),
+            (row::<(u32, u32)>(b"1,2,3").err(), "3 fields where 2 are expected: \"1,2,3\""),
+            (row::<(u32, String)>(b"3,\xff").err(), "field 2 is not UTF-8: \"\\xff\""),
+            (row::<u8>(b"256").err(), "field 1 is out of the range of u8, 0 to 255: \"256\""),
+            (row::<(u8, i128)>(b"1,x").err(), "field 2 is not an integer: \"x\""),
+            (row::<bool>(b"1").err(), "field 1 is not true or false: \"1\""),
+            (row::<char>(b"ab").err(), "field 1 is not one character: \"ab\""),
+            (
+                row::<std::num::NonZeroU32>(b"0").err(),
+                "field 1: invalid value: integer `0`, expected a nonzero u32: \"0\"",
+            ),
+            (row::<(u8, std::net::Ipv4Addr)>(b"1,x").err(), "field 2: invalid IPv4 address syntax: \"x\""),
+        ] {
+            let wrong = wrong.unwrap();
+            assert!(wrong.starts_with(what), "{wrong} is not {what}");
+        }
+    }
+}

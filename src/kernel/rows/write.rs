@@ -1,0 +1,309 @@
+//! Takes a value of any type that serde knows apart into cells: an output into the fields of a line, a row into what `pickle` sends.
+
+use super::cell::{Cell, Kept, Sent};
+use crate::bad_row;
+use serde::ser::{self, Serialize, Serializer};
+use std::fmt::{self, Display};
+
+/// Where cells go, one after the other.
+pub trait Sink {
+    /// Takes a cell. `is_alone` says that there is no other.
+    ///
+    /// # Errors
+    /// If it cannot be taken.
+    fn put(&mut self, cell: Cell, is_first: bool, is_alone: bool) -> Result<(), Unwritten>;
+}
+
+/// Why an output is not written.
+#[derive(Debug, PartialEq)]
+pub enum Unwritten {
+    /// There is no more room.
+    NoRoom,
+    /// What is wrong, and with which of the fields that the kernel takes, from 0, if it is a single one.
+    Bad(Option<usize>, String),
+}
+
+impl Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("the output is not written")
+    }
+}
+
+impl std::error::Error for Unwritten {}
+
+impl ser::Error for Unwritten {
+    fn custom<T: Display>(what: T) -> Self {
+        Unwritten::Bad(None, format!("the output cannot be written: {what}"))
+    }
+}
+
+fn unwritable<T>(what: &str) -> Result<T, Unwritten> {
+    Err(Unwritten::Bad(None, format!("the output cannot be written as fields: it has {what} in it")))
+}
+
+/// Writes a value to a sink, cell by cell.
+pub struct Writer<'s, S> {
+    /// Where cells go.
+    pub sink: &'s mut S,
+    /// How many cells no value at all has, where several would be.
+    pub width: usize,
+    count: usize,
+    is_alone: bool,
+    is_bad_row: bool,
+}
+
+impl<'s, S: Sink> Writer<'s, S> {
+    /// Returns one for a value of `width` cells, if that is known, and otherwise of 1.
+    #[inline]
+    pub fn new(sink: &'s mut S, width: usize) -> Self {
+        Writer { sink, width, count: 0, is_alone: true, is_bad_row: false }
+    }
+
+    /// Writes `value`. Returns how many cells it has.
+    ///
+    /// # Errors
+    /// If it has none, or is an error itself, or if the sink does not take it.
+    #[inline]
+    pub fn write(mut self, value: &impl Serialize) -> Result<usize, Unwritten> {
+        value.serialize(&mut self)?;
+        if self.count == 0 {
+            // A list without elements, or `()`.
+            self.nothing()?;
+        }
+        Ok(self.count)
+    }
+
+    #[inline(always)]
+    fn put(&mut self, cell: Cell) -> Result<(), Unwritten> {
+        self.sink.put(cell, self.count == 0, self.is_alone)?;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Writes no value, in as many cells as a value has.
+    fn nothing(&mut self) -> Result<(), Unwritten> {
+        let cells = if self.count == 0 && self.is_alone { self.width.max(1) } else { 1 };
+        self.is_alone &= cells == 1;
+        (0..cells).try_for_each(|_| self.put(Cell::Missing))
+    }
+
+    /// Begins several values, of which there are so many.
+    #[inline]
+    fn begin(&mut self, count: usize) -> &mut Self {
+        self.is_alone &= count == 1;
+        self
+    }
+}
+
+/// Takes what an error consists of, and makes words of it.
+fn words(error: &(impl Serialize + ?Sized)) -> Unwritten {
+    let mut cells: Vec<Kept> = vec![];
+    let mut writer = Writer::new(&mut cells, 1);
+    if let Err(unwritten) = error.serialize(&mut writer) {
+        return unwritten;
+    }
+    if writer.is_bad_row
+        && let [field, Kept::Text(what)] = &cells[..]
+    {
+        let field = if let Cell::Unsigned(number) = field.cell() { Some(number as usize) } else { None };
+        return Unwritten::Bad(field, what.clone());
+    }
+    let text = |kept: &Kept| match kept.cell() {
+        Cell::Text(text) => text.to_string(),
+        Cell::Missing => String::new(),
+        Cell::Bool(value) => value.to_string(),
+        Cell::Signed(value) => value.to_string(),
+        Cell::Unsigned(value) => value.to_string(),
+        Cell::Wide(value) => value.to_string(),
+        Cell::Widest(value) => value.to_string(),
+        Cell::Single(value) => value.to_string(),
+        Cell::Double(value) => value.to_string(),
+    };
+    let words: Vec<String> = cells.iter().map(text).filter(|text| !text.is_empty()).collect();
+    Unwritten::Bad(None, if words.is_empty() { "the kernel has refused the row".to_string() } else { words.join(" ") })
+}
+
+macro_rules! values {
+    ($($ask:ident $number:ty => $cell:ident,)*) => { $(
+        #[inline]
+        fn $ask(self, value: $number) -> Result<(), Unwritten> {
+            self.put(Cell::$cell(value.into()))
+        }
+    )* };
+}
+
+impl<S: Sink> Serializer for &mut Writer<'_, S> {
+    type Ok = ();
+    type Error = Unwritten;
+    type SerializeSeq = Self;
+    type SerializeTuple = Self;
+    type SerializeTupleStruct = Self;
+    type SerializeTupleVariant = ser::Impossible<(), Unwritten>;
+    type SerializeMap = ser::Impossible<(), Unwritten>;
+    type SerializeStruct = Self;
+    type SerializeStructVariant = ser::Impossible<(), Unwritten>;
+
+    values! {
+        serialize_bool bool => Bool,
+        serialize_i8 i8 => Signed,
+        serialize_i16 i16 => Signed,
+        serialize_i32 i32 => Signed,
+        serialize_i64 i64 => Signed,
+        serialize_i128 i128 => Wide,
+        serialize_u8 u8 => Unsigned,
+        serialize_u16 u16 => Unsigned,
+        serialize_u32 u32 => Unsigned,
+        serialize_u64 u64 => Unsigned,
+        serialize_u128 u128 => Widest,
+        serialize_f32 f32 => Single,
+        serialize_f64 f64 => Double,
+    }
+
+    fn serialize_char(self, value: char) -> Result<(), Unwritten> {
+        self.put(Cell::Text(value.encode_utf8(&mut [0; 4])))
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), Unwritten> {
+        self.put(Cell::Text(value))
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), Unwritten> {
+        match std::str::from_utf8(value) {
+            Ok(text) => self.put(Cell::Text(text)),
+            Err(_) => unwritable("bytes that are not UTF-8"),
+        }
+    }
+
+    fn serialize_none(self) -> Result<(), Unwritten> {
+        self.nothing()
+    }
+
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Unwritten> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Unwritten> {
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, name: &'static str) -> Result<(), Unwritten> {
+        self.put(Cell::Text(name))
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Unwritten> {
+        self.put(Cell::Text(variant))
+    }
+
+    #[inline]
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Unwritten> {
+        value.serialize(self)
+    }
+
+    #[inline]
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Unwritten> {
+        if (name, variant) == ("Result", "Err") {
+            return Err(words(value));
+        }
+        value.serialize(self)
+    }
+
+    fn serialize_seq(self, count: Option<usize>) -> Result<Self, Unwritten> {
+        Ok(self.begin(count.unwrap_or_default()))
+    }
+
+    #[inline]
+    fn serialize_tuple(self, count: usize) -> Result<Self, Unwritten> {
+        Ok(self.begin(count))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, count: usize) -> Result<Self, Unwritten> {
+        Ok(self.begin(count))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, Unwritten> {
+        unwritable("a variant with several fields")
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, Unwritten> {
+        unwritable("a map")
+    }
+
+    #[inline]
+    fn serialize_struct(self, name: &'static str, count: usize) -> Result<Self, Unwritten> {
+        self.is_bad_row = name == bad_row::NAME;
+        Ok(self.begin(count))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, Unwritten> {
+        unwritable("a variant with several fields")
+    }
+}
+
+macro_rules! elements {
+    ($($several:ident $each:ident,)*) => { $(
+        impl<S: Sink> ser::$several for &mut Writer<'_, S> {
+            type Ok = ();
+            type Error = Unwritten;
+
+            #[inline]
+            fn $each<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritten> {
+                value.serialize(&mut **self)
+            }
+            #[inline]
+            fn end(self) -> Result<(), Unwritten> {
+                Ok(())
+            }
+        }
+    )* };
+}
+elements! { SerializeSeq serialize_element, SerializeTuple serialize_element, SerializeTupleStruct serialize_field, }
+
+impl<S: Sink> ser::SerializeStruct for &mut Writer<'_, S> {
+    type Ok = ();
+    type Error = Unwritten;
+
+    #[inline]
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), Unwritten> {
+        value.serialize(&mut **self)
+    }
+    #[inline]
+    fn end(self) -> Result<(), Unwritten> {
+        Ok(())
+    }
+}
+
+impl Sink for Vec<Kept> {
+    fn put(&mut self, cell: Cell, _: bool, _: bool) -> Result<(), Unwritten> {
+        self.push(cell.into());
+        Ok(())
+    }
+}
+
+/// Returns what a value is sent as. `width` is as for [`Writer::new`].
+pub fn sent(value: &impl Serialize, width: usize) -> Sent {
+    let mut cells: Vec<Kept> = vec![];
+    match Writer::new(&mut cells, width).write(value) {
+        Ok(_) => Sent::Fields(cells),
+        Err(Unwritten::Bad(field, what)) => Sent::Bad(field, what),
+        Err(Unwritten::NoRoom) => Sent::Bad(None, "the output has no room".to_string()),
+    }
+}
