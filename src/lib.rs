@@ -126,6 +126,27 @@ pub use pool::Pool;
 pub use process::streams::note as __note_closed_streams;
 pub use work::text::OnBadRow;
 
+/// Whether this process was started by this program itself: as a worker, or as one of the runs that `--compare` measures.
+///
+/// Such a process does again what `main` does before it reaches its filter or pool. What is to happen only once is done where this is false:
+///
+/// ```no_run
+/// # use pmapgcd::Function;
+/// fn main() -> std::process::ExitCode {
+///     if !pmapgcd::is_worker() {
+///         eprintln!("reading rows; this is said once");
+///     }
+///     pmapgcd::filter("Double each number", &Function(|x: f64| 2.0 * x))
+/// }
+/// ```
+pub fn is_worker() -> bool {
+    #[cfg(feature = "cli")]
+    let is_trial = compare::trial::is_trial();
+    #[cfg(not(feature = "cli"))]
+    let is_trial = false;
+    is_trial || executor::worker::is_worker()
+}
+
 /// Kernels that take a batch of rows at a time, in a form of their own.
 pub mod batch {
     #[doc(hidden)]

@@ -1,12 +1,16 @@
 //! The help, the manual page and the completions, all made from one definition of the command line.
 
 use super::options::{MORE, When};
+use crate::csv::columns::Columns;
+use crate::kernel::batch::BatchKernel;
 use crate::output::Output;
 use anstream::{AutoStream, ColorChoice};
+use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
+use std::ffi::OsStr;
 use std::io;
 
 /// Parses the command line. If it is wrong, the process prints an error and exits; if it asks for help, the version,
@@ -37,6 +41,54 @@ pub fn matches(command: Command) -> ArgMatches {
         print(&script);
     }
     matches
+}
+
+/// Returns `command` with what help, manual page and completions say of a kernel that is no other program's: its version, and the columns
+/// that it takes.
+pub fn of_kernel(command: Command, kernel: &impl BatchKernel) -> Command {
+    let version = kernel
+        .own_version()
+        .map_or_else(|| format!("(made with pmapgcd {})", env!("CARGO_PKG_VERSION")), str::to_string);
+    let names: Vec<String> = kernel.column_names().into_iter().map(|names| names[0].clone()).collect();
+    let (what, otherwise) = match (kernel.takes(), &names[..]) {
+        (Some(count), []) => {
+            let plural = if count == 1 { "" } else { "s" };
+            (format!("{count} column{plural} to read"), format!("a row has {count} field{plural}"))
+        }
+        (_, names @ [_, ..]) => {
+            let (list, count) = (names.join(","), names.len());
+            (
+                format!("Columns for {list}"),
+                format!(
+                    "the columns of these names are read where there is a header, and otherwise a row has {count} fields"
+                ),
+            )
+        }
+        (None, []) => return command.version(version),
+    };
+    let help = format!("{what}, by header name or number from 1");
+    let long = format!(
+        "{help}\n\nNames are those in the first row, as with --header. A name of digits, or with a comma in it, stands in quotes: \
+         -k '\"2020\",\"x,y\"'. Given more than once, the lists are joined: -k A -k B is -k A,B. Without this option {otherwise}."
+    );
+    let columns = |arg: Arg| arg.help(help).long_help(long).value_parser(Names(names));
+    command.version(version).mut_arg("column_lists", columns)
+}
+
+/// A parser of columns that completions offer these names for.
+#[derive(Clone)]
+struct Names(Vec<String>);
+
+impl TypedValueParser for Names {
+    type Value = Columns;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Columns, clap::Error> {
+        Columns::parse.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        (!self.0.is_empty()).then(|| Box::new(self.0.iter().map(PossibleValue::new)) as _)
+    }
 }
 
 /// Returns the value of `--color`. It is read here from the bare arguments, because the errors that clap finds in a

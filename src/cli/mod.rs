@@ -75,14 +75,14 @@ fn end(result: Result<(), Error>) -> ExitCode {
 pub fn filter<K: BatchKernel>(about: &'static str, kernel: &K) -> ExitCode {
     let command = Options::augment_args(clap::Command::new(program()));
     let command = command.about(about).long_about(None).after_help(EXIT_STATUS).max_term_width(80);
-    match Options::from_arg_matches(&help::matches(command)) {
+    match Options::from_arg_matches(&help::matches(help::of_kernel(command, kernel))) {
         Ok(options) => options.run(kernel),
         Err(error) => error.exit(),
     }
 }
 
 /// Parses the command line of a program that has options of its own beside [`Options`]. Like clap's `Parser::parse`, it
-/// exits with status 2 after an error, and with 0 after help. It also prints the manual page and the completions for
+/// exits with status 2 after an error, and with 0 after help. The program is called by the name under which it was started. It also prints the manual page and the completions for
 /// `--man` and `--completions`, and exits.
 ///
 /// ```no_run
@@ -111,5 +111,6 @@ pub fn filter<K: BatchKernel>(about: &'static str, kernel: &K) -> ExitCode {
 /// }
 /// ```
 pub fn parse<P: clap::Parser>() -> P {
-    P::from_arg_matches(&help::matches(P::command())).unwrap_or_else(|error| error.exit())
+    let command = P::command().name(program());
+    P::from_arg_matches(&help::matches(command)).unwrap_or_else(|error| error.exit())
 }

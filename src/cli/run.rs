@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::executor::{Mapping, worker};
 use crate::input::windows::Cutter;
 use crate::kernel::batch::BatchKernel;
-use crate::process::streams::heed_signals;
+use crate::process::streams::{heed_signals, put_stdout_back, set_stdout_aside};
 use crate::tally::Tally;
 use crate::work::Work;
 use crate::work::text::Text;
@@ -29,10 +29,28 @@ impl Options {
         match Plan::of(self, kernel) {
             // Only here is the kernel made into a work: the code that runs the plan does not know the types of the
             // kernel.
-            Ok(plan) => run(&plan, &Text::new(kernel, plan.setup.settings.clone())),
+            Ok(plan) => {
+                with_stdout_aside(&plan, kernel, || run(&plan, &Text::new(kernel, plan.setup.settings.clone())))
+            }
             Err(error) => end(Err(error)),
         }
     }
+}
+
+/// Runs what may call the kernel in this process. Whatever the kernel prints to stdout must not get among the results, so it goes to stderr,
+/// as it does from worker processes.
+fn with_stdout_aside<K: BatchKernel>(plan: &Plan, kernel: &K, run: impl FnOnce() -> ExitCode) -> ExitCode {
+    let is_mapping = matches!(plan.mode, Mode::Map | Mode::Try(_) | Mode::Compare);
+    let is_here = !plan.options.executor.has_processes() || matches!(plan.mode, Mode::Compare);
+    if !(is_mapping && is_here) || kernel.prints_nothing() {
+        return run();
+    }
+    if let Err(error) = set_stdout_aside() {
+        return end(Err(Error::io("stdout", error)));
+    }
+    let status = run();
+    put_stdout_back();
+    status
 }
 
 /// Does the task of `plan`, with `work` as what is mapped over the rows.

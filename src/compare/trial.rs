@@ -23,6 +23,11 @@ const NOT_ONE: &str = "the environment variable PMAPGCD_TRIAL is for --compare o
 
 const CANNOT_RUN: &str = "cannot run this program again";
 
+/// Whether this process is a trial, or a worker of one.
+pub fn is_trial() -> bool {
+    std::env::var_os(TRIAL).is_some()
+}
+
 /// The settings of a trial. Its input is stdin; all other settings are those of the command line.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug)]
 pub struct Trial {

@@ -165,6 +165,12 @@ pub trait BatchKernel: Sync {
         read_each(found, rows, other)
     }
 
+    /// Whether the kernel is known to print nothing to stdout.
+    #[doc(hidden)]
+    fn prints_nothing(&self) -> bool {
+        false
+    }
+
     /// Whether a field that has no digit in it is always a bad one for [`read_rows`](BatchKernel::read_rows).
     #[doc(hidden)]
     fn reads_only_numbers(&self) -> bool {

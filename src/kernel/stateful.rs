@@ -47,7 +47,7 @@ impl<F: Fn(&mut S, R) -> O, S, R: Row + Clone, O> MapsWith<S, super::function::B
 }
 
 thread_local! {
-    /// The states that are open in this thread, each with the number of its kernel.
+    /// The states of this thread, or why they could not be opened, each with the number of its kernel.
     static STATES: RefCell<Vec<(usize, Box<dyn Any>)>> = const { RefCell::new(vec![]) };
 }
 
@@ -114,20 +114,21 @@ where
     E: Display,
     O: Fn() -> Result<S, E>,
 {
-    /// Takes the state of this thread out, has `then` use it, and puts it back. Opens it if it is not open.
+    /// Takes the state of this thread out, has `then` use it, and puts it back. Opens it if that was not tried before: a worker that is
+    /// confined by now could not, and would tell another reason.
     fn with<T>(&self, then: impl FnOnce(&mut S) -> T) -> Result<T, String> {
         let number = self.number();
         let taken = STATES.with_borrow_mut(|states| {
             let at = states.iter().position(|(of, _)| *of == number)?;
-            states.swap_remove(at).1.downcast::<S>().ok()
+            states.swap_remove(at).1.downcast::<Result<S, String>>().ok()
         });
-        let mut state = match taken {
-            Some(state) => state,
-            None => Box::new((self.open)().map_err(|error| error.to_string())?),
+        let mut state = taken.unwrap_or_else(|| Box::new((self.open)().map_err(|error| error.to_string())));
+        let done = match &mut *state {
+            Ok(state) => Ok(then(state)),
+            Err(what) => Err(what.clone()),
         };
-        let done = then(&mut state);
         STATES.with_borrow_mut(|states| states.push((number, state)));
-        Ok(done)
+        done
     }
 }
 

@@ -198,6 +198,17 @@ pub fn set_stdout_aside() -> io::Result<()> {
     Ok(())
 }
 
+/// Puts standard output back where [`set_stdout_aside`] has found it. What this process has printed meanwhile goes to standard error.
+pub fn put_stdout_back() {
+    let _ = io::Write::flush(&mut io::stdout());
+    let moved = MOVED_STDOUT.swap(-1, Ordering::Relaxed);
+    if moved >= 0 {
+        // SAFETY: that descriptor is open, and nobody else owns it.
+        let moved = unsafe { OwnedFd::from_raw_fd(moved) };
+        let _ = rustix::stdio::dup2_stdout(moved);
+    }
+}
+
 /// Returns a new descriptor of a standard stream.
 ///
 /// # Errors

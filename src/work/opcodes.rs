@@ -12,6 +12,11 @@ pub fn is_plain(pickle: &[u8]) -> bool {
     has_one_value(pickle).is_some()
 }
 
+/// Returns whether a pickle is one of a text, and not of outputs.
+pub fn is_text(pickle: &[u8]) -> bool {
+    matches!(pickle, [PROTO, _, BINUNICODE, ..])
+}
+
 /// Follows the opcodes as an unpickler would. Returns `None` at the first that is not allowed.
 fn has_one_value(mut rest: &[u8]) -> Option<()> {
     // `depths`: how deep each value on the unpickler's stack is nested. `marks`: how many values lie below each mark.

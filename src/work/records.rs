@@ -15,10 +15,14 @@ pub struct Records<'k, K>(pub &'k K);
 
 impl<K: Kernel<Row: Pod, Output: Pod + Row>> Work for Records<'_, K> {
     fn mapper<'m>(&'m self, remote: Option<Remote<'m>>) -> Box<dyn Mapper + 'm> {
-        Box::new(Loaded { kernel: self.0, remote, outputs: vec![] })
+        let opened = if remote.is_some() { Ok(()) } else { self.0.open() };
+        Box::new(Loaded { kernel: self.0, remote, opened, outputs: vec![] })
     }
 
     fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error> {
+        if let Err(what) = self.0.open() {
+            return remote::refusal(&what);
+        }
         remote::reply(task, |rows: &Vec<K::Row>, outputs| self.0.map_rows(rows, outputs))
     }
 }
@@ -27,7 +31,17 @@ impl<K: Kernel<Row: Pod, Output: Pod + Row>> Work for Records<'_, K> {
 struct Loaded<'k, K: Kernel> {
     kernel: &'k K,
     remote: Option<Remote<'k>>,
+    /// Whether the kernel can be used here, and otherwise why not.
+    opened: Result<(), String>,
     outputs: Vec<K::Output>,
+}
+
+impl<K: Kernel> Drop for Loaded<'_, K> {
+    fn drop(&mut self) {
+        if self.remote.is_none() {
+            self.kernel.close();
+        }
+    }
 }
 
 impl<K: Kernel<Output: Row>> Loaded<'_, K> {
@@ -54,6 +68,9 @@ fn cast<R: Pod>(bytes: &[u8]) -> Cow<'_, [R]> {
 
 impl<K: Kernel<Row: Pod, Output: Pod + Row>> Mapper for Loaded<'_, K> {
     fn map_block(&mut self, _: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure> {
+        if let Err(what) = &self.opened {
+            return Err(Error::usage(what.clone()).into());
+        }
         let fit = room.len() / size_of::<K::Output>();
         let rows = cast::<K::Row>(input);
         let rows = &rows[..rows.len().min(fit)];

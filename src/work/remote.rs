@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::kernel::batch::Batch;
 use crate::steps::{Step, lap};
 use crate::work::check_outputs;
+use crate::work::opcodes::is_text;
 use crate::work::pickles::{pickle, unpickle, unpickle_untrusted};
 use serde::Serialize;
 
@@ -57,6 +58,9 @@ impl Remote<'_> {
         pickle("rows", rows, &mut task)?;
         lap(Step::Pickle);
         let reply = (self.call)(&task)?;
+        if is_text(&reply) {
+            return Err(Error::usage(unpickle_untrusted::<String>("words", &reply)?).into());
+        }
         let outputs: O = unpickle_untrusted("outputs", &reply)?;
         lap(Step::UnpickleResult);
         if outputs.len() == count {
@@ -65,6 +69,16 @@ impl Remote<'_> {
             Err(Error::workers(format!("a worker has sent {} outputs for {count} rows", outputs.len())).into())
         }
     }
+}
+
+/// Returns the reply of a process in which the kernel cannot be used, for this reason.
+///
+/// # Errors
+/// If the reason cannot be pickled.
+pub fn refusal(what: &str) -> Result<(Vec<u8>, usize), Error> {
+    let mut reply = vec![];
+    pickle("words", &what, &mut reply)?;
+    Ok((reply, 0))
 }
 
 /// Maps the rows of a task by `map`. Called in the other process. Returns the reply and the number of rows.

@@ -43,6 +43,9 @@ impl<K: BatchKernel> Work for Text<'_, K> {
     }
 
     fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error> {
+        if let Err(what) = self.kernel.open() {
+            return remote::refusal(&what);
+        }
         remote::reply(task, |rows: &K::Rows, outputs| self.kernel.map_batch(rows, outputs))
     }
 }

@@ -169,6 +169,10 @@ impl BatchKernel for Gcd {
         true
     }
 
+    fn prints_nothing(&self) -> bool {
+        true
+    }
+
     fn sample_row(&self, number: u64) -> Option<String> {
         // Numbers below 4 000 000, like those of Item 41. The multiplication scatters consecutive row numbers over this
         // range without a short cycle.

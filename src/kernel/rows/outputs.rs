@@ -66,9 +66,9 @@ impl<O: Output> Batch for Outputs<O> {
 
 impl<O: Output> Serialize for Outputs<O> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let width = self.width.get().unwrap_or(1);
         match &self.list {
-            List::Own(list) => serializer.collect_seq(list.iter().map(|output| sent(output, width))),
+            // Only the process that writes them knows how many fields no value has.
+            List::Own(list) => serializer.collect_seq(list.iter().map(|output| sent(output, 0))),
             List::Sent(list) => list.serialize(serializer),
         }
     }
@@ -119,7 +119,7 @@ impl<O: Output> Outputs<O> {
             let (width, line) = (self.width.get(), &mut Line { pen: &mut pen, format });
             let count = match &self.list {
                 List::Own(list) => Writer::new(line, width.unwrap_or(1)).write(&list[at]),
-                List::Sent(list) => again(&list[at], line),
+                List::Sent(list) => again(&list[at], line, width.unwrap_or(1)),
             };
             let ended = count.and_then(|count| match width.unwrap_or(count) {
                 expected if expected != count => Err(Unwritten::Bad(None, other_width(count, expected))),
@@ -141,10 +141,15 @@ impl<O: Output> Outputs<O> {
     }
 }
 
-/// Writes what another process has sent. Returns the number of fields.
-fn again(sent: &Sent, line: &mut Line) -> Result<usize, Unwritten> {
+/// Writes what another process has sent: an output of `width` fields, if that is known, and otherwise of 1. Returns their number.
+fn again(sent: &Sent, line: &mut Line, width: usize) -> Result<usize, Unwritten> {
     match sent {
         Sent::Bad(field, what) => Err(Unwritten::Bad(*field, what.clone())),
+        // No value at all: the other process does not know how many fields there would be.
+        Sent::Fields(fields) if fields.is_empty() => {
+            (0..width).try_for_each(|at| line.put(Cell::Missing, at == 0, width == 1))?;
+            Ok(width)
+        }
         Sent::Fields(fields) => {
             for (at, field) in fields.iter().enumerate() {
                 line.put(field.cell(), at == 0, fields.len() == 1)?;

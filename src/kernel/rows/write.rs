@@ -82,8 +82,8 @@ impl<'s, S: Sink> Writer<'s, S> {
 
     /// Writes no value, in as many cells as a value has.
     fn nothing(&mut self) -> Result<(), Unwritten> {
-        let cells = if self.count == 0 && self.is_alone { self.width.max(1) } else { 1 };
-        self.is_alone &= cells == 1;
+        let cells = if self.count == 0 && self.is_alone { self.width } else { 1 };
+        self.is_alone &= cells <= 1;
         (0..cells).try_for_each(|_| self.put(Cell::Missing))
     }
 
