@@ -117,7 +117,7 @@ pub use error::Error;
 pub use executor::Executor;
 pub use filter::{Filter, FilterBuilder, Summary};
 pub use kernel::function::{ByReference, ByValue, Maps};
-pub use kernel::gcd::{Algorithm, Gcd, Gcd64};
+pub use kernel::gcd::{Algorithm, Base, Gcd, Gcd64};
 pub use kernel::integer::Integer;
 pub use kernel::stateful::{MapsWith, Stateful};
 pub use kernel::{Function, Kernel, Output, Row};

@@ -10,7 +10,7 @@ static ALLOCATOR: allocator::OrEnd = allocator::OrEnd;
 #[cfg(not(loom))]
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 #[cfg(not(loom))]
-use pmapgcd::Algorithm;
+use pmapgcd::{Algorithm, Base};
 
 /// Print the greatest common divisor of the two integers in each row of FILEs or stdin, in input order
 #[cfg(not(loom))]
@@ -32,6 +32,12 @@ struct Arguments {
     #[arg(long, help_heading = "Workers", hide_possible_values = true, hide_short_help = true, value_name = "HOW", value_parser = algorithm(), conflicts_with = "command")]
     algorithm: Option<Algorithm>,
 
+    /// Base of integers and results: 2, 8, 10, 16 [default: 10]
+    ///
+    /// Integers may have 0b, 0o or 0x in front. Results have not, and small letters.
+    #[arg(long, help_heading = "Rows", hide_possible_values = true, hide_short_help = true, value_name = "N", value_parser = base(), conflicts_with = "command")]
+    base: Option<Base>,
+
     /// Most digits that an integer may have [default: 100000]
     #[arg(long, help_heading = "Rows", hide_short_help = true, value_name = "N", value_parser = max_digits, allow_negative_numbers = true, conflicts_with = "command")]
     max_digits: Option<usize>,
@@ -49,6 +55,19 @@ fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
     let named = |algorithm: Algorithm| PossibleValue::new(algorithm.name()).help(help(algorithm));
     let named = PossibleValuesParser::new(Algorithm::ALL.map(named));
     named.map(|name| Algorithm::ALL.into_iter().find(|known| known.name() == name).unwrap_or_default())
+}
+
+/// Returns the parser of `--base`, which takes the number that a [`Base`] is.
+#[cfg(not(loom))]
+fn base() -> impl TypedValueParser<Value = Base> {
+    let help = |base| match base {
+        Base::Binary => "Binary, with or without 0b",
+        Base::Octal => "Octal, with or without 0o",
+        Base::Decimal => "Decimal",
+        Base::Hexadecimal => "Hexadecimal, with or without 0x, in letters of either case",
+    };
+    let named = PossibleValuesParser::new(Base::ALL.map(|base| PossibleValue::new(base.name()).help(help(base))));
+    named.map(|given| Base::ALL.into_iter().find(|known| known.name() == given).unwrap_or_default())
 }
 
 /// Parses `--max-digits`. The greatest value is 2^30, because a row has to fit into a block, which has at most 1 GiB.
@@ -77,12 +96,12 @@ fn main() -> std::process::ExitCode {
     if arguments.command.is_given() {
         return arguments.command.run(arguments.options);
     }
-    let Arguments { options, kernel, algorithm, max_digits, .. } = arguments;
+    let Arguments { options, kernel, algorithm, base, max_digits, .. } = arguments;
     if kernel.is_given() {
-        let given = [algorithm.map(|_| "--algorithm"), max_digits.map(|_| "--max-digits")];
+        let given = [algorithm.map(|_| "--algorithm"), base.map(|_| "--base"), max_digits.map(|_| "--max-digits")];
         return kernel.run(options, &given.into_iter().flatten().collect::<Vec<_>>());
     }
-    let gcd = pmapgcd::Gcd::new(algorithm.unwrap_or_default());
+    let gcd = pmapgcd::Gcd::new(algorithm.unwrap_or_default()).base(base.unwrap_or_default());
     options.run(&gcd.max_digits(max_digits.unwrap_or(pmapgcd::Gcd::MAX_DIGITS)))
 }
 

@@ -341,6 +341,7 @@ fn what_does_not_go_together_is_refused() {
         (&["--executor=pickle", "-c", "cat"][..], "--executor pickle is for functions of this program"),
         (&["-c", " "], "--command is empty"),
         (&["-c", "cat", "--algorithm=trial"], "cannot be used with"),
+        (&["-c", "cat", "--base=16"], "cannot be used with"),
         (&["-c", "cat", "--max-digits=5"], "cannot be used with"),
         (&["--command-mode=lines"], "--command"),
         (&["-c", "shared"], "use --executor shared"),

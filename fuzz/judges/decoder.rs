@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::executor::{Executor, Job, Mapping};
 use crate::flow::{Block, Bytes, Ending, Misfit, Part, Sink};
 use crate::input::Shape;
-use crate::kernel::gcd::Gcd;
+use crate::kernel::gcd::{Base, Gcd};
 use crate::ring::Sizes;
 use crate::tally::Tally;
 use crate::work::remote::Remote;
@@ -25,6 +25,7 @@ struct Case {
     append: bool,
     on_bad_row: OnBadRow,
     sizes: Sizes,
+    base: Base,
     max_digits: usize,
     chunk_size: usize,
 }
@@ -49,7 +50,8 @@ impl Case {
             append,
             on_bad_row,
             sizes: Sizes { head, block, room },
-            max_digits: if digits < 64 { usize::from(digits) + 1 } else { Gcd::MAX_DIGITS },
+            base: Base::ALL[[2, 3, 2, usize::from(digits & 1)][usize::from(digits >> 6)]],
+            max_digits: if digits & 127 < 64 { usize::from(digits & 63) + 1 } else { Gcd::MAX_DIGITS },
             chunk_size: usize::from(chunk) + 1,
         }
     }
@@ -120,7 +122,7 @@ impl Case {
                 let what = format!("field {} begins with a quote that is never closed: \"", row.fields.len());
                 (raw, Err((Some(row.fields.len()), what)))
             } else if is_whole {
-                (raw, divisor(row, self.columns, length, self.max_digits))
+                (raw, divisor(row, self.columns, length, (self.base.radix(), self.max_digits)))
             } else if row.fields.is_empty() {
                 (&raw[..block], Err((None, "the comment has a carriage return outside quotes, ".to_string())))
             } else {
@@ -128,7 +130,7 @@ impl Case {
             };
             let (field, what) = match answer {
                 Ok(divisor) => {
-                    expected.output.extend(self.printed(text, row, &divisor.to_string()));
+                    expected.output.extend(self.printed(text, row, &divisor.to_str_radix(self.base.radix())));
                     continue;
                 }
                 Err(fault) => fault,
@@ -279,7 +281,8 @@ pub fn decoder(bytes: &[u8]) {
     let (case, text) = (Case::new(how), &text[..text.len().min(MOST)]);
     let expected = case.expected(text);
     let file = file(text);
-    let (gcd, passes_over) = (Gcd::default().max_digits(case.max_digits), case.on_bad_row != OnBadRow::Stop);
+    let gcd = Gcd::default().base(case.base).max_digits(case.max_digits);
+    let passes_over = case.on_bad_row != OnBadRow::Stop;
     let settings =
         Settings { format: case.format, append: case.append, on_bad_row: case.on_bad_row, ..Settings::default() };
     let mapping = Text::new(&gcd, settings);

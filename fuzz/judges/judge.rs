@@ -127,7 +127,7 @@ pub fn divisor(
     row: &Row,
     columns: Option<[usize; 2]>,
     length: Option<usize>,
-    max_digits: usize,
+    (radix, max_digits): (u32, usize),
 ) -> Result<BigUint, (Option<usize>, String)> {
     let (count, pair) = (row.fields.len(), columns.unwrap_or([0, 1]));
     let (needed, plural) = (pair[0].max(pair[1]) + 1, if count == 1 { "" } else { "s" });
@@ -146,18 +146,24 @@ pub fn divisor(
         _ => {}
     }
     let number = |at: usize| {
-        magnitude(&row.fields[at], max_digits).map_err(|what| (Some(at + 1), format!("field {} {what}", at + 1)))
+        magnitude(&row.fields[at], radix, max_digits).map_err(|what| (Some(at + 1), format!("field {} {what}", at + 1)))
     };
     Ok(number(pair[0])?.gcd(&number(pair[1])?))
 }
 
-fn magnitude(value: &[u8], max_digits: usize) -> Result<BigUint, String> {
+fn magnitude(value: &[u8], radix: u32, max_digits: usize) -> Result<BigUint, String> {
     let value = trimmed(value);
     let digits = match value {
         [b'-' | b'+', digits @ ..] => digits,
         digits => digits,
     };
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+    let digits = match (radix, digits) {
+        (16, [b'0', b'x' | b'X', digits @ ..])
+        | (8, [b'0', b'o' | b'O', digits @ ..])
+        | (2, [b'0', b'b' | b'B', digits @ ..]) => digits,
+        (_, digits) => digits,
+    };
+    if digits.is_empty() || !digits.iter().all(|&digit| char::from(digit).is_digit(radix)) {
         return Err(match value {
             [] => "is empty",
             _ if value.contains(&0) => "has a NUL byte: \"",
@@ -166,7 +172,7 @@ fn magnitude(value: &[u8], max_digits: usize) -> Result<BigUint, String> {
         }
         .to_string());
     }
-    let number = BigUint::parse_bytes(digits, 10).unwrap();
+    let number = BigUint::parse_bytes(digits, radix).unwrap();
     let length = digits.len() - digits.iter().take_while(|&&digit| digit == b'0').count();
     if length > max_digits { Err(format!("has {length} digits, ")) } else { Ok(number) }
 }

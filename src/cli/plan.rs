@@ -65,6 +65,9 @@ impl<'k> Plan<'k> {
         let format = options.format();
         usable(kernel)?;
         check(&options, kernel.takes(), format)?;
+        if !kernel.reads_notation(format.notation) {
+            return Err(Error::usage("--decimal, --thousands and --whole-floats are for numbers in base 10"));
+        }
         let trial = Trial::of_this_process()?;
         if let Some(trial) = &trial {
             options.files.clear();

@@ -183,14 +183,18 @@ pub fn may_be_number(text: &[u8]) -> bool {
     text.iter().any(u8::is_ascii_digit) || str::from_utf8(text).is_ok_and(|text| text.parse::<f64>().is_ok())
 }
 
-/// Returns the hint to an option with which `text`, which is no integer, would be one, or would make no bad row.
-pub fn hint(text: &[u8], notation: Notation) -> Option<String> {
-    /// What programs write where there is no value.
+/// Returns the hint to `--na` if `text` is what programs write where there is no value.
+pub fn no_value(text: &[u8]) -> Option<String> {
     const NO_VALUE: [&[u8]; 11] =
         [b"NA", b"N/A", b"#N/A", b"NaN", b"nan", b"\\N", b"NULL", b"null", b"None", b"<NA>", b"."];
-    if NO_VALUE.contains(&text) {
-        let text = String::from_utf8_lossy(text);
-        return Some(format!("; if that stands for no value, say so with --na '{text}'"));
+    let text = String::from_utf8_lossy(NO_VALUE.into_iter().find(|nothing| *nothing == text)?);
+    Some(format!("; if that stands for no value, say so with --na '{text}'"))
+}
+
+/// Returns the hint to an option with which `text`, which is no integer, would be one, or would make no bad row.
+pub fn hint(text: &[u8], notation: Notation) -> Option<String> {
+    if let Some(hint) = no_value(text) {
+        return Some(hint);
     }
     if notation.integer(text, text.len()) == Err(NoInteger::Float) {
         return Some("; whole numbers that are written as floats are read with --whole-floats".to_string());

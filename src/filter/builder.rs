@@ -157,10 +157,9 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
     }
 }
 
-/// Refuses a kernel that cannot be used, settings that contradict each other, and a number of columns that the kernel does not take.
+/// Refuses a kernel that cannot be used, settings that contradict each other or do not suit it, and a number of columns that the kernel does not take.
 fn check(rows: &RowOptions, kernel: &impl BatchKernel) -> Result<(), Error> {
     usable(kernel)?;
-    let fields = kernel.takes();
     if !rows.format.is_unambiguous() {
         return Err(Error::usage("delimiter, quote and comment have to differ"));
     }
@@ -169,13 +168,16 @@ fn check(rows: &RowOptions, kernel: &impl BatchKernel) -> Result<(), Error> {
             "decimal and thousands have to differ; with blanks the delimiter is a space, and there is no quote",
         ));
     }
+    if !kernel.reads_notation(rows.format.notation) {
+        return Err(Error::usage("decimal, thousands and whole_floats are for numbers in base 10"));
+    }
     if rows.append.as_ref().is_some_and(|names| !names.is_empty()) && !rows.has_header {
         return Err(Error::usage("a name for the result is for a header, and there is none"));
     }
     if rows.max_bad.is_some() && rows.on_bad_row == OnBadRow::Stop {
         return Err(Error::usage("max_bad is for bad rows that do not end the run; set on_bad_row too"));
     }
-    if let (Some(count), Some(fields)) = (rows.columns.as_ref().map(Columns::count), fields)
+    if let (Some(count), Some(fields)) = (rows.columns.as_ref().map(Columns::count), kernel.takes())
         && count != fields
     {
         return Err(Error::usage(format!("{count} columns are named where the kernel takes {fields}")));

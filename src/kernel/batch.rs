@@ -4,6 +4,7 @@
 use crate::bad_row::BadRow;
 use crate::csv::Format;
 use crate::csv::index::Rows;
+use crate::csv::notation::Notation;
 use crate::csv::record::Record;
 use serde::{Serialize, de::DeserializeOwned};
 use std::cell::Cell;
@@ -171,10 +172,16 @@ pub trait BatchKernel: Sync {
         false
     }
 
-    /// Whether a field that has no digit in it is always a bad one for [`read_rows`](BatchKernel::read_rows).
+    /// Whether [`read_rows`](BatchKernel::read_rows) may take a field with this value, without blanks around it, for a good one.
     #[doc(hidden)]
-    fn reads_only_numbers(&self) -> bool {
-        false
+    fn may_be_value(&self, _text: &[u8]) -> bool {
+        true
+    }
+
+    /// Whether the kernel reads numbers that are written like this.
+    #[doc(hidden)]
+    fn reads_notation(&self, _notation: Notation) -> bool {
+        true
     }
 
     /// Whether [`write`](BatchKernel::write) is known to write one line per output, as it does in the kernels of this

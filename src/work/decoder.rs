@@ -6,7 +6,6 @@
 use crate::bad_row::{BadRow, Kind};
 use crate::csv::head::Head;
 use crate::csv::index::Index;
-use crate::csv::notation::may_be_number;
 use crate::csv::record::{Field, Line, Record, split, stray_return};
 use crate::csv::returns::{self, stray_return_in};
 use crate::csv::shown::shown;
@@ -47,10 +46,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
     /// Makes a decoder for `kernel`, without rows.
     pub fn new(kernel: &'k K, settings: Settings) -> Self {
         // A text for no value must not be taken for a value.
-        let can_miss = match kernel.reads_only_numbers() {
-            true => settings.missing.iter().any(|text| may_be_number(text)),
-            false => !settings.missing.is_empty(),
-        };
+        let can_miss = settings.missing.iter().any(|text| kernel.may_be_value(text));
         Decoder {
             can_find: !settings.format.blanks && !can_miss,
             head: Head::default(),

@@ -5,6 +5,7 @@ mod common;
 
 mod appended;
 mod bad_rows;
+mod bases;
 mod closing;
 mod columns;
 mod descriptors;

@@ -114,7 +114,7 @@ const NUMBERS: [Number; 11] = [
 ];
 
 /// Options whose value is no number. That of --columns may be one, and is a matter of the file.
-const OTHERS: [&str; 27] = [
+const OTHERS: [&str; 28] = [
     "--columns",
     "--delimiter",
     "--quote",
@@ -140,6 +140,7 @@ const OTHERS: [&str; 27] = [
     "--plot",
     "--completions",
     "--algorithm",
+    "--base",
     "--range",
     "--first-line",
 ];

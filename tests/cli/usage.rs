@@ -25,7 +25,7 @@ fn wrong_usage_is_told_and_ends_with_status_2() {
 #[test]
 fn help_and_version_are_printed_on_request() {
     // On a screen of eighty columns.
-    for (argument, most, rare) in [("-h", 39, false), ("--help", 71, true)] {
+    for (argument, most, rare) in [("-h", 39, false), ("--help", 72, true)] {
         let finished = run(&mut pmapgcd([argument]), "");
         let help = String::from_utf8(finished.stdout).unwrap();
         assert_eq!((finished.status.code(), &*finished.stderr), (Some(0), ""));
@@ -105,6 +105,7 @@ fn the_last_of_an_option_given_twice_counts() {
         ("--worker-memory 64M --worker-memory 8G -d; a.csv", "6\n"),
         ("--no-sandbox --no-sandbox -d; a.csv", "6\n"),
         ("--algorithm trial --algorithm euclid -d; a.csv", "6\n"),
+        ("--base 16 --base 10 -d; a.csv", "6\n"),
         ("--max-digits 1 --max-digits 2 -d; a.csv", "6\n"),
         ("--progress=always --progress=never -d; a.csv", "6\n"),
         ("--color always --color never -d; a.csv", "6\n"),

@@ -62,6 +62,7 @@ fn options_that_do_not_suit_are_refused() {
         &["--types", "f64,f64:f64", "--algorithm=euclid"],
         "--algorithm is for the kernel gcd, and --kernel is hypot",
     );
+    refused("hypot", &["--types", "f64,f64:f64", "--base=16"], "--base is for the kernel gcd, and --kernel is hypot");
     refused(
         "hypot",
         &["--types", "f64,f64:f64", "--max-digits=9"],

@@ -1,6 +1,9 @@
 //! The stock kernel: the greatest common divisor of the two integers in a row.
 
+mod base;
 mod binary;
+mod digits;
+mod fields;
 mod large;
 mod number;
 pub(in crate::kernel) mod plain;
@@ -8,10 +11,13 @@ mod values;
 
 use crate::bad_row::BadRow;
 use crate::csv::index::Rows;
+use crate::csv::notation::Notation;
 use crate::csv::record::Record;
 use crate::csv::{Format, trimmed};
 use crate::kernel::Kernel;
 use crate::kernel::batch::{BatchKernel, Other, Written, read_each};
+pub use base::Base;
+use fields::Fields;
 use number::Number;
 use std::ops::Range;
 pub use values::{Divisors, Pairs};
@@ -117,6 +123,7 @@ fn trial(a: u64, b: u64) -> u64 {
 #[derive(Clone, Copy, Debug)]
 pub struct Gcd {
     small: Gcd64,
+    base: Base,
     max_digits: usize,
 }
 
@@ -132,7 +139,13 @@ impl Gcd {
 
     /// Returns the kernel that uses `algorithm` for pairs of 64 bits.
     pub fn new(algorithm: Algorithm) -> Self {
-        Gcd { small: Gcd64::new(algorithm), max_digits: Gcd::MAX_DIGITS }
+        Gcd { small: Gcd64::new(algorithm), base: Base::default(), max_digits: Gcd::MAX_DIGITS }
+    }
+
+    /// Returns this kernel, changed to read and write integers in `base`. Another [`Notation`](crate::Notation) than the default is for
+    /// integers in base 10.
+    pub fn base(self, base: Base) -> Self {
+        Gcd { base, ..self }
     }
 
     /// Returns this kernel, changed to allow integers of at most `max_digits` digits. A longer number makes a bad row,
@@ -146,9 +159,9 @@ impl Gcd {
     #[inline]
     fn number(&self, record: &Record, field: usize) -> Option<Number> {
         let value = record.value(field);
-        match number::plain(&value).filter(|_| value.len() <= self.max_digits) {
+        match number::plain(&value).filter(|_| self.base == Base::Decimal && value.len() <= self.max_digits) {
             Some(number) => Some(Number::Small(number)),
-            None => Number::read(trimmed(&value), record.format().notation, self.max_digits),
+            None => Number::read(trimmed(&value), self.base, record.format().notation, self.max_digits),
         }
     }
 }
@@ -178,14 +191,18 @@ impl BatchKernel for Gcd {
         // range without a short cycle.
         let spread = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let below = |n: u64| (spread(n) * 4_000_000) >> 32;
-        Some(format!("{},{}", below(2 * number + 1), below(2 * number + 2)))
+        let mut text = vec![];
+        digits::write(self.base, &[below(2 * number + 1)], &mut text);
+        text.push(b',');
+        digits::write(self.base, &[below(2 * number + 2)], &mut text);
+        String::from_utf8(text).ok()
     }
 
     fn read(&self, record: &Record, pairs: &mut Pairs) -> Result<(), BadRow> {
         let number = |field: usize| {
             self.number(record, field).ok_or_else(|| {
-                let what =
-                    number::what_is_wrong(trimmed(&record.value(field)), record.format().notation, self.max_digits);
+                let (value, notation) = (record.value(field), record.format().notation);
+                let what = number::what_is_wrong(trimmed(&value), self.base, notation, self.max_digits);
                 BadRow::in_field(record, field, what)
             })
         };
@@ -200,25 +217,40 @@ impl BatchKernel for Gcd {
     }
 
     fn read_rows(&self, found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
-        // A quote that is a blank, a sign or a digit would be taken for one in the value.
-        let is_confusing = |quote: u8| matches!(quote, b' ' | b'\t' | b'+' | b'-' | b'0'..=b'9');
-        if self.max_digits < plain::MAX_DIGITS as usize || found.format().quote.is_some_and(is_confusing) {
+        // A quote that may stand in an integer would be taken for a part of the value.
+        let is_confusing = |quote: u8| matches!(quote, b' ' | b'\t' | b'+' | b'-') || quote.is_ascii_alphanumeric();
+        if found.format().quote.is_some_and(is_confusing) {
             return read_each(found, pairs, other);
         }
-        plain::read_rows(found, pairs, other)
+        let fields = Fields::of(found, self.base, self.max_digits);
+        let mut other = |row: usize, pairs: &mut Pairs| fields.read(row, pairs) || other(row, pairs);
+        if self.base != Base::Decimal || self.max_digits < plain::MAX_DIGITS as usize {
+            return read_each(found, pairs, &mut other);
+        }
+        plain::read_rows(found, pairs, &mut other)
     }
 
     fn map_batch(&self, pairs: &Pairs, divisors: &mut Divisors) {
         self.small.map_rows(&pairs.small, &mut divisors.small);
-        pairs.large.iter().for_each(|(at, pair)| divisors.set(*at, large::gcd(pair)));
+        large::gcds(pairs, divisors);
     }
 
     fn write(&self, divisors: &Divisors, range: Range<usize>, _: Format, room: &mut [u8]) -> Written {
-        divisors.write(range, room)
+        divisors.write(range, self.base, room)
     }
 
-    fn reads_only_numbers(&self) -> bool {
-        true
+    fn may_be_value(&self, text: &[u8]) -> bool {
+        match self.base {
+            Base::Hexadecimal => {
+                let is_part = |byte: &u8| byte.is_ascii_hexdigit() || b"+-xX \t".contains(byte);
+                !text.is_empty() && text.iter().all(is_part)
+            }
+            _ => text.iter().any(u8::is_ascii_digit),
+        }
+    }
+
+    fn reads_notation(&self, notation: Notation) -> bool {
+        self.base == Base::Decimal || notation == Notation::default()
     }
 
     fn is_known_to_write_rows(&self) -> bool {

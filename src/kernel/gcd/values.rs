@@ -1,6 +1,8 @@
 //! Batches of pairs and of their divisors. Numbers of 64 bits are stored side by side, as the fast algorithms need
 //! them, and larger numbers separately.
 
+use super::base::Base;
+use super::digits;
 use super::number::Number;
 use crate::kernel::batch::{Batch, Written};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, SeqAccess, Visitor};
@@ -9,96 +11,169 @@ use std::fmt::{self, Debug};
 use std::ops::Range;
 
 /// A batch of pairs of integers of any size, without their signs: the rows of [`Gcd`](crate::Gcd).
-pub type Pairs = Values<[Number; 2]>;
+pub type Pairs = Values<[u64; 2], 2>;
 
 /// A batch of greatest common divisors of any size: the outputs of [`Gcd`](crate::Gcd).
-pub type Divisors = Values<Number>;
+pub type Divisors = Values<u64, 1>;
 
-/// A number, or a pair of numbers. Most values consist of numbers that fit into 64 bits.
-pub trait Value: Serialize + DeserializeOwned {
-    /// A value whose numbers all fit into 64 bits.
-    type Small: Copy + Default + Serialize;
-    /// Returns the value in the small form, or `None` if a number has more than 64 bits.
-    fn small(&self) -> Option<Self::Small>;
+/// A value of `COUNT` numbers that fit into 64 bits, as most values are.
+pub trait Small<const COUNT: usize>: Copy + Default + Serialize + Debug {
+    /// A value with numbers of any size, for pickles.
+    type Value: Serialize + DeserializeOwned;
+    /// Returns the value with these numbers.
+    fn of(numbers: [u64; COUNT]) -> Self;
+    /// Returns the value with these numbers.
+    fn value(numbers: [Number; COUNT]) -> Self::Value;
+    /// Returns the numbers of a value.
+    fn numbers(value: Self::Value) -> [Number; COUNT];
 }
 
-impl Value for Number {
-    type Small = u64;
-    fn small(&self) -> Option<u64> {
-        if let Number::Small(number) = self { Some(*number) } else { None }
+impl Small<1> for u64 {
+    type Value = Number;
+    fn of([number]: [u64; 1]) -> Self {
+        number
+    }
+    fn value([number]: [Number; 1]) -> Number {
+        number
+    }
+    fn numbers(number: Number) -> [Number; 1] {
+        [number]
     }
 }
 
-impl Value for [Number; 2] {
-    type Small = [u64; 2];
-    fn small(&self) -> Option<[u64; 2]> {
-        Some([self[0].small()?, self[1].small()?])
+impl Small<2> for [u64; 2] {
+    type Value = [Number; 2];
+    fn of(numbers: [u64; 2]) -> Self {
+        numbers
     }
+    fn value(numbers: [Number; 2]) -> [Number; 2] {
+        numbers
+    }
+    fn numbers(numbers: [Number; 2]) -> [Number; 2] {
+        numbers
+    }
+}
+
+/// A value in which a number has more than 64 bits.
+#[derive(Clone, Copy, Debug)]
+pub struct Large<const COUNT: usize> {
+    /// Its index among all values.
+    pub at: usize,
+    /// Where the limbs of its numbers begin, and where those of the last one end.
+    ends: [[usize; 2]; COUNT],
 }
 
 /// A batch of values. Those that fit into 64 bits are kept separately from those that do not.
 #[derive(Debug)]
-pub struct Values<V: Value> {
+pub struct Values<S: Small<COUNT>, const COUNT: usize> {
     /// All values in order, with zeros in place of each value in `large`.
-    pub(super) small: Vec<V::Small>,
-    /// The values that do not fit into 64 bits, in order, each with its index among all values.
-    pub(super) large: Vec<(usize, V)>,
+    pub(super) small: Vec<S>,
+    /// The values that do not fit into 64 bits, in order.
+    pub(super) large: Vec<Large<COUNT>>,
+    /// The limbs of the numbers of all large values.
+    limbs: Vec<u64>,
 }
 
-impl<V: Value> Default for Values<V> {
+impl<S: Small<COUNT>, const COUNT: usize> Default for Values<S, COUNT> {
     fn default() -> Self {
-        Values { small: vec![], large: vec![] }
+        Values { small: vec![], large: vec![], limbs: vec![] }
     }
 }
 
-impl<V: Value> Values<V> {
-    /// Appends `value`.
-    pub(super) fn push(&mut self, value: V) {
-        self.small.push(V::Small::default());
-        self.set(self.small.len() - 1, value);
+impl<S: Small<COUNT>, const COUNT: usize> Values<S, COUNT> {
+    /// Appends the value whose numbers `append` appends to the limbs that it is given, the number at each index in turn and without zeros
+    /// on top. Returns whether it did so; if it returns false, nothing changes.
+    #[inline]
+    pub(super) fn push_with(&mut self, append: impl FnMut(usize, &mut Vec<u64>) -> bool) -> bool {
+        self.small.push(S::default());
+        let is_pushed = self.set_with(self.small.len() - 1, append);
+        self.small.truncate(self.small.len() - usize::from(!is_pushed));
+        is_pushed
     }
 
-    /// Sets the value at index `at`, where there is a zero so far. `large` must have no value with a higher index, so
-    /// that it stays in order.
-    pub(super) fn set(&mut self, at: usize, value: V) {
-        match value.small() {
-            Some(small) => self.small[at] = small,
-            None => self.large.push((at, value)),
+    /// Sets the value at index `at`, where there is a zero so far, as [`push_with`](Values::push_with) appends one. `large` must have no
+    /// value with a higher index, so that it stays in order.
+    #[inline]
+    pub(super) fn set_with(&mut self, at: usize, mut append: impl FnMut(usize, &mut Vec<u64>) -> bool) -> bool {
+        let begin = self.limbs.len();
+        let mut ends = [[0; 2]; COUNT];
+        for (index, ends) in ends.iter_mut().enumerate() {
+            let start = self.limbs.len();
+            if !append(index, &mut self.limbs) {
+                self.limbs.truncate(begin);
+                return false;
+            }
+            *ends = [start, self.limbs.len()];
         }
+        if ends.iter().all(|[start, end]| end - start <= 1) {
+            self.small[at] = S::of(ends.map(|[start, end]| self.limbs[start..end].first().copied().unwrap_or(0)));
+            self.limbs.truncate(begin);
+        } else {
+            self.large.push(Large { at, ends });
+        }
+        true
+    }
+
+    /// Appends the value with these numbers.
+    pub(super) fn push(&mut self, numbers: [Number; COUNT]) {
+        self.push_with(|index, limbs| {
+            match &numbers[index] {
+                Number::Small(number) => limbs.extend((*number > 0).then_some(number)),
+                Number::Big(number) => limbs.extend(digits::limbs_of(number)),
+            }
+            true
+        });
+    }
+
+    /// Returns the limbs of the numbers of a large value.
+    pub(super) fn limbs(&self, large: &Large<COUNT>) -> [&[u64]; COUNT] {
+        large.ends.map(|[start, end]| &self.limbs[start..end])
     }
 }
 
 impl Divisors {
     /// Writes the outputs in `range` to the front of `room`, as
     /// [`BatchKernel::write`](crate::batch::BatchKernel::write) requires.
-    pub(super) fn write(&self, range: Range<usize>, room: &mut [u8]) -> Written {
+    pub(super) fn write(&self, range: Range<usize>, base: Base, room: &mut [u8]) -> Written {
         let mut written = Written::default();
-        let (mut at, first) = (range.start, self.large.partition_point(|&(place, _)| place < range.start));
-        for (place, number) in self.large[first..].iter().take_while(|&&(place, _)| place < range.end) {
-            if !write_small(&self.small[at..*place], room, &mut written)
-                || !write_line(number.to_string().as_bytes(), room, &mut written)
+        let (mut at, first) = (range.start, self.large.partition_point(|large| large.at < range.start));
+        let mut text = vec![];
+        for large in self.large[first..].iter().take_while(|large| large.at < range.end) {
+            text.clear();
+            digits::write(base, self.limbs(large)[0], &mut text);
+            if !write_small(&self.small[at..large.at], base, room, &mut written)
+                || !write_line(&text, room, &mut written)
             {
                 return written;
             }
-            at = place + 1;
+            at = large.at + 1;
         }
-        write_small(&self.small[at..range.end], room, &mut written);
+        write_small(&self.small[at..range.end], base, room, &mut written);
         written
     }
 }
 
 /// Writes `outputs` as lines, as many as there is room for. Returns whether all of them were written.
-fn write_small(outputs: &[u64], room: &mut [u8], written: &mut Written) -> bool {
-    let mut digits = itoa::Buffer::new();
+fn write_small(outputs: &[u64], base: Base, room: &mut [u8], written: &mut Written) -> bool {
+    let (mut decimal, mut text) = (itoa::Buffer::new(), vec![]);
     for &output in outputs {
         // The divisors of 94 of 100 random pairs have one digit, for which no conversion is needed.
-        if output < 10
+        if output < u64::from(base.radix().min(10))
             && let Some(line) = room[written.bytes..].first_chunk_mut::<2>()
         {
             *line = [b'0' + output as u8, b'\n'];
             written.bytes += 2;
             written.outputs += 1;
-        } else if !write_line(digits.format(output).as_bytes(), room, written) {
+            continue;
+        }
+        let digits = if base == Base::Decimal {
+            decimal.format(output).as_bytes()
+        } else {
+            text.clear();
+            digits::write(base, &[output][..usize::from(output > 0)], &mut text);
+            &text
+        };
+        if !write_line(digits, room, written) {
             return false;
         }
     }
@@ -115,23 +190,27 @@ fn write_line(digits: &[u8], room: &mut [u8], written: &mut Written) -> bool {
     true
 }
 
-impl<V: Value> Batch for Values<V> {
+impl<S: Small<COUNT>, const COUNT: usize> Batch for Values<S, COUNT> {
     fn len(&self) -> usize {
         self.small.len()
     }
     fn clear(&mut self) {
         self.small.clear();
         self.large.clear();
+        self.limbs.clear();
     }
 }
 
-impl<V: Value> Serialize for Values<V> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl<S: Small<COUNT>, const COUNT: usize> Serialize for Values<S, COUNT> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
         let mut list = serializer.serialize_seq(Some(self.small.len()))?;
         let mut large = self.large.iter().peekable();
         for (at, small) in self.small.iter().enumerate() {
-            match large.next_if(|(place, _)| *place == at) {
-                Some((_, value)) => list.serialize_element(value)?,
+            match large.next_if(|large| large.at == at) {
+                Some(large) => {
+                    let numbers = self.limbs(large).map(|limbs| Number::from(digits::number_of(limbs)));
+                    list.serialize_element(&S::value(numbers))?;
+                }
                 None => list.serialize_element(small)?,
             }
         }
@@ -139,20 +218,20 @@ impl<V: Value> Serialize for Values<V> {
     }
 }
 
-impl<'de, V: Value> Deserialize<'de> for Values<V> {
+impl<'de, S: Small<COUNT>, const COUNT: usize> Deserialize<'de> for Values<S, COUNT> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_seq(Values::default())
     }
 }
 
-impl<'de, V: Value> Visitor<'de> for Values<V> {
+impl<'de, S: Small<COUNT>, const COUNT: usize> Visitor<'de> for Values<S, COUNT> {
     type Value = Self;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list")
     }
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
         while let Some(value) = list.next_element()? {
-            self.push(value);
+            self.push(S::numbers(value));
         }
         Ok(self)
     }
@@ -164,7 +243,7 @@ impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Number::Small(number) => serializer.serialize_u64(*number),
-            larger => serializer.collect_str(larger),
+            Number::Big(number) => serializer.collect_str(number),
         }
     }
 }
@@ -184,7 +263,7 @@ impl<'de> Deserialize<'de> for Number {
                 Ok(Number::Small(number.unsigned_abs()))
             }
             fn visit_str<E: Error>(self, digits: &str) -> Result<Number, E> {
-                Number::parse(digits.as_bytes(), usize::MAX).ok_or_else(|| E::custom("no digits"))
+                Number::parse(digits.as_bytes(), Base::Decimal, usize::MAX).ok_or_else(|| E::custom("no digits"))
             }
         }
         deserializer.deserialize_any(Digits)
@@ -197,18 +276,19 @@ mod tests {
 
     fn divisors(digits: &[&str]) -> Divisors {
         let mut divisors = Divisors::default();
-        let numbers = digits.iter().map(|digits| Number::parse(digits.as_bytes(), 1000).unwrap());
-        numbers.for_each(|number| divisors.push(number));
+        let numbers = digits.iter().map(|digits| Number::parse(digits.as_bytes(), Base::Decimal, 1000).unwrap());
+        numbers.for_each(|number| divisors.push([number]));
         divisors
     }
 
     #[test]
     fn results_that_do_not_fit_are_left() {
         let mut room = [0; 7];
-        let written = divisors(&["1", "23", "4", "5"]).write(0..4, &mut room);
+        let written = divisors(&["1", "23", "4", "5"]).write(0..4, Base::Decimal, &mut room);
         assert_eq!((written.outputs, &room), (3, b"1\n23\n4\n"));
-        assert_eq!(divisors(&["18446744073709551615"]).write(0..1, &mut room), Written::default());
-        assert_eq!(divisors(&[]).write(0..0, &mut room), Written::default());
+        let written = divisors(&["18446744073709551615"]).write(0..1, Base::Decimal, &mut room);
+        assert_eq!(written, Written::default());
+        assert_eq!(divisors(&[]).write(0..0, Base::Decimal, &mut room), Written::default());
     }
 
     #[test]
@@ -218,11 +298,25 @@ mod tests {
         let divisors = divisors(&digits);
         let mut room = [0; 1000];
         for (start, end) in (0..=6).flat_map(|start| (start..=6).map(move |end| (start, end))) {
-            let written = divisors.write(start..end, &mut room);
+            let written = divisors.write(start..end, Base::Decimal, &mut room);
             let lines: String = digits[start..end].iter().map(|digits| format!("{digits}\n")).collect();
             assert_eq!((written.outputs, &room[..written.bytes]), (end - start, lines.as_bytes()));
         }
-        let written = divisors.write(0..6, &mut room[..30]);
+        let written = divisors.write(0..6, Base::Decimal, &mut room[..30]);
         assert_eq!((written.outputs, &room[..written.bytes]), (3, &b"7\n18446744073709551616\n8\n"[..]));
+    }
+
+    #[test]
+    fn results_are_written_in_any_base() {
+        let divisors = divisors(&["0", "1", "2", "8", "11", "18446744073709551616"]);
+        for (base, lines) in [
+            (Base::Binary, format!("0\n1\n10\n1000\n1011\n1{}\n", "0".repeat(64))),
+            (Base::Octal, format!("0\n1\n2\n10\n13\n2{}\n", "0".repeat(21))),
+            (Base::Hexadecimal, format!("0\n1\n2\n8\nb\n1{}\n", "0".repeat(16))),
+        ] {
+            let mut room = [0; 200];
+            let written = divisors.write(0..6, base, &mut room);
+            assert_eq!((written.outputs, &room[..written.bytes]), (6, lines.as_bytes()));
+        }
     }
 }

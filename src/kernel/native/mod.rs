@@ -18,6 +18,7 @@ pub use wanted::{Description, Unusable, Wanted};
 use crate::bad_row::BadRow;
 use crate::csv::Format;
 use crate::csv::index::Rows;
+use crate::csv::notation::may_be_number;
 use crate::csv::record::Record;
 use crate::kernel::batch::{BatchKernel, Other, Written};
 use crate::kernel::columns::results::Results;
@@ -174,8 +175,8 @@ impl BatchKernel for Native {
         self.signature.input(field).may_lack
     }
 
-    fn reads_only_numbers(&self) -> bool {
-        self.signature.inputs.iter().all(|input| input.of != Type::Text)
+    fn may_be_value(&self, text: &[u8]) -> bool {
+        may_be_number(text) || self.signature.inputs.iter().any(|input| input.of == Type::Text)
     }
 
     fn is_known_to_write_rows(&self) -> bool {

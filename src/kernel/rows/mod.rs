@@ -20,6 +20,7 @@ use super::{Kernel, Row};
 use crate::bad_row::BadRow;
 use crate::csv::Format;
 use crate::csv::index::Rows as Found;
+use crate::csv::notation::may_be_number;
 use crate::csv::record::Record;
 use cell::Sent;
 use layout::Layout;
@@ -233,8 +234,8 @@ impl<K: Kernel> BatchKernel for K {
         rows.read_found(found, self.ignores_rest(), other)
     }
 
-    fn reads_only_numbers(&self) -> bool {
-        Layout::of::<K::Row>().numbers().is_some()
+    fn may_be_value(&self, text: &[u8]) -> bool {
+        may_be_number(text) || Layout::of::<K::Row>().numbers().is_none()
     }
 
     fn map_batch(&self, rows: &Self::Rows, outputs: &mut Self::Outputs) {

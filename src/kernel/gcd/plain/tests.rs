@@ -1,3 +1,4 @@
+use super::super::base::Base;
 use super::super::number::Number;
 use super::*;
 use crate::csv::index::Index;
@@ -136,7 +137,8 @@ fn chosen_columns_are_read() {
 fn judged(text: &[u8]) -> Option<([u64; 2], usize)> {
     let (mut fields, format) = (vec![], Format::default());
     let Line::Row { content, length } = split(text, format, &mut fields) else { return None };
-    let number = |at: usize| match Number::parse(trimmed(&unquoted(fields[at].raw(&text[..content]), format)), 1000)? {
+    let value = |at: usize| unquoted(fields[at].raw(&text[..content]), format);
+    let number = |at: usize| match Number::parse(trimmed(&value(at)), Base::Decimal, 1000)? {
         Number::Small(number) => Some(number),
         _ => None,
     };

@@ -1,0 +1,252 @@
+//! From digits of any base to limbs, which are words of 64 bits with the least first, and back.
+
+use super::base::Base;
+use dashu_int::{UBig, Word};
+
+/// As many decimal digits always fit into a limb.
+const CHUNK: usize = 19;
+/// How many chunks of decimal digits are taken in at a time. Each is a chain of carries from limb to limb, and a processor can work on
+/// several of them.
+const TOGETHER: usize = 4;
+/// From so many decimal digits on, the time of dashu is less: it is not that of the square of their number.
+const MOST: usize = 4000;
+
+/// Appends the number with these digits to `limbs`, without zeros on top. Returns whether all are digits; otherwise `limbs` is unchanged.
+pub fn read(base: Base, digits: &[u8], limbs: &mut Vec<u64>) -> bool {
+    let start = limbs.len();
+    let is_good = match base {
+        Base::Decimal => read_decimal(digits, limbs),
+        Base::Hexadecimal => read_hexadecimal(digits, limbs),
+        Base::Octal => read_bits(base, 3, digits, limbs),
+        Base::Binary => read_bits(base, 1, digits, limbs),
+    };
+    let end = if is_good { limbs[start..].iter().rposition(|&limb| limb != 0).map_or(0, |last| last + 1) } else { 0 };
+    limbs.truncate(start + end);
+    is_good
+}
+
+fn read_decimal(digits: &[u8], limbs: &mut Vec<u64>) -> bool {
+    if digits.len() > MOST {
+        let number =
+            std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
+        let number = number.and_then(|digits| UBig::from_str_radix(digits, 10).ok());
+        return number.map(|number| limbs.extend(limbs_of(&number))).is_some();
+    }
+    let start = limbs.len();
+    let (first, rest) = digits.split_at(digits.len() % CHUNK);
+    let (chunks, _) = rest.as_chunks::<CHUNK>();
+    let (few, groups) = chunks.split_at(chunks.len() % TOGETHER);
+    let Some(first) = first.iter().try_fold(0, |value, digit| push(value, *digit)) else { return false };
+    limbs.push(first);
+    for digits in few {
+        let Some(chunk) = chunk(digits) else { return false };
+        limbs.push(0);
+        take_in(&mut limbs[start..], [chunk]);
+    }
+    for group in groups.as_chunks::<TOGETHER>().0 {
+        let mut chunks = [0; TOGETHER];
+        for (chunk, digits) in chunks.iter_mut().zip(group) {
+            let Some(value) = self::chunk(digits) else { return false };
+            *chunk = value;
+        }
+        limbs.extend([0; TOGETHER]);
+        take_in(&mut limbs[start..], chunks);
+    }
+    true
+}
+
+/// Appends these chunks of decimal digits to those of the number `limbs`. There must be a limb of zero on top for each.
+#[inline]
+fn take_in<const COUNT: usize>(limbs: &mut [u64], chunks: [u64; COUNT]) {
+    let mut carries = chunks;
+    for limb in limbs {
+        for carry in &mut carries {
+            let product = u128::from(*limb) * u128::from(10u64.pow(CHUNK as u32)) + u128::from(*carry);
+            (*limb, *carry) = (product as u64, (product >> 64) as u64);
+        }
+    }
+    debug_assert_eq!(carries, [0; COUNT]);
+}
+
+/// Returns ten times the value, plus the digit.
+#[inline]
+fn push(value: u64, digit: u8) -> Option<u64> {
+    digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0'))
+}
+
+/// Returns the value of decimal digits.
+#[inline]
+fn chunk(digits: &[u8; CHUNK]) -> Option<u64> {
+    let (&[a, b, c], rest) = digits.split_first_chunk()?;
+    let (high, low) = (rest.first_chunk()?, rest.last_chunk()?);
+    let front = push(push(push(0, a)?, b)?, c)?;
+    Some((front * 100_000_000 + eight(high)?) * 100_000_000 + eight(low)?)
+}
+
+/// Returns the value of eight decimal digits, handled as one word as in [`plain`](super::plain).
+#[inline]
+fn eight(digits: &[u8; 8]) -> Option<u64> {
+    let values = u64::from_le_bytes(*digits) ^ 0x3030_3030_3030_3030;
+    if (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let pairs = (values.wrapping_mul(10) + (values >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff)
+}
+
+fn read_hexadecimal(digits: &[u8], limbs: &mut Vec<u64>) -> bool {
+    let (first, words) = digits.as_rchunks::<16>();
+    let mut is_bad = false;
+    limbs.extend(words.iter().rev().map(|word| {
+        let (value, is_word_bad) = sixteen(word);
+        is_bad |= is_word_bad;
+        value
+    }));
+    let mut word = [b'0'; 16];
+    word[16 - first.len()..].copy_from_slice(first);
+    let (value, is_word_bad) = sixteen(&word);
+    limbs.push(value);
+    !(is_bad | is_word_bad)
+}
+
+/// Returns the value of sixteen hexadecimal digits, and whether there is anything else among them.
+#[inline]
+fn sixteen(digits: &[u8; 16]) -> (u64, bool) {
+    let (mut values, mut others) = ([0; 16], 0);
+    for (value, digit) in values.iter_mut().zip(digits) {
+        let (number, letter) = (digit.wrapping_sub(b'0'), (digit | 0x20).wrapping_sub(b'a'));
+        *value = if number < 10 { number } else { letter.wrapping_add(10) };
+        others |= u8::from(number >= 10) & u8::from(letter >= 6);
+    }
+    let [high, low]: [u64; 2] = bytemuck::cast(values);
+    (halves(u64::from_be(high)) << 32 | halves(u64::from_be(low)), others != 0)
+}
+
+/// Returns the number whose eight hexadecimal digits are the bytes of a word.
+#[inline]
+fn halves(bytes: u64) -> u64 {
+    let pairs = (bytes | bytes >> 4) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    (fours | fours >> 16) & 0xffff_ffff
+}
+
+/// Reads digits of so many bits each.
+fn read_bits(base: Base, bits: u32, digits: &[u8], limbs: &mut Vec<u64>) -> bool {
+    let (mut limb, mut filled) = (0, 0);
+    for &digit in digits.iter().rev() {
+        if !base.has_digit(digit) {
+            return false;
+        }
+        let value = u64::from(digit - b'0');
+        limb |= value << filled;
+        filled += bits;
+        if filled >= u64::BITS {
+            limbs.push(limb);
+            filled -= u64::BITS;
+            // The bits of this digit that had no room; a shift by all of its bits would be none.
+            limb = value.checked_shr(bits - filled).unwrap_or(0);
+        }
+    }
+    limbs.push(limb);
+    true
+}
+
+/// Appends the digits of the number `limbs`, which has no zeros on top, to `text`.
+pub fn write(base: Base, limbs: &[u64], text: &mut Vec<u8>) {
+    let Some(bits) = base.bits() else {
+        match *limbs {
+            [] => text.push(b'0'),
+            [limb] => text.extend_from_slice(itoa::Buffer::new().format(limb).as_bytes()),
+            [low, high] => {
+                let number = u128::from(high) << 64 | u128::from(low);
+                text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+            }
+            _ => text.extend_from_slice(number_of(limbs).to_string().as_bytes()),
+        }
+        return;
+    };
+    let length = limbs.last().map_or(0, |&top| limbs.len() as u32 * u64::BITS - top.leading_zeros());
+    for digit in (0..length.div_ceil(bits).max(1)).rev() {
+        let (limb, shift) = ((digit * bits / u64::BITS) as usize, digit * bits % u64::BITS);
+        let low = limbs.get(limb).map_or(0, |limb| limb >> shift);
+        let high = limbs.get(limb + 1).map_or(0, |limb| limb.checked_shl(u64::BITS - shift).unwrap_or(0));
+        text.push(b"0123456789abcdef"[((low | high) & ((1 << bits) - 1)) as usize]);
+    }
+}
+
+/// Returns the limbs of a number, without zeros on top.
+pub fn limbs_of(number: &UBig) -> impl Iterator<Item = u64> {
+    // A limb is one word, or two where words have 32 bits.
+    number.as_words().chunks((u64::BITS / Word::BITS) as usize).map(|words| {
+        let mut limb = [0; (u64::BITS / Word::BITS) as usize];
+        limb[..words.len()].copy_from_slice(words);
+        u64::from_le(bytemuck::cast(limb.map(Word::to_le)))
+    })
+}
+
+/// Returns the number with these limbs.
+pub fn number_of(limbs: &[u64]) -> UBig {
+    UBig::from_words(bytemuck::cast_slice(limbs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Checks reading and writing of a number against dashu.
+    fn check(number: &UBig) {
+        for base in Base::ALL {
+            let text = number.in_radix(base.radix() as u8).to_string();
+            for text in [text.clone(), text.to_uppercase(), format!("{}{text}", "0".repeat(70))] {
+                let mut limbs = vec![7];
+                assert!(read(base, text.as_bytes(), &mut limbs), "{base:?} {text}");
+                assert_eq!((limbs[0], number_of(&limbs[1..])), (7, number.clone()), "{base:?} {text}");
+                assert_ne!(limbs.last(), Some(&0));
+            }
+            let (limbs, mut written) = (limbs_of(number).collect::<Vec<_>>(), vec![]);
+            write(base, &limbs, &mut written);
+            assert_eq!(String::from_utf8(written).unwrap(), text, "{base:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_at_every_edge_are_read_and_written() {
+        for bits in (0..700).chain([4095, 4096, 14_000]) {
+            let power = UBig::ONE << bits;
+            check(&(&power - UBig::ONE));
+            check(&(&power + UBig::ONE));
+            check(&power);
+        }
+        for digits in (1..200).chain([3999, 4000, 4001]) {
+            let power = UBig::from(10u8).pow(digits);
+            check(&(&power - UBig::ONE));
+            check(&power);
+        }
+    }
+
+    #[test]
+    fn what_is_no_digit_is_found_anywhere() {
+        for base in Base::ALL {
+            for length in [1, 7, 15, 16, 17, 19, 20, 40, 100, 4001] {
+                for byte in (0..=255).filter(|&byte| !base.has_digit(byte)) {
+                    for at in [0, length / 2, length - 1] {
+                        let mut digits = vec![b'1'; length];
+                        digits[at] = byte;
+                        let mut limbs = vec![7];
+                        assert!(!read(base, &digits, &mut limbs), "{base:?} {length} {byte} {at}");
+                        assert_eq!(limbs, [7]);
+                    }
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_of_any_size_are_read_and_written(limbs in proptest::collection::vec(0u64.., 0..150)) {
+            check(&number_of(&limbs));
+        }
+    }
+}
