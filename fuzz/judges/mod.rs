@@ -8,6 +8,7 @@
 //! A fuzzer that keeps and joins pieces of its inputs therefore keeps rows and reports whole.
 
 mod arguments;
+mod big;
 mod blocks;
 mod chain;
 mod decoder;
@@ -19,6 +20,7 @@ mod rows;
 mod segment;
 
 pub use arguments::arguments;
+pub use big::big;
 pub use blocks::blocks;
 pub use chain::chain;
 pub use decoder::decoder;

@@ -80,6 +80,7 @@ fn unsafe_code_stands_only_where_it_is_rationed() {
         "allocator.rs",
         "csv/pass.rs",
         "kernel/gcd/binary/mod.rs",
+        "kernel/gcd/lanes/mod.rs",
         "kernel/gcd/plain/mod.rs",
         "kernel/native/call.rs",
         "kernel/native/guard.rs",

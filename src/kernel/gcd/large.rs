@@ -2,15 +2,39 @@
 
 use super::binary;
 use super::digits::{limbs_of, number_of};
+use super::lanes;
 use super::values::{Divisors, Pairs};
 use dashu_int::ops::Gcd;
+use std::ops::RangeInclusive;
+
+/// How many limbs the longer number of a pair has that is worked on together with others.
+const TOGETHER: RangeInclusive<usize> = 2..=160;
 
 /// Sets the divisors of all large pairs.
 pub fn gcds(pairs: &Pairs, divisors: &mut Divisors) {
-    for large in &pairs.large {
+    let limbs = |at: usize| pairs.limbs(&pairs.large[at]);
+    let longer = |[a, b]: [&[u64]; 2]| a.len().max(b.len());
+    // One division makes numbers of different lengths alike, and that is more than many at once can do.
+    let is_for_lanes = |at: &usize| {
+        let pair = limbs(*at);
+        TOGETHER.contains(&longer(pair)) && pair[0].len().abs_diff(pair[1].len()) <= 1 + longer(pair) / 8
+    };
+    let mut order: Vec<usize> = (0..pairs.large.len()).filter(is_for_lanes).collect();
+    order.sort_by_key(|&at| longer(limbs(at)));
+    let alike: Vec<lanes::Pair> = order.iter().map(|&at| limbs(at)).collect();
+    let (mut found, mut places) = (vec![], vec![None; pairs.large.len()]);
+    lanes::gcds(&alike, &mut |at, divisor| {
+        let length = divisor.iter().rposition(|&limb| limb != 0).map_or(0, |last| last + 1);
+        places[order[at]] = Some(found.len()..found.len() + length);
+        found.extend_from_slice(&divisor[..length]);
+    });
+    for (large, place) in pairs.large.iter().zip(places) {
         let [a, b] = pairs.limbs(large);
         divisors.set_with(large.at, |_, limbs| {
-            append_gcd(a, b, limbs);
+            match &place {
+                Some(place) => limbs.extend_from_slice(&found[place.clone()]),
+                None => append_gcd(a, b, limbs),
+            }
             true
         });
     }

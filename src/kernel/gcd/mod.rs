@@ -2,8 +2,9 @@
 
 mod base;
 mod binary;
-mod digits;
+pub(crate) mod digits;
 mod fields;
+pub(crate) mod lanes;
 mod large;
 mod number;
 pub(in crate::kernel) mod plain;

@@ -1,0 +1,84 @@
+//! Vectors of four lanes. AVX2 has no shift of signed numbers of 64 bits, and none of the instructions that count bits.
+
+use super::Pair;
+use super::rounds::{self, Lanes};
+use std::arch::x86_64::*;
+
+/// Does what [`super::gcds`] does.
+#[target_feature(enable = "avx2")]
+pub fn gcds(pairs: &[Pair], done: &mut dyn FnMut(usize, &[u64])) {
+    rounds::gcds(Avx2(()), pairs, done);
+}
+
+/// Whoever has a value of this type has the instructions.
+#[derive(Clone, Copy)]
+struct Avx2(());
+
+/// Defines methods of [`Lanes`] by instructions.
+macro_rules! instructions {
+    ($(fn $name:ident$(<const $bits:ident: u32>)?($($argument:ident: $type:ty),*) -> $result:ty { $body:expr })*) => {
+        $(
+            #[inline(always)]
+            fn $name$(<const $bits: u32>)?(self, $($argument: $type),*) -> $result {
+                // SAFETY: there is a value of this type only where the processor has these instructions.
+                unsafe { $body }
+            }
+        )*
+    };
+}
+
+impl Lanes for Avx2 {
+    type Vector = __m256i;
+    /// All bits of the lanes that are chosen.
+    type Mask = __m256i;
+    const COUNT: usize = 4;
+
+    fn lanes(vectors: &[__m256i]) -> &[u64] {
+        bytemuck::cast_slice(vectors)
+    }
+    fn lanes_mut(vectors: &mut [__m256i]) -> &mut [u64] {
+        bytemuck::cast_slice_mut(vectors)
+    }
+
+    instructions! {
+        fn all(number: u64) -> __m256i { _mm256_set1_epi64x(number as i64) }
+        fn add(a: __m256i, b: __m256i) -> __m256i { _mm256_add_epi64(a, b) }
+        fn sub(a: __m256i, b: __m256i) -> __m256i { _mm256_sub_epi64(a, b) }
+        fn and(a: __m256i, b: __m256i) -> __m256i { _mm256_and_si256(a, b) }
+        fn or(a: __m256i, b: __m256i) -> __m256i { _mm256_or_si256(a, b) }
+        fn left<const BITS: u32>(a: __m256i) -> __m256i { _mm256_sll_epi64(a, _mm_cvtsi32_si128(BITS as i32)) }
+        fn right<const BITS: u32>(a: __m256i) -> __m256i { _mm256_srl_epi64(a, _mm_cvtsi32_si128(BITS as i32)) }
+        fn left_by(a: __m256i, bits: __m256i) -> __m256i { _mm256_sllv_epi64(a, bits) }
+        fn right_by(a: __m256i, bits: __m256i) -> __m256i { _mm256_srlv_epi64(a, bits) }
+        fn carry(a: __m256i) -> __m256i {{
+            let above_zero = _mm256_add_epi64(a, _mm256_set1_epi64x(1 << 62));
+            let shifted = _mm256_srli_epi64::<{ rounds::LIMB as i32 }>(above_zero);
+            _mm256_sub_epi64(shifted, _mm256_set1_epi64x(1 << (62 - rounds::LIMB)))
+        }}
+        fn product(a: __m256i, b: __m256i) -> __m256i { _mm256_mul_epi32(a, b) }
+        fn zeros(a: __m256i, most: __m256i) -> __m256i {{
+            // Of a number and its negative only the lowest one is the same. The exponent of that power of two counts the zeros below; for
+            // 0 it is negative, and so more than `most` as a number without a sign. In the upper halves, `most` is 0.
+            let lowest = _mm256_and_si256(a, _mm256_sub_epi64(_mm256_setzero_si256(), a));
+            let float = _mm256_castps_si256(_mm256_cvtepi32_ps(lowest));
+            _mm256_min_epu32(_mm256_sub_epi32(_mm256_srli_epi32::<23>(float), _mm256_set1_epi32(127)), most)
+        }}
+        fn length(a: __m256i) -> __m256i {{
+            // Without neighbouring ones it is not rounded up to a power of two, of which the exponent would be one more.
+            let float = _mm256_castps_si256(_mm256_cvtepi32_ps(_mm256_andnot_si256(_mm256_srli_epi64::<1>(a), a)));
+            _mm256_sub_epi64(_mm256_srli_epi64::<23>(float), _mm256_set1_epi64x(126))
+        }}
+        fn is_less(a: __m256i, b: __m256i) -> __m256i { _mm256_cmpgt_epi64(b, a) }
+        fn is_negative(a: __m256i) -> __m256i { _mm256_cmpgt_epi64(_mm256_setzero_si256(), a) }
+        fn is_other_than_zero(a: __m256i) -> __m256i {
+            _mm256_xor_si256(_mm256_cmpeq_epi64(a, _mm256_setzero_si256()), _mm256_set1_epi64x(-1))
+        }
+        fn both(a: __m256i, b: __m256i) -> __m256i { _mm256_and_si256(a, b) }
+        fn is_any(mask: __m256i) -> bool { _mm256_testz_si256(mask, mask) == 0 }
+        fn is_every(mask: __m256i) -> bool { _mm256_testc_si256(mask, _mm256_set1_epi64x(-1)) == 1 }
+        fn choose(mask: __m256i, a: __m256i, b: __m256i) -> __m256i { _mm256_blendv_epi8(b, a, mask) }
+        fn sub_where(mask: __m256i, a: __m256i, b: __m256i, c: __m256i) -> __m256i {
+            _mm256_blendv_epi8(c, _mm256_sub_epi64(a, b), mask)
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Vectors of eight lanes.
+
+use super::Pair;
+use super::rounds::{self, Lanes};
+use super::short;
+use std::arch::x86_64::*;
+
+/// Does what [`super::gcds`] does.
+#[target_feature(enable = "avx512f,avx512vbmi2,avx512vpopcntdq")]
+pub fn gcds(pairs: &[Pair], done: &mut dyn FnMut(usize, &[u64])) {
+    let is_short = |pair: &&Pair| pair.iter().all(|limbs| limbs.len() <= short::LIMBS);
+    let (short, long) = pairs.split_at(pairs.iter().take_while(is_short).count());
+    short::gcds(short, done);
+    rounds::gcds(Avx512(()), long, &mut |at, divisor| done(short.len() + at, divisor));
+}
+
+/// Whoever has a value of this type has the instructions.
+#[derive(Clone, Copy)]
+struct Avx512(());
+
+/// Defines methods of [`Lanes`] by instructions.
+macro_rules! instructions {
+    ($(fn $name:ident$(<const $bits:ident: u32>)?($($argument:ident: $type:ty),*) -> $result:ty { $body:expr })*) => {
+        $(
+            #[inline(always)]
+            fn $name$(<const $bits: u32>)?(self, $($argument: $type),*) -> $result {
+                // SAFETY: there is a value of this type only where the processor has these instructions.
+                unsafe { $body }
+            }
+        )*
+    };
+}
+
+impl Lanes for Avx512 {
+    type Vector = __m512i;
+    type Mask = __mmask8;
+    const COUNT: usize = 8;
+
+    fn lanes(vectors: &[__m512i]) -> &[u64] {
+        bytemuck::cast_slice(vectors)
+    }
+    fn lanes_mut(vectors: &mut [__m512i]) -> &mut [u64] {
+        bytemuck::cast_slice_mut(vectors)
+    }
+
+    #[inline(always)]
+    fn both(self, a: __mmask8, b: __mmask8) -> __mmask8 {
+        a & b
+    }
+    #[inline(always)]
+    fn is_any(self, mask: __mmask8) -> bool {
+        mask != 0
+    }
+    #[inline(always)]
+    fn is_every(self, mask: __mmask8) -> bool {
+        mask == u8::MAX
+    }
+
+    instructions! {
+        fn all(number: u64) -> __m512i { _mm512_set1_epi64(number as i64) }
+        fn add(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi64(a, b) }
+        fn sub(a: __m512i, b: __m512i) -> __m512i { _mm512_sub_epi64(a, b) }
+        fn and(a: __m512i, b: __m512i) -> __m512i { _mm512_and_si512(a, b) }
+        fn or(a: __m512i, b: __m512i) -> __m512i { _mm512_or_si512(a, b) }
+        fn left<const BITS: u32>(a: __m512i) -> __m512i { _mm512_slli_epi64::<BITS>(a) }
+        fn right<const BITS: u32>(a: __m512i) -> __m512i { _mm512_srli_epi64::<BITS>(a) }
+        fn left_by(a: __m512i, bits: __m512i) -> __m512i { _mm512_sllv_epi64(a, bits) }
+        fn right_by(a: __m512i, bits: __m512i) -> __m512i { _mm512_srlv_epi64(a, bits) }
+        fn carry(a: __m512i) -> __m512i { _mm512_srai_epi64::<{ rounds::LIMB }>(a) }
+        fn product(a: __m512i, b: __m512i) -> __m512i { _mm512_mul_epi32(a, b) }
+        fn zeros(a: __m512i, most: __m512i) -> __m512i {{
+            let below = _mm512_andnot_si512(a, _mm512_add_epi64(a, _mm512_set1_epi64(-1)));
+            _mm512_min_epu64(_mm512_popcnt_epi64(below), most)
+        }}
+        fn length(a: __m512i) -> __m512i {{
+            // Without neighbouring ones it is not rounded up to a power of two, of which the exponent would be one more.
+            let float = _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_andnot_si512(_mm512_srli_epi64::<1>(a), a)));
+            _mm512_sub_epi64(_mm512_srli_epi64::<23>(float), _mm512_set1_epi64(126))
+        }}
+        fn is_less(a: __m512i, b: __m512i) -> __mmask8 { _mm512_cmplt_epi64_mask(a, b) }
+        fn is_negative(a: __m512i) -> __mmask8 { _mm512_cmplt_epi64_mask(a, _mm512_setzero_si512()) }
+        fn is_other_than_zero(a: __m512i) -> __mmask8 { _mm512_test_epi64_mask(a, a) }
+        fn choose(mask: __mmask8, a: __m512i, b: __m512i) -> __m512i { _mm512_mask_mov_epi64(b, mask, a) }
+        fn sub_where(mask: __mmask8, a: __m512i, b: __m512i, c: __m512i) -> __m512i {
+            _mm512_mask_sub_epi64(c, mask, a, b)
+        }
+    }
+}

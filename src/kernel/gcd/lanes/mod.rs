@@ -1,0 +1,59 @@
+//! The greatest common divisors of many pairs of large numbers at once, one pair in each lane of a vector.
+//!
+//! The algorithm is T. Pornin's ("Optimized Binary GCD for Modular Inversion", Cryptology ePrint Archive 2020/972), without what it
+//! does for inverses. In `STEPS` steps, which need only the lowest bits of both numbers and the highest ones, it finds four factors;
+//! with these, one pass over all limbs does to the numbers what that many halvings and the subtractions between them would. Lanes need
+//! no branches of their own: a lane that has no halving left waits for the others.
+//!
+//! 1. `a` and `b` are approximated: the lowest 30 bits as they are, and 32 bits from the top of the longer number down.
+//! 2. Until 30 halvings are done, `b` is halved while it is even; then the smaller of the two odd numbers is taken from the larger,
+//!    which becomes `b`. The lowest bits are exact, so that each halving is one of the numbers themselves. Which number is the smaller may
+//!    be wrong if their highest bits do not differ, and then the difference is negative.
+//! 3. `a` and `b` are replaced by the sums of products that the factors say, divided by 2^30, which leaves no rest, and without their signs.
+//!
+//! *Bound.* By section 3 of the paper, `STEPS` halvings shorten the two numbers by as many bits in all, also where a difference was
+//! negative, until `b` is 0. So rounds of 30 halvings are no more than a 30th of the bits of both numbers, and one. A pair that should
+//! need more would be left to others, without a call for it.
+//!
+//! *Exact.* That the divisor is the right one does not hang on that proof. The determinant of the four factors is 2^30 or -2^30, since
+//! each halving doubles it and no subtraction changes it. So a divisor of both old numbers divides both new ones, if it is odd; and with
+//! the inverse of the factors, a divisor of both new numbers divides both old ones. `a` is always odd.
+//!
+//! Limbs have 30 bits, so that a limb times a factor fits into 64 bits with a sign. `[limb][lane]` is how they lie in memory.
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(any(target_arch = "x86_64", test))]
+mod rounds;
+#[cfg(target_arch = "x86_64")]
+mod short;
+
+use crate::vectors::Vectors;
+
+/// Two numbers as limbs of 64 bits, the least first, without zeros on top.
+pub type Pair<'a> = [&'a [u64]; 2];
+
+/// Calls `done` with the index of each of these pairs, and with the limbs of its divisor, which may have zeros on top. Numbers must not
+/// be 0. Where one pair at a time is faster, there are no calls.
+pub fn gcds(pairs: &[Pair], done: &mut dyn FnMut(usize, &[u64])) {
+    with(Vectors::here(), pairs, done);
+}
+
+/// Does what [`gcds`] does, using the instructions in `vectors`.
+pub fn with(vectors: Vectors, pairs: &[Pair], done: &mut dyn FnMut(usize, &[u64])) {
+    match vectors {
+        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
+        #[cfg(target_arch = "x86_64")]
+        Vectors::Avx512 => unsafe { avx512::gcds(pairs, done) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Vectors::Avx2 => unsafe { avx2::gcds(pairs, done) },
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;
