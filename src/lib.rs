@@ -107,7 +107,7 @@ mod work;
 pub use bad_row::BadRow;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
-pub use cli::{CommandOptions as __CommandOptions, KernelOptions as __KernelOptions};
+pub use cli::{CommandOptions as __CommandOptions, KernelOptions as __KernelOptions, PythonOptions as __PythonOptions};
 #[cfg(feature = "cli")]
 pub use cli::{Options, filter, parse};
 pub use csv::{Format, notation::Notation, record::Record};

@@ -26,6 +26,9 @@ struct Arguments {
     #[command(flatten)]
     kernel: pmapgcd::__KernelOptions,
 
+    #[command(flatten)]
+    python: pmapgcd::__PythonOptions,
+
     /// auto, binary, euclid, trial [default: auto]
     ///
     /// How divisors below 2^64 are found.
@@ -96,10 +99,14 @@ fn main() -> std::process::ExitCode {
     if arguments.command.is_given() {
         return arguments.command.run(arguments.options);
     }
-    let Arguments { options, kernel, algorithm, base, max_digits, .. } = arguments;
+    let Arguments { options, kernel, python, algorithm, base, max_digits, .. } = arguments;
+    let stock_only = [algorithm.map(|_| "--algorithm"), base.map(|_| "--base"), max_digits.map(|_| "--max-digits")];
+    let stock_only: Vec<&str> = stock_only.into_iter().flatten().collect();
+    if python.is_given() {
+        return python.run(options, kernel.of_functions(), &stock_only);
+    }
     if kernel.is_given() {
-        let given = [algorithm.map(|_| "--algorithm"), base.map(|_| "--base"), max_digits.map(|_| "--max-digits")];
-        return kernel.run(options, &given.into_iter().flatten().collect::<Vec<_>>());
+        return kernel.run(options, &stock_only);
     }
     let gcd = pmapgcd::Gcd::new(algorithm.unwrap_or_default()).base(base.unwrap_or_default());
     options.run(&gcd.max_digits(max_digits.unwrap_or(pmapgcd::Gcd::MAX_DIGITS)))

@@ -7,12 +7,15 @@ use crate::kernel::columns::types::Type;
 use crate::kernel::columns::{Column, Columns, Values};
 use crate::kernel::native::answer::{Answer, Raw, RawValues, take};
 
+/// How many of all types a library may have: the first ones.
+const NATIVE: usize = 7;
+
 /// Checks that what is taken of an answer is consistent, and can be printed. The bytes are how many rows were asked for, which results, how
 /// many rows are said to be done and which column is at fault, where texts are said to end, and what is in the room for them.
 pub fn kernel(bytes: &[u8]) {
     let [rows, types, done, field, more @ ..] = bytes else { return };
     let rows = usize::from(rows % 20) + 1;
-    let types: Vec<Type> = (0..1 + types % 3).map(|at| Type::ALL[usize::from(types >> at) % Type::ALL.len()]).collect();
+    let types: Vec<Type> = (0..1 + types % 3).map(|at| Type::ALL[usize::from(types >> at) % NATIVE]).collect();
     let mut more = more.iter().copied();
     let mut next = || more.next().unwrap_or(0);
     let raw: Vec<Raw> = types

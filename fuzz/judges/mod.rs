@@ -7,6 +7,7 @@
 //! The first bytes of an input choose the options. The rest is used unchanged as text, or as what a worker has written.
 //! A fuzzer that keeps and joins pieces of its inputs therefore keeps rows and reports whole.
 
+mod answer;
 mod arguments;
 mod big;
 mod blocks;
@@ -19,6 +20,7 @@ mod kernel;
 mod rows;
 mod segment;
 
+pub use answer::answer;
 pub use arguments::arguments;
 pub use big::big;
 pub use blocks::blocks;

@@ -31,14 +31,15 @@ pub struct KernelOptions {
     ///
     /// A value with a / or .so in it is a shared library; LIBRARY alone is one with a pmap_kernel_v1, which docs/kernels.md is about. A
     /// plain C function of numbers needs --types. Workers load the library, and this process does only with --executor serial or threads.
-    #[arg(long, help_heading = KERNEL, value_name = "NAME", allow_hyphen_values = true, conflicts_with_all = ["command", "command_mode", "command_input", "command_ok"])]
+    #[arg(long, help_heading = KERNEL, value_name = "NAME", allow_hyphen_values = true, conflicts_with_all = ["command", "command_mode", "command_input", "command_ok"], group = "function")]
     kernel: Option<OsString>,
 
     /// What it takes and returns, like f64,f64:f64
     ///
     /// Of i32, i64, u32, u64, f32, f64: up to 6 integers and 8 floats in, and one number out. A kernel with a pmap_kernel_v1 says its
-    /// types itself, of which text is one; /na is behind what may be missing, and ... behind what may come again.
-    #[arg(long, help_heading = KERNEL, value_name = "IN:OUT", value_parser = Signature::from_text, requires = "kernel")]
+    /// types itself, of which text is one; /na is behind what may be missing, and ... behind what may come again. With --python all of
+    /// that may be given, and int (of any size) and bool.
+    #[arg(long, help_heading = KERNEL, value_name = "IN:OUT", value_parser = Signature::from_text, requires = "function")]
     types: Option<Signature>,
 
     /// What it is given when it is opened
@@ -46,7 +47,7 @@ pub struct KernelOptions {
     kernel_args: Option<String>,
 
     /// Say what the kernel takes and returns
-    #[arg(long, help_heading = KERNEL, requires = "kernel", hide_short_help = true)]
+    #[arg(long, help_heading = KERNEL, requires = "function", hide_short_help = true)]
     describe: bool,
 }
 
@@ -62,6 +63,11 @@ impl KernelOptions {
         self.kernel
             .as_ref()
             .is_some_and(|name| name != STOCK || self.describe || self.types.is_some() || self.kernel_args.is_some())
+    }
+
+    /// Returns the options that are for functions of Python too: `--types` and `--describe`.
+    pub fn of_functions(self) -> (Option<Signature>, bool) {
+        (self.types, self.describe)
     }
 
     /// Runs the filter around the kernel, or, in a worker process, that worker's part of the run. Returns the status for `main` to end
@@ -183,7 +189,8 @@ fn describe(kernels: &[Description]) -> Result<(), Error> {
     print(&kernels.iter().map(line).collect::<String>())
 }
 
-fn print(text: &str) -> Result<(), Error> {
+/// Prints this text as the result of the run.
+pub fn print(text: &str) -> Result<(), Error> {
     let stdout = Output::stdout()?;
     stdout.write_all(text.as_bytes())?;
     stdout.complete()

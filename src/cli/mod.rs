@@ -11,6 +11,7 @@ mod options;
 pub mod plan;
 mod probe;
 mod progress;
+mod python;
 mod run;
 mod split;
 mod stats;
@@ -19,6 +20,7 @@ mod values;
 pub use command::CommandOptions;
 pub use kernel::KernelOptions;
 pub use options::Options;
+pub use python::PythonOptions;
 
 use crate::error::{Error, program};
 use crate::kernel::batch::BatchKernel;

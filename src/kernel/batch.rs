@@ -147,6 +147,23 @@ pub trait BatchKernel: Sync {
         false
     }
 
+    /// Returns how many rows the kernel is given at a time at most, if it is better with more of them than others.
+    #[doc(hidden)]
+    fn most_rows(&self) -> Option<usize> {
+        None
+    }
+
+    /// Returns why no further row can be mapped in this thread, whatever it is, if that is so after a call of
+    /// [`map_batch`](BatchKernel::map_batch). The run then ends with this message.
+    #[doc(hidden)]
+    fn failure(&self) -> Option<String> {
+        None
+    }
+
+    /// Says that the run has failed, so that calls of [`map_batch`](BatchKernel::map_batch) which wait for another process return.
+    #[doc(hidden)]
+    fn abandon(&self) {}
+
     /// Returns a sample row for `--compare` without an input, as [`Kernel::sample`](crate::Kernel::sample).
     fn sample_row(&self, _number: u64) -> Option<String> {
         None

@@ -7,10 +7,16 @@ mod decoder;
 mod opcodes;
 mod outputs;
 pub mod pickles;
+#[cfg(feature = "cli")]
+pub mod python;
 pub mod records;
 pub mod remote;
+#[cfg(feature = "cli")]
+mod search;
 mod settings;
 mod single;
+#[cfg(feature = "cli")]
+mod stderr;
 pub mod text;
 
 use crate::csv::lines;

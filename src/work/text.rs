@@ -38,8 +38,10 @@ impl<K: BatchKernel> Work for Text<'_, K> {
         let decoder = Decoder::new(self.kernel, self.settings.clone());
         let (kernel, settings) = (self.kernel, self.settings.clone());
         let opened = if remote.is_some() { Ok(()) } else { kernel.open() };
+        let batch = remote.as_ref().map_or(kernel.most_rows().unwrap_or(BATCH), |remote| remote.chunk_size);
         let (outputs, reports) = (K::Outputs::default(), vec![]);
-        Box::new(Loaded { kernel, settings, remote, opened, decoder, outputs, reports })
+        let bytes_per_row = 1;
+        Box::new(Loaded { kernel, settings, remote, opened, decoder, outputs, reports, batch, bytes_per_row })
     }
 
     fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error> {
@@ -47,6 +49,10 @@ impl<K: BatchKernel> Work for Text<'_, K> {
             return remote::refusal(&what);
         }
         remote::reply(task, |rows: &K::Rows, outputs| self.kernel.map_batch(rows, outputs))
+    }
+
+    fn abandon(&self) {
+        self.kernel.abandon();
     }
 }
 
@@ -61,6 +67,11 @@ struct Loaded<'k, K: BatchKernel> {
     outputs: K::Outputs,
     /// The reports of bad rows in the current part of the block.
     reports: Vec<u8>,
+    /// How many rows are mapped together at most.
+    batch: usize,
+    /// How many bytes the results of recent rows took on average. More than [`BATCH`] rows are mapped together only if there is room for
+    /// their results: without room they would be mapped again.
+    bytes_per_row: usize,
 }
 
 impl<K: BatchKernel> Drop for Loaded<'_, K> {
@@ -189,15 +200,21 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
             return Ok(self.unusable(what.clone(), input, room));
         }
         let pace = Pace::with(care);
-        let batch = if care.is_needed() { 1 } else { self.remote.as_ref().map_or(BATCH, |remote| remote.chunk_size) };
+        let batch = if care.is_needed() { 1 } else { self.batch };
         let mut mapped = Mapped::default();
         while mapped.consumed < input.len() {
             care.note(mapped.consumed);
-            let end = self.decoder.read(input, mapped.consumed, batch, care);
+            let room_for = (room.len() - self.reports.len() - mapped.results) / self.bytes_per_row;
+            let limit = if self.remote.is_some() { batch } else { batch.min(room_for.max(BATCH)) };
+            let end = self.decoder.read(input, mapped.consumed, limit, care);
             lap(Step::Take);
             // If many rows are bad, batches may be empty.
             if !self.decoder.rows.is_empty() {
                 self.map_rows()?;
+                if let Some(what) = self.kernel.failure() {
+                    self.reports.clear();
+                    return Ok(self.unusable(what, input, room));
+                }
             }
             let goes_on = self.write_batch(input, end, room, &mut mapped);
             lap(Step::Merge);
@@ -205,6 +222,7 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
                 break;
             }
         }
+        self.bytes_per_row = mapped.results.checked_div(mapped.rows).map_or(1, |bytes| bytes + bytes / 8 + 1);
         Ok(mapped.with_reports(input, room, &self.reports))
     }
 }

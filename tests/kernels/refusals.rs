@@ -49,7 +49,7 @@ fn a_name_that_is_none_gets_near_ones() {
 fn options_that_do_not_suit_are_refused() {
     let gcd = library("gcd.c");
     for (types, says) in [
-        ("double,double:double", "there is no type 'double' among i32 i64 u32 u64 f32 f64 text; f64 is meant"),
+        ("double,double:double", "there is no type 'double' among i32 i64 u32 u64 f32 f64 text int bool; f64 is meant"),
         ("f64,f64", "there is no colon"),
     ] {
         let finished = mapped("hypot", &["--types", types], "");

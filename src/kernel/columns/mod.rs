@@ -117,9 +117,10 @@ pub enum Values {
     F32(Vec<f32>),
     F64(Vec<f64>),
     Text(Texts),
+    Bool(Vec<bool>),
 }
 
-/// Does the same with the values, whatever numbers they are, and something else with texts.
+/// Does the same with the values, whatever numbers they are (truth values included), and something else with texts.
 macro_rules! with_values {
     ($values:expr, $numbers:ident => $same:expr, $texts:ident => $other:expr) => {
         match $values {
@@ -129,6 +130,7 @@ macro_rules! with_values {
             $crate::kernel::columns::Values::U64($numbers) => $same,
             $crate::kernel::columns::Values::F32($numbers) => $same,
             $crate::kernel::columns::Values::F64($numbers) => $same,
+            $crate::kernel::columns::Values::Bool($numbers) => $same,
             $crate::kernel::columns::Values::Text($texts) => $other,
         }
     };
@@ -140,12 +142,13 @@ impl Values {
     pub fn new(of: Type) -> Self {
         match of {
             Type::I32 => Values::I32(vec![]),
-            Type::I64 => Values::I64(vec![]),
+            Type::I64 | Type::Int => Values::I64(vec![]),
             Type::U32 => Values::U32(vec![]),
             Type::U64 => Values::U64(vec![]),
             Type::F32 => Values::F32(vec![]),
             Type::F64 => Values::F64(vec![]),
             Type::Text => Values::Text(Texts::default()),
+            Type::Bool => Values::Bool(vec![]),
         }
     }
 
@@ -159,6 +162,7 @@ impl Values {
             Values::F32(_) => Type::F32,
             Values::F64(_) => Type::F64,
             Values::Text(_) => Type::Text,
+            Values::Bool(_) => Type::Bool,
         }
     }
 
@@ -179,12 +183,32 @@ pub struct Column {
     pub values: Values,
     /// Which of the values are there; `None` if all are.
     pub validity: Option<Validity>,
+    /// The integers of a column of any integers that have more than 64 bits, with their rows, in order: their decimal digits behind a
+    /// minus or nothing. In their places are zeros.
+    pub large: Vec<(usize, Vec<u8>)>,
 }
 
 impl Column {
     /// Returns an empty column of this type. `may_lack` says whether values in it may be missing.
     pub fn new(of: Type, may_lack: bool) -> Self {
-        Column { values: Values::new(of), validity: may_lack.then(Validity::default) }
+        Column { values: Values::new(of), validity: may_lack.then(Validity::default), large: vec![] }
+    }
+
+    /// Appends an integer of more than 64 bits to a column of any integers.
+    pub fn push_large(&mut self, digits: Vec<u8>) {
+        if let Values::I64(values) = &mut self.values {
+            self.large.push((values.len(), digits));
+            values.push(0);
+        }
+    }
+
+    /// Returns the digits of the integer at `at` if it has more than 64 bits.
+    pub fn large_at(&self, at: usize) -> Option<&[u8]> {
+        if self.large.is_empty() {
+            return None;
+        }
+        let found = self.large.binary_search_by_key(&at, |(row, _)| *row).ok()?;
+        Some(&self.large[found].1)
     }
 
     /// Returns whether the value at `at` is there.
@@ -209,6 +233,7 @@ impl Column {
 
     fn truncate(&mut self, len: usize) {
         self.values.truncate(len);
+        while self.large.pop_if(|(row, _)| *row >= len).is_some() {}
         if let Some(validity) = &mut self.validity {
             validity.truncate(len);
         }

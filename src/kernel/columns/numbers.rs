@@ -76,6 +76,36 @@ integers!(i32, i64, u32, u64);
 /// The most digits of an integer of any type, those of 128 bits among them.
 pub const MOST_DIGITS: usize = 39;
 
+impl Number for bool {
+    const IS_INTEGER: bool = false;
+
+    fn extend(_: &mut Vec<Self>, _: &[u64]) {}
+
+    #[inline]
+    fn plain(text: &[u8]) -> Option<Self> {
+        match text {
+            b"1" | b"true" | b"True" => Some(true),
+            b"0" | b"false" | b"False" => Some(false),
+            _ => None,
+        }
+    }
+
+    fn general(text: &[u8], _: Notation) -> Option<Self> {
+        let is = |word: &[u8]| text.eq_ignore_ascii_case(word);
+        Self::plain(text).or_else(|| is(b"true").then_some(true)).or_else(|| is(b"false").then_some(false))
+    }
+}
+
+/// The most digits of an integer in a column of any integers.
+const MOST_OF_ANY: usize = 100_000;
+
+/// Returns the digits of the integer that `text` is, which has no blanks around it, behind a minus or nothing; `None` if it is none.
+pub fn digits(text: &[u8], notation: Notation) -> Option<Vec<u8>> {
+    let digits = notation.integer(text, MOST_OF_ANY).ok()?;
+    let sign = if text.starts_with(b"-") && !digits.is_empty() { &b"-"[..] } else { b"" };
+    Some([sign, if digits.is_empty() { b"0" } else { &digits }].concat())
+}
+
 /// Powers of ten that a float of 64 bits has exactly.
 const TENS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
@@ -140,6 +170,9 @@ floats!(f32, f64);
 
 /// Returns what is wrong with the field `value`, which has no blanks around it and is no value of type `of`.
 pub fn what_is_wrong(value: &[u8], of: Type, notation: Notation) -> String {
+    if of == Type::Bool {
+        return format!("is not true or false, or 1 or 0: {}", shown(value));
+    }
     let article = if of.is_float() { "a number" } else { "an integer" };
     if std::str::from_utf8(value).is_err() {
         return format!("is not UTF-8: {}", shown(value));
@@ -175,7 +208,11 @@ pub fn no_integer(value: &[u8], name: &str, range: &str, notation: Notation) -> 
     if value.is_empty() {
         return "is empty; an integer is expected".to_string();
     }
-    match notation.integer(value, MOST_DIGITS) {
+    let most = if name == Type::Int.name() { MOST_OF_ANY } else { MOST_DIGITS };
+    match notation.integer(value, most) {
+        Err(NoInteger::TooLong(digits)) if most == MOST_OF_ANY => {
+            format!("has {digits} digits, more than {MOST_OF_ANY}: {}", shown(value))
+        }
         Ok(_) | Err(NoInteger::TooLong(_)) => format!("is out of the range of {name}, {range}: {}", shown(value)),
         Err(NoInteger::Fraction) if notation.whole_floats => format!("is not a whole number: {}", shown(value)),
         Err(_) => {

@@ -24,6 +24,7 @@ enum PlainValues {
     F32(Vec<f32>),
     F64(Vec<f64>),
     Text(Vec<String>),
+    Bool(Vec<bool>),
 }
 
 impl From<&Column> for Plain {
@@ -39,6 +40,7 @@ impl From<&Column> for Plain {
                 let text = |at| String::from_utf8_lossy(texts.get(at)).into_owned();
                 PlainValues::Text((0..texts.len()).map(text).collect())
             }
+            Values::Bool(values) => PlainValues::Bool(values.clone()),
         };
         let there = |validity: &Validity| (0..column.values.len()).map(|at| validity.get(at)).collect();
         Plain { values, there: column.validity.as_ref().map(there) }
@@ -64,6 +66,7 @@ impl TryFrom<Plain> for Column {
                 list.iter().for_each(|text| texts.push(text.as_bytes()));
                 Values::Text(texts)
             }
+            PlainValues::Bool(values) => Values::Bool(values),
         };
         let mut validity = None;
         if let Some(there) = plain.there {
@@ -73,7 +76,7 @@ impl TryFrom<Plain> for Column {
             there.into_iter().for_each(|there| validity.get_or_insert_with(Validity::default).push(there));
             validity.get_or_insert_with(Validity::default);
         }
-        Ok(Column { values, validity })
+        Ok(Column { values, validity, large: vec![] })
     }
 }
 

@@ -30,6 +30,13 @@ pub struct BadResult {
 }
 
 impl Results {
+    /// Makes columns for results of these types, if there are none yet.
+    pub fn begin(&mut self, types: &[Type]) {
+        if self.columns.columns.len() != types.len() {
+            self.columns = Columns { columns: types.iter().map(|&of| Column::new(of, false)).collect(), rows: 0 };
+        }
+    }
+
     /// Appends that the next row is bad.
     pub fn push_bad(&mut self, field: Option<usize>, what: String) {
         self.bad.push(BadResult { row: self.columns.rows, field, what });
@@ -109,6 +116,7 @@ impl Pen<'_> {
             Values::U64(values) => integers(&values[range], self),
             Values::F32(values) => each(&values[range], |value| self.line(floats.format(value))),
             Values::F64(values) => each(&values[range], |value| self.line(floats.format(value))),
+            Values::Bool(values) => each(&values[range], |value| self.line(truth(value))),
             Values::Text(_) => 0,
         }
     }
@@ -134,6 +142,11 @@ impl Pen<'_> {
     }
 }
 
+/// Returns how a truth value is printed.
+fn truth(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
+
 /// Why a row is not printed.
 pub(in crate::kernel) enum Unprinted {
     /// There is no more room.
@@ -147,7 +160,7 @@ impl Results {
     /// [`BatchKernel::write`](crate::kernel::batch::BatchKernel::write) requires. They must be of these types.
     pub fn write(&self, types: &[Type], range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
         let mut written = Written::default();
-        if self.columns.columns.iter().map(|column| column.values.of()).ne(types.iter().copied())
+        if self.columns.columns.iter().map(|column| column.values.of()).ne(types.iter().map(|of| of.stored()))
             && self.columns.rows > 0
         {
             written.bad = Some("the results are not of the kernel's types".to_string());
@@ -157,8 +170,9 @@ impl Results {
         let bad = self.bad.get(self.bad.partition_point(|bad| bad.row < range.start));
         let bad = bad.filter(|bad| bad.row < range.end);
         let done = range.start..bad.map_or(range.end, |bad| bad.row).min(self.columns.rows);
-        if let [Column { values, validity: None }] = &self.columns.columns[..]
+        if let [Column { values, validity: None, large }] = &self.columns.columns[..]
             && !done.is_empty()
+            && large.is_empty()
             && !matches!(values, Values::Text(_))
         {
             written.outputs = pen.lines(values, done.clone());
@@ -193,12 +207,16 @@ impl Results {
             let is_written = (at == 0 || pen.write(&[format.delimiter]))
                 && match &column.values {
                     _ if !column.has(row) => pen.write(format.empty_field()),
+                    Values::I64(_) if column.large_at(row).is_some() => {
+                        pen.write(column.large_at(row).unwrap_or_default())
+                    }
                     Values::I32(values) => pen.write(itoa::Buffer::new().format(values[row]).as_bytes()),
                     Values::I64(values) => pen.write(itoa::Buffer::new().format(values[row]).as_bytes()),
                     Values::U32(values) => pen.write(itoa::Buffer::new().format(values[row]).as_bytes()),
                     Values::U64(values) => pen.write(itoa::Buffer::new().format(values[row]).as_bytes()),
                     Values::F32(values) => pen.write(zmij::Buffer::new().format(values[row]).as_bytes()),
                     Values::F64(values) => pen.write(zmij::Buffer::new().format(values[row]).as_bytes()),
+                    Values::Bool(values) => pen.write(truth(values[row]).as_bytes()),
                     Values::Text(texts) => text(texts.get(row), format, is_alone, pen)?,
                 };
             if !is_written {
@@ -247,7 +265,7 @@ mod tests {
     fn texts(list: &[&str]) -> Column {
         let mut texts = Texts::default();
         list.iter().for_each(|text| texts.push(text.as_bytes()));
-        Column { values: Values::Text(texts), validity: None }
+        Column { values: Values::Text(texts), validity: None, large: vec![] }
     }
 
     #[test]
@@ -258,9 +276,12 @@ mod tests {
         validity.extend(2);
         let floats = Values::F64(vec![5.0, 0.1, f64::INFINITY, 1e300]);
         let wholes = Values::I64(vec![i64::MIN, 0, 7, -1]);
-        let columns =
-            vec![Column { values: floats, validity: None }, Column { values: wholes, validity: Some(validity) }];
-        let (results, mut room) = (results(columns), [0; 100]);
+        let columns: [_; 2] = [(floats, None), (wholes, Some(validity))].map(|(values, validity)| Column {
+            values,
+            validity,
+            large: vec![],
+        });
+        let (results, mut room) = (results(columns.into()), [0; 100]);
         let types = [Type::F64, Type::I64];
         let written = results.write(&types, 0..5, Format::default(), &mut room);
         let expected = "5.0,-9223372036854775808\n0.1,\ninf,7\n1e+300,-1\n";

@@ -1,6 +1,6 @@
 //! Reads rows of CSV into columns.
 
-use super::numbers::{self, Number, has_plain, what_is_wrong};
+use super::numbers::{self, Number, digits, has_plain, what_is_wrong};
 use super::types::{Input, Signature, Type};
 use super::{Column, Columns, with_values};
 use crate::bad_row::BadRow;
@@ -170,7 +170,8 @@ impl Reader {
         let raw = |&(start, end): &(u32, u32)| &text[start as usize..end as usize];
         // What stands for no value could be taken for a value: a text, or in a column of numbers one that is a number.
         let could_be_missed = self.signature.input(at).may_lack
-            && (column.values.of() == Type::Text || self.missing.iter().any(|text| may_be_number(text)));
+            && (matches!(column.values.of(), Type::Text | Type::Bool)
+                || self.missing.iter().any(|text| may_be_number(text)));
         if is_plain && !could_be_missed {
             let plain = with_values!(&mut column.values,
                 numbers => push_plain(numbers, text, spans), texts => push_texts(texts, spans.iter().map(raw), format));
@@ -201,10 +202,20 @@ impl Reader {
         let is_good = with_values!(&mut column.values,
             numbers => numbers::read(trimmed(&value), format.notation).map(|number| numbers.push(number)).is_some(),
             texts => std::str::from_utf8(&value).is_ok() && { texts.push(&value); true });
+        let is_good = is_good || self.take_large(trimmed(&value), format, at, column);
         if is_good {
             column.note_values();
         }
         is_good
+    }
+}
+
+impl Reader {
+    /// Appends an integer of more than 64 bits, if `value` is one and the kernel takes such. Returns whether that is so.
+    #[cold]
+    fn take_large(&self, value: &[u8], format: Format, at: usize, column: &mut Column) -> bool {
+        let digits = (self.signature.input(at).of == Type::Int).then(|| digits(value, format.notation)).flatten();
+        digits.map(|digits| column.push_large(digits)).is_some()
     }
 }
 

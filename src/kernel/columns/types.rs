@@ -20,11 +20,16 @@ pub enum Type {
     F64,
     /// UTF-8.
     Text,
+    /// An integer of any size. Python has such.
+    Int,
+    /// True or false.
+    Bool,
 }
 
 impl Type {
     /// All types, in the order in which messages list them.
-    pub const ALL: [Type; 7] = [Type::I32, Type::I64, Type::U32, Type::U64, Type::F32, Type::F64, Type::Text];
+    pub const ALL: [Type; 9] =
+        [Type::I32, Type::I64, Type::U32, Type::U64, Type::F32, Type::F64, Type::Text, Type::Int, Type::Bool];
 
     /// Returns the type's name.
     pub fn name(self) -> &'static str {
@@ -36,7 +41,14 @@ impl Type {
             Type::F32 => "f32",
             Type::F64 => "f64",
             Type::Text => "text",
+            Type::Int => "int",
+            Type::Bool => "bool",
         }
+    }
+
+    /// Returns the type of the values in a column of this type: integers of any size are those of 64 bits, with larger ones beside them.
+    pub fn stored(self) -> Type {
+        if self == Type::Int { Type::I64 } else { self }
     }
 
     /// Whether values of the type have fractions.
@@ -47,12 +59,13 @@ impl Type {
     /// Returns the type that other languages and programs call `name`.
     fn called(name: &str) -> Option<Type> {
         Some(match name.to_ascii_lowercase().as_str() {
-            "int" | "int32" | "int32_t" | "integer" => Type::I32,
+            "int32" | "int32_t" | "integer" => Type::I32,
             "long" | "int64" | "int64_t" | "bigint" | "ssize_t" => Type::I64,
             "unsigned" | "uint" | "uint32" | "uint32_t" => Type::U32,
             "uint64" | "uint64_t" | "ulong" | "size_t" | "usize" => Type::U64,
             "float" | "float32" | "real" => Type::F32,
             "double" | "float64" | "number" | "f" => Type::F64,
+            "boolean" | "_bool" => Type::Bool,
             "string" | "str" | "utf8" | "char*" | "char" | "varchar" => Type::Text,
             _ => return None,
         })
@@ -83,6 +96,18 @@ impl Signature {
     /// Returns the column that the kernel takes at index `at`, from 0.
     pub fn input(&self, at: usize) -> Input {
         self.inputs[at.min(self.inputs.len() - 1)]
+    }
+
+    /// Checks that a library can have a kernel of these types.
+    ///
+    /// # Errors
+    /// If one of them is for Python alone.
+    pub fn is_native(&self) -> Result<(), String> {
+        let mut all = self.inputs.iter().map(|input| input.of).chain(self.outputs.iter().copied());
+        let what = |of: Type| {
+            if of == Type::Int { "int is for --python; i32 or i64 is meant" } else { "bool is for --python" }
+        };
+        all.find(|of| matches!(of, Type::Int | Type::Bool)).map_or(Ok(()), |of| Err(what(of).to_string()))
     }
 
     /// Returns the number of columns that the kernel takes; `None` if it takes any number.
@@ -154,7 +179,7 @@ mod tests {
 
     #[test]
     fn types_come_back_as_they_were_written() {
-        for text in ["f64,f64:f64", "i32:u64,text", "text/na,...:f32", "u32/na,i64:i32"] {
+        for text in ["f64,f64:f64", "i32:u64,text", "text/na,...:f32", "u32/na,i64:i32", "int,bool/na:bool,int"] {
             assert_eq!(text.parse::<Signature>().unwrap().to_string(), text);
         }
         let signature: Signature = " f64 , text/na , ... : f64 ".parse().unwrap();
@@ -174,7 +199,7 @@ mod tests {
             ("...:f64", "stands behind a type"),
             ("...,f64:f64", "stands behind the last type"),
             ("f64:f64/na", "for what goes in"),
-            ("double:f64", "'double' among i32 i64 u32 u64 f32 f64 text; f64 is meant"),
+            ("double:f64", "'double' among i32 i64 u32 u64 f32 f64 text int bool; f64 is meant"),
             ("f64:\x1b", "'\\u{1b}'"),
         ] {
             let found = text.parse::<Signature>().unwrap_err();

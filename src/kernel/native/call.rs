@@ -27,6 +27,7 @@ pub fn check(signature: &Signature) -> Result<(), String> {
     if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
         return Err("plain functions can be called on x86-64 and 64-bit ARM alone".to_string());
     }
+    signature.is_native()?;
     let (mut integers, mut floats) = (0, 0);
     for input in &signature.inputs {
         match input.of {
@@ -73,7 +74,7 @@ pub fn map(function: Function, columns: &Columns, results: &mut Values) {
                 floats.push(values.iter().map(|value| f64::from_bits(u64::from(value.to_bits()))).collect());
             }
             Values::F64(values) => floats.push(Cow::Borrowed(&values[..])),
-            Values::Text(_) => {}
+            Values::Text(_) | Values::Bool(_) => {}
         }
     }
     let integers: [&[u64]; INTEGERS] =
@@ -88,7 +89,7 @@ pub fn map(function: Function, columns: &Columns, results: &mut Values) {
         Values::U64(results) => registers.to_integers(function, results, |value| value),
         Values::I32(results) => registers.to_integers(function, results, |value| value as i32),
         Values::U32(results) => registers.to_integers(function, results, |value| value as u32),
-        Values::Text(_) => {}
+        Values::Text(_) | Values::Bool(_) => {}
     }
 }
 
@@ -152,7 +153,7 @@ mod tests {
             let signature: Signature = types.parse().unwrap();
             check(&signature).unwrap();
             let rows = values[0].len();
-            let column = |values| crate::kernel::columns::Column { values, validity: None };
+            let column = |values| crate::kernel::columns::Column { values, validity: None, large: vec![] };
             let columns = Columns { columns: values.into_iter().map(column).collect(), rows };
             let mut results = Values::new(signature.outputs[0]);
             map(library.function(name).unwrap(), &columns, &mut results);
@@ -196,8 +197,11 @@ mod tests {
         let direct =
             unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn(f64, f64) -> f64>(function.address()) };
         let (a, b): (Vec<f64>, Vec<f64>) = (0..ROWS).map(|row| (row as f64, 300.0)).unzip();
-        let column =
-            |values: &Vec<f64>| crate::kernel::columns::Column { values: Values::F64(values.clone()), validity: None };
+        let column = |values: &Vec<f64>| crate::kernel::columns::Column {
+            values: Values::F64(values.clone()),
+            validity: None,
+            large: vec![],
+        };
         let columns = Columns { columns: vec![column(&a), column(&b)], rows: ROWS };
         let nanoseconds = |work: &mut dyn FnMut()| {
             let start = Instant::now();

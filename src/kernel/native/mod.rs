@@ -24,7 +24,6 @@ use crate::kernel::batch::{BatchKernel, Other, Written};
 use crate::kernel::columns::results::Results;
 use crate::kernel::columns::rows::{Reader, Typed};
 use crate::kernel::columns::types::{Signature, Type};
-use crate::kernel::columns::{Column, Columns};
 use session::Session;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -139,9 +138,7 @@ impl BatchKernel for Native {
 
     fn map_batch(&self, rows: &Typed, results: &mut Results) {
         let types = &self.signature.outputs;
-        if results.columns.columns.len() != types.len() {
-            results.columns = Columns { columns: types.iter().map(|&of| Column::new(of, false)).collect(), rows: 0 };
-        }
+        results.begin(types);
         for part in rows.parts.iter().filter(|part| part.rows > 0) {
             results.rows += part.rows;
             if results.columns.rows + part.rows < results.rows {

@@ -169,6 +169,7 @@ impl Wanted {
         }
         let signature: Signature =
             types.parse().map_err(|what| format!("{shown}: the types of {name}, {types}: {what}"))?;
+        signature.is_native().map_err(|what| format!("{shown}: the types of {name}, {types}: {what}"))?;
         if let Some(given) = self.types.as_ref().filter(|given| **given != signature) {
             return Err(format!("--types {given}: {name} says its types itself, {signature}").into());
         }

@@ -35,6 +35,8 @@ impl Source for InColumns<'_> {
             Values::U64(values) => Cell::Unsigned(values[row]),
             Values::F32(values) => Cell::Single(values[row]),
             Values::F64(values) => Cell::Double(values[row]),
+            // Kernels in Rust have no columns of truth values.
+            Values::Bool(_) => return None,
             Values::Text(texts) => Cell::Text(std::str::from_utf8(texts.get(row)).unwrap_or_default()),
         })
     }

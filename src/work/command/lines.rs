@@ -4,7 +4,6 @@ use super::answers::Answers;
 use super::exchange::{Ended, Question};
 use super::process::Running;
 use super::rows::{Lines, Rows};
-use super::search::{Next, Search};
 use super::{Command, Failed, Mode, failure};
 use crate::bad_row::{BadRow, Kind};
 use crate::error::{Error, reason};
@@ -15,6 +14,7 @@ use crate::ring::Care;
 use crate::steps::{Step, lap};
 use crate::work::decoder::Decoder;
 use crate::work::remote::Failure;
+use crate::work::search::{Next, Search};
 use crate::work::settings::TOO_LONG;
 use crate::work::{BATCH, Mapped, Mapper, Pace};
 use std::ops::Range;
@@ -89,7 +89,7 @@ impl<'c> ByLine<'c> {
     /// Has the command answer `count` rows, up to the first that is found to have no answer. Returns why it has none.
     fn ask(&mut self, rows: &Rows, count: usize) -> Option<Fault> {
         self.answers.clear();
-        let mut search = Search::new(count);
+        let mut search = Search::new(count, "the command", false);
         while let Some(part) = search.part() {
             let tried = match self.try_part(rows, part) {
                 Ok(tried) => tried,

@@ -5,7 +5,7 @@
 //! ([`block`]) every command is, and may print any number of lines.
 //!
 //! If the command dies, its worker starts it again and lives on, so deaths are treated alike in all executors. Which row is to
-//! blame is found by trying halves of the rows ([`search`]).
+//! blame is found by trying halves of the rows ([`search`](super::search)).
 
 mod answers;
 mod block;
@@ -13,8 +13,6 @@ mod exchange;
 mod lines;
 mod process;
 pub mod rows;
-mod search;
-mod stderr;
 
 use crate::error::Error;
 use crate::process::children::NUMBER;

@@ -1,10 +1,10 @@
 //! One process of the command: how it is started, what it prints on stderr, and whether it waits for input.
 
-use super::stderr::{SHELL, Stderr};
 use crate::process::children::NUMBER;
 use crate::process::descriptors::keep_standard_streams_only;
 use crate::process::group::Group;
 use crate::process::streams::restore_signals;
+use crate::work::stderr::{SHELL, Stderr};
 use memchr::memrchr;
 use nix::libc;
 use rustix::fd::{AsFd, OwnedFd};

@@ -1,4 +1,4 @@
-//! What a command writes to stderr: it is passed on in whole lines, and the last line is kept for messages.
+//! What a command, or Python, writes to stderr: it is passed on in whole lines, and the last line is kept for messages.
 
 use crate::error::printable;
 use crate::process::console;

@@ -1,4 +1,5 @@
-//! Decides which rows are sent next after a command has died over some rows, or has not answered one line for each.
+//! Decides which rows are sent next after a process that maps them, a command or Python, has died over some rows, or has not answered one
+//! line for each.
 //!
 //! A death by a fault (the command's own doing) may be due to one row. To find it, half of the rows are sent, then half of these,
 //! and so on. If a half goes well, the row is in the other half, and half of that is sent next. So n rows take about 2 log2(n)
@@ -11,6 +12,8 @@
 //! | | the [`MOST_FAULTS`]th time | the row is named: a bad row |
 //! | a death by a kill, over the same rows | fewer than [`MOST_KILLS`] times | the same rows are tried again |
 //! | | the [`MOST_KILLS`]th time | the run ends |
+//! | the same, if kills blame rows too | [`MOST_KILLS_OF_MANY`] times, over several rows | half of them are tried: a row may need more memory than there is |
+//! | | [`MOST_KILLS`] times, over one row | the row is named |
 //! | more or fewer lines than rows, over several | | half of them are tried, to find the row |
 //! | more or fewer lines for one row, or none of the halves has more or fewer | | the run ends |
 
@@ -20,6 +23,8 @@ use std::ops::Range;
 const MOST_FAULTS: u32 = 3;
 /// How many kills over the same rows it takes to end the run.
 const MOST_KILLS: u32 = 30;
+/// How many kills over the same rows it takes to try half of them, if kills blame rows.
+const MOST_KILLS_OF_MANY: u32 = 5;
 
 /// The decision on what to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +39,10 @@ pub enum Next {
 
 /// The search through the rows of a block.
 pub struct Search {
+    /// What dies, in messages.
+    who: &'static str,
+    /// Whether kills blame rows.
+    kills_blame: bool,
     count: usize,
     /// The rows that are sent.
     part: Range<usize>,
@@ -48,9 +57,9 @@ pub struct Search {
 }
 
 impl Search {
-    /// Begins a search through `count` rows.
-    pub fn new(count: usize) -> Self {
-        Search { count, part: 0..count, suspect: 0, faults: 0, kills: 0, deaths: 0, mismatch: None }
+    /// Begins a search through `count` rows. `who` is what dies, in messages, and `kills_blame` says whether rows are blamed for kills.
+    pub fn new(count: usize, who: &'static str, kills_blame: bool) -> Self {
+        Search { who, kills_blame, count, part: 0..count, suspect: 0, faults: 0, kills: 0, deaths: 0, mismatch: None }
     }
 
     /// Returns the rows to send, or `None` if all are answered.
@@ -83,12 +92,15 @@ impl Search {
     /// Records that the command died over the part. `cause` is the predicate of a sentence.
     pub fn died(&mut self, cause: String, is_fault: bool) -> Next {
         self.deaths += 1;
+        let who = self.who;
+        let names = || Next::Names(format!("{who} keeps dying on this row: the last one {cause}"));
         if !is_fault {
             self.kills += 1;
+            let is_halved = self.kills_blame && self.kills >= MOST_KILLS_OF_MANY && self.halve();
             return match self.kills {
-                MOST_KILLS.. => {
-                    Next::Ends(self.part.start, format!("the command keeps being killed: the last one {cause}"))
-                }
+                _ if is_halved => Next::Goes,
+                MOST_KILLS.. if self.kills_blame => names(),
+                MOST_KILLS.. => Next::Ends(self.part.start, format!("{who} keeps being killed: the last one {cause}")),
                 _ => Next::Goes,
             };
         }
@@ -97,7 +109,7 @@ impl Search {
         }
         self.faults += 1;
         match self.faults {
-            MOST_FAULTS.. => Next::Names(format!("the command keeps dying on this row: the last one {cause}")),
+            MOST_FAULTS.. => names(),
             _ => Next::Goes,
         }
     }
@@ -130,7 +142,7 @@ mod tests {
 
     /// Runs a search through rows of which one is fatal; answers with what came of it, and how many tries it took.
     fn search(count: usize, is_fatal: impl Fn(usize) -> bool) -> (usize, Next, usize) {
-        let mut search = Search::new(count);
+        let mut search = Search::new(count, "it", false);
         for tries in 1.. {
             let Some(part) = search.part() else { return (count, Next::Goes, tries - 1) };
             let next = if part.clone().any(&is_fatal) { search.died(String::new(), true) } else { search.answered() };
@@ -155,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_death_that_does_not_come_again_names_nobody_and_kills_blame_no_row() {
-        let mut search = Search::new(8);
+        let mut search = Search::new(8, "it", false);
         assert_eq!(search.died(String::new(), true), Next::Goes);
         let mut tried = vec![];
         while let Some(part) = search.part() {
@@ -163,7 +175,7 @@ mod tests {
             assert_eq!(search.answered(), Next::Goes);
         }
         assert_eq!(tried, [0..4, 4..6, 6..7, 7..8]);
-        let mut search = Search::new(8);
+        let mut search = Search::new(8, "it", false);
         for _ in 1..MOST_KILLS {
             assert_eq!((search.died(String::new(), false), search.part()), (Next::Goes, Some(0..8)));
         }
@@ -171,12 +183,29 @@ mod tests {
     }
 
     #[test]
+    fn kills_blame_a_row_in_the_end_if_they_may() {
+        let mut search = Search::new(8, "it", true);
+        let mut tries = 0;
+        let next = loop {
+            let part = search.part().unwrap();
+            tries += 1;
+            let next = if part.contains(&5) { search.died("was killed".into(), false) } else { search.answered() };
+            if next != Next::Goes {
+                assert_eq!(part, 5..6);
+                break next;
+            }
+        };
+        assert_eq!(next, Next::Names("it keeps dying on this row: the last one was killed".into()));
+        assert!(tries < 60, "{tries}");
+    }
+
+    #[test]
     fn counts_that_differ_end_the_run_at_the_row_or_else_behind_it() {
-        let mut search = Search::new(4);
+        let mut search = Search::new(4, "it", false);
         assert_eq!((search.mismatched("4".into()), search.part()), (Next::Goes, Some(0..2)));
         assert_eq!((search.answered(), search.part()), (Next::Goes, Some(2..3)));
         assert_eq!(search.mismatched("1".into()), Next::Ends(2, "1".into()));
-        let mut search = Search::new(2);
+        let mut search = Search::new(2, "it", false);
         search.mismatched("2".into());
         search.answered();
         assert_eq!(search.answered(), Next::Ends(0, "2".into()));

@@ -1,0 +1,949 @@
+"""The Python side of `pmapgcd --python`: a process that maps a function over columns which lie in memory shared with its parent.
+
+docs/protocol.md describes the messages and the memory. The program `pmapgcd` carries this file, and starts it as
+
+    python3 - pmapgcd SOCKET
+
+where SOCKET is the number of an open descriptor. Standard input is the memory, which at first holds this file. It needs nothing but the
+standard library, of Python 3.9 or newer, and is one file, whatever its length, so that a program can carry it.
+"""
+
+import sys
+
+if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
+    # The current folder, in which a module of the user's could have the name of one that is imported here.
+    del sys.path[0]
+
+import importlib.machinery
+import importlib.util
+import mmap
+import os
+import time
+from array import array
+from itertools import accumulate
+from struct import Struct
+
+VERSION = 1
+MAGIC = 0x50414D50
+# What it is, its version, its kind, its number, and eight numbers whose meaning depends on the kind.
+MESSAGE = Struct("<IHHQ8Q")
+HELLO, OPEN, OPENED, FAILED, MAP, MAPPED = range(1, 7)
+
+# A column: its type, where its values are and their length in bytes, the separator of texts, the offsets of texts that have no separator,
+# the bytes that say which values are there, and where the integers of more than 64 bits are and how many.
+COLUMN = Struct("<8Q")
+# A row that is bad: its number, the field at fault from 1 or 0, and the length of the message.
+FAULT = Struct("<3Q")
+# No byte separates the texts: there are offsets.
+NO_SEPARATOR = 256
+# Characters that may separate texts, because they hardly ever stand in one.
+SEPARATORS = [chr(code) for code in (0, 31, 30, 29, 28, 1, 2, 3, 4)]
+
+# The types of columns, by their names in `--types`: their numbers, and the codes that `memoryview` and `array` have for them.
+TYPES = {
+    "i32": (1, "i"),
+    "i64": (2, "q"),
+    "u32": (3, "I"),
+    "u64": (4, "Q"),
+    "f32": (5, "f"),
+    "f64": (6, "d"),
+    "text": (7, None),
+    "int": (8, "q"),
+    "bool": (9, "?"),
+    # Whatever a function without annotations returns, as text.
+    "any": (7, None),
+}
+NAMES = {1: "i32", 2: "i64", 3: "u32", 4: "u64", 5: "f32", 6: "f64", 7: "text", 8: "int", 9: "bool"}
+DTYPES = {"i32": "int32", "i64": "int64", "u32": "uint32", "u64": "uint64", "f32": "float32", "f64": "float64", "int": "int64", "bool": "bool"}
+
+# How many rows are called in one go: few enough that arguments and results stay in the caches of the processor.
+CHUNK = 1024
+# The most characters of a message.
+LONGEST = 500
+
+
+class Refused(Exception):
+    """Why a function cannot be used. The text is the whole message."""
+
+
+class Broken(Exception):
+    """What a function did against its contract. All rows that it was called with are bad."""
+
+
+class Nothing:
+    """Stands for the result of a row that is bad."""
+
+
+NOTHING = Nothing()
+
+
+def aligned(length):
+    return (length + 7) & ~7
+
+
+# ---------------------------------------------------------------------------------------------------------------- the function
+
+
+class Function:
+    """The function of the user's: what it takes and returns, and how it is called."""
+
+    def __init__(self, settings):
+        self.target = settings["target"]
+        self.is_batch = settings["batch"] == "1"
+        self.stops = settings["stop"] == "1"
+        self.call, self.file, self.shown = load(self.target)
+        given = settings["types"]
+        code = getattr(self.call, "__code__", None)
+        if code is not None and code.co_flags & 0x2A0:
+            raise Refused("is a generator or a coroutine, and a function that returns its result is expected")
+        if given:
+            inputs, outputs = given.split(":")
+            self.inputs, self.outputs, self.names, self.row = inputs.split(","), outputs.split(","), None, None
+        else:
+            count = int(settings["columns"]) if settings["columns"] else None
+            self.inputs = takes(self.call, count, self.is_batch)
+            self.outputs, self.names, self.row = returns(self.call, self.is_batch)
+        self.is_bare = not given and set(self.inputs) <= {"text", "..."}
+        self.name = getattr(self.call, "__name__", self.target.rpartition(":")[2])
+        self.numpy = sys.modules.get("numpy") if self.is_batch else None
+
+    def types(self):
+        return ",".join(self.inputs) + ":" + ",".join("text" if of == "any" else of for of in self.outputs)
+
+    def where(self, trace):
+        """Returns the line at which the function was, as FILE:LINE; nothing if that is not known."""
+        found = None
+        while trace is not None:
+            name = trace.tb_frame.f_code.co_filename
+            if name == self.file:
+                found = "%s:%d" % (self.shown, trace.tb_lineno)
+            elif found is None and name != __file_name__ and not name.startswith("<frozen "):
+                # Of another file, the first line counts.
+                found = "%s:%d" % (os.path.basename(name), trace.tb_lineno)
+            trace = trace.tb_next
+        return found
+
+    def describe(self, error):
+        """Returns the message about an exception: its type, its message, and the line."""
+        text = named(error)
+        place = None if isinstance(error, SyntaxError) else self.where(error.__traceback__)
+        if place:
+            text += " (%s)" % place
+        if self.is_bare and isinstance(error, TypeError):
+            text += "; what it takes is text, as it has no annotations: --types int,int:int says otherwise"
+        return text
+
+
+# As it stands in tracebacks.
+__file_name__ = (lambda: 0).__code__.co_filename
+
+
+def named(error):
+    """Returns the type and the message of an exception."""
+    of = type(error)
+    name = of.__qualname__ if of.__module__ in ("builtins", "__main__") else "%s.%s" % (of.__module__, of.__qualname__)
+    try:
+        text = str(error)
+    except BaseException:
+        text = ""
+    if len(text) > LONGEST:
+        text = text[:LONGEST] + "…"
+    return "%s: %s" % (name, text) if text else name
+
+
+def load(target):
+    """Imports the module of `FILE:FUNCTION` or `MODULE:FUNCTION`. Returns the function, the file that it is in, and how that is shown."""
+    place, _, path = target.rpartition(":")
+    is_file = "/" in place or place.endswith(".py")
+    sys.argv = [place]
+    # As `python3 FILE` and `python3 -m MODULE` do.
+    sys.path.insert(0, os.path.dirname(os.path.realpath(place)) if is_file else os.getcwd())
+    if is_file:
+        module = load_file(place)
+    else:
+        module = importlib.import_module(place)
+    found = module
+    for name in path.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            raise Refused("there is no function %s in %s%s" % (path, place, others(module, path))) from None
+    if not callable(found):
+        raise Refused("is no function, but of type %s" % type(found).__name__)
+    code = getattr(unwrapped(found), "__code__", None)
+    file = code.co_filename if code is not None else getattr(module, "__file__", None)
+    shown = place if is_file and file == module.__file__ else os.path.basename(file or place)
+    return found, file, shown
+
+
+def unwrapped(function):
+    """Returns the function that decorators have wrapped."""
+    for _ in range(100):
+        inner = getattr(function, "__wrapped__", None)
+        if inner is None:
+            break
+        function = inner
+    return function
+
+
+def load_file(place):
+    path = os.path.abspath(place)
+    if not os.path.exists(path):
+        raise Refused("there is no file %s" % place)
+    name = os.path.splitext(os.path.basename(path))[0]
+    while name in sys.modules:
+        name += "_"
+    loader = importlib.machinery.SourceFileLoader(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    module = importlib.util.module_from_spec(spec)
+    # Where pickle and dataclasses look for it.
+    sys.modules[name] = module
+    loader.exec_module(module)
+    return module
+
+
+def others(module, missing):
+    """Returns a hint at what the module has in place of what is missing."""
+    mine = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+    own = [name for name in mine if getattr(getattr(module, name), "__module__", None) == module.__name__] or mine
+    if not own:
+        return ""
+    import difflib
+
+    near = difflib.get_close_matches(missing, own, 1)
+    return "; did you mean %s?" % near[0] if near else "; it has " + ", ".join(own[:8])
+
+
+def takes(function, count, is_batch):
+    """Returns the types of the columns that a function takes, by its annotations. `count` is the number of columns that are chosen."""
+    names, least, rest = parameters(function)
+    known = annotations(function)
+    if count is not None and rest is None and not least <= count <= len(names):
+        more = "" if least == len(names) else " to %d" % len(names)
+        raise Refused("takes %d%s columns, and -k chooses %d" % (least, more, count))
+    many = least if count is None else min(count, len(names))
+    types = [annotated(name, known, is_batch) for name in names[:many]]
+    if rest is not None:
+        types += [annotated(rest, known, is_batch), "..."]
+    if not types:
+        raise Refused("takes no column")
+    return types
+
+
+def parameters(function):
+    """Returns the names of a function's positional parameters, how many of them it needs, and the name of the one for all others."""
+    code = getattr(function, "__code__", None)
+    if code is not None and not hasattr(function, "__wrapped__") and not hasattr(function, "__self__"):
+        names = list(code.co_varnames[: code.co_argcount])
+        after = code.co_argcount + code.co_kwonlyargcount
+        rest = code.co_varnames[after] if code.co_flags & 4 else None
+        wanted = [name for name in code.co_varnames[code.co_argcount : after] if name not in (function.__kwdefaults__ or ())]
+        least = len(names) - len(function.__defaults__ or ())
+    else:
+        import inspect
+
+        try:
+            all_of_them = list(inspect.signature(function).parameters.values())
+        except (ValueError, TypeError):
+            raise Refused("does not say what it takes: say so with --types, as in --types int,int:int") from None
+        P = inspect.Parameter
+        placed = [p for p in all_of_them if p.kind in (P.POSITIONAL_ONLY, P.POSITIONAL_OR_KEYWORD)]
+        names = [p.name for p in placed]
+        least = sum(p.default is P.empty for p in placed)
+        rest = next((p.name for p in all_of_them if p.kind == P.VAR_POSITIONAL), None)
+        wanted = [p.name for p in all_of_them if p.kind == P.KEYWORD_ONLY and p.default is P.empty]
+    if wanted:
+        raise Refused("needs %s by name, and columns are given by their places" % ", ".join(wanted))
+    return names, least, rest
+
+
+def annotations(function):
+    """Returns the annotations of a function, as types."""
+    try:
+        known = dict(getattr(function, "__annotations__", None) or {})
+        if any(isinstance(value, str) for value in known.values()):
+            import typing
+
+            known = typing.get_type_hints(function)
+    except Exception as error:
+        raise Refused("has annotations that cannot be read (%s); say its types with --types" % named(error)) from None
+    return known
+
+
+def union(annotation):
+    """Returns the members of `X | None`, `Optional[X]` and other unions; `None` if it is no union."""
+    name = type(annotation).__name__
+    origin = str(getattr(annotation, "__origin__", ""))
+    if name in ("UnionType", "Union") or origin == "typing.Union":
+        return annotation.__args__
+    return None
+
+
+def plain(annotation):
+    """Returns the name of the type that is annotated, and whether there may be no value; no name if it is not known."""
+    members = union(annotation)
+    if members is not None:
+        some = [member for member in members if member is not type(None)]
+        name = plain(some[0])[0] if len(some) == 1 else None
+        return name, len(some) < len(members)
+    if hasattr(annotation, "__metadata__"):
+        return plain(annotation.__origin__)
+    if isinstance(annotation, type):
+        for of, name in ((bool, "bool"), (int, "int"), (float, "f64"), (str, "text")):
+            if issubclass(annotation, of):
+                return name, False
+        by_name = {"int32": "i32", "int64": "i64", "uint32": "u32", "uint64": "u64", "float32": "f32", "float64": "f64"}
+        by_name.update({"bool_": "bool", "bool": "bool", "str_": "text"})
+        if annotation.__module__ == "numpy":
+            return by_name.get(annotation.__name__), False
+    return None, False
+
+
+def of_elements(annotation):
+    """Returns the type of what is in a column, as in `list[float]`; the annotation itself if it is of no such form."""
+    args = getattr(annotation, "__args__", None)
+    if union(annotation) is None and args and len(args) == 1 and plain(annotation)[0] is None:
+        return args[0]
+    return annotation
+
+
+def annotated(name, known, is_batch):
+    """Returns the type of a parameter."""
+    if name not in known:
+        return "text"
+    annotation = of_elements(known[name]) if is_batch else known[name]
+    of, may_lack = plain(annotation)
+    if of is None:
+        what = "columns of int, float, str, bool" if is_batch else "int, float, str, bool and X | None"
+        raise Refused("takes %s: %s, and %s are known; --types says otherwise" % (name, shown(known[name]), what))
+    return of + "/na" if may_lack else of
+
+
+def kind(value):
+    """Returns the type of a value, with its article."""
+    name = type(value).__name__
+    return ("an " if name[:1] in "aeiou" else "a ") + name
+
+
+def shown(annotation):
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def returns(function, is_batch):
+    """Returns the types of the results of a function by its annotations, their names if they have some, and the class of a row of them."""
+    known = annotations(function)
+    if "return" not in known:
+        return ["any"], None, None
+    annotation = known["return"]
+    members = union(annotation)
+    if members is not None and len([m for m in members if m is not type(None)]) == 1:
+        # Any result may be missing.
+        annotation = next(m for m in members if m is not type(None))
+    fields = getattr(annotation, "_fields", None)
+    if isinstance(annotation, type) and issubclass(annotation, tuple) and fields:
+        of = [known_result(a, annotation, is_batch) for a in annotations(annotation).values()]
+        return (of if len(of) == len(fields) else ["any"] * len(fields)), list(fields), annotation
+    args = getattr(annotation, "__args__", None)
+    if str(getattr(annotation, "__origin__", "")) in ("<class 'tuple'>", "tuple") and args and Ellipsis not in args:
+        return [known_result(a, annotation, is_batch) for a in args], None, None
+    return [known_result(annotation, annotation, is_batch)], None, None
+
+
+def known_result(annotation, whole, is_batch):
+    if annotation is None or annotation is type(None):
+        raise Refused("returns None, and a result is expected")
+    of, _ = plain(of_elements(annotation) if is_batch else annotation)
+    if of is None and str(annotation) == "typing.Any":
+        return "any"
+    if of is None:
+        known = "int, float, str, bool and tuples of these are known; --types says otherwise"
+        raise Refused("returns %s: %s" % (shown(whole), known))
+    return of
+
+
+# ------------------------------------------------------------------------------------------------------------- columns that go in
+
+
+class Given:
+    """Columns that the parent has written, and the views of them, which are released after use."""
+
+    def __init__(self, memory, rows, count, offset, length, function):
+        self.views = []
+        self.memory = memory
+        self.region = memory[offset : offset + length]
+        self.rows = rows
+        self.views.append(self.region)
+        lacks = [of.endswith("/na") for of in function.inputs if of != "..."]
+        # Further columns are like the last one.
+        lacks += lacks[-1:] * (count - len(lacks))
+        entries = [COLUMN.unpack_from(self.region, at * COLUMN.size) for at in range(count)]
+        self.columns = [self.column(entry, may_lack, function) for entry, may_lack in zip(entries, lacks)]
+
+    def view(self, offset, length, code):
+        part = self.region[offset : offset + length]
+        cast = part.cast(code)
+        self.views += [part, cast]
+        return cast
+
+    def column(self, entry, may_lack, function):
+        code, values, length, separator, offsets, presence, large, many = entry
+        name = NAMES[code]
+        lacks = None
+        if presence:
+            lacks = [row for row, there in enumerate(self.region[presence : presence + self.rows]) if not there]
+        if name == "text":
+            column = self.texts(values, length, separator, offsets)
+        else:
+            column = self.view(values, length, TYPES[name][1])
+            if many:
+                column = column.tolist()
+                self.enlarge(column, large, many)
+        if not function.is_batch:
+            if lacks is not None:
+                column = column if type(column) is list else column.tolist()
+                for row in lacks:
+                    column[row] = None
+            return column
+        return self.whole(column, name, lacks, may_lack, function.numpy)
+
+    def texts(self, values, length, separator, offsets):
+        text = bytes(self.region[values : values + length])
+        if separator != NO_SEPARATOR:
+            # Each has a separator behind it.
+            return str(text[:-1], "utf-8").split(chr(separator)) if self.rows else []
+        ends = self.view(offsets, 4 * (self.rows + 1), "I").tolist()
+        return [str(text[start:end], "utf-8") for start, end in zip(ends, ends[1:])]
+
+    def enlarge(self, column, large, many):
+        """Puts the integers of more than 64 bits in their places."""
+        rows = self.view(large + 8, 8 * many, "Q")
+        (length,) = self.view(large, 8, "Q")
+        at = large + 8 + 8 * many
+        for row, digits in zip(rows, bytes(self.region[at : at + length]).split()):
+            column[row] = int(digits)
+
+    def whole(self, column, name, lacks, may_lack, numpy):
+        """Returns the column in the form in which a function of columns gets it."""
+        if name == "text" or type(column) is list or (may_lack and name not in ("f32", "f64")):
+            column = column if type(column) is list else column.tolist()
+            for row in lacks or ():
+                column[row] = None
+            return numpy.array(column, dtype=object) if numpy and name == "int" else column
+        for row in lacks or ():
+            column[row] = float("nan")
+        return numpy.frombuffer(column, dtype=DTYPES[name]) if numpy else column
+
+    def release(self):
+        """Gives the memory back, as far as nobody has kept it."""
+        self.columns = None
+        for view in reversed(self.views):
+            release(view)
+
+
+# ------------------------------------------------------------------------------------------------------------- results that go out
+
+
+class Packer:
+    """A column of results. `faults` are the messages about rows that are bad, by number."""
+
+    def __init__(self, of, faults):
+        self.of, self.faults, self.count, self.missing = of, faults, 0, []
+
+    def add(self, values):
+        """Appends the results of further rows."""
+        try:
+            if not self.add_all(values):
+                self.add_each(values)
+        except (TypeError, OverflowError, ValueError):
+            self.add_each(values)
+        self.count += len(values)
+
+    def add_each(self, values):
+        for row, value in enumerate(values, self.count):
+            kept = self.blank
+            if value is None:
+                self.missing.append(row)
+            elif value is not NOTHING:
+                try:
+                    kept = self.one(value, row)
+                except BaseException as error:
+                    text = str(error) if isinstance(error, Broken) else self.unlike(value)
+                    self.faults.setdefault(row, text)
+            self.append(kept)
+
+    def unlike(self, value):
+        expected = {"text": "str", "f64": "float", "f32": "float"}.get(self.of, self.of)
+        text = repr(value)
+        text = text if len(text) <= 60 else text[:60] + "…"
+        return "the function returned %s (%s), and %s is expected" % (text, type(value).__name__, expected)
+
+    def presence(self):
+        """Returns the bytes that say which values are there; nothing if all are."""
+        if not self.missing:
+            return b""
+        there = bytearray(b"\1") * self.count
+        for row in self.missing:
+            there[row] = 0
+        return there
+
+    def large(self):
+        return b"", 0
+
+
+class Numbers(Packer):
+    blank = 0
+
+    def __init__(self, of, faults):
+        Packer.__init__(self, of, faults)
+        self.values, self.beyond = array(TYPES[of][1]), []
+        self.append = self.values.append
+
+    def add_all(self, values):
+        before = len(self.values)
+        if type(values) is array:
+            self.values.extend(values)
+            return True
+        self.values.fromlist(values)
+        if self.of == "f32" and any(value - value != 0 for value in self.values[before:]):
+            # An infinity may be a number that is too large.
+            del self.values[before:]
+            return False
+        return True
+
+    def one(self, value, row):
+        if self.of in ("f32", "f64"):
+            kept = array(self.values.typecode, (value,))[0]
+            if kept - kept != 0 and value - value == 0:
+                raise Broken("the function returned %r, which is out of the range of %s" % (value, self.of))
+            return kept
+        value = value.__index__()
+        try:
+            return array(self.values.typecode, (value,))[0]
+        except OverflowError:
+            if self.of == "int":
+                self.beyond.append((row, value))
+                return 0
+            raise Broken("the function returned %d, which is out of the range of %s" % (value, self.of)) from None
+
+    def large(self):
+        if not self.beyond:
+            return b"", 0
+        digits = "\n".join(str(value) for _, value in self.beyond).encode()
+        rows = array("Q", [len(digits)] + [row for row, _ in self.beyond])
+        return rows.tobytes() + digits, len(self.beyond)
+
+    def finish(self):
+        return memoryview(self.values).cast("B"), NO_SEPARATOR, b""
+
+
+class Bools(Packer):
+    blank = 0
+
+    def __init__(self, of, faults):
+        Packer.__init__(self, of, faults)
+        self.values = bytearray()
+        self.append = self.values.append
+
+    def add_all(self, values):
+        found = bytes(values)
+        if found.translate(None, b"\0\1"):
+            return False
+        self.values += found
+        return True
+
+    def one(self, value, _):
+        if value is True or value is False or type(value).__name__ in ("bool_", "bool") or value in (0, 1):
+            return 1 if value else 0
+        raise TypeError
+
+    def finish(self):
+        return self.values, NO_SEPARATOR, b""
+
+
+class Texts(Packer):
+    blank = ""
+
+    def __init__(self, of, faults):
+        Packer.__init__(self, "text", faults)
+        self.is_any, self.values = of == "any", []
+        self.append = self.values.append
+
+    def add_all(self, values):
+        if self.is_any:
+            kinds = set(map(type, values))
+            if kinds == {int} or kinds == {float}:
+                self.values += map(repr, values)
+                return True
+        # Whether all are texts that can be written.
+        "".join(values).encode()
+        self.values += values
+        return True
+
+    def one(self, value, _):
+        if not isinstance(value, str):
+            if not self.is_any:
+                raise TypeError
+            if isinstance(value, (tuple, list)):
+                what = "the function returned %d values: annotate what it returns, as in -> tuple[int, str], or say so with --types"
+                raise Broken(what % len(value))
+            if isinstance(value, (dict, set, frozenset, bytes, bytearray, memoryview)) or hasattr(value, "__next__") or hasattr(value, "__await__"):
+                raise Broken("the function returned %s, and a number or a text is expected" % kind(value))
+            if type(value).__name__ in ("bool", "bool_"):
+                return "true" if value else "false"
+            value = str(value)
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Broken("the function returned a text with half a character in it, which is not UTF-8: %r" % value[:60]) from None
+        return str(value)
+
+    def finish(self):
+        text = "\0".join(self.values)
+        if text.count("\0") < max(1, self.count):
+            return (text + "\0").encode() if self.count else b"", 0, b""
+        text = "".join(self.values)
+        for separator in SEPARATORS:
+            if separator not in text:
+                return (separator.join(self.values) + separator).encode(), ord(separator), b""
+        parts = [value.encode() for value in self.values]
+        return b"".join(parts), NO_SEPARATOR, array("I", [0, *accumulate(map(len, parts))]).tobytes()
+
+
+def packer(of, faults):
+    return (Texts if of in ("text", "any") else Bools if of == "bool" else Numbers)(of, faults)
+
+
+# ------------------------------------------------------------------------------------------------------------------------- calls
+
+
+def map_rows(function, columns, rows, packers, faults):
+    """Calls the function for each row. Returns how many rows are done, and the nanoseconds in the function."""
+    nanos = 0
+    for start in range(0, rows, CHUNK):
+        count = min(CHUNK, rows - start)
+        parts = [column[start : start + count] for column in columns]
+        began = time.perf_counter_ns()
+        out = call_rows(function, parts, count, start, faults)
+        nanos += time.perf_counter_ns() - began
+        if len(packers) == 1:
+            packers[0].add(out)
+        else:
+            for one, values in zip(packers, apart(function, out, start, faults)):
+                one.add(values)
+        if faults and function.stops:
+            return min(faults) + 1, nanos
+    return rows, nanos
+
+
+def call_rows(function, parts, count, start, faults):
+    call, out = function.call, []
+    while True:
+        done = len(out)
+        try:
+            # What has been returned before an exception is kept: no row is called twice.
+            out.extend(map(call, *[part[done:] for part in parts]) if done else map(call, *parts))
+            if len(out) == count:
+                return out
+            # It ends `map` too.
+            faults[start + len(out)] = "StopIteration"
+        except BaseException as error:
+            faults[start + len(out)] = function.describe(error)
+            error.__traceback__ = None
+        out.append(NOTHING)
+        if len(out) == count or function.stops:
+            out += [NOTHING] * (count - len(out))
+            return out
+
+
+def apart(function, out, start, faults):
+    """Returns the columns of results that are several values each."""
+    count = len(function.outputs)
+    try:
+        if set(map(type, out)) <= {tuple, list, function.row} and set(map(len, out)) == {count}:
+            return list(map(list, zip(*out)))
+    except TypeError:
+        pass
+    rows = []
+    for at, value in enumerate(out, start):
+        if value is NOTHING or value is None:
+            value = (value,) * count
+        elif not isinstance(value, (tuple, list)) or len(value) != count:
+            many = "%d values" % len(value) if isinstance(value, (tuple, list)) else kind(value)
+            faults.setdefault(at, "the function returned %s, and %d values are expected" % (many, count))
+            value = (NOTHING,) * count
+        rows.append(value)
+    return list(map(list, zip(*rows)))
+
+
+def map_columns(function, given, rows, packers, faults):
+    """Calls the function with columns: with all rows, and if it raises an exception with half of them, to find the rows that are bad."""
+    nanos, parts, columns = 0, [(0, rows)], given.columns
+    while parts:
+        start, end = parts.pop()
+        arguments = columns if (start, end) == (0, rows) else [column[start:end] for column in columns]
+        began = time.perf_counter_ns()
+        result = None
+        try:
+            result = function.call(*arguments)
+            found = [column_of(one, end - start, of, function.numpy) for one, of in zip(results_of(result, function), function.outputs)]
+        except Broken as error:
+            found = [[NOTHING] * (end - start)] * len(packers)
+            for row in range(start, end):
+                faults[row] = str(error)
+        except BaseException as error:
+            text = function.describe(error)
+            error.__traceback__ = None
+            found = None
+            if end - start == 1:
+                faults[start] = text
+                found = [[NOTHING]] * len(packers)
+            else:
+                middle = (start + end) // 2
+                parts += [(middle, end), (start, middle)]
+        finally:
+            nanos += time.perf_counter_ns() - began
+            if arguments is not columns:
+                for argument in arguments:
+                    if type(argument) is memoryview:
+                        release(argument)
+            del arguments, result
+        if found is not None:
+            for one, values in zip(packers, found):
+                one.add(values)
+        if faults and function.stops:
+            return min(faults) + 1, nanos
+    return rows, nanos
+
+
+def release(view):
+    try:
+        view.release()
+    except BufferError:
+        # Somebody has kept it, which is told when all is done.
+        pass
+
+
+def results_of(result, function):
+    """Returns the columns of a result."""
+    count = len(function.outputs)
+    if count == 1:
+        return [result]
+    if isinstance(result, (str, bytes)) or not hasattr(result, "__len__") or len(result) != count:
+        raise Broken("the function returned %s, and %d columns are expected" % (kind(result), count))
+    return list(result)
+
+
+def column_of(result, rows, of, numpy):
+    """Returns a column of results as an array or a list."""
+    if isinstance(result, (str, dict)) or not hasattr(result, "__iter__"):
+        raise Broken("the function returned %s for %d row(s), and a column of results is expected" % (kind(result), rows))
+    if numpy and hasattr(result, "__array__") and not hasattr(result, "mask"):
+        result = numpy.asarray(result)
+        if result.ndim != 1:
+            raise Broken("the function returned an array of %d dimensions, and a column of results is expected" % result.ndim)
+        result = fitting(result, of, numpy)
+    try:
+        view = memoryview(result)
+    except TypeError:
+        found = result.tolist() if hasattr(result, "tolist") else list(result)
+    else:
+        if view.ndim == 1 and view.contiguous and of not in ("text", "any", "bool") and is_same(view.format, of):
+            found = array(TYPES[of][1], b"")
+            found.frombytes(view.cast("B"))
+        else:
+            found = view.tolist() if view.ndim == 1 else None
+        view.release()
+    if found is None or len(found) != rows:
+        raise Broken("the function returned %d results for %d row(s)" % (len(result), rows))
+    return found
+
+
+def fitting(values, of, numpy):
+    """Returns an array with the same values in the type that is wanted, if there is one for all such values."""
+    dtype = DTYPES.get(of)
+    if dtype is None or values.dtype == dtype or of == "bool":
+        return values
+    wanted = numpy.dtype(dtype)
+    is_wider = numpy.can_cast(values.dtype, wanted, "safe") or (of == "f64" and values.dtype.kind in "iuf")
+    return values.astype(wanted) if is_wider else values
+
+
+def is_same(format, of):
+    """Whether numbers in this format of `memoryview` are those of a type."""
+    code = TYPES[of][1]
+    format = format.lstrip("@=")
+    return format == code or (format == "l" and code == "q" and array("l").itemsize == 8) or (format == "L" and code == "Q" and array("L").itemsize == 8)
+
+
+# --------------------------------------------------------------------------------------------------------------------- messages
+
+
+class Memory:
+    """The memory that is shared with the parent. It only ever grows."""
+
+    def __init__(self, descriptor):
+        self.descriptor = descriptor
+        self.map = None
+
+    def until(self, end):
+        """Returns a view of the memory, which has at least so many bytes."""
+        if self.map is None or len(self.map) < end:
+            size = os.fstat(self.descriptor).st_size
+            if size < end:
+                size = max(end, 2 * size)
+                os.ftruncate(self.descriptor, size)
+            self.map = mmap.mmap(self.descriptor, size)
+        return memoryview(self.map)
+
+    def is_kept(self):
+        """Whether somebody still has a view of the memory."""
+        size = os.fstat(self.descriptor).st_size
+        for again in (True, False):
+            try:
+                # Python refuses that if there are views.
+                self.map.resize(size)
+                return False
+            except BufferError:
+                if again:
+                    import gc
+
+                    gc.collect()
+        return True
+
+    def write(self, offset, pieces):
+        """Writes these bytes one behind the other, each where a multiple of 8 begins. Returns the length of all."""
+        end = offset + sum(aligned(len(piece)) for piece in pieces)
+        with self.until(end) as view:
+            at = offset
+            for piece in pieces:
+                view[at : at + len(piece)] = piece
+                at += aligned(len(piece))
+        return end - offset
+
+
+class Worker:
+    """Answers the messages of the parent, one by one."""
+
+    def __init__(self, socket, memory):
+        self.socket, self.memory, self.function = socket, Memory(memory), None
+
+    def send(self, kind, number, *values):
+        values += (0,) * (8 - len(values))
+        os.write(self.socket, MESSAGE.pack(MAGIC, VERSION, kind, number, *values))
+
+    def serve(self):
+        self.send(HELLO, 0, sys.hexversion)
+        while True:
+            message = os.read(self.socket, MESSAGE.size)
+            if len(message) != MESSAGE.size:
+                # The parent has gone, or needs no more.
+                return
+            magic, version, kind, number, *values = MESSAGE.unpack(message)
+            if magic != MAGIC or version != VERSION:
+                return
+            if kind == OPEN:
+                self.open(number, *values[:2])
+            elif kind == MAP and self.function is not None:
+                self.map(number, *values[:4])
+            else:
+                return
+
+    def open(self, number, offset, length):
+        with self.memory.until(offset + length) as view:
+            text = bytes(view[offset : offset + length]).decode("utf-8", "surrogateescape")
+        settings = dict(item.split("=", 1) for item in text.split("\0") if item)
+        place = settings["target"]
+        try:
+            self.function = Function(settings)
+            function, names = self.function, self.function.names or ()
+            answer = ["types=" + function.types(), "name=" + function.name, "names=" + ",".join(names)]
+            kind, text = OPENED, "\0".join(answer)
+        except Refused as error:
+            text = str(error)
+            kind, text = FAILED, text if text.startswith("there is no ") else "%s %s" % (place, text)
+        except BaseException as error:
+            line = last_line(error, settings["target"].rpartition(":")[0])
+            kind, text = FAILED, "cannot import %s: %s" % (place.rpartition(":")[0], line)
+        data = text.encode("utf-8", "surrogateescape")
+        self.memory.write(0, [data])
+        self.send(kind, number, 0, len(data))
+
+    def map(self, number, rows, count, offset, length):
+        began, function, faults = time.perf_counter_ns(), self.function, {}
+        # The results lie behind what was given.
+        free = aligned(offset + length)
+        packers = [packer(of, faults) for of in function.outputs]
+        with self.memory.until(free) as view:
+            given = Given(view, rows, count, offset, length, function)
+            if function.is_batch:
+                done, nanos = map_columns(function, given, rows, packers, faults)
+            else:
+                done, nanos = map_rows(function, given.columns, rows, packers, faults)
+            given.release()
+        if function.is_batch and self.memory.is_kept():
+            what = "the function keeps a column that it was given, which is valid during the call alone: copy it"
+            faults.update((row, what) for row in range(rows))
+        pieces, told = self.region(packers, faults)
+        length = self.memory.write(free, pieces)
+        took = time.perf_counter_ns() - began
+        self.send(MAPPED, number, done, len(packers), free, length, len(faults), told, nanos, took)
+
+    @staticmethod
+    def region(packers, faults):
+        """Returns the pieces of an answer, and where among them the bad rows are told."""
+        at, entries, pieces = aligned(COLUMN.size * len(packers)), [], []
+
+        def place(piece):
+            nonlocal at
+            if not len(piece):
+                return 0
+            pieces.append(piece)
+            at += aligned(len(piece))
+            return at - aligned(len(piece))
+
+        for one in packers:
+            values, separator, offsets = one.finish()
+            large, many = one.large()
+            code = TYPES[one.of][0]
+            entries.append(COLUMN.pack(code, place(values), len(values), separator, place(offsets), place(one.presence()), place(large), many))
+        messages = [(row, faults[row].encode("utf-8", "replace")) for row in sorted(faults)]
+        told = at
+        if messages:
+            place(b"".join([FAULT.pack(row, 0, len(text)) for row, text in messages]))
+            place(b"".join([text for _, text in messages]))
+        return [b"".join(entries), *pieces], told
+
+
+def last_line(error, place):
+    """Returns what the last line of a traceback says, and where that was."""
+    text = named(error)
+    if isinstance(error, SyntaxError):
+        return text
+    trace, line = error.__traceback__, None
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if name != __file_name__ and "importlib" not in name:
+            line = "%s:%d" % (os.path.relpath(name) if name.startswith(os.getcwd() + "/") else name, trace.tb_lineno)
+        trace = trace.tb_next
+    return "%s (%s)" % (text, line) if line else text
+
+
+def main():
+    import _signal
+
+    # Ctrl-C ends it without a traceback.
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    # Integers may have any number of digits.
+    getattr(sys, "set_int_max_str_digits", lambda most: None)(0)
+    # The results of the program go to standard output, and nothing that a function prints may be among them.
+    sys.stdout = sys.stderr
+    # What reads standard input must not read the memory.
+    memory, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.set_inheritable(int(sys.argv[2]), False)
+    Worker(int(sys.argv[2]), memory).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+//! The options that make a function of Python what is mapped over rows. They belong to `pmapgcd` alone, not to every filter.
+
+use super::end;
+use super::kernel::print;
+use super::options::Options;
+use super::plan::Plan;
+use super::run::run;
+use crate::csv::trimmed;
+use crate::error::{Error, printable};
+use crate::executor::{Executor, worker};
+use crate::kernel::batch::BatchKernel;
+use crate::kernel::columns::types::Signature;
+use crate::work::python::{Described, Python, Wanted, own_number};
+use crate::work::text::{OnBadRow, Text};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
+
+const PYTHON: &str = "Python";
+
+/// The default of `--block-size` with Python, in bytes: a block costs messages to and from it.
+const BLOCK_SIZE: usize = 512 << 10;
+
+/// The options of a function of Python.
+#[derive(clap::Args, Debug)]
+#[command(args_override_self = true)]
+pub struct PythonOptions {
+    /// Map with FILE:FUNCTION or MODULE:FUNCTION
+    ///
+    /// Annotations, or --types, say what it takes and returns: int (of any size), float, str, bool, X | None for what may be missing, and
+    /// tuples of these for several results; what has no type is text. An exception makes a bad row. Each worker starts
+    /// python3 once: $PMAPGCD_PYTHON, a virtual environment's, or the one in PATH. docs/python.md has more.
+    #[arg(long, help_heading = PYTHON, value_name = "FILE:FUNCTION", allow_hyphen_values = true, conflicts_with = "command", group = "function")]
+    python: Option<OsString>,
+
+    /// Call it with columns, and not for each row
+    ///
+    /// With numpy arrays if its module imports numpy, else with memoryviews; texts are lists. They are valid during the call alone. It
+    /// returns a column of as many results: any sequence, buffer or array, or a tuple of such for several results.
+    #[arg(long, help_heading = PYTHON, requires = "python", hide_short_help = true)]
+    python_batch: bool,
+}
+
+impl PythonOptions {
+    /// Whether there is such a function.
+    pub fn is_given(&self) -> bool {
+        self.python.is_some()
+    }
+
+    /// Runs the filter around the function, or, in a worker process, that worker's part of the run. Returns the status for `main` to end
+    /// with. `types` are those of `--types`; `describe` says only to print what the function takes and returns; `stock_only` are the
+    /// given options that are for the stock kernel alone.
+    pub fn run(self, options: Options, (types, describe): (Option<Signature>, bool), stock_only: &[&str]) -> ExitCode {
+        self.try_run(options, types, describe, stock_only).unwrap_or_else(|error| end(Err(error)))
+    }
+
+    fn try_run(
+        self,
+        mut options: Options,
+        types: Option<Signature>,
+        describe: bool,
+        stock_only: &[&str],
+    ) -> Result<ExitCode, Error> {
+        let target = self.python.unwrap_or_default();
+        let wrong = |what: String| Err(Error::usage(format!("--python {}: {what}", printable(&target))));
+        let named = target.as_bytes().iter().rposition(|&byte| byte == b':');
+        if named.is_none_or(|colon| colon == 0 || colon + 1 == target.len()) {
+            let expected = "FILE:FUNCTION or MODULE:FUNCTION is expected";
+            return wrong(format!("{expected}; the interpreter is chosen by PMAPGCD_PYTHON"));
+        }
+        if let Some(option) = stock_only.first() {
+            return wrong(format!("{option} is for the kernel gcd"));
+        }
+        if options.executor == Executor::Pickle {
+            return wrong(
+                "--executor pickle is for functions of this program; with --python it is serial, threads or shared"
+                    .to_string(),
+            );
+        }
+        options.block_size.get_or_insert(BLOCK_SIZE);
+        let wanted = Wanted {
+            target: target.clone(),
+            types,
+            is_batch: self.python_batch,
+            columns: options.columns().map(|columns| columns.count()),
+            stops: options.bad_rows == OnBadRow::Stop,
+            memory: options.worker_memory,
+        };
+        let is_worker = worker::is_worker();
+        let opened = wanted.open(if is_worker { own_number() } else { 0 });
+        let opened = opened.map_err(|what| format!("--python {what}"));
+        if let (true, Err(what)) = (is_worker, &opened) {
+            // Its parent is to say so, once.
+            options.append = None;
+            let python = Python::unusable(wanted, what.clone());
+            let plan = Plan::of(options, &python)?;
+            let work = Text::new(&python, plan.setup.settings.clone());
+            return Ok(run(&plan, &work));
+        }
+        let described = opened.map_err(Error::usage)?;
+        if describe {
+            return Ok(end(print(&described.line())));
+        }
+        let missing = options.na.iter().map(|text| trimmed(text.as_bytes()).to_vec()).collect();
+        let (executor, memory) = (options.executor, options.worker_memory);
+        let python = Python::new(wanted, described, missing, is_worker);
+        if !is_worker && executor != Executor::Serial {
+            // Only its workers need Python from here on.
+            python.close();
+        }
+        let mut plan = Plan::of(options, &python)?;
+        // There is no limit of memory but the one that is asked for.
+        plan.confinement.memory = memory;
+        let work = Text::new(&python, plan.setup.settings.clone());
+        Ok(run(&plan, &work))
+    }
+}
+
+impl Described {
+    /// Returns what is known of the function, as a line.
+    fn line(&self) -> String {
+        let Described { signature, names, name, version } = self;
+        let results = if names.len() > 1 { format!(", results {}", names.join(",")) } else { String::new() };
+        format!("{name}: {signature}{results}, Python {version}\n")
+    }
+}

@@ -1,0 +1,135 @@
+//! Pythons that die, by themselves and by others.
+
+use super::{EXECUTORS, Module};
+use crate::common::{Running, eventually};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+const DEADLY: &str = "
+import ctypes, os, signal, resource, time
+def f(a: int) -> int:
+    if a == 44: ctypes.string_at(0)
+    if a == 45: os._exit(7)
+    if a == 46: os.kill(os.getpid(), signal.SIGKILL)
+    if a == 47: os.closerange(3, 100)
+    return a * 2
+def slow(a: int) -> int:
+    time.sleep(0.0005)
+    return a * 2
+def hangs(a: int) -> int:
+    while a == 44: time.sleep(1)
+    return a
+def eats(a: int) -> int:
+    return len(bytearray(1 << 40)) if a == 2 else a
+";
+
+#[test]
+fn the_row_that_python_dies_of_is_named_and_the_run_goes_on() {
+    let module = Module::new(DEADLY);
+    for executor in EXECUTORS {
+        for (row, cause) in [
+            (44, "was killed by SIGSEGV"),
+            (45, "exited with status 7"),
+            (46, "was killed by SIGKILL"),
+            (47, "exited with status 1"),
+        ] {
+            let rows: String = (0..60).map(|n| format!("{}\n", if n == 50 { row } else { 1 })).collect();
+            let expected = "2\n".repeat(59);
+            let finished = module.map("f", &["--executor", executor, "-j2", "--bad-rows=skip"], &rows);
+            assert_eq!(finished.status.code(), Some(1), "{executor} {row}: {}", finished.stderr);
+            assert!(finished.stdout == expected.as_bytes(), "{executor} {row}");
+            let said = format!("pmapgcd: stdin:51: Python keeps dying on this row: the last one {cause}\n");
+            assert!(finished.stderr.contains(&said), "{executor} {row}: {}", finished.stderr);
+            let told = "pmapgcd: the Python of worker ";
+            assert!(finished.stderr.contains(told), "{}", finished.stderr);
+        }
+    }
+}
+
+#[test]
+fn too_little_memory_is_an_exception() {
+    let module = Module::new(DEADLY);
+    let arguments = ["--worker-memory=1G", "--bad-rows=skip"];
+    let stderr = "pmapgcd: stdin:2: MemoryError (it.py:16)\npmapgcd: 1 bad row\n";
+    module.always("eats", &arguments, "1\n2\n3\n", 1, "1\n3\n", stderr);
+}
+
+#[test]
+fn a_row_that_takes_too_long_is_named() {
+    let module = Module::new(DEADLY);
+    let finished = module.map("hangs", &["--block-timeout=1", "--bad-rows=skip", "-j2"], "1\n44\n3\n");
+    assert_eq!((finished.status.code(), &*finished.stdout), (Some(1), &b"1\n3\n"[..]), "{}", finished.stderr);
+    assert!(finished.stderr.contains("stdin:2: workers keep dying on this row"), "{}", finished.stderr);
+}
+
+/// The processes whose command line has this word in it.
+fn processes(word: &str) -> Vec<i32> {
+    let all =
+        fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let line = |pid: i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    all.filter(|&pid| line(pid).windows(word.len()).any(|part| part == word.as_bytes())).collect()
+}
+
+/// The Pythons of a run: the grandchildren that run the worker's file.
+fn pythons_of(run: u32) -> Vec<i32> {
+    let of_run = |pid: i32| {
+        let mut at = pid;
+        for _ in 0..4 {
+            let stat = fs::read_to_string(format!("/proc/{at}/stat")).unwrap_or_default();
+            let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
+            match parent {
+                Some(parent) if parent == run as i32 => return true,
+                Some(parent) => at = parent,
+                None => return false,
+            }
+        }
+        false
+    };
+    processes("-\0pmapgcd\0").into_iter().filter(|&pid| of_run(pid)).collect()
+}
+
+#[test]
+fn pythons_that_are_killed_again_and_again_cost_no_row() {
+    let module = Module::new(DEADLY);
+    let rows: String = (0..20_000).map(|n| format!("{n}\n")).collect();
+    let expected: String = (0..20_000).map(|n| format!("{}\n", 2 * n)).collect();
+    for executor in ["threads", "shared"] {
+        let mut running = Running::start(&mut module.filter("slow", ["-j2", "--executor", executor]));
+        let input = rows.clone();
+        running.feed(move |pipe| pipe.write_all(input.as_bytes()));
+        // Who is killed while it starts is started again without a word.
+        assert_eq!(running.line(), "0");
+        let (id, start, mut killed) = (running.child.id(), Instant::now(), 0);
+        while killed < 12 && start.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(300));
+            for pid in pythons_of(id).into_iter().take(1) {
+                killed += i32::from(kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).is_ok());
+            }
+        }
+        let finished = running.finish();
+        assert_eq!(finished.status.code(), Some(0), "{executor}: {}", finished.stderr);
+        assert!(finished.stdout == expected.as_bytes()["0\n".len()..], "{executor}");
+        assert!(killed > 3 && finished.stderr.contains("was killed by SIGKILL"), "{killed} {}", finished.stderr);
+    }
+}
+
+#[test]
+fn no_python_outlives_its_run_and_nobody_prints_a_traceback() {
+    let module = Module::new(DEADLY);
+    for (executor, signal) in
+        EXECUTORS.into_iter().flat_map(|executor| [(executor, Signal::INT), (executor, Signal::KILL)])
+    {
+        let mut running = Running::start(&mut module.filter("slow", ["-j2", "--executor", executor]));
+        running.send((0..100_000).map(|n| format!("{n}\n")).collect::<String>().as_bytes());
+        running.line();
+        let id = running.child.id();
+        let theirs = pythons_of(id);
+        assert!(!theirs.is_empty());
+        kill_process(Pid::from_raw(id as i32).unwrap(), signal).unwrap();
+        let finished = running.finish();
+        assert_eq!(finished.stderr, "", "{executor} {signal:?}");
+        eventually("no Python is left", || theirs.iter().all(|pid| !processes("-\0pmapgcd\0").contains(pid)));
+    }
+}
