@@ -80,6 +80,9 @@
 // The code that opens files, replaces them and cuts them into ranges is used by the command line only.
 #![cfg_attr(not(feature = "cli"), allow(dead_code))]
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("pmapgcd is for Linux: its workers wait on futexes, and share memory in /dev/shm");
+
 mod bad_row;
 #[cfg(feature = "cli")]
 mod cli;
@@ -160,3 +163,8 @@ pub mod batch {
 #[cfg(all(doctest, feature = "cli"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The same for the page about kernels in Rust.
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../docs/rust.md")]
+struct RustPage;

@@ -15,7 +15,7 @@ use pmapgcd::{Algorithm, Base};
 /// Print the greatest common divisor of the two integers in each row of FILEs or stdin, in input order
 #[cfg(not(loom))]
 #[derive(clap::Parser)]
-#[command(name = "pmapgcd", version, max_term_width = 80, after_help = AFTER_HELP)]
+#[command(name = "pmapgcd", version, max_term_width = 80, after_help = AFTER_HELP, after_long_help = MANUAL)]
 struct Arguments {
     #[command(flatten)]
     options: pmapgcd::Options,
@@ -89,6 +89,11 @@ Examples:
   pmapgcd --header -k text --append=score -c 'python3 score.py' reviews.csv
 
 Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers kept failing";
+
+/// What the manual page says of this program alone.
+#[cfg(not(loom))]
+const MANUAL: &str =
+    concat!(include_str!("manual.txt"), "Please report others at ", env!("CARGO_PKG_REPOSITORY"), "/issues.\n");
 
 #[cfg(not(loom))]
 pmapgcd::note_closed_streams!();

@@ -21,7 +21,7 @@ fn has(programs: &[&str]) -> bool {
         found.unwrap().success()
     };
     let missing = programs.iter().find(|program| !is_there(program));
-    missing.inspect(|program| println!("skipped: there is no {program}")).is_none()
+    missing.inspect(|program| common::skipped(&format!("there is no {program}"))).is_none()
 }
 
 /// A terminal with a shell in it, in a folder with some rows. It ends when this is dropped.
@@ -344,13 +344,20 @@ fn colours_are_for_terminals_that_want_them() {
 }
 
 /// What is typed before Tab, and what a shell must complete it to.
-const COMPLETED: [(&str, &str); 6] = [
+const COMPLETED: [(&str, &str); 12] = [
     ("pmapgcd --execu", "pmapgcd --executor"),
     ("pmapgcd --executor thr", "pmapgcd --executor threads"),
     ("pmapgcd --bad-rows bl", "pmapgcd --bad-rows blank"),
     ("pmapgcd screens-of-", "pmapgcd screens-of-2026.csv"),
     ("pmapgcd --stats screens-of-", "pmapgcd --stats screens-of-2026.csv"),
     ("pmapgcd --append screens-of-", "pmapgcd --append screens-of-2026.csv"),
+    ("pmapgcd --progress=alw", "pmapgcd --progress=always"),
+    ("pmapgcd --executor=thr", "pmapgcd --executor=threads"),
+    ("pmapgcd --output=screens-of-", "pmapgcd --output=screens-of-2026.csv"),
+    ("pmapgcd --kernel hyp", "pmapgcd --kernel hypot"),
+    // Columns are those of the file, with more of them behind a comma.
+    ("pmapgcd screens-of-2026.csv -k wi", "pmapgcd screens-of-2026.csv -k width"),
+    ("pmapgcd screens-of-2026.csv --columns=width,he", "pmapgcd screens-of-2026.csv --columns=width,height"),
 ];
 
 #[track_caller]
@@ -359,7 +366,7 @@ fn completes(shell: &str, start: &str, load: &str) {
         return;
     }
     let terminal = Terminal::new(start, 100);
-    terminal.write("screens-of-2026.csv", b"12,18\n");
+    terminal.write("screens-of-2026.csv", b"\"the name\",width,height\nphone,12,18\n");
     let script = run(&mut pmapgcd(["--completions", shell]), "");
     assert!(script.status.success() && script.stderr.is_empty(), "{script:?}");
     terminal.write("_pmapgcd", &script.stdout);
@@ -372,6 +379,19 @@ fn completes(shell: &str, start: &str, load: &str) {
         terminal.types("", &["C-u"]);
         terminal.clears();
     }
+    // What is completed may need quotes. The file may stand behind the columns, except in fish, whose completions do not see what is
+    // behind the cursor.
+    match shell {
+        "fish" => terminal.types("pmapgcd screens-of-2026.csv -k the", &[]),
+        _ => {
+            terminal.types("pmapgcd -k the screens-of-2026.csv", &[]);
+            terminal.types("", &["Left"; " screens-of-2026.csv".len()]);
+        }
+    }
+    terminal.types("", &["Tab"]);
+    terminal.shows("-k the\\ name");
+    terminal.types("", &["C-e", "C-u"]);
+    terminal.clears();
     let expected = ["serial", "threads", "pickle", "shared"];
     terminal.types("pmapgcd --executor ", &["Tab", "Tab"]);
     eventually("all executors are listed", || {
@@ -405,7 +425,25 @@ fn the_manual_page_is_rendered_without_a_warning() {
     let rendered = run(man.args(["--warnings", "-l", "-"]).env("MANWIDTH", "80"), page);
     let text = String::from_utf8(rendered.stdout).unwrap();
     assert_eq!((rendered.status.code(), &*rendered.stderr), (Some(0), ""), "{text}");
-    for part in ["NAME", "SYNOPSIS", "--block-timeout", "EXAMPLES", "EXIT STATUS"] {
+    for part in [
+        "NAME",
+        "SYNOPSIS",
+        "DESCRIPTION",
+        "--block-timeout",
+        "EXIT STATUS",
+        "ENVIRONMENT",
+        "EXAMPLES",
+        "BUGS",
+        "SEE ALSO",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
+    // What FILE is, the description says, and it is no option.
+    assert!(!text.lines().any(|line| line.trim() == "[FILE]"), "{text}");
+    let (_, examples) = text.split_once("\nEXAMPLES\n").unwrap();
+    let examples = examples.split("\nBUGS\n").next().unwrap();
+    assert!(
+        examples.lines().filter(|line| line.contains("pmapgcd ") && line.starts_with("           ")).count() >= 6,
+        "{text}"
+    );
 }

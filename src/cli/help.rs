@@ -1,6 +1,8 @@
-//! The help, the manual page and the completions, all made from one definition of the command line.
+//! What is printed about the program in place of results: help, version, manual page and completions, all made from one definition of the
+//! command line.
 
-use super::options::{MORE, When};
+use super::options::{FILES, MORE, When};
+use super::{completions, manual};
 use crate::csv::columns::Columns;
 use crate::kernel::batch::BatchKernel;
 use crate::output::Output;
@@ -8,37 +10,33 @@ use anstream::{AutoStream, ColorChoice};
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum};
 use clap_complete::Shell;
-use clap_mangen::Man;
-use clap_mangen::roff::{Roff, bold, roman};
 use std::ffi::OsStr;
 use std::io;
 
 /// Parses the command line. If it is wrong, the process prints an error and exits; if it asks for help, the version,
 /// the manual page or completions, the process prints what was asked for and exits.
 pub fn matches(command: Command) -> ArgMatches {
+    if let Some(answer) = completions::answer(&with_help(command.clone(), false)) {
+        print(answer.as_bytes());
+    }
     let arguments = std::env::args_os().take_while(|argument| argument != "--");
     let arguments: Vec<_> = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
     color(&arguments).write_global();
     let is_short = arguments.iter().any(|argument| argument == "-h");
     let usage = format!("{} [OPTIONS] [FILE]...", command.get_name());
     // FILE is not listed in the help, because the first line of the help says what FILE is.
-    let helped = with_help(command.clone(), is_short).override_usage(usage).mut_arg("files", |files| files.hide(true));
+    let helped = with_help(command.clone(), is_short).override_usage(usage).mut_arg(FILES, |files| files.hide(true));
     let matches = helped.try_get_matches().unwrap_or_else(|error| match AutoStream::choice(&io::stdout()) {
         _ if error.use_stderr() => error.exit(),
         ColorChoice::Never => print(error.render().to_string().as_bytes()),
         _ => print(error.render().ansi().to_string().as_bytes()),
     });
-    let mut command = with_help(command, false);
+    let command = with_help(command, false);
     if matches.get_flag("man") {
-        print(&manual(command).unwrap_or_default());
+        print(&manual::page(command).unwrap_or_default());
     }
     if let Some(&shell) = matches.get_one::<Shell>("completions") {
-        // The completions offer an option with `=` without its values: shells would complete the values after a blank,
-        // but clap accepts them only after `=`.
-        command = command.mut_args(|arg| if arg.is_require_equals_set() { flag(&arg) } else { arg });
-        let (name, mut script) = (command.get_name().to_string(), vec![]);
-        clap_complete::generate(shell, &mut command, name, &mut script);
-        print(&script);
+        print(&completions::script(shell, command));
     }
     matches
 }
@@ -120,48 +118,6 @@ fn with_help(command: Command, is_short: bool) -> Command {
     command
         .arg(help("help", ArgAction::HelpShort, about).short('h'))
         .args(has_version.then(|| help("version", ArgAction::Version, "Print the version").short('V')))
-}
-
-/// Returns the manual page, in roff (the language of man pages).
-fn manual(command: Command) -> io::Result<Vec<u8>> {
-    let mut command = command.mut_args(|arg| arg.hide_possible_values(false));
-    command.build();
-    let name = command.get_name().to_string();
-    let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    let man = Man::new(command);
-    let mut page = vec![];
-    man.render_title(&mut page)?;
-    man.render_name_section(&mut page)?;
-    let mut synopsis = Roff::new();
-    synopsis.control("SH", ["SYNOPSIS"]).text([bold(name), roman(" [OPTIONS] [FILE]...")]);
-    synopsis.to_writer(&mut page)?;
-    man.render_description_section(&mut page)?;
-    man.render_options_section(&mut page)?;
-    // Each paragraph that follows the options in the help becomes a section. The title is the text before its first
-    // colon.
-    for paragraph in after.split("\n\n") {
-        let Some((title, text)) = paragraph.split_once(':') else { continue };
-        let mut roff = Roff::new();
-        roff.control("SH", [title.to_uppercase().as_str()]);
-        let is_listing = text.starts_with('\n');
-        if is_listing {
-            roff.control("nf", []);
-        }
-        text.trim_start_matches(['\n', ' ']).lines().for_each(|line| {
-            roff.text([roman(line.trim_start())]);
-        });
-        if is_listing {
-            roff.control("fi", []);
-        }
-        roff.to_writer(&mut page)?;
-    }
-    Ok(page)
-}
-
-/// Returns a copy of the option `arg` that takes no value.
-fn flag(arg: &Arg) -> Arg {
-    let flag = Arg::new(arg.get_id().clone()).action(ArgAction::SetTrue);
-    flag.long(arg.get_long().unwrap_or_default().to_string()).help(arg.get_help().cloned().unwrap_or_default())
 }
 
 /// Prints `text` to stdout and exits.

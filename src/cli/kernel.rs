@@ -82,6 +82,11 @@ impl KernelOptions {
         if given == STOCK {
             return self.stock();
         }
+        if cfg!(target_feature = "crt-static") {
+            return Err(Error::usage(format!(
+                "--kernel {name}: this is the static pmapgcd, which cannot load a library; the one that cargo install or the .deb brings can"
+            )));
+        }
         let wanted = self.wanted(&given)?;
         if let Some(option) = stock_only.first() {
             return Err(Error::usage(format!("{option} is for the kernel gcd, and --kernel is {name}")));

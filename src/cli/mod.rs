@@ -2,9 +2,11 @@
 
 mod command;
 mod comparison;
+mod completions;
 mod files;
 mod help;
 mod kernel;
+mod manual;
 mod map;
 mod near;
 mod options;

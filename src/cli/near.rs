@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Functions of libm that people ask for. One that looks like a name that is not known is offered.
-const FUNCTIONS: [&str; 44] = [
+pub const FUNCTIONS: [&str; 44] = [
     "gcd",
     "acos",
     "acosh",

@@ -18,6 +18,8 @@ const OUTPUT: &str = "Output";
 const WORK: &str = "Workers";
 /// The heading for `--help` and `--version` too, which `cli/help.rs` adds.
 pub const MORE: &str = "More";
+/// The name that clap has for FILE.
+pub const FILES: &str = "files";
 
 /// The least value of `--worker-memory`, in bytes. A row and its result may need as much.
 const LEAST_MEMORY: u64 = 64 << 20;

@@ -3,6 +3,7 @@
 
 mod architectures;
 mod arrows;
+mod release;
 
 use arrows::{arrows, circle, sources};
 use std::fs;
@@ -112,7 +113,7 @@ fn files_that_are_named_are_there() {
     let mut count = 0;
     let texts =
         ["src", "tests", "benches", "examples", "docs", "fuzz/fuzz_targets", "fuzz/judges"].into_iter().map(Path::new);
-    let fronts = ["README.md", "SECURITY.md", "Cargo.toml"].map(PathBuf::from);
+    let fronts = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "Cargo.toml"].map(PathBuf::from);
     // That file names files of the libc crate.
     let is_ours = |path: &PathBuf| !path.ends_with("tests/tidy/architectures.rs");
     for path in texts.flat_map(files).chain(fronts).filter(is_ours) {

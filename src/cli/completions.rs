@@ -1,0 +1,259 @@
+//! Completions for shells. The scripts for bash, zsh and fish hold no options: at each Tab they ask this program, which knows its options,
+//! and reads the header of the file on the line for the names of columns.
+
+use super::near::FUNCTIONS;
+use super::options::Options;
+use crate::csv::Format;
+use crate::csv::columns;
+use crate::csv::record::{Line, Record, split};
+use clap::builder::ValueHint;
+use clap::{Arg, ArgAction, Command, FromArgMatches};
+use clap_complete::Shell;
+use std::fs::File;
+use std::io::Read;
+
+/// The environment variable by which a script asks. Its value is the shell's name and, behind a colon, the number of the word to
+/// complete, counted from 0. The words are the arguments, without the program's name.
+const ASKED: &str = "PMAPGCD_COMPLETE";
+
+/// The most bytes of a file in which its header is looked for.
+const HEADER: u64 = 1 << 16;
+
+/// Returns the script that makes `shell` complete the arguments of `command`.
+pub fn script(shell: Shell, mut command: Command) -> Vec<u8> {
+    let name = command.get_name().to_string();
+    let script = match shell {
+        Shell::Bash => include_str!("completions/bash"),
+        Shell::Zsh => include_str!("completions/zsh"),
+        Shell::Fish => include_str!("completions/fish"),
+        _ => {
+            // These shells get a list of the options. An option with `=` stands in it without its values: the shells would complete
+            // them after a blank, where they are not accepted.
+            command = command.mut_args(|arg| if arg.is_require_equals_set() { flag(&arg) } else { arg });
+            let mut script = vec![];
+            clap_complete::generate(shell, &mut command, name, &mut script);
+            return script;
+        }
+    };
+    // In all three shells, the name of a function may have these characters.
+    let function: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    script.replace("FUNCTION", &function).replace("PROGRAM", &name).replace("ASKED", ASKED).into_bytes()
+}
+
+/// Returns a copy of the option `arg` that takes no value.
+fn flag(arg: &Arg) -> Arg {
+    let flag = Arg::new(arg.get_id().clone()).action(ArgAction::SetTrue);
+    flag.long(arg.get_long().unwrap_or_default().to_string()).help(arg.get_help().cloned().unwrap_or_default())
+}
+
+/// Returns the answer to the script that has started this process; `None` if none has. Its first line tells the script what else to do:
+/// `files`, complete the names of files; `open`, put no blank behind the word. Each line that follows is a way to complete the word: what
+/// becomes of it, a tab, and what that is.
+pub fn answer(command: &Command) -> Option<String> {
+    let asked = std::env::var(ASKED).ok()?;
+    let (shell, at) = asked.split_once(':')?;
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    Some(Question { command, shell, words, at: at.parse().unwrap_or(0) }.answer())
+}
+
+/// A word to complete, among others.
+struct Question<'c> {
+    command: &'c Command,
+    /// The name of the shell. The word to complete is as it was typed, with quotes and backslashes. So are the other words in bash and
+    /// zsh. In bash the answer must be so too.
+    shell: &'c str,
+    words: Vec<String>,
+    /// The number of the word to complete.
+    at: usize,
+}
+
+/// A way to complete a word: the word, and what it is.
+type Candidate = (String, String);
+
+impl Question<'_> {
+    fn answer(mut self) -> String {
+        self.words.resize(self.words.len().max(self.at + 1), String::new());
+        let is_escaped = self.shell == "bash" && !self.words[self.at].starts_with(['\'', '"']);
+        let typed = if self.shell == "fish" { self.at..self.at + 1 } else { 0..self.words.len() };
+        self.words[typed].iter_mut().for_each(|word| *word = without_quotes(word));
+        let (arg, start, may_be_option) = self.wanted();
+        let current = &self.words[self.at];
+        let (front, value) = current.split_at(start);
+        let (mut candidates, wants_files) = match &arg {
+            Some(arg) => self.values(arg, value),
+            None if may_be_option && current.starts_with('-') => (self.options(), false),
+            None => (vec![], true),
+        };
+        candidates.retain(|(candidate, _)| candidate.starts_with(value));
+        let is_list = arg.is_some_and(|arg| is_columns(&arg));
+        let mut answer = String::new();
+        answer += if wants_files && candidates.is_empty() { "files " } else { "" };
+        answer += if is_list { "open\n" } else { "\n" };
+        for (candidate, what) in candidates {
+            let word = front.to_string() + &candidate;
+            let word = if is_escaped { escaped(&word) } else { word };
+            answer += &format!("{word}\t{what}\n");
+        }
+        answer
+    }
+
+    /// Returns the option of which the word to complete is the value, with the offset of the value in the word; `None` if the word is
+    /// no value of an option. And whether it may be an option.
+    fn wanted(&self) -> (Option<Arg>, usize, bool) {
+        let mut pending = None;
+        for word in &self.words[..self.at] {
+            pending = match pending {
+                Some(_) => None,
+                None if word == "--" => return (None, 0, false),
+                None => self.option(word).filter(|(_, value)| value.is_none()).map(|(arg, _)| arg),
+            };
+            pending = pending.filter(|arg| arg.get_action().takes_values() && !arg.is_require_equals_set());
+        }
+        match (pending, self.option(&self.words[self.at])) {
+            (Some(arg), _) => (Some(arg), 0, false),
+            (None, Some((arg, Some(start)))) => (Some(arg), start, false),
+            _ => (None, 0, true),
+        }
+    }
+
+    /// Returns the option that a word names, the last one if it names several, and where its value begins if that is in the word too.
+    fn option(&self, word: &str) -> Option<(Arg, Option<usize>)> {
+        let find = |is: &dyn Fn(&Arg) -> bool| self.command.get_arguments().find(|arg| is(arg)).cloned();
+        if let Some(long) = word.strip_prefix("--") {
+            let (name, start) = long.split_once('=').map_or((long, None), |(name, _)| (name, Some(name.len() + 3)));
+            return Some((find(&|arg| arg.get_long() == Some(name))?, start));
+        }
+        let mut found = None;
+        for (at, letter) in word.strip_prefix('-')?.char_indices() {
+            let arg = find(&|arg| arg.get_short() == Some(letter))?;
+            let next = at + 1 + letter.len_utf8();
+            if arg.get_action().takes_values() {
+                return Some((arg, (next < word.len()).then_some(next)));
+            }
+            found = Some((arg, None));
+        }
+        found
+    }
+
+    /// Returns the options that are there, each with its help.
+    fn options(&self) -> Vec<Candidate> {
+        let shown = self.command.get_arguments().filter(|arg| !arg.is_hide_set());
+        let mut options: Vec<Candidate> = vec![];
+        for arg in shown {
+            let help = first_line(arg.get_help().map(ToString::to_string));
+            options.extend(arg.get_long().map(|long| (format!("--{long}"), help.clone())));
+            options.extend(arg.get_short().map(|short| (format!("-{short}"), help)));
+        }
+        options
+    }
+
+    /// Returns what may stand for the value of an option, of which `value` is there so far; and whether it may be a file.
+    fn values(&self, arg: &Arg, value: &str) -> (Vec<Candidate>, bool) {
+        if is_columns(arg) {
+            return (self.columns(value), false);
+        }
+        let named =
+            |names: &[&str], what: &str| names.iter().map(|name| (name.to_string(), what.to_string())).collect();
+        match arg.get_id().as_str() {
+            "delimiter" => return (named(&["tab", "blank"], ""), false),
+            "kernel" => return (named(&FUNCTIONS, ""), true),
+            _ => {}
+        }
+        let known = arg.get_possible_values().into_iter().filter(|known| !known.is_hide_set());
+        let known =
+            known.map(|known| (known.get_name().to_string(), first_line(known.get_help().map(ToString::to_string))));
+        (known.collect(), arg.get_value_hint() == ValueHint::FilePath)
+    }
+
+    /// Returns the lists of columns that begin with `list`, and have one name more: of those in the header of the first file on the line.
+    fn columns(&self, list: &str) -> Vec<Candidate> {
+        let is_open = |text: &str| text.matches('"').count() % 2 == 1;
+        let comma = list.match_indices(',').map(|(at, _)| at + 1).rfind(|&at| !is_open(&list[..at]));
+        let chosen = &list[..comma.unwrap_or(0)];
+        let has = columns::names_in(chosen).unwrap_or_default();
+        let names = self.header().unwrap_or_default();
+        let is_offered =
+            |name: &&String| !has.contains(name) && names.iter().filter(|other| other == name).count() == 1;
+        let names = names.iter().filter(is_offered);
+        names.map(|name| (chosen.to_string() + &listed(name), "column".to_string())).collect()
+    }
+
+    /// Returns the names in the header of the first file on the line.
+    fn header(&self) -> Option<Vec<String>> {
+        let mut words = self.words.clone();
+        words.remove(self.at);
+        let is_value = self.at > 0
+            && self.option(&words[self.at - 1]).is_some_and(|(arg, value)| is_columns(&arg) && value.is_none());
+        if is_value {
+            words.remove(self.at - 1);
+        }
+        let matches = self.command.clone().ignore_errors(true).no_binary_name(true).try_get_matches_from(words).ok()?;
+        let options = Options::from_arg_matches(&matches).ok()?;
+        let path = options.files.first().filter(|path| path.is_file())?;
+        let mut text = vec![];
+        File::open(path).ok()?.take(HEADER).read_to_end(&mut text).ok()?;
+        header(&text, options.skip_lines, options.format())
+    }
+}
+
+/// Whether the values of this option are columns.
+fn is_columns(arg: &Arg) -> bool {
+    arg.get_id() == "column_lists"
+}
+
+/// Returns the names in the first row of `text`, behind so many lines.
+fn header(text: &[u8], skip_lines: u64, format: Format) -> Option<Vec<String>> {
+    let mut text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    for _ in 0..skip_lines {
+        text = &text[memchr::memchr(b'\n', text)? + 1..];
+    }
+    let mut fields = vec![];
+    while !text.is_empty() {
+        match split(text, format, &mut fields) {
+            Line::Row { content, .. } => {
+                let names = columns::names(&Record::new(&text[..content], &fields, None, format));
+                return names.into_iter().map(|name| String::from_utf8(name).ok()).collect();
+            }
+            Line::Nothing { length } => text = &text[length..],
+            Line::Stray { .. } | Line::Unclosed { .. } => return None,
+        }
+    }
+    None
+}
+
+/// Returns a name as it stands in a list of columns: in quotes, if it would be something else without.
+fn listed(name: &str) -> String {
+    let mut listed = vec![];
+    Format::default().append_field(&mut listed, name.as_bytes(), true);
+    match String::from_utf8(listed).unwrap_or_default() {
+        plain if plain == name && name.bytes().all(|byte| byte.is_ascii_digit()) => format!("\"{name}\""),
+        listed => listed,
+    }
+}
+
+fn first_line(help: Option<String>) -> String {
+    help.unwrap_or_default().lines().next().unwrap_or_default().to_string()
+}
+
+/// Returns a word of a line of bash, as bash would give it to a program. A quote may be open.
+fn without_quotes(word: &str) -> String {
+    let (mut plain, mut open, mut chars) = (String::new(), None, word.chars());
+    while let Some(c) = chars.next() {
+        match (c, open) {
+            ('\'' | '"', None) => open = Some(c),
+            (_, Some(quote)) if c == quote => open = None,
+            ('\\', None | Some('"')) => plain.extend(chars.next()),
+            _ => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// Returns a word that bash makes `word` of, without quotes.
+fn escaped(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-,./:=@%+".contains(c);
+    word.chars().flat_map(|c| (!is_plain(c)).then_some('\\').into_iter().chain([c])).collect()
+}
+
+#[cfg(test)]
+mod tests;
