@@ -79,6 +79,19 @@ fn the_tables_fit_and_say_what_they_are_of() {
     {
         assert!(text.contains(part), "no {part}: {text}");
     }
+    // Each column has a line of its own below its table.
+    for columns in [
+        &["seconds", "speed-up", "rows/s", "cpu s", "B/row", "MiB", "time"][..],
+        &["pickle", "shared"],
+        &["killed", "outcome", "status", "rows written"],
+    ] {
+        let is_head = |line: &&str| columns.iter().all(|column| line.contains(column));
+        let mut behind = text.lines().skip_while(|line| !is_head(line)).take_while(|line| !line.is_empty());
+        for column in columns {
+            let start = format!("{column}  ");
+            assert!(behind.any(|line| line.starts_with(&start) && !is_head(&line)), "no {column}: {text}");
+        }
+    }
 }
 
 #[test]

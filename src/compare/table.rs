@@ -1,8 +1,9 @@
-//! The tables that `--compare` prints for a person, as wide as the terminal.
+//! The tables that `--compare` prints for a person, as wide as the terminal. Behind each table, a line for each of its columns says what is
+//! in it.
 
 use crate::compare::crash::Crash;
 use crate::compare::leverage::{Leverage, short};
-use crate::compare::{Report, Steps};
+use crate::compare::{RUNS, Report, Steps};
 use rustix::termios::tcgetwinsize;
 use std::io::IsTerminal;
 
@@ -13,9 +14,9 @@ pub fn text(report: &Report) -> String {
         true => (tcgetwinsize(&stdout).map_or(80, |size| usize::from(size.ws_col).max(60)), "█"),
         false => (100, "#"),
     };
-    let steps = report.steps.as_ref().map(steps);
+    let steps = report.steps.as_ref().map(|measured| steps(measured, width));
     let leverage = report.leverage.as_ref().map(|measured| leverage(measured, width));
-    let tables = [Some(executors(report, width, block)), steps, leverage, Some(crashes(report))];
+    let tables = [Some(executors(report, width, block)), steps, leverage, Some(crashes(report, width))];
     tables.into_iter().flatten().map(|lines| lines.join("\n") + "\n").collect::<Vec<_>>().join("\n")
 }
 
@@ -42,12 +43,35 @@ fn executors(report: &Report, width: usize, block: &str) -> Vec<String> {
         let room = width.saturating_sub(fixed.len() + 2) as f64;
         format!("{fixed}  {}", block.repeat((one.seconds / slowest * room).round() as usize))
     }));
-    lines.push("B/row: bytes copied between processes. MiB: peak memory (PSS).".to_string());
+    let seconds = format!("from the start of a run to its end; the median of {RUNS} runs");
+    let columns = [
+        ("seconds", &*seconds),
+        ("speed-up", "the seconds of serial, divided by these"),
+        ("rows/s", "rows, divided by the seconds"),
+        ("cpu s", "processor time of all processes of the run"),
+        ("B/row", "bytes that are copied from process to process for each row"),
+        ("MiB", "the most memory that all processes of the run have at a time; what they share counts once (PSS)"),
+        ("time", "the seconds, as a bar"),
+    ];
+    lines.extend(explained(&columns, width));
     lines
 }
 
+/// Returns a line for each of these columns, which says what is in it.
+fn explained(columns: &[(&str, &str)], width: usize) -> Vec<String> {
+    let longest = columns.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let explained = columns.iter().flat_map(|(name, what)| {
+        let (first, next) = (format!("{name:<longest$}  "), " ".repeat(longest + 2));
+        textwrap::wrap(what, textwrap::Options::new(width).initial_indent(&first).subsequent_indent(&next))
+            .into_iter()
+            .map(|line| line.into_owned())
+            .collect::<Vec<_>>()
+    });
+    explained.collect()
+}
+
 /// The table of the ten steps and their costs.
-fn steps(steps: &Steps) -> Vec<String> {
+fn steps(steps: &Steps, width: usize) -> Vec<String> {
     let mut lines = vec!["Item 41's ten steps, ns of CPU a row            pickle   shared".to_string()];
     lines.extend(steps.steps.iter().map(|step| {
         let shared = step.shared.map_or("none".to_string(), |shared| format!("{shared:.1}"));
@@ -58,6 +82,17 @@ fn steps(steps: &Steps) -> Vec<String> {
     lines.push(format!("     {:<40} {pickle:>8.1} {shared:>8.1}", "all of them"));
     let [pickle, shared] = [steps.pickle_part_of_cpu, steps.shared_part_of_cpu].map(|part| part * 100.0);
     lines.push(format!("     {:<40} {pickle:>7.0}% {shared:>7.0}%", "as a part of the runs' processor time"));
+    let columns = [
+        ("pickle", "rows and results are sent to worker processes and back, as Python's ProcessPoolExecutor does"),
+        ("shared", "worker processes find rows, and leave results, in memory that they share with this process"),
+        ("none", "there is no such step"),
+        (
+            "Item 41",
+            "of Effective Python, Consider concurrent.futures for True Parallelism: Item 41 of the first edition, 64 of the second, \
+             79 of the third",
+        ),
+    ];
+    lines.extend(explained(&columns, width));
     lines
 }
 
@@ -70,6 +105,11 @@ fn leverage(leverage: &Leverage, width: usize) -> Vec<String> {
         let row: String = others.iter().map(|(_, times)| format!("{:>10}", short(times[at]))).collect();
         format!("{:>10}{row}", short(*work))
     }));
+    let columns = [
+        ("serial", "the work of a row: what it takes in one loop, without workers"),
+        ("others", "what a row takes with these workers, from the start of the run to its end"),
+    ];
+    lines.extend(explained(&columns, width));
     let transport: Vec<_> =
         leverage.transport[1..].iter().map(|(name, nanos)| format!("{name} {nanos:.0} ns")).collect();
     let transport = format!("A row's way there and back: {}.", transport.join(", "));
@@ -78,11 +118,18 @@ fn leverage(leverage: &Leverage, width: usize) -> Vec<String> {
 }
 
 /// The table of the runs in which a process was killed.
-fn crashes(report: &Report) -> Vec<String> {
+fn crashes(report: &Report, width: usize) -> Vec<String> {
     let title = "killed in mid-run (SIGKILL)  outcome                 status  rows written".to_string();
     let line = |crash: &Crash| {
         let Crash { executor, killed, outcome, status, written, rows } = crash;
         format!("{executor:<8} {killed:<19} {outcome:<22} {status:>7}  {written} of {rows}")
     };
-    [title].into_iter().chain(report.crashes.iter().map(line)).collect()
+    let columns = [
+        ("killed", "what is sent the signal, when the run is half-way"),
+        ("outcome", "what becomes of the run"),
+        ("status", "the exit status of the program, or the signal that it dies of"),
+        ("rows written", "results that are written, of all"),
+    ];
+    let explained = explained(&columns, width);
+    [title].into_iter().chain(report.crashes.iter().map(line)).chain(explained).collect()
 }
