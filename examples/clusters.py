@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 PATIENCE = 60  # seconds for a cluster to start
+NAME = re.compile(r"[^\s'\"=:;|&<>()]+")  # what may be the name of a file in an option, as in ./lib.so:function and 'python3 score.py'
 
 
 class Failed(Exception):
@@ -49,6 +50,8 @@ def parser(description: str, address: str) -> ArgumentParser:
     result.add_argument("--pmapgcd", default="pmapgcd", metavar="PATH", help="path of pmapgcd, the same on all workers")
     result.add_argument("--workers", type=int, default=2, metavar="N", help="how many workers to start, or to wait for [2]")
     result.add_argument("--ranges", type=int, default=32, metavar="N", help="into how many ranges to split FILE [32]")
+    result.add_argument("--code", type=Path, action="append", default=[], metavar="PATH",
+                        help="a file or folder that the function needs; those that PMAPGCD OPTIONS name are found without this")
     result.add_argument(f"--{address}", dest="address", metavar="ADDRESS", help="use the cluster at this address, and start none")
     return result
 
@@ -59,11 +62,44 @@ def parse(parser: ArgumentParser) -> Namespace:
     if "--" in mine:
         mine, theirs = mine[: mine.index("--")], mine[mine.index("--") + 1 :]
     given = parser.parse_args(mine, Namespace(options=theirs))
-    if any(option.startswith("--rejects") for option in theirs):
-        parser.error("--rejects names one file, and each range would write it anew")
+    for option in theirs:
+        if option.startswith("--rejects"):
+            parser.error("--rejects names one file, and each range would write it anew")
+        if option.startswith(("-o", "--output")):
+            parser.error(f"{option}: the results go to OUTPUT")
     given.file, given.output = given.file.absolute(), given.output.absolute()
     given.pmapgcd = os.path.abspath(shutil.which(given.pmapgcd) or given.pmapgcd)
     return given
+
+
+def code(given: Namespace, folder: str) -> Path:
+    """Copies the files of code that the options name beside the parts, where all workers see them, under the same names.
+
+    Returns the folder of the copies: pmapgcd is to run there, so that `--kernel ./lib.so` and `--command 'python3 score.py'` mean on
+    every worker what they mean here.
+    """
+    copies = Path(folder, "code")
+    copies.mkdir()
+    words = (Path(word) for option in given.options for word in NAME.findall(option))
+    named = [path for path in words if not path.is_absolute() and path.is_file() and not path.samefile(given.file)]
+    for path in dict.fromkeys([*given.code, *named]):
+        copy = copies / path
+        if path.is_absolute() or ".." in path.parts:
+            raise Failed(2, f"{path}: name code from the current folder down, so that it has the same name on the workers")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copytree(path, copy, dirs_exist_ok=True) if path.is_dir() else shutil.copy2(path, copy)
+        except OSError as error:
+            raise Failed(2, f"{path}: {error.strerror}; workers cannot have it") from error
+    return copies
+
+
+def failed(status: int, message: str, given: Namespace, copies: Path) -> Failed:
+    """The end of the run, by a range with this status. If code may have been missing, the message says which code workers have."""
+    if status != 1 and any(option.startswith(("-c", "--command", "--kernel", "--python")) for option in given.options):
+        files = sorted(str(path.relative_to(copies)) for path in copies.rglob("*") if path.is_file())
+        message = f"{message.rstrip()}\n(files of code that workers have: {', '.join(files) or 'none'}; others are named with --code)"
+    return Failed(status, message)
 
 
 def split(given: Namespace, folder: str) -> list[Range]:

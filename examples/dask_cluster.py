@@ -13,6 +13,7 @@ Dask chooses, and writes a part beside the output. Only statuses and messages tr
 - When a worker is lost, Dask runs its tasks again elsewhere. A part may then be written twice. It appears whole each time
   (`-o`), so a worker that was only believed dead does no harm.
 - A range whose pmapgcd is killed is tried again twice. A range with bad rows is not, since they would be bad again.
+- Options of pmapgcd stand behind `--`. Files of code that they name (`--kernel ./lib.so`) are copied beside the parts for the workers.
 """
 
 import os
@@ -20,10 +21,11 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections import deque
+from pathlib import Path
 from typing import Iterable, Iterator
 
 import clusters
-from clusters import Clock, Failed, Processes, Range
+from clusters import Clock, Processes, Range
 from dask.distributed import Client, Future
 
 AHEAD = 4  # ranges submitted for each worker, so that none waits for this script
@@ -31,9 +33,9 @@ DASK = [sys.executable, "-m", "dask"]
 LOOPBACK = ["--host", "127.0.0.1", "--no-dashboard"]
 
 
-def compute(command: list[str]) -> tuple[int, str]:
-    """Runs pmapgcd, on a worker that has none of these scripts. Raises an exception where Dask is to try again."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+def compute(command: list[str], folder: str) -> tuple[int, str]:
+    """Runs pmapgcd in this folder, on a worker that has none of these scripts. Raises an exception where Dask is to try again."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", cwd=folder)
     if done.returncode not in (0, 1, 2):
         raise RuntimeError(f"status {done.returncode} of {command}: {done.stderr}")
     return done.returncode, done.stderr
@@ -45,22 +47,22 @@ def command(given: Namespace, one: Range) -> list[str]:
     return [given.pmapgcd, *given.options, *place, "-o", str(one.part), str(given.file)]
 
 
-def submitted(client: Client, commands: Iterable[list[str]], window: int) -> Iterator[Future]:
+def submitted(client: Client, commands: Iterable[list[str]], folder: Path, window: int) -> Iterator[Future]:
     """Submits the commands in order, at most `window` ahead of the one that is waited for, and yields their futures."""
     waiting: deque[Future] = deque()
     for each in commands:
-        waiting.append(client.submit(compute, each, pure=False, retries=2))
+        waiting.append(client.submit(compute, each, str(folder), pure=False, retries=2))
         if len(waiting) == window:
             yield waiting.popleft()
     yield from waiting
 
 
-def result(future: Future) -> tuple[int, str]:
+def result(future: Future, given: Namespace, copies: Path) -> tuple[int, str]:
     """What `compute` returned."""
     try:
         return future.result()
     except Exception as error:  # Dask has several exceptions for giving up
-        raise Failed(3, f"the cluster gave up: {type(error).__name__}: {error}") from error
+        raise clusters.failed(3, f"the cluster gave up: {type(error).__name__}: {error}", given, copies) from error
 
 
 def start(processes: Processes, workers: int) -> str:
@@ -85,17 +87,17 @@ def kill_one(client: Client, processes: Processes) -> str:
     return f"killed worker {pid}, ranges it had to do: {len(tasks[busiest])}"
 
 
-def compute_all(client: Client, given: Namespace, ranges: list[Range], processes: Processes) -> int:
+def compute_all(client: Client, given: Namespace, ranges: list[Range], copies: Path, processes: Processes) -> int:
     """Computes every range into its part; returns the exit status."""
     status = 0
-    futures = submitted(client, (command(given, one) for one in ranges), AHEAD * given.workers)
+    futures = submitted(client, (command(given, one) for one in ranges), copies, AHEAD * given.workers)
     for number, (one, future) in enumerate(zip(ranges, futures)):
         if given.kill and number == len(ranges) // 4:
             print(kill_one(client, processes), file=sys.stderr)
-        answer, message = result(future)
+        answer, message = result(future, given, copies)
         # With `--bad-rows skip` a range with bad rows has status 1 and a part, and the run goes on.
         if answer and not one.part.exists():
-            raise Failed(answer, message)
+            raise clusters.failed(answer, message, given, copies)
         status = max(status, answer)
         sys.stderr.write(message)
     return status
@@ -106,13 +108,14 @@ def run(given: Namespace) -> int:
     clock = Clock()
     with clusters.beside(given.output) as folder:
         ranges = clusters.split(given, folder)
+        copies = clusters.code(given, folder)
         clock.step("split")
         with Processes() as processes:
             address = given.address or start(processes, given.workers)
             with Client(address, timeout=clusters.PATIENCE) as client:
                 client.wait_for_workers(given.workers, timeout=clusters.PATIENCE)
                 clock.step("start")
-                status = compute_all(client, given, ranges, processes)
+                status = compute_all(client, given, ranges, copies, processes)
                 clock.step("compute")
         clock.step("stop")
         joined = clusters.join(ranges, folder, given.output)

@@ -16,6 +16,7 @@ are piped through a shell that runs `pmapgcd --range` on each and writes a part 
 - Spark tries a range four times before the job fails, whatever the status is. pmapgcd's message would be in the log of some
   executor. So the script keeps messages beside the parts, and shows the first one in the order of the file.
 - When an executor is lost, Spark runs its tasks again elsewhere.
+- Options of pmapgcd stand behind `--`. Files of code that they name (`--kernel ./lib.so`) are copied beside the parts for the workers.
 """
 
 import os
@@ -41,6 +42,7 @@ LOOPBACK = ["--host", "127.0.0.1", "--webui-port", "0"]
 # Reads lines `offset,length,first_line,part` from the RDD, and prints the name of each part when it is complete. With
 # `--bad-rows skip` a range with bad rows has status 1 and a part, and the job goes on.
 COMPUTE = r"""
+cd "$CODE" || exit
 while IFS=, read -r offset length line part; do
   "$PMAPGCD" "$@" --range "$offset,$length" --first-line "$line" -o "$part" "$FILE" < /dev/null 2> "$part.message"
   status=$?
@@ -98,10 +100,10 @@ def driver(given: Namespace, address: str, scratch: str) -> Iterator[pyspark.Spa
         gateway.proc.wait()
 
 
-def compute(spark: pyspark.SparkContext, given: Namespace, ranges: list[Range]) -> None:
+def compute(spark: pyspark.SparkContext, given: Namespace, ranges: list[Range], copies: Path) -> None:
     """Computes every range into its part, by one job."""
     command = shlex.join(["sh", "-c", COMPUTE, "pmapgcd", *given.options])
-    environment = {"PATH": os.environ["PATH"], "PMAPGCD": given.pmapgcd, "FILE": str(given.file)}
+    environment = {"PATH": os.environ["PATH"], "PMAPGCD": given.pmapgcd, "FILE": str(given.file), "CODE": str(copies)}
     elements = [",".join(map(str, one)) for one in ranges]
     parts = spark.parallelize(elements, len(elements)).pipe(command, env=environment, checkCode=True)
     try:
@@ -109,7 +111,7 @@ def compute(spark: pyspark.SparkContext, given: Namespace, ranges: list[Range]) 
     except Py4JJavaError as error:
         cause = str(error.java_exception.getMessage()).splitlines()[0]
         status, message = failure(ranges) or (3, f"the cluster gave up: {cause}")
-        raise Failed(status, message) from None
+        raise clusters.failed(status, message, given, copies) from None
     if done != [str(one.part) for one in ranges]:
         raise Failed(3, f"{len(done)} of {len(ranges)} ranges came back")
 
@@ -140,12 +142,13 @@ def run(given: Namespace) -> int:
     clock = Clock()
     with clusters.beside(given.output) as folder:
         ranges = clusters.split(given, folder)
+        copies = clusters.code(given, folder)
         clock.step("split")
         with Processes() as processes:
             address = given.address or start(processes, given.workers)
             with driver(given, address, processes.scratch.name) as spark:
                 clock.step("start")
-                compute(spark, given, ranges)
+                compute(spark, given, ranges, copies)
                 clock.step("compute")
         clock.step("stop")
         status = said(ranges)
