@@ -30,7 +30,7 @@ fn is_there(command: &str) -> bool {
     let found = Command::new("sh").args(["-c", &format!("command -v {program} >/dev/null")]).status();
     let is_there = found.is_ok_and(|status| status.success());
     if !is_there {
-        println!("skipped: there is no {program}");
+        common::skipped(&format!("there is no {program}"));
     }
     is_there
 }

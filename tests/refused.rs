@@ -235,7 +235,7 @@ fn the_comparison_needs_no_descriptors_of_processes() {
 #[test]
 fn it_runs_under_valgrind() {
     if Command::new("valgrind").arg("--version").output().is_err() {
-        println!("skipped: there is no valgrind here");
+        common::skipped("there is no valgrind");
         return;
     }
     for more in [&[][..], &["--trace-children=yes"]] {

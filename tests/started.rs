@@ -19,7 +19,7 @@ fn loader() -> Option<String> {
     let listed = String::from_utf8(listed.stdout).ok()?;
     let loader = listed.split_whitespace().find(|word| word.starts_with('/') && word.contains("/ld-"));
     if loader.is_none() {
-        println!("skipped: the program has no loader");
+        common::skipped("the program has no loader");
     }
     loader.map(str::to_string)
 }

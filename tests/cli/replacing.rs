@@ -38,7 +38,7 @@ fn give(path: &Path, name: &str, value: &[u8]) -> bool {
     match setxattr(path, name, value, XattrFlags::empty()) {
         Ok(()) => true,
         Err(Errno::NOTSUP) => {
-            println!("skipped: no {name} in {}", path.display());
+            crate::common::skipped(&format!("there is no {name} in {}", path.display()));
             false
         }
         Err(error) => panic!("{name} of {}: {error}", path.display()),
@@ -48,7 +48,7 @@ fn give(path: &Path, name: &str, value: &[u8]) -> bool {
 fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        println!("skipped: only root can give files away");
+        crate::common::skipped("only root can give files away");
     }
     is_root
 }
@@ -59,7 +59,7 @@ fn may_mount() -> bool {
     command.args(["-m", "true"]).stderr(Stdio::null());
     let may = command.status().is_ok_and(|status| status.success());
     if !may {
-        println!("skipped: unshare -m is not permitted here");
+        crate::common::skipped("unshare -m is not permitted here");
     }
     may
 }

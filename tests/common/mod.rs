@@ -31,6 +31,15 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Notes that this test, or a part of it, is skipped, and why. `tests/all` prints what was noted at its end.
+pub fn skipped(why: &str) {
+    println!("skipped: {why}");
+    if let Some(file) = std::env::var_os("PMAPGCD_SKIPPED") {
+        let mut file = File::options().append(true).create(true).open(file).unwrap();
+        file.write_all(format!("{why}\n").as_bytes()).unwrap();
+    }
+}
+
 pub fn pmapgcd(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(BINARY);
     command.args(arguments);

@@ -10,7 +10,7 @@ pub fn may_trace() -> bool {
     command.args(["-o", "/dev/null", "true"]).stdout(Stdio::null()).stderr(Stdio::null());
     let may = command.status().is_ok_and(|status| status.success());
     if !may {
-        println!("skipped: there is no strace, or it may not trace");
+        super::skipped("there is no strace, or it may not trace");
     }
     may
 }

@@ -20,7 +20,7 @@ pub fn is_permitted() -> bool {
     command.args(["-m", "sh", "-c", STOCK]).stderr(Stdio::null());
     let permitted = command.status().is_ok_and(|status| status.success());
     if !permitted {
-        println!("skipped: unshare -m and mount are not permitted here");
+        super::skipped("unshare -m and mount are not permitted here");
     }
     permitted
 }

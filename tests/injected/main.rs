@@ -61,7 +61,7 @@ fn plan(bench: &Bench, mut random: common::harm::Random) -> Vec<(Way, &'static s
 #[test]
 fn whatever_system_call_fails_a_run_ends_right_or_with_an_error() {
     if Command::new("strace").arg("-V").output().is_err() || !is_permitted() {
-        println!("skipped: it takes strace, and root");
+        common::skipped("there is no strace, or we are not root");
         return;
     }
     let which = std::env::var("PMAPGCD_INJECTED").unwrap_or_default();
