@@ -17,24 +17,35 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// The pages whose commands are run.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 16] = [
     "README.md",
+    "CONTRIBUTING.md",
+    "docs/install.md",
     "docs/options.md",
     "docs/rows.md",
+    "docs/commands.md",
     "docs/kernels.md",
+    "docs/rust.md",
     "docs/recipes.md",
+    "docs/sharing.md",
+    "docs/speed.md",
     "docs/clusters.md",
     "docs/scaling.md",
+    "docs/guarantees.md",
     "docs/testing.md",
     "examples/real/README.md",
 ];
 
 /// Commands of `sh` blocks that this test does not run, because they take too long or need what this machine may not have.
 /// Each entry has how the command begins, the file that runs it in a short form, and a text in that file that shows it.
-const ELSEWHERE: [(&str, &str, &str); 19] = [
+const ELSEWHERE: [(&str, &str, &str); 23] = [
     ("cat examples/pairs.csv | cargo run --release -q -- -j 4", ".ci/run", "cargo run --release -q -- -j 4"),
-    ("cargo test", ".ci/run", "\ncargo test\n"),
+    ("cargo build --release", "packaging/deb", "cargo build --release"),
+    ("tests/all", ".ci/run", "\ntests/all "),
     ("cargo install --path .", "tests/package", "cargo install --path ."),
+    ("pip install maturin", "tests/wheel", "install --quiet 'maturin"),
+    ("pip install \"$(packaging/wheel)\"", "tests/wheel", "packaging/wheel"),
+    ("cp \"$(packaging/static)\"", "tests/static", "packaging/static"),
     ("sudo dpkg --install \"$(packaging/deb)\"", "tests/package", "package=$(packaging/deb)"),
     ("pmapgcd --compare -j 2 --plot docs/sharing.svg small.csv", "tests/compare.rs", "--plot"),
     ("cargo run --release -q --example generate -- ", "tests/clusters", "GENERATE, \"--rows\""),
@@ -227,7 +238,7 @@ fn is_skipped(script: &str) -> bool {
     let words: Vec<_> = script.split(|end: char| !end.is_ascii_alphanumeric() && end != '-').collect();
     let missing = OPTIONAL.iter().find(|(name, test)| words.contains(name) && !is_there(test));
     if let Some((name, _)) = missing {
-        println!("skipped: there is no {name} for\n{script}");
+        common::skipped(&format!("there is no {name}"));
     }
     missing.is_some()
 }
