@@ -73,12 +73,22 @@
 //!
 //! # Features
 //!
-//! `cli`, on by default: the command line, which is `filter`, `Options`, `parse` and the `pmapgcd` command. Without
-//! this feature the crate has [`Filter`], [`Pool`] and the kernels, and does not depend on clap.
+//! All are on by default. A kernel of one's own as a program needs `cli` alone: `default-features = false, features = ["cli"]`.
+//!
+//! | feature | what it brings |
+//! |---|---|
+//! | `cli` | the command line: `filter`, `Options`, `parse`. Without it the crate has [`Filter`], [`Pool`] and the kernels, and does not depend on clap |
+//! | `big` | integers of any size: `Gcd` and `Integer` |
+//! | `pickle` | [`Executor::Pickle`] |
+//! | `color` | colours in messages and help, and help as wide as the terminal |
+//! | `pages` | `--man` and `--completions` |
+//! | `json` | `--stats=json` |
+//! | `compare`, `plot` | `--compare`, and its `--plot` |
+//! | `stock` | what the `pmapgcd` command has beside: `--command`, `--kernel` and `--python` |
 // For the model checker (loom), tests/loom.rs compiles `ring` by itself, and this crate is empty.
 #![cfg(not(loom))]
-// The code that opens files, replaces them and cuts them into ranges is used by the command line only.
-#![cfg_attr(not(feature = "cli"), allow(dead_code))]
+// The code that opens files, replaces them and cuts them into ranges is used by the command line only, and some of it by one feature.
+#![cfg_attr(not(all(feature = "cli", feature = "pickle", feature = "plot", feature = "stock")), allow(dead_code))]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("pmapgcd is for Linux: its workers wait on futexes, and share memory in /dev/shm");
@@ -86,7 +96,10 @@ compile_error!("pmapgcd is for Linux: its workers wait on futexes, and share mem
 mod bad_row;
 #[cfg(feature = "cli")]
 mod cli;
-#[cfg(feature = "cli")]
+#[cfg(feature = "compare")]
+mod compare;
+#[cfg(all(feature = "cli", not(feature = "compare")))]
+#[path = "compare/none.rs"]
 mod compare;
 mod csv;
 mod error;
@@ -108,19 +121,23 @@ mod vectors;
 mod work;
 
 pub use bad_row::BadRow;
-#[cfg(feature = "cli")]
+#[cfg(feature = "stock")]
 #[doc(hidden)]
 pub use cli::{CommandOptions as __CommandOptions, KernelOptions as __KernelOptions, PythonOptions as __PythonOptions};
 #[cfg(feature = "cli")]
 pub use cli::{Options, filter, parse};
 pub use csv::{Format, notation::Notation, record::Record};
+#[cfg(feature = "big")]
 #[doc(no_inline)]
 pub use dashu_int;
 pub use error::Error;
 pub use executor::Executor;
 pub use filter::{Filter, FilterBuilder, Summary};
 pub use kernel::function::{ByReference, ByValue, Maps};
-pub use kernel::gcd::{Algorithm, Base, Gcd, Gcd64};
+pub use kernel::gcd::{Algorithm, Gcd64};
+#[cfg(feature = "big")]
+pub use kernel::gcd::{Base, Gcd};
+#[cfg(feature = "big")]
 pub use kernel::integer::Integer;
 pub use kernel::stateful::{MapsWith, Stateful};
 pub use kernel::{Function, Kernel, Output, Row};
@@ -156,15 +173,16 @@ pub mod batch {
     pub use crate::csv::index::Index;
     pub use crate::csv::index::Rows;
     pub use crate::kernel::batch::{Batch, BatchKernel, Written};
+    #[cfg(feature = "big")]
     pub use crate::kernel::gcd::{Divisors, Pairs};
 }
 
 /// Holds the README as documentation, so that its examples are compiled and run as tests.
-#[cfg(all(doctest, feature = "cli"))]
+#[cfg(all(doctest, feature = "stock"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
 /// The same for the page about kernels in Rust.
-#[cfg(all(doctest, feature = "cli"))]
+#[cfg(all(doctest, feature = "stock"))]
 #[doc = include_str!("../docs/rust.md")]
 struct RustPage;

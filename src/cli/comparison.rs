@@ -38,11 +38,15 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
         let what = "--compare makes rows of two fields with a comma itself; give it a FILE for others";
         return Err(Error::usage(what));
     }
-    if plan.is_command && options.plot.is_some() {
+    #[cfg(feature = "plot")]
+    let plot = options.plot.as_deref();
+    #[cfg(not(feature = "plot"))]
+    let plot: Option<&std::path::Path> = None;
+    if plan.is_command && plot.is_some() {
         return Err(Error::usage("--plot shows time against work, and the work of a command does not grow"));
     }
     let inputs = if is_without_input { vec![] } else { inputs(&options.files) };
-    let plot = options.plot.as_deref().map(Output::file).transpose()?;
+    let plot = plot.map(Output::file).transpose()?;
     plot.iter().try_for_each(|plot| check_output(&inputs, plot))?;
     let stdout = Output::stdout()?;
     plot.iter().try_for_each(|plot| plot.is_not(&stdout))?;

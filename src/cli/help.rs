@@ -1,42 +1,48 @@
 //! What is printed about the program in place of results: help, version, manual page and completions, all made from one definition of the
 //! command line.
 
-use super::options::{FILES, MORE, When};
+#[cfg(feature = "color")]
+use super::options::When;
+use super::options::{FILES, MORE};
+#[cfg(feature = "pages")]
 use super::{completions, manual};
 use crate::csv::columns::Columns;
 use crate::kernel::batch::BatchKernel;
 use crate::output::Output;
-use anstream::{AutoStream, ColorChoice};
+#[cfg(feature = "color")]
+use clap::ValueEnum;
 use clap::builder::{PossibleValue, TypedValueParser};
-use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum};
-use clap_complete::Shell;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsStr;
-use std::io;
 
 /// Parses the command line. If it is wrong, the process prints an error and exits; if it asks for help, the version,
 /// the manual page or completions, the process prints what was asked for and exits.
 pub fn matches(command: Command) -> ArgMatches {
+    #[cfg(feature = "pages")]
     if let Some(answer) = completions::answer(&with_help(command.clone(), false)) {
         print(answer.as_bytes());
     }
     let arguments = std::env::args_os().take_while(|argument| argument != "--");
     let arguments: Vec<_> = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
+    #[cfg(feature = "color")]
     color(&arguments).write_global();
     let is_short = arguments.iter().any(|argument| argument == "-h");
     let usage = format!("{} [OPTIONS] [FILE]...", command.get_name());
     // FILE is not listed in the help, because the first line of the help says what FILE is.
     let helped = with_help(command.clone(), is_short).override_usage(usage).mut_arg(FILES, |files| files.hide(true));
-    let matches = helped.try_get_matches().unwrap_or_else(|error| match AutoStream::choice(&io::stdout()) {
-        _ if error.use_stderr() => error.exit(),
-        ColorChoice::Never => print(error.render().to_string().as_bytes()),
-        _ => print(error.render().ansi().to_string().as_bytes()),
+    let matches = helped.try_get_matches().unwrap_or_else(|error| match error.use_stderr() {
+        true => error.exit(),
+        #[cfg(feature = "color")]
+        false if anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never => {
+            print(error.render().ansi().to_string().as_bytes())
+        }
+        false => print(error.render().to_string().as_bytes()),
     });
-    let command = with_help(command, false);
+    #[cfg(feature = "pages")]
     if matches.get_flag("man") {
-        print(&manual::page(command).unwrap_or_default());
-    }
-    if let Some(&shell) = matches.get_one::<Shell>("completions") {
-        print(&completions::script(shell, command));
+        print(&manual::page(with_help(command, false)).unwrap_or_default());
+    } else if let Some(&shell) = matches.get_one::<clap_complete::Shell>("completions") {
+        print(&completions::script(shell, with_help(command, false)));
     }
     matches
 }
@@ -91,7 +97,9 @@ impl TypedValueParser for Names {
 
 /// Returns the value of `--color`. It is read here from the bare arguments, because the errors that clap finds in a
 /// command line are coloured too.
-fn color(arguments: &[String]) -> ColorChoice {
+#[cfg(feature = "color")]
+fn color(arguments: &[String]) -> anstream::ColorChoice {
+    use anstream::ColorChoice;
     let said = arguments
         .windows(2)
         .filter_map(|pair| pair[1].strip_prefix("--color=").or((pair[0] == "--color").then_some(&*pair[1])));

@@ -113,7 +113,7 @@ impl KernelOptions {
         let of = |what: String| unusable(Unusable::Other(what));
         let native = match described.first() {
             // A comparison maps the rows once itself, to see whether they are good.
-            Some(described) if executor.has_processes() && !options.compare => {
+            Some(described) if executor.has_processes() && !options.is_comparison() => {
                 Native::described(described).map_err(of)?
             }
             _ => {

@@ -1,27 +1,38 @@
 //! The command line: its options and the kernel are made into a plan, and the plan is run.
 
+#[cfg(feature = "stock")]
 mod command;
+#[cfg(feature = "compare")]
 mod comparison;
+#[cfg(feature = "pages")]
 mod completions;
 mod files;
 mod help;
+#[cfg(feature = "stock")]
 mod kernel;
+#[cfg(feature = "pages")]
 mod manual;
 mod map;
+#[cfg(any(feature = "stock", feature = "pages"))]
 mod near;
 mod options;
 pub mod plan;
+#[cfg(feature = "stock")]
 mod probe;
 mod progress;
+#[cfg(feature = "stock")]
 mod python;
 mod run;
 mod split;
 mod stats;
 mod values;
 
+#[cfg(feature = "stock")]
 pub use command::CommandOptions;
+#[cfg(feature = "stock")]
 pub use kernel::KernelOptions;
 pub use options::Options;
+#[cfg(feature = "stock")]
 pub use python::PythonOptions;
 
 use crate::error::{Error, program};

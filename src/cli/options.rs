@@ -7,6 +7,7 @@ use crate::csv::notation::Notation;
 use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, MAX_BLOCK_SIZE, MAX_JOBS, MIN_BLOCK_SIZE};
 use crate::work::text::OnBadRow;
 use clap::{ArgAction, ValueHint};
+#[cfg(feature = "pages")]
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ pub enum StatsForm {
     /// For people
     Text,
     /// One line for programs
+    #[cfg(feature = "json")]
     Json,
 }
 
@@ -170,6 +172,7 @@ pub struct Options {
     /// Colours: auto, always, never
     ///
     /// In messages and help. With auto a terminal has them, unless NO_COLOR is set.
+    #[cfg(feature = "color")]
     #[arg(long, help_heading = OUTPUT, value_name = "WHEN", value_enum, hide_possible_values = true, default_value = "auto", hide_short_help = true)]
     pub(super) color: When,
 
@@ -220,13 +223,13 @@ pub struct Options {
     ///
     /// Each range holds whole rows. They are about equal in bytes, and fewer than N where there are fewer rows. Options that say
     /// how rows look must be the same here and with --range.
-    #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::number::<u64>("a number of ranges", 1..=u64::MAX), allow_negative_numbers = true, conflicts_with_all = ["compare", "range", "progress", "stats"], hide_short_help = true)]
+    #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::number::<u64>("a number of ranges", 1..=u64::MAX), allow_negative_numbers = true, conflicts_with_all = ["range", "progress", "stats"], hide_short_help = true)]
     pub(super) split: Option<u64>,
 
     /// Compute one of these ranges of FILE
     ///
     /// A header, or the first row that --append goes by, is read from the front of FILE.
-    #[arg(long, help_heading = MORE, value_name = "OFFSET,LENGTH", value_parser = values::range, allow_hyphen_values = true, requires = "first_line", conflicts_with = "compare", hide_short_help = true)]
+    #[arg(long, help_heading = MORE, value_name = "OFFSET,LENGTH", value_parser = values::range, allow_hyphen_values = true, requires = "first_line", hide_short_help = true)]
     pub(super) range: Option<(u64, u64)>,
 
     /// With --range: the number of its first line
@@ -236,27 +239,40 @@ pub struct Options {
     /// Compare the executors, on these rows or its own
     ///
     /// It takes a quarter of a minute and more. No results are printed.
-    #[arg(long, help_heading = MORE, conflicts_with_all = ["executor", "output", "append", "bad_rows", "max_bad", "rejects"])]
+    #[cfg(feature = "compare")]
+    #[arg(long, help_heading = MORE, conflicts_with_all = ["executor", "output", "append", "bad_rows", "max_bad", "rejects", "split", "range"])]
     pub(super) compare: bool,
 
     /// With --compare: print it as JSON
+    #[cfg(feature = "compare")]
     #[arg(long, help_heading = MORE, requires = "compare", hide_short_help = true)]
     pub(super) json: bool,
 
     /// With --compare: draw time against work as SVG
+    #[cfg(feature = "plot")]
     #[arg(long, help_heading = MORE, requires = "compare", value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub(super) plot: Option<PathBuf>,
 
     /// Print completions: bash, zsh, fish and others
+    #[cfg(feature = "pages")]
     #[arg(long, help_heading = MORE, value_name = "SHELL", value_enum, hide_possible_values = true, exclusive = true, hide_short_help = true)]
     pub(super) completions: Option<Shell>,
 
     /// Print the manual page, for man -l
+    #[cfg(feature = "pages")]
     #[arg(long, help_heading = MORE, exclusive = true, hide_short_help = true)]
     pub(super) man: bool,
 }
 
 impl Options {
+    /// Whether the executors are to be compared.
+    pub(super) fn is_comparison(&self) -> bool {
+        #[cfg(feature = "compare")]
+        return self.compare;
+        #[cfg(not(feature = "compare"))]
+        false
+    }
+
     /// Returns the format of rows: delimiter, quote and comment character, and how numbers are written.
     pub(super) fn format(&self) -> Format {
         let (delimiter, blanks, default_quote) = match self.delimiter {

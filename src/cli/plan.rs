@@ -82,7 +82,7 @@ impl<'k> Plan<'k> {
         let mode = match trial {
             _ if worker::is_worker() => Mode::Work,
             Some(trial) => Mode::Try(trial),
-            None if options.compare => Mode::Compare,
+            None if options.is_comparison() => Mode::Compare,
             None => options.split.map_or(Mode::Map, Mode::Split),
         };
         let append = options.append.as_deref().map(|given| appended(given, kernel.width(), format)).transpose()?;

@@ -1,10 +1,13 @@
 //! Makes the plan from the options and the kernel, and runs it.
 
+#[cfg(feature = "compare")]
+use super::comparison;
 use super::files::Files;
 use super::map::{map, map_in_sight};
 use super::options::Options;
 use super::plan::{Mode, Plan};
-use super::{comparison, end, split};
+use super::{end, split};
+#[cfg(feature = "compare")]
 use crate::compare::graded::Graded;
 use crate::compare::trial::Trial;
 use crate::error::Error;
@@ -55,7 +58,9 @@ fn with_stdout_aside<K: BatchKernel>(plan: &Plan, kernel: &K, run: impl FnOnce()
 
 /// Does the task of `plan`, with `work` as what is mapped over the rows.
 pub(super) fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
+    #[cfg(feature = "compare")]
     let graded = plan.trial.map(|trial| Graded::new(work, &trial));
+    #[cfg(feature = "compare")]
     let work = graded.as_ref().map_or(work, |graded| graded as &dyn Work);
     // What a trial measures is the executor, so its rows come to all executors in the same way: through the parent. A command
     // takes far longer over a row than the parent, and may ask for blocks that depend on the rows alone.
@@ -68,7 +73,10 @@ pub(super) fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
     match plan.mode {
         Mode::Work => worker::reenter(&mapping).map_or_else(|| end(Err(worker::not_for_you())), ExitCode::from),
         Mode::Try(trial) => end(try_out(plan, &mapping, trial)),
+        #[cfg(feature = "compare")]
         Mode::Compare => end(comparison::compare(plan, &mapping)),
+        #[cfg(not(feature = "compare"))]
+        Mode::Compare => end(Err(Error::defect("this program is built without --compare"))),
         Mode::Split(count) => end(split::split(plan, count)),
         Mode::Map => map_in_sight(plan, &mapping),
     }

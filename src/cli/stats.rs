@@ -51,6 +51,7 @@ pub fn print(form: StatsForm, tally: &Tally, took: Duration) {
     let stats = Stats::of(tally, took);
     let text = match form {
         StatsForm::Text => stats.text(),
+        #[cfg(feature = "json")]
         StatsForm::Json => serde_json::to_string(&stats).unwrap_or_default() + "\n",
     };
     console::print(&text);

@@ -3,8 +3,8 @@
 //! If a value is outside the range of its option, or is not a number, the message names the range.
 
 use crate::executor::Executor;
-use crate::work::command::Mode;
-use crate::work::command::rows::Form;
+#[cfg(feature = "stock")]
+use crate::work::command::{Mode, rows::Form};
 use crate::work::text::OnBadRow;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::ops::RangeInclusive;
@@ -89,6 +89,7 @@ pub fn on_bad_row() -> impl TypedValueParser<Value = OnBadRow> {
 }
 
 /// Returns the parser of `--command-mode`.
+#[cfg(feature = "stock")]
 pub fn command_mode() -> impl TypedValueParser<Value = Mode> {
     one_of([
         (Mode::Auto, "auto", "A line for each row, at once or at the end of its input"),
@@ -98,6 +99,7 @@ pub fn command_mode() -> impl TypedValueParser<Value = Mode> {
 }
 
 /// Returns the parser of `--command-input`.
+#[cfg(feature = "stock")]
 pub fn command_input() -> impl TypedValueParser<Value = Form> {
     one_of([
         (Form::Text, "text", "The row as it stands, or the value of the only chosen column"),

@@ -6,6 +6,7 @@
 mod crash;
 pub mod graded;
 mod leverage;
+#[cfg(feature = "plot")]
 mod plot;
 mod table;
 pub mod trial;
@@ -129,6 +130,9 @@ pub fn compare(workload: Workload, as_json: bool, plot: Option<Output>) -> Resul
     let stdout = Output::stdout()?;
     stdout.write_all(text.as_bytes())?;
     stdout.complete()?;
+    #[cfg(not(feature = "plot"))]
+    drop(plot);
+    #[cfg(feature = "plot")]
     if let Some(plot) = plot {
         if let Some(leverage) = &report.leverage {
             plot.write_all(plot::svg(leverage)?.as_bytes())?;

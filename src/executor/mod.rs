@@ -36,7 +36,7 @@ pub enum Executor {
     Serial,
     /// Worker threads in this process
     Threads,
-    /// Worker processes that are sent pickled rows, like Python's `ProcessPoolExecutor`
+    /// Worker processes that are sent pickled rows, like Python's `ProcessPoolExecutor`. It needs the feature `pickle`
     Pickle,
     /// Worker processes that claim blocks in a shared segment
     Shared,
@@ -44,7 +44,11 @@ pub enum Executor {
 
 impl Executor {
     /// All executors, from the simplest to the one that this program was made for.
+    #[cfg(feature = "pickle")]
     pub const ALL: [Executor; 4] = [Executor::Serial, Executor::Threads, Executor::Pickle, Executor::Shared];
+    /// All executors but [`Executor::Pickle`], for which this crate is built without the feature `pickle`.
+    #[cfg(not(feature = "pickle"))]
+    pub const ALL: [Executor; 3] = [Executor::Serial, Executor::Threads, Executor::Shared];
 
     /// Returns the executor's name on the command line.
     pub fn name(self) -> &'static str {

@@ -9,8 +9,9 @@ pub mod batch;
 pub mod columns;
 pub mod function;
 pub mod gcd;
+#[cfg(feature = "big")]
 pub mod integer;
-#[cfg(feature = "cli")]
+#[cfg(feature = "stock")]
 pub mod native;
 mod rows;
 pub mod stateful;

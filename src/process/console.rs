@@ -22,13 +22,13 @@ fn has_status() -> MutexGuard<'static, bool> {
 
 /// Whether to write colours to stderr: only if stderr is a terminal that supports them, unless `NO_COLOR` or `--color`
 /// forbids them.
-#[cfg(feature = "cli")]
+#[cfg(feature = "color")]
 fn has_colors() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// Returns false: colours are only supported with the feature `cli`.
-#[cfg(not(feature = "cli"))]
+/// Returns false: colours are only supported with the feature `color`.
+#[cfg(not(feature = "color"))]
 fn has_colors() -> bool {
     false
 }

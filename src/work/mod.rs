@@ -1,11 +1,15 @@
 //! A work: a kernel as a function from bytes to bytes. An executor knows a [`Work`] but not the kernel in it. A work
 //! knows blocks but not the executor that has it map them.
 
-#[cfg(feature = "cli")]
+#[cfg(feature = "stock")]
 pub mod command;
 mod decoder;
 mod opcodes;
 mod outputs;
+#[cfg(feature = "pickle")]
+pub mod pickles;
+#[cfg(not(feature = "pickle"))]
+#[path = "unpickled.rs"]
 pub mod pickles;
 #[cfg(feature = "cli")]
 pub mod python;

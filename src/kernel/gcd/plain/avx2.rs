@@ -3,12 +3,14 @@
 //! less for numbers of 19 digits (Zen 5).
 
 use super::walk::{self, LOADED, Load};
+#[cfg(feature = "big")]
 use crate::csv::index::Rows;
-use crate::kernel::batch::Other;
-use crate::kernel::gcd::values::Pairs;
+#[cfg(feature = "big")]
+use crate::kernel::{batch::Other, gcd::values::Pairs};
 use bytemuck::cast;
 use std::arch::x86_64::*;
 
+#[cfg(feature = "big")]
 /// Does what [`super::read_rows`] does.
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {

@@ -7,14 +7,16 @@ mod avx2;
 mod portable;
 mod walk;
 
+#[cfg(feature = "big")]
 use crate::csv::index::Rows;
-use crate::kernel::batch::Other;
-use crate::kernel::gcd::values::Pairs;
+#[cfg(feature = "big")]
+use crate::kernel::{batch::Other, gcd::values::Pairs};
 use crate::vectors::Vectors;
 
 /// The most digits of a number that is loaded: as many as 2^64 - 1 has.
 pub const MAX_DIGITS: u32 = 20;
 
+#[cfg(feature = "big")]
 /// Does what [`BatchKernel::read_rows`](crate::kernel::batch::BatchKernel::read_rows) says. It reads the rows whose first two columns
 /// are integers below 2^64, whatever their signs.
 pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
@@ -32,6 +34,7 @@ pub fn load(text: &[u8], fields: &[(u32, u32)], loaded: &mut [u64]) -> usize {
     }
 }
 
+#[cfg(feature = "big")]
 /// Does what [`read_rows`] does, using the instructions in `vectors`.
 fn with(vectors: Vectors, found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
     match vectors {
@@ -43,4 +46,5 @@ fn with(vectors: Vectors, found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) 
 }
 
 #[cfg(test)]
+#[cfg(feature = "big")]
 mod tests;

@@ -1,10 +1,12 @@
 //! Loads numbers on any processor, eight digits at a time.
 
 use super::walk::{self, LOADED, Load};
+#[cfg(feature = "big")]
 use crate::csv::index::Rows;
-use crate::kernel::batch::Other;
-use crate::kernel::gcd::values::Pairs;
+#[cfg(feature = "big")]
+use crate::kernel::{batch::Other, gcd::values::Pairs};
 
+#[cfg(feature = "big")]
 /// Does what [`super::read_rows`] does.
 pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
     walk::read_rows(found, pairs, other, Portable)

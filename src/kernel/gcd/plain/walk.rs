@@ -1,9 +1,11 @@
 //! The walk from row to row, which is the same for all vector instructions.
 
 use super::MAX_DIGITS;
-use crate::csv::index::{Column, Rows};
-use crate::kernel::batch::Other;
-use crate::kernel::gcd::values::Pairs;
+use crate::csv::index::Column;
+#[cfg(feature = "big")]
+use crate::csv::index::Rows;
+#[cfg(feature = "big")]
+use crate::kernel::{batch::Other, gcd::values::Pairs};
 use std::ops::Range;
 
 /// How many bytes are loaded together with a number: its digits and those before them.
@@ -104,6 +106,7 @@ impl Group {
     }
 }
 
+#[cfg(feature = "big")]
 /// Does what [`super::read_rows`] does.
 ///
 /// Always inlined, so that it is compiled with the vector instructions of its caller. Arrays are not mapped here: the compiler may
