@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// The pages whose commands are run.
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 17] = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/install.md",
@@ -26,6 +26,7 @@ const PAGES: [&str; 16] = [
     "docs/commands.md",
     "docs/kernels.md",
     "docs/rust.md",
+    "docs/python.md",
     "docs/recipes.md",
     "docs/sharing.md",
     "docs/speed.md",
@@ -143,7 +144,7 @@ impl Place {
         while let Some(line) = lines.next() {
             replayed += line;
             let kind = line.trim();
-            if ["```c", "```rust"].contains(&kind) {
+            if ["```c", "```rust", "```python"].contains(&kind) {
                 let block: String = lines.by_ref().take_while(|line| line.trim() != "```").collect();
                 self.source(&block);
                 replayed += &format!("{block}```\n");
@@ -168,11 +169,11 @@ impl Place {
         replayed
     }
 
-    /// Writes a block of source to the file that its first line names, for the compilers in the dialogues that follow.
+    /// Writes a block of source to the file that its first line names, for the dialogues that follow.
     fn source(&self, block: &str) {
         let first = block.lines().next().unwrap_or_default();
-        let name = first.trim_start_matches(['/', '*', ' ']).trim_end_matches(['/', '*', ' ']);
-        if name.ends_with(".c") || name.ends_with(".rs") {
+        let name = first.trim_start_matches(['/', '*', '#', ' ']).trim_end_matches(['/', '*', ' ']);
+        if [".c", ".rs", ".py"].iter().any(|end| name.ends_with(end)) {
             fs::write(self.0.path().join(name), block).unwrap();
         }
     }
