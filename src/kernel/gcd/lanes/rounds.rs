@@ -72,8 +72,8 @@ impl<L: Lanes> Default for Numbers<L> {
 
 /// Does what [`super::gcds`] does. Pairs that come one after the other should be of like length.
 ///
-/// Always inlined, so that it is compiled with the vector instructions of its caller. Arrays of vectors are not mapped here: the compiler may
-/// leave that a function of its own, without these instructions.
+/// Always inlined, so that it is compiled with the vector instructions of its caller. There are no closures and iterators over vectors here: the
+/// compiler may leave one a function of its own, without these instructions, and the time is several times as long.
 #[inline(always)]
 pub fn gcds<L: Lanes>(lanes: L, pairs: &[Pair], done: &mut dyn FnMut(usize, &[u64])) {
     let mut groups: [Numbers<L>; GROUPS] = Default::default();
@@ -164,115 +164,154 @@ fn store<L: Lanes>(vectors: &[L::Vector], lane: usize, twos: usize, limbs: &mut 
 /// Makes `a` the greatest common divisor of `a` and `b` in all lanes, and `b` 0, in at most so many rounds. Returns whether that is done.
 #[inline(always)]
 fn rounds<L: Lanes>(lanes: L, groups: &mut [Numbers<L>; GROUPS], mut limbs: usize, most: usize) -> bool {
+    let [Numbers { a: first_a, b: first_b }, Numbers { a: second_a, b: second_b }] = groups;
     for _ in 0..most {
-        let mut numbers = [[lanes.all(0); 2]; GROUPS];
-        for (approximations, group) in numbers.iter_mut().zip(&*groups) {
-            *approximations = approximate(lanes, &group.a[..limbs], &group.b[..limbs]);
+        let (first_a, first_b) = (&mut first_a[..limbs], &mut first_b[..limbs]);
+        let (second_a, second_b) = (&mut second_a[..limbs], &mut second_b[..limbs]);
+        let mut first = approximate(lanes, first_a, first_b);
+        let mut second = approximate(lanes, second_a, second_b);
+        while goes_on(lanes, lanes.or(first.left, second.left)) {
+            first = step(lanes, first);
+            second = step(lanes, second);
         }
-        let factors = halve(lanes, numbers);
-        let mut is_left = false;
-        for (factors, Numbers { a, b }) in factors.into_iter().zip(&mut *groups) {
-            is_left |= combine(lanes, factors, &mut a[..limbs], &mut b[..limbs]);
-        }
-        if !is_left {
+        let first_is_left = combine(lanes, first.factors, first_a, first_b);
+        let second_is_left = combine(lanes, second.factors, second_a, second_b);
+        if !first_is_left && !second_is_left {
             return true;
         }
-        let is_zero = |vector: L::Vector| !lanes.is_any(lanes.is_other_than_zero(vector));
-        while limbs > LEAST && groups.iter().all(|group| is_zero(lanes.or(group.a[limbs - 1], group.b[limbs - 1]))) {
+        while limbs > LEAST {
+            let first = lanes.or(first_a[limbs - 1], first_b[limbs - 1]);
+            let second = lanes.or(second_a[limbs - 1], second_b[limbs - 1]);
+            if goes_on(lanes, lanes.or(first, second)) {
+                break;
+            }
             limbs -= 1;
         }
     }
-    groups.iter().all(|group| group.b[..limbs].iter().all(|b| !lanes.is_any(lanes.is_other_than_zero(*b))))
+    false
+}
+
+/// Whether there is anything but 0 in any lane.
+#[inline(always)]
+fn goes_on<L: Lanes>(lanes: L, left: L::Vector) -> bool {
+    lanes.is_any(lanes.is_other_than_zero(left))
+}
+
+/// Approximations of two numbers, between steps.
+#[derive(Clone, Copy)]
+struct Steps<L: Lanes> {
+    a: L::Vector,
+    b: L::Vector,
+    /// The factors of both numbers for the new `a`, and those for the new `b`: the first one plus 2^32 times the second one.
+    factors: [L::Vector; 2],
+    /// How many halvings are left to do.
+    left: L::Vector,
 }
 
 /// Returns numbers of 62 bits: 32 from the top of the longer number down, and the lowest 30. Numbers of at most 62 bits are returned whole.
 #[inline(always)]
-fn approximate<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector]) -> [L::Vector; 2] {
+fn approximate<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector]) -> Steps<L> {
     // The three highest limbs that are not 0, in each lane, or the three lowest. Of numbers of less than 62 bits none is to be left out.
-    let top_at = |at: usize| lanes.or(lanes.or(a[at], b[at]), lanes.all(if at < LEAST { 2 } else { 0 }));
-    let three_at = |at: usize| [[a[at], a[at - 1], a[at - 2]], [b[at], b[at - 1], b[at - 2]]];
     let mut at = a.len() - 1;
-    let (mut top, mut three) = (top_at(at), three_at(at));
+    let mut top = top(lanes, a, b, at);
+    let mut a_three = [a[at], a[at - 1], a[at - 2]];
+    let mut b_three = [b[at], b[at - 1], b[at - 2]];
     while !lanes.is_every(lanes.is_other_than_zero(top)) {
         at -= 1;
         let is_found = lanes.is_other_than_zero(top);
-        top = lanes.choose(is_found, top, top_at(at));
-        for (chosen, limb) in three.as_flattened_mut().iter_mut().zip(three_at(at).as_flattened()) {
-            *chosen = lanes.choose(is_found, *chosen, *limb);
+        top = lanes.choose(is_found, top, self::top(lanes, a, b, at));
+        for place in 0..3 {
+            a_three[place] = lanes.choose(is_found, a_three[place], a[at - place]);
+            b_three[place] = lanes.choose(is_found, b_three[place], b[at - place]);
         }
     }
     let length = lanes.length(top);
-    let approximation = |[high, middle, low]: [L::Vector; 3], lowest: L::Vector| {
-        let upper = lanes.or(lanes.left::<32>(high), lanes.left::<2>(middle));
-        let upper = lanes.or(upper, lanes.right::<28>(low));
-        lanes.or(lanes.left::<30>(lanes.right_by(upper, length)), lowest)
-    };
-    [approximation(three[0], a[0]), approximation(three[1], b[0])]
+    Steps {
+        a: approximation(lanes, a_three, length, a[0]),
+        b: approximation(lanes, b_three, length, b[0]),
+        factors: [lanes.all(1), lanes.all(1 << 32)],
+        left: lanes.all(STEPS.into()),
+    }
 }
 
-/// Does all halvings with approximations. Returns the factors of `a` and `b` for the new `a`, and those for the new `b`: the first one
-/// plus 2^32 times the second one.
+/// Returns the limbs at this place, in one. Where there are none below those of an approximation, as many bits as it has count in any case.
 #[inline(always)]
-fn halve<L: Lanes>(lanes: L, mut numbers: [[L::Vector; 2]; GROUPS]) -> [[L::Vector; 2]; GROUPS] {
-    let mut factors = [[lanes.all(1), lanes.all(1 << 32)]; GROUPS];
-    let mut left = [lanes.all(STEPS.into()); GROUPS];
-    loop {
-        let mut all_left = lanes.all(0);
-        for ((numbers, factors), left) in numbers.iter_mut().zip(&mut factors).zip(&mut left) {
-            let ([a, b], [a_factors, b_factors]) = (*numbers, *factors);
-            let zeros = lanes.zeros(b, *left);
-            let (b, a_factors) = (lanes.right_by(b, zeros), lanes.left_by(a_factors, zeros));
-            *left = lanes.sub(*left, zeros);
-            all_left = lanes.or(all_left, *left);
-            let goes_on = lanes.is_other_than_zero(*left);
-            let is_less = lanes.both(goes_on, lanes.is_less(b, a));
-            let smaller = |a, b| lanes.choose(is_less, b, a);
-            let difference = |a, b| lanes.sub_where(is_less, a, b, lanes.sub_where(goes_on, b, a, b));
-            *numbers = [smaller(a, b), difference(a, b)];
-            *factors = [smaller(a_factors, b_factors), difference(a_factors, b_factors)];
-        }
-        if !lanes.is_any(lanes.is_other_than_zero(all_left)) {
-            return factors;
-        }
+fn top<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector], at: usize) -> L::Vector {
+    lanes.or(lanes.or(a[at], b[at]), lanes.all(if at < LEAST { 2 } else { 0 }))
+}
+
+/// Returns 32 bits from those three limbs, of which the first has `length` bits that count, and the lowest limb.
+#[inline(always)]
+fn approximation<L: Lanes>(
+    lanes: L,
+    [high, middle, low]: [L::Vector; 3],
+    length: L::Vector,
+    lowest: L::Vector,
+) -> L::Vector {
+    let upper = lanes.or(lanes.left::<32>(high), lanes.left::<2>(middle));
+    let upper = lanes.or(upper, lanes.right::<28>(low));
+    lanes.or(lanes.left::<30>(lanes.right_by(upper, length)), lowest)
+}
+
+/// Halves `b` until it is odd, if so many halvings are left to do. If more are left, takes the smaller number from the larger.
+#[inline(always)]
+fn step<L: Lanes>(lanes: L, Steps { a, b, factors: [a_factors, b_factors], left }: Steps<L>) -> Steps<L> {
+    let zeros = lanes.zeros(b, left);
+    let (b, a_factors, left) = (lanes.right_by(b, zeros), lanes.left_by(a_factors, zeros), lanes.sub(left, zeros));
+    let goes_on = lanes.is_other_than_zero(left);
+    let is_less = lanes.both(goes_on, lanes.is_less(b, a));
+    let difference = lanes.sub_where(is_less, a, b, lanes.sub_where(goes_on, b, a, b));
+    let of_factors = lanes.sub_where(goes_on, b_factors, a_factors, b_factors);
+    let of_factors = lanes.sub_where(is_less, a_factors, b_factors, of_factors);
+    Steps {
+        a: lanes.choose(is_less, b, a),
+        b: difference,
+        factors: [lanes.choose(is_less, b_factors, a_factors), of_factors],
+        left,
     }
 }
 
 /// Replaces `a` and `b` by what these factors make of them. Returns whether any `b` is left that is not 0.
 #[inline(always)]
 fn combine<L: Lanes>(lanes: L, factors: [L::Vector; 2], a: &mut [L::Vector], b: &mut [L::Vector]) -> bool {
-    // Half of the range of the lower factor is added, so that the upper one is what the upper half holds.
-    let upper = |factors| lanes.right::<32>(lanes.add(factors, lanes.all(1 << 31)));
-    let [[a_a, a_b], [b_a, b_b]] = [[factors[0], upper(factors[0])], [factors[1], upper(factors[1])]];
+    let (of_a, of_b) = (split(lanes, factors[0]), split(lanes, factors[1]));
     let mask = lanes.all(MASK);
-    let sums = |x: L::Vector, y: L::Vector| {
-        [
-            lanes.add(lanes.product(a_a, x), lanes.product(a_b, y)),
-            lanes.add(lanes.product(b_a, x), lanes.product(b_b, y)),
-        ]
-    };
     // The lowest limb of the sums is 0.
-    let [a_sum, b_sum] = sums(a[0], b[0]);
-    let [mut a_carry, mut b_carry] = [lanes.carry(a_sum), lanes.carry(b_sum)];
+    let mut a_carry = lanes.carry(sum(lanes, of_a, a[0], b[0], lanes.all(0)));
+    let mut b_carry = lanes.carry(sum(lanes, of_b, a[0], b[0], lanes.all(0)));
     let mut any = lanes.all(0);
     let last = a.len() - 1;
     let b = &mut b[..=last];
     for at in 1..=last {
-        let [a_sum, b_sum] = sums(a[at], b[at]);
-        let [a_sum, b_sum] = [lanes.add(a_sum, a_carry), lanes.add(b_sum, b_carry)];
+        let a_sum = sum(lanes, of_a, a[at], b[at], a_carry);
+        let b_sum = sum(lanes, of_b, a[at], b[at], b_carry);
         a[at - 1] = lanes.and(a_sum, mask);
         b[at - 1] = lanes.and(b_sum, mask);
         any = lanes.or(any, b[at - 1]);
-        [a_carry, b_carry] = [lanes.carry(a_sum), lanes.carry(b_sum)];
+        (a_carry, b_carry) = (lanes.carry(a_sum), lanes.carry(b_sum));
     }
     (a[last], b[last]) = (a_carry, b_carry);
-    any = lanes.or(any, b_carry);
-    for (limbs, top) in [(a, a_carry), (b, b_carry)] {
-        let is_negative = lanes.is_negative(top);
-        if lanes.is_any(is_negative) {
-            negate(lanes, is_negative, limbs);
-        }
+    let (a_is_negative, b_is_negative) = (lanes.is_negative(a_carry), lanes.is_negative(b_carry));
+    if lanes.is_any(a_is_negative) {
+        negate(lanes, a_is_negative, a);
     }
-    lanes.is_any(lanes.is_other_than_zero(any))
+    if lanes.is_any(b_is_negative) {
+        negate(lanes, b_is_negative, b);
+    }
+    goes_on(lanes, lanes.or(any, b_carry))
+}
+
+/// Splits two factors that are in one number. They need not have zeros above.
+#[inline(always)]
+fn split<L: Lanes>(lanes: L, factors: L::Vector) -> [L::Vector; 2] {
+    // Half of the range of the lower factor is added, so that the upper one is what the upper half holds.
+    [factors, lanes.right::<32>(lanes.add(factors, lanes.all(1 << 31)))]
+}
+
+/// Returns the sum of the products of two limbs with these factors, and the carry.
+#[inline(always)]
+fn sum<L: Lanes>(lanes: L, factors: [L::Vector; 2], a: L::Vector, b: L::Vector, carry: L::Vector) -> L::Vector {
+    lanes.add(lanes.add(lanes.product(factors[0], a), carry), lanes.product(factors[1], b))
 }
 
 /// Changes the signs of these numbers, of which the highest limbs have the signs.
