@@ -38,6 +38,13 @@ impl Column<'_> {
         self.may_have_return
     }
 
+    /// Returns where the field of the row at index `row` is.
+    #[inline]
+    pub fn place(&self, row: usize) -> Range<usize> {
+        let ((before, by), (behind, step)) = (self.before, self.behind);
+        before[row * by].wrapping_add(1) as usize..behind[row * step] as usize
+    }
+
     /// Calls `take` for each field of the rows from `from` on, with one of `rows` at a time, and with start and end of the field.
     #[inline(always)]
     pub fn each<T>(&self, from: usize, rows: &mut [T], take: impl Fn(&mut T, u32, u32)) {

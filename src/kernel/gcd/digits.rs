@@ -5,6 +5,8 @@ use dashu_int::{UBig, Word};
 
 /// As many decimal digits always fit into a limb.
 const CHUNK: usize = 19;
+/// How many times as much a chunk counts as the same digits in the chunk behind it.
+const TEN: u64 = 10u64.pow(CHUNK as u32);
 /// How many chunks of decimal digits are taken in at a time. Each is a chain of carries from limb to limb, and a processor can work on
 /// several of them.
 const TOGETHER: usize = 4;
@@ -31,6 +33,17 @@ fn read_decimal(digits: &[u8], limbs: &mut Vec<u64>) -> bool {
             std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
         let number = number.and_then(|digits| UBig::from_str_radix(digits, 10).ok());
         return number.map(|number| limbs.extend(limbs_of(&number))).is_some();
+    }
+    // Most numbers of 128 bits, in one step instead of three.
+    if let Some((rest, low)) = digits.split_last_chunk()
+        && let Some((first, high)) = rest.split_last_chunk()
+        && (first.is_empty() || matches!(first, [b'0'..=b'2']))
+    {
+        let (Some(high), Some(low)) = (chunk(high), chunk(low)) else { return false };
+        let high = u128::from(first.first().map_or(0, |digit| digit - b'0')) * u128::from(TEN) + u128::from(high);
+        let number = high * u128::from(TEN) + u128::from(low);
+        limbs.extend([number as u64, (number >> 64) as u64]);
+        return true;
     }
     let start = limbs.len();
     let (first, rest) = digits.split_at(digits.len() % CHUNK);
@@ -61,7 +74,7 @@ fn take_in<const COUNT: usize>(limbs: &mut [u64], chunks: [u64; COUNT]) {
     let mut carries = chunks;
     for limb in limbs {
         for carry in &mut carries {
-            let product = u128::from(*limb) * u128::from(10u64.pow(CHUNK as u32)) + u128::from(*carry);
+            let product = u128::from(*limb) * u128::from(TEN) + u128::from(*carry);
             (*limb, *carry) = (product as u64, (product >> 64) as u64);
         }
     }
@@ -97,38 +110,44 @@ fn eight(digits: &[u8; 8]) -> Option<u64> {
 
 fn read_hexadecimal(digits: &[u8], limbs: &mut Vec<u64>) -> bool {
     let (first, words) = digits.as_rchunks::<16>();
-    let mut is_bad = false;
-    limbs.extend(words.iter().rev().map(|word| {
-        let (value, is_word_bad) = sixteen(word);
-        is_bad |= is_word_bad;
-        value
-    }));
+    for word in words.iter().rev() {
+        let Some(limb) = sixteen(word) else { return false };
+        limbs.push(limb);
+    }
     let mut word = [b'0'; 16];
     word[16 - first.len()..].copy_from_slice(first);
-    let (value, is_word_bad) = sixteen(&word);
-    limbs.push(value);
-    !(is_bad | is_word_bad)
+    let top = sixteen(&word);
+    limbs.extend(top);
+    top.is_some()
 }
 
-/// Returns the value of sixteen hexadecimal digits, and whether there is anything else among them.
-#[inline]
-fn sixteen(digits: &[u8; 16]) -> (u64, bool) {
-    let (mut values, mut others) = ([0; 16], 0);
-    for (value, digit) in values.iter_mut().zip(digits) {
-        let (number, letter) = (digit.wrapping_sub(b'0'), (digit | 0x20).wrapping_sub(b'a'));
-        *value = if number < 10 { number } else { letter.wrapping_add(10) };
-        others |= u8::from(number >= 10) & u8::from(letter >= 6);
-    }
-    let [high, low]: [u64; 2] = bytemuck::cast(values);
-    (halves(u64::from_be(high)) << 32 | halves(u64::from_be(low)), others != 0)
+/// Returns the value of sixteen hexadecimal digits, or `None` if there is anything else among them.
+#[inline(always)]
+pub fn sixteen(digits: &[u8; 16]) -> Option<u64> {
+    let [high, low]: [u64; 2] = bytemuck::cast(*digits);
+    let (high, high_others) = eight_hexadecimal(u64::from_le(high));
+    let (low, low_others) = eight_hexadecimal(u64::from_le(low));
+    ((high_others | low_others) == 0).then_some(high << 32 | low)
 }
 
-/// Returns the number whose eight hexadecimal digits are the bytes of a word.
-#[inline]
-fn halves(bytes: u64) -> u64 {
-    let pairs = (bytes | bytes >> 4) & 0x00ff_00ff_00ff_00ff;
+/// Returns the value of eight hexadecimal digits, the bytes of a word with the first one lowest, and 0 if there is nothing else among them.
+/// All bytes are handled at once.
+#[inline(always)]
+fn eight_hexadecimal(bytes: u64) -> (u64, u64) {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Letters, and no digits, have the bit 0x40. Their low halves begin with 1.
+    let is_letter = bytes >> 6 & ONES;
+    let values = (bytes & (0xf * ONES)) + 9 * is_letter;
+    // The upper bits of letters, without that of small ones, and of digits, which all have that bit.
+    let upper = (bytes & (0xd0 * ONES)) ^ (0x10 * ONES + 0x30 * is_letter);
+    let has_none = !(bytes >> 5 | bytes >> 6) & ONES;
+    // Letters are from 10 to 15, and digits below 10.
+    let is_ten = (values + 6 * ONES) >> 4 & ONES;
+    let others = upper | has_none | (is_ten ^ is_letter) | (values & (0x10 * ONES));
+    let values = values.swap_bytes();
+    let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
-    (fours | fours >> 16) & 0xffff_ffff
+    ((fours | fours >> 16) & 0xffff_ffff, others)
 }
 
 /// Reads digits of so many bits each.

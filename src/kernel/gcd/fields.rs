@@ -6,6 +6,7 @@ use super::digits;
 use super::values::Pairs;
 use crate::csv::index::{Column, Rows};
 use crate::csv::trimmed;
+use std::ops::Range;
 
 /// The fields of the two columns of some rows.
 pub struct Fields<'a> {
@@ -25,25 +26,46 @@ impl<'a> Fields<'a> {
 
     /// Appends the pair of the row at index `row`. Returns whether it did so: if it returns false, the row is to be read in the general
     /// way, which may find it good.
+    #[inline]
     pub fn read(&self, row: usize, pairs: &mut Pairs) -> bool {
-        pairs.push_with(|index, limbs| {
-            let digits = self.base.bare(self.value(row, index));
-            digits.is_some_and(|digits| digits.len() <= self.max_digits && digits::read(self.base, digits, limbs))
-        })
+        let (Some(a), Some(b)) = (self.digits(row, 0), self.digits(row, 1)) else { return false };
+        if self.base == Base::Hexadecimal
+            && let (Some(a), Some(b)) = (self.word(&a), self.word(&b))
+        {
+            pairs.small.push([a, b]);
+            return true;
+        }
+        let fields = [&self.text[a], &self.text[b]];
+        pairs.push_with(|index, limbs| digits::read(self.base, fields[index], limbs))
     }
 
-    /// Returns a field without quotes and blanks around it, and without what belongs to the line end. What quotes within the field mean
-    /// does not matter: no integer has them.
-    fn value(&self, row: usize, index: usize) -> &'a [u8] {
-        let mut place = [[0, 0]];
-        self.columns[index].each(row, &mut place, |place, start, end| *place = [start as usize, end as usize]);
-        let mut value = &self.text[place[0][0]..place[0][1]];
+    /// Returns the hexadecimal number of at most 64 bits that has these digits. Returns `None` if there are other bytes or more digits, and
+    /// at the start of the text.
+    #[inline]
+    fn word(&self, digits: &Range<usize>) -> Option<u64> {
+        let before = 16usize.checked_sub(digits.len())?;
+        let bytes = self.text[..digits.end].last_chunk::<16>()?;
+        // Zeros take the place of what stands before the digits.
+        let kept = u128::MAX.checked_shl(8 * before as u32).unwrap_or(0);
+        let bytes = u128::from_le_bytes(*bytes) & kept | u128::from_le_bytes([b'0'; 16]) & !kept;
+        digits::sixteen(&bytes.to_le_bytes())
+    }
+
+    /// Returns where the digits of a field may be: without quotes and blanks, a sign, a prefix and zeros in front. Returns `None` if there are
+    /// too many of them, or none.
+    #[inline]
+    fn digits(&self, row: usize, index: usize) -> Option<Range<usize>> {
+        let mut value = &self.text[self.columns[index].place(row)];
         if self.columns[index].may_have_return() {
             value = value.strip_suffix(b"\r").unwrap_or(value);
         }
-        match (self.quote, value) {
+        // What quotes within the field mean does not matter: no integer has them.
+        let value = match (self.quote, value) {
             (Some(quote), [first, inner @ .., last]) if [*first, *last] == [quote; 2] => trimmed(inner),
             _ => trimmed(value),
-        }
+        };
+        let digits = self.base.bare(value).filter(|digits| digits.len() <= self.max_digits)?;
+        let start = digits.as_ptr() as usize - self.text.as_ptr() as usize;
+        Some(start..start + digits.len())
     }
 }

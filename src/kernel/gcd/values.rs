@@ -126,6 +126,7 @@ impl<S: Small<COUNT>, const COUNT: usize> Values<S, COUNT> {
     }
 
     /// Returns the limbs of the numbers of a large value.
+    #[inline]
     pub(super) fn limbs(&self, large: &Large<COUNT>) -> [&[u64]; COUNT] {
         large.ends.map(|[start, end]| &self.limbs[start..end])
     }

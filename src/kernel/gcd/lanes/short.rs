@@ -12,11 +12,7 @@ const VECTORS: usize = 4;
 
 /// Two numbers of 128 bits: the low and high halves of the first one, and those of the second one. The first one is odd, or 0 where the
 /// second one is the divisor.
-#[derive(Clone, Copy)]
-struct Numbers {
-    a: [__m512i; 2],
-    b: [__m512i; 2],
-}
+type Numbers = [[__m512i; 2]; 2];
 
 /// Does what [`super::gcds`] does for numbers of at most [`LIMBS`] limbs.
 #[target_feature(enable = "avx512f,avx512vbmi2,avx512vpopcntdq")]
@@ -25,25 +21,24 @@ pub fn gcds(pairs: &[Pair], done: &mut dyn FnMut(usize, &[u64])) {
     for some in pairs.chunks(8 * VECTORS) {
         let mut words = [[[[0u64; 8]; 2]; 2]; VECTORS];
         for (at, pair) in some.iter().enumerate() {
-            for (words, number) in words[at / 8].iter_mut().zip(odd(pair)) {
-                (words[0][at % 8], words[1][at % 8]) = (number as u64, (number >> 64) as u64);
+            for index in 0..2 {
+                let odd = number(pair[index]) >> number(pair[index]).trailing_zeros();
+                words[at / 8][index][0][at % 8] = odd as u64;
+                words[at / 8][index][1][at % 8] = (odd >> 64) as u64;
             }
         }
-        let mut numbers: [Numbers; VECTORS] =
-            words.map(|[a, b]| Numbers { a: bytemuck::cast(a), b: bytemuck::cast(b) });
-        while numbers.iter().fold(false, |any, numbers| any | is_wide(numbers)) {
+        let mut numbers: [Numbers; VECTORS] = bytemuck::cast(words);
+        while is_wide(&numbers[0]) | is_wide(&numbers[1]) | is_wide(&numbers[2]) | is_wide(&numbers[3]) {
             for numbers in &mut numbers {
                 *numbers = step(step(*numbers));
             }
         }
-        for (at, Numbers { a, b }) in numbers.into_iter().enumerate() {
-            let [a, b]: [[[u64; 8]; 2]; 2] = [bytemuck::cast(a), bytemuck::cast(b)];
-            for lane in 0..some.len().saturating_sub(8 * at).min(8) {
-                // If a number is wide now, it is the divisor, and zeros take its place.
-                let is_wide = b[1][lane] != 0;
-                wide.push(u128::from(b[1][lane]) << 64 | u128::from(b[0][lane]));
-                narrow.push(if is_wide { [0, 0] } else { [a[0][lane], b[0][lane]] });
-            }
+        words = bytemuck::cast(numbers);
+        for at in 0..some.len() {
+            let [a, b] = &words[at / 8];
+            // If a number is wide now, it is the divisor, and zeros take its place.
+            wide.push(u128::from(b[1][at % 8]) << 64 | u128::from(b[0][at % 8]));
+            narrow.push(if b[1][at % 8] == 0 { [a[0][at % 8], b[0][at % 8]] } else { [0, 0] });
         }
     }
     binary::gcd_rows(&narrow, &mut divisors);
@@ -59,11 +54,6 @@ fn number(limbs: &[u64]) -> u128 {
     limb(1) << 64 | limb(0)
 }
 
-/// Returns the numbers of a pair without their factors of two.
-fn odd(pair: &Pair) -> [u128; 2] {
-    pair.map(|limbs| number(limbs) >> number(limbs).trailing_zeros())
-}
-
 /// Returns the exponent of the greatest power of two that both numbers of a pair are multiples of.
 fn twos(pair: &Pair) -> u32 {
     (number(pair[0]) | number(pair[1])).trailing_zeros()
@@ -72,7 +62,7 @@ fn twos(pair: &Pair) -> u32 {
 /// Whether any pair needs steps with more than 64 bits.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn is_wide(&Numbers { a, b }: &Numbers) -> bool {
+fn is_wide(&[a, b]: &Numbers) -> bool {
     let (high, a) = (_mm512_or_si512(a[1], b[1]), _mm512_or_si512(a[0], a[1]));
     _mm512_mask_test_epi64_mask(_mm512_test_epi64_mask(a, a), high, high) != 0
 }
@@ -81,7 +71,7 @@ fn is_wide(&Numbers { a, b }: &Numbers) -> bool {
 /// low half is 0 loses 64 of them at first.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vbmi2,avx512vpopcntdq")]
-fn step(Numbers { a, b }: Numbers) -> Numbers {
+fn step([a, b]: Numbers) -> Numbers {
     let (zero, ones) = (_mm512_setzero_si512(), _mm512_set1_epi64(-1));
     let has_borrow = _mm512_cmplt_epu64_mask(b[0], a[0]);
     let is_less = _mm512_cmplt_epu64_mask(b[1], a[1]) | _mm512_mask_cmpeq_epi64_mask(has_borrow, b[1], a[1]);
@@ -96,8 +86,8 @@ fn step(Numbers { a, b }: Numbers) -> Numbers {
     let low = _mm512_mask_mov_epi64(low, is_round, high);
     let high = _mm512_maskz_mov_epi64(!is_round, high);
     let zeros = _mm512_popcnt_epi64(_mm512_andnot_si512(low, _mm512_add_epi64(low, ones)));
-    Numbers {
-        a: [_mm512_mask_mov_epi64(a[0], is_less, b[0]), _mm512_mask_mov_epi64(a[1], is_less, b[1])],
-        b: [_mm512_shrdv_epi64(low, high, zeros), _mm512_srlv_epi64(high, zeros)],
-    }
+    [
+        [_mm512_mask_mov_epi64(a[0], is_less, b[0]), _mm512_mask_mov_epi64(a[1], is_less, b[1])],
+        [_mm512_shrdv_epi64(low, high, zeros), _mm512_srlv_epi64(high, zeros)],
+    ]
 }
