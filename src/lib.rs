@@ -59,7 +59,10 @@
 //! | write a filter with all options of `pmapgcd` | [`filter()`]; with options of its own, [`Options`] and [`parse`] (feature `cli`) |
 //! | have closed standard streams noticed | [`note_closed_streams!`] |
 //! | choose who works: one loop, threads, or processes | [`Executor`] |
-//! | map a plain function | [`Function`] |
+//! | map a function or a closure | [`Function()`] |
+//! | give each worker something that it opens once | [`Stateful`] |
+//! | make a row a bad one, with a reason | return a `Result`, perhaps with a [`BadRow`] |
+//! | do something once, and not in each worker | [`is_worker`] |
 //! | compute greatest common divisors | [`Gcd`] over rows of text, [`Gcd64`] over rows in memory |
 //! | say what went wrong | [`Error`] is why a run ended; a [`BadRow`] is what a kernel finds wrong with a row |
 //!
@@ -176,6 +179,11 @@ pub mod batch {
     #[cfg(feature = "big")]
     pub use crate::kernel::gcd::{Divisors, Pairs};
 }
+
+/// Holds the page about kernels as documentation, so that its programs are compiled as tests.
+#[cfg(all(doctest, feature = "stock"))]
+#[doc = include_str!("../docs/kernels.md")]
+struct Kernels;
 
 /// Holds the README as documentation, so that its examples are compiled and run as tests.
 #[cfg(all(doctest, feature = "stock"))]

@@ -222,7 +222,7 @@ fn rows_that_kill_workers_can_be_skipped() {
                 let named = format!("faulty: stdin:{line}: workers keep dying on this row: the last one ");
                 assert_eq!(finished.stderr.matches(&named).count(), 1, "{finished:?}");
             }
-            assert!(finished.stderr.contains(cause) && finished.stderr.contains("faulty: stdin:7: field 2: "));
+            assert!(finished.stderr.contains(cause) && finished.stderr.contains("faulty: stdin:7: field 2 is "));
             // Three for each row, and one more whenever rows before it were handed over in between.
             let last = finished.stderr.lines().last().unwrap();
             let counted = last.strip_prefix("faulty: ").and_then(|last| last.split_once(" workers died in all, "));

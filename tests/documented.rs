@@ -217,7 +217,9 @@ impl Place {
     fn bash(&self, script: &str) -> (bool, String) {
         let path = std::env::var("PATH").unwrap();
         let own = Path::new(BINARY).parent().unwrap();
-        let path = format!("{}:{}:{path}", self.0.path().join("bin").display(), own.display());
+        // The examples are there too, as programs of kernels in Rust.
+        let (bin, examples) = (self.0.path().join("bin"), own.join("examples"));
+        let path = format!("{}:{}:{}:{path}", bin.display(), own.display(), examples.display());
         // rustup finds its toolchains in the home folder, if it is not told where.
         let rustup = std::env::var("RUSTUP_HOME").or_else(|_| std::env::var("HOME").map(|home| home + "/.rustup"));
         let mut bash = Command::new("timeout");

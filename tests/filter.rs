@@ -184,6 +184,10 @@ fn main() {
     for (ended, what) in [
         (Filter::builder(&gcd).columns("1,2,3").unwrap().build().err(), "3 columns are named where the kernel takes 2"),
         (Filter::builder(&gcd).append("gcd").build().err(), "and there is none"),
+        (
+            Filter::builder(&gcd).header().append("a,b").build().err(),
+            "2 results are named, and the kernel has 1 result",
+        ),
         (Filter::builder(&gcd).max_bad(3).build().err(), "set on_bad_row too"),
         (Filter::builder(&gcd).columns("1,").err(), "a column has no name"),
         (

@@ -1,7 +1,7 @@
 //! Settings of a filter, which are made before it is built, and what follows from them for a run.
 
 use super::Filter;
-use crate::csv::columns::Columns;
+use crate::csv::columns::{Columns, names_in};
 use crate::csv::head::Head;
 use crate::csv::{Format, trimmed};
 use crate::error::Error;
@@ -23,6 +23,7 @@ const REPORT_ROOM: usize = 1024;
 pub struct FilterBuilder<'k, K> {
     kernel: &'k K,
     rows: RowOptions,
+    append: Option<String>,
     block_size: usize,
     name: Option<String>,
     executor: Executor,
@@ -44,6 +45,7 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
                 missing: vec![],
                 skip_lines: 0,
             },
+            append: None,
             block_size: DEFAULT_BLOCK_SIZE,
             name: None,
             executor: Executor::Shared,
@@ -71,7 +73,8 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         self
     }
 
-    /// Takes the first row of each input for the names of the columns.
+    /// Takes the first row of each input for the names of the columns. A kernel whose rows have names, like a struct, finds its columns by
+    /// them, unless [`columns`](Self::columns) are chosen.
     pub fn header(mut self) -> Self {
         self.rows.has_header = true;
         self
@@ -90,10 +93,10 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         Ok(self)
     }
 
-    /// Prints each row unchanged with its result appended as another field. `name` is the result's name in the header;
-    /// if it is empty, the kernel's own name for its results is used.
-    pub fn append(mut self, name: impl Into<String>) -> Self {
-        self.rows.append = Some([name.into()].into_iter().filter(|name: &String| !name.is_empty()).collect());
+    /// Prints each row unchanged with its result appended as another field, or as several. `names` are the names of the results in the
+    /// header, like `gcd` or `km,"bearing, degrees"`; if there are none, the kernel's own names for its results are used.
+    pub fn append(mut self, names: impl Into<String>) -> Self {
+        self.append = Some(names.into());
         self
     }
 
@@ -142,18 +145,35 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
     /// If settings contradict each other or do not suit the kernel.
     #[track_caller]
     pub fn build(self) -> Result<Filter<'k, K>, Error> {
-        let FilterBuilder { kernel, rows, block_size, name, executor, jobs } = self;
+        let FilterBuilder { kernel, mut rows, append, block_size, name, executor, jobs } = self;
         let place = Location::caller();
         let name = match &name {
             Some(name) => Name::given("filter", name, place),
             None => Name::of_place("filter", place),
         };
-        let (max_bad, refused) = (rows.max_bad.unwrap_or(u64::MAX), check(&rows, kernel));
+        let named = append.map(|given| appended(&given, kernel)).transpose();
+        rows.append = named.as_ref().ok().cloned().flatten();
+        let (max_bad, refused) = (rows.max_bad.unwrap_or(u64::MAX), named.and_then(|_| check(&rows, kernel)));
         let setup = Setup::new(rows, kernel, block_size);
         let filter = Filter { kernel, setup, name, executor, jobs, max_bad };
         filter.with_mapping(worker::reenter_or_return);
         Vectors::allowed().map_err(Error::usage)?;
         refused.map(|()| filter)
+    }
+}
+
+/// Returns the names of results in `given`: none if it is empty.
+fn appended(given: &str, kernel: &impl BatchKernel) -> Result<Vec<String>, Error> {
+    if given.is_empty() {
+        return Ok(vec![]);
+    }
+    let names = names_in(given).map_err(|what| Error::usage(format!("the names of the results: {what}")))?;
+    match kernel.width() {
+        Some(width) if width != names.len() => {
+            let plural = if width == 1 { "" } else { "s" };
+            Err(Error::usage(format!("{} results are named, and the kernel has {width} result{plural}", names.len())))
+        }
+        _ => Ok(names),
     }
 }
 

@@ -120,10 +120,12 @@ fn outputs_are_as_many_fields_as_they_have() {
     all("told", &["--header", "--append"], "left,right\n3,1\n").is(0, "left,right,sum,difference\n3,1,4.0,2.0\n", "");
     all("halves", &[], "123\n7\n").is(0, "3,12\n7,\n", "");
     all("halves", &["--header", "--append=low,high"], "a\n123\n7\n").is(0, "a,low,high\n123,3,12\n7,7,\n", "");
+    let unnamed = "stdin:2: the output has 2 fields, low, high, where 1 is expected: --append=low,high, or the kernel's names, say how many there are\n";
+    all("halves", &["--header", "--append"], "a\n123\n").is(1, "a,result\n", &said(unnamed));
     all("size", &["--append"], "7\n70\n").is(0, "7,Small\n70,LARGE\n", "");
     all("list", &["--header", "--append=a,b"], "n\n2\n").is(0, "n,a,b\n2,2,2\n", "");
     let uneven = all("list", &["-j1"], "2\n2\n3\n2\n");
-    let other = "stdin:3: the output has 3 fields where 2 are expected: --append=A,B, or the kernel's names, say how many there are\n";
+    let other = "stdin:3: the output has 3 fields where 2 are expected: --append=NAME1,NAME2,NAME3, or the kernel's names, say how many there are\n";
     uneven.is(1, "2,2\n2,2\n", &said(other));
     let wide = format!("{},{}\n", i128::MIN, u128::MAX);
     all("wide", &[], &wide).is(0, &wide, "");

@@ -64,6 +64,8 @@ impl Kept {
 pub enum Sent {
     /// The fields.
     Fields(Vec<Kept>),
+    /// The fields of a struct, and their names.
+    Named(Vec<String>, Vec<Kept>),
     /// What is wrong, and with which of the fields that the kernel takes, from 0, if it is a single one.
     Bad(Option<usize>, String),
 }
@@ -73,6 +75,8 @@ const SINGLE: &str = "f32";
 const INTEGER: &str = "integer";
 const BAD: &str = "bad";
 const FIELD: &str = "field";
+const NAMES: &str = "names";
+const VALUES: &str = "values";
 
 /// Serializes a dictionary of one entry.
 fn entry<S: Serializer>(serializer: S, name: &str, value: &impl Serialize) -> Result<S::Ok, S::Error> {
@@ -106,6 +110,12 @@ impl Serialize for Sent {
                 [field] => field.serialize(serializer),
                 fields => fields.serialize(serializer),
             },
+            Sent::Named(names, fields) => {
+                let mut map = serializer.serialize_map(Some(2))?;
+                map.serialize_entry(NAMES, names)?;
+                map.serialize_entry(VALUES, fields)?;
+                map.end()
+            }
             Sent::Bad(field, what) => {
                 let mut map = serializer.serialize_map(Some(2))?;
                 map.serialize_entry(BAD, what)?;
@@ -180,7 +190,7 @@ impl<'de> Visitor<'de> for Values {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sent, A::Error> {
         let unknown = || A::Error::custom("a dictionary that is neither a number nor an error");
-        let (mut what, mut field) = (None, None);
+        let (mut what, mut field, mut names, mut values) = (None, None, None, None);
         while let Some(name) = map.next_key::<String>()? {
             match name.as_str() {
                 SINGLE => return one(Cell::Single(map.next_value::<f64>()? as f32)),
@@ -191,9 +201,15 @@ impl<'de> Visitor<'de> for Values {
                 }
                 BAD => what = Some(map.next_value::<String>()?),
                 FIELD => field = map.next_value::<Option<u64>>()?,
+                NAMES => names = Some(map.next_value::<Vec<String>>()?),
+                VALUES => values = Some(map.next_value::<Vec<Kept>>()?),
                 _ => return Err(unknown()),
             }
         }
-        what.map(|what| Sent::Bad(field.map(|field| field as usize), what)).ok_or_else(unknown)
+        match (what, names, values) {
+            (Some(what), None, None) => Ok(Sent::Bad(field.map(|field| field as usize), what)),
+            (None, Some(names), Some(values)) => Ok(Sent::Named(names, values)),
+            _ => Err(unknown()),
+        }
     }
 }

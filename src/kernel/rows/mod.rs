@@ -92,7 +92,9 @@ impl<R: Row> Serialize for Rows<R> {
 impl<'de, R: Row> Deserialize<'de> for Rows<R> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let row = |sent: Sent| match sent {
-            Sent::Fields(fields) => R::deserialize(&mut Taken(InList(&fields))).map_err(D::Error::custom),
+            Sent::Fields(fields) | Sent::Named(_, fields) => {
+                R::deserialize(&mut Taken(InList(&fields))).map_err(D::Error::custom)
+            }
             Sent::Bad(_, what) => Err(D::Error::custom(what)),
         };
         let list = Vec::<Sent>::deserialize(deserializer)?.into_iter().map(row).collect::<Result<_, _>>()?;

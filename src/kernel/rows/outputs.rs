@@ -1,7 +1,7 @@
 //! The outputs of a batch of rows, and how they are written: each as a line of as many fields as it has values.
 
 use super::cell::{Cell, Sent};
-use super::write::{Sink, Unwritten, Writer, sent};
+use super::write::{Sink, Unwritten, Writer, names, sent_output};
 use crate::csv::Format;
 use crate::kernel::Output;
 use crate::kernel::batch::{Batch, Written};
@@ -67,8 +67,7 @@ impl<O: Output> Batch for Outputs<O> {
 impl<O: Output> Serialize for Outputs<O> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.list {
-            // Only the process that writes them knows how many fields no value has.
-            List::Own(list) => serializer.collect_seq(list.iter().map(|output| sent(output, 0))),
+            List::Own(list) => serializer.collect_seq(list.iter().map(sent_output)),
             List::Sent(list) => list.serialize(serializer),
         }
     }
@@ -111,6 +110,20 @@ impl Sink for Line<'_, '_> {
 }
 
 impl<O: Output> Outputs<O> {
+    /// Returns the names of the fields of the output at index `at`, if they have names.
+    fn names(&self, at: usize) -> Option<Vec<String>> {
+        match &self.list {
+            List::Own(list) => names(&list[at]).map(|names| names.into_iter().map(String::from).collect()),
+            List::Sent(list) => {
+                if let Sent::Named(names, _) = &list[at] {
+                    Some(names.clone())
+                } else {
+                    None
+                }
+            }
+        }
+    }
+
     /// Writes the outputs in `range` to the front of `room`, as [`BatchKernel::write`](crate::kernel::batch::BatchKernel::write) requires.
     pub fn write(&self, range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
         let mut written = Written::default();
@@ -122,7 +135,9 @@ impl<O: Output> Outputs<O> {
                 List::Sent(list) => again(&list[at], line, width.unwrap_or(1)),
             };
             let ended = count.and_then(|count| match width.unwrap_or(count) {
-                expected if expected != count => Err(Unwritten::Bad(None, other_width(count, expected))),
+                expected if expected != count => {
+                    Err(Unwritten::Bad(None, other_width(count, expected, self.names(at))))
+                }
                 _ if pen.write(b"\n") => Ok(count),
                 _ => Err(Unwritten::NoRoom),
             });
@@ -150,7 +165,7 @@ fn again(sent: &Sent, line: &mut Line, width: usize) -> Result<usize, Unwritten>
             (0..width).try_for_each(|at| line.put(Cell::Missing, at == 0, width == 1))?;
             Ok(width)
         }
-        Sent::Fields(fields) => {
+        Sent::Fields(fields) | Sent::Named(_, fields) => {
             for (at, field) in fields.iter().enumerate() {
                 line.put(field.cell(), at == 0, fields.len() == 1)?;
             }
@@ -160,12 +175,15 @@ fn again(sent: &Sent, line: &mut Line, width: usize) -> Result<usize, Unwritten>
 }
 
 /// What is said of an output that has not as many fields as it must.
-fn other_width(count: usize, expected: usize) -> String {
-    let fields = |count: usize| format!("{count} field{}", if count == 1 { "" } else { "s" });
+fn other_width(count: usize, expected: usize, names: Option<Vec<String>>) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    let are = if expected == 1 { "is" } else { "are" };
+    let (listed, given) = match &names {
+        Some(names) => (format!(", {},", names.join(", ")), names.join(",")),
+        None => (String::new(), (1..=count).map(|number| format!("NAME{number}")).collect::<Vec<_>>().join(",")),
+    };
     format!(
-        "the output has {} where {expected} {} expected: --append=A,B, or the kernel's names, say how many there are",
-        fields(count),
-        if expected == 1 { "is" } else { "are" }
+        "the output has {count} field{plural}{listed} where {expected} {are} expected: --append={given}, or the kernel's names, say how many there are"
     )
 }
 

@@ -12,6 +12,10 @@ pub trait Sink {
     /// # Errors
     /// If it cannot be taken.
     fn put(&mut self, cell: Cell, is_first: bool, is_alone: bool) -> Result<(), Unwritten>;
+
+    /// Takes the name of the next cell, where it has one.
+    #[inline(always)]
+    fn name(&mut self, _name: &'static str) {}
 }
 
 /// Why an output is not written.
@@ -282,7 +286,8 @@ impl<S: Sink> ser::SerializeStruct for &mut Writer<'_, S> {
     type Error = Unwritten;
 
     #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), Unwritten> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Unwritten> {
+        self.sink.name(name);
         value.serialize(&mut **self)
     }
     #[inline]
@@ -291,10 +296,42 @@ impl<S: Sink> ser::SerializeStruct for &mut Writer<'_, S> {
     }
 }
 
+/// The names of the cells of a value: those of a struct's fields.
+#[derive(Default)]
+struct Names {
+    next: Option<&'static str>,
+    names: Vec<Option<&'static str>>,
+}
+
+impl Sink for Names {
+    fn put(&mut self, _: Cell, _: bool, _: bool) -> Result<(), Unwritten> {
+        self.names.push(self.next.take());
+        Ok(())
+    }
+    fn name(&mut self, name: &'static str) {
+        self.next = Some(name);
+    }
+}
+
+/// Returns the names of the fields of `value`, if all have one.
+pub fn names(value: &impl Serialize) -> Option<Vec<&'static str>> {
+    let mut names = Names::default();
+    Writer::new(&mut names, 1).write(value).ok()?;
+    names.names.into_iter().collect()
+}
+
 impl Sink for Vec<Kept> {
     fn put(&mut self, cell: Cell, _: bool, _: bool) -> Result<(), Unwritten> {
         self.push(cell.into());
         Ok(())
+    }
+}
+
+/// Returns what an output is sent as. No value at all is no fields: only the process that writes them knows how many these would be.
+pub fn sent_output(output: &impl Serialize) -> Sent {
+    match (sent(output, 0), names(output)) {
+        (Sent::Fields(cells), Some(names)) => Sent::Named(names.into_iter().map(String::from).collect(), cells),
+        (sent, _) => sent,
     }
 }
 
