@@ -180,11 +180,6 @@ pub mod batch {
     pub use crate::kernel::gcd::{Divisors, Pairs};
 }
 
-/// Holds the page about kernels as documentation, so that its programs are compiled as tests.
-#[cfg(all(doctest, feature = "stock"))]
-#[doc = include_str!("../docs/kernels.md")]
-struct Kernels;
-
 /// Holds the README as documentation, so that its examples are compiled and run as tests.
 #[cfg(all(doctest, feature = "stock"))]
 #[doc = include_str!("../README.md")]
