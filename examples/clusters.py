@@ -96,7 +96,7 @@ def code(given: Namespace, folder: str) -> Path:
 
 def failed(status: int, message: str, given: Namespace, copies: Path) -> Failed:
     """The end of the run, by a range with this status. If code may have been missing, the message says which code workers have."""
-    if status != 1 and any(option.startswith(("-c", "--command", "--kernel", "--python")) for option in given.options):
+    if any(option.startswith(("-c", "--command", "--kernel", "--python")) for option in given.options):
         files = sorted(str(path.relative_to(copies)) for path in copies.rglob("*") if path.is_file())
         message = f"{message.rstrip()}\n(files of code that workers have: {', '.join(files) or 'none'}; others are named with --code)"
     return Failed(status, message)

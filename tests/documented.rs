@@ -43,7 +43,7 @@ const ELSEWHERE: [(&str, &str, &str); 23] = [
     ("cat examples/pairs.csv | cargo run --release -q -- -j 4", ".ci/run", "cargo run --release -q -- -j 4"),
     ("cargo build --release", "packaging/deb", "cargo build --release"),
     ("tests/all", ".ci/run", "\ntests/all "),
-    ("cargo install --path .", "tests/package", "cargo install --path ."),
+    ("cargo install --locked --path .", "tests/package", "cargo install --locked --path ."),
     ("pip install maturin", "tests/wheel", "install --quiet 'maturin"),
     ("pip install \"$(packaging/wheel)\"", "tests/wheel", "packaging/wheel"),
     ("cp \"$(packaging/static)\"", "tests/static", "packaging/static"),

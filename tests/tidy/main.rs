@@ -3,6 +3,7 @@
 
 mod architectures;
 mod arrows;
+mod links;
 mod release;
 
 use arrows::{arrows, circle, sources};
