@@ -44,7 +44,7 @@ pub fn big(bytes: &[u8]) {
     let given: Vec<lanes::Pair> = own.iter().map(|[a, b]| [&a[..], &b[..]]).collect();
     for vectors in Vectors::all().filter(|vectors| *vectors > Vectors::Portable) {
         let mut found = vec![None; pairs.len()];
-        lanes::with(vectors, &given, &mut |at, limbs| {
+        lanes::with(vectors, &given, true, &mut |at, limbs| {
             let bytes: Vec<u8> = limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect();
             assert!(found[at].replace(BigUint::from_bytes_le(&bytes)).is_none());
         });

@@ -37,20 +37,20 @@ use crate::vectors::Vectors;
 pub type Pair<'a> = [&'a [u64]; 2];
 
 /// Calls `done` with the index of each of these pairs, and with the limbs of its divisor, which may have zeros on top. Numbers must not
-/// be 0. Where one pair at a time is faster, there are no calls.
+/// be 0, and pairs come in the order of their lengths. Where one pair at a time is faster, there are no calls.
 pub fn gcds(pairs: &[Pair], done: &mut dyn FnMut(usize, &[u64])) {
-    with(Vectors::here(), pairs, done);
+    with(Vectors::here(), pairs, false, done);
 }
 
-/// Does what [`gcds`] does, using the instructions in `vectors`.
-pub fn with(vectors: Vectors, pairs: &[Pair], done: &mut dyn FnMut(usize, &[u64])) {
+/// Does what [`gcds`] does, using the instructions in `vectors`. Vectors in which few lanes have a pair are used only if `all` says so.
+pub fn with(vectors: Vectors, pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
     match vectors {
         // SAFETY: the processor has these instructions, because a `Vectors` never names others.
         #[cfg(target_arch = "x86_64")]
-        Vectors::Avx512 => unsafe { avx512::gcds(pairs, done) },
+        Vectors::Avx512 => unsafe { avx512::gcds(pairs, all, done) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Vectors::Avx2 => unsafe { avx2::gcds(pairs, done) },
+        Vectors::Avx2 => unsafe { avx2::gcds(pairs, all, done) },
         _ => {}
     }
 }

@@ -20,6 +20,9 @@ pub trait Lanes: Copy {
     type Mask: Copy;
     /// How many lanes there are.
     const COUNT: usize;
+    /// From how many pairs on, of twice as many as there are lanes, vectors take less time than dashu (`cargo bench --bench algorithms`,
+    /// Zen 4).
+    const LEAST: usize;
 
     /// The vector that has `number` in all lanes.
     fn all(self, number: u64) -> Self::Vector;
@@ -70,15 +73,18 @@ impl<L: Lanes> Default for Numbers<L> {
     }
 }
 
-/// Does what [`super::gcds`] does. Pairs that come one after the other should be of like length.
+/// Does what [`super::with`] does.
 ///
 /// Always inlined, so that it is compiled with the vector instructions of its caller. There are no closures and iterators over vectors here: the
 /// compiler may leave one a function of its own, without these instructions, and the time is several times as long.
 #[inline(always)]
-pub fn gcds<L: Lanes>(lanes: L, pairs: &[Pair], done: &mut dyn FnMut(usize, &[u64])) {
+pub fn gcds<L: Lanes>(lanes: L, pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
     let mut groups: [Numbers<L>; GROUPS] = Default::default();
     let mut divisor = vec![];
     for (count, some) in pairs.chunks(GROUPS * L::COUNT).enumerate() {
+        if some.len() < L::LEAST && !all {
+            break;
+        }
         let bits = some.iter().flatten().map(|number| bits(number)).max().unwrap_or(0);
         let limbs = bits.div_ceil(LIMB as usize).max(LEAST);
         let mut twos = [0; 64];

@@ -9,14 +9,19 @@ use std::arch::x86_64::*;
 pub const LIMBS: usize = 2;
 /// How many vectors are worked on at once, since each step waits for the one before.
 const VECTORS: usize = 4;
+/// From how many pairs on this takes less time than one pair at a time.
+const LEAST: usize = 8;
 
 /// Two numbers of 128 bits: the low and high halves of the first one, and those of the second one. The first one is odd, or 0 where the
 /// second one is the divisor.
 type Numbers = [[__m512i; 2]; 2];
 
-/// Does what [`super::gcds`] does for numbers of at most [`LIMBS`] limbs.
+/// Does what [`super::with`] does for numbers of at most [`LIMBS`] limbs.
 #[target_feature(enable = "avx512f,avx512vbmi2,avx512vpopcntdq")]
-pub fn gcds(pairs: &[Pair], done: &mut dyn FnMut(usize, &[u64])) {
+pub fn gcds(pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
+    if pairs.len() < LEAST && !all {
+        return;
+    }
     let (mut narrow, mut wide, mut divisors) = (vec![], vec![], vec![]);
     for some in pairs.chunks(8 * VECTORS) {
         let mut words = [[[[0u64; 8]; 2]; 2]; VECTORS];

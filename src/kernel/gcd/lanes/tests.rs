@@ -14,7 +14,7 @@ fn check(pairs: &[[UBig; 2]]) {
     let judge = |number: &UBig| BigUint::from_bytes_le(&number.to_le_bytes());
     for vectors in Vectors::all().filter(|vectors| *vectors > Vectors::Portable) {
         let mut found = vec![None; pairs.len()];
-        with(vectors, &given, &mut |at, limbs| {
+        with(vectors, &given, true, &mut |at, limbs| {
             assert_eq!(found[at].replace(number_of(limbs)), None, "twice");
         });
         for ([a, b], found) in pairs.iter().zip(found) {
@@ -43,6 +43,20 @@ fn agrees_at_every_edge() {
     check(&pairs);
     // All lanes alike, and too few pairs for all lanes.
     (1..20).for_each(|count| check(&vec![pairs[pairs.len() - 2].clone(); count]));
+}
+
+#[test]
+fn few_pairs_are_left_to_others() {
+    let (a, b) = ([3, 5, 7, 9], [5, 3, 9, 7]);
+    for vectors in Vectors::all() {
+        for limbs in [2, 4] {
+            let mut count = 0;
+            with(vectors, &[[&a[..limbs], &b[..limbs]]], false, &mut |_, _| count += 1);
+            assert_eq!(count, 0, "{vectors:?}");
+            with(vectors, &[[&a[..limbs], &b[..limbs]]; 64], false, &mut |_, _| count += 1);
+            assert_eq!(count, if vectors == Vectors::Portable { 0 } else { 64 }, "{vectors:?}");
+        }
+    }
 }
 
 fn number() -> impl Strategy<Value = UBig> {
