@@ -39,10 +39,11 @@ const PAGES: [&str; 17] = [
 
 /// Commands of `sh` blocks that this test does not run, because they take too long or need what this machine may not have.
 /// Each entry has how the command begins, the file that runs it in a short form, and a text in that file that shows it.
-const ELSEWHERE: [(&str, &str, &str); 23] = [
+const ELSEWHERE: [(&str, &str, &str); 24] = [
     ("cat examples/pairs.csv | cargo run --release -q -- -j 4", ".ci/run", "cargo run --release -q -- -j 4"),
     ("cargo build --release", "packaging/deb", "cargo build --release"),
     ("tests/all", ".ci/run", "\ntests/all "),
+    ("cargo test", "tests/all", "cargo test --no-run"),
     ("cargo install --locked --path .", "tests/package", "cargo install --locked --path ."),
     ("pip install maturin", "tests/wheel", "install --quiet 'maturin"),
     ("pip install \"$(packaging/wheel)\"", "tests/wheel", "packaging/wheel"),

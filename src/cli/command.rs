@@ -1,10 +1,10 @@
 //! The options that make a command what is mapped over rows. They belong to `pmapgcd` alone, not to every filter.
 
-use super::end;
 use super::options::Options;
 use super::plan::Plan;
 use super::run::run;
 use super::values::{command_input, command_mode, status};
+use super::{FUNCTION, end};
 use crate::error::Error;
 use crate::executor::{Executor, worker};
 use crate::work::command::rows::{Form, Lines};
@@ -12,8 +12,6 @@ use crate::work::command::{Command, Mode};
 use crate::work::text::OnBadRow;
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
-
-const COMMAND: &str = "Command";
 
 /// The default of `--block-size` with a command, in bytes: a block may cost a start of the command, so it is larger than
 /// otherwise.
@@ -28,7 +26,7 @@ pub struct CommandOptions {
     /// /bin/sh -c runs CMD, once for each worker. It reads rows on stdin, a line each, and prints as many lines, whenever it
     /// likes. If it does so only at the end of its input, it is started once a block. Rows are sent at least once: if CMD
     /// dies, those without an answer are sent to another. It is not confined.
-    #[arg(short, long, help_heading = COMMAND, value_name = "CMD", allow_hyphen_values = true)]
+    #[arg(short, long, help_heading = FUNCTION, value_name = "CMD", allow_hyphen_values = true)]
     command: Option<OsString>,
 
     /// How it answers: auto, lines, block
@@ -36,20 +34,20 @@ pub struct CommandOptions {
     /// auto: a line for each row; if CMD waits for the end of its input, that is noticed. lines: the same, but its input
     /// is not closed before the end of the run. block: CMD is started for each block of --block-size bytes (4M) and prints any number of lines; a header
     /// is printed once.
-    #[arg(long, help_heading = COMMAND, value_name = "HOW", value_parser = command_mode(), hide_possible_values = true, default_value = "auto", requires = "command", hide_short_help = true)]
+    #[arg(long, help_heading = FUNCTION, value_name = "HOW", value_parser = command_mode(), hide_possible_values = true, default_value = "auto", requires = "command", hide_short_help = true)]
     command_mode: Mode,
 
     /// What CMD reads: text, csv, json
     ///
     /// text: the row as it stands; with -k and one column its value, without quotes; with several, these as they stand. csv:
     /// the values as RFC 4180 has them. json: an object with the names of the header, or an array where there is none.
-    #[arg(long, help_heading = COMMAND, value_name = "FORM", value_parser = command_input(), hide_possible_values = true, default_value = "text", requires = "command", hide_short_help = true)]
+    #[arg(long, help_heading = FUNCTION, value_name = "FORM", value_parser = command_input(), hide_possible_values = true, default_value = "text", requires = "command", hide_short_help = true)]
     command_input: Form,
 
     /// Statuses of CMD that are good
     ///
     /// grep exits with 1 where it finds nothing: --command-ok 0,1.
-    #[arg(long, help_heading = COMMAND, value_name = "A,B", value_parser = status, value_delimiter = ',', default_value = "0", requires = "command", hide_short_help = true)]
+    #[arg(long, help_heading = FUNCTION, value_name = "A,B", value_parser = status, value_delimiter = ',', default_value = "0", requires = "command", hide_short_help = true)]
     command_ok: Vec<i32>,
 }
 

@@ -1,11 +1,11 @@
 //! The options that make a function of a library what is mapped over rows. They belong to `pmapgcd` alone, not to every filter.
 
-use super::end;
 use super::near::unknown;
 use super::options::Options;
 use super::plan::Plan;
 use super::probe;
 use super::run::run;
+use super::{FUNCTION, end};
 use crate::compare::trial::Trial;
 use crate::csv::trimmed;
 use crate::error::{Error, printable};
@@ -21,8 +21,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-const KERNEL: &str = "Kernel";
-
 /// The options of a kernel.
 #[derive(clap::Args, Debug)]
 #[command(args_override_self = true)]
@@ -31,7 +29,7 @@ pub struct KernelOptions {
     ///
     /// A value with a / or .so in it is a shared library; LIBRARY alone is one with a pmap_kernel_v1, which docs/kernels.md is about. A
     /// plain C function of numbers needs --types. Workers load the library, and this process does only with --executor serial or threads.
-    #[arg(long, help_heading = KERNEL, value_name = "NAME", allow_hyphen_values = true, conflicts_with_all = ["command", "command_mode", "command_input", "command_ok"], group = "function")]
+    #[arg(long, help_heading = FUNCTION, value_name = "NAME", allow_hyphen_values = true, conflicts_with_all = ["command", "command_mode", "command_input", "command_ok"], group = "function")]
     kernel: Option<OsString>,
 
     /// What it takes and returns, like f64,f64:f64
@@ -39,15 +37,15 @@ pub struct KernelOptions {
     /// Of i32, i64, u32, u64, f32, f64: up to 6 integers and 8 floats in, and one number out. A kernel with a pmap_kernel_v1 says its
     /// types itself, of which text is one; /na is behind what may be missing, and ... behind what may come again. With --python all of
     /// that may be given, and int (of any size) and bool.
-    #[arg(long, help_heading = KERNEL, value_name = "IN:OUT", value_parser = Signature::from_text, requires = "function")]
+    #[arg(long, help_heading = FUNCTION, value_name = "IN:OUT", value_parser = Signature::from_text, requires = "function")]
     types: Option<Signature>,
 
     /// What it is given when it is opened
-    #[arg(long, help_heading = KERNEL, value_name = "TEXT", requires = "kernel", allow_hyphen_values = true, hide_short_help = true)]
+    #[arg(long, help_heading = FUNCTION, value_name = "TEXT", requires = "kernel", allow_hyphen_values = true, hide_short_help = true)]
     kernel_args: Option<String>,
 
     /// Say what the kernel takes and returns
-    #[arg(long, help_heading = KERNEL, requires = "function", hide_short_help = true)]
+    #[arg(long, help_heading = FUNCTION, requires = "function", hide_short_help = true)]
     describe: bool,
 }
 

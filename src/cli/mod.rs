@@ -42,6 +42,10 @@ use crate::process::streams::die_of_broken_pipe;
 use clap::{Args, FromArgMatches};
 use std::process::ExitCode;
 
+/// The heading of the options that say what is mapped over the rows.
+#[cfg(feature = "stock")]
+const FUNCTION: &str = "Function";
+
 const EXIT_STATUS: &str = "Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers kept failing.";
 
 /// Prints the error of `result` on stderr, if there is one, and returns the exit status. If the error is that no

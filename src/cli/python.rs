@@ -1,10 +1,10 @@
 //! The options that make a function of Python what is mapped over rows. They belong to `pmapgcd` alone, not to every filter.
 
-use super::end;
 use super::kernel::print;
 use super::options::Options;
 use super::plan::Plan;
 use super::run::run;
+use super::{FUNCTION, end};
 use crate::csv::trimmed;
 use crate::error::{Error, printable};
 use crate::executor::{Executor, worker};
@@ -15,8 +15,6 @@ use crate::work::text::{OnBadRow, Text};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
-
-const PYTHON: &str = "Python";
 
 /// The default of `--block-size` with Python, in bytes: a block costs messages to and from it.
 const BLOCK_SIZE: usize = 512 << 10;
@@ -30,14 +28,14 @@ pub struct PythonOptions {
     /// Annotations, or --types, say what it takes and returns: int (of any size), float, str, bool, X | None for what may be missing, and
     /// tuples of these for several results; what has no type is text. An exception makes a bad row. Each worker starts
     /// python3 once: $PMAPGCD_PYTHON, a virtual environment's, or the one in PATH. docs/python.md has more.
-    #[arg(long, help_heading = PYTHON, value_name = "FILE:FUNCTION", allow_hyphen_values = true, conflicts_with = "command", group = "function")]
+    #[arg(long, help_heading = FUNCTION, value_name = "FILE:FUNCTION", allow_hyphen_values = true, conflicts_with_all = ["command", "command_mode", "command_input", "command_ok"], group = "function")]
     python: Option<OsString>,
 
     /// Call it with columns, and not for each row
     ///
     /// With numpy arrays if its module imports numpy, else with memoryviews; texts are lists. They are valid during the call alone. It
     /// returns a column of as many results: any sequence, buffer or array, or a tuple of such for several results.
-    #[arg(long, help_heading = PYTHON, requires = "python", hide_short_help = true)]
+    #[arg(long, help_heading = FUNCTION, requires = "python", hide_short_help = true)]
     python_batch: bool,
 }
 

@@ -40,6 +40,7 @@ const BAD_ROWS: [(&[u8], &str); 26] = [
 /// What comes behind some messages, to say what was expected.
 fn whole(what: &str) -> String {
     let expected = match what {
+        _ if what.contains("0x10") => "; integers in base 16 are read with --base 16",
         _ if what.contains("is not an integer") => "; decimal digits are expected, with or without a sign",
         _ if what.contains("carriage return") => RETURNS_TO_LINES,
         _ if what.contains("is empty") => "; an integer is expected",

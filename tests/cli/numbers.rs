@@ -136,6 +136,7 @@ const OTHERS: [&str; 28] = [
     "--kernel",
     "--types",
     "--kernel-args",
+    "--python",
     "--executor",
     "--plot",
     "--completions",

@@ -24,6 +24,12 @@ impl<'a> Fields<'a> {
         Fields { text: found.text(), columns, quote, base, max_digits }
     }
 
+    /// Whether one of the fields of the row at index `row` is longer than a number of 64 bits need be.
+    #[inline]
+    pub fn are_long(&self, row: usize) -> bool {
+        self.columns.iter().any(|column| column.place(row).len() > 19)
+    }
+
     /// Appends the pair of the row at index `row`. Returns whether it did so: if it returns false, the row is to be read in the general
     /// way, which may find it good.
     #[inline]

@@ -122,7 +122,9 @@ impl BatchKernel for Gcd {
             return read_each(found, pairs, other);
         }
         let fields = Fields::of(found, self.base, self.max_digits);
-        let mut other = |row: usize, pairs: &mut Pairs| fields.read(row, pairs) || other(row, pairs);
+        // In base 10 the fast loader reads all that is short and good.
+        let may_read = |row: usize| self.base != Base::Decimal || fields.are_long(row);
+        let mut other = |row: usize, pairs: &mut Pairs| may_read(row) && fields.read(row, pairs) || other(row, pairs);
         if self.base != Base::Decimal || self.max_digits < plain::MAX_DIGITS as usize {
             return read_each(found, pairs, &mut other);
         }

@@ -156,25 +156,24 @@ impl Divisors {
 
 /// Writes `outputs` as lines, as many as there is room for. Returns whether all of them were written.
 fn write_small(outputs: &[u64], base: Base, room: &mut [u8], written: &mut Written) -> bool {
-    let (mut decimal, mut text) = (itoa::Buffer::new(), vec![]);
+    if base != Base::Decimal {
+        let mut text = vec![];
+        return outputs.iter().all(|&output| {
+            text.clear();
+            digits::write(base, &[output][..usize::from(output > 0)], &mut text);
+            write_line(&text, room, written)
+        });
+    }
+    let mut digits = itoa::Buffer::new();
     for &output in outputs {
         // The divisors of 94 of 100 random pairs have one digit, for which no conversion is needed.
-        if output < u64::from(base.radix().min(10))
+        if output < 10
             && let Some(line) = room[written.bytes..].first_chunk_mut::<2>()
         {
             *line = [b'0' + output as u8, b'\n'];
             written.bytes += 2;
             written.outputs += 1;
-            continue;
-        }
-        let digits = if base == Base::Decimal {
-            decimal.format(output).as_bytes()
-        } else {
-            text.clear();
-            digits::write(base, &[output][..usize::from(output > 0)], &mut text);
-            &text
-        };
-        if !write_line(digits, room, written) {
+        } else if !write_line(digits.format(output).as_bytes(), room, written) {
             return false;
         }
     }
