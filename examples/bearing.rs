@@ -18,7 +18,7 @@ struct Trip {
     lon2: f64,
 }
 
-/// The way: kilometres, and degrees from north by east. From a place to itself there is no direction.
+/// The way: kilometres, and degrees from north by east. From a place to itself there is no direction. These are the names of the results.
 #[derive(Serialize)]
 struct Way {
     km: f64,
@@ -44,6 +44,6 @@ fn way(trip: Trip) -> Result<Way, BadRow> {
 pmapgcd::note_closed_streams!();
 
 fn main() -> std::process::ExitCode {
-    let kernel = Function(way).names(["km", "bearing"]).version(env!("CARGO_PKG_VERSION")).self_contained();
+    let kernel = Function(way).version(env!("CARGO_PKG_VERSION")).self_contained();
     pmapgcd::filter("Print kilometres and bearing between the two places of each row", &kernel)
 }

@@ -149,7 +149,8 @@ pub use pool::Pool;
 pub use process::streams::note as __note_closed_streams;
 pub use work::text::OnBadRow;
 
-/// Whether this process was started by this program itself: as a worker, or as one of the runs that `--compare` measures.
+/// Whether this process was started by this program itself: as a worker, as one of the runs that `--compare` measures, or to say how the
+/// fields of an output are called.
 ///
 /// Such a process does again what `main` does before it reaches its filter or pool. What is to happen only once is done where this is false:
 ///
@@ -164,7 +165,7 @@ pub use work::text::OnBadRow;
 /// ```
 pub fn is_worker() -> bool {
     #[cfg(feature = "cli")]
-    let is_trial = compare::trial::is_trial();
+    let is_trial = compare::trial::is_trial() || cli::names::is_asked();
     #[cfg(not(feature = "cli"))]
     let is_trial = false;
     is_trial || executor::worker::is_worker()

@@ -13,6 +13,7 @@ mod kernel;
 #[cfg(feature = "pages")]
 mod manual;
 mod map;
+pub mod names;
 #[cfg(any(feature = "stock", feature = "pages"))]
 mod near;
 mod options;

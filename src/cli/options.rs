@@ -253,6 +253,10 @@ pub struct Options {
     #[arg(long, help_heading = MORE, requires = "compare", value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub(super) plot: Option<PathBuf>,
 
+    /// The names of the results, where only an output tells them.
+    #[arg(skip)]
+    pub(super) learnt: Option<Vec<String>>,
+
     /// Print completions: bash, zsh, fish and others
     #[cfg(feature = "pages")]
     #[arg(long, help_heading = MORE, value_name = "SHELL", value_enum, hide_possible_values = true, exclusive = true, hide_short_help = true)]

@@ -85,7 +85,10 @@ impl<'k> Plan<'k> {
             None if options.is_comparison() => Mode::Compare,
             None => options.split.map_or(Mode::Map, Mode::Split),
         };
-        let append = options.append.as_deref().map(|given| appended(given, kernel.width(), format)).transpose()?;
+        let append = match (options.append.as_deref(), &options.learnt) {
+            (Some(""), Some(learnt)) => Some(learnt.clone()),
+            (given, _) => given.map(|given| appended(given, kernel.width(), format)).transpose()?,
+        };
         let rows = RowOptions {
             format,
             has_header: options.has_header(),

@@ -6,7 +6,7 @@ use super::files::Files;
 use super::map::{map, map_in_sight};
 use super::options::Options;
 use super::plan::{Mode, Plan};
-use super::{end, split};
+use super::{end, names, split};
 #[cfg(feature = "compare")]
 use crate::compare::graded::Graded;
 use crate::compare::trial::Trial;
@@ -28,7 +28,13 @@ impl Options {
     /// does before this call. So parse the arguments, make the kernel, call this method, and leave everything that must
     /// happen only once for afterwards. In a worker process the call serves the parent until the parent no longer needs
     /// the worker. Worker processes usually end by SIGKILL: nothing is dropped or flushed there.
-    pub fn run<K: BatchKernel>(self, kernel: &K) -> ExitCode {
+    pub fn run<K: BatchKernel>(mut self, kernel: &K) -> ExitCode {
+        if self.append.as_deref() == Some("") && kernel.width().is_none() {
+            match names::learnt(kernel) {
+                Ok(learnt) => self.learnt = learnt,
+                Err(error) => return end(Err(error)),
+            }
+        }
         match Plan::of(self, kernel) {
             // Only here is the kernel made into a work: the code that runs the plan does not know the types of the
             // kernel.

@@ -58,6 +58,12 @@ pub trait BatchKernel: Sync {
     /// The collection that holds the outputs of a batch of rows.
     type Outputs: Batch;
 
+    /// Returns the names of the output columns, where only an output tells them, by mapping a made-up row.
+    #[doc(hidden)]
+    fn learn(&self) -> Option<Vec<String>> {
+        None
+    }
+
     /// Returns the name of the output column that `--append` adds to the header, as
     /// [`Kernel::name`](crate::Kernel::name) does.
     fn result_name(&self) -> &str;

@@ -114,7 +114,7 @@ const NUMBERS: [Number; 11] = [
 ];
 
 /// Options whose value is no number. That of --columns may be one, and is a matter of the file.
-const OTHERS: [&str; 28] = [
+const OTHERS: [&str; 29] = [
     "--columns",
     "--delimiter",
     "--quote",

@@ -90,6 +90,13 @@ pub fn run(name: &str) -> ExitCode {
         ),
         "array" => filter(about, &Function(|a: u64| [a, a * a, a * a * a])),
         "halves" => filter(about, &Function(|a: u64| Halves { low: a % 10, high: (a >= 10).then_some(a / 10) })),
+        "picky" => filter(
+            about,
+            &Function(|a: u64| {
+                assert_ne!(a, 1, "a row that is made up");
+                Halves { low: a % 10, high: Some(a / 10) }
+            }),
+        ),
         "size" => filter(about, &Function(|a: u64| if a < 10 { Size::Small } else { Size::Large })),
         "list" => filter(about, &Function(|count: usize| vec![count; count])),
         "prints" => filter(

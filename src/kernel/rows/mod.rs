@@ -156,6 +156,10 @@ impl<K: Kernel> BatchKernel for K {
         names::width(self)
     }
 
+    fn learn(&self) -> Option<Vec<String>> {
+        names::learn(self)
+    }
+
     fn learned<'o>(&self, outputs: &'o Self::Outputs) -> Option<&'o Known> {
         Some(&outputs.width)
     }

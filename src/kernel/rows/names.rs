@@ -1,6 +1,12 @@
 //! How many fields the outputs of a kernel have, as far as their type tells it, and how these are called.
 
+use super::layout::sample;
+use super::record::read;
+use super::write::names;
+use crate::csv::Format;
+use crate::csv::record::{Record, split};
 use crate::kernel::Kernel;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How many fields a type of outputs has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,6 +125,29 @@ pub fn width<K: Kernel + ?Sized>(kernel: &K) -> Option<usize> {
         // Only its author can have said it.
         _ => (named != [kernel.name()]).then_some(named.len()),
     }
+}
+
+/// Returns the names of the fields of an output, where its type has a name of its own and the kernel says none, by mapping a row: the
+/// kernel's first sample, or a made-up one.
+pub fn learn<K: Kernel>(kernel: &K) -> Option<Vec<String>> {
+    if of::<K::Output>() != Width::Named || kernel.names() != [kernel.name()] {
+        return None;
+    }
+    let row = match kernel.sample(0) {
+        Some(text) => {
+            let (mut fields, format) = (vec![], Format::default());
+            split(text.as_bytes(), format, &mut fields);
+            read(&Record::new(text.as_bytes(), &fields, None, format), kernel.ignores_rest()).ok()?
+        }
+        None => sample::<K::Row>()?,
+    };
+    // A row that is made up may well be one that the kernel cannot map. That is nobody's business.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let mapped = catch_unwind(AssertUnwindSafe(|| Kernel::open(kernel).ok().map(|()| kernel.map(&row))));
+    std::panic::set_hook(hook);
+    let names = names(&mapped.ok().flatten()?)?;
+    Some(names.into_iter().map(String::from).collect())
 }
 
 #[cfg(test)]
