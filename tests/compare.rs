@@ -50,6 +50,38 @@ fn the_comparison_measures_all_executors_steps_grades_and_crashes() {
     assert!(names.iter().all(|name| svg.contains(name)) && svg.trim_end().ends_with("</svg>"));
 }
 
+#[test]
+fn a_function_of_python_is_compared_with_what_python_has_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "def gcd(a: int, b: int) -> int:\n    while b: a, b = b, a % b\n    return a\n";
+    std::fs::write(folder.path().join("it.py"), source).unwrap();
+    let rows: String = (1..2000).map(|n| format!("x,{},{}\n", n * 7919, n * 31)).collect();
+    let arguments = ["--compare", "--python", "it.py:gcd", "-j2", "--json", "--plot", "steps.svg", "-k", "a,b"];
+    let finished = run(pmapgcd(arguments).current_dir(folder.path()), "name,a,b\n".to_string() + &rows);
+    assert_eq!((finished.status.code(), finished.stderr.as_str()), (Some(0), ""));
+    let report: Value = serde_json::from_slice(&finished.stdout).unwrap();
+    let ways = report["ways"].as_array().unwrap();
+    assert_eq!(ways.len(), 5);
+    let crashes: Vec<_> = ways.iter().map(|way| way["crash"].as_str().unwrap()).collect();
+    let (gone, broken) = ("whole program gone", "BrokenProcessPool");
+    assert_eq!(crashes, [gone, gone, broken, broken, "block redone"]);
+    assert_eq!(ways[4]["written"], ways[4]["of_rows"]);
+    assert!(ways.iter().all(|way| way["nanos_a_row"].as_f64().unwrap() > 0.0), "{ways:?}");
+    for (way, has_steps) in ways.iter().zip([false, false, true, true, true]) {
+        let steps = way["steps"].as_array().map(Vec::len);
+        assert_eq!(steps, has_steps.then_some(10), "{way}");
+    }
+    let svg = std::fs::read_to_string(folder.path().join("steps.svg")).unwrap();
+    assert!(svg.contains("pmapgcd") && svg.contains("deserialise it (unpickle)") && svg.ends_with("</svg>\n"), "{svg}");
+    let finished =
+        run(pmapgcd(["--compare", "--python", "it.py:gcd", "--python-batch"]).current_dir(folder.path()), "1,2\n");
+    assert!(
+        finished.status.code() == Some(2) && finished.stderr.contains("called for each row"),
+        "{}",
+        finished.stderr
+    );
+}
+
 /// The script with the file system's last word about a file being an error, where that can be had; and the status and the
 /// message that come of it, in which the file has a name of its own.
 fn closing(script: &str, file: &str, name: &str) -> (String, i32, String) {

@@ -3,7 +3,7 @@
 use super::files::{check_output, inputs};
 use super::map::writer;
 use super::plan::Plan;
-use crate::compare::{Workload, compare as compare_executors};
+use crate::compare::{Workload, compare as compare_executors, python};
 use crate::csv::Format;
 use crate::error::Error;
 use crate::executor::{Executor, Mapping};
@@ -43,7 +43,7 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
     #[cfg(not(feature = "plot"))]
     let plot: Option<&std::path::Path> = None;
     if plan.is_command && plot.is_some() {
-        return Err(Error::usage("--plot shows time against work, and the work of a command does not grow"));
+        return Err(Error::usage("--plot shows steps, and time against work, and those are not known of a command"));
     }
     let inputs = if is_without_input { vec![] } else { inputs(&options.files) };
     let plot = plot.map(Output::file).transpose()?;
@@ -73,6 +73,9 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
         chunk_size: options.chunk_size,
         is_command: plan.is_command,
     };
+    if let Some(function) = &plan.python {
+        return python::compare(&workload, function, options.json, plot);
+    }
     compare_executors(workload, options.json, plot)
 }
 

@@ -188,7 +188,7 @@ pub struct Options {
 
     /// Most input in a block [default: 128K]
     ///
-    /// A block is what a worker takes at a time; a row has to fit into one. With --command the default is 4M. K, M and G stand
+    /// A block is what a worker takes at a time; a row has to fit into one. With --command the default is 4M, and with --python 512K. K, M and G stand
     /// for 2^10, 2^20 and 2^30 bytes.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, hide_short_help = true)]
     pub(super) block_size: Option<usize>,
@@ -207,7 +207,7 @@ pub struct Options {
 
     /// Most memory of a worker [default: 8G]
     ///
-    /// With --command there is no limit unless it is given. This limits its address space; the program itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20
+    /// With --command and --python there is no limit unless it is given. This limits its address space; the program itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20
     /// and 2^30 bytes.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<u64>(LEAST_MEMORY..=MOST_MEMORY), allow_negative_numbers = true, hide_short_help = true)]
     pub(super) worker_memory: Option<u64>,
@@ -238,7 +238,8 @@ pub struct Options {
 
     /// Compare the executors, on these rows or its own
     ///
-    /// It takes a quarter of a minute and more. No results are printed.
+    /// It takes a quarter of a minute and more. No results are printed. With --python it compares with what Python has itself: a loop, and
+    /// pools of threads and of processes.
     #[cfg(feature = "compare")]
     #[arg(long, help_heading = MORE, conflicts_with_all = ["executor", "output", "append", "bad_rows", "max_bad", "rejects", "split", "range"])]
     pub(super) compare: bool,
@@ -248,7 +249,9 @@ pub struct Options {
     #[arg(long, help_heading = MORE, requires = "compare", hide_short_help = true)]
     pub(super) json: bool,
 
-    /// With --compare: draw time against work as SVG
+    /// With --compare: draw the ten steps as SVG
+    ///
+    /// A bar of Item 41's ten steps for each way, with machine and date; below it, but for --python, time against work.
     #[cfg(feature = "plot")]
     #[arg(long, help_heading = MORE, requires = "compare", value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub(super) plot: Option<PathBuf>,

@@ -47,6 +47,8 @@ pub struct Plan<'k> {
     pub jobs: usize,
     /// Whether a command is mapped over the rows, and not a function of this program.
     pub is_command: bool,
+    /// The function of Python that is mapped over the rows, for a comparison with what Python has itself.
+    pub python: Option<crate::compare::python::Function>,
     /// The limits on worker processes: whether system calls are filtered, and how much memory each may use.
     pub confinement: Confinement,
     /// Returns the kernel's sample row of the given number, which `--compare` uses if there is no input; `None` if the
@@ -108,6 +110,7 @@ impl<'k> Plan<'k> {
             setup,
             jobs: options.jobs.unwrap_or_else(executor::processors),
             is_command: false,
+            python: None,
             confinement: Confinement {
                 filter: !options.no_sandbox && kernel.needs_nothing(),
                 memory: Some(options.worker_memory.unwrap_or(DEFAULT_MEMORY)),

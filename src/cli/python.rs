@@ -5,12 +5,14 @@ use super::options::Options;
 use super::plan::Plan;
 use super::run::run;
 use super::{FUNCTION, end};
+use crate::compare::python::Function;
+use crate::compare::trial::Trial;
 use crate::csv::trimmed;
 use crate::error::{Error, printable};
 use crate::executor::{Executor, worker};
 use crate::kernel::batch::BatchKernel;
 use crate::kernel::columns::types::Signature;
-use crate::work::python::{Described, Python, Wanted, own_number};
+use crate::work::python::{Described, Python, Wanted, interpreter, own_number};
 use crate::work::text::{OnBadRow, Text};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -99,14 +101,26 @@ impl PythonOptions {
         if describe {
             return Ok(end(print(&described.line())));
         }
+        let types = described.signature.clone();
         let missing = options.na.iter().map(|text| trimmed(text.as_bytes()).to_vec()).collect();
         let (executor, memory) = (options.executor, options.worker_memory);
         let python = Python::new(wanted, described, missing, is_worker);
-        if !is_worker && executor != Executor::Serial {
+        let executor = Trial::of_this_process()?.map_or(executor, |trial| trial.executor());
+        // A comparison maps the rows once itself, to see whether they are good.
+        let is_comparing = options.compare && Trial::of_this_process()?.is_none();
+        if !is_worker && !is_comparing && executor != Executor::Serial {
             // Only its workers need Python from here on.
             python.close();
         }
+        let function = Function {
+            interpreter: interpreter(),
+            target: target.clone(),
+            types: types.to_string(),
+            columns: options.columns().map(|columns| columns.listed()),
+            is_batch: self.python_batch,
+        };
         let mut plan = Plan::of(options, &python)?;
+        plan.python = Some(function);
         // There is no limit of memory but the one that is asked for.
         plan.confinement.memory = memory;
         let work = Text::new(&python, plan.setup.settings.clone());

@@ -8,6 +8,8 @@ pub mod graded;
 mod leverage;
 #[cfg(feature = "plot")]
 mod plot;
+pub mod python;
+mod stacked;
 mod table;
 pub mod trial;
 
@@ -23,6 +25,7 @@ use std::time::Duration;
 use trial::{Trial, in_memory};
 
 /// The rows for a comparison, and the settings of its runs.
+#[derive(Clone)]
 pub struct Workload {
     /// The format of the rows.
     pub format: Format,
@@ -135,7 +138,8 @@ pub fn compare(workload: Workload, as_json: bool, plot: Option<Output>) -> Resul
     #[cfg(feature = "plot")]
     if let Some(plot) = plot {
         if let Some(leverage) = &report.leverage {
-            plot.write_all(plot::svg(leverage)?.as_bytes())?;
+            let chart = report.steps.as_ref().map(|steps| Steps::chart(steps, report.jobs));
+            plot.write_all(stacked::above(chart.as_ref(), &plot::svg(leverage)?).as_bytes())?;
         }
         plot.complete()?;
     }
@@ -229,6 +233,19 @@ impl Report {
 }
 
 impl Steps {
+    /// Returns the steps as a picture has them.
+    fn chart(&self, jobs: usize) -> stacked::Chart {
+        let bar = |name: &str, of: fn(&StepCost) -> f64| (name.to_string(), self.steps.iter().map(of).collect());
+        stacked::Chart {
+            title: "What a row costs: Item 41's ten steps".to_string(),
+            subtitle: format!("ns of processor time, {jobs} workers, GCD"),
+            bars: vec![
+                bar("pickle: a pool that sends rows", |step| step.pickle),
+                bar("shared: memory that all see", |step| step.shared.unwrap_or_default()),
+            ],
+        }
+    }
+
     /// Measures the steps on `rows` rows of the workload. Returns them, and how many bytes `pickle` copies for a row.
     fn of(workload: &Workload, rows: usize) -> Result<(Self, f64), Error> {
         let repeated = in_memory(&workload.repeated(rows).bytes)?;

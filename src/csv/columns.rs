@@ -61,6 +61,17 @@ impl Columns {
         Columns(names.into_iter().map(column).collect())
     }
 
+    /// Returns the index of each column, from 0, or its name.
+    #[cfg(feature = "cli")]
+    pub fn listed(&self) -> Vec<Result<usize, String>> {
+        let one = |column: &Column| match column {
+            Column::At(at) => Ok(*at),
+            Column::Named(name) => Err(String::from_utf8_lossy(name).into_owned()),
+            Column::OneOf(names) => Err(String::from_utf8_lossy(&names[0]).into_owned()),
+        };
+        self.0.iter().map(one).collect()
+    }
+
     /// Returns these columns followed by `others`.
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);

@@ -93,7 +93,7 @@ pub struct Mapped {
     pub faults: u64,
     /// Where in the results that is told.
     pub told: u64,
-    /// How many nanoseconds the function took.
+    /// How many nanoseconds of processor time the function took.
     pub in_function: u64,
     /// How many nanoseconds Python took in all.
     pub in_all: u64,

@@ -23,9 +23,11 @@ use crate::kernel::columns::types::{Input, Signature, Type};
 use crate::process::children::NUMBER;
 use crate::process::console::say;
 use crate::process::death;
+use crate::steps::{self, STEPS, Step, lap};
 use crate::work::search::{Next, Search};
 use message::{Kind, Mapped, Message};
-use process::{INTERPRETER, Reply, Running, Unstarted, interpreter};
+use process::{INTERPRETER, Reply, Running, Unstarted};
+pub use process::{PROGRAM, interpreter};
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::ops::Range;
@@ -264,6 +266,7 @@ impl Python {
             },
         };
         region::write(part, |at| self.described.signature.input(at).of, rows.clone(), &mut session.columns);
+        lap(Step::Pickle);
         let fault = |cause: String| Tried::Died { cause, is_fault: true };
         let reply = running.map(&session.columns, rows.len(), part.columns.len(), &self.is_abandoned);
         match reply {
@@ -275,15 +278,32 @@ impl Python {
                 let mapped = Mapped::from(values);
                 let types = &self.described.signature.outputs;
                 let answer = running.bytes(mapped.offset, mapped.length);
-                match answer
-                    .and_then(|answer| region::read(&answer, mapped, rows.len(), part.columns.len(), types, results))
-                {
-                    Ok(()) => Tried::Mapped(mapped.done as usize),
+                lap(Step::Receive);
+                let count = part.columns.len();
+                let read = answer.and_then(|answer| region::read(&answer, mapped, rows.len(), count, types, results));
+                lap(Step::UnpickleResult);
+                match read {
+                    Ok(()) => {
+                        note_steps(&mapped);
+                        Tried::Mapped(mapped.done as usize)
+                    }
                     Err(what) => fault(format!("has answered {what}")),
                 }
             }
             Ok(Reply::Answer(_)) => fault("has answered what it was not asked".to_string()),
         }
+    }
+}
+
+/// Adds what Python has measured to the steps, if these are timed. What is not in the function lies in reading and writing columns, half and
+/// half as far as is known.
+fn note_steps(mapped: &Mapped) {
+    if steps::is_timing() {
+        let mut nanos = [0; STEPS];
+        let others = mapped.in_all.saturating_sub(mapped.in_function) / 2;
+        nanos[Step::Run as usize] = mapped.in_function;
+        (nanos[Step::Unpickle as usize], nanos[Step::PickleResult as usize]) = (others, others);
+        steps::add(nanos);
     }
 }
 

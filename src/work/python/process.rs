@@ -11,6 +11,7 @@ use crate::process::death;
 use crate::process::descriptors::keep_standard_streams_only;
 use crate::process::group::Group;
 use crate::process::streams::restore_signals;
+use crate::steps::{Step, lap};
 use crate::work::stderr::Stderr;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
@@ -31,7 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The program that Python runs.
-const PROGRAM: &str = include_str!("../../../python/pmapgcd/_worker.py");
+pub const PROGRAM: &str = include_str!("../../../python/pmapgcd/_worker.py");
 
 /// The environment variable that names the interpreter.
 pub const INTERPRETER: &str = "PMAPGCD_PYTHON";
@@ -195,6 +196,7 @@ impl Running {
     /// If the system refuses to write or to poll.
     pub fn map(&mut self, columns: &[u8], rows: usize, count: usize, is_abandoned: &AtomicBool) -> io::Result<Reply> {
         self.memory.write_all_at(columns, 0)?;
+        lap(Step::Send);
         let values = [rows as u64, count as u64, 0, columns.len() as u64];
         self.ask(Kind::Map, values, is_abandoned, &mut || false)
     }

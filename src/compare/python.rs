@@ -1,0 +1,342 @@
+//! `--compare --python`: a function of Python mapped in the ways that Python itself has, and by this program.
+//!
+//! Each run of Python is a process of its own, which runs `python/pmapgcd/_compare.py`. Its rows are in memory before the clock starts, its
+//! processes are started, and its results stay in memory: the time is that of the map alone. The runs of this program are trials as in
+//! other comparisons, from the text of rows to the text of results, less the time of a run over one row.
+
+use super::stacked::{Chart, machine};
+use super::trial::{Trial, in_memory};
+use super::{STEPS, Text, Workload, crash};
+use crate::error::{Error, printable};
+use crate::executor::Executor;
+use crate::output::Output;
+use crate::work::python::PROGRAM;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::fs;
+use std::io;
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// What each run of Python runs.
+const COMPARED: &str = include_str!("../../python/pmapgcd/_compare.py");
+
+/// A function of Python, and how it is called.
+pub struct Function {
+    /// The interpreter.
+    pub interpreter: OsString,
+    /// `FILE:FUNCTION` or `MODULE:FUNCTION`.
+    pub target: OsString,
+    /// What it takes and returns.
+    pub types: String,
+    /// The chosen columns, by index or name; `None` if none are chosen.
+    pub columns: Option<Vec<Result<usize, String>>>,
+    /// Whether it is called with columns.
+    pub is_batch: bool,
+}
+
+/// How often each way is run, in turn with the others.
+const RUNS: usize = 5;
+/// How long a map should take in one Python, in nanoseconds; the rows are repeated, or cut, to reach that.
+const RUN: f64 = 0.3e9;
+/// The most rows of a run, and the least.
+const ROWS: (usize, usize) = (500_000, 64);
+/// How many rows of the input are used, because each run of Python reads them.
+const INPUT_ROWS: usize = 20_000;
+/// The most rows for tasks of one row, each of which may take a tenth of a millisecond.
+const SINGLE_ROWS: usize = 5000;
+/// How many rows the runs have in which a process is killed.
+const CRASH_ROWS: usize = 1000;
+/// From which spread on the figure of a way is doubted.
+const DOUBT: f64 = 0.3;
+
+/// A way to map rows.
+struct Way {
+    name: &'static str,
+    /// Its name in `_compare.py`; `None` for this program.
+    python: Option<&'static str>,
+    chunk: usize,
+}
+
+const WAYS: [Way; 5] = [
+    Way { name: "one Python, map", python: Some("loop"), chunk: 1 },
+    Way { name: "ThreadPoolExecutor", python: Some("threads"), chunk: 1 },
+    Way { name: "ProcessPoolExecutor 1", python: Some("processes"), chunk: 1 },
+    Way { name: "ProcessPoolExecutor 1024", python: Some("processes"), chunk: 1024 },
+    Way { name: "pmapgcd", python: None, chunk: 0 },
+];
+
+/// What was measured of a way.
+#[derive(Serialize)]
+struct Measured {
+    way: &'static str,
+    rows: usize,
+    /// The median of the nanoseconds for a row.
+    nanos_a_row: f64,
+    /// The longest of the runs less the shortest, as a part of the median.
+    spread: f64,
+    /// How many times as fast as one Python.
+    speed_up: f64,
+    /// Nanoseconds for each of the ten steps; none for those that cannot be told by themselves.
+    steps: Option<Vec<Option<f64>>>,
+    crash: String,
+    written: usize,
+    of_rows: usize,
+}
+
+/// The comparison.
+#[derive(Serialize)]
+struct Report {
+    function: String,
+    workload: String,
+    jobs: usize,
+    start_seconds: f64,
+    ways: Vec<Measured>,
+    machine: String,
+    is_too_busy: bool,
+}
+
+/// Compares the ways, and prints the report. Writes the picture to `plot`, if that is given.
+///
+/// # Errors
+/// If a run fails.
+pub fn compare(workload: &Workload, function: &Function, as_json: bool, plot: Option<Output>) -> Result<(), Error> {
+    if function.is_batch {
+        let what = "--compare is for functions that are called for each row, as Python's own pools call them";
+        return Err(Error::usage(what));
+    }
+    let rows = workload.split().len().min(INPUT_ROWS);
+    let text = workload.repeated(rows).bytes.split_off(workload.header.len());
+    let report = Report::of(&Workload { rows: text, ..workload.clone() }, function)?;
+    let text = if as_json { serde_json::to_string_pretty(&report).unwrap_or_default() + "\n" } else { report.text() };
+    let stdout = Output::stdout()?;
+    stdout.write_all(text.as_bytes())?;
+    stdout.complete()?;
+    if let Some(plot) = plot {
+        plot.write_all(report.chart().svg().as_bytes())?;
+        plot.complete()?;
+    }
+    Ok(())
+}
+
+/// Everything that runs of Python need.
+struct Runs<'a> {
+    function: &'a Function,
+    workload: &'a Workload,
+    folder: TempDir,
+}
+
+#[derive(Deserialize, Default)]
+struct Answer {
+    #[serde(default)]
+    nanos: f64,
+    #[serde(default)]
+    wall: f64,
+    #[serde(default)]
+    steps: Vec<Option<f64>>,
+    #[serde(default)]
+    outcome: String,
+    #[serde(default)]
+    written: usize,
+}
+
+impl<'a> Runs<'a> {
+    fn new(function: &'a Function, workload: &'a Workload) -> Result<Self, Error> {
+        let made = || -> io::Result<TempDir> {
+            let folder = tempfile::tempdir()?;
+            fs::write(folder.path().join("_worker.py"), PROGRAM)?;
+            fs::write(folder.path().join("_compare.py"), COMPARED)?;
+            fs::write(folder.path().join("rows.csv"), [&workload.header[..], &workload.rows].concat())?;
+            Ok(folder)
+        };
+        let folder = made().map_err(|error| Error::io("the files for Python", error))?;
+        Ok(Runs { function, workload, folder })
+    }
+
+    /// Runs Python for a task. Returns its answer, or nothing if it was killed.
+    fn run(&self, task: &str, way: &Way, count: usize) -> Result<Option<Answer>, Error> {
+        let format = self.workload.format;
+        let column = |column: &Result<usize, String>| match column {
+            Ok(at) => json!(at),
+            Err(name) => json!(name),
+        };
+        let settings = json!({
+            "target": self.function.target.to_string_lossy(),
+            "types": self.function.types,
+            "rows": self.folder.path().join("rows.csv"),
+            "delimiter": char::from(format.delimiter).to_string(),
+            "quote": format.quote.map(|quote| char::from(quote).to_string()).unwrap_or_default(),
+            "header": !self.workload.header.is_empty(),
+            "columns": self.function.columns.as_ref().map(|columns| columns.iter().map(column).collect::<Vec<_>>()),
+            "jobs": self.workload.jobs,
+            "chunk": way.chunk,
+            "way": way.python,
+            "task": task,
+            "count": count,
+        });
+        let shown = printable(&self.function.interpreter);
+        let mut command = Command::new(&self.function.interpreter);
+        command.arg(self.folder.path().join("_compare.py")).arg(settings.to_string());
+        command.stdin(Stdio::null()).stderr(Stdio::inherit());
+        let output = command.output().map_err(|error| Error::io(format!("cannot start {shown}"), error))?;
+        if output.status.code().is_none() && task == "crash" {
+            return Ok(None);
+        }
+        let answer = serde_json::from_slice(&output.stdout).ok().filter(|_| output.status.success());
+        answer.map(Some).ok_or_else(|| {
+            Error::workers(format!("{}: the run of Python for {task} has failed ({})", way.name, output.status))
+        })
+    }
+
+    /// Returns what became of a run in which a process was killed: the outcome, the results that were handed over, and the rows.
+    fn crash(&self, way: &Way) -> Result<(String, usize, usize), Error> {
+        if way.python.is_none() {
+            let crashes = crash::try_all(&[Executor::Shared], self.workload)?;
+            return Ok(crashes.first().map(|one| (one.outcome.to_string(), one.written, one.rows)).unwrap_or_default());
+        }
+        Ok(match self.run("crash", way, CRASH_ROWS)? {
+            None => ("whole program gone".to_string(), 0, CRASH_ROWS),
+            Some(answer) => (answer.outcome, answer.written, CRASH_ROWS),
+        })
+    }
+}
+
+impl Report {
+    fn of(workload: &Workload, function: &Function) -> Result<Self, Error> {
+        let runs = Runs::new(function, workload)?;
+        if workload.split().is_empty() {
+            return Err(Error::usage("there are no rows to compare with"));
+        }
+        let nanos = runs.run("calibrate", &WAYS[0], 1)?.unwrap_or_default().nanos;
+        let many = ((RUN / nanos) as usize).clamp(ROWS.1, ROWS.0);
+        let rows_of =
+            |way: &Way| if way.chunk == 1 && way.python != Some("loop") { many.min(SINGLE_ROWS) } else { many };
+        let text = workload.repeated(many);
+        let (input, first) = (in_memory(&text.bytes)?, in_memory(&workload.repeated(1).bytes)?);
+        let mut times: Vec<Vec<f64>> = WAYS.iter().map(|_| vec![]).collect();
+        let mut starts = vec![];
+        for _ in 0..RUNS {
+            for (way, times) in WAYS.iter().zip(&mut times) {
+                let rows = rows_of(way) as f64;
+                if way.python.is_some() {
+                    times.push(runs.run("run", way, rows_of(way))?.unwrap_or_default().wall * 1e9 / rows);
+                    continue;
+                }
+                let trial = Trial::new(Executor::Shared, 0);
+                let start = trial.measured(&first)?.0.wall.as_secs_f64();
+                let all = trial.measured(&input)?.0.wall.as_secs_f64();
+                starts.push(start);
+                times.push((all - start).max(0.0) * 1e9 / rows);
+            }
+        }
+        let median = |mut values: Vec<f64>| {
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        let one_python = median(times[0].clone());
+        let mut ways = vec![];
+        for (way, times) in WAYS.iter().zip(times) {
+            let spread =
+                times.iter().copied().fold(0.0, f64::max) - times.iter().copied().fold(f64::INFINITY, f64::min);
+            let nanos = median(times);
+            let (crash, written, of_rows) = runs.crash(way)?;
+            ways.push(Measured {
+                way: way.name,
+                rows: rows_of(way),
+                nanos_a_row: nanos,
+                spread: spread / nanos.max(f64::MIN_POSITIVE),
+                speed_up: one_python / nanos.max(f64::MIN_POSITIVE),
+                steps: steps(&runs, way, &text, rows_of(way))?,
+                crash,
+                written,
+                of_rows,
+            });
+        }
+        Ok(Report {
+            function: printable(&function.target),
+            workload: workload.name.clone(),
+            jobs: workload.jobs,
+            start_seconds: median(starts),
+            is_too_busy: ways.iter().any(|way| way.spread > DOUBT),
+            ways,
+            machine: machine(),
+        })
+    }
+
+    /// Returns the report as text for a person.
+    fn text(&self) -> String {
+        let mut text =
+            format!("{} over rows of {}, {} workers\n{}\n\n", self.function, self.workload, self.jobs, self.machine);
+        text += "                            rows   ns a row  spread  speed-up  a process killed    results kept\n";
+        for way in &self.ways {
+            let doubt = if way.spread > DOUBT { "?" } else { " " };
+            let _ = writeln!(
+                text,
+                "{:<24} {:>8} {:>10.0} {:>6.0}%{doubt} {:>8.2}  {:<18} {:>5} of {}",
+                way.way,
+                way.rows,
+                way.nanos_a_row,
+                way.spread * 100.0,
+                way.speed_up,
+                way.crash,
+                way.written,
+                way.of_rows
+            );
+        }
+        let _ = writeln!(
+            text,
+            "\npmapgcd reads and prints text, and took {:.2} s to start. The others map values that",
+            self.start_seconds
+        );
+        text += "are in memory already, in processes that are started. Spread: (longest - shortest) / median.\n";
+        if self.is_too_busy {
+            text += "The machine was too busy for the figures marked with ?: do not trust differences of this size.\n";
+        }
+        let shown: Vec<&Measured> = self.ways.iter().filter(|way| way.steps.is_some()).collect();
+        text += "\nItem 41's ten steps, ns a row                 chunksize 1  chunksize 1024    pmapgcd\n";
+        for (at, (name, _)) in STEPS.iter().enumerate() {
+            let _ = write!(text, "{:>3}  {name:<40}", at + 1);
+            for (way, width) in shown.iter().zip([14, 16, 11]) {
+                let step = way.steps.as_ref().and_then(|steps| steps[at]);
+                let step = step.map_or("start".to_string(), |nanos| format!("{nanos:.1}"));
+                let _ = write!(text, "{step:>width$}");
+            }
+            text += "\n";
+        }
+        text + "Processor time. What a pool takes beyond that is its queues, locks and threads.\n"
+    }
+
+    /// Returns the steps as a picture has them.
+    fn chart(&self) -> Chart {
+        let bar = |way: &Measured| {
+            let steps = way.steps.as_ref()?;
+            Some((way.way.to_string(), steps.iter().map(|step| step.unwrap_or_default()).collect()))
+        };
+        // The bar of single rows would hide the others.
+        let bars = self.ways.iter().filter(|way| way.way != WAYS[2].name).filter_map(bar).collect();
+        Chart {
+            title: format!("What a row costs: {} in {} workers", self.function, self.jobs),
+            subtitle: "Item 41's ten steps, ns of processor time; the pool has a chunk size of 1024".to_string(),
+            bars,
+        }
+    }
+}
+
+/// Returns the nanoseconds for each step of a way, if it has them.
+fn steps(runs: &Runs, way: &Way, text: &Text, rows: usize) -> Result<Option<Vec<Option<f64>>>, Error> {
+    match way.python {
+        Some("processes") => Ok(runs.run("steps", way, rows)?.map(|answer| answer.steps)),
+        Some(_) => Ok(None),
+        None => {
+            let input = in_memory(&text.bytes)?;
+            let (_, account) = Trial { timed: true, ..Trial::new(Executor::Shared, 0) }.measured(&input)?;
+            let mut steps: Vec<Option<f64>> =
+                account.steps.iter().map(|&nanos| Some(nanos as f64 / text.rows as f64)).collect();
+            // Starting Python is told by itself.
+            steps[4] = None;
+            Ok(Some(steps))
+        }
+    }
+}
