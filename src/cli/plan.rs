@@ -48,6 +48,7 @@ pub struct Plan<'k> {
     /// Whether a command is mapped over the rows, and not a function of this program.
     pub is_command: bool,
     /// The function of Python that is mapped over the rows, for a comparison with what Python has itself.
+    #[cfg(feature = "compare")]
     pub python: Option<crate::compare::python::Function>,
     /// The limits on worker processes: whether system calls are filtered, and how much memory each may use.
     pub confinement: Confinement,
@@ -110,6 +111,7 @@ impl<'k> Plan<'k> {
             setup,
             jobs: options.jobs.unwrap_or_else(executor::processors),
             is_command: false,
+            #[cfg(feature = "compare")]
             python: None,
             confinement: Confinement {
                 filter: !options.no_sandbox && kernel.needs_nothing(),

@@ -12,6 +12,7 @@ pub mod pickles;
 #[path = "unpickled.rs"]
 pub mod pickles;
 #[cfg(feature = "cli")]
+#[cfg(feature = "compare")]
 pub mod python;
 pub mod records;
 pub mod remote;
