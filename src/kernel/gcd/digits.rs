@@ -4,9 +4,9 @@ use super::base::Base;
 use dashu_int::{UBig, Word};
 
 /// As many decimal digits always fit into a limb.
-const CHUNK: usize = 19;
+pub const CHUNK: usize = 19;
 /// How many times as much a chunk counts as the same digits in the chunk behind it.
-const TEN: u64 = 10u64.pow(CHUNK as u32);
+pub const TEN: u64 = 10u64.pow(CHUNK as u32);
 /// How many chunks of decimal digits are taken in at a time. Each is a chain of carries from limb to limb, and a processor can work on
 /// several of them.
 const TOGETHER: usize = 4;
@@ -33,17 +33,6 @@ fn read_decimal(digits: &[u8], limbs: &mut Vec<u64>) -> bool {
             std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
         let number = number.and_then(|digits| UBig::from_str_radix(digits, 10).ok());
         return number.map(|number| limbs.extend(limbs_of(&number))).is_some();
-    }
-    // Most numbers of 128 bits, in one step instead of three.
-    if let Some((rest, low)) = digits.split_last_chunk()
-        && let Some((first, high)) = rest.split_last_chunk()
-        && (first.is_empty() || matches!(first, [b'0'..=b'2']))
-    {
-        let (Some(high), Some(low)) = (chunk(high), chunk(low)) else { return false };
-        let high = u128::from(first.first().map_or(0, |digit| digit - b'0')) * u128::from(TEN) + u128::from(high);
-        let number = high * u128::from(TEN) + u128::from(low);
-        limbs.extend([number as u64, (number >> 64) as u64]);
-        return true;
     }
     let start = limbs.len();
     let (first, rest) = digits.split_at(digits.len() % CHUNK);

@@ -3,6 +3,7 @@
 
 use super::base::Base;
 use super::digits;
+use super::plain;
 use super::values::Pairs;
 use crate::csv::index::{Column, Rows};
 use crate::csv::trimmed;
@@ -41,6 +42,17 @@ impl<'a> Fields<'a> {
             pairs.small.push([a, b]);
             return true;
         }
+        if self.base == Base::Decimal
+            && let Some([a, b]) = self.two_limbs(&a, &b)
+        {
+            return pairs.push_with(|index, limbs| {
+                let number = [a, b][index];
+                let limb = [number as u64, (number >> 64) as u64];
+                limbs.extend((number > 0).then_some(limb[0]));
+                limbs.extend((limb[1] > 0).then_some(limb[1]));
+                true
+            });
+        }
         let fields = [&self.text[a], &self.text[b]];
         pairs.push_with(|index, limbs| digits::read(self.base, fields[index], limbs))
     }
@@ -55,6 +67,34 @@ impl<'a> Fields<'a> {
         let kept = u128::MAX.checked_shl(8 * before as u32).unwrap_or(0);
         let bytes = u128::from_le_bytes(*bytes) & kept | u128::from_le_bytes([b'0'; 16]) & !kept;
         digits::sixteen(&bytes.to_le_bytes())
+    }
+
+    /// Returns the decimal numbers with these digits, if they surely have at most 128 bits. Returns `None` if they may have more, or there are
+    /// other bytes.
+    #[inline]
+    fn two_limbs(&self, a: &Range<usize>, b: &Range<usize>) -> Option<[u128; 2]> {
+        /// How many digits are loaded as one number.
+        const CHUNK: usize = digits::CHUNK;
+        if a.len().min(b.len()) <= CHUNK || a.len().max(b.len()) > 2 * CHUNK + 1 {
+            return None;
+        }
+        let chunk =
+            |number: &Range<usize>, end: usize| (number.start.max(end.saturating_sub(CHUNK)) as u32, end as u32);
+        let chunks = [chunk(a, a.end - CHUNK), chunk(a, a.end), chunk(b, b.end - CHUNK), chunk(b, b.end)];
+        let mut loaded = [0; 4];
+        if plain::load(self.text, &chunks, &mut loaded) < 4 {
+            return None;
+        }
+        // A number below 3 * 10^38 is below 2^128.
+        let first = |number: &Range<usize>| match (number.len(), self.text[number.start]) {
+            (..=38, _) => Some(0),
+            (_, digit @ b'0'..=b'2') => Some(u128::from(digit - b'0')),
+            _ => None,
+        };
+        let join = |first: u128, high: u64, low: u64| {
+            (first * u128::from(digits::TEN) + u128::from(high)) * u128::from(digits::TEN) + u128::from(low)
+        };
+        Some([join(first(a)?, loaded[0], loaded[1]), join(first(b)?, loaded[2], loaded[3])])
     }
 
     /// Returns where the digits of a field may be: without quotes and blanks, a sign, a prefix and zeros in front. Returns `None` if there are
@@ -73,5 +113,58 @@ impl<'a> Fields<'a> {
         let digits = self.base.bare(value).filter(|digits| digits.len() <= self.max_digits)?;
         let start = digits.as_ptr() as usize - self.text.as_ptr() as usize;
         Some(start..start + digits.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::csv::Format;
+    use crate::csv::index::Index;
+    use crate::kernel::batch::{Batch, BatchKernel};
+    use crate::kernel::gcd::{Base, Gcd, Pairs};
+
+    /// Checks that these rows, all of them good, are read as they are one by one.
+    fn check(base: Base, text: &str) {
+        let (gcd, mut index, mut at) = (Gcd::default().base(base), Index::new(Format::default()), 0);
+        let (mut found, mut expected, mut fields) = (Pairs::default(), Pairs::default(), vec![]);
+        while at < text.len() {
+            let rows = index.rows(text.as_bytes(), at, &(2..=2), None, usize::MAX);
+            let count = gcd.read_rows(&rows, &mut found, &mut |row, _| panic!("row {row} of {base:?} is left"));
+            (0..count).for_each(|row| gcd.read(&rows.record(row, &mut fields), &mut expected).unwrap());
+            at = index.pass(count);
+        }
+        assert_eq!(found.len(), text.lines().count());
+        assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+    }
+
+    #[test]
+    fn numbers_of_every_length_are_read_as_they_are_one_by_one() {
+        for base in Base::ALL {
+            let digits = match base {
+                Base::Binary => ["1", "10", "0"],
+                Base::Octal => ["7", "3", "10"],
+                Base::Decimal => ["9", "2", "30"],
+                Base::Hexadecimal => ["f", "A", "9b"],
+            };
+            let number = |length: usize, at: usize| digits[at % 3].repeat(length)[..length].to_string();
+            let mut text = String::new();
+            for (a, b) in (1..=45).flat_map(|a| (1..=45).map(move |b| (a, b))) {
+                let [a_digits, b_digits] = [number(a, a + b), number(b, b / 2)];
+                text += &match a % 4 {
+                    0 => format!("{a_digits},{b_digits}\n"),
+                    1 => format!("-{a_digits}, {b_digits} \r\n"),
+                    2 => format!("\"{a_digits}\",+000{b_digits}\n"),
+                    _ => format!("0{a_digits},\" {b_digits}\"\n"),
+                };
+            }
+            // Numbers at the edge of 128 bits.
+            if base == Base::Decimal {
+                for number in [u128::MAX, u128::MAX - 1, 1 << 127, 3 * 10u128.pow(38), 3 * 10u128.pow(38) - 1] {
+                    text += &format!("{number},{number}\n{number}0,{number}\n");
+                }
+                text += "340282366920938463463374607431768211456,340282366920938463463374607431768211455\n";
+            }
+            check(base, &text);
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::digits::{limbs_of, number_of};
 use super::lanes;
 use super::values::{Divisors, Pairs};
 use dashu_int::ops::Gcd;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 /// How many limbs the longer number of a pair has that is worked on together with others.
 const TOGETHER: RangeInclusive<usize> = 2..=160;
@@ -22,22 +22,39 @@ pub fn gcds(pairs: &Pairs, divisors: &mut Divisors) {
     let mut order: Vec<usize> = (0..pairs.large.len()).filter(is_for_lanes).collect();
     order.sort_by_key(|&at| longer(limbs(at)));
     let alike: Vec<lanes::Pair> = order.iter().map(|&at| limbs(at)).collect();
-    let (mut found, mut places) = (vec![], vec![None; pairs.large.len()]);
+    let (mut found, mut answers) = (vec![], vec![Answer::None; pairs.large.len()]);
     lanes::gcds(&alike, &mut |at, divisor| {
         let length = divisor.iter().rposition(|&limb| limb != 0).map_or(0, |last| last + 1);
-        places[order[at]] = Some(found.len()..found.len() + length);
-        found.extend_from_slice(&divisor[..length]);
+        answers[order[at]] = match divisor[..length] {
+            [small] => Answer::Small(small),
+            _ => Answer::Large(found.len()..found.len() + length),
+        };
+        if length > 1 {
+            found.extend_from_slice(&divisor[..length]);
+        }
     });
-    for (large, place) in pairs.large.iter().zip(places) {
+    for (large, answer) in pairs.large.iter().zip(answers) {
+        if let Answer::Small(divisor) = answer {
+            divisors.small[large.at] = divisor;
+            continue;
+        }
         let [a, b] = pairs.limbs(large);
         divisors.set_with(large.at, |_, limbs| {
-            match &place {
-                Some(place) => limbs.extend_from_slice(&found[place.clone()]),
-                None => append_gcd(a, b, limbs),
+            match &answer {
+                Answer::Large(place) => limbs.extend_from_slice(&found[place.clone()]),
+                _ => append_gcd(a, b, limbs),
             }
             true
         });
     }
+}
+
+/// The divisor of a pair: none so far, or one of one limb, or where the limbs of a larger one are.
+#[derive(Clone)]
+enum Answer {
+    None,
+    Small(u64),
+    Large(Range<usize>),
 }
 
 /// Appends the limbs of the greatest common divisor of two numbers to `limbs`. None of them has zeros on top.
