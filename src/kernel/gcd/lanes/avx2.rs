@@ -1,7 +1,8 @@
 //! Vectors of four lanes. AVX2 has no shift of signed numbers of 64 bits, and none of the instructions that count bits.
 
 use super::Pair;
-use super::rounds::{self, Lanes};
+use super::instructions::{LIMB, Lanes};
+use super::rounds;
 use std::arch::x86_64::*;
 
 /// Does what [`super::with`] does.
@@ -54,8 +55,8 @@ impl Lanes for Avx2 {
         fn right_by(a: __m256i, bits: __m256i) -> __m256i { _mm256_srlv_epi64(a, bits) }
         fn carry(a: __m256i) -> __m256i {{
             let above_zero = _mm256_add_epi64(a, _mm256_set1_epi64x(1 << 62));
-            let shifted = _mm256_srli_epi64::<{ rounds::LIMB as i32 }>(above_zero);
-            _mm256_sub_epi64(shifted, _mm256_set1_epi64x(1 << (62 - rounds::LIMB)))
+            let shifted = _mm256_srli_epi64::<{ LIMB as i32 }>(above_zero);
+            _mm256_sub_epi64(shifted, _mm256_set1_epi64x(1 << (62 - LIMB)))
         }}
         fn product(a: __m256i, b: __m256i) -> __m256i { _mm256_mul_epi32(a, b) }
         fn zeros(a: __m256i, most: __m256i) -> __m256i {{

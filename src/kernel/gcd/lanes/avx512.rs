@@ -1,7 +1,8 @@
 //! Vectors of eight lanes.
 
 use super::Pair;
-use super::rounds::{self, Lanes};
+use super::instructions::{LIMB, Lanes};
+use super::rounds;
 use super::short;
 use std::arch::x86_64::*;
 
@@ -68,7 +69,7 @@ impl Lanes for Avx512 {
         fn right<const BITS: u32>(a: __m512i) -> __m512i { _mm512_srli_epi64::<BITS>(a) }
         fn left_by(a: __m512i, bits: __m512i) -> __m512i { _mm512_sllv_epi64(a, bits) }
         fn right_by(a: __m512i, bits: __m512i) -> __m512i { _mm512_srlv_epi64(a, bits) }
-        fn carry(a: __m512i) -> __m512i { _mm512_srai_epi64::<{ rounds::LIMB }>(a) }
+        fn carry(a: __m512i) -> __m512i { _mm512_srai_epi64::<LIMB>(a) }
         fn product(a: __m512i, b: __m512i) -> __m512i { _mm512_mul_epi32(a, b) }
         fn zeros(a: __m512i, most: __m512i) -> __m512i {{
             let below = _mm512_andnot_si512(a, _mm512_add_epi64(a, _mm512_set1_epi64(-1)));

@@ -1,7 +1,7 @@
 //! The greatest common divisors of many pairs of large numbers at once, one pair in each lane of a vector.
 //!
 //! The algorithm is T. Pornin's ("Optimized Binary GCD for Modular Inversion", Cryptology ePrint Archive 2020/972), without what it
-//! does for inverses. In `STEPS` steps, which need only the lowest bits of both numbers and the highest ones, it finds four factors;
+//! does for inverses. For 30 halvings at a time it needs only the lowest bits of both numbers and the highest ones, and finds four factors;
 //! with these, one pass over all limbs does to the numbers what that many halvings and the subtractions between them would. Lanes need
 //! no branches of their own: a lane that has no halving left waits for the others.
 //!
@@ -11,22 +11,24 @@
 //!    be wrong if their highest bits do not differ, and then the difference is negative.
 //! 3. `a` and `b` are replaced by the sums of products that the factors say, divided by 2^30, which leaves no rest, and without their signs.
 //!
-//! *Bound.* By section 3 of the paper, `STEPS` halvings shorten the two numbers by as many bits in all, also where a difference was
-//! negative, until `b` is 0. So rounds of 30 halvings are no more than a 30th of the bits of both numbers, and one. A pair that should
+//! *Bound.* As the paper proves, 30 halvings shorten the two numbers by as many bits in all, also where a difference was
+//! negative, until `b` is 0. So there are no more rounds of 30 halvings than a 30th of the bits of both numbers, and one. A pair that should
 //! need more would be left to others, without a call for it.
 //!
 //! *Exact.* That the divisor is the right one does not hang on that proof. The determinant of the four factors is 2^30 or -2^30, since
 //! each halving doubles it and no subtraction changes it. So a divisor of both old numbers divides both new ones, if it is odd; and with
 //! the inverse of the factors, a divisor of both new numbers divides both old ones. `a` is always odd.
 //!
-//! Limbs have 30 bits, so that a limb times a factor fits into 64 bits with a sign. `[limb][lane]` is how they lie in memory.
+//! Limbs have 30 bits. `[limb][lane]` is how they lie in memory.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(any(target_arch = "x86_64", test))]
+#[cfg(target_arch = "x86_64")]
+mod instructions;
+#[cfg(target_arch = "x86_64")]
 mod rounds;
 #[cfg(target_arch = "x86_64")]
 mod short;

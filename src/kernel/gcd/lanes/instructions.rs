@@ -1,0 +1,53 @@
+//! What is asked of vectors.
+
+/// How many bits a limb has: so many that a limb times a factor fits into 64 bits with a sign.
+pub const LIMB: u32 = 30;
+
+/// Vectors of numbers of 64 bits. A value of the type shows that the processor has their instructions.
+pub trait Lanes: Copy {
+    /// A vector.
+    type Vector: Copy;
+    /// A choice of lanes.
+    type Mask: Copy;
+    /// How many lanes there are.
+    const COUNT: usize;
+    /// From how many pairs on, of twice as many as there are lanes, vectors take less time than dashu (`cargo bench --bench algorithms`,
+    /// Zen 4).
+    const LEAST: usize;
+
+    /// The vector that has `number` in all lanes.
+    fn all(self, number: u64) -> Self::Vector;
+    /// The lanes, as they lie in memory.
+    fn lanes(vectors: &[Self::Vector]) -> &[u64];
+    /// The lanes, as they lie in memory.
+    fn lanes_mut(vectors: &mut [Self::Vector]) -> &mut [u64];
+    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn and(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn or(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn left<const BITS: u32>(self, a: Self::Vector) -> Self::Vector;
+    fn right<const BITS: u32>(self, a: Self::Vector) -> Self::Vector;
+    /// Shifts by so many bits in each lane.
+    fn left_by(self, a: Self::Vector, bits: Self::Vector) -> Self::Vector;
+    fn right_by(self, a: Self::Vector, bits: Self::Vector) -> Self::Vector;
+    /// Divides signed numbers of at most 62 bits by 2^30, rounding down.
+    fn carry(self, a: Self::Vector) -> Self::Vector;
+    /// The products of the low halves, which are signed numbers of 32 bits.
+    fn product(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The number of trailing zeros, or `most` where that is less. It is at most 30.
+    fn zeros(self, a: Self::Vector, most: Self::Vector) -> Self::Vector;
+    /// The number of bits of numbers from 1 to 2^30 - 1.
+    fn length(self, a: Self::Vector) -> Self::Vector;
+    /// Where `a` is less than `b`, both of at most 63 bits.
+    fn is_less(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
+    /// Where `a` is a negative number.
+    fn is_negative(self, a: Self::Vector) -> Self::Mask;
+    fn is_other_than_zero(self, a: Self::Vector) -> Self::Mask;
+    fn both(self, a: Self::Mask, b: Self::Mask) -> Self::Mask;
+    fn is_any(self, mask: Self::Mask) -> bool;
+    fn is_every(self, mask: Self::Mask) -> bool;
+    /// `a` where the mask says so, and `b` elsewhere.
+    fn choose(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a - b` where the mask says so, and `c` elsewhere.
+    fn sub_where(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+}
