@@ -67,10 +67,10 @@ impl<'k> Plan<'k> {
         Vectors::allowed().map_err(Error::usage)?;
         let format = options.format();
         usable(kernel)?;
-        check(&options, kernel.takes(), format)?;
         if !kernel.reads_notation(format.notation) {
             return Err(Error::usage("--decimal, --thousands and --whole-floats are for numbers in base 10"));
         }
+        check(&options, kernel.takes(), format)?;
         let trial = Trial::of_this_process()?;
         if let Some(trial) = &trial {
             options.files.clear();

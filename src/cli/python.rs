@@ -71,6 +71,10 @@ impl PythonOptions {
         if let Some(option) = stock_only.first() {
             return wrong(format!("{option} is for the kernel gcd"));
         }
+        if options.compare && self.python_batch {
+            let what = "--compare is for functions that are called for each row, as Python's own pools call them";
+            return wrong(what.to_string());
+        }
         if options.executor == Executor::Pickle {
             return wrong(
                 "--executor pickle is for functions of this program; with --python it is serial, threads or shared"
@@ -117,7 +121,6 @@ impl PythonOptions {
             target: target.clone(),
             types: types.to_string(),
             columns: options.columns().map(|columns| columns.listed()),
-            is_batch: self.python_batch,
         };
         let mut plan = Plan::of(options, &python)?;
         plan.python = Some(function);

@@ -33,8 +33,6 @@ pub struct Function {
     pub types: String,
     /// The chosen columns, by index or name; `None` if none are chosen.
     pub columns: Option<Vec<Result<usize, String>>>,
-    /// Whether it is called with columns.
-    pub is_batch: bool,
 }
 
 /// How often each way is run, in turn with the others.
@@ -103,10 +101,6 @@ struct Report {
 /// # Errors
 /// If a run fails.
 pub fn compare(workload: &Workload, function: &Function, as_json: bool, plot: Option<Output>) -> Result<(), Error> {
-    if function.is_batch {
-        let what = "--compare is for functions that are called for each row, as Python's own pools call them";
-        return Err(Error::usage(what));
-    }
     let rows = workload.split().len().min(INPUT_ROWS);
     let text = workload.repeated(rows).bytes.split_off(workload.header.len());
     let report = Report::of(&Workload { rows: text, ..workload.clone() }, function)?;

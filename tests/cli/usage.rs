@@ -25,7 +25,7 @@ fn wrong_usage_is_told_and_ends_with_status_2() {
 #[test]
 fn help_and_version_are_printed_on_request() {
     // On a screen of eighty columns.
-    for (argument, most, rare) in [("-h", 39, false), ("--help", 72, true)] {
+    for (argument, most, rare) in [("-h", 39, false), ("--help", 73, true)] {
         let finished = run(&mut pmapgcd([argument]), "");
         let help = String::from_utf8(finished.stdout).unwrap();
         assert_eq!((finished.status.code(), &*finished.stderr), (Some(0), ""));
