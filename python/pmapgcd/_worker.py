@@ -745,17 +745,20 @@ def column_of(result, rows, of, numpy):
         if result.ndim != 1:
             raise Broken("the function returned an array of %d dimensions, and a column of results is expected" % result.ndim)
         result = fitting(result, of, numpy)
+    found, is_flat = None, True
     try:
+        # Not all arrays have a view: those of dates have none.
         view = memoryview(result)
-    except TypeError:
-        found = result.tolist() if hasattr(result, "tolist") else list(result)
+    except (TypeError, ValueError):
+        pass
     else:
-        if view.ndim == 1 and view.contiguous and of not in ("text", "any", "bool") and is_same(view.format, of):
+        is_flat = view.ndim == 1
+        if is_flat and view.contiguous and of not in ("text", "any", "bool") and is_same(view.format, of):
             found = array(TYPES[of][1], b"")
             found.frombytes(view.cast("B"))
-        else:
-            found = view.tolist() if view.ndim == 1 else None
         view.release()
+    if found is None and is_flat:
+        found = result.tolist() if hasattr(result, "tolist") else list(result)
     if found is None or len(found) != rows:
         raise Broken("the function returned %d results for %d row(s)" % (len(result), rows))
     return found

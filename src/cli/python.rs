@@ -92,7 +92,7 @@ impl PythonOptions {
         };
         let is_worker = worker::is_worker();
         let opened = wanted.open(if is_worker { own_number() } else { 0 });
-        let opened = opened.map_err(|what| format!("--python {what}"));
+        let opened = opened.map_err(|what| format!("--python: {what}"));
         if let (true, Err(what)) = (is_worker, &opened) {
             // Its parent is to say so, once.
             options.append = None;

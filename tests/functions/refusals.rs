@@ -10,7 +10,7 @@ fn refused(module: &Module, target: &str, arguments: &[&str], what: &str) {
     for executor in EXECUTORS {
         let mut filter = pmapgcd(["--python", target, "--executor", executor]);
         filter.args(arguments).current_dir(module.path());
-        run(&mut filter, "1,2\n").is(2, "", &format!("pmapgcd: --python {what}\n"));
+        run(&mut filter, "1,2\n").is(2, "", &format!("pmapgcd: --python: {what}\n"));
     }
 }
 
@@ -40,7 +40,7 @@ fn a_worker_that_cannot_import_ends_the_run_with_one_message() {
         "import os\nif os.path.exists('second'): raise OSError('only once')\nopen('second', 'w').close()\ndef f(a): return a\n",
     );
     let finished = module.map("f", &["-j2"], "1\n2\n");
-    finished.is(2, "", "pmapgcd: --python cannot import it.py: OSError: only once (it.py:2)\n");
+    finished.is(2, "", "pmapgcd: --python: cannot import it.py: OSError: only once (it.py:2)\n");
 }
 
 #[test]
@@ -129,9 +129,9 @@ fn the_interpreter_can_be_chosen() {
         run(&mut filter, "12,18\n")
     };
     let hint = "PMAPGCD_PYTHON says which interpreter to use";
-    let stderr = format!("pmapgcd: --python cannot start /nowhere/python: No such file or directory; {hint}\n");
+    let stderr = format!("pmapgcd: --python: cannot start /nowhere/python: No such file or directory; {hint}\n");
     with("PMAPGCD_PYTHON", "/nowhere/python").is(2, "", &stderr);
-    let stderr = format!("pmapgcd: --python true exited with status 0, before it had greeted; {hint}\n");
+    let stderr = format!("pmapgcd: --python: true exited with status 0, before it had greeted; {hint}\n");
     with("PMAPGCD_PYTHON", "true").is(2, "", &stderr);
     // One that says which it is.
     let wrapper = |path: &str| {
