@@ -1,4 +1,6 @@
 //! The options that every filter has. `cli/plan.rs` derives from them what the process is to do.
+//!
+//! The file has more than 300 lines because each option has its help here.
 
 use super::values::{self, Delimiter, Quote};
 use crate::csv::Format;

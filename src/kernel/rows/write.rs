@@ -1,4 +1,6 @@
 //! Takes a value of any type that serde knows apart into cells: an output into the fields of a line, a row into what `pickle` sends.
+//!
+//! The file has more than 300 lines because serde has a method for each kind of value.
 
 use super::cell::{Cell, Kept, Sent};
 use crate::bad_row;
