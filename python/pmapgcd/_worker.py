@@ -747,11 +747,11 @@ def column_of(result, rows, of, numpy):
         result = fitting(result, of, numpy)
     found, is_flat = None, True
     try:
-        # Not all arrays have a view: those of dates have none.
-        view = memoryview(result)
+        # Arrays of dates have no view, and that of a masked array does not know what is masked.
+        view = None if hasattr(result, "mask") else memoryview(result)
     except (TypeError, ValueError):
-        pass
-    else:
+        view = None
+    if view is not None:
         is_flat = view.ndim == 1
         if is_flat and view.contiguous and of not in ("text", "any", "bool") and is_same(view.format, of):
             found = array(TYPES[of][1], b"")
