@@ -1,18 +1,9 @@
 //! Integers in other bases than 10: `--base`.
 
 use crate::common::{pmapgcd, run};
-use crate::ways;
+use crate::notations::reads;
 use num_bigint::BigUint;
 use num_integer::Integer;
-
-#[track_caller]
-fn reads(options: &[&str], stdin: &str, status: i32, stdout: &str, stderr: &str) {
-    for way in ways(&["64", "128K"])
-        .chain([["--executor", "pickle", "--chunk-size", "2"], ["--executor", "threads", "-j", "2"]])
-    {
-        run(pmapgcd(way).args(options), stdin).is(status, stdout, stderr);
-    }
-}
 
 #[test]
 fn integers_are_read_and_written_in_the_base() {

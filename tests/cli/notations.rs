@@ -4,8 +4,9 @@
 use crate::common::{pmapgcd, run};
 use crate::{EXECUTORS, Folder, ways};
 
+/// Checks a run of these options in all ways: with small blocks and large ones, and by all executors.
 #[track_caller]
-fn reads(options: &[&str], stdin: &str, status: i32, stdout: &str, stderr: &str) {
+pub fn reads(options: &[&str], stdin: &str, status: i32, stdout: &str, stderr: &str) {
     for way in ways(&["64", "128K"])
         .chain([["--executor", "pickle", "--chunk-size", "2"], ["--executor", "threads", "-j", "2"]])
     {
