@@ -12,7 +12,7 @@ use crate::error::{Error, printable};
 use crate::executor::{Executor, worker};
 use crate::kernel::batch::BatchKernel;
 use crate::kernel::columns::types::Signature;
-use crate::work::python::{Described, Python, Wanted, interpreter, own_number};
+use crate::work::python::{Described, Python, Wanted, own_number};
 use crate::work::text::{OnBadRow, Text};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -117,7 +117,6 @@ impl PythonOptions {
             python.close();
         }
         let function = Function {
-            interpreter: interpreter(),
             target: target.clone(),
             types: types.to_string(),
             columns: options.columns().map(|columns| columns.listed()),

@@ -10,7 +10,7 @@ use super::{STEPS, Text, Workload, crash};
 use crate::error::{Error, printable};
 use crate::executor::Executor;
 use crate::output::Output;
-use crate::work::python::PROGRAM;
+use crate::work::python::{PROGRAM, interpreter};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::ffi::OsString;
@@ -25,8 +25,6 @@ const COMPARED: &str = include_str!("../../python/pmapgcd/_compare.py");
 
 /// A function of Python, and how it is called.
 pub struct Function {
-    /// The interpreter.
-    pub interpreter: OsString,
     /// `FILE:FUNCTION` or `MODULE:FUNCTION`.
     pub target: OsString,
     /// What it takes and returns.
@@ -170,8 +168,9 @@ impl<'a> Runs<'a> {
             "task": task,
             "count": count,
         });
-        let shown = printable(&self.function.interpreter);
-        let mut command = Command::new(&self.function.interpreter);
+        let interpreter = interpreter();
+        let shown = printable(&interpreter);
+        let mut command = Command::new(&interpreter);
         command.arg(self.folder.path().join("_compare.py")).arg(settings.to_string());
         command.stdin(Stdio::null()).stderr(Stdio::inherit());
         let output = command.output().map_err(|error| Error::io(format!("cannot start {shown}"), error))?;
