@@ -1,7 +1,7 @@
 //! Checks the claim protocol with the model checker loom. A worker is killed between any two of its atomic operations
 //! while another worker computes, the reader publishes, or the writer and the supervisor put blocks back.
 //!
-//! `LOOM_MAX_PREEMPTIONS=2 RUSTFLAGS="--cfg loom" cargo test --release --test loom --target-dir target/loom`
+//! `LOOM_MAX_PREEMPTIONS=2 RUSTFLAGS="--cfg loom" cargo test --release --no-default-features --test loom --target-dir target/loom`
 //!
 //! loom explores all schedules with at most `LOOM_MAX_PREEMPTIONS` preemptions. CI uses 2; 3 takes some minutes.
 #![cfg(loom)]
