@@ -85,16 +85,18 @@ impl<'a> Fields<'a> {
         if plain::load(self.text, &chunks, &mut loaded) < 4 {
             return None;
         }
-        // A number below 3 * 10^38 is below 2^128.
-        let first = |number: &Range<usize>| match (number.len(), self.text[number.start]) {
-            (..=38, _) => Some(0),
-            (_, digit @ b'0'..=b'2') => Some(u128::from(digit - b'0')),
-            _ => None,
+        let join = |number: &Range<usize>, high: u64, low: u64| {
+            let rest = u128::from(high) * u128::from(digits::TEN) + u128::from(low);
+            match (number.len(), self.text[number.start]) {
+                (..=38, _) => Some(rest),
+                // A 39th digit of 4 or more makes a number of more than 128 bits, and so does one of 3 with a large rest.
+                (_, digit @ b'0'..=b'3') => {
+                    (u128::from(digit - b'0') * u128::from(digits::TEN).pow(2)).checked_add(rest)
+                }
+                _ => None,
+            }
         };
-        let join = |first: u128, high: u64, low: u64| {
-            (first * u128::from(digits::TEN) + u128::from(high)) * u128::from(digits::TEN) + u128::from(low)
-        };
-        Some([join(first(a)?, loaded[0], loaded[1]), join(first(b)?, loaded[2], loaded[3])])
+        Some([join(a, loaded[0], loaded[1])?, join(b, loaded[2], loaded[3])?])
     }
 
     /// Returns where the digits of a field may be: without quotes and blanks, a sign, a prefix and zeros in front. Returns `None` if there are
