@@ -1,12 +1,16 @@
-"""The Python side of `pmapgcd --python`: a process that maps a function over columns which lie in memory shared with its parent.
+"""The worker of `pmapgcd --python` and of `pmapgcd.Executor`: a process that maps a function over columns which lie in memory shared with
+its parent.
 
 docs/protocol.md describes the messages and the memory. The program `pmapgcd` carries this file, and starts it as
 
     python3 - pmapgcd SOCKET
 
 where SOCKET is the number of an open descriptor. Standard input is the memory, which at first holds this file. It needs nothing but the
-standard library, of Python 3.9 or newer, and is one file, whatever its length, so that a program can carry it.
+standard library, of Python 3.9 or newer, and is one file, whatever its length, so that a program can carry it. What takes long to import is
+imported where it is needed. The parent that is written in Python, `_pool.py`, writes and reads columns with the same code.
 """
+
+from __future__ import annotations
 
 import sys
 
@@ -14,8 +18,7 @@ if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
     # The current folder, in which a module of the user's could have the name of one that is imported here.
     del sys.path[0]
 
-import importlib.machinery
-import importlib.util
+import importlib
 import mmap
 import os
 import time
@@ -27,10 +30,13 @@ VERSION = 1
 MAGIC = 0x50414D50
 # What it is, its version, its kind, its number, and eight numbers whose meaning depends on the kind.
 MESSAGE = Struct("<IHHQ8Q")
-HELLO, OPEN, OPENED, FAILED, MAP, MAPPED = range(1, 7)
+HELLO, OPEN, OPENED, FAILED, MAP, MAPPED, PREPARE, CALL = range(1, 9)
+# How a function is called with a row: with its values, or with the arguments and the keywords that its one value holds.
+MAPS, APPLIES = range(2)
 
 # A column: its type, where its values are and their length in bytes, the separator of texts, the offsets of texts that have no separator,
-# the bytes that say which values are there, and where the integers of more than 64 bits are and how many.
+# the bytes that say which values are there, and where the integers of more than 64 bits are and how many; for objects, where it says where
+# their buffers are and how long, and how many there are.
 COLUMN = Struct("<8Q")
 # A row that is bad: its number, the field at fault from 1 or 0, and the length of the message.
 FAULT = Struct("<3Q")
@@ -52,8 +58,14 @@ TYPES = {
     "bool": (9, "?"),
     # Whatever a function without annotations returns, as text.
     "any": (7, None),
+    # Pickled, all values of the column together.
+    "object": (10, None),
 }
-NAMES = {1: "i32", 2: "i64", 3: "u32", 4: "u64", 5: "f32", 6: "f64", 7: "text", 8: "int", 9: "bool"}
+NAMES = {1: "i32", 2: "i64", 3: "u32", 4: "u64", 5: "f32", 6: "f64", 7: "text", 8: "int", 9: "bool", 10: "object"}
+# The types whose values go as columns of their own kind, and come back as what they were.
+EXACT = {int: "int", float: "f64", bool: "bool", str: "text"}
+# Buffers of so many bytes are not copied into a pickle.
+LARGE_BUFFER = 4096
 DTYPES = {"i32": "int32", "i64": "int64", "u32": "uint32", "u64": "uint64", "f32": "float32", "f64": "float64", "int": "int64", "bool": "bool"}
 
 # How many rows are called in one go: few enough that arguments and results stay in the caches of the processor.
@@ -86,6 +98,9 @@ def aligned(length):
 
 class Function:
     """The function of the user's: what it takes and returns, and how it is called."""
+
+    # Waiting is not counted.
+    clock = staticmethod(time.thread_time_ns)
 
     def __init__(self, settings):
         self.target = settings["target"]
@@ -156,6 +171,9 @@ def load(target):
     place, _, path = target.rpartition(":")
     is_file = "/" in place or place.endswith(".py")
     sys.argv = [place]
+    if is_file:
+        # Before the user's folder is in the path.
+        importlib.import_module("importlib.util")
     # As `python3 FILE` and `python3 -m MODULE` do.
     sys.path.insert(0, os.path.dirname(os.path.realpath(place)) if is_file else os.getcwd())
     if is_file:
@@ -376,8 +394,13 @@ class Given:
         lacks = [of.endswith("/na") for of in function.inputs if of != "..."]
         # Further columns are like the last one.
         lacks += lacks[-1:] * (count - len(lacks))
-        entries = [COLUMN.unpack_from(self.region, at * COLUMN.size) for at in range(count)]
-        self.columns = [self.column(entry, may_lack, function) for entry, may_lack in zip(entries, lacks)]
+        try:
+            entries = [COLUMN.unpack_from(self.region, at * COLUMN.size) for at in range(count)]
+            self.columns = [self.column(entry, may_lack, function) for entry, may_lack in zip(entries, lacks)]
+        except BaseException:
+            # Objects that cannot be made.
+            self.release()
+            raise
 
     def view(self, offset, length, code):
         part = self.region[offset : offset + length]
@@ -393,6 +416,8 @@ class Given:
             lacks = [row for row, there in enumerate(self.region[presence : presence + self.rows]) if not there]
         if name == "text":
             column = self.texts(values, length, separator, offsets)
+        elif name == "object":
+            column = self.objects(values, length, large, many, function)
         else:
             column = self.view(values, length, TYPES[name][1])
             if many:
@@ -413,6 +438,13 @@ class Given:
             return str(text[:-1], "utf-8").split(chr(separator)) if self.rows else []
         ends = self.view(offsets, 4 * (self.rows + 1), "I").tolist()
         return [str(text[start:end], "utf-8") for start, end in zip(ends, ends[1:])]
+
+    def objects(self, values, length, table, many, function):
+        places = bytes(self.region[table : table + 16 * many])
+        places = array("Q", places)
+        # They live as long as the objects do, and the memory is used again before.
+        buffers = [bytearray(self.region[at : at + size]) for at, size in zip(places[::2], places[1::2])]
+        return function.loads(bytes(self.region[values : values + length]), buffers)
 
     def enlarge(self, column, large, many):
         """Puts the integers of more than 64 bits in their places."""
@@ -612,6 +644,48 @@ class Texts(Packer):
         return b"".join(parts), NO_SEPARATOR, array("I", [0, *accumulate(map(len, parts))]).tobytes()
 
 
+class Objects(Packer):
+    """Any values: a list, or what can be sliced and iterated over like one. Large buffers in them stay outside of the pickle."""
+
+    def __init__(self, values):
+        import pickle
+
+        Packer.__init__(self, "object", {})
+        self.buffers = []
+        self.values = pickle.dumps(values, 5, buffer_callback=self.keep)
+
+    def keep(self, buffer):
+        raw = buffer.raw()
+        if raw.nbytes < LARGE_BUFFER:
+            # Into the pickle.
+            return True
+        self.buffers.append(raw)
+        return False
+
+    def finish(self):
+        return self.values, NO_SEPARATOR, b""
+
+
+def exactly(values: list[object]) -> Packer:
+    """Returns a column from which these values come back as what they are: as numbers or texts if all are of one such type, else pickled."""
+    of = type(values[0]) if values else object
+    if of in EXACT or (len(values) >= 8 and of.__module__ == "numpy"):
+        if list(map(type, values)).count(of) == len(values):
+            if of not in EXACT:
+                # Scalars of numpy; those of dates may differ in their units.
+                is_number = getattr(getattr(values[0], "dtype", None), "kind", "O") in "biufc" and not hasattr(values[0], "__len__")
+                return Objects(sys.modules["numpy"].array(values) if is_number else values)
+            one = packer(EXACT[of], {})
+            try:
+                if one.add_all(values):
+                    one.count = len(values)
+                    return one
+            except (OverflowError, ValueError):
+                # More than 64 bits, or half a character.
+                pass
+    return Objects(values)
+
+
 def packer(of, faults):
     return (Texts if of in ("text", "any") else Bools if of == "bool" else Numbers)(of, faults)
 
@@ -625,9 +699,9 @@ def map_rows(function, columns, rows, packers, faults):
     for start in range(0, rows, CHUNK):
         count = min(CHUNK, rows - start)
         parts = [column[start : start + count] for column in columns]
-        began = time.thread_time_ns()
+        began = function.clock()
         out = call_rows(function, parts, count, start, faults)
-        nanos += time.thread_time_ns() - began
+        nanos += function.clock() - began
         if len(packers) == 1:
             packers[0].add(out)
         else:
@@ -648,7 +722,7 @@ def call_rows(function, parts, count, start, faults):
             if len(out) == count:
                 return out
             # It ends `map` too.
-            faults[start + len(out)] = "StopIteration"
+            faults[start + len(out)] = function.describe(StopIteration())
         except BaseException as error:
             faults[start + len(out)] = function.describe(error)
             error.__traceback__ = None
@@ -778,10 +852,110 @@ def is_same(format, of):
     """Whether numbers in this format of `memoryview` are those of a type."""
     code = TYPES[of][1]
     format = format.lstrip("@=")
-    return format == code or (format == "l" and code == "q" and array("l").itemsize == 8) or (format == "L" and code == "Q" and array("L").itemsize == 8)
+    return format == code or (format + code in ("lq", "LQ") and array(format).itemsize == 8)
+
+
+class Called:
+    """A function that came as a pickle, and how it is called."""
+
+    is_batch, stops, numpy, inputs = False, True, None, ("object",)
+    # Waiting is counted.
+    clock = staticmethod(time.perf_counter_ns)
+
+    def __init__(self, call, loads, how=MAPS):
+        self.call = call if how == MAPS else lambda pair: call(*pair[0], **pair[1])
+        self.loads = loads
+
+    @staticmethod
+    def describe(error):
+        """Returns the pickle of an exception, and of its traceback as text."""
+        import pickle
+        import traceback
+
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename == __file_name__:
+            trace = trace.tb_next
+        try:
+            text = "".join(traceback.format_exception(type(error), error, trace))
+        except BaseException as other:
+            text = "%s\n(there is no traceback: %s)\n" % (named(error), named(other))
+        try:
+            data = pickle.dumps((error, text), 5)
+            # Many an exception can be pickled, and then not made again.
+            if type(pickle.loads(data)[0]) is type(error):
+                return data
+            why = "it comes back as something else"
+        except BaseException as other:
+            why = named(other)
+        return pickle.dumps((RuntimeError("%s (this exception cannot be pickled: %s)" % (named(error), why)), text), 5)
+
+
+class Kept:
+    """Results as they are."""
+
+    def __init__(self):
+        self.values = []
+        self.add = self.values.extend
+
+
+def packed(values, of, faults, describe):
+    """Returns the column of these results, of the type that is asked for or as they are, and how many there are up to the first that cannot be
+    sent, which is told in `faults`."""
+    if of:
+        texts = {}
+        one = packer(NAMES[of], texts)
+        one.add(values)
+        if texts:
+            row = min(texts)
+            faults[row] = describe(TypeError(texts[row]))
+            # Without the results behind it.
+            return packed([*values[:row], None], of, faults, describe)[0], row + 1
+        return one, len(values)
+    try:
+        return exactly(values), len(values)
+    except BaseException as error:
+        failed = error
+    for row, value in enumerate(values):
+        try:
+            Objects([value])
+        except BaseException as error:
+            faults.clear()
+            faults[row] = describe(error)
+            return exactly([*values[:row], None]), row + 1
+    # Each of them can be pickled, and all together cannot.
+    raise failed
 
 
 # --------------------------------------------------------------------------------------------------------------------- messages
+
+
+def region(packers: list[Packer], faults: dict[int, object]) -> tuple[list[bytes], int]:
+    """Returns the pieces of a region, and where in it the bad rows are told."""
+    at, entries, pieces = aligned(COLUMN.size * len(packers)), [], []
+
+    def place(piece):
+        nonlocal at
+        if not len(piece):
+            return 0
+        pieces.append(piece)
+        at += aligned(len(piece))
+        return at - aligned(len(piece))
+
+    for one in packers:
+        values, separator, offsets = one.finish()
+        large, many = one.large()
+        code = TYPES[one.of][0]
+        if code == TYPES["object"][0]:
+            many = len(one.buffers)
+            large = array("Q", [number for raw in one.buffers for number in (place(raw), len(raw))]).tobytes()
+        entries.append(COLUMN.pack(code, place(values), len(values), separator, place(offsets), place(one.presence()), place(large), many))
+    messages = [(row, faults[row]) for row in sorted(faults)]
+    messages = [(row, text if isinstance(text, bytes) else text.encode("utf-8", "replace")) for row, text in messages]
+    told = at
+    if messages:
+        place(b"".join([FAULT.pack(row, 0, len(text)) for row, text in messages]))
+        place(b"".join([text for _, text in messages]))
+    return [b"".join(entries), *pieces], told
 
 
 class Memory:
@@ -832,6 +1006,8 @@ class Worker:
 
     def __init__(self, socket, memory):
         self.socket, self.memory, self.function = socket, Memory(memory), None
+        # Those of CALL by their numbers, and how to import the parent's main module, until it is imported.
+        self.functions, self.main = {}, None
 
     def send(self, kind, number, *values):
         values += (0,) * (8 - len(values))
@@ -851,6 +1027,10 @@ class Worker:
                 self.open(number, *values[:2])
             elif kind == MAP and self.function is not None:
                 self.map(number, *values[:4])
+            elif kind == PREPARE:
+                self.answer(number, OPENED, self.prepare, *values[:2])
+            elif kind == CALL:
+                self.answer(number, MAPPED, self.call, *values)
             else:
                 return
 
@@ -889,35 +1069,109 @@ class Worker:
         if function.is_batch and self.memory.is_kept():
             what = "the function keeps a column that it was given, which is valid during the call alone: copy it"
             faults.update((row, what) for row in range(rows))
-        pieces, told = self.region(packers, faults)
+        pieces, told = region(packers, faults)
         length = self.memory.write(free, pieces)
         took = time.thread_time_ns() - began
         self.send(MAPPED, number, done, len(packers), free, length, len(faults), told, nanos, took)
 
-    @staticmethod
-    def region(packers, faults):
-        """Returns the pieces of an answer, and where among them the bad rows are told."""
-        at, entries, pieces = aligned(COLUMN.size * len(packers)), [], []
+    def answer(self, number, kind, act, *values):
+        """Does what is asked for, and answers with what comes of it or with the exception."""
+        try:
+            answer = act(*values)
+        except BaseException as error:
+            data = Called.describe(error)
+            self.memory.write(0, [data])
+            kind, answer = FAILED, (0, len(data))
+        self.send(kind, number, *answer)
 
-        def place(piece):
-            nonlocal at
-            if not len(piece):
-                return 0
-            pieces.append(piece)
-            at += aligned(len(piece))
-            return at - aligned(len(piece))
+    def loads(self, data, buffers=()):
+        """Returns what is pickled. The main module of the parent is imported when something of it is needed first."""
+        import pickle
 
-        for one in packers:
-            values, separator, offsets = one.finish()
-            large, many = one.large()
-            code = TYPES[one.of][0]
-            entries.append(COLUMN.pack(code, place(values), len(values), separator, place(offsets), place(one.presence()), place(large), many))
-        messages = [(row, faults[row].encode("utf-8", "replace")) for row in sorted(faults)]
-        told = at
-        if messages:
-            place(b"".join([FAULT.pack(row, 0, len(text)) for row, text in messages]))
-            place(b"".join([text for _, text in messages]))
-        return [b"".join(entries), *pieces], told
+        if self.main and b"_main__" in data:
+            import_main(*self.main)
+            self.main = None
+        return pickle.loads(data, buffers=buffers)
+
+    def prepare(self, offset, length):
+        """Makes this process like the parent, and calls the initializer."""
+        import pickle
+
+        with self.memory.until(offset + length) as view:
+            settings = pickle.loads(bytes(view[offset : offset + length]))
+        # A parent that is written in Python has its results from the memory, and what a function prints is the user's.
+        sys.stdout = sys.__stdout__
+        getattr(sys, "set_int_max_str_digits", lambda most: None)(settings["digits"])
+        end_with(settings["lifeline"])
+        sys.path[:], sys.argv, self.main = settings["path"], settings["argv"], settings["main"]
+        # For the package `pmapgcd`, which may be imported here as well.
+        sys.modules["pmapgcd._worker"] = sys.modules["__main__"]
+        if settings["initializer"]:
+            function, arguments = self.loads(settings["initializer"])
+            function(*arguments)
+        return ()
+
+    def call(self, rows, count, offset, length, how, place, size, wanted):
+        began, faults, kept = time.perf_counter_ns(), {}, Kept()
+        free = aligned(offset + length)
+        with self.memory.until(free) as view:
+            if size:
+                self.functions[place] = None
+                self.functions[place] = self.loads(bytes(view[:size]))
+            function = Called(self.functions[place], self.loads, how)
+            given = Given(view, rows, count, offset, length, function)
+            try:
+                done, nanos = map_rows(function, given.columns, rows, [kept], faults)
+            finally:
+                given.release()
+        values = kept.values
+        del values[done:]
+        if faults:
+            values[-1] = None
+        one, done = packed(values, wanted, faults, function.describe)
+        pieces, told = region([one], faults)
+        length = self.memory.write(free, pieces)
+        return done, 1, free, length, len(faults), told, nanos, time.perf_counter_ns() - began
+
+
+# Whether the parent's main module is being imported, in which no further pool may be started.
+is_importing_main = False
+
+
+def import_main(kind, name):
+    """Imports the main module of the parent, as `multiprocessing` does: what stands below `if __name__ == "__main__":` is not run."""
+    global is_importing_main
+    import runpy
+
+    is_importing_main = True
+    try:
+        module = type(sys)("__mp_main__")
+        if kind == "module":
+            found = runpy.run_module(name, run_name="__mp_main__", alter_sys=True)
+        else:
+            found = runpy.run_path(name, run_name="__mp_main__")
+        vars(module).update(found)
+        # This module is kept, as pmapgcd._worker.
+        sys.modules["__main__"] = sys.modules["__mp_main__"] = module
+    finally:
+        is_importing_main = False
+
+
+def end_with(lifeline):
+    """Has the system kill this process as soon as the other end of a pipe is closed, whatever a function does meanwhile."""
+    import fcntl
+
+    os.set_inheritable(lifeline, False)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    # SIGKILL in place of SIGIO.
+    fcntl.fcntl(lifeline, getattr(fcntl, "F_SETSIG", 10), 9)
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
+    try:
+        os.read(lifeline, 1)
+        # It was closed before.
+        os._exit(1)
+    except BlockingIOError:
+        pass
 
 
 def last_line(error, place):
