@@ -92,11 +92,11 @@ def sliced(values: Iterable[Any]) -> Optional[Sliced]:
     return None
 
 
-def column(values: Column) -> _worker.Packer:
+def column(values: Column) -> Any:
     """Returns the column of these values."""
     of = type(values)
     if of is memoryview or of is array:
-        one: _worker.Packer = _worker.packer(FORMATS[values.typecode if of is array else values.format], {})
+        one: Any = _worker.packer(FORMATS[values.typecode if of is array else values.format], {})
         one.values = values if of is array or values.contiguous else memoryview(values.tobytes())
         one.count = len(values)
         return one
@@ -149,7 +149,7 @@ class Answer:
         return good
 
 
-def loads(data: bytes, buffers: Iterable[bytearray] = ()) -> Any:
+def loads(data: Union[bytes, bytearray], buffers: Iterable[bytearray] = ()) -> Any:
     """Returns what a worker has pickled."""
     sys.modules.setdefault("__mp_main__", sys.modules["__main__"])
     return pickle.loads(data, buffers=buffers)

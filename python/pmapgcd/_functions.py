@@ -61,6 +61,7 @@ def main_module() -> Optional[tuple[str, str]]:
 
 def settings(initializer: Optional[bytes], lifeline: int) -> bytes:
     """Returns what makes a worker like this process, as a pickle. The initializer is one already."""
+    processes = sys.modules.get("multiprocessing.process")
     return pickle.dumps(
         {
             "path": [os.path.abspath(folder) if isinstance(folder, str) and not folder else folder for folder in sys.path],
@@ -68,6 +69,7 @@ def settings(initializer: Optional[bytes], lifeline: int) -> bytes:
             "main": main_module(),
             "digits": getattr(sys, "get_int_max_str_digits", lambda: 0)(),
             "lifeline": lifeline,
+            "authkey": bytes(processes.current_process().authkey) if processes else None,
             "initializer": initializer,
         },
         5,

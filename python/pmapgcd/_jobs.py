@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from concurrent.futures import Future
 from typing import Any, Optional, Sequence
 
@@ -111,12 +112,16 @@ class Task(Job):
         # What the call refers to must not outlive it.
         self.columns, self.answer, self.error = [], None, None
         super().finish()
-        if answer is not None:
-            error = answer.error
-            for value in answer.take():
-                future.set_result(value)
-        if error is not None:
-            future.set_exception(error)
+        try:
+            if answer is not None:
+                error = answer.error
+                for value in answer.take():
+                    future.set_result(value)
+            if error is not None:
+                future.set_exception(error)
+        except BaseException:
+            # A callback of the future's that ends with SystemExit, for example. It must not end the thread of the pool.
+            traceback.print_exc()
 
     def cancel(self) -> None:
         self.future.cancel()

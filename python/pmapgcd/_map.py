@@ -171,7 +171,7 @@ class Results(Iterator[Any]):
 
     def __init__(self, chunks: Callable[[], Generator[Iterable[Any], None, None]]) -> None:
         self._chunks = chunks()
-        self._results = chain.from_iterable(self._chunks)
+        self._results: chain[Any] = chain.from_iterable(self._chunks)
 
     def __iter__(self) -> Iterator[Any]:
         # It iterates without a call of Python for each result, and shares all state with this.
@@ -183,3 +183,4 @@ class Results(Iterator[Any]):
     def close(self) -> None:
         """Gives up all results that are not yet read, as the end of the iteration does."""
         self._chunks.close()
+        self._results = chain()

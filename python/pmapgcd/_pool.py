@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 import weakref
 from collections import deque
 from concurrent.futures import BrokenExecutor
@@ -124,7 +125,8 @@ class Pool:
         if self.is_killing or (self.is_ending and not self.queue and not any(worker.job for worker in self.workers)):
             return False
         self.is_waiting = True
-        if self.queue and (self.idle or len(self.workers) < self.most):
+        if self.queue and (self.idle or self.wants_worker()):
+            # What has come since.
             return True
         has_descriptors = all(worker.exit is not None for worker in self.workers)
         events = self.poll.poll(None if has_descriptors else ROUND)
@@ -164,18 +166,24 @@ class Pool:
             while self.queue:
                 self.queue.popleft().fail(self.broken)
             return
-        starting = sum(not worker.is_ready for worker in self.workers)
-        while starting < len(self.queue) and len(self.workers) < self.most and not self.is_killing:
+        while self.wants_worker():
             try:
                 worker = _process.Process(max(1, (os.cpu_count() or 1) // self.most))
             except Exception as error:
                 if not self.workers:
                     self.breaks(BrokenExecutor(f"a worker cannot be started: {error}"), error)
+                    return
+                self.most = len(self.workers)
+                warnings.warn(f"pmapgcd: no more than {self.most} workers can be started: {error}", RuntimeWarning, stacklevel=1)
                 return
             self.workers.append(worker)
             for descriptor in worker.descriptors():
                 self.poll.register(descriptor, 1)
-            starting += 1
+
+    def wants_worker(self) -> bool:
+        """Whether a further worker is to be started, because those that are being started are too few for the queue."""
+        starting = sum(not worker.is_ready for worker in self.workers)
+        return starting < len(self.queue) and len(self.workers) < self.most and not self.is_killing
 
     def hear(self, worker: _process.Process, known: set[int]) -> None:
         """Takes a message, or finds out that the process has ended."""
@@ -233,7 +241,8 @@ class Pool:
         if region is not None:
             try:
                 job.take(region, values)
-            except Exception as error:
+            except BaseException as error:
+                # It runs what the result's own class has for that.
                 self.fails(job, error)
                 return
         job.finish()

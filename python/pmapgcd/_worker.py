@@ -1007,7 +1007,7 @@ class Worker:
     def __init__(self, socket, memory):
         self.socket, self.memory, self.function = socket, Memory(memory), None
         # Those of CALL by their numbers, and how to import the parent's main module, until it is imported.
-        self.functions, self.main = {}, None
+        self.functions, self.main, self.authkey = {}, None, None
 
     def send(self, kind, number, *values):
         values += (0,) * (8 - len(values))
@@ -1085,12 +1085,18 @@ class Worker:
         self.send(kind, number, *answer)
 
     def loads(self, data, buffers=()):
-        """Returns what is pickled. The main module of the parent is imported when something of it is needed first."""
+        """Returns what is pickled. What it may need of the parent is made when it is needed first: the main module, and the key to what
+        `multiprocessing` shares."""
         import pickle
 
         if self.main and b"_main__" in data:
             import_main(*self.main)
             self.main = None
+        if self.authkey and b"multiprocessing" in data:
+            import multiprocessing.process
+
+            multiprocessing.process.current_process().authkey = self.authkey
+            self.authkey = None
         return pickle.loads(data, buffers=buffers)
 
     def prepare(self, offset, length):
@@ -1103,7 +1109,7 @@ class Worker:
         sys.stdout = sys.__stdout__
         getattr(sys, "set_int_max_str_digits", lambda most: None)(settings["digits"])
         end_with(settings["lifeline"])
-        sys.path[:], sys.argv, self.main = settings["path"], settings["argv"], settings["main"]
+        sys.path[:], sys.argv, self.main, self.authkey = settings["path"], settings["argv"], settings["main"], settings["authkey"]
         # For the package `pmapgcd`, which may be imported here as well.
         sys.modules["pmapgcd._worker"] = sys.modules["__main__"]
         if settings["initializer"]:
