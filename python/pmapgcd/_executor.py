@@ -17,7 +17,7 @@ from typing import Any, Callable, Iterable, Optional, TypeVar
 from . import _columns, _functions, _worker
 from ._jobs import Task
 from ._map import Results, Rows
-from ._pool import Pool
+from ._pool import POOLS, Pool
 
 T = TypeVar("T")
 
@@ -203,9 +203,8 @@ def finish(pool: Pool, unread: set[Rows], is_cancelled: bool = False) -> None:
     if is_cancelled:
         for job in list(pool.queue):
             job.cancel()
-    else:
-        while unread:
-            unread.pop().finish()
+    while unread:
+        unread.pop().finish(is_cancelled)
     pool.end()
 
 
@@ -241,6 +240,10 @@ def at_exit() -> None:
             if issubclass(getattr(sys, "last_type", None) or Exception, KeyboardInterrupt):
                 executor._kill()
             executor.shutdown(wait=True)
+    # Those whose executor was collected before.
+    for pool in list(POOLS):
+        if pool.pid == os.getpid():
+            pool.join()
 
 
 atexit.register(at_exit)

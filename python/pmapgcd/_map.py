@@ -43,7 +43,7 @@ class Rows:
         self.size = 1
         # Nanoseconds and bytes of a row: the function's, and those of taking and writing it.
         self.cost = self.pull_cost = self.weight = 0.0
-        self.is_over = self.has_begun = self.is_closed = False
+        self.is_over = self.is_cancelled = False
         # One thread may read on, while another one shuts the pool down.
         self.lock = threading.Lock()
 
@@ -109,26 +109,24 @@ class Rows:
             self.jobs.append(job)
             self.pool.put(job)
 
-    def finish(self) -> None:
-        """Takes all rows that there are. A map that somebody reads takes none any more."""
-        if self.has_begun:
-            self.is_closed = True
-            return
+    def finish(self, is_cancelled: bool) -> None:
+        """Takes all rows that there are, or cancels them."""
+        if is_cancelled:
+            self.is_cancelled = self.is_over = True
         while not self.is_over:
             self.pull(is_encoded=False)
 
     def chunks(self, keeper: Any, timeout: Optional[float], starts: set[Rows]) -> Generator[Iterable[Any], None, None]:
         """Yields the results, chunk by chunk. `keeper` is kept as long as they are read."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        self.has_begun = True
         starts.discard(self)
         try:
             while True:
                 while self.wants():
-                    if self.is_closed:
-                        raise RuntimeError("the executor was shut down before all rows of this map were taken: read its results before that")
                     self.pull()
                 if not self.jobs:
+                    if self.is_cancelled:
+                        raise CancelledError()
                     return
                 yield from self.results(self.jobs[0], deadline)
                 self.buffered -= self.jobs.popleft().rows

@@ -44,7 +44,7 @@ class Pool:
         # Those whose calls are used up, until they have ended.
         self.leaving: list[_process.Process] = []
         self.thread: Optional[threading.Thread] = None
-        self.starting = threading.Lock()
+        self.lock = threading.Lock()
         self.broken: Optional[BrokenExecutor] = None
         # No more jobs will come; and those that there are need not be done.
         self.is_ending = self.is_killing = False
@@ -55,24 +55,25 @@ class Pool:
     # -- For any thread
 
     def put(self, job: Job) -> None:
-        """Adds a job to the queue."""
-        self.queue.append(job)
-        if self.thread is None:
-            self.start()
+        """Adds a job to the queue. Raises RuntimeError if no more jobs are taken."""
+        with self.lock:
+            if self.is_ending:
+                raise RuntimeError("the executor was shut down before all rows of this map were taken: read its results before that")
+            self.queue.append(job)
+            if self.thread is None:
+                self.start()
         if self.is_waiting and (self.idle or len(self.workers) < self.most):
             self.wake()
 
     def start(self) -> None:
-        with self.starting:
-            if self.thread is None:
-                self.waker, self.wakened = os.pipe()
-                os.set_blocking(self.waker, False)
-                os.set_blocking(self.wakened, False)
-                self.poll = _process.poller()
-                self.poll.register(self.waker, 1)
-                # A daemon, because the interpreter waits for others before it calls what is registered for its exit.
-                self.thread = threading.Thread(target=self.run, name="pmapgcd", daemon=True)
-                self.thread.start()
+        self.waker, self.wakened = os.pipe()
+        os.set_blocking(self.waker, False)
+        os.set_blocking(self.wakened, False)
+        self.poll = _process.poller()
+        self.poll.register(self.waker, 1)
+        # A daemon, because the interpreter waits for others before it calls what is registered for its exit.
+        self.thread = threading.Thread(target=self.run, name="pmapgcd", daemon=True)
+        self.thread.start()
 
     def wake(self) -> None:
         self.is_waiting = False
@@ -84,8 +85,9 @@ class Pool:
 
     def end(self, is_killing: bool = False) -> None:
         """Has the thread end when all jobs are done, or at once."""
-        self.is_ending = True
-        self.is_killing |= is_killing
+        with self.lock:
+            self.is_ending = True
+            self.is_killing |= is_killing
         if self.thread is not None:
             self.wake()
 
@@ -95,7 +97,7 @@ class Pool:
 
     def forget(self) -> None:
         """Closes what a process that was forked has of its parent's pool."""
-        self.broken = BrokenExecutor("this process was forked from the one that has the pool")
+        self.broken, self.lock = BrokenExecutor("this process was forked from the one that has the pool"), threading.Lock()
         self.queue = deque()
         for worker in (*self.workers, *self.leaving):
             worker.process.returncode = 0

@@ -188,3 +188,9 @@ def limit_memory(most):
 
 def zeros(count):
     return len(bytearray(count))
+
+
+def spins(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        sum(range(1000))
