@@ -80,7 +80,7 @@ class Job:
         return self.parts
 
     def finish(self) -> None:
-        self.is_over, self.encoded = True, None
+        self.is_over, self.encoded, self.measure = True, None, None
         self.done.release()
 
     def cancel(self) -> None:

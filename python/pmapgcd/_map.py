@@ -134,6 +134,7 @@ class Rows:
             self.is_over = True
             for job in self.jobs:
                 job.cancel()
+            self.jobs.clear()
 
     def results(self, job: Job, deadline: Optional[float]) -> Iterator[Iterable[Any]]:
         """Yields the results of a job, and raises its exception."""

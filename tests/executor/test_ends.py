@@ -172,7 +172,8 @@ if __name__ == '__main__':
 
     def test_workers_end_at_once_when_their_parent_is_killed(self):
         for task in ("work.slept, 60", "work.spins, 60", "abs, 1"):
-            process = start(f"if __name__ == '__main__':\n pool = pmapgcd.Executor(1)\n f = pool.submit({task})\n print(1, flush=True)\n time.sleep(60)")
+            text = f"if __name__ == '__main__':\n pool = pmapgcd.Executor(1)\n f = pool.submit({task})\n"
+            process = start(text + " print(1, flush=True)\n time.sleep(60)")
             process.stdout.readline()
             end = time.monotonic() + 20
             while not work.children(process.pid) and time.monotonic() < end:
