@@ -1,16 +1,13 @@
-"""`map_csv`: the program `pmapgcd` over the rows of a CSV, and its results as values of Python."""
+"""`map_csv`: the program `pmapgcd` over the rows of a CSV, and its results as values of Python.
+
+Workers import this module with the package. So what takes long to import is imported where it is needed.
+"""
 
 from __future__ import annotations
 
-import csv
-import importlib
-import io
 import os
-import shutil
 import subprocess
 import sys
-import sysconfig
-import tempfile
 from typing import IO, Any, Callable, Iterator, Optional, Sequence, Union
 
 CONVERSIONS: dict[str, Callable[[str], Any]] = {name: int for name in ("i32", "i64", "u32", "u64", "int")}
@@ -80,6 +77,9 @@ def map_csv(
 
 def results(command: list[str], outputs: list[str], bad_rows: str) -> Iterator[Any]:
     """Runs the program, and yields its results."""
+    import io
+    import tempfile
+
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said)
         try:
@@ -100,6 +100,8 @@ def results(command: list[str], outputs: list[str], bad_rows: str) -> Iterator[A
 
 def values(lines: IO[str], conversions: list[Callable[[str], Any]]) -> Iterator[Any]:
     """Yields what the lines hold."""
+    import csv
+
     # For all readers of this process: there is no limit of its own for one.
     csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))
     if len(conversions) > 1:
@@ -122,6 +124,9 @@ def value(text: str, of: Callable[[str], Any]) -> Any:
 
 def program() -> str:
     """Returns the path of the program that came with this package, or else of the one in PATH."""
+    import shutil
+    import sysconfig
+
     folders = [os.path.dirname(sys.executable), sysconfig.get_path("scripts")]
     if os.name in sysconfig.get_scheme_names() or f"{os.name}_user" in sysconfig.get_scheme_names():
         folders.append(sysconfig.get_path("scripts", f"{os.name}_user"))
@@ -146,6 +151,8 @@ def target(fn: Callable[..., Any]) -> str:
 
     Raises TypeError if it has none under which a worker could import it.
     """
+    import importlib
+
     name = getattr(fn, "__qualname__", None)
     # Methods of types that are not written in Python have the module of the type.
     module = getattr(fn, "__module__", None) or getattr(getattr(fn, "__objclass__", None), "__module__", None)

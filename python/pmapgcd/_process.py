@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import functools
+import marshal
 import mmap
 import os
 import select
@@ -23,9 +25,16 @@ KEPT = 1 << 26
 SENT = (1, 2, 3, 9, 10, 12, 13, 14, 15)
 # How many threads libraries for numbers start. The workers have the processors already.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-# What Python runs: the program, from its compiled form if there is one.
-START = "from importlib.machinery import SourceFileLoader as L\nexec(L('pmapgcd._worker', %r).get_code('pmapgcd._worker'))"
-PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_worker.py")
+# What Python runs: the program, which is in the memory in its compiled form. To compile it takes longer than to start Python.
+START = "import marshal, os; exec(marshal.loads(os.pread(0, %d, 0)))"
+
+
+@functools.lru_cache(maxsize=None)
+def program() -> bytes:
+    """Returns the program in its compiled form."""
+    specification = _worker.__spec__
+    assert specification is not None and specification.loader is not None
+    return marshal.dumps(specification.loader.get_code(_worker.__name__))  # type: ignore[attr-defined]
 
 
 class Process:
@@ -48,6 +57,7 @@ class Process:
             self.memory = os.memfd_create("pmapgcd-python", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             opened.append(self.memory)
             fcntl.fcntl(self.memory, getattr(fcntl, "F_ADD_SEALS", 1033), getattr(fcntl, "F_SEAL_SHRINK", 2))
+            os.pwrite(self.memory, program(), 0)
             their_lifeline, self.lifeline = os.pipe()
             opened += [their_lifeline, self.lifeline]
             self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -63,7 +73,7 @@ class Process:
         try:
             with theirs:
                 self.process = subprocess.Popen(
-                    [*command, "-c", START % PROGRAM, "pmapgcd", str(theirs.fileno())],
+                    [*command, "-c", START % len(program()), "pmapgcd", str(theirs.fileno())],
                     stdin=self.memory,
                     pass_fds=(theirs.fileno(), their_lifeline),
                     env=environment,
