@@ -11,6 +11,7 @@ import select
 import socket
 import subprocess
 import sys
+from importlib.machinery import SourceFileLoader
 from typing import Any, Hashable, Optional, Sequence
 
 from . import _worker
@@ -32,9 +33,8 @@ START = "import marshal, os; exec(marshal.loads(os.pread(0, %d, 0)))"
 @functools.lru_cache(maxsize=None)
 def program() -> bytes:
     """Returns the program in its compiled form."""
-    specification = _worker.__spec__
-    assert specification is not None and specification.loader is not None
-    return marshal.dumps(specification.loader.get_code(_worker.__name__))  # type: ignore[attr-defined]
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_worker.py")
+    return marshal.dumps(SourceFileLoader("pmapgcd._worker", path).get_code("pmapgcd._worker"))
 
 
 class Process:

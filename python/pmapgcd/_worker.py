@@ -18,7 +18,6 @@ if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
     # The current folder, in which a module of the user's could have the name of one that is imported here.
     del sys.path[0]
 
-import importlib
 import mmap
 import os
 import time
@@ -87,6 +86,15 @@ class Nothing:
 
 
 NOTHING = Nothing()
+
+
+def pickler():
+    """Returns the module that pickles. The one that is written in Python imports much that is not needed, regular expressions for example."""
+    try:
+        import _pickle as module
+    except ImportError:
+        import pickle as module
+    return module
 
 
 def aligned(length):
@@ -171,9 +179,9 @@ def load(target):
     place, _, path = target.rpartition(":")
     is_file = "/" in place or place.endswith(".py")
     sys.argv = [place]
-    if is_file:
-        # Before the user's folder is in the path.
-        importlib.import_module("importlib.util")
+    # Before the user's folder is in the path.
+    import importlib.util
+
     # As `python3 FILE` and `python3 -m MODULE` do.
     sys.path.insert(0, os.path.dirname(os.path.realpath(place)) if is_file else os.getcwd())
     if is_file:
@@ -208,6 +216,8 @@ def load_file(place):
     path = os.path.abspath(place)
     if not os.path.exists(path):
         raise Refused("there is no file %s" % place)
+    import importlib.util
+
     name = os.path.splitext(os.path.basename(path))[0]
     while name in sys.modules:
         name += "_"
@@ -648,11 +658,9 @@ class Objects(Packer):
     """Any values: a list, or what can be sliced and iterated over like one. Large buffers in them stay outside of the pickle."""
 
     def __init__(self, values):
-        import pickle
-
         Packer.__init__(self, "object", {})
         self.buffers = []
-        self.values = pickle.dumps(values, 5, buffer_callback=self.keep)
+        self.values = pickler().dumps(values, 5, buffer_callback=self.keep)
 
     def keep(self, buffer):
         raw = buffer.raw()
@@ -869,9 +877,9 @@ class Called:
     @staticmethod
     def describe(error):
         """Returns the pickle of an exception, and of its traceback as text."""
-        import pickle
         import traceback
 
+        pickle = pickler()
         trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code.co_filename == __file_name__:
             trace = trace.tb_next
@@ -1087,8 +1095,6 @@ class Worker:
     def loads(self, data, buffers=()):
         """Returns what is pickled. What it may need of the parent is made when it is needed first: the main module, and the key to what
         `multiprocessing` shares."""
-        import pickle
-
         if self.main and b"_main__" in data:
             import_main(*self.main)
             self.main = None
@@ -1097,14 +1103,12 @@ class Worker:
 
             multiprocessing.process.current_process().authkey = self.authkey
             self.authkey = None
-        return pickle.loads(data, buffers=buffers)
+        return pickler().loads(data, buffers=buffers)
 
     def prepare(self, offset, length):
         """Makes this process like the parent, and calls the initializer."""
-        import pickle
-
         with self.memory.until(offset + length) as view:
-            settings = pickle.loads(bytes(view[offset : offset + length]))
+            settings = pickler().loads(bytes(view[offset : offset + length]))
         # A parent that is written in Python has its results from the memory, and what a function prints is the user's.
         sys.stdout = sys.__stdout__
         getattr(sys, "set_int_max_str_digits", lambda most: None)(settings["digits"])
