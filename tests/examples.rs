@@ -23,6 +23,18 @@ fn item_41_runs_under_all_four_executors_and_python() {
 }
 
 #[test]
+fn item_41_is_the_page_with_one_more_changed_line() {
+    let mut python = std::process::Command::new("python3");
+    python.args(["-W", "error", "examples/item_41.py"]).env("PYTHONPATH", "python");
+    let finished = run(&mut python, "");
+    let text = String::from_utf8(finished.stdout).unwrap();
+    assert_eq!((finished.status.code(), finished.stderr.as_str()), (Some(0), ""), "{text}");
+    print!("{text}");
+    let names: Vec<_> = text.lines().filter_map(|line| line.split(" Took ").next()).map(str::trim).collect();
+    assert_eq!(names, ["map", "ThreadPoolExecutor", "ProcessPoolExecutor", "Executor"], "{text}");
+}
+
+#[test]
 fn haversine_is_the_same_filter_with_a_kernel_of_its_own() {
     let rows = "52.52,13.405,48.8566,2.3522\r\n\n 0 , 0, 0,180\n1,2,1,2\n".repeat(500);
     let expected = "877.4645379215092\n20015.114442035923\n0.0\n".repeat(500);
