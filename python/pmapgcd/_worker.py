@@ -399,18 +399,23 @@ class Given:
         self.views = []
         self.memory = memory
         self.region = memory[offset : offset + length]
-        self.rows = rows
+        self.rows, self.count, self.function = rows, count, function
         self.views.append(self.region)
-        lacks = [of.endswith("/na") for of in function.inputs if of != "..."]
-        # Further columns are like the last one.
-        lacks += lacks[-1:] * (count - len(lacks))
         try:
-            entries = [COLUMN.unpack_from(self.region, at * COLUMN.size) for at in range(count)]
-            self.columns = [self.column(entry, may_lack, function) for entry, may_lack in zip(entries, lacks)]
+            self.make()
         except BaseException:
             # Objects that cannot be made.
             self.release()
             raise
+
+    def make(self):
+        """Makes the columns."""
+        count, function = self.count, self.function
+        lacks = [of.endswith("/na") for of in function.inputs if of != "..."]
+        # Further columns are like the last one.
+        lacks += lacks[-1:] * (count - len(lacks))
+        entries = [COLUMN.unpack_from(self.region, at * COLUMN.size) for at in range(count)]
+        self.columns = [self.column(entry, may_lack, function) for entry, may_lack in zip(entries, lacks)]
 
     def view(self, offset, length, code):
         part = self.region[offset : offset + length]
@@ -763,9 +768,11 @@ def apart(function, out, start, faults):
 def map_columns(function, given, rows, packers, faults):
     """Calls the function with columns: with all rows, and if it raises an exception with half of them, to find the rows that are bad."""
     nanos, parts, columns = 0, [(0, rows)], given.columns
+    # A call may write to its columns, and the rows of one that fails are given to others.
+    saved = bytes(given.region)
     while parts:
         start, end = parts.pop()
-        arguments = columns if (start, end) == (0, rows) else [column[start:end] for column in columns]
+        arguments = columns if (start, end) == (0, rows) else [part_of(column, start, end) for column in columns]
         began = time.thread_time_ns()
         result = None
         try:
@@ -795,9 +802,22 @@ def map_columns(function, given, rows, packers, faults):
         if found is not None:
             for one, values in zip(packers, found):
                 one.add(values)
+        elif end - start == rows:
+            # As it was. From here on calls have copies of their own.
+            given.region[:] = saved
+            given.make()
+            columns = given.columns
         if faults and function.stops:
             return min(faults) + 1, nanos
     return rows, nanos
+
+
+def part_of(column, start, end):
+    """Returns a copy of some rows of a column."""
+    part = column[start:end]
+    if type(part) is memoryview:
+        return memoryview(bytearray(part)).cast(part.format)
+    return part if type(part) is list else part.copy()
 
 
 def release(view):

@@ -43,6 +43,33 @@ fn a_bad_row_among_many_is_found_by_halves() {
 }
 
 #[test]
+fn what_a_call_does_to_its_columns_is_undone_if_it_fails() {
+    let module = Module::new(
+        "def views(a: list[int], b: list[str], c: list[bool]) -> list[str]:\n    \
+         for i in range(len(a)):\n        a[i] += 1\n        b[i] += '!'\n        c[i] = not c[i]\n    \
+         if 3 in list(a): raise ValueError('three')\n    return [repr(row) for row in zip(a, b, c)]\n",
+    );
+    let rows = "10,a,true\n1,b,true\n2,c,true\n4,d,true\n5,e,false\n6,f,false\n7,g,false\n";
+    let expected = rows.lines().filter(|row| !row.starts_with('2')).map(|row| {
+        let fields: Vec<&str> = row.split(',').collect();
+        let number = fields[0].parse::<i32>().unwrap() + 1;
+        format!("\"({number}, '{}!', {})\"\n", fields[1], if fields[2] == "true" { "False" } else { "True" })
+    });
+    let skip = ["--python-batch", "--bad-rows=skip"];
+    let stderr = |line: u32| format!("pmapgcd: stdin:3: ValueError: three (it.py:{line})\npmapgcd: 1 bad row\n");
+    module.always("views", &skip, rows, 1, &expected.collect::<String>(), &stderr(6));
+    if has_numpy() {
+        let module = Module::new(
+            "import numpy as np\n\
+             def f(x, y):\n    x += 1\n    np.sqrt(y, out=y)\n    if (x == 3).any(): raise ValueError('three')\n    return x, y\n",
+        );
+        let types = [&skip[..], &["--types=i64,f64:i64,f64"]].concat();
+        let rows = "10,4\n1,9\n2,16\n4,25\n5,36\n6,49\n7,64\n";
+        module.always("f", &types, rows, 1, "11,2.0\n2,3.0\n5,5.0\n6,6.0\n7,7.0\n8,8.0\n", &stderr(5));
+    }
+}
+
+#[test]
 fn what_is_no_column_of_results_is_told() {
     let module = Module::new(
         "kept = []\n\
