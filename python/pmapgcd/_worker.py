@@ -67,6 +67,8 @@ EXACT = {int: "int", float: "f64", bool: "bool", str: "text"}
 LARGE_BUFFER = 4096
 DTYPES = {"i32": "int32", "i64": "int64", "u32": "uint32", "u64": "uint64", "f32": "float32", "f64": "float64", "int": "int64", "bool": "bool"}
 
+# The number of this process. One that the function has forked has another.
+PROCESS = os.getpid()
 # How many rows are called in one go: few enough that arguments and results stay in the caches of the processor.
 CHUNK = 1024
 # The most characters of a message.
@@ -725,18 +727,58 @@ def map_rows(function, columns, rows, packers, faults):
     return rows, nanos
 
 
+# The rows that are being called, which a forked process must not go on with.
+under_call = []
+
+
+def forget_rows():
+    for part in under_call:
+        release(part) if type(part) is memoryview else part.clear()
+
+
+os.register_at_fork(after_in_child=forget_rows)
+
+
+def leave_if_forked(error=None):
+    """Ends a process that the function has forked, as Python would have ended it: it must not answer in place of this one."""
+    if os.getpid() == PROCESS:
+        return
+    status = 0
+    if isinstance(error, SystemExit):
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if status == 1 and error.code != 1:
+            print(error.code, file=sys.stderr)
+    elif error is not None:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename == __file_name__:
+            trace = trace.tb_next
+        if trace is not None:
+            # Nobody of the user's has raised the one about rows that are forgotten.
+            status = 1
+            sys.excepthook(type(error), error.with_traceback(trace), trace)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass
+    os._exit(status & 0xFF)
+
+
 def call_rows(function, parts, count, start, faults):
     call, out = function.call, []
     while True:
         done = len(out)
         try:
             # What has been returned before an exception is kept: no row is called twice.
-            out.extend(map(call, *[part[done:] for part in parts]) if done else map(call, *parts))
+            under_call[:] = [part[done:] for part in parts] if done else parts
+            out.extend(map(call, *under_call))
+            leave_if_forked()
             if len(out) == count:
                 return out
             # It ends `map` too.
             faults[start + len(out)] = function.describe(StopIteration())
         except BaseException as error:
+            leave_if_forked(error)
             faults[start + len(out)] = function.describe(error)
             error.__traceback__ = None
         out.append(NOTHING)
@@ -777,12 +819,14 @@ def map_columns(function, given, rows, packers, faults):
         result = None
         try:
             result = function.call(*arguments)
+            leave_if_forked()
             found = [column_of(one, end - start, of, function.numpy) for one, of in zip(results_of(result, function), function.outputs)]
         except Broken as error:
             found = [[NOTHING] * (end - start)] * len(packers)
             for row in range(start, end):
                 faults[row] = str(error)
         except BaseException as error:
+            leave_if_forked(error)
             text = function.describe(error)
             error.__traceback__ = None
             found = None
@@ -1020,6 +1064,7 @@ class Memory:
 
     def write(self, offset, pieces):
         """Writes these bytes one behind the other, each where a multiple of 8 begins. Returns the length of all."""
+        leave_if_forked()
         end = offset + sum(aligned(len(piece)) for piece in pieces)
         with self.until(end) as view:
             at = offset
@@ -1076,6 +1121,7 @@ class Worker:
             text = str(error)
             kind, text = FAILED, text if text.startswith("there is no ") else "%s %s" % (place, text)
         except BaseException as error:
+            leave_if_forked(error)
             line = last_line(error, settings["target"].rpartition(":")[0])
             kind, text = FAILED, "cannot import %s: %s" % (place.rpartition(":")[0], line)
         data = text.encode("utf-8", "surrogateescape")
@@ -1106,7 +1152,9 @@ class Worker:
         """Does what is asked for, and answers with what comes of it or with the exception."""
         try:
             answer = act(*values)
+            leave_if_forked()
         except BaseException as error:
+            leave_if_forked(error)
             data = Called.describe(error)
             self.memory.write(0, [data])
             kind, answer = FAILED, (0, len(data))

@@ -1,6 +1,6 @@
 //! Pythons that die, by themselves and by others.
 
-use super::{EXECUTORS, Module};
+use super::{EXECUTORS, Module, run};
 use crate::common::{Running, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
@@ -44,6 +44,46 @@ fn the_row_that_python_dies_of_is_named_and_the_run_goes_on() {
             assert!(finished.stderr.contains(&said), "{executor} {row}: {}", finished.stderr);
             let told = "pmapgcd: the Python of worker ";
             assert!(finished.stderr.contains(told), "{}", finished.stderr);
+        }
+    }
+}
+
+/// A process that the function forks, and that does not end in it, neither maps rows nor answers.
+#[test]
+fn a_forked_process_ends_where_the_call_does() {
+    let module = Module::new(
+        "import os, sys\n\
+         def f(a: int, how: str) -> int:\n    child = os.fork()\n    if child == 0:\n        \
+         if how == 'exec': os.execvp('/nowhere/program', ['program'])\n        \
+         if how == 'exit': sys.exit(7)\n        \
+         if how == 'text': sys.exit('in the child')\n        \
+         if how == 'raise': raise ValueError('in the child')\n        \
+         return 0\n    \
+         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) + a\n\
+         def g(a: list[int], how: list[str]) -> list[int]:\n    return [f(a[0], how[0])] * len(a)\n\
+         if os.environ.get('IMPORT'):\n    if os.fork() == 0: sys.exit(3)\n    os.wait()\n",
+    );
+    for round in 0..20 {
+        let executor = EXECUTORS[round % 3];
+        for (how, status, said) in [
+            ("return", 0, ""),
+            ("exit", 7, ""),
+            ("text", 1, "in the child\n"),
+            ("raise", 1, "ValueError: in the child\n"),
+            ("exec", 1, "FileNotFoundError: [Errno 2] No such file or directory\n"),
+        ] {
+            let (function, rows) = if round % 2 == 0 { ("f", 12) } else { ("g", 1) };
+            let batch = if rows == 1 { &["--python-batch"][..] } else { &[] };
+            let input: String = (0..rows).map(|n| format!("{},{how}\n", 10 * n)).collect();
+            let expected: String = (0..rows).map(|n| format!("{}\n", 10 * n + status)).collect();
+            let arguments = [&["-j2", "--executor", executor], batch].concat();
+            let mut filter = module.filter(function, arguments);
+            let finished = run(filter.env("IMPORT", if round == 0 { "1" } else { "" }), input);
+            assert_eq!(finished.status.code(), Some(0), "{how}: {}", finished.stderr);
+            assert_eq!(String::from_utf8_lossy(&finished.stdout), expected, "{how}");
+            let times = if said.is_empty() { 0 } else { finished.stderr.matches(said).count() };
+            assert_eq!(times, if said.is_empty() { finished.stderr.len() } else { rows }, "{how}: {}", finished.stderr);
+            assert!(!finished.stderr.contains("<stdin>"), "{}", finished.stderr);
         }
     }
 }
