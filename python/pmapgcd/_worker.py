@@ -877,9 +877,21 @@ def results_of(result, function):
     count = len(function.outputs)
     if count == 1:
         return [result]
-    if isinstance(result, (str, bytes)) or not hasattr(result, "__len__") or len(result) != count:
-        raise Broken("the function returned %s, and %d columns are expected" % (kind(result), count))
+    if is_table(result):
+        raise Broken("the function returned %s, and a tuple of %d columns is expected, as %s" % (kind(result), count, is_table(result)))
+    if isinstance(result, list) and any(isinstance(one, tuple) for one in result):
+        raise Broken("the function returned a list of tuples, and a tuple of %d columns is expected, as tuple(zip(*rows)) has" % count)
+    if not isinstance(result, (tuple, list)) or len(result) != count:
+        many = "%d columns" % len(result) if isinstance(result, (tuple, list)) else kind(result)
+        raise Broken("the function returned %s, and %d columns are expected" % (many, count))
     return list(result)
+
+
+def is_table(result):
+    """Returns how the columns of a result of two dimensions are had; nothing if it is none."""
+    if hasattr(result, "iloc") and hasattr(result, "columns"):
+        return "tuple(table[name] for name in table) is"
+    return "tuple(a.T) is" if getattr(result, "ndim", 1) == 2 else None
 
 
 def column_of(result, rows, of, numpy):

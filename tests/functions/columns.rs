@@ -129,6 +129,31 @@ fn numpy_has_arrays_of_the_types() {
     module.always("square", &one, "5\n-7\n", 1, "", square);
 }
 
+/// As many rows as columns: rows must not be taken for columns then.
+#[test]
+fn rows_are_not_taken_for_columns() {
+    let module = Module::new(
+        "def rows(a: list[int]) -> tuple[int, int]:\n    return [(x, -x) for x in a]\n\
+         def columns(a: list[int]) -> tuple[int, int]:\n    return [a, [-x for x in a]]\n\
+         class Table:\n    iloc = columns = ()\n    def __len__(self): return 2\n\
+         def table(a: list[int]) -> tuple[int, int]:\n    return Table()\n\
+         def views(a: list[int]) -> tuple[int, int]:\n    return {1: a, 2: a}\n",
+    );
+    module.always("columns", &["--python-batch"], "5\n6\n", 0, "5,-5\n6,-6\n", "");
+    let wrong = |module: &Module, function: &str, what: &str| {
+        let stderr = format!("pmapgcd: stdin:1: the function returned {what}\n");
+        module.always(function, &["--python-batch", "--types=int:int,int"], "5\n6\n", 1, "", &stderr);
+    };
+    let rows = "a list of tuples, and a tuple of 2 columns is expected, as tuple(zip(*rows)) has";
+    wrong(&module, "rows", rows);
+    wrong(&module, "table", "a Table, and a tuple of 2 columns is expected, as tuple(table[name] for name in table) is");
+    wrong(&module, "views", "a dict, and 2 columns are expected");
+    if has_numpy() {
+        let module = Module::new("import numpy as np\ndef f(a):\n    return np.stack([a, -a], axis=1)\n");
+        wrong(&module, "f", "an ndarray, and a tuple of 2 columns is expected, as tuple(a.T) is");
+    }
+}
+
 /// A job as people have them: a model with weights over a file with other columns, and each result beside its row.
 #[test]
 fn a_model_maps_a_million_rows_of_a_file() {
