@@ -771,7 +771,7 @@ def call_rows(function, parts, count, start, faults):
         try:
             # What has been returned before an exception is kept: no row is called twice.
             under_call[:] = [part[done:] for part in parts] if done else parts
-            out.extend(map(call, *under_call))
+            collect(out, map(call, *under_call), function)
             leave_if_forked()
             if len(out) == count:
                 return out
@@ -785,6 +785,20 @@ def call_rows(function, parts, count, start, faults):
         if len(out) == count or function.stops:
             out += [NOTHING] * (count - len(out))
             return out
+
+
+def collect(out, results, function):
+    """Appends results, or copies of them where the first one can change: a function may use one list or array for all of them."""
+    for first in results:
+        of = type(first)
+        if function.outputs and hasattr(of, "__setitem__") and hasattr(of, "copy"):
+            out.append(first.copy())
+            results = (value.copy() if type(value) is of else value for value in results)
+        else:
+            out.append(first)
+        out.extend(results)
+        # Not to be asked again: a StopIteration of the function's ends it as well.
+        break
 
 
 def apart(function, out, start, faults):
@@ -943,6 +957,7 @@ class Called:
     """A function that came as a pickle, and how it is called."""
 
     is_batch, stops, numpy, inputs = False, True, None, ("object",)
+    outputs, row = (), None
     # Waiting is counted.
     clock = staticmethod(time.perf_counter_ns)
 

@@ -126,6 +126,21 @@ fn what_a_function_returns_must_be_of_its_type() {
     module.always("given", &types, "1e300\n0.1\nfloat('-inf')\n", 1, "0.1\n-inf\n", stderr);
 }
 
+#[test]
+fn a_list_that_is_used_for_all_results_has_each_of_them() {
+    let module = Module::new(
+        "buffer = [None, None]\n\
+         def both(a: int):\n    if a == 4: raise ValueError('four')\n    buffer[:] = a, a * a\n    return buffer\n\
+         class Cell(list):\n    def __index__(self): return self[0]\n    def copy(self): return Cell(self)\n\
+         cell = Cell([0])\n\
+         def one(a: int) -> int:\n    cell[0] = -a\n    return cell\n",
+    );
+    let stderr = "pmapgcd: stdin:4: ValueError: four (it.py:3)\npmapgcd: 1 bad row\n";
+    let types = ["--types=int:int,int", "--bad-rows=skip"];
+    module.always("both", &types, "1\n2\n3\n4\n5\n", 1, "1,1\n2,4\n3,9\n5,25\n", stderr);
+    module.always("one", &[], "1\n2\n3\n", 0, "-1\n-2\n-3\n", "");
+}
+
 /// Maps every row with a function that returns what it is given, by `--python` and by plain `map` in Python itself.
 const SAME: &str = "
 import csv, sys
