@@ -1296,6 +1296,8 @@ def last_line(error, place):
 def main():
     import _signal
 
+    # There is no file that `multiprocessing` could run for the main module of its processes: it would look for one called "<stdin>".
+    globals().pop("__file__", None)
     # Ctrl-C ends it without a traceback.
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     # Integers may have any number of digits.

@@ -127,6 +127,18 @@ fn what_a_function_returns_must_be_of_its_type() {
 }
 
 #[test]
+fn a_function_may_start_processes_of_its_own() {
+    let module = Module::new(
+        "import multiprocessing\n\
+         def double(a): return 2 * a\n\
+         def f(a: int, how: str) -> int:\n    \
+         with multiprocessing.get_context(how).Pool(1) as pool:\n        return pool.apply_async(double, [a]).get(60)\n",
+    );
+    let finished = module.map("f", &["-j2"], "1,spawn\n2,forkserver\n3,fork\n");
+    finished.is(0, "2\n4\n6\n", "");
+}
+
+#[test]
 fn a_list_that_is_used_for_all_results_has_each_of_them() {
     let module = Module::new(
         "buffer = [None, None]\n\
