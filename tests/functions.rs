@@ -132,6 +132,27 @@ fn describe(what: &str) -> String {
     format!("{what}, Python {}", String::from_utf8(version).unwrap())
 }
 
+/// Modules of the standard library that are needed for a hint, an annotation in quotes, an object that is called.
+#[test]
+fn modules_of_the_users_are_not_taken_for_those_of_python_nor_replaced_by_them() {
+    let module = Module::new(
+        "from __future__ import annotations\nimport inspect, difflib\n\
+         def f(x: int) -> str:\n    return inspect.WORD + difflib.WORD\n\
+         class Called:\n    def __call__(self, x: str):\n        import token, dis\n        \
+         return ' '.join([inspect.WORD, token.WORD, dis.WORD])\ncalled = Called()\n",
+    );
+    for name in ["inspect", "difflib", "typing", "enum", "token", "dis", "linecache", "re"] {
+        std::fs::write(module.path().join(format!("{name}.py")), format!("WORD = '{name}'\n")).unwrap();
+    }
+    for python in pythons() {
+        let map = |function: &str| run(module.filter(function, []).env("PMAPGCD_PYTHON", &python), "5\n");
+        map("f").is(0, "inspectdifflib\n", "");
+        map("called").is(0, "inspect token dis\n", "");
+        let missing = "pmapgcd: --python: there is no function caled in it.py; did you mean called?\n";
+        map("caled").is(2, "", missing);
+    }
+}
+
 #[test]
 fn modules_are_found_as_python_finds_them() {
     let module = Module::new("import beside\ndef f(a):\n    return beside.WORD + a\n");

@@ -181,11 +181,13 @@ def load(target):
     place, _, path = target.rpartition(":")
     is_file = "/" in place or place.endswith(".py")
     sys.argv = [place]
+    global folder
+    folder = os.path.dirname(os.path.realpath(place)) if is_file else os.getcwd()
     # Before the user's folder is in the path.
     import importlib.util
 
     # As `python3 FILE` and `python3 -m MODULE` do.
-    sys.path.insert(0, os.path.dirname(os.path.realpath(place)) if is_file else os.getcwd())
+    sys.path.insert(0, folder)
     if is_file:
         module = load_file(place)
     else:
@@ -202,6 +204,42 @@ def load(target):
     file = code.co_filename if code is not None else getattr(module, "__file__", None)
     shown = place if is_file and file == module.__file__ else os.path.basename(file or place)
     return found, file, shown
+
+
+# The folder that comes first in the path: that of the user's file, or the current one.
+folder = None
+# The modules that `standard` has imported.
+imported = {}
+
+
+def standard(name):
+    """Imports a module of the standard library. Modules of the user's with its name, or that of one that it needs, neither get in between nor
+    are replaced."""
+    if name not in imported:
+        import importlib.machinery
+
+        before, path = dict(sys.modules), sys.path[:]
+        theirs = [key for key, module in before.items() if is_theirs(key, module)]
+        try:
+            for key in theirs:
+                del sys.modules[key]
+            if folder in sys.path:
+                sys.path.remove(folder)
+            imported[name] = importlib.import_module(name)
+        finally:
+            sys.path[:] = path
+            for key in set(sys.modules) - set(before):
+                if folder and importlib.machinery.PathFinder.find_spec(key.partition(".")[0], [folder]):
+                    # Theirs is imported when they ask for it.
+                    del sys.modules[key]
+            sys.modules.update((key, before[key]) for key in theirs)
+    return imported[name]
+
+
+def is_theirs(key, module):
+    """Whether a module is in the user's folder, or is part of a package that is."""
+    place = os.path.dirname(getattr(module, "__file__", None) or "")
+    return bool(place) and key != "__main__" and (place == folder or place.startswith(str(folder) + os.sep + key.partition(".")[0]))
 
 
 def unwrapped(function):
@@ -238,9 +276,7 @@ def others(module, missing):
     own = [name for name in mine if getattr(getattr(module, name), "__module__", None) == module.__name__] or mine
     if not own:
         return ""
-    import difflib
-
-    near = difflib.get_close_matches(missing, own, 1)
+    near = standard("difflib").get_close_matches(missing, own, 1)
     return "; did you mean %s?" % near[0] if near else "; it has " + ", ".join(own[:8])
 
 
@@ -270,8 +306,7 @@ def parameters(function):
         wanted = [name for name in code.co_varnames[code.co_argcount : after] if name not in (function.__kwdefaults__ or ())]
         least = len(names) - len(function.__defaults__ or ())
     else:
-        import inspect
-
+        inspect = standard("inspect")
         try:
             all_of_them = list(inspect.signature(function).parameters.values())
         except (ValueError, TypeError):
@@ -292,9 +327,7 @@ def annotations(function):
     try:
         known = dict(getattr(function, "__annotations__", None) or {})
         if any(isinstance(value, str) for value in known.values()):
-            import typing
-
-            known = typing.get_type_hints(function)
+            known = standard("typing").get_type_hints(function)
     except Exception as error:
         raise Refused("has annotations that cannot be read (%s); say its types with --types" % named(error)) from None
     return known
