@@ -154,6 +154,22 @@ fn modules_of_the_users_are_not_taken_for_those_of_python_nor_replaced_by_them()
 }
 
 #[test]
+fn annotations_may_be_text() {
+    let module = Module::new(
+        "from __future__ import annotations\nfrom typing import NamedTuple, Optional\n\
+         class Both(NamedTuple):\n    a: int\n    b: Optional[float]\n\
+         def both(x: int) -> Both:\n    return Both(x, None)\n",
+    );
+    std::fs::write(module.path().join("parts.py"), "from typing import Optional\ndef f(x: Optional['int']) -> int:\n    return x\n")
+        .unwrap();
+    for python in pythons() {
+        run(module.filter("both", []).env("PMAPGCD_PYTHON", &python), "5\n").is(0, "5,\n", "");
+        let mut parts = pmapgcd(["--python", "parts.py:f"]);
+        run(parts.current_dir(module.path()).env("PMAPGCD_PYTHON", &python), "5\n").is(0, "5\n", "");
+    }
+}
+
+#[test]
 fn modules_are_found_as_python_finds_them() {
     let module = Module::new("import beside\ndef f(a):\n    return beside.WORD + a\n");
     std::fs::write(module.path().join("beside.py"), "WORD = 'b'\n").unwrap();

@@ -326,11 +326,17 @@ def annotations(function):
     """Returns the annotations of a function, as types."""
     try:
         known = dict(getattr(function, "__annotations__", None) or {})
-        if any(isinstance(value, str) for value in known.values()):
+        if any(map(is_text, known.values())):
             known = standard("typing").get_type_hints(function)
     except Exception as error:
         raise Refused("has annotations that cannot be read (%s); say its types with --types" % named(error)) from None
     return known
+
+
+def is_text(annotation):
+    """Whether an annotation, or a part of it, is text: with `from __future__ import annotations` all are, and those of a `NamedTuple` are
+    kept as references."""
+    return isinstance(annotation, str) or type(annotation).__name__ == "ForwardRef" or any(map(is_text, getattr(annotation, "__args__", None) or ()))
 
 
 def union(annotation):
