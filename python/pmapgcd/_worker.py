@@ -388,6 +388,11 @@ def annotated(name, known, is_batch):
     return of + "/na" if may_lack else of
 
 
+def expected(count, what):
+    """Returns what is said of a result that is not so many values or columns."""
+    return "%d %s is expected" % (count, what) if count == 1 else "%d %ss are expected" % (count, what)
+
+
 def kind(value):
     """Returns the type of a value, with its article."""
     name = type(value).__name__
@@ -414,7 +419,7 @@ def returns(function, is_batch):
         return (of if len(of) == len(fields) else ["any"] * len(fields)), list(fields), annotation
     args = getattr(annotation, "__args__", None)
     if str(getattr(annotation, "__origin__", "")) in ("<class 'tuple'>", "tuple") and args and Ellipsis not in args:
-        return [known_result(a, annotation, is_batch) for a in args], None, None
+        return [known_result(a, annotation, is_batch) for a in args], None, tuple
     return [known_result(annotation, annotation, is_batch)], None, None
 
 
@@ -756,7 +761,7 @@ def map_rows(function, columns, rows, packers, faults):
         began = function.clock()
         out = call_rows(function, parts, count, start, faults)
         nanos += function.clock() - began
-        if len(packers) == 1:
+        if len(packers) == 1 and not function.row:
             packers[0].add(out)
         else:
             for one, values in zip(packers, apart(function, out, start, faults)):
@@ -853,8 +858,8 @@ def apart(function, out, start, faults):
         if value is NOTHING or value is None:
             value = (value,) * count
         elif not isinstance(value, (tuple, list)) or len(value) != count:
-            many = "%d values" % len(value) if isinstance(value, (tuple, list)) else kind(value)
-            faults.setdefault(at, "the function returned %s, and %d values are expected" % (many, count))
+            many = "%d value%s" % (len(value), "s"[len(value) == 1 :]) if isinstance(value, (tuple, list)) else kind(value)
+            faults.setdefault(at, "the function returned %s, and %s" % (many, expected(count, "value")))
             value = (NOTHING,) * count
         rows.append(value)
     return list(map(list, zip(*rows)))
@@ -928,15 +933,15 @@ def release(view):
 def results_of(result, function):
     """Returns the columns of a result."""
     count = len(function.outputs)
-    if count == 1:
+    if count == 1 and not function.row:
         return [result]
     if is_table(result):
         raise Broken("the function returned %s, and a tuple of %d columns is expected, as %s" % (kind(result), count, is_table(result)))
     if isinstance(result, list) and any(isinstance(one, tuple) for one in result):
         raise Broken("the function returned a list of tuples, and a tuple of %d columns is expected, as tuple(zip(*rows)) has" % count)
     if not isinstance(result, (tuple, list)) or len(result) != count:
-        many = "%d columns" % len(result) if isinstance(result, (tuple, list)) else kind(result)
-        raise Broken("the function returned %s, and %d columns are expected" % (many, count))
+        many = "%d column%s" % (len(result), "s"[len(result) == 1 :]) if isinstance(result, (tuple, list)) else kind(result)
+        raise Broken("the function returned %s, and %s" % (many, expected(count, "column")))
     return list(result)
 
 

@@ -127,6 +127,20 @@ fn what_a_function_returns_must_be_of_its_type() {
 }
 
 #[test]
+fn a_tuple_may_have_one_value() {
+    let module = Module::new(
+        "from typing import NamedTuple\nclass One(NamedTuple):\n    a: int\n\
+         def one(x: int) -> One: return One(x)\n\
+         def single(x: int) -> tuple[int]: return (x,) if x else x\n\
+         def columns(x: list[int]) -> tuple[list[int]]: return (x,)\n",
+    );
+    module.always("one", &["--append"], "5\n6\n", 0, "5,5\n6,6\n", "");
+    module.always("single", &[], "5\n6\n", 0, "5\n6\n", "");
+    module.always("single", &[], "0\n", 1, "", "pmapgcd: stdin:1: the function returned an int, and 1 value is expected\n");
+    module.always("columns", &["--python-batch"], "5\n6\n", 0, "5\n6\n", "");
+}
+
+#[test]
 fn a_function_may_start_processes_of_its_own() {
     let module = Module::new(
         "import multiprocessing\n\
