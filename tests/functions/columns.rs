@@ -129,6 +129,15 @@ fn numpy_has_arrays_of_the_types() {
     module.always("square", &one, "5\n-7\n", 1, "", square);
 }
 
+#[test]
+fn a_view_is_a_column_in_every_python() {
+    let module = Module::new("def f(a: list[int]) -> list[int]:\n    return a\n");
+    for python in super::pythons() {
+        let mut filter = module.filter("f", ["--python-batch"]);
+        super::run(filter.env("PMAPGCD_PYTHON", &python), "5\n6\n").is(0, "5\n6\n", "");
+    }
+}
+
 /// As many rows as columns: rows must not be taken for columns then.
 #[test]
 fn rows_are_not_taken_for_columns() {
