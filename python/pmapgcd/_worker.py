@@ -954,7 +954,7 @@ def is_table(result):
 
 def column_of(result, rows, of, numpy):
     """Returns a column of results as an array or a list."""
-    if isinstance(result, (str, dict)) or not (hasattr(result, "__iter__") or hasattr(result, "__getitem__")):
+    if isinstance(result, (str, dict, set, frozenset)) or not (hasattr(result, "__iter__") or hasattr(result, "__getitem__")):
         raise Broken("the function returned %s for %d row(s), and a column of results is expected" % (kind(result), rows))
     if numpy and hasattr(result, "__array__") and not hasattr(result, "mask"):
         result = numpy.asarray(result)

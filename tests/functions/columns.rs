@@ -77,6 +77,7 @@ fn what_is_no_column_of_results_is_told() {
          def short(a: list[int]) -> int:\n    return [1] * 4\n\
          def one(a: list[int]) -> int:\n    return 5\n\
          def text(a: list[int]) -> str:\n    return 'ab'\n\
+         def orderless(a: list[int]) -> int:\n    return set(a)\n\
          def single(a: list[int]) -> tuple[int, int]:\n    return a\n\
          def later(a: list[int]) -> int:\n    kept.append(a)\n    return [kept[0][0] + x for x in a]\n",
     );
@@ -85,8 +86,9 @@ fn what_is_no_column_of_results_is_told() {
         ("short", "the function returned 4 results for 1 row(s)"),
         ("one", "the function returned an int for 1 row(s), and a column of results is expected"),
         ("text", "the function returned a str for 1 row(s), and a column of results is expected"),
+        ("orderless", "the function returned a set for 1 row(s), and a column of results is expected"),
         ("single", "the function returned a memoryview, and 2 columns are expected"),
-        ("later", "ValueError: operation forbidden on released memoryview object (it.py:15)"),
+        ("later", "ValueError: operation forbidden on released memoryview object (it.py:17)"),
     ] {
         // How many rows there are in a call is not known where there are several.
         let rows = if function == "later" { "5\n".repeat(100) } else { "5\n".to_string() };
