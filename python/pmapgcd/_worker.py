@@ -554,7 +554,8 @@ class Packer:
     def add_each(self, values):
         for row, value in enumerate(values, self.count):
             kept = self.blank
-            if value is None:
+            # What pandas has for no value can be told by its name alone.
+            if value is None or type(value).__name__ in ("NAType", "NaTType"):
                 self.missing.append(row)
             elif value is not NOTHING:
                 try:
@@ -954,6 +955,9 @@ def is_table(result):
 
 def column_of(result, rows, of, numpy):
     """Returns a column of results as an array or a list."""
+    if is_table(result):
+        example = "table[name]" if hasattr(result, "columns") else "a[:, 0]"
+        raise Broken("the function returned %s, and a column of results is expected, as %s is" % (kind(result), example))
     if isinstance(result, (str, dict, set, frozenset)) or not (hasattr(result, "__iter__") or hasattr(result, "__getitem__")):
         raise Broken("the function returned %s for %d row(s), and a column of results is expected" % (kind(result), rows))
     if numpy and hasattr(result, "__array__") and not hasattr(result, "mask"):

@@ -126,8 +126,7 @@ fn numpy_has_arrays_of_the_types() {
     module.always("masked", &one, "1\n2\n3\n", 0, "1\n\n3\n", "");
     let kept = "pmapgcd: stdin:1: the function keeps a column that it was given, which is valid during the call alone: copy it\n";
     module.always("keep", &one, "5\n-7\n", 1, "", kept);
-    let square =
-        "pmapgcd: stdin:1: the function returned an array of 2 dimensions, and a column of results is expected\n";
+    let square = "pmapgcd: stdin:1: the function returned an ndarray, and a column of results is expected, as a[:, 0] is\n";
     module.always("square", &one, "5\n-7\n", 1, "", square);
 }
 
@@ -138,6 +137,23 @@ fn a_view_is_a_column_in_every_python() {
         let mut filter = module.filter("f", ["--python-batch"]);
         super::run(filter.env("PMAPGCD_PYTHON", &python), "5\n6\n").is(0, "5\n6\n", "");
     }
+}
+
+/// With classes of the names that pandas has: it need not be there.
+#[test]
+fn what_pandas_has_for_no_value_is_none_and_its_tables_are_no_columns() {
+    let module = Module::new(
+        "class NAType: pass\nNA = NAType()\n\
+         def f(a: list[int]) -> list[int]:\n    return [NA if x == 5 else x for x in a]\n\
+         def g(a: list[int]):\n    return [NA if x == 5 else x for x in a]\n\
+         class DataFrame:\n    iloc = columns = ()\n    def __iter__(self): return iter('ab')\n\
+         def table(a: list[int]) -> int:\n    return DataFrame()\n",
+    );
+    for function in ["f", "g"] {
+        module.always(function, &["--python-batch", "--append"], "5\n6\n", 0, "5,\n6,6\n", "");
+    }
+    let stderr = "pmapgcd: stdin:1: the function returned a DataFrame, and a column of results is expected, as table[name] is\n";
+    module.always("table", &["--python-batch"], "5\n", 1, "", stderr);
 }
 
 /// As many rows as columns: rows must not be taken for columns then.
