@@ -169,6 +169,24 @@ fn annotations_may_be_text() {
     }
 }
 
+/// Any number of further columns may be none.
+#[test]
+fn further_columns_may_be_none() {
+    let module = Module::new(
+        "def f(a: int, s: str = '-', *r: str) -> str:\n    return f'{a!r} {s!r} {r!r}'\n\
+         def g(x: int, *y: bool) -> str:\n    return f'{x!r} {y!r}'\n",
+    );
+    let rows = "a,s,t\n5,6,7\n";
+    let k = ["--header", "-k"];
+    module.always("f", &[&k[..], &["a,s"]].concat(), rows, 0, "5 '6' ()\n", "");
+    module.always("f", &[&k[..], &["a"]].concat(), rows, 0, "5 '-' ()\n", "");
+    module.always("f", &[&k[..], &["a,s,t,s"]].concat(), rows, 0, "\"5 '6' ('7', '6')\"\n", "");
+    module.always("f", &[], "1\n1,2\n1,2,3\n1,2,3,4\n", 0, "1 '-' ()\n1 '2' ()\n\"1 '2' ('3',)\"\n\"1 '2' ('3', '4')\"\n", "");
+    module.always("g", &[], "1\n2\n", 0, "1 ()\n2 ()\n", "");
+    module.always("g", &[], "1,true\n2\n", 0, "\"1 (True,)\"\n2 ()\n", "");
+    module.map("g", &["--describe"], "").is(0, describe("g: int,bool,...:text"), "");
+}
+
 #[test]
 fn modules_are_found_as_python_finds_them() {
     let module = Module::new("import beside\ndef f(a):\n    return beside.WORD + a\n");

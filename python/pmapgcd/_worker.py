@@ -121,12 +121,14 @@ class Function:
         code = getattr(self.call, "__code__", None)
         if code is not None and code.co_flags & 0x2A0:
             raise Refused("is a generator or a coroutine, and a function that returns its result is expected")
+        # How many columns it needs, if that is not how many types there are.
+        self.least = None
         if given:
             inputs, outputs = given.split(":")
             self.inputs, self.outputs, self.names, self.row = inputs.split(","), outputs.split(","), None, None
         else:
             count = int(settings["columns"]) if settings["columns"] else None
-            self.inputs = takes(self.call, count, self.is_batch)
+            self.inputs, self.least = takes(self.call, count, self.is_batch)
             self.outputs, self.names, self.row = returns(self.call, self.is_batch)
         self.is_bare = not given and set(self.inputs) <= {"text", "..."}
         self.name = getattr(self.call, "__name__", self.target.rpartition(":")[2])
@@ -281,19 +283,25 @@ def others(module, missing):
 
 
 def takes(function, count, is_batch):
-    """Returns the types of the columns that a function takes, by its annotations. `count` is the number of columns that are chosen."""
+    """Returns the types of the columns that a function takes, by its annotations, and how many of them it needs if there may be further ones.
+    `count` is the number of columns that are chosen."""
     names, least, rest = parameters(function)
     known = annotations(function)
     if count is not None and rest is None and not least <= count <= len(names):
-        more = "" if least == len(names) else " to %d" % len(names)
-        raise Refused("takes %d%s columns, and -k chooses %d" % (least, more, count))
-    many = least if count is None else min(count, len(names))
-    types = [annotated(name, known, is_batch) for name in names[:many]]
+        more = "" if least == len(names) else "%d to " % least
+        raise Refused("takes %s%s, and -k chooses %d" % (more, counted(len(names), "column"), count))
     if rest is not None:
-        types += [annotated(rest, known, is_batch), "..."]
+        further = annotated(rest, known, is_batch)
+        types = [annotated(name, known, is_batch) for name in names]
+        if count is None:
+            return [*types, further, "..."], max(1, least)
+        if count < least:
+            raise Refused("takes %d or more columns, and -k chooses %d" % (least, count))
+        return [*types, *[further] * count][:count], None
+    types = [annotated(name, known, is_batch) for name in names[: least if count is None else count]]
     if not types:
-        raise Refused("takes no column")
-    return types
+        raise Refused("takes no column, as all that it takes has defaults: -k chooses columns for it" if names else "takes no column")
+    return types, None
 
 
 def parameters(function):
@@ -388,9 +396,13 @@ def annotated(name, known, is_batch):
     return of + "/na" if may_lack else of
 
 
+def counted(count, what):
+    return "%d %s" % (count, what) if count == 1 else "%d %ss" % (count, what)
+
+
 def expected(count, what):
     """Returns what is said of a result that is not so many values or columns."""
-    return "%d %s is expected" % (count, what) if count == 1 else "%d %ss are expected" % (count, what)
+    return counted(count, what) + (" is expected" if count == 1 else " are expected")
 
 
 def kind(value):
@@ -681,8 +693,8 @@ class Texts(Packer):
             if not self.is_any:
                 raise TypeError
             if isinstance(value, (tuple, list)):
-                what = "the function returned %d values: annotate what it returns, as in -> tuple[int, str], or say so with --types"
-                raise Broken(what % len(value))
+                what = "the function returned %s: annotate what it returns, as in -> tuple[int, str], or say so with --types"
+                raise Broken(what % counted(len(value), "value"))
             if isinstance(value, (dict, set, frozenset, bytes, bytearray, memoryview)) or hasattr(value, "__next__") or hasattr(value, "__await__"):
                 raise Broken("the function returned %s, and a number or a text is expected" % kind(value))
             if type(value).__name__ in ("bool", "bool_"):
@@ -859,7 +871,7 @@ def apart(function, out, start, faults):
         if value is NOTHING or value is None:
             value = (value,) * count
         elif not isinstance(value, (tuple, list)) or len(value) != count:
-            many = "%d value%s" % (len(value), "s"[len(value) == 1 :]) if isinstance(value, (tuple, list)) else kind(value)
+            many = counted(len(value), "value") if isinstance(value, (tuple, list)) else kind(value)
             faults.setdefault(at, "the function returned %s, and %s" % (many, expected(count, "value")))
             value = (NOTHING,) * count
         rows.append(value)
@@ -937,11 +949,11 @@ def results_of(result, function):
     if count == 1 and not function.row:
         return [result]
     if is_table(result):
-        raise Broken("the function returned %s, and a tuple of %d columns is expected, as %s" % (kind(result), count, is_table(result)))
+        raise Broken("the function returned %s, and a tuple of %s is expected, as %s" % (kind(result), counted(count, "column"), is_table(result)))
     if isinstance(result, list) and any(isinstance(one, tuple) for one in result):
-        raise Broken("the function returned a list of tuples, and a tuple of %d columns is expected, as tuple(zip(*rows)) has" % count)
+        raise Broken("the function returned a list of tuples, and a tuple of %s is expected, as tuple(zip(*rows)) has" % counted(count, "column"))
     if not isinstance(result, (tuple, list)) or len(result) != count:
-        many = "%d column%s" % (len(result), "s"[len(result) == 1 :]) if isinstance(result, (tuple, list)) else kind(result)
+        many = counted(len(result), "column") if isinstance(result, (tuple, list)) else kind(result)
         raise Broken("the function returned %s, and %s" % (many, expected(count, "column")))
     return list(result)
 
@@ -1191,6 +1203,7 @@ class Worker:
             self.function = Function(settings)
             function, names = self.function, self.function.names or ()
             answer = ["types=" + function.types(), "name=" + function.name, "names=" + ",".join(names)]
+            answer += ["least=%d" % function.least] if function.least else []
             kind, text = OPENED, "\0".join(answer)
         except Refused as error:
             text = str(error)

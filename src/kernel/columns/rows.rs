@@ -53,6 +53,8 @@ pub const GROUP: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Reader {
     signature: Signature,
+    /// How many fields a row needs.
+    least: usize,
     /// The texts that stand for no value, beside no text.
     missing: Vec<Vec<u8>>,
 }
@@ -64,13 +66,18 @@ struct Raw<'a>(&'a [u8], Format);
 impl Reader {
     /// Returns one for these columns. `missing` are the texts that stand for no value.
     pub fn new(signature: Signature, missing: Vec<Vec<u8>>) -> Self {
-        Reader { signature, missing }
+        Reader { least: signature.inputs.len(), signature, missing }
+    }
+
+    /// Has rows need so many fields alone, where the kernel takes any number: types behind these are those of further fields, if there are any.
+    pub fn at_least(self, least: usize) -> Self {
+        Reader { least, ..self }
     }
 
     /// Appends `record` to `rows`. Returns the first field at fault if the row is bad; `rows` is then unchanged.
     pub fn try_read(&self, record: &Record, rows: &mut Typed) -> Result<(), usize> {
         let count = record.len();
-        if count < self.signature.inputs.len() {
+        if count < self.least {
             return Err(count);
         }
         let columns = self.columns(rows, count);
@@ -93,7 +100,7 @@ impl Reader {
         let format = record.format();
         self.try_read(record, rows).map_err(|at| {
             if at == record.len() {
-                let (needed, plural) = (self.signature.inputs.len(), if at == 1 { "" } else { "s" });
+                let (needed, plural) = (self.least, if at == 1 { "" } else { "s" });
                 return BadRow::row(format!("{at} field{plural} where {needed} or more are needed"));
             }
             let of = self.signature.input(at).of;
@@ -106,7 +113,7 @@ impl Reader {
     /// Goes through the rows of `found`, as [`BatchKernel::read_rows`](crate::kernel::batch::BatchKernel::read_rows) says.
     pub fn read_rows(&self, found: &Rows, rows: &mut Typed, other: Other<Typed>) -> usize {
         let count = self.signature.count().unwrap_or(found.width());
-        if count < self.signature.inputs.len() {
+        if count < self.least {
             return read_each(found, rows, other);
         }
         let mut from = 0;

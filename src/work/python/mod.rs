@@ -77,7 +77,7 @@ impl Python {
     /// Makes the kernel of a function that is described so. `missing` are the texts, beside no text, that stand for missing values where the
     /// function is told of such. `is_worker` says that this process is a worker, and has its number from its parent.
     pub fn new(wanted: Wanted, described: Described, missing: Vec<Vec<u8>>, is_worker: bool) -> Self {
-        let reader = Reader::new(described.signature.clone(), missing);
+        let reader = Reader::new(described.signature.clone(), missing).at_least(described.least);
         let number = AtomicU32::new(if is_worker { own_number() } else { 0 });
         Python { wanted, described, reader, unusable: None, number, is_abandoned: Arc::default() }
     }
@@ -87,8 +87,8 @@ impl Python {
     pub fn unusable(wanted: Wanted, what: String) -> Self {
         let any = Input { of: Type::Text, may_lack: true };
         let signature = Signature { inputs: vec![any], repeats: true, outputs: vec![Type::Text] };
-        let described =
-            Described { signature, names: vec![String::new()], name: String::new(), version: String::new() };
+        let (names, name, version) = (vec![String::new()], String::new(), String::new());
+        let described = Described { signature, least: 1, names, name, version };
         Python { unusable: Some(what), ..Python::new(wanted, described, vec![], true) }
     }
 

@@ -38,6 +38,8 @@ pub struct Wanted {
 pub struct Described {
     /// What it takes and returns.
     pub signature: Signature,
+    /// How many columns it needs.
+    pub least: usize,
     /// The names of its results, one for each.
     pub names: Vec<String>,
     /// The name of the function.
@@ -123,6 +125,7 @@ impl Described {
         let (types, name) = (value("types").unwrap_or_default(), value("name").unwrap_or_default());
         let name = printable(OsStr::new(name));
         let signature: Signature = types.parse().map_err(|what| format!("Python says its types wrongly: {what}"))?;
+        let least = value("least").and_then(|least| least.parse().ok()).unwrap_or(signature.inputs.len());
         let count = signature.outputs.len();
         let given = value("names").filter(|names| !names.is_empty());
         let names: Vec<String> = match given {
@@ -131,7 +134,7 @@ impl Described {
             None => (1..=count).map(|number| format!("{name}_{number}")).collect(),
         };
         match names.len() == count {
-            true => Ok(Described { signature, names, name, version }),
+            true => Ok(Described { signature, least, names, name, version }),
             false => Err(format!("Python names {} results, and there are {count}", names.len())),
         }
     }
