@@ -130,7 +130,9 @@ class Function:
             count = int(settings["columns"]) if settings["columns"] else None
             self.inputs, self.least = takes(self.call, count, self.is_batch)
             self.outputs, self.names, self.row = returns(self.call, self.is_batch)
-        self.is_bare = not given and set(self.inputs) <= {"text", "..."}
+        self.is_bare = not given and not set(annotations(self.call)) - {"return"}
+        # How many columns there are.
+        self.columns = 0
         self.name = getattr(self.call, "__name__", self.target.rpartition(":")[2])
         self.numpy = sys.modules.get("numpy") if self.is_batch else None
 
@@ -157,7 +159,8 @@ class Function:
         if place:
             text += " (%s)" % place
         if self.is_bare and isinstance(error, TypeError):
-            text += "; what it takes is text, as it has no annotations: --types int,int:int says otherwise"
+            types = ",".join(["int"] * self.columns)
+            text += "; what it takes is text, as it has no annotations: --types %s:int says otherwise" % types
         return text
 
 
@@ -332,6 +335,12 @@ def parameters(function):
 
 def annotations(function):
     """Returns the annotations of a function, as types."""
+    if not isinstance(function, type) and not hasattr(function, "__code__") and hasattr(type(function).__call__, "__code__"):
+        # An object that is called.
+        function = type(function).__call__
+    elif hasattr(function, "func") and hasattr(function, "keywords"):
+        # One of `functools.partial`.
+        return annotations(function.func)
     try:
         known = dict(getattr(function, "__annotations__", None) or {})
         if any(map(is_text, known.values())):
@@ -1218,6 +1227,7 @@ class Worker:
 
     def map(self, number, rows, count, offset, length):
         began, function, faults = time.thread_time_ns(), self.function, {}
+        function.columns = count
         # The results lie behind what was given.
         free = aligned(offset + length)
         packers = [packer(of, faults) for of in function.outputs]

@@ -96,6 +96,25 @@ fn functions_that_cannot_be_called_are_told_why() {
 }
 
 #[test]
+fn the_hint_at_types_is_for_functions_without_them_and_fits_their_columns() {
+    let module = Module::new(
+        "import functools\n\
+         def known(a: str) -> str: return a + 1\n\
+         def bare(a): return a + 1\n\
+         class Called:\n    size: int = 1\n    def __call__(self, a: int) -> int: return a + 1\n\
+         called = Called()\n\
+         def sum(a: int, b: int) -> int: return a + b\nnext = functools.partial(sum, 1)\n",
+    );
+    let error = |function: &str| module.map(function, &[], "5\n").stderr;
+    let what = "pmapgcd: stdin:1: TypeError: can only concatenate str (not \"int\") to str";
+    assert_eq!(error("known"), format!("{what} (it.py:2)\n"));
+    let hint = "what it takes is text, as it has no annotations: --types int:int says otherwise";
+    assert_eq!(error("bare"), format!("{what} (it.py:3); {hint}\n"));
+    module.always("called", &[], "5\n", 0, "6\n", "");
+    module.always("next", &[], "5\n", 0, "6\n", "");
+}
+
+#[test]
 fn options_that_do_not_suit_are_refused() {
     let module = Module::new(GCD);
     let say = |arguments: &[&str]| {
