@@ -152,9 +152,12 @@ class Function:
             trace = trace.tb_next
         return found
 
-    def describe(self, error):
-        """Returns the message about an exception: its type, its message, and the line."""
+    def describe(self, error, within=None):
+        """Returns the message about an exception: its type, its message, and the line, or `within` which function it was raised."""
         text = named(error)
+        code = getattr(within, "__code__", None)
+        if code is not None:
+            text += " (in %s, %s:%d)" % (within.__qualname__, self.shown, code.co_firstlineno)
         place = None if isinstance(error, SyntaxError) else self.where(error.__traceback__)
         if place:
             text += " (%s)" % place
@@ -399,6 +402,8 @@ def annotated(name, known, is_batch):
         return "text"
     annotation = of_elements(known[name]) if is_batch else known[name]
     of, may_lack = plain(annotation)
+    if of is None and not is_batch and plain(of_elements(annotation))[0]:
+        raise Refused("takes %s: %s, and is called for each row; with --python-batch it is called with columns" % (name, shown(annotation)))
     if of is None:
         what = "columns of int, float, str, bool" if is_batch else "int, float, str, bool and X | None"
         raise Refused("takes %s: %s, and %s are known; --types says otherwise" % (name, shown(known[name]), what))
@@ -421,7 +426,8 @@ def kind(value):
 
 
 def shown(annotation):
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    is_name = isinstance(annotation, type) and not getattr(annotation, "__args__", None)
+    return annotation.__name__ if is_name else str(annotation)
 
 
 def returns(function, is_batch):
@@ -450,6 +456,8 @@ def known_result(annotation, whole, is_batch):
     of, _ = plain(of_elements(annotation) if is_batch else annotation)
     if of is None and str(annotation) == "typing.Any":
         return "any"
+    if of is None and not is_batch and plain(of_elements(annotation))[0]:
+        raise Refused("returns %s, and is called for each row; with --python-batch it is called with columns" % shown(whole))
     if of is None:
         known = "int, float, str, bool and tuples of these are known; --types says otherwise"
         raise Refused("returns %s: %s" % (shown(whole), known))
@@ -630,10 +638,16 @@ class Numbers(Packer):
 
     def one(self, value, row):
         if self.of in ("f32", "f64"):
-            kept = array(self.values.typecode, (value,))[0]
-            if kept - kept != 0 and value - value == 0:
-                raise Broken("the function returned %r, which is out of the range of %s" % (value, self.of))
-            return kept
+            try:
+                kept = array(self.values.typecode, (value,))[0]
+                if kept - kept == 0 or value - value != 0:
+                    return kept
+            except OverflowError:
+                # An integer.
+                pass
+            shown = repr(value)
+            shown = shown if len(shown) <= 60 else shown[:60] + "…"
+            raise Broken("the function returned %s, which is out of the range of %s" % (shown, self.of))
         value = value.__index__()
         try:
             return array(self.values.typecode, (value,))[0]
@@ -841,8 +855,8 @@ def call_rows(function, parts, count, start, faults):
             leave_if_forked()
             if len(out) == count:
                 return out
-            # It ends `map` too.
-            faults[start + len(out)] = function.describe(StopIteration())
+            # It ends `map` too, and is gone.
+            faults[start + len(out)] = function.describe(StopIteration(), unwrapped(call))
         except BaseException as error:
             leave_if_forked(error)
             faults[start + len(out)] = function.describe(error)
@@ -1035,7 +1049,7 @@ class Called:
         self.loads = loads
 
     @staticmethod
-    def describe(error):
+    def describe(error, within=None):
         """Returns the pickle of an exception, and of its traceback as text."""
         import traceback
 

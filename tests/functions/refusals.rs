@@ -54,6 +54,9 @@ fn functions_that_cannot_be_called_are_told_why() {
          def gives(a) -> decimal.Decimal: return a\n\
          def none(a) -> None: return a\n\
          def empty(): return 1\n\
+         def defaults(a=1, b=2): return a\n\
+         def columns(a: list[float]) -> int: return a\n\
+         def gives_column(a) -> list[int]: return a\n\
          def two(a, b): return a\n\
          def unknown(a: 'Nope'): return a\n\
          def arrays(a: decimal.Decimal): return a\n",
@@ -72,6 +75,18 @@ fn functions_that_cannot_be_called_are_told_why() {
         ),
         ("none", "it.py:none returns None, and a result is expected"),
         ("empty", "it.py:empty takes no column"),
+        (
+            "defaults",
+            "it.py:defaults takes no column, as all that it takes has defaults: -k chooses columns for it",
+        ),
+        (
+            "columns",
+            "it.py:columns takes a: list[float], and is called for each row; with --python-batch it is called with columns",
+        ),
+        (
+            "gives_column",
+            "it.py:gives_column returns list[int], and is called for each row; with --python-batch it is called with columns",
+        ),
         (
             "unknown",
             "it.py:unknown has annotations that cannot be read (NameError: name 'Nope' is not defined); say its types with --types",

@@ -29,7 +29,7 @@ fn an_exception_makes_a_bad_row_with_its_type_message_and_line() {
         "1\n2\n3\n",
         1,
         "1\n3\n",
-        "pmapgcd: stdin:2: StopIteration\npmapgcd: 1 bad row\n",
+        "pmapgcd: stdin:2: StopIteration (in stop, it.py:14)\npmapgcd: 1 bad row\n",
     );
     // The line is one of the function's file, not the one at which the library that it calls has given up.
     let finished = module.map("deep", &[], "5\n");
@@ -98,6 +98,11 @@ fn what_a_function_returns_must_be_of_its_type() {
         ("whole", "1.0", "the function returned 1.0 (float), and int is expected"),
         ("whole", "str(1)", "the function returned '1' (str), and int is expected"),
         ("real", "str(1)", "the function returned '1' (str), and float is expected"),
+        (
+            "real",
+            "-10**400",
+            "the function returned -10000000000000000000000000000000000000000000000000000000000…, which is out of the range of f64",
+        ),
         ("text", "1", "the function returned 1 (int), and str is expected"),
         (
             "text",
