@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     /// An ordinary bad row, such as one with a field that is no number.
     #[default]
     Plain,
+    /// A row that the kernel could read, and for which it has given a reason in place of results.
+    Refused,
     /// A row on which workers keep dying.
     Deadly,
     /// A row with a quote that is never closed. Its end is not known, so the row cannot be printed with its line end.
@@ -55,7 +57,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// The kinds that a worker reports. A report has the position in this list.
-    const REPORTED: [Kind; 4] = [Kind::Plain, Kind::Deadly, Kind::Failed, Kind::Unrunnable];
+    const REPORTED: [Kind; 5] = [Kind::Plain, Kind::Refused, Kind::Deadly, Kind::Failed, Kind::Unrunnable];
 
     /// Whether the run ends at such a row, whatever is done about bad rows.
     pub fn ends_run(self) -> bool {

@@ -37,6 +37,17 @@ impl Reading {
         self.find(row, at_fault, is_first && self.has_front).unwrap_or_default()
     }
 
+    /// Returns the hint that the row `row`, which could be read, is a header perhaps, or an empty text.
+    pub fn hint_at_header(&self, row: &[u8], is_first: bool) -> String {
+        let mut fields = vec![];
+        match split(row, self.format, &mut fields) {
+            Line::Row { content, .. } if is_first && self.has_front => {
+                self.names(&Record::new(&row[..content], &fields, None, self.format), None).unwrap_or_default()
+            }
+            _ => String::new(),
+        }
+    }
+
     fn find(&self, row: &[u8], at_fault: Option<usize>, is_first: bool) -> Option<String> {
         if !is_first && !row.contains(&self.format.quote.unwrap_or(b'"')) {
             return None;

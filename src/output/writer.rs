@@ -206,6 +206,8 @@ impl Writer<'_> {
             bad.what = "the row is bad".to_string();
         }
         bad.hint = match (self.disguise.take(), &self.reading) {
+            // It was read: so the input is no other format, nor is the delimiter another one.
+            (_, Some(reading)) if bad.kind == Kind::Refused => reading.hint_at_header(bytes, is_first && !self.has_rows),
             (Some(disguise), _) => disguise,
             (None, Some(reading)) => reading.hint(bytes, bad.field, is_first && !self.has_rows),
             (None, None) => String::new(),

@@ -182,7 +182,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
             let end = memchr::memchr(b'\n', &block[row.end..]).map_or(block.len(), |length| row.end + length + 1);
             let field = written.field.map(|field| self.decoder.head.number(field));
             let what = field.map_or(what.clone(), |number| format!("field {number} {what}"));
-            let bad = BadRow { field, ..BadRow::row(what) }.at(row, end);
+            let bad = BadRow { field, ..BadRow::row(what) }.of(Kind::Refused).at(row, end);
             if !self.settings.enter(&bad, block, room, mapped, &mut self.reports) {
                 return false;
             }

@@ -131,6 +131,19 @@ fn what_a_function_returns_must_be_of_its_type() {
     module.always("given", &types, "1e300\n0.1\nfloat('-inf')\n", 1, "0.1\n-inf\n", stderr);
 }
 
+/// Other than rows that are no rows of numbers, for which these hints are.
+#[test]
+fn a_row_that_was_read_is_not_said_to_be_of_another_format() {
+    let module = Module::new("import json\ndef f(a): return json.loads(a)['a']\ndef g(a): raise ValueError('no')\n");
+    let json = "{\"a\": 1}\n{\"b\": 1}\n";
+    let whole = ["-d", "\t", "--quote", "none", "--bad-rows=skip"];
+    module.always("f", &whole, json, 1, "1\n", "pmapgcd: stdin:2: KeyError: 'a' (it.py:2)\npmapgcd: 1 bad row\n");
+    for row in ["{\"a\": 1}", "10**400", "x;y"] {
+        let finished = module.map("g", &whole[..4], &format!("{row}\n"));
+        finished.is(1, "", "pmapgcd: stdin:1: ValueError: no (it.py:3)\n");
+    }
+}
+
 #[test]
 fn a_tuple_may_have_one_value() {
     let module = Module::new(
