@@ -168,6 +168,12 @@ def main():
     standard_output, sys.stdout = sys.stdout, sys.stderr
     function, _, _ = worker.load(settings["target"])
     columns = columns_of(settings, settings["types"].partition(":")[0].split(","))
+    try:
+        pickle.dumps(function)
+    except Exception as error:
+        what = "it cannot be pickled, so process pools cannot be compared with: %s" % worker.named(error)
+        json.dump({"refused": what}, standard_output)
+        return
     if settings["task"] == "calibrate":
         start, count = time.perf_counter(), 0
         for row in zip(*columns):

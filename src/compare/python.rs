@@ -132,6 +132,9 @@ struct Answer {
     outcome: String,
     #[serde(default)]
     written: usize,
+    /// Why there is nothing to compare.
+    #[serde(default)]
+    refused: String,
 }
 
 impl<'a> Runs<'a> {
@@ -202,7 +205,10 @@ impl Report {
         if workload.split().is_empty() {
             return Err(Error::usage("there are no rows to compare with"));
         }
-        let nanos = runs.run("calibrate", &WAYS[0], 1)?.unwrap_or_default().nanos;
+        let Answer { nanos, refused, .. } = runs.run("calibrate", &WAYS[0], 1)?.unwrap_or_default();
+        if !refused.is_empty() {
+            return Err(Error::usage(format!("--python {}: {}", printable(&function.target), printable(refused.as_ref()))));
+        }
         let many = ((RUN / nanos) as usize).clamp(ROWS.1, ROWS.0);
         let rows_of =
             |way: &Way| if way.chunk == 1 && way.python != Some("loop") { many.min(SINGLE_ROWS) } else { many };
@@ -267,12 +273,13 @@ impl Report {
             let doubt = if way.spread > DOUBT { "?" } else { " " };
             let _ = writeln!(
                 text,
-                "{:<24} {:>8} {:>10.0} {:>6.0}%{doubt} {:>8.2}  {:<18} {:>5} of {}",
+                "{:<24} {:>8} {:>10.0} {:>6.0}%{doubt} {:>8}  {:<18} {:>5} of {}",
                 way.way,
                 way.rows,
                 way.nanos_a_row,
                 way.spread * 100.0,
-                way.speed_up,
+                // Of a pool at chunk size 1, a thousandth may be left.
+                format!("{:.*}", if way.speed_up < 0.1 { 4 } else { 2 }, way.speed_up),
                 way.crash,
                 way.written,
                 way.of_rows

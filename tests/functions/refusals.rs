@@ -155,6 +155,19 @@ fn options_that_do_not_suit_are_refused() {
 }
 
 #[test]
+fn what_cannot_be_pickled_is_not_compared() {
+    let module = Module::new("f = lambda a: a\ndef outer():\n    def g(a): return a\n    return g\ng = outer()\n");
+    for function in ["f", "g"] {
+        let finished = module.map(function, &["--compare"], "1\n");
+        let what = format!(
+            "pmapgcd: --python it.py:{function}: it cannot be pickled, so process pools cannot be compared with: "
+        );
+        assert_eq!((finished.status.code(), finished.stderr.lines().count()), (Some(2), 1), "{}", finished.stderr);
+        assert!(finished.stderr.starts_with(&what), "{}", finished.stderr);
+    }
+}
+
+#[test]
 fn the_interpreter_can_be_chosen() {
     let module = Module::new(GCD);
     let with = |name: &str, value: &str| {
