@@ -127,7 +127,7 @@ fn names_columns_and_results_are_those_of_the_function() {
 }
 
 fn describe(what: &str) -> String {
-    let version = "import platform; print(platform.python_version())";
+    let version = "import platform, sys; print(f'{platform.python_version()} ({sys.executable})')";
     let version = Command::new("python3").args(["-c", version]).output().unwrap().stdout;
     format!("{what}, Python {}", String::from_utf8(version).unwrap())
 }

@@ -1227,6 +1227,7 @@ class Worker:
             function, names = self.function, self.function.names or ()
             answer = ["types=" + function.types(), "name=" + function.name, "names=" + ",".join(names)]
             answer += ["least=%d" % function.least] if function.least else []
+            answer.append("interpreter=" + (sys.executable or ""))
             kind, text = OPENED, "\0".join(answer)
         except Refused as error:
             text = str(error)

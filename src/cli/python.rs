@@ -133,8 +133,8 @@ impl PythonOptions {
 impl Described {
     /// Returns what is known of the function, as a line.
     fn line(&self) -> String {
-        let Described { signature, names, name, version, .. } = self;
+        let Described { signature, names, name, version, interpreter, .. } = self;
         let results = if names.len() > 1 { format!(", results {}", names.join(",")) } else { String::new() };
-        format!("{name}: {signature}{results}, Python {version}\n")
+        format!("{name}: {signature}{results}, Python {version} ({interpreter})\n")
     }
 }

@@ -192,7 +192,11 @@ fn the_interpreter_can_be_chosen() {
     with("PMAPGCD_PYTHON", &wrapper("mine")).is(0, "6\n", once_and_in_the_worker);
     wrapper("venv/bin/python3");
     with("VIRTUAL_ENV", module.path().join("venv").to_str().unwrap()).is(0, "6\n", once_and_in_the_worker);
+    // An environment that is gone: `--describe` says which interpreter is used.
     with("VIRTUAL_ENV", "/nowhere").is(0, "6\n", "");
+    let mut filter = module.filter("gcd", ["--describe"]);
+    filter.env_remove("PMAPGCD_PYTHON").env("VIRTUAL_ENV", "/nowhere");
+    run(&mut filter, "").is(0, super::describe("gcd: int,int:int"), "");
 }
 
 #[test]

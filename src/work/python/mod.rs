@@ -87,8 +87,8 @@ impl Python {
     pub fn unusable(wanted: Wanted, what: String) -> Self {
         let any = Input { of: Type::Text, may_lack: true };
         let signature = Signature { inputs: vec![any], repeats: true, outputs: vec![Type::Text] };
-        let (names, name, version) = (vec![String::new()], String::new(), String::new());
-        let described = Described { signature, least: 1, names, name, version };
+        let (names, [name, version, interpreter]) = (vec![String::new()], [const { String::new() }; 3]);
+        let described = Described { signature, least: 1, names, name, version, interpreter };
         Python { unusable: Some(what), ..Python::new(wanted, described, vec![], true) }
     }
 

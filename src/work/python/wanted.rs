@@ -46,6 +46,8 @@ pub struct Described {
     pub name: String,
     /// The version of Python.
     pub version: String,
+    /// The path of Python.
+    pub interpreter: String,
 }
 
 impl Wanted {
@@ -133,8 +135,9 @@ impl Described {
             None if count == 1 => vec![name.clone()],
             None => (1..=count).map(|number| format!("{name}_{number}")).collect(),
         };
+        let interpreter = printable(OsStr::new(value("interpreter").unwrap_or_default()));
         match names.len() == count {
-            true => Ok(Described { signature, least, names, name, version }),
+            true => Ok(Described { signature, least, names, name, version, interpreter }),
             false => Err(format!("Python names {} results, and there are {count}", names.len())),
         }
     }
