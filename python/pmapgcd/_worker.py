@@ -192,6 +192,7 @@ def load(target):
     global folder
     folder = os.path.dirname(os.path.realpath(place)) if is_file else os.getcwd()
     # Before the user's folder is in the path.
+    import importlib.machinery
     import importlib.util
 
     # As `python3 FILE` and `python3 -m MODULE` do.
@@ -264,6 +265,7 @@ def load_file(place):
     path = os.path.abspath(place)
     if not os.path.exists(path):
         raise Refused("there is no file %s" % place)
+    import importlib.machinery
     import importlib.util
 
     name = os.path.splitext(os.path.basename(path))[0]
