@@ -126,6 +126,7 @@ class Function:
         if given:
             inputs, outputs = given.split(":")
             self.inputs, self.outputs, self.names, self.row = inputs.split(","), outputs.split(","), None, None
+            check(self.call, self.inputs)
         else:
             count = int(settings["columns"]) if settings["columns"] else None
             self.inputs, self.least = takes(self.call, count, self.is_batch)
@@ -310,6 +311,18 @@ def takes(function, count, is_batch):
     if not types:
         raise Refused("takes no column, as all that it takes has defaults: -k chooses columns for it" if names else "takes no column")
     return types, None
+
+
+def check(function, types):
+    """Checks that a function takes as many columns as there are types, if that is known without effort."""
+    if not hasattr(function, "__code__") or hasattr(function, "__wrapped__") or hasattr(function, "__self__"):
+        return
+    names, least, rest = parameters(function)
+    count = len(types) - ("..." in types)
+    if count > len(names) and rest is None or count < least and "..." not in types:
+        more = " or more" if rest else "" if least == len(names) else " to %d" % len(names)
+        many = "%d%s columns" % (least, more) if more else counted(least, "column")
+        raise Refused("takes %s, and --types has %d" % (many, count))
 
 
 def parameters(function):

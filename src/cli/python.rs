@@ -9,7 +9,7 @@ use crate::compare::python::Function;
 use crate::compare::trial::Trial;
 use crate::csv::trimmed;
 use crate::error::{Error, printable};
-use crate::executor::{Executor, worker};
+use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, worker};
 use crate::kernel::batch::BatchKernel;
 use crate::kernel::columns::types::Signature;
 use crate::work::python::{Described, Python, Wanted, own_number};
@@ -80,6 +80,9 @@ impl PythonOptions {
                 "--executor pickle is for functions of this program; with --python it is serial, threads or shared"
                     .to_string(),
             );
+        }
+        if options.chunk_size != DEFAULT_CHUNK_SIZE {
+            return wrong("--chunk-size is for --executor pickle, which is for functions of this program".to_string());
         }
         options.block_size.get_or_insert(BLOCK_SIZE);
         let wanted = Wanted {

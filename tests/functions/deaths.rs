@@ -88,6 +88,19 @@ fn a_forked_process_ends_where_the_call_does() {
     }
 }
 
+/// A worker of another's, that is, or one whose function has changed it.
+#[test]
+fn an_answer_with_fewer_rows_is_told_as_such() {
+    let module = Module::new(
+        "import __main__\nwhole = __main__.map_rows\n\
+         def fewer(*given):\n    done, nanos = whole(*given)\n    return done - 1, nanos\n\
+         __main__.map_rows = fewer\ndef f(a): return a\n",
+    );
+    let finished = module.map("f", &["-j1"], "5\n");
+    let what = "pmapgcd: stdin:1: Python keeps dying on this row: the last one has answered 0 rows without a bad one at their end, where 1 were wanted\n";
+    assert!(finished.status.code() == Some(1) && finished.stderr.ends_with(what), "{}", finished.stderr);
+}
+
 #[test]
 fn too_little_memory_is_an_exception() {
     let module = Module::new(DEADLY);

@@ -99,12 +99,11 @@ fn functions_that_cannot_be_called_are_told_why() {
     // Types that are given count.
     module.always("unknown", &["--types=int:int"], "5\n", 0, "5\n", "");
     module.always("money", &["--types=text:text"], "5\n", 0, "5\n", "");
-    let finished = module.map("two", &["--types=int:int"], "5\n");
-    assert!(
-        finished.stderr.contains("TypeError: two() missing 1 required positional argument: 'b'"),
-        "{}",
-        finished.stderr
-    );
+    refused(&module, "it.py:two", &["--types=int:int"], "it.py:two takes 2 columns, and --types has 1");
+    refused(&module, "it.py:two", &["--types=int,int,int:int"], "it.py:two takes 2 columns, and --types has 3");
+    refused(&module, "it.py:defaults", &["--types=int,int,int:int"], "it.py:defaults takes 0 to 2 columns, and --types has 3");
+    refused(&module, "it.py:named", &["--types=int:int"], "it.py:named needs b by name, and columns are given by their places");
+    module.always("two", &["--types=int,...:int"], "5,6\n", 0, "5\n", "");
     let hint = "what it takes is text, as it has no annotations: --types int,int:int says otherwise";
     let finished = run(&mut pmapgcd(["--python", "math:gcd"]), "12,18\n");
     assert!(finished.stderr.ends_with(&format!("; {hint}\n")), "{}", finished.stderr);
@@ -145,6 +144,8 @@ fn options_that_do_not_suit_are_refused() {
     }
     let gcd = "--python=it.py:gcd";
     assert!(say(&[gcd, "--executor=pickle"]).contains("--executor pickle is for functions of this program"));
+    assert!(say(&[gcd, "--chunk-size=2"]).contains("--chunk-size is for --executor pickle"));
+    assert!(say(&[gcd, "--kernel-args=x"]).contains("'--kernel-args <TEXT>' cannot be used with"));
     assert!(say(&[gcd, "--algorithm=euclid"]).contains("--algorithm is for the kernel gcd"));
     assert!(say(&[gcd, "--kernel=hypot"]).contains("cannot be used with"));
     assert!(say(&[gcd, "-c", "cat"]).contains("cannot be used with"));

@@ -153,6 +153,9 @@ pub fn read(
         .map(|(at, &of)| column(region, region.entry((at * ENTRY) as u64)?, of, done))
         .collect::<Result<_, String>>()?;
     let faults = faults(region, mapped, rows, fields)?;
+    if done < rows && faults.last().is_none_or(|last| last.row + 1 != done) {
+        return Err(format!("{done} rows without a bad one at their end, where {rows} were wanted"));
+    }
     results.begin(types);
     let before = results.columns.rows;
     let text = |column: &Column| if let Values::Text(texts) = &column.values { texts.bytes.len() } else { 0 };
