@@ -733,7 +733,10 @@ class Texts(Packer):
             if isinstance(value, (tuple, list)):
                 what = "the function returned %s: annotate what it returns, as in -> tuple[int, str], or say so with --types"
                 raise Broken(what % counted(len(value), "value"))
-            if isinstance(value, (dict, set, frozenset, bytes, bytearray, memoryview)) or hasattr(value, "__next__") or hasattr(value, "__await__"):
+            of = type(value)
+            is_shown = of.__str__ is not object.__str__ or of.__repr__ is not object.__repr__
+            is_other = isinstance(value, (dict, set, frozenset, bytes, bytearray, memoryview)) or hasattr(of, "__next__") or hasattr(of, "__await__")
+            if is_other or not is_shown or callable(value):
                 raise Broken("the function returned %s, and a number or a text is expected" % kind(value))
             if type(value).__name__ in ("bool", "bool_"):
                 return "true" if value else "false"
@@ -851,12 +854,18 @@ def leave_if_forked(error=None):
             # Nobody of the user's has raised the one about rows that are forgotten.
             status = 1
             sys.excepthook(type(error), error.with_traceback(trace), trace)
+    flush()
+    os._exit(status & 0xFF)
+
+
+def flush():
+    """Writes what has been printed: this process may be killed at any time."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (AttributeError, OSError, ValueError):
+            # It is closed, or something else.
             pass
-    os._exit(status & 0xFF)
 
 
 def call_rows(function, parts, count, start, faults):
@@ -1208,6 +1217,7 @@ class Worker:
         self.functions, self.main, self.authkey = {}, None, None
 
     def send(self, kind, number, *values):
+        flush()
         values += (0,) * (8 - len(values))
         os.write(self.socket, MESSAGE.pack(MAGIC, VERSION, kind, number, *values))
 

@@ -118,6 +118,8 @@ fn what_a_function_returns_must_be_of_its_type() {
             "the function returned 2 values: annotate what it returns, as in -> tuple[int, str], or say so with --types",
         ),
         ("given", "dict()", "the function returned a dict, and a number or a text is expected"),
+        ("given", "object()", "the function returned an object, and a number or a text is expected"),
+        ("given", "len", "the function returned a builtin_function_or_method, and a number or a text is expected"),
     ] {
         module.always(function, &[], &format!("{row}\n"), 1, "", &format!("pmapgcd: stdin:1: {what}\n"));
     }
@@ -142,6 +144,12 @@ fn a_row_that_was_read_is_not_said_to_be_of_another_format() {
         let finished = module.map("g", &whole[..4], &format!("{row}\n"));
         finished.is(1, "", "pmapgcd: stdin:1: ValueError: no (it.py:3)\n");
     }
+}
+
+#[test]
+fn what_is_printed_without_a_line_end_is_not_lost() {
+    let module = Module::new("def f(a: int) -> int:\n    print(a, end='')\n    return a\n");
+    module.map("f", &["-j1"], "5\n6\n").is(0, "5\n6\n", "56\n");
 }
 
 #[test]

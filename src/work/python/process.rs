@@ -248,6 +248,8 @@ impl Running {
                     Ok((_, 0)) | Err(Errno::CONNRESET) => closed = Some(Instant::now()),
                     Ok((_, length)) => {
                         self.pass_stderr();
+                        // A worker may be killed as soon as its last block is done.
+                        self.said.end();
                         return Ok(match Message::from_bytes(&bytes[..length.min(LENGTH + 1)]) {
                             Ok(message) if message.number == number => Reply::Answer(message),
                             Ok(_) => Reply::Useless("has answered another request".to_string()),
