@@ -24,7 +24,7 @@ fn item_41_runs_under_all_four_executors_and_python() {
 
 #[test]
 fn item_41_is_the_page_with_one_more_changed_line() {
-    let mut python = std::process::Command::new("python3");
+    let mut python = Command::new("python3");
     python.args(["-W", "error", "examples/item_41.py"]).env("PYTHONPATH", "python");
     let finished = run(&mut python, "");
     let text = String::from_utf8(finished.stdout).unwrap();

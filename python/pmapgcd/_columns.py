@@ -127,7 +127,7 @@ class Answer:
 
     __slots__ = ("values", "done", "error")
 
-    def __init__(self, region: bytearray, message: Sequence[int]) -> None:
+    def __init__(self, region: Union[bytes, bytearray], message: Sequence[int]) -> None:
         done, _, _, _, faults, told = message[:6]
         view = memoryview(region)
         self.values = _worker.Given(view, done, 1, 0, len(region), LOADS).columns[0]

@@ -6,7 +6,6 @@ import atexit
 import os
 import pickle
 import sys
-import threading
 import weakref
 from concurrent.futures import Executor as Base
 from concurrent.futures import Future
@@ -68,11 +67,10 @@ class Executor(Base):
                 raise TypeError("max_tasks_per_child must be an integer")
             if max_tasks_per_child <= 0:
                 raise ValueError("max_tasks_per_child must be >= 1")
-        first = None if initializer is None else pickle.dumps((_functions.Loaded(_functions.pickled(initializer)), initargs), 5)
+        first = None if initializer is None else pickle.dumps((_functions.Loaded(_functions.pickled(initializer)[0]), initargs), 5)
         self._max_workers = max_workers
         self._pool = Pool(max_workers, max_tasks_per_child, first)
         self._calls = count()
-        self._lock = threading.Lock()
         self._is_shut = False
         # The maps that nobody has begun to read.
         self._unread: set[Rows] = set()
@@ -100,19 +98,17 @@ class Executor(Base):
         or the result, or WorkerDied if the worker keeps dying of it. Raises RuntimeError after `shutdown`.
         """
         future: Future[T] = Future()
-        with self._lock:
-            self._check()
-            index = next(self._calls)
-            try:
-                function = _functions.Function(fn)
-                task = Task(function, (args, kwargs), index, future)
-                # Now, because the arguments may change later.
-                task.encode()
-            except Exception as error:
-                future.set_running_or_notify_cancel()
-                future.set_exception(error)
-                return future
-            self._pool.put(task)
+        self._check()
+        index = next(self._calls)
+        try:
+            task = Task(_functions.Function(fn), (args, kwargs), index, future)
+            # Now, because the arguments may change later.
+            task.encode()
+        except Exception as error:
+            future.set_running_or_notify_cancel()
+            future.set_exception(error)
+            return future
+        self._pool.put(task)
         return future
 
     def map(
@@ -148,8 +144,7 @@ class Executor(Base):
             if buffersize < 1:
                 raise ValueError("buffersize must be None or > 0")
         view, wanted = (None, 0) if out is None else places(out)
-        with self._lock:
-            self._check()
+        self._check()
         if not iterables:
             return iter(())
         rows = Rows(self._pool, _functions.Function(fn), iterables, buffersize)
@@ -158,8 +153,14 @@ class Executor(Base):
         if view is not None and left is not None and rows.source.rows is None and left != len(view):
             raise ValueError(f"out has {len(view)} places, and there are {left} rows")
         self._unread.add(rows)
-        while rows.wants():
-            rows.pull()
+        try:
+            while rows.wants():
+                rows.pull()
+        except BaseException:
+            # The input has raised it, or the user has interrupted it.
+            self._unread.discard(rows)
+            rows.cancel()
+            raise
         results = Results(lambda: rows.chunks(self, timeout, self._unread))
         if view is None:
             return results
@@ -178,8 +179,7 @@ class Executor(Base):
         A `map` of which no result was read yet is taken to its end first. One that is being read is not: reading it beyond the rows that
         were taken before raises RuntimeError.
         """
-        with self._lock:
-            self._is_shut = True
+        self._is_shut = True
         self._finish.detach()
         finish(self._pool, self._unread, cancel_futures)
         if wait:

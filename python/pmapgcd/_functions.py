@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Callable, Hashable, Optional
-
-ByName = (FunctionType, BuiltinFunctionType, type)
 
 
 class Function:
@@ -17,13 +15,14 @@ class Function:
     __slots__ = ("data", "key")
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.data = pickled(function)
-        # An object that is called may change, as a bound method's may. Those of one `map` are one, and others are not.
-        self.key: Hashable = self.data if isinstance(function, ByName) else object()
+        self.data, is_by_value = pickled(function)
+        # What is called may change with each call, as the object of a method or a closure may. In one `map` it is the same for all rows, and
+        # each `submit` has its own.
+        self.key: Hashable = object() if is_by_value else self.data
 
 
-def pickled(function: Callable[..., Any]) -> bytes:
-    """Returns the pickle of a function.
+def pickled(function: Callable[..., Any]) -> tuple[bytes, bool]:
+    """Returns the pickle of a function, and whether it holds more than its name.
 
     Raises TypeError if workers cannot import it, and cloudpickle is not installed.
     """
@@ -32,7 +31,8 @@ def pickled(function: Callable[..., Any]) -> bytes:
     try:
         data = pickle.dumps(function, 5)
         if b"__main__" not in data or main_module():
-            return data
+            is_method = isinstance(function, BuiltinFunctionType) and not isinstance(function.__self__, ModuleType)
+            return data, is_method or not isinstance(function, (FunctionType, BuiltinFunctionType, type))
         why = "it is defined in an interactive session, which workers cannot import"
     except Exception as error:
         why = f"it cannot be pickled ({error})"
@@ -43,8 +43,7 @@ def pickled(function: Callable[..., Any]) -> bytes:
             f"workers cannot import {function!r:.100}: {why}. Define it at the top of a module or of a script, "
             "or install cloudpickle (pip install cloudpickle), which sends functions as they are"
         ) from None
-    by_value: bytes = dumps(function, 5)
-    return by_value
+    return dumps(function, 5), True
 
 
 def main_module() -> Optional[tuple[str, str]]:

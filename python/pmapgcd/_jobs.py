@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 from concurrent.futures import Future
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Union
 
 from . import _columns, _worker
 from ._functions import Function
@@ -60,7 +60,7 @@ class Job:
         """Whether it is still wanted."""
         return not self.is_cancelled
 
-    def take(self, region: bytearray, message: Sequence[int]) -> None:
+    def take(self, region: Union[bytes, bytearray], message: Sequence[int]) -> None:
         """Takes the answer of a worker. Raises what comes of reading it."""
         self.answer = _columns.Answer(region, message)
 

@@ -45,7 +45,7 @@ class Rows:
         self.cost = self.pull_cost = self.weight = 0.0
         self.is_over = self.is_cancelled = False
         # One thread may read on, while another one shuts the pool down.
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
 
     def measured(self, rows: int, nanos: int, length: int) -> None:
         """Learns what rows have cost. The thread of the pool calls that."""
@@ -116,6 +116,13 @@ class Rows:
         while not self.is_over:
             self.pull(is_encoded=False)
 
+    def cancel(self) -> None:
+        """Gives up what is not done."""
+        self.is_over = True
+        for job in self.jobs:
+            job.cancel()
+        self.jobs.clear()
+
     def chunks(self, keeper: Any, timeout: Optional[float], starts: set[Rows]) -> Generator[Iterable[Any], None, None]:
         """Yields the results, chunk by chunk. `keeper` is kept as long as they are read."""
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -123,6 +130,8 @@ class Rows:
         try:
             while True:
                 while self.wants():
+                    if self.pool.is_ending:
+                        raise RuntimeError("the executor was shut down before all rows of this map were taken: read its results before that")
                     self.pull()
                 if not self.jobs:
                     if self.is_cancelled:
@@ -131,10 +140,7 @@ class Rows:
                 yield from self.results(self.jobs[0], deadline)
                 self.buffered -= self.jobs.popleft().rows
         finally:
-            self.is_over = True
-            for job in self.jobs:
-                job.cancel()
-            self.jobs.clear()
+            self.cancel()
 
     def results(self, job: Job, deadline: Optional[float]) -> Iterator[Iterable[Any]]:
         """Yields the results of a job, and raises its exception."""

@@ -8,6 +8,7 @@ lock for microseconds a job: jobs are encoded and answers read in the thread tha
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import warnings
 import weakref
@@ -44,7 +45,7 @@ class Pool:
         # Those whose calls are used up, until they have ended.
         self.leaving: list[_process.Process] = []
         self.thread: Optional[threading.Thread] = None
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.broken: Optional[BrokenExecutor] = None
         # No more jobs will come; and those that there are need not be done.
         self.is_ending = self.is_killing = False
@@ -58,7 +59,7 @@ class Pool:
         """Adds a job to the queue. Raises RuntimeError if no more jobs are taken."""
         with self.lock:
             if self.is_ending:
-                raise RuntimeError("the executor was shut down before all rows of this map were taken: read its results before that")
+                raise RuntimeError("cannot schedule new futures after shutdown")
             self.queue.append(job)
             if self.thread is None:
                 self.start()
@@ -97,11 +98,15 @@ class Pool:
 
     def forget(self) -> None:
         """Closes what a process that was forked has of its parent's pool."""
-        self.broken, self.lock = BrokenExecutor("this process was forked from the one that has the pool"), threading.Lock()
+        self.broken, self.lock = BrokenExecutor("this process was forked from the one that has the pool"), threading.RLock()
         self.queue = deque()
         for worker in (*self.workers, *self.leaving):
             worker.process.returncode = 0
-            worker.close()
+            try:
+                worker.close()
+            except OSError:
+                # The thread of the parent was about to do the same.
+                pass
         if self.thread is not None:
             self.poll.close()
             os.close(self.waker)
@@ -111,6 +116,8 @@ class Pool:
     # -- For the thread of the pool
 
     def run(self) -> None:
+        # Workers inherit that until they are prepared: Python would make a traceback of an interrupt while it starts.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             while self.step():
                 pass
@@ -207,10 +214,10 @@ class Pool:
             worker.is_ready, self.failed_starts = True, 0
             self.idle.append(worker)
         elif kind == _worker.FAILED and not worker.is_ready:
-            error = _columns.exception(bytes(worker.bytes(*values[:2])))
+            error = _columns.exception(worker.copy(*values[:2]))
             self.breaks(BrokenExecutor("the initializer of the pool failed in a worker"), error)
         elif kind == _worker.FAILED and job is not None:
-            error = _columns.exception(bytes(worker.bytes(*values[:2])))
+            error = _columns.exception(worker.copy(*values[:2]))
             # The function may not have been made.
             worker.functions.clear()
             self.frees(worker)
@@ -227,13 +234,13 @@ class Pool:
         region = None
         if job.into is not None and not faults:
             # Straight to where the results belong.
-            code, at, size, _, _, presence, *_ = _worker.COLUMN.unpack(worker.bytes(offset, _worker.COLUMN.size))
+            code, at, size, _, _, presence, *_ = _worker.COLUMN.unpack(worker.copy(offset, _worker.COLUMN.size))
             if (code, size, presence) == (job.wanted, job.into.nbytes, 0):
                 worker.read(offset + at, job.into)
             else:
                 raise EOFError
         else:
-            region = worker.bytes(offset, length)
+            region = worker.copy(offset, length)
         worker.forget()
         self.frees(worker)
         # The worker need not wait until the answer is read.

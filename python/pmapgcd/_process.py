@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from importlib.machinery import SourceFileLoader
-from typing import Any, Hashable, Optional, Sequence
+from typing import Any, Hashable, Optional, Sequence, Union
 
 from . import _worker
 
@@ -152,12 +152,19 @@ class Process:
                 raise EOFError
             offset, rest = offset + done, rest[done:]
 
-    def bytes(self, offset: int, length: int) -> bytearray:
-        """Returns a copy of these bytes of the memory."""
+    def copy(self, offset: int, length: int) -> Union[bytes, bytearray]:
+        """Returns a copy of these bytes of the memory.
+
+        Raises EOFError if the memory has no such bytes.
+        """
         if offset + length > os.fstat(self.memory).st_size:
             raise EOFError
-        found = bytearray(length)
-        self.read(offset, found)
+        found = os.pread(self.memory, length, offset)
+        if len(found) < length:
+            # More than two gigabytes.
+            whole = bytearray(length)
+            self.read(offset, whole)
+            return whole
         return found
 
     def forget(self) -> None:

@@ -1319,6 +1319,10 @@ class Worker:
         sys.stdout = sys.__stdout__
         getattr(sys, "set_int_max_str_digits", lambda most: None)(settings["digits"])
         end_with(settings["lifeline"])
+        import _signal
+
+        # The parent has blocked it for the start of Python.
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {_signal.SIGINT})
         sys.path[:], sys.argv, self.main, self.authkey = settings["path"], settings["argv"], settings["main"], settings["authkey"]
         # For the package `pmapgcd`, which may be imported here as well.
         sys.modules["pmapgcd._worker"] = sys.modules["__main__"]

@@ -94,6 +94,8 @@ class Calls(unittest.TestCase):
             for n in self.pool.map(abs, numbers()):
                 found.append(n)
         self.assertEqual(found, list(range(len(found))))
+        with self.assertRaises(KeyError):
+            self.pool.map(abs, (wrong[n] for wrong in [{}] for n in "a"))
 
     def test_buffersize_bounds_what_is_taken(self):
         taken = []
@@ -155,6 +157,7 @@ class Calls(unittest.TestCase):
         self.assertEqual([self.pool.submit(work.Counter(), 0).result() for _ in range(3)], [1, 1, 1])
         self.assertEqual(list(self.pool.map(str.upper, ["a", "b"])), ["A", "B"])
         self.assertEqual(list(self.pool.map("x-y".split, ["-", "y"])), [["x", "y"], ["x-", ""]])
+        self.assertEqual([self.pool.submit([3, 1].pop).result() for _ in range(4)], [1] * 4)
         many = [functools.partial(work.add, c=n) for n in range(30)]
         self.assertEqual([self.pool.submit(one, 1).result() for one in many * 2], list(range(1, 31)) * 2)
         base = 5

@@ -55,12 +55,18 @@ class Deaths(unittest.TestCase):
         for signals in ((signal.SIGKILL,), (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP)):
             randoms, over = random.Random(3), threading.Event()
             killed = []
+            with pmapgcd.Executor(1) as pool:
+                begun = time.monotonic()
+                pool.submit(abs, 1).result()
+                # Some of them die while they start, and not all.
+                pause = 3 * (time.monotonic() - begun)
 
-            def kill(randoms=randoms, over=over, signals=signals, killed=killed):
-                while not over.wait(0.15 * randoms.random()):
-                    for one in work.children()[:1]:
-                        killed.append(one)
-                        os.kill(one, randoms.choice(signals))
+            def kill(randoms=randoms, over=over, signals=signals, killed=killed, pause=pause):
+                while not over.wait(pause * randoms.random()):
+                    children = work.children()
+                    if children:
+                        killed.append(randoms.choice(children))
+                        os.kill(killed[-1], randoms.choice(signals))
 
             killer = threading.Thread(target=kill)
             killer.start()
@@ -120,7 +126,7 @@ class Deaths(unittest.TestCase):
             while not over.is_set():
                 for one in work.children():
                     os.kill(one, signal.SIGKILL)
-                if over.wait(0.2):
+                if over.wait(1):
                     return
 
         killer = threading.Thread(target=kill)
