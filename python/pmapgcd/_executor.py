@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import pickle
-import sys
 import weakref
 from concurrent.futures import Executor as Base
 from concurrent.futures import Future
 from itertools import count
 from types import TracebackType
-from typing import Any, Callable, Iterable, Optional, TypeVar
+from typing import Any, Callable, Iterable, Iterator, Optional, TypeVar, overload
 
-from . import _columns, _functions, _worker
+from . import _columns, _ends, _functions, _worker
 from ._jobs import Task
 from ._map import Results, Rows
-from ._pool import POOLS, Pool
+from ._pool import Pool
 
 T = TypeVar("T")
+Buffer = TypeVar("Buffer")
 
 
 class Executor(Base):
@@ -76,7 +75,7 @@ class Executor(Base):
         self._unread: set[Rows] = set()
         self._finish = weakref.finalize(self, finish, self._pool, self._unread)
         self._finish.atexit = False
-        LIVE.add(self)
+        _ends.EXECUTORS.add(self)
 
     @property
     def _broken(self) -> Any:
@@ -88,7 +87,7 @@ class Executor(Base):
             raise type(self._pool.broken)(*self._pool.broken.args) from self._pool.broken.__cause__
         if self._is_shut:
             raise RuntimeError("cannot schedule new futures after shutdown")
-        if is_exiting:
+        if _ends.is_exiting:
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
@@ -111,9 +110,33 @@ class Executor(Base):
         self._pool.put(task)
         return future
 
+    @overload
     def map(
         self,
         fn: Callable[..., T],
+        /,
+        *iterables: Iterable[Any],
+        timeout: Optional[float] = None,
+        chunksize: int = 1,
+        buffersize: Optional[int] = None,
+        out: None = None,
+    ) -> Iterator[T]: ...
+
+    @overload
+    def map(
+        self,
+        fn: Callable[..., Any],
+        /,
+        *iterables: Iterable[Any],
+        timeout: Optional[float] = None,
+        chunksize: int = 1,
+        buffersize: Optional[int] = None,
+        out: Buffer,
+    ) -> Buffer: ...
+
+    def map(
+        self,
+        fn: Callable[..., Any],
         /,
         *iterables: Iterable[Any],
         timeout: Optional[float] = None,
@@ -224,26 +247,3 @@ def processors() -> int:
         return len(os.sched_getaffinity(0)) or 1
     except (AttributeError, OSError):
         return os.cpu_count() or 1
-
-
-# What is not yet shut down, and whether the interpreter is ending.
-LIVE: weakref.WeakSet[Executor] = weakref.WeakSet()
-is_exiting = False
-
-
-def at_exit() -> None:
-    """Does what is left to do, as `ProcessPoolExecutor` does; or nothing, if it is a KeyboardInterrupt that ends the program."""
-    global is_exiting
-    is_exiting = True
-    for executor in list(LIVE):
-        if executor._pool.pid == os.getpid():
-            if issubclass(getattr(sys, "last_type", None) or Exception, KeyboardInterrupt):
-                executor._kill()
-            executor.shutdown(wait=True)
-    # Those whose executor was collected before.
-    for pool in list(POOLS):
-        if pool.pid == os.getpid():
-            pool.join()
-
-
-atexit.register(at_exit)

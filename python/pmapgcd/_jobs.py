@@ -10,6 +10,13 @@ from typing import Any, Optional, Sequence, Union
 from . import _columns, _worker
 from ._functions import Function
 
+# How many faults over one row it takes to blame the row. These three are those of the program (src/work/search.rs).
+MOST_FAULTS = 3
+# How many kills over the same rows it takes to try half of them: a row may need more memory than there is.
+MOST_KILLS_OF_MANY = 5
+# How many kills over one row it takes to blame the row.
+MOST_KILLS = 30
+
 
 class WorkerDied(RuntimeError):
     """A call kept ending its worker process: by a segmentation fault, `os._exit`, or because the system ended it for its use of memory.
@@ -78,6 +85,17 @@ class Job:
             self.parts.append(part)
         self.finish()
         return self.parts
+
+    def die(self, is_fault: bool, cause: str) -> list[Job]:
+        """Returns what is to be done again after a worker has died over it: itself, or its halves, or nothing if it is to blame."""
+        self.faults += is_fault
+        self.kills += not is_fault
+        if self.rows > 1 and (self.faults or self.kills >= MOST_KILLS_OF_MANY):
+            return self.halve()
+        if self.faults >= MOST_FAULTS or self.kills >= MOST_KILLS:
+            self.fail(WorkerDied(self.index, cause))
+            return []
+        return [self]
 
     def finish(self) -> None:
         self.is_over, self.encoded, self.measure = True, None, None

@@ -2,35 +2,28 @@
 
 All state is changed by that thread alone: nothing is left half done when a KeyboardInterrupt, which only ever comes to the main thread, comes
 at any moment. Other threads append to the queue, set flags, and wake it. It runs hardly any code of the user's and takes the interpreter's
-lock for microseconds a job: jobs are encoded and answers read in the thread that wants them.
+lock for microseconds a job: jobs are encoded and answers read in the thread that wants them. All that it does is in this file, however long, so that
+one can see who changes what.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 import warnings
-import weakref
 from collections import deque
 from concurrent.futures import BrokenExecutor
 from typing import Optional
 
-from . import _columns, _functions, _process, _worker
-from ._jobs import Job, WorkerDied
+from . import _columns, _ends, _functions, _process, _worker
+from ._jobs import MOST_FAULTS, MOST_KILLS, Job
 
-# How many faults over one row it takes to blame the row. These three are those of the program (src/work/search.rs).
-MOST_FAULTS = 3
-# How many kills over the same rows it takes to try half of them: a row may need more memory than there is.
-MOST_KILLS_OF_MANY = 5
-# How many kills over one row it takes to blame the row, and how many before a worker has started it takes to give up.
-MOST_KILLS = 30
 # How long a worker that has closed its socket, and one that is asked to end, may live on, in seconds.
 LINGER, GRACE = 1.0, 5.0
 # How often to look for workers that have ended, in seconds, if the system has no descriptors of processes.
 ROUND = 0.05
-
-POOLS: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
 class Pool:
@@ -51,7 +44,7 @@ class Pool:
         self.is_ending = self.is_killing = False
         self.is_waiting = False
         self.failed_starts = 0
-        POOLS.add(self)
+        _ends.POOLS.add(self)
 
     # -- For any thread
 
@@ -67,22 +60,16 @@ class Pool:
             self.wake()
 
     def start(self) -> None:
-        self.waker, self.wakened = os.pipe()
-        os.set_blocking(self.waker, False)
-        os.set_blocking(self.wakened, False)
-        self.poll = _process.poller()
-        self.poll.register(self.waker, 1)
+        self.bell = _process.Bell()
+        self.poll = select.epoll(flags=select.EPOLL_CLOEXEC)
+        self.poll.register(self.bell.heard, select.EPOLLIN)
         # A daemon, because the interpreter waits for others before it calls what is registered for its exit.
         self.thread = threading.Thread(target=self.run, name="pmapgcd", daemon=True)
         self.thread.start()
 
     def wake(self) -> None:
         self.is_waiting = False
-        try:
-            os.write(self.wakened, b"\0")
-        except (BlockingIOError, OSError):
-            # It is awake, or has ended.
-            pass
+        self.bell.ring()
 
     def end(self, is_killing: bool = False) -> None:
         """Has the thread end when all jobs are done, or at once."""
@@ -93,7 +80,8 @@ class Pool:
             self.wake()
 
     def join(self) -> None:
-        if self.thread is not None and self.thread is not threading.current_thread():
+        # One that has no number was interrupted before it started.
+        if self.thread is not None and self.thread is not threading.current_thread() and self.thread.ident is not None:
             self.thread.join()
 
     def forget(self) -> None:
@@ -109,8 +97,8 @@ class Pool:
                 pass
         if self.thread is not None:
             self.poll.close()
-            os.close(self.waker)
-            os.close(self.wakened)
+            self.bell.lock = threading.RLock()
+            self.bell.close()
         self.workers, self.idle, self.leaving, self.thread = [], [], [], None
 
     # -- For the thread of the pool
@@ -140,10 +128,9 @@ class Pool:
         has_descriptors = all(worker.exit is not None for worker in self.workers)
         events = self.poll.poll(None if has_descriptors else ROUND)
         self.is_waiting = False
-        for descriptor, _ in events:
-            if descriptor == self.waker:
-                os.read(self.waker, 4096)
         known = {descriptor for descriptor, _ in events}
+        if self.bell.heard in known:
+            self.bell.hear()
         for worker in [*self.workers, *self.leaving]:
             if not known.isdisjoint(worker.descriptors()) or (worker.exit is None and worker.socket.fileno() >= 0):
                 self.hear(worker, known)
@@ -187,7 +174,7 @@ class Pool:
                 return
             self.workers.append(worker)
             for descriptor in worker.descriptors():
-                self.poll.register(descriptor, 1)
+                self.poll.register(descriptor, select.EPOLLIN)
 
     def wants_worker(self) -> bool:
         """Whether a further worker is to be started, because those that are being started are too few for the queue."""
@@ -288,16 +275,7 @@ class Pool:
                 if self.failed_starts >= (MOST_FAULTS if is_fault else MOST_KILLS):
                     self.breaks(BrokenExecutor(f"no worker can be started: the last one {_process.cause(status)}"), None)
             return
-        if is_fault:
-            job.faults += 1
-        else:
-            job.kills += 1
-        if job.rows > 1 and (job.faults or job.kills >= MOST_KILLS_OF_MANY):
-            self.again(*job.halve())
-        elif job.faults >= MOST_FAULTS or job.kills >= MOST_KILLS:
-            job.fail(WorkerDied(job.index, _process.cause(status)))
-        else:
-            self.again(job)
+        self.again(*job.die(is_fault, _process.cause(status)))
 
     def remove(self, worker: _process.Process, grace: float) -> int:
         for descriptor in worker.descriptors():
@@ -330,13 +308,4 @@ class Pool:
         for worker in [*self.workers, *self.leaving]:
             self.remove(worker, 0 if self.is_killing else GRACE)
         self.poll.close()
-        os.close(self.waker)
-        os.close(self.wakened)
-
-
-def forget_all() -> None:
-    for pool in list(POOLS):
-        pool.forget()
-
-
-os.register_at_fork(after_in_child=forget_all)
+        self.bell.close()

@@ -10,8 +10,6 @@ standard library, of Python 3.9 or newer, and is one file, whatever its length, 
 imported where it is needed. The parent that is written in Python, `_pool.py`, writes and reads columns with the same code.
 """
 
-from __future__ import annotations
-
 import sys
 
 if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):

@@ -110,8 +110,8 @@ class Ends(unittest.TestCase):
     def test_a_program_that_is_ending_is_told(self):
         text = "if __name__ == '__main__':\n pool = pmapgcd.Executor(1)\n pool.submit(abs, 1).result()\n"
         text = "@atexit.register\ndef late():\n  try:\n    pool.submit(abs, 1)\n  except RuntimeError as error:\n    print(error)\n" + text
-        text = text.replace("@atexit.register\n", "") + " pmapgcd._executor.atexit.unregister(pmapgcd._executor.at_exit)\n"
-        text += " atexit.register(late)\n atexit.register(pmapgcd._executor.at_exit)\n"
+        text = text.replace("@atexit.register\n", "") + " atexit.unregister(pmapgcd._ends.at_exit)\n"
+        text += " atexit.register(late)\n atexit.register(pmapgcd._ends.at_exit)\n"
         status, output, error = self.run_to_end(text)
         self.assertEqual((status, output, error), (0, "cannot schedule new futures after shutdown\n", ""))
 
