@@ -12,14 +12,12 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 #[cfg(not(loom))]
 use pmapgcd::{Algorithm, Base};
 
-/// Print the greatest common divisor of the two integers in each row of FILEs or stdin, in input order
+/// Map a function over the rows of CSV FILEs or stdin, in parallel and in order: the greatest common divisor (GCD), unless another is named
 #[cfg(not(loom))]
 #[derive(clap::Parser)]
 #[command(name = "pmapgcd", version, max_term_width = 80, after_help = AFTER_HELP, after_long_help = MANUAL)]
 struct Arguments {
-    #[command(flatten)]
-    options: pmapgcd::Options,
-
+    // The help lists groups of options in this order: what is mapped comes first.
     #[command(flatten)]
     command: pmapgcd::__CommandOptions,
 
@@ -28,6 +26,9 @@ struct Arguments {
 
     #[command(flatten)]
     python: pmapgcd::__PythonOptions,
+
+    #[command(flatten)]
+    options: pmapgcd::Options,
 
     /// auto, binary, euclid, trial [default: auto]
     ///

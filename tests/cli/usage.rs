@@ -29,6 +29,10 @@ fn help_and_version_are_printed_on_request() {
         let finished = run(&mut pmapgcd([argument]), "");
         let help = String::from_utf8(finished.stdout).unwrap();
         assert_eq!((finished.status.code(), &*finished.stderr), (Some(0), ""));
+        // First what it is for, and then what the function may be.
+        let groups = ["Map a function over the rows", "GCD", "\nFunction:", "\nRows:", "\nWorkers:", "\nMore:"];
+        let places = groups.map(|part| help.find(part).unwrap_or(usize::MAX));
+        assert!(places.is_sorted() && places[0] == 0 && places[5] < help.len(), "{places:?}: {help}");
         for part in ["Usage: pmapgcd [OPTIONS] [FILE]...", "--jobs", "--output", "-V", "Examples:", "Exit status: 0"] {
             assert!(help.contains(part), "{part} in {help}");
         }
