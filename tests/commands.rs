@@ -83,6 +83,16 @@ fn real_programs_answer_as_without_us_whether_they_flush_or_not() {
 }
 
 #[test]
+fn what_answers_at_its_end_is_told_how_to_answer_at_once() {
+    let rows = numbers(100);
+    let said = |command| run(&mut pmapgcd(["-j1", "--block-size=64", "-c", command]), &*rows);
+    let late = said("sed 's/^/<&/'");
+    let starts = late.stderr.starts_with("pmapgcd: the command answers only at the end of its input: ");
+    assert!(starts && late.stderr.contains("sed -u") && late.stderr.lines().count() == 1, "{}", late.stderr);
+    said("sed -u 's/^/<&/'").is(0, late.stdout, "");
+}
+
+#[test]
 fn rows_are_sent_as_they_stand_or_as_their_values() {
     let rows = "name,path\r\n\"a, b\",\"d/a,b.txt\"\r\n\"say \"\"x\"\"\",p\n";
     for way in ways() {

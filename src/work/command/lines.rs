@@ -194,7 +194,9 @@ impl<'c> ByLine<'c> {
             if self.number == 0 {
                 let took = start.elapsed().as_millis();
                 say(&format_args!(
-                    "the command answers only at the end of its input: it is started once a block, which takes {took} ms"
+                    "the command answers only at the end of its input: it is started once a block, which takes {took} ms; to \
+                     be started once, it must write out each line: fflush() in awk, sed -u, grep --line-buffered, python3 -u, \
+                     stdbuf -oL CMD"
                 ));
             }
         }
