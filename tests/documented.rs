@@ -130,7 +130,7 @@ impl Place {
             fs::copy(real.path(), folder.path().join(real.file_name())).unwrap();
         }
         file("pairs.csv", b"12,18\n1963309,2265973\n5,10\n");
-        file("screens.csv", b"name,width,height\n\"12\"\" tablet, old\",2160,1440\nphone,1170,-2532\n");
+        fs::copy("examples/screens.csv", folder.path().join("screens.csv")).unwrap();
         file("small.csv", &input_and_output(Kind::Small.rows(1).take(5000)).0);
         // The pages use machines that do not exist: this ssh runs their commands on this machine.
         file("bin/ssh", b"#!/bin/sh\nwhile [ \"${1#-}\" != \"$1\" ]; do shift; done\nshift\n[ \"$1\" != -- ] || shift\nexec sh -c \"$*\"\n");
