@@ -23,6 +23,7 @@ fn the_comparison_measures_all_executors_steps_grades_and_crashes() {
     assert_eq!(names, ["serial", "threads", "pickle", "shared"]);
     for one in executors {
         assert!(number(&one["seconds"]) > 0.0 && number(&one["cpu_seconds"]) > 0.0, "{one}");
+        assert!(number(&one["spread"]) <= 0.3 || report["is_too_busy"] == true, "{one}");
         assert!(number(&one["peak_memory_bytes"]) > 3e5, "{one}");
         assert_eq!(number(&one["copied_bytes_a_row"]) > 1.0, one["executor"] == "pickle", "{one}");
     }
@@ -66,7 +67,12 @@ fn a_function_of_python_is_compared_with_what_python_has_itself() {
     let (gone, broken) = ("whole program gone", "BrokenProcessPool");
     assert_eq!(crashes, [gone, gone, broken, broken, "block redone"]);
     assert_eq!(ways[4]["written"], ways[4]["of_rows"]);
-    assert!(ways.iter().all(|way| way["nanos_a_row"].as_f64().unwrap() > 0.0), "{ways:?}");
+    // The time of this program is a difference, which a busy machine hides; then there is none, and that is said.
+    let is_known = |way: &&Value| {
+        ["nanos_a_row", "spread", "speed_up"].iter().all(|it| way[it].as_f64().is_some_and(|it| it > 0.0))
+    };
+    let known = ways.iter().take_while(is_known).count();
+    assert!(known == 5 || known == 4 && ways[4].get("spread").is_none() && report["is_too_busy"] == true, "{report}");
     for (way, has_steps) in ways.iter().zip([false, false, true, true, true]) {
         let steps = way["steps"].as_array().map(Vec::len);
         assert_eq!(steps, has_steps.then_some(10), "{way}");

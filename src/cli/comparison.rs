@@ -56,7 +56,7 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
     };
     let (header, mut rows) = read(plan, mapping, inputs, &stdout)?;
     if io::stderr().is_terminal() {
-        say(&"comparing; this takes a quarter of a minute, and more with many rows");
+        say(&"comparing; this takes half a minute, and minutes on a busy machine or with many rows");
     }
     for number in 0..if is_without_input { SAMPLE } else { 0 } {
         let no_sample = || Error::usage("this kernel has no rows of its own to compare with: give it a FILE");

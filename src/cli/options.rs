@@ -239,8 +239,8 @@ pub struct Options {
 
     /// Compare the executors, on these rows or its own
     ///
-    /// It takes a quarter of a minute and more. No results are printed. With --python it compares with what Python has itself: a loop, and
-    /// pools of threads and of processes.
+    /// It takes half a minute, and minutes on a busy machine or with many rows. No results are printed. With --python it compares
+    /// with what Python has itself: a loop, and pools of threads and of processes.
     #[cfg(feature = "compare")]
     #[arg(long, help_heading = MORE, conflicts_with_all = ["executor", "output", "append", "bad_rows", "max_bad", "rejects", "split", "range"])]
     pub(super) compare: bool,

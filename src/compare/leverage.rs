@@ -55,9 +55,9 @@ pub fn measure(workload: &Workload) -> Result<Leverage, Error> {
         let pieces = Some((block_size.max(text.longest), chunk_size));
         let trial = |executor| Trial { pieces, ..Trial::new(executor, (grade * turns) as u64) };
         let medians = medians(&Executor::ALL, RUNS, &in_memory(&text.bytes)?, trial)?;
-        nanos_at_least_work.get_or_insert(medians.iter().map(|(_, cpu)| cpu * 1e9 / rows).collect());
-        for ((_, times), (wall, _)) in times.iter_mut().zip(medians) {
-            times.push(wall * 1e6 / rows);
+        nanos_at_least_work.get_or_insert(medians.iter().map(|times| times.cpu * 1e9 / rows).collect());
+        for ((_, times), measured) in times.iter_mut().zip(medians) {
+            times.push(measured.wall * 1e6 / rows);
         }
     }
     let work = times[0].1.clone();

@@ -48,6 +48,10 @@ pub struct Workload {
 
 /// How often each executor is run, in turn with the others. The median of the times counts.
 const RUNS: usize = 5;
+/// From which spread on a time is doubted: the longest of the runs less the shortest, as a part of the median.
+const DOUBT: f64 = 0.3;
+/// What is said where a time is doubted.
+const TOO_BUSY: &str = "The machine was too busy for the figures marked with ?: do not trust differences of this size.";
 /// How many more runs are made to time the ten steps. These are separate runs, because timing the steps makes a run
 /// slower.
 const TIMED_RUNS: usize = 3;
@@ -66,6 +70,8 @@ pub struct Report {
     /// `None` for a command.
     leverage: Option<leverage::Leverage>,
     crashes: Vec<crash::Crash>,
+    /// Whether the time of an executor is doubted.
+    is_too_busy: bool,
 }
 
 /// The measurements of one executor.
@@ -73,6 +79,8 @@ pub struct Report {
 struct Measured {
     executor: &'static str,
     seconds: f64,
+    /// The longest of the runs less the shortest, as a part of the median.
+    spread: f64,
     speed_up: f64,
     rows_per_second: f64,
     cpu_seconds: f64,
@@ -200,7 +208,7 @@ impl Report {
         let executors = workload.executors();
         let peaks = agree(&executors, &input)?;
         let medians = medians(&executors, RUNS, &input, |executor| Trial::new(executor, 0))?;
-        let (serial, _) = medians[0];
+        let serial = medians[0].wall;
         let (steps, copied) = match workload.is_command {
             true => (None, 0.0),
             false => {
@@ -209,12 +217,14 @@ impl Report {
                 (Some(steps), copied)
             }
         };
-        let measured = executors.iter().zip(medians).zip(peaks).map(|((&executor, (seconds, cpu)), peak)| Measured {
+        let is_too_busy = medians.iter().any(|times| times.spread > DOUBT);
+        let measured = executors.iter().zip(medians).zip(peaks).map(|((&executor, times), peak)| Measured {
             executor: executor.name(),
-            seconds,
-            speed_up: serial / seconds,
-            rows_per_second: rows as f64 / seconds,
-            cpu_seconds: cpu,
+            seconds: times.wall,
+            spread: times.spread,
+            speed_up: serial / times.wall,
+            rows_per_second: rows as f64 / times.wall,
+            cpu_seconds: times.cpu,
             copied_bytes_a_row: if executor == Executor::Pickle { copied } else { 0.0 },
             peak_memory_bytes: peak,
         });
@@ -223,6 +233,7 @@ impl Report {
             steps,
             leverage: (!workload.is_command).then(|| leverage::measure(&workload)).transpose()?,
             crashes: crash::try_all(&executors, &workload)?,
+            is_too_busy,
             workload: workload.name,
             rows,
             jobs: workload.jobs,
@@ -271,14 +282,23 @@ fn agree(executors: &[Executor], input: &File) -> Result<Vec<u64>, Error> {
     }
 }
 
-/// Runs the trial of each executor `runs` times, in turn with those of the others. Returns for each executor the
-/// medians of elapsed time and of processor time, in seconds.
+/// The times of the runs of an executor.
+struct Medians {
+    /// The median of elapsed time, in seconds.
+    wall: f64,
+    /// The median of processor time, in seconds.
+    cpu: f64,
+    /// The longest elapsed time less the shortest, as a part of the median.
+    spread: f64,
+}
+
+/// Runs the trial of each executor `runs` times, in turn with those of the others. Returns for each executor the times of its runs.
 fn medians(
     executors: &[Executor],
     runs: usize,
     input: &File,
     trial: impl Fn(Executor) -> Trial,
-) -> Result<Vec<(f64, f64)>, Error> {
+) -> Result<Vec<Medians>, Error> {
     let mut times = vec![(vec![], vec![]); executors.len()];
     for _ in 0..runs {
         for (&executor, (walls, cpus)) in executors.iter().zip(&mut times) {
@@ -287,7 +307,12 @@ fn medians(
             cpus.push(ended.cpu);
         }
     }
-    Ok(times.into_iter().map(|(walls, cpus)| (median(walls), median(cpus))).collect())
+    let medians = |(walls, cpus): (Vec<Duration>, Vec<Duration>)| {
+        let range = walls.iter().max().zip(walls.iter().min()).map_or(Duration::ZERO, |(most, least)| *most - *least);
+        let (wall, cpu) = (median(walls), median(cpus));
+        Medians { wall, cpu, spread: range.as_secs_f64() / wall }
+    };
+    Ok(times.into_iter().map(medians).collect())
 }
 
 fn median(mut times: Vec<Duration>) -> f64 {

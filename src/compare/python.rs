@@ -4,9 +4,11 @@
 //! processes are started, and its results stay in memory: the time is that of the map alone. The runs of this program are trials as in
 //! other comparisons, from the text of rows to the text of results, less the time of a run over one row.
 
+mod table;
+
 use super::stacked::{Chart, machine};
 use super::trial::{Trial, in_memory};
-use super::{STEPS, Text, Workload, crash};
+use super::{DOUBT, Text, Workload, crash};
 use crate::error::{Error, printable};
 use crate::executor::Executor;
 use crate::output::Output;
@@ -14,7 +16,6 @@ use crate::work::python::{PROGRAM, interpreter};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::ffi::OsString;
-use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::process::{Command, Stdio};
@@ -45,8 +46,6 @@ const INPUT_ROWS: usize = 20_000;
 const SINGLE_ROWS: usize = 5000;
 /// How many rows the runs have in which a process is killed.
 const CRASH_ROWS: usize = 1000;
-/// From which spread on the figure of a way is doubted.
-const DOUBT: f64 = 0.3;
 
 /// A way to map rows.
 struct Way {
@@ -64,17 +63,25 @@ const WAYS: [Way; 5] = [
     Way { name: "pmapgcd", python: None, chunk: 0 },
 ];
 
-/// What was measured of a way.
+/// How long a way takes.
 #[derive(Serialize)]
-struct Measured {
-    way: &'static str,
-    rows: usize,
+struct Time {
     /// The median of the nanoseconds for a row.
     nanos_a_row: f64,
     /// The longest of the runs less the shortest, as a part of the median.
     spread: f64,
     /// How many times as fast as one Python.
     speed_up: f64,
+}
+
+/// What was measured of a way.
+#[derive(Serialize)]
+struct Measured {
+    way: &'static str,
+    rows: usize,
+    /// `None` where the machine was too busy to tell.
+    #[serde(flatten)]
+    time: Option<Time>,
     /// Nanoseconds for each of the ten steps; none for those that cannot be told by themselves.
     steps: Option<Vec<Option<f64>>>,
     crash: String,
@@ -199,6 +206,24 @@ impl<'a> Runs<'a> {
     }
 }
 
+/// Returns the median of these values.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+impl Time {
+    /// Returns the time of a way of which the runs took so many nanoseconds a row. That of this program is a difference: if it is no larger
+    /// than its spread, it says nothing.
+    fn of(way: &Way, nanos: Vec<f64>, one_python: f64) -> Option<Self> {
+        let (longest, shortest) =
+            (nanos.iter().copied().fold(0.0, f64::max), nanos.iter().copied().fold(f64::INFINITY, f64::min));
+        let (spread, nanos_a_row) = (longest - shortest, median(nanos));
+        let is_known = way.python.is_some() || nanos_a_row > spread;
+        is_known.then(|| Time { nanos_a_row, spread: spread / nanos_a_row, speed_up: one_python / nanos_a_row })
+    }
+}
+
 impl Report {
     fn of(workload: &Workload, function: &Function) -> Result<Self, Error> {
         let runs = Runs::new(function, workload)?;
@@ -207,7 +232,11 @@ impl Report {
         }
         let Answer { nanos, refused, .. } = runs.run("calibrate", &WAYS[0], 1)?.unwrap_or_default();
         if !refused.is_empty() {
-            return Err(Error::usage(format!("--python {}: {}", printable(&function.target), printable(refused.as_ref()))));
+            return Err(Error::usage(format!(
+                "--python {}: {}",
+                printable(&function.target),
+                printable(refused.as_ref())
+            )));
         }
         let many = ((RUN / nanos) as usize).clamp(ROWS.1, ROWS.0);
         let rows_of =
@@ -227,26 +256,18 @@ impl Report {
                 let start = trial.measured(&first)?.0.wall.as_secs_f64();
                 let all = trial.measured(&input)?.0.wall.as_secs_f64();
                 starts.push(start);
-                times.push((all - start).max(0.0) * 1e9 / rows);
+                times.push((all - start) * 1e9 / rows);
             }
         }
-        let median = |mut values: Vec<f64>| {
-            values.sort_by(f64::total_cmp);
-            values[values.len() / 2]
-        };
         let one_python = median(times[0].clone());
         let mut ways = vec![];
         for (way, times) in WAYS.iter().zip(times) {
-            let spread =
-                times.iter().copied().fold(0.0, f64::max) - times.iter().copied().fold(f64::INFINITY, f64::min);
-            let nanos = median(times);
+            let time = Time::of(way, times, one_python);
             let (crash, written, of_rows) = runs.crash(way)?;
             ways.push(Measured {
                 way: way.name,
                 rows: rows_of(way),
-                nanos_a_row: nanos,
-                spread: spread / nanos.max(f64::MIN_POSITIVE),
-                speed_up: one_python / nanos.max(f64::MIN_POSITIVE),
+                time,
                 steps: steps(&runs, way, &text, rows_of(way))?,
                 crash,
                 written,
@@ -258,54 +279,10 @@ impl Report {
             workload: workload.name.clone(),
             jobs: workload.jobs,
             start_seconds: median(starts),
-            is_too_busy: ways.iter().any(|way| way.spread > DOUBT),
+            is_too_busy: ways.iter().any(|way| way.time.as_ref().is_none_or(|time| time.spread > DOUBT)),
             ways,
             machine: machine(),
         })
-    }
-
-    /// Returns the report as text for a person.
-    fn text(&self) -> String {
-        let mut text =
-            format!("{} over rows of {}, {} workers\n{}\n\n", self.function, self.workload, self.jobs, self.machine);
-        text += "                            rows   ns a row  spread  speed-up  a process killed    results kept\n";
-        for way in &self.ways {
-            let doubt = if way.spread > DOUBT { "?" } else { " " };
-            let _ = writeln!(
-                text,
-                "{:<24} {:>8} {:>10.0} {:>6.0}%{doubt} {:>8}  {:<18} {:>5} of {}",
-                way.way,
-                way.rows,
-                way.nanos_a_row,
-                way.spread * 100.0,
-                // Of a pool at chunk size 1, a thousandth may be left.
-                format!("{:.*}", if way.speed_up < 0.1 { 4 } else { 2 }, way.speed_up),
-                way.crash,
-                way.written,
-                way.of_rows
-            );
-        }
-        let _ = writeln!(
-            text,
-            "\npmapgcd reads and prints text, and took {:.2} s to start. The others map values that",
-            self.start_seconds
-        );
-        text += "are in memory already, in processes that are started. Spread: (longest - shortest) / median.\n";
-        if self.is_too_busy {
-            text += "The machine was too busy for the figures marked with ?: do not trust differences of this size.\n";
-        }
-        let shown: Vec<&Measured> = self.ways.iter().filter(|way| way.steps.is_some()).collect();
-        text += "\nItem 41's ten steps, ns a row                 chunksize 1  chunksize 1024    pmapgcd\n";
-        for (at, (name, _)) in STEPS.iter().enumerate() {
-            let _ = write!(text, "{:>3}  {name:<40}", at + 1);
-            for (way, width) in shown.iter().zip([14, 16, 11]) {
-                let step = way.steps.as_ref().and_then(|steps| steps[at]);
-                let step = step.map_or("start".to_string(), |nanos| format!("{nanos:.1}"));
-                let _ = write!(text, "{step:>width$}");
-            }
-            text += "\n";
-        }
-        text + "Processor time. What a pool takes beyond that is its queues, locks and threads.\n"
     }
 
     /// Returns the steps as a picture has them.
@@ -338,5 +315,24 @@ fn steps(runs: &Runs, way: &Way, text: &Text, rows: usize) -> Result<Option<Vec<
             steps[4] = None;
             Ok(Some(steps))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_that_is_lost_in_its_spread_is_no_figure() {
+        let of = |way: usize, nanos: &[f64]| Time::of(&WAYS[way], nanos.to_vec(), 300.0);
+        let time = of(4, &[100.0, 90.0, 120.0]).unwrap();
+        assert_eq!((time.nanos_a_row, time.spread, time.speed_up), (100.0, 0.3, 3.0));
+        assert!(
+            of(4, &[100.0, -90.0, 120.0]).is_none()
+                && of(4, &[0.0; 3]).is_none()
+                && of(4, &[-1.0, -1.0, -1.0]).is_none()
+        );
+        // What is measured itself is a figure, if a doubtful one.
+        assert!(of(0, &[100.0, 10.0, 210.0]).is_some_and(|time| time.spread == 2.0));
     }
 }

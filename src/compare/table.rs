@@ -3,21 +3,26 @@
 
 use crate::compare::crash::Crash;
 use crate::compare::leverage::{Leverage, short};
-use crate::compare::{RUNS, Report, Steps};
+use crate::compare::{DOUBT, RUNS, Report, Steps, TOO_BUSY};
 use rustix::termios::tcgetwinsize;
 use std::io::IsTerminal;
 
 /// Returns `report` as text for a person.
 pub fn text(report: &Report) -> String {
-    let stdout = std::io::stdout();
-    let (width, block) = match stdout.is_terminal() {
-        true => (tcgetwinsize(&stdout).map_or(80, |size| usize::from(size.ws_col).max(60)), "█"),
-        false => (100, "#"),
-    };
+    let (width, block) = (width(), if std::io::stdout().is_terminal() { "█" } else { "#" });
     let steps = report.steps.as_ref().map(|measured| steps(measured, width));
     let leverage = report.leverage.as_ref().map(|measured| leverage(measured, width));
     let tables = [Some(executors(report, width, block)), steps, leverage, Some(crashes(report, width))];
     tables.into_iter().flatten().map(|lines| lines.join("\n") + "\n").collect::<Vec<_>>().join("\n")
+}
+
+/// Returns how many columns of text a line may have.
+pub fn width() -> usize {
+    let stdout = std::io::stdout();
+    match stdout.is_terminal() {
+        true => tcgetwinsize(&stdout).map_or(80, |size| usize::from(size.ws_col).max(60)),
+        false => 100,
+    }
 }
 
 /// The table of the executors: their times, and their processor time, copied bytes and memory.
@@ -31,9 +36,10 @@ fn executors(report: &Report, width: usize, block: &str) -> Vec<String> {
     let slowest = report.executors.iter().map(|one| one.seconds).fold(0.0, f64::max);
     lines.extend(report.executors.iter().map(|one| {
         let fixed = format!(
-            "{:<8} {:>8.3} {:>8.2} {:>10.0} {:>6.2} {:>6.1} {:>5.1}",
+            "{:<8} {:>8.3}{}{:>8.2} {:>10.0} {:>6.2} {:>6.1} {:>5.1}",
             one.executor,
             one.seconds,
+            if one.spread > DOUBT { "?" } else { " " },
             one.speed_up,
             one.rows_per_second,
             one.cpu_seconds,
@@ -54,11 +60,14 @@ fn executors(report: &Report, width: usize, block: &str) -> Vec<String> {
         ("time", "the seconds, as a bar"),
     ];
     lines.extend(explained(&columns, width));
+    if report.is_too_busy {
+        lines.push(textwrap::fill(TOO_BUSY, width));
+    }
     lines
 }
 
 /// Returns a line for each of these columns, which says what is in it.
-fn explained(columns: &[(&str, &str)], width: usize) -> Vec<String> {
+pub fn explained(columns: &[(&str, &str)], width: usize) -> Vec<String> {
     let longest = columns.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let explained = columns.iter().flat_map(|(name, what)| {
         let (first, next) = (format!("{name:<longest$}  "), " ".repeat(longest + 2));
