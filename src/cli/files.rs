@@ -1,12 +1,14 @@
 //! The files of a run: its inputs, and its outputs for results and for bad rows.
 
 use super::options::Options;
-use crate::error::Error;
+use crate::error::{Error, printable};
 use crate::input::ranges::FileRange;
 use crate::input::reader::Input;
 use crate::output::Output;
 use crate::process::console::say;
 use rustix::fs::{FileType, Stat, fstat, stat};
+use rustix::io::Errno;
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -62,6 +64,27 @@ pub fn inputs(files: &[PathBuf]) -> Vec<Input> {
     }
     let input = |path: &PathBuf| if path.as_os_str() == "-" { Input::Stdin } else { Input::Path(path.clone()) };
     if files.is_empty() { vec![Input::Stdin] } else { files.iter().map(input).collect() }
+}
+
+/// Checks that none of `files` is the value of the option before it: an option that may stand alone has its value behind `=`.
+///
+/// # Errors
+/// If a word behind such an option is taken for a FILE, and there is no file of this name.
+pub fn check_names(files: &[PathBuf]) -> Result<(), Error> {
+    const ALONE: [&str; 3] = ["--append", "--progress", "--stats"];
+    let arguments: Vec<_> = std::env::args_os().take_while(|argument| argument != "--").collect();
+    let is_missing = |name: &OsString| {
+        files.iter().any(|file| file.as_os_str() == name)
+            && stat(name.as_os_str()).is_err_and(|error| error == Errno::NOENT)
+    };
+    let misplaced = arguments.windows(2).find_map(|pair| {
+        let option = ALONE.into_iter().find(|option| pair[0] == *option)?;
+        is_missing(&pair[1]).then(|| (option, printable(&pair[1])))
+    });
+    let Some((option, name)) = misplaced else { return Ok(()) };
+    Err(Error::usage(format!(
+        "{name}: No such file or directory; if it is the value of {option}, it stands behind =: {option}={name}"
+    )))
 }
 
 /// Returns the one FILE for an option that works on a single file, like `--range`. `option` is the name for the

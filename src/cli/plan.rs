@@ -1,5 +1,6 @@
 //! The plan: everything that follows from the options and the kernel, decided before the first row is read.
 
+use super::files::check_names;
 use super::options::{DEFAULT_MEMORY, Options};
 use crate::compare::trial::Trial;
 use crate::csv::Format;
@@ -88,6 +89,9 @@ impl<'k> Plan<'k> {
             None if options.is_comparison() => Mode::Compare,
             None => options.split.map_or(Mode::Map, Mode::Split),
         };
+        if !matches!(mode, Mode::Work) {
+            check_names(&options.files)?;
+        }
         let append = match (options.append.as_deref(), &options.learnt) {
             (Some(""), Some(learnt)) => Some(learnt.clone()),
             (given, _) => given.map(|given| appended(given, kernel.width(), format)).transpose()?,

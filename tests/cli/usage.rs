@@ -140,6 +140,20 @@ fn the_last_of_an_option_given_twice_counts() {
 }
 
 #[test]
+fn a_value_that_is_taken_for_a_file_is_told_where_it_stands() {
+    let folder = Folder::with([("ab.csv", "a,b\n12,18\n"), ("always", "a,b\n5,10\n")]);
+    for (option, value) in [("--append", "up"), ("--progress", "never"), ("--stats", "json")] {
+        let what = format!("if it is the value of {option}, it stands behind =: {option}={value}");
+        let finished = folder.run(["--header", option, value, "ab.csv", "-o", "out"], "");
+        finished.is(2, "", &format!("pmapgcd: {value}: No such file or directory; {what}\n"));
+    }
+    assert!(!folder.names().contains(&"out".into()));
+    // A file that is there is one, and so is what stands elsewhere.
+    folder.run(["--header", "--progress", "always", "ab.csv"], "").is(0, "5\n6\n", "");
+    folder.run(["ab.csv", "none", "--header"], "").is(2, "6\n", "pmapgcd: none: No such file or directory\n");
+}
+
+#[test]
 fn lists_given_twice_add_up() {
     let folder = Folder::with([("abc.csv", "a,b,c\n12,5,18\n"), ("2.csv", "a,b,c\n7,1,14\n")]);
     folder.run(["-kc", "abc.csv", "--columns", "1", "2.csv"], "").is(0, "6\n7\n", "");
