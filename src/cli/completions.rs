@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, Command, FromArgMatches};
 use clap_complete::Shell;
 use std::fs::File;
 use std::io::Read;
+use std::path::{Path, PathBuf};
 
 /// The environment variable by which a script asks. Its value is the shell's name and, behind a colon, the number of the word to
 /// complete, counted from 0. The words are the arguments, without the program's name.
@@ -85,10 +86,11 @@ impl Question<'_> {
             None => (vec![], true),
         };
         candidates.retain(|(candidate, _)| candidate.starts_with(value));
-        let is_list = arg.is_some_and(|arg| is_columns(&arg));
+        // The value goes on: with a comma, or with the colon behind a file.
+        let is_open = arg.is_some_and(|arg| is_columns(&arg) || arg.get_id() == "python");
         let mut answer = String::new();
         answer += if wants_files && candidates.is_empty() { "files " } else { "" };
-        answer += if is_list { "open\n" } else { "\n" };
+        answer += if is_open { "open\n" } else { "\n" };
         for (candidate, what) in candidates {
             let word = front.to_string() + &candidate;
             let word = if is_escaped { escaped(&word) } else { word };
@@ -156,7 +158,9 @@ impl Question<'_> {
             |names: &[&str], what: &str| names.iter().map(|name| (name.to_string(), what.to_string())).collect();
         match arg.get_id().as_str() {
             "delimiter" => return (named(&["tab", "blank"], ""), false),
-            "kernel" => return (named(&FUNCTIONS, ""), true),
+            // Behind the colon comes the name of a function, which only the file knows.
+            "kernel" => return (named(&FUNCTIONS, ""), !value.contains(':')),
+            "python" => return (vec![], !value.contains(':')),
             _ => {}
         }
         let known = arg.get_possible_values().into_iter().filter(|known| !known.is_hide_set());
@@ -189,7 +193,8 @@ impl Question<'_> {
         }
         let matches = self.command.clone().ignore_errors(true).no_binary_name(true).try_get_matches_from(words).ok()?;
         let options = Options::from_arg_matches(&matches).ok()?;
-        let path = options.files.first().filter(|path| path.is_file())?;
+        let path = options.files.first()?;
+        let path = [Some(path.clone()), expanded(path)].into_iter().flatten().find(|path| path.is_file())?;
         let mut text = vec![];
         File::open(path).ok()?.take(HEADER).read_to_end(&mut text).ok()?;
         header(&text, options.skip_lines, options.format())
@@ -233,6 +238,16 @@ fn listed(name: &str) -> String {
 
 fn first_line(help: Option<String>) -> String {
     help.unwrap_or_default().lines().next().unwrap_or_default().to_string()
+}
+
+/// Returns a path that begins with `~`, `$NAME` or `${NAME}` as a shell expands it, with the variables of the environment and nothing else of
+/// what shells do; `None` if it begins otherwise.
+fn expanded(path: &Path) -> Option<PathBuf> {
+    let (first, rest) = path.to_str()?.split_once('/')?;
+    let braced = first.strip_prefix("${").and_then(|name| name.strip_suffix('}'));
+    let name = if first == "~" { "HOME" } else { braced.or(first.strip_prefix('$'))? };
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_name.then(|| std::env::var_os(name)).flatten().map(|folder| PathBuf::from(folder).join(rest))
 }
 
 /// Returns a word of a line of bash, as bash would give it to a program. A quote may be open.

@@ -1,11 +1,11 @@
 use super::*;
-use crate::cli::{CommandOptions, KernelOptions, Options};
+use crate::cli::{CommandOptions, KernelOptions, Options, PythonOptions};
 use clap::Args;
 use std::fs;
 
 fn command() -> Command {
     let command = Options::augment_args(Command::new("pmapgcd"));
-    CommandOptions::augment_args(KernelOptions::augment_args(command))
+    PythonOptions::augment_args(CommandOptions::augment_args(KernelOptions::augment_args(command)))
 }
 
 /// The answer about the last word, without what is said of each candidate.
@@ -32,6 +32,12 @@ fn options_and_their_values_are_completed() {
     assert_eq!(answer("fish", &["-o", "x"]), "files \n");
     assert_eq!(answer("fish", &["--output=x"]), "files \n");
     assert_eq!(answer("fish", &["-j", ""]), "\n");
+    // A function stands behind its file, and the file alone is known.
+    assert_eq!(answer("bash", &["--python", "de"]), "files open\n");
+    assert_eq!(answer("fish", &["--python=de"]), "files open\n");
+    assert_eq!(answer("bash", &["--python", "deg.py:"]), "open\n");
+    assert_eq!(answer("bash", &["--kernel", "./lib"]), "files \n");
+    assert_eq!(answer("bash", &["--kernel", "./libplain.so:"]), "\n");
 }
 
 #[test]
@@ -62,6 +68,28 @@ fn names_of_columns_are_those_of_the_file_on_the_line() {
     assert_eq!(answer("fish", &["nothing.csv", "-k", ""]), "open\n");
     assert_eq!(answer("fish", &[&file("binary", "\u{0}\u{1}\r\u{2}"), "-k", ""]), "open\n");
     assert_eq!(answer("fish", &[&file("empty", ""), "-k", ""]), "open\n");
+}
+
+#[test]
+fn the_front_of_a_path_is_expanded_as_shells_do() {
+    let home = std::env::var("HOME").unwrap();
+    for front in ["~", "$HOME", "${HOME}"] {
+        assert_eq!(expanded(&Path::new(front).join("a b.csv")), Some(Path::new(&home).join("a b.csv")), "{front}");
+    }
+    for path in [
+        "a.csv",
+        "~",
+        "~other/a.csv",
+        "$/a.csv",
+        "${HOME/a.csv",
+        "$(pwd)/a.csv",
+        "$NO_SUCH_VARIABLE/a.csv",
+        "./~/a.csv",
+    ] {
+        assert_eq!(expanded(Path::new(path)), None, "{path}");
+    }
+    // The tests run in the folder of the sources.
+    assert_eq!(answer("bash", &["$PWD/examples/screens.csv", "-k", "wi"]), "open\nwidth\n");
 }
 
 #[test]
