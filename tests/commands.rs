@@ -93,6 +93,17 @@ fn what_answers_at_its_end_is_told_how_to_answer_at_once() {
 }
 
 #[test]
+fn what_prints_lines_for_some_rows_only_is_told_of_blocks() {
+    let rows = "lib\nbin\n";
+    let said = run(&mut pmapgcd(["-j1", "-c", "grep lib"]), rows);
+    let hint = "use --command-mode block --command-ok 0,1";
+    assert!(said.status.code() == Some(3) && last_line(&said.stderr).contains(hint), "{}", said.stderr);
+    run(&mut pmapgcd(["-j1", "-c", "grep lib", "--command-mode=block", "--command-ok=0,1"]), rows).is(0, "lib\n", "");
+    let said = run(&mut pmapgcd(["-j1", "-c", "exit 9"]), rows);
+    assert!(!said.stderr.contains("--command-ok"), "{}", said.stderr);
+}
+
+#[test]
 fn rows_are_sent_as_they_stand_or_as_their_values() {
     let rows = "name,path\r\n\"a, b\",\"d/a,b.txt\"\r\n\"say \"\"x\"\"\",p\n";
     for way in ways() {

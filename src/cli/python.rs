@@ -65,7 +65,7 @@ impl PythonOptions {
         let wrong = |what: String| Err(Error::usage(format!("--python {}: {what}", printable(&target))));
         let named = target.as_bytes().iter().rposition(|&byte| byte == b':');
         if named.is_none_or(|colon| colon == 0 || colon + 1 == target.len()) {
-            let expected = "FILE:FUNCTION or MODULE:FUNCTION is expected";
+            let expected = "FILE:FUNCTION or MODULE:FUNCTION is expected, as builtins:len is";
             return wrong(format!("{expected}; the interpreter is chosen by PMAPGCD_PYTHON"));
         }
         if let Some(option) = stock_only.first() {

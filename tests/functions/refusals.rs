@@ -138,7 +138,7 @@ fn options_that_do_not_suit_are_refused() {
     };
     for target in ["python3.12", "it.py:", ":gcd", ""] {
         let expected = format!(
-            "pmapgcd: --python {target}: FILE:FUNCTION or MODULE:FUNCTION is expected; the interpreter is chosen by PMAPGCD_PYTHON\n"
+            "pmapgcd: --python {target}: FILE:FUNCTION or MODULE:FUNCTION is expected, as builtins:len is; the interpreter is chosen by PMAPGCD_PYTHON\n"
         );
         assert_eq!(say(&["--python", target]), expected);
     }

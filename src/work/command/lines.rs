@@ -119,7 +119,13 @@ impl<'c> ByLine<'c> {
                 Next::Goes => {}
                 Next::Names(what) => {
                     let never = if self.has_answered { "" } else { " (it has answered no row at all: try it by hand)" };
-                    return Some(Fault { kind: Kind::Deadly, what: what + never + self.command.hint() });
+                    // So do programs end that found nothing: grep, diff, test.
+                    let finds = if what.ends_with("exited with status 1") {
+                        "; if it prints a line for some rows only, use --command-mode block --command-ok 0,1"
+                    } else {
+                        ""
+                    };
+                    return Some(Fault { kind: Kind::Deadly, what: what + never + finds + self.command.hint() });
                 }
                 Next::Ends(row, what) => {
                     self.answers.truncate(row);
