@@ -29,14 +29,17 @@ impl Vectors {
         *HERE.get_or_init(|| Vectors::detected().min(Vectors::allowed().unwrap_or(Vectors::Avx512)))
     }
 
-    /// Returns the largest set that the environment variable allows, which is all if it is not set.
+    /// Returns the largest set that the environment variable allows, which is all if it is not set, or empty.
     ///
     /// # Errors
     /// If the value of the environment variable is unknown. The command line reports this before anything is computed.
     pub fn allowed() -> Result<Self, String> {
-        let Some(name) = std::env::var_os(VARIABLE) else { return Ok(Vectors::Avx512) };
+        let name = std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
+        let Some(name) = name else { return Ok(Vectors::Avx512) };
         let known = NAMES.iter().find(|(known, _)| name == *known);
-        known.map(|(_, vectors)| *vectors).ok_or_else(|| format!("{VARIABLE} is none of portable, avx2 and avx512"))
+        known
+            .map(|(_, vectors)| *vectors)
+            .ok_or_else(|| format!("{VARIABLE} is {name:?}, and none of portable, avx2 and avx512"))
     }
 
     /// Returns all sets that this processor has, without regard to the environment variable.

@@ -223,7 +223,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
                     String::new()
                 };
                 let needed = by_first_row.unwrap_or(needed);
-                format!("{count} field{plural} where {needed} are {expected}: {}{hint}", shown(text))
+                let are = if needed == 1 { "is" } else { "are" };
+                format!("{count} field{plural} where {needed} {are} {expected}: {}{hint}", shown(text))
             })));
         }
         None

@@ -20,6 +20,14 @@ fn integers_are_read_and_written_in_the_base() {
 }
 
 #[test]
+fn digits_and_letters_together_name_the_base() {
+    let said = |value: &str| run(&mut pmapgcd([""; 0]), format!("12,{value}\n")).stderr;
+    let hint = "; integers in base 16 are read with --base 16\n";
+    assert_eq!(said("1f"), format!("pmapgcd: stdin:1: field 2 is not an integer: \"1f\"{hint}"));
+    assert!(said("face").ends_with("; decimal digits are expected, with or without a sign\n"), "{}", said("face"));
+}
+
+#[test]
 fn big_integers_are_exact_in_every_base() {
     let mut state = 23u64;
     let mut next = |bits: usize| {
@@ -64,7 +72,7 @@ fn what_is_no_digit_of_the_base_is_bad() {
         ("16", "1.8", of("hexadecimal", "1.8") + "0x and a sign\n"),
         ("8", "18", of("octal", "18") + "0o and a sign\n"),
         ("2", "12", of("binary", "12") + "0b and a sign\n"),
-        ("10", "1f", of("decimal", "1f") + "a sign\n"),
+        ("10", "ff", of("decimal", "ff") + "a sign\n"),
     ] {
         reads(&["--base", base], &format!("{field},1\n"), 1, "", &said);
     }

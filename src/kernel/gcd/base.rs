@@ -89,7 +89,7 @@ impl Base {
     }
 
     /// Returns the base in which `text` is probably written, if it is an integer in another base than this one and looks like it: it has
-    /// a prefix, or is hexadecimal and too long to be a word.
+    /// a prefix, or is hexadecimal and no word, because it has digits below ten too or is too long.
     pub(super) fn other(self, text: &[u8]) -> Option<Base> {
         /// The least digits of a number without a prefix. No word of so many letters has only those from a to f.
         const LONG: usize = 16;
@@ -99,8 +99,12 @@ impl Base {
             base.letter().is_some_and(|letter| unsigned.len() > 2 && unsigned[1] | 0x20 == letter)
         };
         others().filter(has_prefix).find(|base| base.digits(text).is_some()).or_else(|| {
-            let is_long = Base::Hexadecimal.digits(text).is_some_and(|digits| digits.len() >= LONG);
-            (is_long && self != Base::Hexadecimal).then(|| {
+            let is_no_word = |digits: &[u8]| {
+                let count = digits.iter().filter(|digit| digit.is_ascii_digit()).count();
+                digits.len() >= LONG || 0 < count && count < digits.len()
+            };
+            let is_meant = self != Base::Hexadecimal && Base::Hexadecimal.digits(text).is_some_and(is_no_word);
+            is_meant.then(|| {
                 // Digits that other bases have do not tell them from base 16.
                 if Base::Decimal.digits(text).is_some() { Base::Decimal } else { Base::Hexadecimal }
             })
@@ -155,7 +159,10 @@ mod tests {
         assert_eq!(other(Base::Hexadecimal, "0o17"), Some(Base::Octal));
         assert_eq!(other(Base::Decimal, "00c0ffee00c0ffee00"), Some(Base::Hexadecimal));
         assert_eq!(other(Base::Octal, "1234567812345678"), Some(Base::Decimal));
-        for text in ["abc", "face", "0x", "0xg", "", "-", "1.5"] {
+        for text in ["1f", "-00c0"] {
+            assert_eq!(other(Base::Decimal, text), Some(Base::Hexadecimal), "{text}");
+        }
+        for text in ["abc", "face", "12", "0x", "0xg", "", "-", "1.5"] {
             assert_eq!(other(Base::Decimal, text), None, "{text}");
         }
     }

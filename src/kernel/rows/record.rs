@@ -56,7 +56,8 @@ impl Unfit {
         match self {
             Unfit::Few => BadRow::row(format!("{count} field{plural} where more are needed: {}", shown(record.text()))),
             Unfit::Many(most) => {
-                BadRow::row(format!("{count} field{plural} where {most} are expected: {}", shown(record.text())))
+                let are = if most == 1 { "is" } else { "are" };
+                BadRow::row(format!("{count} field{plural} where {most} {are} expected: {}", shown(record.text())))
             }
             Unfit::NoNumber(at, of) => {
                 BadRow::in_field(record, at, what_is_wrong(trimmed(&record.value(at)), of, notation))
