@@ -6,6 +6,8 @@ mod building;
 mod common;
 #[path = "kernels/contract.rs"]
 mod contract;
+#[path = "kernels/loading.rs"]
+mod loading;
 #[path = "kernels/plain.rs"]
 mod plain;
 #[path = "kernels/refusals.rs"]

@@ -4,7 +4,7 @@ use super::near::unknown;
 use super::options::Options;
 use super::plan::Plan;
 use super::probe;
-use super::run::run;
+use super::run::{run, work};
 use super::{FUNCTION, end};
 use crate::compare::trial::Trial;
 use crate::csv::trimmed;
@@ -29,7 +29,7 @@ pub struct KernelOptions {
     ///
     /// A value with a / or .so in it is a shared library; LIBRARY alone is one with a pmap_kernel_v1, which docs/kernels.md is about. A
     /// plain C function of numbers needs --types. Workers load the library, and this process does only with --executor serial or threads.
-    #[arg(long, help_heading = FUNCTION, value_name = "NAME", allow_hyphen_values = true, conflicts_with_all = ["command", "command_mode", "command_input", "command_ok"], group = "function")]
+    #[arg(long, help_heading = FUNCTION, value_name = "NAME", conflicts_with_all = ["command", "command_mode", "command_input", "command_ok", "python_batch"], group = "function")]
     kernel: Option<OsString>,
 
     /// What it takes and returns, like f64,f64:f64
@@ -45,7 +45,8 @@ pub struct KernelOptions {
     kernel_args: Option<String>,
 
     /// Say what the kernel takes and returns
-    #[arg(long, help_heading = FUNCTION, requires = "function", hide_short_help = true)]
+    #[arg(long, help_heading = FUNCTION, requires = "function", conflicts_with_all = ["output", "rejects", "split", "range"], hide_short_help = true)]
+    #[cfg_attr(feature = "compare", arg(conflicts_with = "compare"))]
     describe: bool,
 }
 
@@ -103,7 +104,9 @@ impl KernelOptions {
             return Ok(probe::answer(&wanted.describe(self.describe)));
         }
         let is_worker = worker::is_worker();
-        let described = if is_worker { vec![] } else { probe::ask(&format!("--kernel {name}"))?.map_err(unusable)? };
+        let most = options.block_timeout;
+        let described =
+            if is_worker { vec![] } else { probe::ask(&format!("--kernel {name}"), most)?.map_err(unusable)? };
         if self.describe {
             return Ok(end(describe(&described)));
         }
@@ -119,7 +122,18 @@ impl KernelOptions {
                     watch_exit();
                     set_stdout_aside().map_err(|error| Error::io("stdout", error))?;
                 }
-                Native::loaded(&wanted.load().map_err(unusable)?, self.kernel_args).map_err(of)?
+                let load = || Native::loaded(&wanted.load().map_err(unusable)?, self.kernel_args.clone()).map_err(of);
+                if is_worker {
+                    // Its parent is to say what is wrong, once.
+                    let instead = options.clone();
+                    let instead = |what: String| serve_unusable(instead, format!("--kernel {name}: {what}"));
+                    match probe::in_time(most, load, |what| instead(what).unwrap_or(2)) {
+                        Ok(native) => native,
+                        Err(error) => return serve_unusable(options, error.to_string()).map(ExitCode::from),
+                    }
+                } else {
+                    load()?
+                }
             }
         };
         if executor == Executor::Threads {
@@ -174,6 +188,15 @@ impl KernelOptions {
             Some(_) => wrong("the name of a function is expected behind the colon"),
         }
     }
+}
+
+/// Works for the parent of this worker process as one whose kernel cannot be used, for the reason `what`. Returns the status to end with.
+fn serve_unusable(mut options: Options, what: String) -> Result<u8, Error> {
+    // The names of results are not known here.
+    options.append = None;
+    let native = Native::unusable(what);
+    let plan = Plan::of(options, &native)?;
+    Ok(work(&plan, &Text::new(&native, plan.setup.settings.clone())))
 }
 
 /// The name of the stock kernel.

@@ -59,9 +59,11 @@ pub fn unknown(name: &str) -> String {
         None if near.is_empty() => String::new(),
         None => format!("; {} is meant, perhaps", near.join(" or ")),
     };
+    // A name that is tried with and without the `lib` of its file.
+    let name_within = name.strip_prefix("lib").filter(|rest| !rest.is_empty()).unwrap_or(name);
     format!(
         "there is no kernel {name}{hint}. A kernel is gcd, a function of libm or libc (--kernel hypot --types f64,f64:f64), or one of a \
-         library (--kernel ./lib{name}.so:{name} --types i64,i64:i64); docs/kernels.md has more"
+         library (--kernel ./lib{name_within}.so:{name_within} --types i64,i64:i64); docs/kernels.md has more"
     )
 }
 
@@ -92,6 +94,7 @@ mod tests {
     #[test]
     fn names_that_look_alike_are_offered() {
         assert!(unknown("hypott").contains("; hypot is meant, perhaps"));
+        assert!(unknown("libgrade").contains("(--kernel ./libgrade.so:grade --types"));
         assert!(unknown("gdc").contains("; gcd is meant, perhaps") && !unknown("lcm").contains("perhaps"));
         assert_eq!(
             [distance("", "ab"), distance("kitten", "sitting"), distance("a", "a"), distance("abc", "acb")],

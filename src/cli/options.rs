@@ -56,7 +56,7 @@ pub enum StatsForm {
 ///
 /// Of an option that is given twice the last one counts, so that what an alias or a wrapper gives can be overridden. The
 /// exceptions are lists, FILE, `--columns` and `--na`, which add up.
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 #[command(args_override_self = true)]
 pub struct Options {
     /// Files of rows, read in this order; stdin where there is none, or for `-`

@@ -16,12 +16,14 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::process::{ExitCode, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 /// The environment variable that makes a process the probe. Its value is the number of the process that asks.
 const MARK: &str = "PMAPGCD_PROBE";
 
-/// How many seconds a library may take before that is said.
-const PATIENCE: i64 = 5;
+/// How long a library may take before that is said.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the probe answers.
 pub type Answer = Result<Vec<Description>, Unusable>;
@@ -54,11 +56,11 @@ pub fn answer(answer: &Answer) -> ExitCode {
     }
 }
 
-/// Asks a probe about the kernel that this process was told of. `name` is the kernel in messages.
+/// Asks a probe about the kernel that this process was told of. `name` is the kernel in messages. `most` is the time of `--block-timeout`.
 ///
 /// # Errors
-/// If the probe cannot be started, or dies before it answers.
-pub fn ask(name: &str) -> Result<Answer, Error> {
+/// If the probe cannot be started, dies before it answers, or takes too long.
+pub fn ask(name: &str, most: Option<Duration>) -> Result<Answer, Error> {
     let cannot = |error: io::Error| Error::io(format!("{name} cannot be looked at"), error);
     let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(|error: Errno| cannot(error.into()))?;
     let launch = Launch::again().map_err(cannot)?.with(MARK, std::process::id().to_string());
@@ -70,9 +72,20 @@ pub fn ask(name: &str) -> Result<Answer, Error> {
     let mut probe = command.spawn().map_err(cannot)?;
     // The command holds the other end of the pipe.
     drop(command);
-    let patience = Timespec { tv_sec: PATIENCE, tv_nsec: 0 };
-    if poll(&mut [PollFd::new(&ours, PollFlags::IN)], Some(&patience)) == Ok(0) {
+    let start = Instant::now();
+    let has_answered_by = |time: Duration| {
+        let left = Timespec::try_from(time.saturating_sub(start.elapsed())).ok();
+        poll(&mut [PollFd::new(&ours, PollFlags::IN)], left.as_ref()) != Ok(0)
+    };
+    let mut has_answered = has_answered_by(most.unwrap_or(PATIENCE).min(PATIENCE));
+    if !has_answered && most.is_none_or(|most| most > PATIENCE) {
         say(&format_args!("{name}: its library takes long to load or to open; still waiting"));
+        has_answered = most.is_none_or(has_answered_by);
+    }
+    if let (false, Some(most)) = (has_answered, most) {
+        let _ = probe.kill();
+        let _ = probe.wait();
+        return Err(Error::usage(format!("{name} cannot be used: {}", too_slow(most))));
     }
     let mut line = vec![];
     let read = BufReader::new(File::from(ours)).read_until(b'\n', &mut line);
@@ -85,5 +98,28 @@ pub fn ask(name: &str) -> Result<Answer, Error> {
     answer.ok_or_else(|| {
         let cause = death::cause(status);
         Error::usage(format!("{name} cannot be used: the process that loaded its library, to look at it, {cause}"))
+    })
+}
+
+/// Says of a library that it takes longer than `--block-timeout` allows.
+fn too_slow(most: Duration) -> String {
+    format!("its library takes longer to load and to open than --block-timeout allows, {} seconds", most.as_secs_f64())
+}
+
+/// Returns what `load` does with a library. If that takes longer than `most`, this process does `instead` with the message about that, in
+/// another thread because nobody can stop a library, and ends. A library that hangs in its constructor holds a lock of the loader, which
+/// that thread may need: then the worker is killed as one that holds a block for too long.
+pub fn in_time<T>(most: Option<Duration>, load: impl FnOnce() -> T, instead: impl FnOnce(String) -> u8 + Send) -> T {
+    let Some(most) = most else { return load() };
+    std::thread::scope(|scope| {
+        let (loaded, is_loaded) = channel::<()>();
+        scope.spawn(move || {
+            if is_loaded.recv_timeout(most) == Err(RecvTimeoutError::Timeout) {
+                std::process::exit(i32::from(instead(too_slow(most))));
+            }
+        });
+        let answer = load();
+        drop(loaded);
+        answer
     })
 }

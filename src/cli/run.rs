@@ -6,6 +6,8 @@ use super::files::Files;
 use super::map::{map, map_in_sight};
 use super::options::Options;
 use super::plan::{Mode, Plan};
+#[cfg(feature = "stock")]
+use super::status;
 use super::{end, names, split};
 #[cfg(feature = "compare")]
 use crate::compare::graded::Graded;
@@ -62,17 +64,20 @@ fn with_stdout_aside<K: BatchKernel>(plan: &Plan, kernel: &K, run: impl FnOnce()
     status
 }
 
+/// Works for the parent of this worker process, with `work` as what is mapped over the rows. Returns the status to end with.
+#[cfg(feature = "stock")]
+pub(super) fn work(plan: &Plan, work: &dyn Work) -> u8 {
+    let mapping = mapping(plan, work);
+    worker::reenter(&mapping).unwrap_or_else(|| status(Err(worker::not_for_you())))
+}
+
 /// Does the task of `plan`, with `work` as what is mapped over the rows.
 pub(super) fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
     #[cfg(feature = "compare")]
     let graded = plan.trial.map(|trial| Graded::new(work, &trial));
     #[cfg(feature = "compare")]
     let work = graded.as_ref().map_or(work, |graded| graded as &dyn Work);
-    // What a trial measures is the executor, so its rows come to all executors in the same way: through the parent. A command
-    // takes far longer over a row than the parent, and may ask for blocks that depend on the rows alone.
-    let cutter = Cutter { format: plan.setup.shape.format, most: plan.setup.sizes.block };
-    let cutter = (plan.trial.is_none() && !plan.is_command).then_some(cutter);
-    let mapping = Mapping { work, name: "filter".to_string(), confinement: plan.confinement, cutter };
+    let mapping = mapping(plan, work);
     if !matches!(plan.mode, Mode::Work) {
         heed_signals();
     }
@@ -86,6 +91,15 @@ pub(super) fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
         Mode::Split(count) => end(split::split(plan, count)),
         Mode::Map => map_in_sight(plan, &mapping),
     }
+}
+
+/// Returns what is to be mapped by `plan`, with `work`.
+fn mapping<'w>(plan: &Plan, work: &'w dyn Work) -> Mapping<'w> {
+    // What a trial measures is the executor, so its rows come to all executors in the same way: through the parent. A command
+    // takes far longer over a row than the parent, and may ask for blocks that depend on the rows alone.
+    let cutter = Cutter { format: plan.setup.shape.format, most: plan.setup.sizes.block };
+    let cutter = (plan.trial.is_none() && !plan.is_command).then_some(cutter);
+    Mapping { work, name: "filter".to_string(), confinement: plan.confinement, cutter }
 }
 
 /// Maps, as one trial of a comparison. Then writes the measurements of this run to stdout, if the trial asks for them.

@@ -63,6 +63,8 @@ fn a_kernel_that_ends_the_process_does_not_end_the_run_well() {
         let said =
             "pmapgcd: the kernel has called exit: the rows that it was given, and all behind them, have no results\n";
         finished.is(3, "", said);
+        let quick = mapped("quick_exit", &["--types", "i32:i32", "--executor", executor], "0\n0\n");
+        quick.is(3, "", said);
     }
     let finished = mapped("exit", &["--types", "i32:i32", "--bad-rows=skip"], "0\n");
     assert!(finished.stderr.contains("stdin:1: workers keep dying on this row"), "{}", finished.stderr);

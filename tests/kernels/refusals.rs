@@ -49,7 +49,10 @@ fn a_name_that_is_none_gets_near_ones() {
 fn options_that_do_not_suit_are_refused() {
     let gcd = library("gcd.c");
     for (types, says) in [
-        ("double,double:double", "there is no type 'double' among i32 i64 u32 u64 f32 f64 text int bool; f64 is meant"),
+        (
+            "double,double:double",
+            "there is no type 'double' among i32 i64 u32 u64 f32 f64 text, and with --python int bool; f64 is meant",
+        ),
         ("f64,f64", "there is no colon"),
     ] {
         let finished = mapped("hypot", &["--types", types], "");
@@ -136,5 +139,86 @@ fn a_kernel_is_described_by_itself() {
         String::from_utf8(all.stdout).unwrap().contains("\nby_args: types by --kernel-args, not confined\n"),
         "{}",
         all.stderr
+    );
+}
+
+/// A library with kernels of these names and types, and this at the end of `pmap_kernel_v1`.
+fn kernels(list: &[(&str, &str, &str)], end: &str) -> String {
+    let kernel = |(name, types, names): &(&str, &str, &str)| {
+        let text = |text: &str| if text.is_empty() { "NULL".to_string() } else { format!("\"{text}\"") };
+        format!("{{sizeof(pmap_kernel), 0, \"{name}\", NULL, {}, {}, NULL, map, NULL}},", text(types), text(names))
+    };
+    format!(
+        "#include \"pmap_kernel.h\"\nint data = 1;
+static uint64_t map(void *self, const pmap_batch *batch, pmap_results *results) {{
+    (void)self; (void)results;\n    return batch->rows;\n}}
+const pmap_kernel *pmap_kernel_v1(uint32_t index) {{
+    static const pmap_kernel kernels[] = {{{}}};\n    (void)index;\n    {end}\n}}\n",
+        list.iter().map(kernel).collect::<String>()
+    )
+}
+
+#[test]
+fn libraries_that_are_wrong_are_told_what_is_wrong_with_them() {
+    let end = format!("return index < {} ? &kernels[index] : NULL;", 2);
+    let endless = made("endless", &kernels(&[("e", "i64:i64", "")], "return &kernels[0];"));
+    let no_end =
+        "./libendless.so has a pmap_kernel_v1 that does not come to an end: behind the last kernel it returns NULL";
+    let twice = made("twice", &kernels(&[("e", "i64:i64", ""), ("e", "i64:i64", "")], &end));
+    let bad = made("bad_types", &kernels(&[("good", "i64:i64", ""), ("odd", "i64,double:i64", "")], &end));
+    let names = made("bad_names", &kernels(&[("good", "i64:i64", ""), ("odd", "i64:i64", "a,b")], &end));
+    made("two", &kernels(&[("good", "i64:i64", ""), ("other", "i64:i64", "")], &end));
+    let none = made("no_types", &kernels(&[("good", "i64:i64", ""), ("odd", "", "")], &end));
+    for more in [&[][..], &["--describe"]] {
+        refused(&endless, more, no_end);
+    }
+    refused(&twice, &["--describe"], "./libtwice.so has two kernels with the name e: each needs one of its own");
+    for (library, what) in [
+        (bad, "./libbad_types.so: the types of odd, i64,double:i64: there is no type 'double'"),
+        (names, "./libbad_names.so: odd has 1 result and 2 names for them"),
+        (none, "./libno_types.so: odd does not say its types"),
+    ] {
+        refused(&library, &["--describe"], what);
+        refused(&(library.clone() + ":odd"), &[], what);
+        refused(
+            &(library + ":good"),
+            &["--kernel-args=x"],
+            "--kernel-args is for kernels that are opened, and good has no",
+        );
+    }
+    refused("./libtwo.so:data", &["--types=i32:i32"], "data is data, and no function");
+    refused("stdout", &["--types=i32:i32"], "stdout is data, and no function");
+    let mut library = std::fs::read(folder().join("libendless.so")).unwrap();
+    library[18..20].copy_from_slice(if cfg!(target_arch = "aarch64") { &[62, 0] } else { &[183, 0] });
+    std::fs::write(folder().join("libother.so"), library).unwrap();
+    let other = if cfg!(target_arch = "aarch64") { "x86_64" } else { "aarch64" };
+    refused(
+        "./libother.so",
+        &[],
+        &format!("./libother.so cannot be loaded: it is a library for {other}, and this program"),
+    );
+}
+
+#[test]
+fn options_that_would_be_ignored_are_refused() {
+    let text = library("text.c");
+    for options in [
+        &["--describe", "-ofile"][..],
+        &["--describe", "--compare"],
+        &["--describe", "--rejects=file"],
+        &["--describe", "--split=2"],
+        &["--python-batch"],
+    ] {
+        let finished = mapped(&text, options, "");
+        let is_refused = finished.stderr.contains("cannot be used with") && finished.stdout.is_empty();
+        assert!(finished.status.code() == Some(2) && is_refused, "{options:?} {finished:?}");
+    }
+    let finished = mapped("--types", &["f64:f64"], "");
+    let says = "a value is required for '--kernel <NAME>' but none was supplied";
+    assert!(finished.status.code() == Some(2) && finished.stderr.contains(says), "{}", finished.stderr);
+    mapped(&(text + ":copy"), &[], "1,2\n").is(
+        1,
+        "",
+        "pmapgcd: stdin:1: 2 fields where 1 is expected: \"1,2\"; say which of them count, as in -k 1\n",
     );
 }

@@ -31,6 +31,9 @@ impl Type {
     pub const ALL: [Type; 9] =
         [Type::I32, Type::I64, Type::U32, Type::U64, Type::F32, Type::F64, Type::Text, Type::Int, Type::Bool];
 
+    /// How many of all types, the first ones, a library may have; the others are for Python.
+    pub const NATIVE: usize = 7;
+
     /// Returns the type's name.
     pub fn name(self) -> &'static str {
         match self {
@@ -160,8 +163,10 @@ fn type_of(name: &str) -> Result<Type, String> {
         return Err(format!("a type is missing: {EXPECTED}"));
     }
     let hint = Type::called(name).map(|meant| format!("; {} is meant, perhaps", meant.name())).unwrap_or_default();
-    let names = Type::ALL.map(Type::name).join(" ");
-    Err(format!("there is no type '{}' among {names}{hint}", crate::error::printable(name.as_ref())))
+    let names = |types: &[Type]| types.iter().map(|of| of.name()).collect::<Vec<_>>().join(" ");
+    let (all, python) = Type::ALL.split_at(Type::NATIVE);
+    let name = crate::error::printable(name.as_ref());
+    Err(format!("there is no type '{name}' among {}, and with --python {}{hint}", names(all), names(python)))
 }
 
 impl fmt::Display for Signature {
@@ -199,7 +204,7 @@ mod tests {
             ("...:f64", "stands behind a type"),
             ("...,f64:f64", "stands behind the last type"),
             ("f64:f64/na", "for what goes in"),
-            ("double:f64", "'double' among i32 i64 u32 u64 f32 f64 text int bool; f64 is meant"),
+            ("double:f64", "'double' among i32 i64 u32 u64 f32 f64 text, and with --python int bool; f64 is meant"),
             ("f64:\x1b", "'\\u{1b}'"),
         ] {
             let found = text.parse::<Signature>().unwrap_err();

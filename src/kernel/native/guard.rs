@@ -4,6 +4,7 @@
 use crate::error::program;
 use nix::libc;
 use std::cell::Cell;
+use std::ffi::c_int;
 use std::io::{self, Write};
 use std::ptr::null_mut;
 
@@ -22,7 +23,12 @@ pub fn inside<T>(call: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// From here on, a kernel that calls `exit` ends this process with status 3 and a message, whatever status it asks for. To be called
+unsafe extern "C" {
+    /// Has a function called where the process is ended by `quick_exit`. It is in every C library since C11.
+    fn at_quick_exit(function: extern "C" fn()) -> c_int;
+}
+
+/// From here on, a kernel that calls `exit` or `quick_exit` ends this process with status 3 and a message, whatever status it asks for. To be called
 /// where the kernel runs in the process that prints the results: the run would seem to have gone well.
 pub fn watch_exit() {
     extern "C" fn at_exit() {
@@ -35,4 +41,6 @@ pub fn watch_exit() {
     }
     // SAFETY: the function never unwinds, and the variable that it reads needs no memory that a thread gives back when it ends.
     unsafe { libc::atexit(at_exit) };
+    // SAFETY: as above.
+    unsafe { at_quick_exit(at_exit) };
 }

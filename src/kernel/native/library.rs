@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::abi::{Find, Kernel, LEAST_KERNEL, NEWER, SELF_CONTAINED, SYMBOL};
+use super::machine;
 use nix::libc;
 use std::ffi::{CStr, CString, OsStr, c_char, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -29,6 +30,19 @@ impl Function {
     pub fn address(self) -> *mut c_void {
         self.0
     }
+
+    /// Whether code is there, and not data of the library. If that is not known, it is taken for code.
+    pub fn is_code(self) -> bool {
+        let mappings = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+        let mapping = mappings.lines().find_map(|mapping| {
+            let (range, mapping) = mapping.split_once(' ')?;
+            let (start, end) = range.split_once('-')?;
+            let parsed = |text| usize::from_str_radix(text, 16).ok();
+            (parsed(start)?..parsed(end)?).contains(&(self.0 as usize)).then_some(mapping)
+        });
+        // Behind the addresses stands what may be done there: r-xp.
+        mapping.is_none_or(|mapping| mapping.as_bytes().get(2) == Some(&b'x'))
+    }
 }
 
 /// A kernel of a library, as the library describes it.
@@ -53,6 +67,9 @@ impl Library {
         let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
         if !handle.is_null() {
             return Ok(Library(handle));
+        }
+        if let Some(what) = machine::other(file) {
+            return Err(what);
         }
         // SAFETY: a text of the loader that stays until this thread calls it again, or null.
         let said = unsafe { libc::dlerror().as_ref() }.map(|said| unsafe { CStr::from_ptr(said) });
@@ -87,15 +104,27 @@ impl Library {
         };
         // SAFETY: the symbol stands for a function of this type: the header says so.
         let find: Find = unsafe { std::mem::transmute::<*mut c_void, Find>(find.0) };
-        let mut kernels = vec![];
+        let (mut kernels, mut last) = (vec![], std::ptr::null());
         for index in 0..MOST_KERNELS {
             // SAFETY: the library is trusted to do what the header says.
             let found = unsafe { find(index) };
             if found.is_null() {
                 break;
             }
+            if index == MOST_KERNELS - 1 || last == found {
+                return Err(
+                    "has a pmap_kernel_v1 that does not come to an end: behind the last kernel it returns NULL"
+                        .to_string(),
+                );
+            }
+            last = found;
             // SAFETY: it points to a `pmap_kernel`, of which the first field is its size.
             kernels.push(unsafe { Exported::read(found) }?);
+        }
+        let names = kernels.iter().map(|kernel: &Exported| Ok(kernel.texts()?[0].clone().unwrap_or_default()));
+        let names: Vec<String> = names.collect::<Result<_, String>>()?;
+        if let Some((_, twice)) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+            return Err(format!("has two kernels with the name {twice}: each needs one of its own"));
         }
         if kernels.is_empty() { Err("exports pmap_kernel_v1 and no kernel".to_string()) } else { Ok(Some(kernels)) }
     }

@@ -9,6 +9,7 @@ pub mod answer;
 mod call;
 mod guard;
 mod library;
+mod machine;
 mod session;
 mod wanted;
 
@@ -23,7 +24,7 @@ use crate::csv::record::Record;
 use crate::kernel::batch::{BatchKernel, Other, Written};
 use crate::kernel::columns::results::Results;
 use crate::kernel::columns::rows::{Reader, Typed};
-use crate::kernel::columns::types::{Signature, Type};
+use crate::kernel::columns::types::{Input, Signature, Type};
 use session::Session;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -44,6 +45,8 @@ pub struct Native {
     reader: Reader,
     /// The bytes of text beyond which a result is too long.
     most: usize,
+    /// Why it cannot be used, if so.
+    unusable: Option<String>,
 }
 
 impl Native {
@@ -61,7 +64,28 @@ impl Native {
             reader: Reader::new(signature.clone(), vec![]),
             signature,
             most: MOST,
+            unusable: None,
         })
+    }
+
+    /// Returns one that cannot be used, for this reason. A worker has it instead of a kernel that it cannot load, so that the run ends
+    /// with the reason, said once.
+    pub fn unusable(what: String) -> Self {
+        let signature = Signature {
+            inputs: vec![Input { of: Type::Text, may_lack: true }],
+            repeats: true,
+            outputs: vec![Type::Text],
+        };
+        Native {
+            code: None,
+            args: String::new(),
+            names: vec!["none".to_string()],
+            is_self_contained: true,
+            reader: Reader::new(signature.clone(), vec![]),
+            signature,
+            most: MOST,
+            unusable: Some(what),
+        }
     }
 
     /// Returns the kernel that is loaded. `args` are those of `--kernel-args`.
@@ -110,6 +134,9 @@ impl BatchKernel for Native {
     }
 
     fn open(&self) -> Result<(), String> {
+        if let Some(what) = &self.unusable {
+            return Err(what.clone());
+        }
         let Some(Code::Columns(exported)) = self.code else { return Ok(()) };
         // The session from which the types are known is that of the first worker of this thread.
         if SESSIONS.with_borrow(Vec::is_empty) {

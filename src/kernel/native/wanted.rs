@@ -119,7 +119,7 @@ impl Wanted {
             let library = Library::load(file).map_err(|what| format!("{shown} cannot be loaded: {what}"))?;
             let kernels = library.kernels().map_err(|what| format!("{shown} {what}"))?;
             if let Some(kernels) = kernels {
-                return kernels.into_iter().map(|kernel| Ok(self.listed(kernel, &shown)?)).collect();
+                return kernels.into_iter().map(|kernel| Ok(self.listed_well(kernel, &shown)?)).collect();
             }
         }
         let description = self.load()?.description;
@@ -141,39 +141,50 @@ impl Wanted {
         if self.args.is_some() {
             return Err(format!("--kernel-args is for kernels that are opened, and {name} is a plain function").into());
         }
+        if !function.is_code() {
+            return Err(format!("{name} is data, and no function").into());
+        }
         call::check(types).map_err(|what| format!("--types {types}: {what}"))?;
         let description = Description { name, version: None, types: types.to_string(), names: None, is_self_contained };
         Ok(Some(Loaded { code: Code::Plain(function), description }))
     }
 
-    /// Returns what a kernel says of itself before it is opened.
+    /// Returns what a kernel says of itself before it is opened. It has no types if it says them when it is opened.
     fn listed(&self, exported: Exported, shown: &str) -> Result<Description, String> {
         let [name, version, types, names] = exported.texts().map_err(|what| format!("{shown} {what}"))?;
         let (name, types) = (name.unwrap_or_default(), types.unwrap_or_default());
         Ok(Description { name, version, types, names, is_self_contained: exported.is_self_contained() })
     }
 
+    /// Returns what a kernel says of itself without being opened, after a check.
+    fn listed_well(&self, exported: Exported, shown: &str) -> Result<Description, String> {
+        let description = self.listed(exported, shown)?;
+        let is_to_be_opened = description.types.is_empty() && exported.kernel().open.is_some();
+        if !is_to_be_opened {
+            description.checked(shown)?;
+        }
+        Ok(description)
+    }
+
     /// Returns a kernel that the library exports. It is opened, which may tell its types, and closed again.
     fn columns(&self, exported: Exported, shown: &str) -> Result<Loaded, Unusable> {
         let mut description = self.listed(exported, shown)?;
         let name = description.name.clone();
+        if self.args.is_some() && exported.kernel().open.is_none() {
+            return Err(
+                format!("--kernel-args is for kernels that are opened, and {name} has no function `open`").into()
+            );
+        }
         let args = self.args.clone().unwrap_or_default();
         let session =
             Session::open(exported, &args).map_err(|what| format!("{shown}: {name} cannot be opened: {what}"))?;
         description.types = session.types.clone().unwrap_or(description.types);
         description.names = session.names.clone().or(description.names);
         SESSIONS.with_borrow_mut(|sessions| sessions.push(session));
-        let types = &description.types;
-        if types.is_empty() {
-            return Err(format!("{shown}: {name} does not say its types").into());
-        }
-        let signature: Signature =
-            types.parse().map_err(|what| format!("{shown}: the types of {name}, {types}: {what}"))?;
-        signature.is_native().map_err(|what| format!("{shown}: the types of {name}, {types}: {what}"))?;
+        let signature = description.checked(shown)?;
         if let Some(given) = self.types.as_ref().filter(|given| **given != signature) {
             return Err(format!("--types {given}: {name} says its types itself, {signature}").into());
         }
-        description.names().map_err(|what| format!("{shown}: {name} {what}"))?;
         Ok(Loaded { code: Code::Columns(exported), description })
     }
 }
@@ -194,6 +205,19 @@ impl Description {
         self.types.parse()
     }
 
+    /// Returns the same, after a check that the kernel can be used. `shown` is its library.
+    fn checked(&self, shown: &str) -> Result<Signature, String> {
+        let Description { name, types, .. } = self;
+        if types.is_empty() {
+            return Err(format!("{shown}: {name} does not say its types"));
+        }
+        let wrong = |what: String| format!("{shown}: the types of {name}, {types}: {what}");
+        let signature: Signature = types.parse().map_err(wrong)?;
+        signature.is_native().map_err(wrong)?;
+        self.names().map_err(|what| format!("{shown}: {name} {what}"))?;
+        Ok(signature)
+    }
+
     /// Returns the names of the results, one for each.
     ///
     /// # Errors
@@ -207,7 +231,11 @@ impl Description {
         };
         match names.len() == count {
             true => Ok(names),
-            false => Err(format!("has {count} results and {} names for them", names.len())),
+            false => {
+                let plural = |count: usize| if count == 1 { "" } else { "s" };
+                let (results, names) = (plural(count), (names.len(), plural(names.len())));
+                Err(format!("has {count} result{results} and {} name{} for them", names.0, names.1))
+            }
         }
     }
 }
