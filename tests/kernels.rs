@@ -6,6 +6,8 @@ mod building;
 mod common;
 #[path = "kernels/contract.rs"]
 mod contract;
+#[path = "kernels/lies.rs"]
+mod lies;
 #[path = "kernels/loading.rs"]
 mod loading;
 #[path = "kernels/plain.rs"]

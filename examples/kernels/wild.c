@@ -20,17 +20,22 @@ static uint64_t crash(void *self, const pmap_batch *batch, pmap_results *results
 }
 
 /* Says over 1 that it has done more rows than there are, over 3 that its text ends before it begins, over 4
- * that it ends outside of its room, over 5 answers what is no UTF-8, over 6 blames column 99, and over 7 there is never enough room. */
+ * that it ends outside of its room, over 5 answers what is no UTF-8, over 6 blames column 99, over 7 there is never enough room, over 8
+ * it moves the first offset, and over 9 it sets none. */
 static uint64_t lie(void *self, const pmap_batch *batch, pmap_results *results) {
     const int64_t *in = (const int64_t *)pmap_column_at(batch, 0)->values;
     const pmap_result *out = pmap_result_at(results, 0);
     uint64_t row;
     (void)self;
     for (row = 0; row < batch->rows; row++) {
+        if (in[row] == 9) {
+            pmap_set_missing(out, row);
+            continue;
+        }
         pmap_set_text(out, row, "good", 4);
         if (in[row] == 1) return batch->rows + 1;
         if (in[row] == 3 || in[row] == 4) {
-            out->offsets[row + 1] = in[row] == 3 ? -1 : INT32_MAX;
+            out->offsets[row + 1] = in[row] == 3 ? -2 : INT32_MAX;
             return row + 1;
         }
         if (in[row] == 5) ((char *)out->values)[out->offsets[row]] = (char)0xff;
@@ -40,8 +45,29 @@ static uint64_t lie(void *self, const pmap_batch *batch, pmap_results *results) 
             return row;
         }
         if (in[row] == 7) return row;
+        if (in[row] == 8) out->offsets[0] = 1;
     }
     return batch->rows;
+}
+
+/* Does nothing if 13 is among the numbers. */
+static uint64_t idle(void *self, const pmap_batch *batch, pmap_results *results) {
+    const int64_t *in = (const int64_t *)pmap_column_at(batch, 0)->values;
+    uint64_t row;
+    (void)self;
+    for (row = 0; row < batch->rows; row++) {
+        if (in[row] == 13) return 0;
+        ((int64_t *)pmap_result_at(results, 0)->values)[row] = in[row];
+    }
+    return batch->rows;
+}
+
+/* Needs 4 MiB of stack. */
+static uint64_t deep(void *self, const pmap_batch *batch, pmap_results *results) {
+    volatile char much[4 << 20];
+    size_t at;
+    for (at = 0; at < sizeof much; at += 4096) much[at] = 1;
+    return idle(self, batch, results) * (uint64_t)much[4096];
 }
 
 static uint64_t lazy(void *self, const pmap_batch *batch, pmap_results *results) {
@@ -126,6 +152,8 @@ const pmap_kernel *pmap_kernel_v1(uint32_t index) {
         I64("crash", crash),
         I64("print", print),
         I64("lazy", lazy),
+        I64("idle", idle),
+        I64("deep", deep),
         I64("step", step),
         I64("space", space),
         {sizeof(pmap_kernel), PMAP_SELF_CONTAINED, "little", NULL, "i64:i64", NULL, NULL, space, NULL},

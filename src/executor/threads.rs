@@ -120,6 +120,9 @@ impl Crew for Threads {
     }
 }
 
+/// The stack of a thread in which a kernel runs, in bytes: that of main threads unless `ulimit -s` says otherwise.
+const STACK: usize = 8 << 20;
+
 impl Threads {
     /// Starts a worker thread. If the executor uses processes and this worker has no child process yet, starts that
     /// too.
@@ -160,7 +163,10 @@ impl Threads {
                 ring_bell(&run.bell);
             }
         };
-        thread::Builder::new().name(format!("worker {number}")).spawn_scoped(scope, work).map(drop)
+        let thread = thread::Builder::new().name(format!("worker {number}"));
+        // A kernel has as much stack as in the main thread of a worker process. None is used before it is needed.
+        let thread = if self.executor.has_processes() { thread } else { thread.stack_size(STACK) };
+        thread.spawn_scoped(scope, work).map(drop)
     }
 
     /// Returns the error for a worker that could not map its block. If its child has closed the socket, the error says

@@ -242,7 +242,7 @@ pub(in crate::kernel) fn text(value: &[u8], format: Format, is_alone: bool, pen:
     let quote = format.quote.unwrap_or(b'\n');
     let is_special = memchr3(format.delimiter, quote, b'\n', value).is_some() || memchr(b'\r', value).is_some();
     let looks_blank = is_alone && value.iter().all(u8::is_ascii_whitespace);
-    if !looks_blank && !is_special {
+    if !looks_blank && !is_special && !format.begins_comment(value) {
         return Ok(pen.write(value));
     }
     let mut field = vec![];
@@ -305,6 +305,8 @@ mod tests {
         };
         let quoted = "a b\n\"a,b\"\n\"say \"\"x\"\"\"\n\"\"\n\" \"\n";
         assert_eq!(written(&["a b", "a,b", "say \"x\"", "", " "], Format::default()), (quoted.to_string(), false));
+        let comments = Format { comment: Some(b'#'), ..Format::default() };
+        assert_eq!(written(&["#a", "a#", ""], comments), ("\"#a\"\na#\n\"\"\n".to_string(), false));
         let tabs = Format { delimiter: b'\t', quote: None, ..Format::default() };
         assert_eq!(written(&["a,b\"", "a\tb"], tabs), ("a,b\"\n".to_string(), true));
     }

@@ -27,21 +27,26 @@ pub struct Raw {
 pub enum RawValues {
     /// Numbers.
     Numbers(Values),
-    /// Texts: where they begin and end, and the room that they are in.
+    /// Texts: where they begin and end, and the room that they are in, behind [`SPARE`] bytes.
     Texts(Vec<i32>, Vec<u8>),
 }
+
+/// What an offset is before the kernel sets it. No text ends there, so that an offset that was forgotten is found.
+const UNSET: i32 = -1;
+/// How many bytes lie in front of the room for texts: a kernel that takes an offset which it has forgotten for the start of the next
+/// text writes there.
+pub const SPARE: usize = UNSET.unsigned_abs() as usize;
 
 impl Raw {
     /// Returns room for the results of `rows` rows, of this type. `room` is that for texts, in bytes.
     pub fn new(of: Type, rows: usize, room: usize) -> Self {
         let values = match Values::new(of) {
-            Values::Text(_) => RawValues::Texts(vec![0; rows + 1], vec![0; room]),
-            mut values => {
-                with_values!(&mut values, numbers => numbers.resize(rows, Default::default()), _texts => {});
-                RawValues::Numbers(values)
-            }
+            Values::Text(_) => RawValues::Texts(vec![], vec![]),
+            values => RawValues::Numbers(values),
         };
-        Raw { values, validity: vec![0xff; rows.div_ceil(8)] }
+        let mut raw = Raw { values, validity: vec![] };
+        raw.clear(rows, room);
+        raw
     }
 
     /// Makes room for the results of `rows` rows. What earlier calls have left there stays, and is not looked at.
@@ -51,64 +56,64 @@ impl Raw {
                 with_values!(values, numbers => numbers.resize(rows, Default::default()), _texts => {});
             }
             RawValues::Texts(offsets, bytes) => {
-                offsets.resize(rows + 1, 0);
+                offsets.clear();
+                offsets.resize(rows + 1, UNSET);
                 offsets[0] = 0;
-                bytes.resize(room, 0);
+                bytes.resize(SPARE + room, 0);
             }
         }
         self.validity.clear();
         self.validity.resize(rows.div_ceil(8), 0xff);
     }
 
-    /// Returns how many of the first `done` results can be taken, and what is wrong with the next one.
-    fn good(&self, done: usize) -> (usize, Option<&'static str>) {
-        let RawValues::Texts(offsets, bytes) = &self.values else { return (done, None) };
-        if done > 0 && offsets[0] != 0 {
-            return (0, Some("the kernel has moved the offset of the first result"));
+    /// Checks the first `done` results.
+    ///
+    /// # Errors
+    /// If they cannot be what the kernel has meant, with what is wrong.
+    fn check(&self, done: usize) -> Result<(), &'static str> {
+        let RawValues::Texts(offsets, bytes) = &self.values else { return Ok(()) };
+        let bytes = &bytes[SPARE..];
+        if offsets[0] != 0 {
+            return Err("the kernel has moved the offset of the first result");
         }
         let is_bad = |ends: &[i32]| ends[1] < ends[0] || ends[1] as usize > bytes.len();
-        let whole = offsets[..=done].windows(2).position(is_bad);
-        let outside = "the kernel's offset of the result is outside of its room, or before the last one";
-        let (done, what) = whole.map_or((done, None), |at| (at, Some(outside)));
-        if done == 0 || bytes[..offsets[done] as usize].is_ascii() {
-            return (done, what);
+        if let Some(at) = offsets[..=done].windows(2).position(is_bad) {
+            return Err(match offsets[at + 1] {
+                UNSET => "the kernel has not set the offset behind the result, which a missing text needs too",
+                _ => "the kernel's offset of the result is outside of its room, or before the last one",
+            });
         }
-        let text = |at: usize| &bytes[offsets[at] as usize..offsets[at + 1] as usize];
-        match (0..done).find(|&at| std::str::from_utf8(text(at)).is_err()) {
-            Some(bad) => (bad, Some("the kernel's result is not UTF-8")),
-            None => (done, what),
+        let is_text = |ends: &[i32]| std::str::from_utf8(&bytes[ends[0] as usize..ends[1] as usize]).is_ok();
+        match bytes[..offsets[done] as usize].is_ascii() || offsets[..=done].windows(2).all(is_text) {
+            true => Ok(()),
+            false => Err("the kernel's result is not UTF-8"),
         }
     }
 }
 
-/// Appends the results of one call for `rows` rows of `count` fields to `results`, with the bad row behind them if something is wrong with
-/// the next one, whatever the kernel has answered. Returns of how many rows.
-pub fn take(raw: &[Raw], answer: &Answer, rows: usize, count: usize, results: &mut Results) -> usize {
+/// Appends the results of one call for `rows` rows of `count` fields to `results`, with the bad row behind them if the kernel says what is
+/// wrong with the next one. Returns of how many rows.
+///
+/// # Errors
+/// If the kernel cannot have meant what it answers, with what is wrong. Then nothing of the answer is taken: where one result is wrong,
+/// those before it may have been written over.
+pub fn take(raw: &[Raw], answer: &Answer, rows: usize, count: usize, results: &mut Results) -> Result<usize, String> {
     if answer.done > rows as u64 {
-        let what = format!("the kernel says that it has mapped {} rows, and it was given {rows}", answer.done);
-        results.push_bad(None, what);
-        return 1;
+        return Err(format!("the kernel says that it has mapped {} rows, and it was given {rows}", answer.done));
     }
-    let mut done = answer.done as usize;
-    let field = answer.field.checked_sub(1).filter(|&field| field < count as u64).map(|field| field as usize);
-    let mut bad = (done < rows && !answer.message.is_empty()).then(|| (field, answer.message.clone()));
-    for column in raw {
-        let (good, what) = column.good(done);
-        done = good;
-        if let Some(what) = what {
-            bad = Some((None, what.to_string()));
-        }
-    }
+    let done = answer.done as usize;
+    raw.iter().try_for_each(|column| column.check(done))?;
     for (Raw { values, validity }, column) in raw.iter().zip(&mut results.columns.columns) {
         append(values, done, &mut column.values);
         note(validity, done, results.columns.rows, &mut column.validity);
     }
     results.columns.rows += done;
-    if let Some((field, what)) = bad {
-        results.push_bad(field, what);
-        done += 1;
+    if done == rows || answer.message.is_empty() {
+        return Ok(done);
     }
-    done
+    let field = answer.field.checked_sub(1).filter(|&field| field < count as u64).map(|field| field as usize);
+    results.push_bad(field, answer.message.clone());
+    Ok(done + 1)
 }
 
 /// Notes which of the next `done` values of a column are there, of which so far there are `before`.
@@ -133,9 +138,7 @@ fn append(values: &RawValues, done: usize, to: &mut Values) {
         (RawValues::Numbers(Values::F64(new)), Values::F64(to)) => to.extend_from_slice(&new[..done]),
         (RawValues::Texts(offsets, bytes), Values::Text(Texts { offsets: to, bytes: all })) => {
             let base = all.len() as i32;
-            // Where no result is taken, the first offset need not be 0.
-            let end = if done == 0 { 0 } else { offsets[done] as usize };
-            all.extend_from_slice(&bytes[..end]);
+            all.extend_from_slice(&bytes[SPARE..][..offsets[done] as usize]);
             to.extend(offsets[1..=done].iter().map(|offset| base + offset));
         }
         _ => {}

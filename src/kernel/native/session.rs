@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::answer::{Answer, Raw, RawValues, take};
+use super::answer::{Answer, Raw, RawValues, SPARE, take};
 use super::guard::inside;
 use super::library::{Exported, text_at};
 use crate::kernel::columns::results::Results;
@@ -69,37 +69,47 @@ impl Session {
 
     /// Maps the rows of `part`, of which results of these types come. Appends the results to `results`, with the bad rows among them.
     /// `most` is the room for texts: a row that needs more is bad, and rows for whose results none is left are not mapped.
+    ///
+    /// Rows of which nothing can be taken are mapped again by halves, down to the row over which the kernel answers so.
     pub fn map(&mut self, part: &Columns, types: &[Type], most: usize, results: &mut Results) {
-        let mut from = 0;
+        let has_text = types.contains(&Type::Text);
+        // How many rows the kernel is given at most.
+        let (mut from, mut span) = (0, part.rows);
         while from < part.rows {
+            let rows = span.min(part.rows - from);
             let mut raw = std::mem::take(&mut self.raw);
             if raw.len() != types.len() {
                 raw = types.iter().map(|&of| Raw::new(of, 0, 0)).collect();
             }
-            raw.iter_mut().for_each(|raw| raw.clear(part.rows - from, self.room));
-            let answer = self.call(part, from, &mut raw);
-            let done = take(&raw, &answer, part.rows - from, part.columns.len(), results);
+            raw.iter_mut().for_each(|raw| raw.clear(rows, self.room));
+            let answer = self.call(part, from, rows, &mut raw);
+            let taken = take(&raw, &answer, rows, part.columns.len(), results);
             self.raw = raw;
-            from += done;
-            let has_text = types.contains(&Type::Text);
-            if done == 0 && !has_text {
-                let what = "the kernel has mapped fewer rows than it was given, and does not say why".to_string();
-                results.push_bad(None, what);
+            let wrong = match taken {
+                Ok(0) if has_text && self.room < most => {
+                    self.room = (2 * self.room).min(most);
+                    continue;
+                }
+                Ok(0) if has_text => "the result is longer than a block; use a larger --block-size".to_string(),
+                Ok(0) => "the kernel has mapped fewer rows than it was given, and does not say why".to_string(),
+                Ok(_) if texts_of(&results.columns) > most => break,
+                Ok(done) => {
+                    (from, span) = (from + done, 2 * rows);
+                    continue;
+                }
+                Err(wrong) => wrong,
+            };
+            if rows > 1 {
+                span = rows / 2;
+            } else {
+                results.push_bad(None, wrong);
                 from += 1;
-            } else if done == 0 && self.room >= most {
-                results.push_bad(None, "the result is longer than a block; use a larger --block-size".to_string());
-                from += 1;
-            } else if done == 0 {
-                self.room = (2 * self.room).min(most);
-            } else if texts_of(&results.columns) > most {
-                // There is no room for more of them in a block.
-                break;
             }
         }
     }
 
-    /// Has the kernel map the rows of `part` from `from` on.
-    fn call(&mut self, part: &Columns, from: usize, raw: &mut [Raw]) -> Answer {
+    /// Has the kernel map `rows` rows of `part`, from `from` on.
+    fn call(&mut self, part: &Columns, from: usize, rows: usize, raw: &mut [Raw]) -> Answer {
         let validities: Vec<Option<Vec<u8>>> =
             part.columns.iter().map(|column| column.validity.as_ref().map(|bits| bits.from(from))).collect();
         let column = |(column, validity): (&Column, &Option<Vec<u8>>)| {
@@ -112,7 +122,7 @@ impl Session {
         let batch = abi::Batch {
             size: size_of::<abi::Batch>() as u32,
             stride: size_of::<abi::Column>() as u32,
-            rows: (part.rows - from) as u64,
+            rows: rows as u64,
             count: columns.len() as u64,
             columns: columns.as_ptr(),
         };
@@ -125,6 +135,7 @@ impl Session {
                     abi::Result { values, offsets: null_mut(), validity, room: 0 }
                 }
                 RawValues::Texts(offsets, bytes) => {
+                    let bytes = &mut bytes[SPARE..];
                     let room = bytes.len() as u64;
                     abi::Result { values: bytes.as_mut_ptr().cast(), offsets: offsets.as_mut_ptr(), validity, room }
                 }
