@@ -22,7 +22,9 @@
  *    executor is `serial` or `threads`. What `open` returns is used by the
  *    worker that opened it, and by no two calls at the same time.
  *  - Results must depend on the row alone: rows come in batches of any size, in
- *    any order, and again where a worker has died.
+ *    any order, and again where a worker has died or an answer could not be.
+ *  - A kernel leaves the floating-point environment as it found it, and never
+ *    ends the process.
  *
  * C99, C++11, and whoever can follow a pointer. docs/kernels.md has examples.
  */
@@ -67,7 +69,8 @@ typedef struct pmap_batch {
 /* Where the results of a column go. */
 typedef struct pmap_result {
     void *values;       /* numbers: room for `rows` of them; text: room for `room` bytes */
-    int32_t *offsets;   /* text: rows + 1 of them; the first is 0, set offsets[r + 1] behind row r; else NULL */
+    int32_t *offsets;   /* text: rows + 1 of them; the first is 0 and stays so, set offsets[r + 1] behind row r, even if
+                           it is missing; else NULL */
     uint8_t *validity;  /* all bits are 1; a result whose bit is 0 is an empty field */
     uint64_t room;      /* text: the bytes that `values` has room for */
 } pmap_result;
@@ -142,7 +145,8 @@ static inline int pmap_is_missing(const pmap_column *column, uint64_t row) {
     return column->validity && !(column->validity[row / 8] >> row % 8 & 1);
 }
 
-/* Makes the result of row `row` an empty field. A text needs its offset all the same. */
+/* Makes the result of row `row` an empty field. A text needs its offset all the same, which
+ * pmap_set_text(result, row, "", 0) sets: the next text begins there. */
 static inline void pmap_set_missing(const pmap_result *result, uint64_t row) {
     result->validity[row / 8] = (uint8_t)(result->validity[row / 8] & ~(1u << row % 8));
 }
