@@ -160,8 +160,11 @@ fn annotations_may_be_text() {
          class Both(NamedTuple):\n    a: int\n    b: Optional[float]\n\
          def both(x: int) -> Both:\n    return Both(x, None)\n",
     );
-    std::fs::write(module.path().join("parts.py"), "from typing import Optional\ndef f(x: Optional['int']) -> int:\n    return x\n")
-        .unwrap();
+    std::fs::write(
+        module.path().join("parts.py"),
+        "from typing import Optional\ndef f(x: Optional['int']) -> int:\n    return x\n",
+    )
+    .unwrap();
     for python in pythons() {
         run(module.filter("both", []).env("PMAPGCD_PYTHON", &python), "5\n").is(0, "5,\n", "");
         let mut parts = pmapgcd(["--python", "parts.py:f"]);
@@ -181,7 +184,14 @@ fn further_columns_may_be_none() {
     module.always("f", &[&k[..], &["a,s"]].concat(), rows, 0, "5 '6' ()\n", "");
     module.always("f", &[&k[..], &["a"]].concat(), rows, 0, "5 '-' ()\n", "");
     module.always("f", &[&k[..], &["a,s,t,s"]].concat(), rows, 0, "\"5 '6' ('7', '6')\"\n", "");
-    module.always("f", &[], "1\n1,2\n1,2,3\n1,2,3,4\n", 0, "1 '-' ()\n1 '2' ()\n\"1 '2' ('3',)\"\n\"1 '2' ('3', '4')\"\n", "");
+    module.always(
+        "f",
+        &[],
+        "1\n1,2\n1,2,3\n1,2,3,4\n",
+        0,
+        "1 '-' ()\n1 '2' ()\n\"1 '2' ('3',)\"\n\"1 '2' ('3', '4')\"\n",
+        "",
+    );
     module.always("g", &[], "1\n2\n", 0, "1 ()\n2 ()\n", "");
     module.always("g", &[], "1,true\n2\n", 0, "\"1 (True,)\"\n2 ()\n", "");
     module.map("g", &["--describe"], "").is(0, describe("g: int,bool,...:text"), "");

@@ -189,11 +189,12 @@ def load(target):
     is_file = "/" in place or place.endswith(".py")
     sys.argv = [place]
     global folder
-    folder = os.path.dirname(os.path.realpath(place)) if is_file else os.getcwd()
-    # Before the user's folder is in the path.
-    import importlib.machinery
-    import importlib.util
+    import importlib
 
+    folder = os.path.dirname(os.path.realpath(place)) if is_file else os.getcwd()
+    if is_file:
+        standard("importlib.machinery")
+        standard("importlib.util")
     # As `python3 FILE` and `python3 -m MODULE` do.
     sys.path.insert(0, folder)
     if is_file:
@@ -223,11 +224,15 @@ imported = {}
 def standard(name):
     """Imports a module of the standard library. Modules of the user's with its name, or that of one that it needs, neither get in between nor
     are replaced."""
-    if name not in imported:
-        import importlib.machinery
+    import importlib
 
+    if name not in imported:
+        try:
+            beside = {entry.partition(".")[0] for entry in os.listdir(folder or os.devnull)}
+        except OSError:
+            beside = set()
         before, path = dict(sys.modules), sys.path[:]
-        theirs = [key for key, module in before.items() if is_theirs(key, module)]
+        theirs = [key for key in before if key.partition(".")[0] in beside and is_theirs(before[key])]
         try:
             for key in theirs:
                 del sys.modules[key]
@@ -237,17 +242,20 @@ def standard(name):
         finally:
             sys.path[:] = path
             for key in set(sys.modules) - set(before):
-                if folder and importlib.machinery.PathFinder.find_spec(key.partition(".")[0], [folder]):
+                if key.partition(".")[0] in beside:
                     # Theirs is imported when they ask for it.
                     del sys.modules[key]
             sys.modules.update((key, before[key]) for key in theirs)
     return imported[name]
 
 
-def is_theirs(key, module):
-    """Whether a module is in the user's folder, or is part of a package that is."""
-    place = os.path.dirname(getattr(module, "__file__", None) or "")
-    return bool(place) and key != "__main__" and (place == folder or place.startswith(str(folder) + os.sep + key.partition(".")[0]))
+def is_theirs(module):
+    """Whether a module, or the package that it is part of, is in the user's folder."""
+    name = getattr(module, "__name__", "")
+    place = getattr(module, "__file__", None) or ""
+    for _ in range(1 + name.count(".") + hasattr(module, "__path__")):
+        place = os.path.dirname(place)
+    return bool(place) and name != "__main__" and os.path.realpath(place) == folder
 
 
 def unwrapped(function):
@@ -435,7 +443,7 @@ def expected(count, what):
 def kind(value):
     """Returns the type of a value, with its article."""
     name = type(value).__name__
-    return ("an " if name[:1] in "aeiou" else "a ") + name
+    return ("an " if name.startswith((*"aeiou", "nd")) else "a ") + name
 
 
 def shown(annotation):

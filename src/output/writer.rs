@@ -207,7 +207,9 @@ impl Writer<'_> {
         }
         bad.hint = match (self.disguise.take(), &self.reading) {
             // It was read: so the input is no other format, nor is the delimiter another one.
-            (_, Some(reading)) if bad.kind == Kind::Refused => reading.hint_at_header(bytes, is_first && !self.has_rows),
+            (_, Some(reading)) if bad.kind == Kind::Refused => {
+                reading.hint_at_header(bytes, is_first && !self.has_rows)
+            }
             (Some(disguise), _) => disguise,
             (None, Some(reading)) => reading.hint(bytes, bad.field, is_first && !self.has_rows),
             (None, None) => String::new(),

@@ -126,7 +126,8 @@ fn numpy_has_arrays_of_the_types() {
     module.always("masked", &one, "1\n2\n3\n", 0, "1\n\n3\n", "");
     let kept = "pmapgcd: stdin:1: the function keeps a column that it was given, which is valid during the call alone: copy it\n";
     module.always("keep", &one, "5\n-7\n", 1, "", kept);
-    let square = "pmapgcd: stdin:1: the function returned an ndarray, and a column of results is expected, as a[:, 0] is\n";
+    let square =
+        "pmapgcd: stdin:1: the function returned an ndarray, and a column of results is expected, as a[:, 0] is\n";
     module.always("square", &one, "5\n-7\n", 1, "", square);
 }
 
@@ -152,7 +153,8 @@ fn what_pandas_has_for_no_value_is_none_and_its_tables_are_no_columns() {
     for function in ["f", "g"] {
         module.always(function, &["--python-batch", "--append"], "5\n6\n", 0, "5,\n6,6\n", "");
     }
-    let stderr = "pmapgcd: stdin:1: the function returned a DataFrame, and a column of results is expected, as table[name] is\n";
+    let stderr =
+        "pmapgcd: stdin:1: the function returned a DataFrame, and a column of results is expected, as table[name] is\n";
     module.always("table", &["--python-batch"], "5\n", 1, "", stderr);
 }
 
@@ -173,7 +175,11 @@ fn rows_are_not_taken_for_columns() {
     };
     let rows = "a list of tuples, and a tuple of 2 columns is expected, as tuple(zip(*rows)) has";
     wrong(&module, "rows", rows);
-    wrong(&module, "table", "a Table, and a tuple of 2 columns is expected, as tuple(table[name] for name in table) is");
+    wrong(
+        &module,
+        "table",
+        "a Table, and a tuple of 2 columns is expected, as tuple(table[name] for name in table) is",
+    );
     wrong(&module, "views", "a dict, and 2 columns are expected");
     if has_numpy() {
         let module = Module::new("import numpy as np\ndef f(a):\n    return np.stack([a, -a], axis=1)\n");

@@ -75,10 +75,7 @@ fn functions_that_cannot_be_called_are_told_why() {
         ),
         ("none", "it.py:none returns None, and a result is expected"),
         ("empty", "it.py:empty takes no column"),
-        (
-            "defaults",
-            "it.py:defaults takes no column, as all that it takes has defaults: -k chooses columns for it",
-        ),
+        ("defaults", "it.py:defaults takes no column, as all that it takes has defaults: -k chooses columns for it"),
         (
             "columns",
             "it.py:columns takes a: list[float], and is called for each row; with --python-batch it is called with columns",
@@ -101,8 +98,18 @@ fn functions_that_cannot_be_called_are_told_why() {
     module.always("money", &["--types=text:text"], "5\n", 0, "5\n", "");
     refused(&module, "it.py:two", &["--types=int:int"], "it.py:two takes 2 columns, and --types has 1");
     refused(&module, "it.py:two", &["--types=int,int,int:int"], "it.py:two takes 2 columns, and --types has 3");
-    refused(&module, "it.py:defaults", &["--types=int,int,int:int"], "it.py:defaults takes 0 to 2 columns, and --types has 3");
-    refused(&module, "it.py:named", &["--types=int:int"], "it.py:named needs b by name, and columns are given by their places");
+    refused(
+        &module,
+        "it.py:defaults",
+        &["--types=int,int,int:int"],
+        "it.py:defaults takes 0 to 2 columns, and --types has 3",
+    );
+    refused(
+        &module,
+        "it.py:named",
+        &["--types=int:int"],
+        "it.py:named needs b by name, and columns are given by their places",
+    );
     module.always("two", &["--types=int,...:int"], "5,6\n", 0, "5\n", "");
     let hint = "what it takes is text, as it has no annotations: --types int,int:int says otherwise";
     let finished = run(&mut pmapgcd(["--python", "math:gcd"]), "12,18\n");

@@ -162,7 +162,14 @@ fn a_tuple_may_have_one_value() {
     );
     module.always("one", &["--append"], "5\n6\n", 0, "5,5\n6,6\n", "");
     module.always("single", &[], "5\n6\n", 0, "5\n6\n", "");
-    module.always("single", &[], "0\n", 1, "", "pmapgcd: stdin:1: the function returned an int, and 1 value is expected\n");
+    module.always(
+        "single",
+        &[],
+        "0\n",
+        1,
+        "",
+        "pmapgcd: stdin:1: the function returned an int, and 1 value is expected\n",
+    );
     module.always("columns", &["--python-batch"], "5\n6\n", 0, "5\n6\n", "");
 }
 
