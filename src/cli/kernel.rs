@@ -41,7 +41,7 @@ pub struct KernelOptions {
     types: Option<Signature>,
 
     /// What it is given when it is opened
-    #[arg(long, help_heading = FUNCTION, value_name = "TEXT", requires = "kernel", conflicts_with = "python", allow_hyphen_values = true, hide_short_help = true)]
+    #[arg(long, help_heading = FUNCTION, value_name = "TEXT", requires = "kernel", allow_hyphen_values = true, hide_short_help = true)]
     kernel_args: Option<String>,
 
     /// Say what the kernel takes and returns

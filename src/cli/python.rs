@@ -30,7 +30,7 @@ pub struct PythonOptions {
     /// Annotations, or --types, say what it takes and returns: int (of any size), float, str, bool, X | None for what may be missing, and
     /// tuples of these for several results; what has no type is text. An exception makes a bad row. Each worker starts
     /// python3 once: $PMAPGCD_PYTHON, a virtual environment's, or the one in PATH. docs/python.md has more.
-    #[arg(long, help_heading = FUNCTION, value_name = "FILE:FUNCTION", allow_hyphen_values = true, conflicts_with_all = ["command", "command_mode", "command_input", "command_ok"], group = "function")]
+    #[arg(long, help_heading = FUNCTION, value_name = "FILE:FUNCTION", allow_hyphen_values = true, conflicts_with_all = ["command", "command_mode", "command_input", "command_ok", "kernel_args"], group = "function")]
     python: Option<OsString>,
 
     /// Call it with columns, and not for each row
