@@ -188,7 +188,7 @@ pub struct Options {
     #[arg(long, help_heading = WORK, value_name = "HOW", value_parser = values::executor(), hide_possible_values = true, default_value = "shared", hide_default_value = true, hide_short_help = true)]
     pub(super) executor: Executor,
 
-    /// Most input in a block [default: 128K; 512K with --python, 4M with --command]
+    /// Most input in a block [default: 128K to 4M]
     ///
     /// A block is what a worker takes at a time; a row has to fit into one. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, hide_short_help = true)]
