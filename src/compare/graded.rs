@@ -6,6 +6,7 @@ use crate::ring::Care;
 use crate::steps::{Step, lap};
 use crate::work::remote::{Failure, Remote};
 use crate::work::{Mapped, Mapper, Work};
+use std::cell::Cell;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -63,6 +64,10 @@ impl Work for Graded<'_> {
         take_turns(self.turns, rows);
         Ok((reply, rows))
     }
+
+    fn is_to_learn(&self) -> bool {
+        self.work.is_to_learn()
+    }
 }
 
 /// The mapper of a worker: the mapper of the inner work, and then the turns for the rows that were mapped.
@@ -76,5 +81,9 @@ impl Mapper for GradedMapper<'_> {
         let mapped = self.inner.map_block(head, input, room, care)?;
         take_turns(self.turns, mapped.rows);
         Ok(mapped)
+    }
+
+    fn learned(&self) -> Option<&Cell<Option<usize>>> {
+        self.inner.learned()
     }
 }

@@ -50,7 +50,7 @@ impl Run<'_> {
         let mut watch = Stopwatch::new(&self.tally.reader);
         let (mut detour, mut has_begun) = (Detour::default(), false);
         loop {
-            if self.file().is_some() && detour.is_over() && self.cut.is_cheap() {
+            if self.file().is_some() && self.may_overlap() && detour.is_over() && self.cut.is_cheap() {
                 match self.leave_to_workers(&mut ring, source, &mut detour, &mut watch) {
                     Ok(true) => {}
                     Ok(false) => return None,
@@ -94,7 +94,9 @@ impl Run<'_> {
             }
             let waiting = self.published.load(Ordering::Acquire).saturating_sub(self.written());
             match ring.is_free() {
-                Ok(true) if self.cut.may_publish(waiting, self.jobs()) => return Ok(true),
+                Ok(true) if self.cut.may_publish(waiting, self.jobs()) && (waiting == 0 || self.may_overlap()) => {
+                    return Ok(true);
+                }
                 Ok(_) => self.segment.freed().sleep(),
                 Err(Spoilt) => return Err(Ending::Failed(Error::spoilt())),
             }

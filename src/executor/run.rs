@@ -47,6 +47,7 @@ pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Map
         cut: Cut::new(sizes.block, input, has_fixed_blocks),
         cutter: mapping.cutter,
         file: OnceLock::new(),
+        is_to_learn: mapping.work.is_to_learn(),
         first,
         published: AtomicU64::new(first),
         written: AtomicU64::new(first),
@@ -125,6 +126,8 @@ pub struct Run<'a> {
     pub(super) cutter: Option<Cutter>,
     /// The file that workers may read for themselves, if there is one. Set before the first block is published.
     pub(super) file: OnceLock<OwnedFd>,
+    /// Whether the number of fields of a result is to be learned from the first one.
+    is_to_learn: bool,
     /// The number of the run's first block.
     pub(super) first: u64,
     /// How long a worker process may hold a block before it is killed.
@@ -184,6 +187,12 @@ impl Run<'_> {
         let most = if self.cut.is_enough_for_one() { 1 } else { self.jobs };
         // A block may be written before the reader has counted it as published.
         most.min(self.published.load(Ordering::Acquire).saturating_sub(self.written())) as usize
+    }
+
+    /// Whether blocks may be mapped at the same time. Until the first result has said how many fields a result has, they may not, or two
+    /// workers could learn different numbers.
+    pub(super) fn may_overlap(&self) -> bool {
+        !self.is_to_learn || self.segment.width().is_some()
     }
 
     /// Records how many workers there are, so that the reader wakes the supervisor only if there is work for more.

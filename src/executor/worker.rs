@@ -19,6 +19,7 @@ use crate::work::{Mapped, Mapper};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::sync::OnceLock;
@@ -254,6 +255,9 @@ pub(super) fn work<'s>(
             };
         }
         let care = claim.care();
+        if let Some(learned) = mapper.learned() {
+            learned.set(segment.width());
+        }
         let mapped = loop {
             let (head, input, room) = claim.parts();
             let input = match (&rows, &mut windows) {
@@ -283,6 +287,9 @@ pub(super) fn work<'s>(
             }
         };
         hand_in_steps(segment);
+        if let Some(width) = mapper.learned().and_then(Cell::get) {
+            segment.learn_width(width);
+        }
         if claim.finish(pack(mapped, tally::lap(&mut last), waiting)) {
             segment.done().signal();
         }

@@ -93,6 +93,18 @@ impl Segment {
         self.control().came_up.0.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Returns how many fields each result of the run has, if a worker has learned that. Whoever has a claim sees what was learned in the
+    /// blocks that were finished before the block was published.
+    pub fn width(&self) -> Option<usize> {
+        let width = self.control().width.0.load(Ordering::Acquire);
+        (width > 0).then_some(width as usize)
+    }
+
+    /// Says that each result of the run has `width` fields.
+    pub fn learn_width(&self, width: usize) {
+        self.control().width.0.store(width as u32, Ordering::Release);
+    }
+
     /// Adds `numbers` to the sums that all workers of the segment share: the first number to the first sum, and so on.
     pub fn add(&self, numbers: &[u64]) {
         for (sum, &number) in self.control().sums.0.iter().zip(numbers) {

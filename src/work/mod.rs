@@ -29,6 +29,7 @@ use crate::error::Error;
 use crate::ring::Care;
 use crate::steps::{Step, lap};
 use remote::{Failure, Remote};
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// How many rows are read, mapped and written together: few enough that rows and outputs stay in the first-level cache.
@@ -70,6 +71,11 @@ pub trait Work: Sync {
 
     /// Whether a mapper has something to do after its last block, for which [`Mapper::finish`] must be called.
     fn has_end(&self) -> bool {
+        false
+    }
+
+    /// Whether the number of fields of a result is known only from the first result of the run. Until it is, there is one block at a time.
+    fn is_to_learn(&self) -> bool {
         false
     }
 
@@ -115,6 +121,12 @@ pub trait Mapper {
     /// # Errors
     /// If the rows could not be mapped for a reason that does not lie in the rows. The mapper must not be used again.
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure>;
+
+    /// Returns where the number of fields of a result stands, if it is to be learned ([`Work::is_to_learn`]). The worker sets it to what is
+    /// known in the run before it has a block mapped, and tells the others what stands there afterwards.
+    fn learned(&self) -> Option<&Cell<Option<usize>>> {
+        None
+    }
 
     /// Ends the work of this mapper, after the last block of a run that went well.
     ///

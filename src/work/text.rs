@@ -13,6 +13,7 @@ use crate::work::decoder::Decoder;
 use crate::work::outputs;
 use crate::work::remote::{self, Failure, Remote};
 use crate::work::{BATCH, Mapped, Mapper, Pace, Work, check_outputs};
+use std::cell::Cell;
 use std::ops::Range;
 
 pub use crate::work::settings::{OnBadRow, Settings};
@@ -49,6 +50,10 @@ impl<K: BatchKernel> Work for Text<'_, K> {
             return remote::refusal(&what);
         }
         remote::reply(task, |rows: &K::Rows, outputs| self.kernel.map_batch(rows, outputs))
+    }
+
+    fn is_to_learn(&self) -> bool {
+        self.settings.results.is_none() && self.kernel.learned(&K::Outputs::default()).is_some()
     }
 
     fn abandon(&self) {
@@ -193,6 +198,10 @@ impl<K: BatchKernel> Loaded<'_, K> {
 }
 
 impl<K: BatchKernel> Mapper for Loaded<'_, K> {
+    fn learned(&self) -> Option<&Cell<Option<usize>>> {
+        self.kernel.learned(&self.outputs).filter(|_| self.settings.results.is_none())
+    }
+
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure> {
         self.decoder.begin(head);
         self.reports.clear();

@@ -23,6 +23,16 @@ pub enum Size {
     Large,
 }
 
+/// A struct that leaves out what it has no value for.
+#[derive(Serialize)]
+pub struct Sparse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    one: Option<u64>,
+    two: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    three: Option<u64>,
+}
+
 #[derive(Serialize)]
 pub struct Halves {
     low: u64,
@@ -99,6 +109,14 @@ pub fn run(name: &str) -> ExitCode {
         ),
         "size" => filter(about, &Function(|a: u64| if a < 10 { Size::Small } else { Size::Large })),
         "list" => filter(about, &Function(|count: usize| vec![count; count])),
+        "sparse" => filter(
+            about,
+            &Function(|a: u64| Sparse {
+                one: (a % 2 == 0).then_some(a),
+                two: (a % 3 == 0).then_some(a),
+                three: (a % 5 == 0).then_some(a),
+            }),
+        ),
         "prints" => filter(
             about,
             &Function(|a: u64| {

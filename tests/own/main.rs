@@ -128,12 +128,34 @@ fn outputs_are_as_many_fields_as_they_have() {
     all("picky", &["--header", "--append"], "a\n123\n").is(1, "a,result\n", &said(unnamed));
     all("size", &["--append"], "7\n70\n").is(0, "7,Small\n70,LARGE\n", "");
     all("list", &["--header", "--append=a,b"], "n\n2\n").is(0, "n,a,b\n2,2,2\n", "");
-    let uneven = all("list", &["-j1"], "2\n2\n3\n2\n");
+    let uneven = all("list", &[], "2\n2\n3\n2\n");
     let other = "stdin:3: the output has 3 fields where 2 are expected: --append=NAME1,NAME2,NAME3, or the kernel's names, say how many there are\n";
     uneven.is(1, "2,2\n2,2\n", &said(other));
     let wide = format!("{},{}\n", i128::MIN, u128::MAX);
     all("wide", &[], &wide).is(0, &wide, "");
     all("text", &[], "\"a,b\"\n\" \"\"x\"\" \"\n").is(0, "\"a,b\"\n\"\"\"x\"\"\"\n", "");
+}
+
+fn all_results_have_as_many_fields_as_the_first() {
+    let three = "stdin:2: the output has 3 fields where 2 are expected: --append=NAME1,NAME2,NAME3, or the kernel's names, say how many there are\n";
+    for _ in 0..10 {
+        all("list", &[], "2\n3\n").is(1, "2,2\n", &said(three));
+        all("sparse", &[], "1\n2\n15\n30\n").is(0, ",,\n2,,\n,15,15\n30,30,30\n", "");
+    }
+    all("sparse", &["--header", "--append"], "a\n1\n10\n").is(0, "a,one,two,three\n1,,,\n10,10,,10\n", "");
+    // The first rows are bad, and most of the others. Of a large file workers read the rest for themselves.
+    let rows = ["x\n".repeat(3), "3\n".repeat(50), "2\n".repeat(10_000), "3\n".repeat(9)].concat();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    std::fs::write(&file, &rows).unwrap();
+    for executor in EXECUTORS {
+        for input in ["-", file.to_str().unwrap()] {
+            let skip = ["--bad-rows=skip", "--block-size=4K", "-j4", "--executor", executor, input];
+            let finished = run(own("list", &skip).env("PMAPGCD_LEAST_WINDOW", "1"), &rows);
+            assert!(finished.stdout == "3,3,3\n".repeat(59).as_bytes(), "{finished:?}");
+            assert!(finished.stderr.ends_with(": 10003 bad rows\n"), "{finished:?}");
+        }
+    }
 }
 
 fn closures_capture_and_states_are_opened_once_a_worker() {
@@ -190,6 +212,7 @@ fn main() -> ExitCode {
     an_error_is_a_bad_row();
     none_is_an_empty_field();
     outputs_are_as_many_fields_as_they_have();
+    all_results_have_as_many_fields_as_the_first();
     closures_capture_and_states_are_opened_once_a_worker();
     what_a_kernel_prints_is_no_result();
     help_and_completions_know_the_kernel();

@@ -250,6 +250,9 @@ impl<S: Sink> Serializer for &mut Writer<'_, S> {
     #[inline]
     fn serialize_struct(self, name: &'static str, count: usize) -> Result<Self, Unwritten> {
         self.is_bad_row = name == bad_row::NAME;
+        // `count` leaves out the fields that are skipped in this value, so a field alone may have others beside it: without a value it is
+        // one cell.
+        self.width = 1;
         Ok(self.begin(count))
     }
 
@@ -291,6 +294,11 @@ impl<S: Sink> ser::SerializeStruct for &mut Writer<'_, S> {
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Unwritten> {
         self.sink.name(name);
         value.serialize(&mut **self)
+    }
+    fn skip_field(&mut self, name: &'static str) -> Result<(), Unwritten> {
+        // So that all values of the type have as many cells.
+        self.sink.name(name);
+        self.put(Cell::Missing)
     }
     #[inline]
     fn end(self) -> Result<(), Unwritten> {
