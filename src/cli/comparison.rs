@@ -11,6 +11,7 @@ use crate::flow::{Block, Ending, Source};
 use crate::input::reader::{Input, Reader, Watch};
 use crate::output::Output;
 use crate::output::bad_rows::BadRows;
+use crate::process::aside::stdin;
 use crate::process::bell::bell;
 use crate::process::console::say;
 use crate::tally::Tally;
@@ -30,7 +31,7 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
     // If stdin is a terminal or /dev/null, the user gave no input, and the kernel's sample rows are used. An empty pipe
     // is more likely to be an accident, so it counts as input without rows.
     let is_device = |input| FileType::from_raw_mode(input) == FileType::CharacterDevice;
-    let is_without_input = options.files.is_empty() && fstat(io::stdin()).is_ok_and(|stat| is_device(stat.st_mode));
+    let is_without_input = options.files.is_empty() && fstat(stdin()).is_ok_and(|stat| is_device(stat.st_mode));
     if plan.setup.shape.has_header && (is_without_input || options.files.len() > 1) {
         return Err(Error::usage("with a header, --compare takes one FILE, or rows from stdin"));
     }

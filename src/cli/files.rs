@@ -5,11 +5,12 @@ use crate::error::{Error, printable};
 use crate::input::ranges::FileRange;
 use crate::input::reader::Input;
 use crate::output::Output;
+use crate::process::aside::{present_name, stdin};
 use crate::process::console::say;
 use rustix::fs::{FileType, Stat, fstat, stat};
 use rustix::io::Errno;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// The inputs and outputs of a run.
@@ -59,7 +60,7 @@ impl Files {
 
 /// Returns the inputs that `files` names, where `-` is stdin. Without names the input is stdin.
 pub fn inputs(files: &[PathBuf]) -> Vec<Input> {
-    if files.is_empty() && io::stdin().is_terminal() {
+    if files.is_empty() && stdin().is_terminal() {
         say(&"waiting for rows, one a line, from the terminal; Ctrl-D ends them");
     }
     let input = |path: &PathBuf| if path.as_os_str() == "-" { Input::Stdin } else { Input::Path(path.clone()) };
@@ -121,8 +122,8 @@ pub fn check_output(inputs: &[Input], output: &Output) -> Result<(), Error> {
 
 fn stat_of(input: &Input) -> Option<Stat> {
     match input {
-        Input::Path(path) | Input::Range(path, _) => stat(path).ok(),
-        Input::Stdin => fstat(io::stdin()).ok(),
+        Input::Path(path) | Input::Range(path, _) => stat(present_name(path)).ok(),
+        Input::Stdin => fstat(stdin()).ok(),
         Input::Open(file, _) => fstat(file).ok(),
     }
 }
@@ -133,7 +134,7 @@ fn size(input: &Input) -> Option<u64> {
         Input::Range(_, range) => return Some(range.length),
         Input::Path(_) => 0,
         // The process that started this program may have read the beginning of stdin: only the rest counts.
-        Input::Stdin => rustix::fs::tell(io::stdin()).ok()?,
+        Input::Stdin => rustix::fs::tell(stdin()).ok()?,
         Input::Open(file, _) => rustix::fs::tell(file).ok()?,
     };
     let stat = stat_of(input).filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)?;

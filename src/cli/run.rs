@@ -16,7 +16,8 @@ use crate::error::Error;
 use crate::executor::{Mapping, worker};
 use crate::input::windows::Cutter;
 use crate::kernel::batch::BatchKernel;
-use crate::process::streams::{heed_signals, put_stdout_back, set_stdout_aside};
+use crate::process::aside::put_stdout_back;
+use crate::process::streams::{heed_signals, set_stdin_aside, set_stdout_aside};
 use crate::tally::Tally;
 use crate::work::Work;
 use crate::work::text::Text;
@@ -41,7 +42,7 @@ impl Options {
             // Only here is the kernel made into a work: the code that runs the plan does not know the types of the
             // kernel.
             Ok(plan) => {
-                with_stdout_aside(&plan, kernel, || run(&plan, &Text::new(kernel, plan.setup.settings.clone())))
+                with_streams_aside(&plan, kernel, || run(&plan, &Text::new(kernel, plan.setup.settings.clone())))
             }
             Err(error) => end(Err(error)),
         }
@@ -49,15 +50,15 @@ impl Options {
 }
 
 /// Runs what may call the kernel in this process. Whatever the kernel prints to stdout must not get among the results, so it goes to stderr,
-/// as it does from worker processes.
-fn with_stdout_aside<K: BatchKernel>(plan: &Plan, kernel: &K, run: impl FnOnce() -> ExitCode) -> ExitCode {
+/// as it does from worker processes, and where it reads stdin, it must take no rows.
+fn with_streams_aside<K: BatchKernel>(plan: &Plan, kernel: &K, run: impl FnOnce() -> ExitCode) -> ExitCode {
     let is_mapping = matches!(plan.mode, Mode::Map | Mode::Try(_) | Mode::Compare);
     let is_here = !plan.options.executor.has_processes() || matches!(plan.mode, Mode::Compare);
     if !(is_mapping && is_here) || kernel.prints_nothing() {
         return run();
     }
-    if let Err(error) = set_stdout_aside() {
-        return end(Err(Error::io("stdout", error)));
+    if let Err(error) = set_stdin_aside().and_then(|()| set_stdout_aside()) {
+        return end(Err(Error::io("stdin and stdout", error)));
     }
     let status = run();
     put_stdout_back();

@@ -6,6 +6,7 @@ use crate::executor::measures::pack;
 use crate::executor::turns::{Sight, rows_of, unreadable};
 use crate::executor::{Executor, Mapping, last_words, no_segment, pickle};
 use crate::input::windows::Windows;
+use crate::process::aside::read_nothing;
 use crate::process::children::NUMBER;
 use crate::process::confinement::{self, Confinement};
 use crate::process::console::say;
@@ -123,6 +124,8 @@ fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {
     // The signal is sent only if the parent dies after this call. Whether it has died before is checked below.
     let unbound = set_parent_process_death_signal(Some(Signal::KILL)).err();
     let stdin = std::io::stdin().as_fd().try_clone_to_owned();
+    // The kernel, and what it starts, are given nothing to read: neither the segment nor what comes through the socket.
+    let stdin = stdin.and_then(|stdin| read_nothing().map(|()| stdin));
     let stdin = stdin.map_err(|error| Error::io("stdin", error))?;
     if !mark.is_of_our_parent() {
         // Either the parent has just died, or this process is not a worker at all. In the first case stdin is what a

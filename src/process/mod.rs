@@ -1,7 +1,8 @@
-//! Processes: what this one was started with (`streams`), how worker processes are started (`launch`, `starter`,
+//! Processes: what this one was started with (`streams`), what of that kernels do not see (`aside`), how worker processes are started (`launch`, `starter`,
 //! `descriptors`), confined (`confinement`), watched and ended (`children`, `exit`, `death`), and how messages are
 //! printed on stderr (`console`).
 
+pub mod aside;
 pub mod bell;
 pub mod children;
 pub mod confinement;

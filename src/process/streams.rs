@@ -7,16 +7,17 @@
 //! before std does so which streams are closed.
 #![allow(unsafe_code)]
 
+use crate::process::aside::{has_moved, moved, read_nothing};
 use nix::libc;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Whether stdin, stdout and stderr were closed when this program was started. All false if the program does not use
 /// `note_closed_streams!`.
@@ -182,8 +183,17 @@ pub fn die_of_broken_pipe() -> ! {
     std::process::exit(128 + signal_hook::consts::SIGPIPE)
 }
 
-/// The descriptor to which standard output was moved; -1 if it is still where it was.
-static MOVED_STDOUT: AtomicI32 = AtomicI32::new(-1);
+/// Moves standard input elsewhere, where [`given`] finds it. What a kernel reads in this process from then on is at its end.
+///
+/// # Errors
+/// If no descriptors are left.
+pub fn set_stdin_aside() -> io::Result<()> {
+    // A stream that was closed has `/dev/null` in its place, where anything may be read or printed.
+    let Ok(stdin) = inherited(0) else { return Ok(()) };
+    read_nothing()?;
+    has_moved(0, stdin);
+    Ok(())
+}
 
 /// Moves standard output elsewhere, where [`given`] finds it, and puts standard error in its place. Whatever libraries print in this
 /// process from then on goes to standard error, and never among the results.
@@ -191,22 +201,10 @@ static MOVED_STDOUT: AtomicI32 = AtomicI32::new(-1);
 /// # Errors
 /// If no descriptors are left.
 pub fn set_stdout_aside() -> io::Result<()> {
-    // A stream that was closed has `/dev/null` in its place, where anything may be printed.
     let Ok(stdout) = inherited(1) else { return Ok(()) };
     rustix::stdio::dup2_stdout(io::stderr())?;
-    MOVED_STDOUT.store(stdout.into_raw_fd(), Ordering::Relaxed);
+    has_moved(1, stdout);
     Ok(())
-}
-
-/// Puts standard output back where [`set_stdout_aside`] has found it. What this process has printed meanwhile goes to standard error.
-pub fn put_stdout_back() {
-    let _ = io::Write::flush(&mut io::stdout());
-    let moved = MOVED_STDOUT.swap(-1, Ordering::Relaxed);
-    if moved >= 0 {
-        // SAFETY: that descriptor is open, and nobody else owns it.
-        let moved = unsafe { OwnedFd::from_raw_fd(moved) };
-        let _ = rustix::stdio::dup2_stdout(moved);
-    }
 }
 
 /// Returns a new descriptor of a standard stream.
@@ -226,10 +224,8 @@ pub fn given(stream: &impl AsFd) -> io::Result<OwnedFd> {
 /// # Errors
 /// If no file was inherited under this number, or if no descriptors are left.
 pub fn inherited(number: i32) -> io::Result<OwnedFd> {
-    let moved = MOVED_STDOUT.load(Ordering::Relaxed);
-    if number == 1 && moved >= 0 {
-        // SAFETY: that descriptor is open, and is never closed.
-        return unsafe { BorrowedFd::borrow_raw(moved) }.try_clone_to_owned();
+    if let Some(moved) = moved(number) {
+        return moved.try_clone_to_owned();
     }
     let closed = usize::try_from(number).ok().and_then(|number| CLOSED.get(number));
     let flags = flags(number);

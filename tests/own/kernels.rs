@@ -3,7 +3,7 @@
 use pmapgcd::{BadRow, Function, Kernel, Stateful, filter};
 use serde::{Deserialize, Serialize};
 use std::num::ParseIntError;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 /// Two places. The names stand in the order of the fields.
 #[derive(Clone, Serialize, Deserialize)]
@@ -122,6 +122,15 @@ pub fn run(name: &str) -> ExitCode {
             &Function(|a: u64| {
                 println!("looking at {a}");
                 a + 1
+            }),
+        ),
+        "reads" => filter(
+            about,
+            &Function(|a: u64| {
+                let (mut line, mut cat) = (String::new(), Command::new("cat"));
+                std::io::stdin().read_line(&mut line).unwrap();
+                let read = cat.stdin(Stdio::inherit()).output().unwrap().stdout;
+                format!("{a}{line}{}", String::from_utf8_lossy(&read))
             }),
         ),
         "wide" => filter(about, &Function(|(a, b): (i128, u128)| (a, b))),

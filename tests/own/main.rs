@@ -151,7 +151,7 @@ fn all_results_have_as_many_fields_as_the_first() {
     for executor in EXECUTORS {
         for input in ["-", file.to_str().unwrap()] {
             let skip = ["--bad-rows=skip", "--block-size=4K", "-j4", "--executor", executor, input];
-            let finished = run(own("list", &skip).env("PMAPGCD_LEAST_WINDOW", "1"), &rows);
+            let finished = run(own("list", &skip).env("PMAPGCD_LEAST_WINDOW", "1"), &*rows);
             assert!(finished.stdout == "3,3,3\n".repeat(59).as_bytes(), "{finished:?}");
             assert!(finished.stderr.ends_with(": 10003 bad rows\n"), "{finished:?}");
         }
@@ -175,6 +175,22 @@ fn what_a_kernel_prints_is_no_result() {
         let finished = run(&mut own("prints", &["--executor", executor, "-j1"]), "1\n2\n");
         assert_eq!((finished.status.code(), &finished.stdout[..]), (Some(0), &b"2\n3\n"[..]), "{finished:?}");
         assert!(finished.stderr.contains("looking at 2"), "{finished:?}");
+    }
+}
+
+fn a_kernel_takes_no_rows_from_stdin() {
+    all("reads", &[], "1\n2\n3\n").is(0, "1\n2\n3\n", "");
+    all("reads", &["/dev/stdin"], "1\n2\n3\n").is(0, "1\n2\n3\n", "");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    std::fs::write(&file, "1\n2\n").unwrap();
+    for executor in EXECUTORS {
+        for name in ["-", "/dev/stdin", "/proc/self/fd/0"] {
+            let mut command = own("reads", &["--executor", executor, name]);
+            command.stdin(std::fs::File::open(&file).unwrap());
+            let finished = command.output().unwrap();
+            assert_eq!(finished.stdout, b"1\n2\n", "{command:?}: {finished:?}");
+        }
     }
 }
 
@@ -215,6 +231,7 @@ fn main() -> ExitCode {
     all_results_have_as_many_fields_as_the_first();
     closures_capture_and_states_are_opened_once_a_worker();
     what_a_kernel_prints_is_no_result();
+    a_kernel_takes_no_rows_from_stdin();
     help_and_completions_know_the_kernel();
     println!("own: all is well");
     ExitCode::SUCCESS

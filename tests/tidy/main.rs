@@ -91,6 +91,7 @@ fn unsafe_code_stands_only_where_it_is_rationed() {
         "process/descriptors.rs",
         "process/exit.rs",
         "process/group.rs",
+        "process/aside.rs",
         "process/streams.rs",
         "ring/bytes.rs",
         "ring/event.rs",

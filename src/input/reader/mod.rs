@@ -20,6 +20,7 @@ use crate::flow::{Block, Ending, Misfit, Source, Stretch};
 use crate::input::header::{Header, Headers};
 use crate::input::ranges::FileRange;
 use crate::input::{BYTE_ORDER_MARK, Shape};
+use crate::process::aside::present_name;
 use crate::process::streams;
 use open::{Filled, Open};
 use rustix::fd::{BorrowedFd, OwnedFd};
@@ -64,7 +65,7 @@ impl Input {
             // the FIFO is opened without waiting, and the wait takes place in `poll` instead.
             Input::Path(path) | Input::Range(path, _) => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-                rustix::io::retry_on_intr(|| rustix::fs::open(&path, flags, Mode::empty()))?.into()
+                rustix::io::retry_on_intr(|| rustix::fs::open(present_name(&path), flags, Mode::empty()))?.into()
             }
             Input::Open(file, _) => file,
         };

@@ -1,0 +1,59 @@
+//! Standard streams that are kept from kernels: where they were moved, while what a kernel reads and prints goes elsewhere.
+#![allow(unsafe_code)]
+
+use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use rustix::fs::{Stat, fstat, stat};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// The descriptors to which standard input and output were moved; -1 if they are where they were.
+static MOVED: [AtomicI32; 2] = [const { AtomicI32::new(-1) }; 2];
+
+/// Returns where the standard stream `number` is now, if it was moved.
+pub fn moved(number: i32) -> Option<BorrowedFd<'static>> {
+    let moved = MOVED.get(usize::try_from(number).ok()?)?.load(Ordering::Relaxed);
+    // SAFETY: that descriptor is open, and is closed only where standard output is put back, when nothing is read or written any more.
+    (moved >= 0).then(|| unsafe { BorrowedFd::borrow_raw(moved) })
+}
+
+/// Says that the standard stream `number` is `there` from now on.
+pub fn has_moved(number: usize, there: OwnedFd) {
+    MOVED[number].store(there.into_raw_fd(), Ordering::Relaxed);
+}
+
+/// Puts in the place of standard input what is at its end. That is a pipe of its own, which no other name stands for, unlike `/dev/null`.
+///
+/// # Errors
+/// If no descriptors are left.
+pub fn read_nothing() -> io::Result<()> {
+    let (end, _) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    Ok(rustix::stdio::dup2_stdin(end)?)
+}
+
+/// Puts standard output back where [`has_moved`] has found it. What this process has printed meanwhile goes to standard error.
+pub fn put_stdout_back() {
+    let _ = io::Write::flush(&mut io::stdout());
+    let moved = MOVED[1].swap(-1, Ordering::Relaxed);
+    if moved >= 0 {
+        // SAFETY: that descriptor is open, and nobody else owns it.
+        let moved = unsafe { OwnedFd::from_raw_fd(moved) };
+        let _ = rustix::stdio::dup2_stdout(moved);
+    }
+}
+
+/// Standard input, wherever it is.
+pub fn stdin() -> BorrowedFd<'static> {
+    moved(0).unwrap_or(rustix::stdio::stdin())
+}
+
+/// Returns the name under which the file `path` is now: another one, if it is one of those of standard input, like `/dev/stdin`, and that
+/// was moved.
+pub fn present_name(path: &Path) -> PathBuf {
+    let stand_in = || Some((stat(path).ok()?, fstat(rustix::stdio::stdin()).ok()?));
+    let is_moved = |(named, stand_in): (Stat, Stat)| (named.st_dev, named.st_ino) == (stand_in.st_dev, stand_in.st_ino);
+    match moved(0).filter(|_| stand_in().is_some_and(is_moved)) {
+        Some(moved) => format!("/proc/self/fd/{}", moved.as_raw_fd()).into(),
+        None => path.to_path_buf(),
+    }
+}
