@@ -158,6 +158,11 @@ fn all_results_have_as_many_fields_as_the_first() {
     }
 }
 
+fn an_output_has_a_field() {
+    let none = said("stdin:1: the output has no field, as a list without elements has none\n1 bad row\n");
+    all("list", &["--bad-rows=skip"], "0\n1\n").is(1, "1\n", &none);
+}
+
 fn closures_capture_and_states_are_opened_once_a_worker() {
     all("captures", &[], "9\n99\n100\n").is(0, "81\n9801\n\n", "");
     for executor in EXECUTORS {
@@ -229,6 +234,7 @@ fn main() -> ExitCode {
     none_is_an_empty_field();
     outputs_are_as_many_fields_as_they_have();
     all_results_have_as_many_fields_as_the_first();
+    an_output_has_a_field();
     closures_capture_and_states_are_opened_once_a_worker();
     what_a_kernel_prints_is_no_result();
     a_kernel_takes_no_rows_from_stdin();

@@ -85,7 +85,7 @@ impl<R: Row> Batch for Rows<R> {
 
 impl<R: Row> Serialize for Rows<R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.list.iter().map(|row| write::sent(row, 1)))
+        serializer.collect_seq(self.list.iter().map(|row| write::sent_row(row)))
     }
 }
 

@@ -56,13 +56,15 @@ pub struct Writer<'s, S> {
     count: usize,
     is_alone: bool,
     is_bad_row: bool,
+    /// Whether there is no value at all, as `None` says.
+    is_nothing: bool,
 }
 
 impl<'s, S: Sink> Writer<'s, S> {
     /// Returns one for a value of `width` cells, if that is known, and otherwise of 1.
     #[inline]
     pub fn new(sink: &'s mut S, width: usize) -> Self {
-        Writer { sink, width, count: 0, is_alone: true, is_bad_row: false }
+        Writer { sink, width, count: 0, is_alone: true, is_bad_row: false, is_nothing: false }
     }
 
     /// Writes `value`. Returns how many cells it has.
@@ -72,9 +74,8 @@ impl<'s, S: Sink> Writer<'s, S> {
     #[inline]
     pub fn write(mut self, value: &impl Serialize) -> Result<usize, Unwritten> {
         value.serialize(&mut self)?;
-        if self.count == 0 {
-            // A list without elements, or `()`.
-            self.nothing()?;
+        if self.count == 0 && !self.is_nothing {
+            return Err(Unwritten::Bad(None, "the output has no field, as a list without elements has none".to_string()));
         }
         Ok(self.count)
     }
@@ -89,6 +90,7 @@ impl<'s, S: Sink> Writer<'s, S> {
     /// Writes no value, in as many cells as a value has.
     fn nothing(&mut self) -> Result<(), Unwritten> {
         let cells = if self.count == 0 && self.is_alone { self.width } else { 1 };
+        self.is_nothing = true;
         self.is_alone &= cells <= 1;
         (0..cells).try_for_each(|_| self.put(Cell::Missing))
     }
@@ -339,17 +341,24 @@ impl Sink for Vec<Kept> {
 
 /// Returns what an output is sent as. No value at all is no fields: only the process that writes them knows how many these would be.
 pub fn sent_output(output: &impl Serialize) -> Sent {
-    match (sent(output, 0), names(output)) {
+    let mut cells: Vec<Kept> = vec![];
+    let written = Writer::new(&mut cells, 0).write(output).map(drop);
+    match (sent(written, cells), names(output)) {
         (Sent::Fields(cells), Some(names)) => Sent::Named(names.into_iter().map(String::from).collect(), cells),
         (sent, _) => sent,
     }
 }
 
-/// Returns what a value is sent as. `width` is as for [`Writer::new`].
-pub fn sent(value: &impl Serialize, width: usize) -> Sent {
+/// Returns what a row is sent as.
+pub fn sent_row(row: &impl Serialize) -> Sent {
     let mut cells: Vec<Kept> = vec![];
-    match Writer::new(&mut cells, width).write(value) {
-        Ok(_) => Sent::Fields(cells),
+    let written = row.serialize(&mut Writer::new(&mut cells, 1));
+    sent(written, cells)
+}
+
+fn sent(written: Result<(), Unwritten>, cells: Vec<Kept>) -> Sent {
+    match written {
+        Ok(()) => Sent::Fields(cells),
         Err(Unwritten::Bad(field, what)) => Sent::Bad(field, what),
         Err(Unwritten::NoRoom) => Sent::Bad(None, "the output has no room".to_string()),
     }
