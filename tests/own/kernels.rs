@@ -133,6 +133,7 @@ pub fn run(name: &str) -> ExitCode {
                 format!("{a}{line}{}", String::from_utf8_lossy(&read))
             }),
         ),
+        "unit" => filter(about, &Function(|a: u64| if a > 1 { Ok(()) } else { Err("is small") })),
         "wide" => filter(about, &Function(|(a, b): (i128, u128)| (a, b))),
         "text" => filter(about, &Function(|text: String| text)),
         "captures" => {

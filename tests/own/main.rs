@@ -161,6 +161,8 @@ fn all_results_have_as_many_fields_as_the_first() {
 fn an_output_has_a_field() {
     let none = said("stdin:1: the output has no field, as a list without elements has none\n1 bad row\n");
     all("list", &["--bad-rows=skip"], "0\n1\n").is(1, "1\n", &none);
+    let nothing = "the kernel returns nothing, and each row needs a result: a number, a text, a tuple of them, a struct\n";
+    all("unit", &[], "1\n2\n").is(2, "", &said(nothing));
 }
 
 fn closures_capture_and_states_are_opened_once_a_worker() {

@@ -24,6 +24,7 @@ use crate::csv::notation::may_be_number;
 use crate::csv::record::Record;
 use cell::Sent;
 use layout::Layout;
+use names::Width;
 use outputs::{Known, Outputs};
 use record::read;
 use serde::de::{Deserialize, Deserializer, Error as _};
@@ -169,6 +170,9 @@ impl<K: Kernel> BatchKernel for K {
         let (named, count) = (self.columns().len(), layout.count());
         match (layout.refused, count) {
             (Some(what), _) => Err(what.to_string()),
+            _ if names::of::<K::Output>() == Width::Fields(0) => {
+                Err("the kernel returns nothing, and each row needs a result: a number, a text, a tuple of them, a struct".to_string())
+            }
             (None, Some(count)) if named > 0 && named != count => {
                 Err(format!("the kernel names {named} columns and takes {count} fields"))
             }

@@ -28,7 +28,7 @@ pub fn of<O: ?Sized>() -> Width {
 }
 
 /// Types that are written as one field.
-const SINGLE: [&str; 20] = [
+const SINGLE: [&str; 19] = [
     "bool",
     "char",
     "str",
@@ -47,7 +47,6 @@ const SINGLE: [&str; 20] = [
     "f32",
     "f64",
     "alloc::string::String",
-    "()",
     "pmapgcd::kernel::integer::Integer",
 ];
 
@@ -163,6 +162,8 @@ mod tests {
         assert_eq!(of::<[u8; 3]>(), Width::Fields(3));
         assert_eq!(of::<(u8, [(i8, char); 2])>(), Width::Fields(5));
         assert_eq!(of::<Result<Option<(f64, f64)>, crate::BadRow>>(), Width::Fields(2));
+        assert_eq!(of::<(u8, ())>(), Width::Fields(1));
+        assert_eq!(of::<Result<(), String>>(), Width::Fields(0));
         assert_eq!(of::<Vec<f64>>(), Width::List);
         assert_eq!(of::<Result<Vec<f64>, String>>(), Width::List);
         assert_eq!(of::<std::time::Duration>(), Width::Named);
