@@ -1,7 +1,6 @@
 //! The executors: four ways to have a kernel mapped over rows, behind one trait.
 
 mod cut;
-mod last_words;
 mod ledger;
 pub mod measures;
 pub mod names;

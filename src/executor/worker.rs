@@ -4,12 +4,13 @@
 use crate::error::{Error, reason};
 use crate::executor::measures::pack;
 use crate::executor::turns::{Sight, rows_of, unreadable};
-use crate::executor::{Executor, Mapping, last_words, no_segment, pickle};
+use crate::executor::{Executor, Mapping, no_segment, pickle};
 use crate::input::windows::Windows;
 use crate::process::aside::read_nothing;
 use crate::process::children::NUMBER;
 use crate::process::confinement::{self, Confinement};
 use crate::process::console::say;
+use crate::process::last_words;
 use crate::process::launch::Launch;
 use crate::process::streams::{self, SIGNALS, signals_for_workers, take_signals, take_variable};
 use crate::ring::{Claim, Place, Segment};

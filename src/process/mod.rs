@@ -1,6 +1,6 @@
 //! Processes: what this one was started with (`streams`), what of that kernels do not see (`aside`), how worker processes are started (`launch`, `starter`,
-//! `descriptors`), confined (`confinement`), watched and ended (`children`, `exit`, `death`), and how messages are
-//! printed on stderr (`console`).
+//! `descriptors`), confined (`confinement`), watched and ended (`children`, `exit`, `death`), how messages are
+//! printed on stderr (`console`), and how those of panics are kept (`last_words`).
 
 pub mod aside;
 pub mod bell;
@@ -11,6 +11,7 @@ pub mod death;
 pub mod descriptors;
 mod exit;
 pub mod group;
+pub mod last_words;
 pub mod launch;
 mod starter;
 pub mod streams;

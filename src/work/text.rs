@@ -7,6 +7,7 @@
 use crate::bad_row::{BadRow, Kind};
 use crate::error::Error;
 use crate::kernel::batch::{Batch, BatchKernel, Written};
+use crate::process::last_words;
 use crate::ring::Care;
 use crate::steps::{Step, lap};
 use crate::work::decoder::Decoder;
@@ -38,7 +39,7 @@ impl<K: BatchKernel> Work for Text<'_, K> {
     fn mapper<'m>(&'m self, remote: Option<Remote<'m>>) -> Box<dyn Mapper + 'm> {
         let decoder = Decoder::new(self.kernel, self.settings.clone());
         let (kernel, settings) = (self.kernel, self.settings.clone());
-        let opened = if remote.is_some() { Ok(()) } else { kernel.open() };
+        let opened = if remote.is_some() { Ok(()) } else { opened(kernel) };
         let batch = remote.as_ref().map_or(kernel.most_rows().unwrap_or(BATCH), |remote| remote.chunk_size);
         let (outputs, reports) = (K::Outputs::default(), vec![]);
         let bytes_per_row = 1;
@@ -46,7 +47,7 @@ impl<K: BatchKernel> Work for Text<'_, K> {
     }
 
     fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error> {
-        if let Err(what) = self.kernel.open() {
+        if let Err(what) = opened(self.kernel) {
             return remote::refusal(&what);
         }
         remote::reply(task, |rows: &K::Rows, outputs| self.kernel.map_batch(rows, outputs))
@@ -59,6 +60,12 @@ impl<K: BatchKernel> Work for Text<'_, K> {
     fn abandon(&self) {
         self.kernel.abandon();
     }
+}
+
+/// Makes the kernel ready in this thread. Returns why it cannot be used; that may be that it panics.
+fn opened(kernel: &impl BatchKernel) -> Result<(), String> {
+    last_words::keep();
+    last_words::caught(|| kernel.open()).unwrap_or_else(|words| Err(format!("the kernel panicked before it had any row: {words}")))
 }
 
 /// A kernel with the scratch space that one worker keeps from block to block.

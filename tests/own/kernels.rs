@@ -144,6 +144,10 @@ pub fn run(name: &str) -> ExitCode {
             let open = || std::env::var("OWN_STATE").map_err(|_| "the variable OWN_STATE is not set");
             filter(about, &Stateful::new(open, |state: &mut String, a: u64| format!("{state}{a}")))
         }
+        "panics" => {
+            let open = || -> Result<u64, String> { panic!("there is no model") };
+            filter(about, &Stateful::new(open, |state: &mut u64, a: u64| *state + a))
+        }
         "once" => {
             if !pmapgcd::is_worker() {
                 eprintln!("once");

@@ -172,6 +172,10 @@ fn closures_capture_and_states_are_opened_once_a_worker() {
         run(command.env("OWN_STATE", "s"), "1\n2\n").is(0, "s1\ns2\n", "");
         let unset = said("the variable OWN_STATE is not set\n");
         run(&mut own("state", &["--executor", executor, "-j3"]), "1\n2\n".repeat(1000)).is(2, "", &unset);
+        let panicked = run(&mut own("panics", &["--executor", executor, "-j3"]), "1\n2\n".repeat(1000));
+        let told = said("the kernel panicked before it had any row: there is no model (at tests/own/kernels.rs:");
+        assert!(panicked.stderr.starts_with(told.trim_end()) && panicked.stderr.lines().count() == 1, "{panicked:?}");
+        assert_eq!((panicked.status.code(), &panicked.stdout[..]), (Some(2), &b""[..]), "{panicked:?}");
         let mut once = own("once", &["--executor", executor, "-j3"]);
         run(&mut once, "1\n").is(0, "1\n", "once\n");
     }

@@ -1,11 +1,13 @@
 //! Keeps the panic message of a worker process whose kernel panics. Several workers may panic on the same row, so that
-//! the worker does not print the message; it passes the message to the parent, which prints it once, with the row.
+//! the worker does not print the message; it passes the message to the parent, which prints it once, with the row. So does whoever makes a
+//! kernel ready, which all workers do.
 //!
 //! In a program built with `panic = "abort"`, a panic ends the process before it can be caught. Such a panic is printed
 //! by the worker, and the parent reports that the worker was killed by SIGABRT.
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Once;
 
 /// The exit status of a worker that has panicked: the same as that of any Rust program that panics.
 pub const STATUS: i32 = 101;
@@ -22,16 +24,19 @@ thread_local! {
 /// Installs a panic hook that keeps the messages of panics within [`caught`] instead of printing them. All other panics
 /// are printed as before.
 pub fn keep() {
+    static KEPT: Once = Once::new();
     if cfg!(not(panic = "unwind")) {
         return;
     }
-    let print = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        let is_kept = PANIC.with_borrow_mut(|panic| panic.as_mut().map(|panic| *panic = words(info)).is_some());
-        if !is_kept {
-            print(info);
-        }
-    }));
+    KEPT.call_once(|| {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let is_kept = PANIC.with_borrow_mut(|panic| panic.as_mut().map(|panic| *panic = words(info)).is_some());
+            if !is_kept {
+                print(info);
+            }
+        }));
+    });
 }
 
 fn words(info: &PanicHookInfo) -> String {
@@ -49,7 +54,7 @@ fn words(info: &PanicHookInfo) -> String {
 /// If `work` panics: the message of the panic, if [`keep`] was called before.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     PANIC.set(Some(String::new()));
-    // Unwind safety does not matter: after a panic this process ends without using what `work` has changed.
+    // Unwind safety does not matter: after a panic nobody uses what `work` has changed.
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     let words = PANIC.take();
     result.map_err(|_| words.unwrap_or_default())
@@ -73,6 +78,6 @@ mod tests {
         });
         let words: String = found.join().unwrap().map(|()| String::new()).unwrap_err();
         assert!(words.starts_with("a kernel that panics!!!") && words.len() < LONGEST + 100, "{words}");
-        assert!(words.contains("!!! (at src/executor/last_words.rs:"), "{words}");
+        assert!(words.contains("!!! (at src/process/last_words.rs:"), "{words}");
     }
 }
