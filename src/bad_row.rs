@@ -72,7 +72,7 @@ pub(crate) const NAME: &str = "pmapgcd::BadRow";
 impl Serialize for BadRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct(NAME, 2)?;
-        fields.serialize_field("field", &self.field.map(|number| number as u64 - 1))?;
+        fields.serialize_field("field", &self.field.and_then(|number| (number as u64).checked_sub(1)))?;
         fields.serialize_field("what", &self.what)?;
         fields.end()
     }
@@ -87,7 +87,8 @@ impl<E: Display> From<E> for BadRow {
 
 impl BadRow {
     /// Makes a bad row whose fault is in one field, as the error of an output. `field` is its index, from 0, among those that the kernel takes.
-    /// The message is `field N WHAT`, where N is the number of the field in the row, from 1.
+    /// The message is `field N WHAT`, where N is the number of the field in the row, from 1. If the row has no such field, the message is
+    /// `WHAT`.
     ///
     /// ```
     /// use pmapgcd::BadRow;
@@ -101,7 +102,7 @@ impl BadRow {
     /// assert_eq!(root(&('a', -1.0)).unwrap_err().what, "is below 0");
     /// ```
     pub fn of_field(field: usize, what: impl Display) -> Self {
-        BadRow { field: Some(field + 1), ..BadRow::row(what.to_string()) }
+        BadRow { field: field.checked_add(1), ..BadRow::row(what.to_string()) }
     }
 
     /// Makes a bad row whose fault is not in a single field. `what` is the message.

@@ -76,6 +76,13 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         self.single.begin();
     }
 
+    /// Returns the number by which messages name the field that the kernel received at index `field` of the row at `row`, if it has one.
+    pub fn number_in(&mut self, block: &[u8], row: &Range<usize>, field: usize) -> Option<usize> {
+        self.line(block, row.start);
+        let count = self.head.columns.as_ref().map_or(self.fields.len(), Vec::len);
+        (field < count).then(|| self.head.number(field))
+    }
+
     /// Splits the line that begins at byte `at` of the block.
     fn line(&mut self, block: &[u8], at: usize) -> Line {
         split(&block[at..], self.single.settings.format, &mut self.fields)

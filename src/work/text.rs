@@ -192,7 +192,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
             let too_long = || (mapped.results == 0 && self.reports.is_empty()).then(|| TOO_LONG.to_string());
             let Some(what) = written.bad.or_else(too_long) else { return false };
             let end = memchr::memchr(b'\n', &block[row.end..]).map_or(block.len(), |length| row.end + length + 1);
-            let field = written.field.map(|field| self.decoder.head.number(field));
+            let field = written.field.and_then(|field| self.decoder.number_in(block, &row, field));
             let what = field.map_or(what.clone(), |number| format!("field {number} {what}"));
             let bad = BadRow { field, ..BadRow::row(what) }.of(Kind::Refused).at(row, end);
             if !self.settings.enter(&bad, block, room, mapped, &mut self.reports) {

@@ -134,6 +134,12 @@ pub fn run(name: &str) -> ExitCode {
             }),
         ),
         "unit" => filter(about, &Function(|a: u64| if a > 1 { Ok(()) } else { Err("is small") })),
+        "far" => filter(
+            about,
+            &Function(|a: u64| -> Result<u64, BadRow> {
+                Err(BadRow::of_field(if a == 1 { usize::MAX } else { a as usize }, "is wrong"))
+            }),
+        ),
         "wide" => filter(about, &Function(|(a, b): (i128, u128)| (a, b))),
         "text" => filter(about, &Function(|text: String| text)),
         "captures" => {

@@ -89,6 +89,8 @@ fn an_error_is_a_bad_row() {
     let appended = "square,who,name,root\n4,a,a,2.0\n-1,b,,\n";
     let at_first = said("stdin:3: field 1 is below 0\n1 bad row\n");
     all("root", &header, "square,who\n4,a\n-1,b\n").is(1, appended, &at_first);
+    let none = said("stdin:1: is wrong\nstdin:2: is wrong\nstdin:3: field 1 is wrong\n3 bad rows\n");
+    all("far", &["--bad-rows=skip"], "1\n9\n0\n").is(1, "", &none);
     let words = said("stdin:1: invalid digit found in string\n");
     all("parse", &[], "x\n").is(1, "", &words);
     all("words", &[], "x\n").is(1, "", &words);
