@@ -65,7 +65,8 @@ impl<K: BatchKernel> Work for Text<'_, K> {
 /// Makes the kernel ready in this thread. Returns why it cannot be used; that may be that it panics.
 fn opened(kernel: &impl BatchKernel) -> Result<(), String> {
     last_words::keep();
-    last_words::caught(|| kernel.open()).unwrap_or_else(|words| Err(format!("the kernel panicked before it had any row: {words}")))
+    last_words::caught(|| kernel.open())
+        .unwrap_or_else(|words| Err(format!("the kernel panicked before it had any row: {words}")))
 }
 
 /// A kernel with the scratch space that one worker keeps from block to block.

@@ -72,7 +72,7 @@ fn a_row_has_as_many_fields_as_the_kernel_takes() {
     all("sum", &[], "1\n").is(1, "", &said("stdin:1: 1 field where 2 are expected: \"1\"\n"));
     assert!(all("sum", &["--bad-rows=skip"], "1\n1,2\n3,4,5\n").stderr.contains("2 bad rows"));
     all("first", &[], "1,2\n1,2,x\n").is(0, "3\n3\n", "");
-    all("first", &[], "1\n").is(1, "", &said("stdin:1: 1 field where more are needed: \"1\"\n"));
+    all("first", &[], "1\n").is(1, "", &said("stdin:1: 1 field where 2 are needed: \"1\"\n"));
     all("sum", &["-k", "1,2,3"], "1,2,3\n").is(2, "", &said("--columns names 3 where 2 are expected, like -k 1,2\n"));
     all("first", &["-k", "1,2,3"], "1,2,3\n").is(2, "", &said("--columns names 3 where 2 are expected, like -k 1,2\n"));
     let refused = "a row cannot be a map, which #[serde(flatten)] makes too: its fields have to be known\n";
@@ -163,7 +163,8 @@ fn all_results_have_as_many_fields_as_the_first() {
 fn an_output_has_a_field() {
     let none = said("stdin:1: the output has no field, as a list without elements has none\n1 bad row\n");
     all("list", &["--bad-rows=skip"], "0\n1\n").is(1, "1\n", &none);
-    let nothing = "the kernel returns nothing, and each row needs a result: a number, a text, a tuple of them, a struct\n";
+    let nothing =
+        "the kernel returns nothing, and each row needs a result: a number, a text, a tuple of them, a struct\n";
     all("unit", &[], "1\n2\n").is(2, "", &said(nothing));
 }
 

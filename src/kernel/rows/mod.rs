@@ -170,9 +170,10 @@ impl<K: Kernel> BatchKernel for K {
         let (named, count) = (self.columns().len(), layout.count());
         match (layout.refused, count) {
             (Some(what), _) => Err(what.to_string()),
-            _ if names::of::<K::Output>() == Width::Fields(0) => {
-                Err("the kernel returns nothing, and each row needs a result: a number, a text, a tuple of them, a struct".to_string())
-            }
+            _ if names::of::<K::Output>() == Width::Fields(0) => Err(
+                "the kernel returns nothing, and each row needs a result: a number, a text, a tuple of them, a struct"
+                    .to_string(),
+            ),
             (None, Some(count)) if named > 0 && named != count => {
                 Err(format!("the kernel names {named} columns and takes {count} fields"))
             }
@@ -229,7 +230,7 @@ impl<K: Kernel> BatchKernel for K {
 
     fn read(&self, record: &Record, rows: &mut Self::Rows) -> Result<(), BadRow> {
         let row = read(record, self.ignores_rest());
-        rows.list.push(row.map_err(|unfit| unfit.described(record))?);
+        rows.list.push(row.map_err(|unfit| unfit.described(record, self.takes()))?);
         Ok(())
     }
 

@@ -47,14 +47,18 @@ impl de::Error for Unfit {
 }
 
 impl Unfit {
-    /// Returns what is wrong with `record`.
-    pub fn described(self, record: &Record) -> BadRow {
+    /// Returns what is wrong with `record`, of which `needed` fields are, if that is known.
+    pub fn described(self, record: &Record, needed: Option<usize>) -> BadRow {
         let notation = record.format().notation;
         let count = record.len();
         let plural = if count == 1 { "" } else { "s" };
         let value = |at: usize| shown(trimmed(&record.value(at)));
         match self {
-            Unfit::Few => BadRow::row(format!("{count} field{plural} where more are needed: {}", shown(record.text()))),
+            Unfit::Few => {
+                let needed = needed.map_or("more".to_string(), |needed| needed.to_string());
+                let are = if needed == "1" { "is" } else { "are" };
+                BadRow::row(format!("{count} field{plural} where {needed} {are} needed: {}", shown(record.text())))
+            }
             Unfit::Many(most) => {
                 let are = if most == 1 { "is" } else { "are" };
                 BadRow::row(format!("{count} field{plural} where {most} {are} expected: {}", shown(record.text())))

@@ -75,7 +75,10 @@ impl<'s, S: Sink> Writer<'s, S> {
     pub fn write(mut self, value: &impl Serialize) -> Result<usize, Unwritten> {
         value.serialize(&mut self)?;
         if self.count == 0 && !self.is_nothing {
-            return Err(Unwritten::Bad(None, "the output has no field, as a list without elements has none".to_string()));
+            return Err(Unwritten::Bad(
+                None,
+                "the output has no field, as a list without elements has none".to_string(),
+            ));
         }
         Ok(self.count)
     }

@@ -6,7 +6,7 @@ fn row_in<R: DeserializeOwned>(text: &[u8], format: Format) -> Result<R, String>
     let mut fields: Vec<Field> = vec![];
     split(text, format, &mut fields);
     let record = Record::new(text, &fields, None, format);
-    read(&record, false).map_err(|unfit| unfit.described(&record).what)
+    read(&record, false).map_err(|unfit| unfit.described(&record, None).what)
 }
 
 fn row<R: DeserializeOwned>(text: &[u8]) -> Result<R, String> {
