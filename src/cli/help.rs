@@ -75,7 +75,7 @@ pub fn of_kernel(command: Command, kernel: &impl BatchKernel) -> Command {
         "{help}\n\nNames are those in the first row, as with --header. A name of digits, or with a comma in it, stands in quotes: \
          -k '\"2020\",\"x,y\"'. Given more than once, the lists are joined: -k A -k B is -k A,B. Without this option {otherwise}."
     );
-    let columns = |arg: Arg| arg.help(help).long_help(long).value_parser(Names(names));
+    let columns = |arg: Arg| arg.help(help).long_help(long).value_parser(Names(names)).hide_possible_values(true);
     command.version(version).mut_arg("column_lists", columns)
 }
 

@@ -215,6 +215,8 @@ fn help_and_completions_know_the_kernel() {
     assert_eq!(text("told", "--version"), format!("{program} 7.5\n"));
     assert!(text("sum", "--version").starts_with(&format!("{program} (made with pmapgcd ")));
     assert!(text("told", "--help").contains("Columns for left,right"));
+    // -k takes numbers too.
+    assert!(!text("told", "--help").contains("possible values: left"), "{}", text("told", "--help"));
     assert!(text("sum", "--help").contains("2 columns to read"), "{}", text("sum", "--help"));
     assert!(text("journey", "--man").contains("lng1"));
     for argument in ["--man", "--completions=bash", "--completions=zsh"] {
