@@ -126,12 +126,12 @@ fn outputs_are_as_many_fields_as_they_have() {
     all("halves", &["--header", "--append"], "a\n123\n7\n").is(0, "a,low,high\n123,3,12\n7,7,\n", "");
     let blank = all("halves", &["--append", "--na=NA", "--bad-rows=blank"], "NA\nx\n7\n");
     assert_eq!(blank.stdout, b"NA,,\nx,,\n7,7,\n", "{blank:?}");
-    let unnamed = "stdin:2: the output has 2 fields, low, high, where 1 is expected: --append=low,high, or the kernel's names, say how many there are\n";
+    let unnamed = "stdin:2: the output has 2 fields, low, high, where 1 is expected: as in the first row, or as --append=low,high or the kernel's names say\n";
     all("picky", &["--header", "--append"], "a\n123\n").is(1, "a,result\n", &said(unnamed));
     all("size", &["--append"], "7\n70\n").is(0, "7,Small\n70,LARGE\n", "");
     all("list", &["--header", "--append=a,b"], "n\n2\n").is(0, "n,a,b\n2,2,2\n", "");
     let uneven = all("list", &[], "2\n2\n3\n2\n");
-    let other = "stdin:3: the output has 3 fields where 2 are expected: --append=NAME1,NAME2,NAME3, or the kernel's names, say how many there are\n";
+    let other = "stdin:3: the output has 3 fields where 2 are expected: as in the first row, or as --append=NAME1,NAME2,NAME3 or the kernel's names say\n";
     uneven.is(1, "2,2\n2,2\n", &said(other));
     let wide = format!("{},{}\n", i128::MIN, u128::MAX);
     all("wide", &[], &wide).is(0, &wide, "");
@@ -139,7 +139,7 @@ fn outputs_are_as_many_fields_as_they_have() {
 }
 
 fn all_results_have_as_many_fields_as_the_first() {
-    let three = "stdin:2: the output has 3 fields where 2 are expected: --append=NAME1,NAME2,NAME3, or the kernel's names, say how many there are\n";
+    let three = "stdin:2: the output has 3 fields where 2 are expected: as in the first row, or as --append=NAME1,NAME2,NAME3 or the kernel's names say\n";
     for _ in 0..10 {
         all("list", &[], "2\n3\n").is(1, "2,2\n", &said(three));
         all("sparse", &[], "1\n2\n15\n30\n").is(0, ",,\n2,,\n,15,15\n30,30,30\n", "");

@@ -183,7 +183,7 @@ fn other_width(count: usize, expected: usize, names: Option<Vec<String>>) -> Str
         None => (String::new(), (1..=count).map(|number| format!("NAME{number}")).collect::<Vec<_>>().join(",")),
     };
     format!(
-        "the output has {count} field{plural}{listed} where {expected} {are} expected: --append={given}, or the kernel's names, say how many there are"
+        "the output has {count} field{plural}{listed} where {expected} {are} expected: as in the first row, or as --append={given} or the kernel's names say"
     )
 }
 
