@@ -5,7 +5,8 @@ use crate::error::Error;
 use crate::executor::worker::is_worker;
 use crate::kernel::batch::BatchKernel;
 use crate::process::descriptors::keep_standard_streams_only;
-use crate::process::launch::Launch;
+use crate::process::launch::{self, Launch};
+use crate::process::streams::take_variable;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -13,12 +14,16 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::process::Stdio;
+use std::time::Duration;
 
 /// The environment variable that makes a process such a one. Its value is the number of the process that asks.
 const MARK: &str = "PMAPGCD_NAMES";
 
-/// How many seconds the answer may take. Without one the kernel's results have the name that it says.
-const PATIENCE: i64 = 10;
+/// The environment variable by which a worker learns what its parent has learned: the names, each with a line end.
+const TOLD: &str = "PMAPGCD_RESULTS";
+
+/// How long the answer may take at most. Without one the kernel's results have the name that it says.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most bytes of an answer.
 const MOST: u64 = 1 << 16;
@@ -28,16 +33,24 @@ pub fn is_asked() -> bool {
     std::env::var_os(MARK).is_some()
 }
 
-/// Returns the names of the results of `kernel`, if only an output tells them. Ends the process if it was started to say them.
+/// Returns the names of the results of `kernel`, if only an output tells them. Ends the process if it was started to say them. The answer
+/// may take `most`, if that is given, and not longer than [`PATIENCE`].
 ///
 /// # Errors
 /// If it looks like such a process and was not started by the one that it was meant for.
-pub fn learnt(kernel: &impl BatchKernel) -> Result<Option<Vec<String>>, Error> {
+pub fn learnt(kernel: &impl BatchKernel, most: Option<Duration>) -> Result<Option<Vec<String>>, Error> {
     if is_worker() {
-        // The parent has seen that this does no harm.
-        return Ok(kernel.learn());
+        // Its parent knows whether the kernel can map a made-up row: it may crash, or take for ever.
+        let told = take_variable(TOLD).unwrap_or_default();
+        let names: Vec<String> = told.to_string_lossy().lines().map(String::from).collect();
+        return Ok(Some(names).filter(|names| !names.is_empty()));
     }
-    let Some(mark) = std::env::var_os(MARK) else { return Ok(asked().ok().flatten()) };
+    let Some(mark) = std::env::var_os(MARK) else {
+        let names = asked(most.map_or(PATIENCE, |most| most.min(PATIENCE))).ok().flatten();
+        let told: String = names.iter().flatten().map(|name| format!("{name}\n")).collect();
+        launch::tell(TOLD, told.into());
+        return Ok(names);
+    };
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let parent = getppid().map(|pid| pid.as_raw_nonzero().get().to_string());
     if parent.is_none_or(|parent| *parent != *mark) {
@@ -52,7 +65,7 @@ pub fn learnt(kernel: &impl BatchKernel) -> Result<Option<Vec<String>>, Error> {
 }
 
 /// Asks another process for the names.
-fn asked() -> io::Result<Option<Vec<String>>> {
+fn asked(patience: Duration) -> io::Result<Option<Vec<String>>> {
     let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     let launch = Launch::again()?.with(MARK, std::process::id().to_string());
     let mut command = launch.command()?;
@@ -61,7 +74,7 @@ fn asked() -> io::Result<Option<Vec<String>>> {
     let mut process = command.spawn()?;
     // The command holds the other end of the pipe.
     drop(command);
-    let patience = Timespec { tv_sec: PATIENCE, tv_nsec: 0 };
+    let patience = Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: patience.subsec_nanos().into() };
     let mut names = None;
     if poll(&mut [PollFd::new(&ours, PollFlags::IN)], Some(&patience)).is_ok_and(|ready| ready > 0) {
         let lines: Vec<String> = BufReader::new(File::from(ours).take(MOST)).lines().map_while(Result::ok).collect();

@@ -15,7 +15,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 /// Link to the file that the system executes in this process. It still leads to that file after another one was
 /// installed under the same name.
@@ -23,6 +23,14 @@ const RUNNING: &str = "/proc/self/exe";
 
 /// What `/proc` appends to the name of a file that has been removed or replaced.
 const REMOVED: &[u8] = b" (deleted)";
+
+/// What every process is told that runs this program again: variables with their values.
+static TOLD: Mutex<Vec<(&'static str, OsString)>> = Mutex::new(vec![]);
+
+/// Tells every process that is described from now on, and runs this program again, the variable `name` with the value `value`.
+pub fn tell(name: &'static str, value: OsString) {
+    TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((name, value));
+}
 
 /// Describes a process to start: a program, its arguments, and variables to add to the environment.
 #[derive(Clone, Debug)]
@@ -49,7 +57,8 @@ impl Launch {
         let through_loader = arguments_of_loader(&own)?;
         let is_loader = through_loader.is_some();
         let arguments = through_loader.unwrap_or(own);
-        Ok(Launch { program: program()?, arguments, environment: vec![], is_loader, given: None })
+        let environment = TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        Ok(Launch { program: program()?, arguments, environment, is_loader, given: None })
     }
 
     /// Adds the variable `name` with the value `value` to the environment of the process.

@@ -34,6 +34,11 @@ pub struct Sparse {
 }
 
 #[derive(Serialize)]
+pub struct One {
+    one: u64,
+}
+
+#[derive(Serialize)]
 pub struct Halves {
     low: u64,
     high: Option<u64>,
@@ -105,6 +110,16 @@ pub fn run(name: &str) -> ExitCode {
             &Function(|a: u64| {
                 assert_ne!(a, 1, "a row that is made up");
                 Halves { low: a % 10, high: Some(a / 10) }
+            }),
+        ),
+        "hangs" => filter(
+            about,
+            &Function(|a: u64| {
+                eprint!("{}", if a == 1 { "a row that is made up" } else { "" });
+                while a == 1 {
+                    std::thread::sleep(std::time::Duration::from_secs(1));
+                }
+                One { one: a }
             }),
         ),
         "size" => filter(about, &Function(|a: u64| if a < 10 { Size::Small } else { Size::Large })),

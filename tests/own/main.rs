@@ -128,6 +128,9 @@ fn outputs_are_as_many_fields_as_they_have() {
     assert_eq!(blank.stdout, b"NA,,\nx,,\n7,7,\n", "{blank:?}");
     let unnamed = "stdin:2: the output has 2 fields, low, high, where 1 is expected: as in the first row, or as --append=low,high or the kernel's names say\n";
     all("picky", &["--header", "--append"], "a\n123\n").is(1, "a,result\n", &said(unnamed));
+    // It hangs in the process that maps the made-up row, and nowhere else.
+    let hangs = run(&mut own("hangs", &["--header", "--append", "--block-timeout=1"]), "z\n2\n");
+    hangs.is(0, "z,result\n2,2\n", "");
     all("size", &["--append"], "7\n70\n").is(0, "7,Small\n70,LARGE\n", "");
     all("list", &["--header", "--append=a,b"], "n\n2\n").is(0, "n,a,b\n2,2,2\n", "");
     let uneven = all("list", &[], "2\n2\n3\n2\n");
