@@ -1,14 +1,14 @@
 //! How a process becomes a worker: it is this program started again, with the segment or a socket as its standard
 //! input. Also the loop in which workers claim blocks, whether they are processes or threads.
 
-use crate::error::{Error, reason};
+use crate::error::Error;
 use crate::executor::measures::pack;
 use crate::executor::turns::{Sight, rows_of, unreadable};
 use crate::executor::{Executor, Mapping, no_segment, pickle};
 use crate::input::windows::Windows;
 use crate::process::aside::read_nothing;
 use crate::process::children::NUMBER;
-use crate::process::confinement::{self, Confinement};
+use crate::process::confinement::confine;
 use crate::process::console::say;
 use crate::process::last_words;
 use crate::process::launch::Launch;
@@ -18,7 +18,7 @@ use crate::steps::{self, Step};
 use crate::tally;
 use crate::work::remote::Failure;
 use crate::work::{Mapped, Mapper};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use std::cell::Cell;
@@ -182,25 +182,6 @@ fn input() -> io::Result<Option<OwnedFd>> {
     let Some(number) = take_variable(INPUT) else { return Ok(None) };
     let number = number.to_str().and_then(|number| number.parse().ok()).ok_or(Errno::BADF)?;
     streams::taken(number).map(Some)
-}
-
-/// Gives up all rights that the worker does not need from here on. Returns a message for each restriction that the
-/// system refuses; the run goes on without it.
-fn confine(
-    unbound: Option<Errno>,
-    confinement: Confinement,
-    mapped: usize,
-    socket: Option<BorrowedFd>,
-    file: Option<BorrowedFd>,
-) -> Vec<String> {
-    let unbound = unbound.map(|error| {
-        let error = reason(&error.into());
-        format!("workers cannot be killed with their parent: {error}; going on, they end within seconds of it")
-    });
-    let unlimited = confinement::limit(confinement, mapped).err().map(|error| format!("{error}; going on without"));
-    let unfiltered = confinement::filter(confinement, socket, file).err();
-    let unfiltered = unfiltered.map(|error| format!("{error}; going on without (--no-sandbox says nothing)"));
-    [unbound, unlimited, unfiltered].into_iter().flatten().collect()
 }
 
 /// Claims blocks and maps them, until the ring is closed, if `ends` says to look for that, or `is_wanted` returns false.

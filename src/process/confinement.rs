@@ -2,9 +2,10 @@
 //! a panic's message) and exit, and a few harmless ones ([`FREE`]). `tests/crash.rs` checks that a worker can neither
 //! open a file nor start a process.
 
-use crate::error::Error;
+use crate::error::{Error, reason};
 use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use rustix::io::Errno;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     apply_filter_all_threads,
@@ -166,6 +167,25 @@ const FREE: &[i64] = &[
     libc::SYS_rseq,
     libc::SYS_set_robust_list,
 ];
+
+/// Gives up all rights that a worker does not need from here on. `unbound` says why it does not end with its parent, if so. Returns a message for each restriction that the
+/// system refuses; the run goes on without it.
+pub fn confine(
+    unbound: Option<Errno>,
+    confinement: Confinement,
+    mapped: usize,
+    socket: Option<BorrowedFd>,
+    file: Option<BorrowedFd>,
+) -> Vec<String> {
+    let unbound = unbound.map(|error| {
+        let error = reason(&error.into());
+        format!("workers cannot be killed with their parent: {error}; going on, they end within seconds of it")
+    });
+    let unlimited = limit(confinement, mapped).err().map(|error| format!("{error}; going on without"));
+    let unfiltered = filter(confinement, socket, file).err();
+    let unfiltered = unfiltered.map(|error| format!("{error}; going on without (--no-sandbox says nothing)"));
+    [unbound, unlimited, unfiltered].into_iter().flatten().collect()
+}
 
 #[cfg(test)]
 mod tests {
