@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 /// This is implemented for every function and closure of one row; nobody has to write it. `M` says how it takes the row.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be mapped over rows",
-    label = "this is not a function of one row",
+    label = "this takes no row: not one argument, or one by value whose type lacks Clone, Serialize or Deserialize",
     note = "it takes one argument, the row: a tuple for several fields, as in |(a, b): (f64, f64)| a + b, or |&(a, b): &(f64, f64)| a + b",
     note = "the type of the argument is written out, and is a row: numbers, String, tuples, arrays, or a struct with #[derive(Clone, serde::Serialize, serde::Deserialize)]",
     note = "a function that changes what it has captured, or is given a state, is for pmapgcd::Stateful"

@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 /// This is implemented for every function and closure of these two; nobody has to write it. `M` says how it takes the row.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be mapped over rows with a state of type `{S}`",
-    label = "this is not a function of a state and a row",
+    label = "this takes no state and row: not these two arguments, or a row by value whose type lacks Clone, Serialize or Deserialize",
     note = "it takes two arguments, as in |model: &mut Model, (x, y): (f64, f64)| model.score(x, y), and the type of the second is written out",
     note = "by value, the row is Clone, as a struct with #[derive(Clone, serde::Serialize, serde::Deserialize)] is"
 )]

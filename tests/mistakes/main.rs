@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each mistake: its name, what the program has beside `main`, the kernel, and what the message about it says.
-const MISTAKES: [(&str, &str, &str, &[&str]); 13] = [
+const MISTAKES: [(&str, &str, &str, &[&str]); 14] = [
     (
         "two_arguments",
         "",
@@ -37,7 +37,17 @@ const MISTAKES: [(&str, &str, &str, &[&str]); 13] = [
         "row_without_clone",
         "#[derive(Serialize, Deserialize)] struct Place { lat: f64 } fn lat(place: Place) -> f64 { place.lat }",
         "Function(lat)",
-        &["cannot be mapped over rows", "#[derive(Clone, serde::Serialize, serde::Deserialize)]"],
+        &[
+            "cannot be mapped over rows",
+            "one by value whose type lacks Clone, Serialize or Deserialize",
+            "#[derive(Clone, serde::Serialize, serde::Deserialize)]",
+        ],
+    ),
+    (
+        "row_by_value_without_deserialize",
+        "#[derive(Clone, Serialize)] struct Place { lat: f64 } fn lat(place: Place) -> f64 { place.lat }",
+        "Function(lat)",
+        &["one by value whose type lacks Clone, Serialize or Deserialize"],
     ),
     (
         "output_without_derive",
