@@ -116,8 +116,10 @@ pub fn run(name: &str) -> ExitCode {
             about,
             &Function(|a: u64| {
                 eprint!("{}", if a == 1 { "a row that is made up" } else { "" });
-                while a == 1 {
-                    std::thread::sleep(std::time::Duration::from_secs(1));
+                if a == 1 {
+                    loop {
+                        std::thread::sleep(std::time::Duration::from_secs(1));
+                    }
                 }
                 One { one: a }
             }),
@@ -127,9 +129,9 @@ pub fn run(name: &str) -> ExitCode {
         "sparse" => filter(
             about,
             &Function(|a: u64| Sparse {
-                one: (a % 2 == 0).then_some(a),
-                two: (a % 3 == 0).then_some(a),
-                three: (a % 5 == 0).then_some(a),
+                one: a.is_multiple_of(2).then_some(a),
+                two: a.is_multiple_of(3).then_some(a),
+                three: a.is_multiple_of(5).then_some(a),
             }),
         ),
         "prints" => filter(
