@@ -114,7 +114,7 @@ mod tests {
             Report { function, workload, jobs: 1, start_seconds: 0.1, ways, machine: String::new(), is_too_busy: true };
         let text = report.text();
         assert!(text.starts_with("f.py:f over rows of rows.csv, 1 worker\n"), "{text}");
-        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= width().max(100)), "{text}");
         assert_eq!(text.matches("%?").count(), 2, "{text}");
         assert!(
             text.contains("500000   too busy ") && text.contains("\nToo busy: ") && text.contains(TOO_BUSY),
