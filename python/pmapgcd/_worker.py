@@ -875,6 +875,14 @@ def flush():
 
 
 def call_rows(function, parts, count, start, faults):
+    try:
+        return call_each(function, parts, count, start, faults)
+    finally:
+        # Nothing that rows refer to outlives their calls.
+        under_call.clear()
+
+
+def call_each(function, parts, count, start, faults):
     call, out = function.call, []
     while True:
         done = len(out)
