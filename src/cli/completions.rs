@@ -152,7 +152,7 @@ impl Question<'_> {
     /// Returns what may stand for the value of an option, of which `value` is there so far; and whether it may be a file.
     fn values(&self, arg: &Arg, value: &str) -> (Vec<Candidate>, bool) {
         if is_columns(arg) {
-            return (self.columns(value), false);
+            return (self.columns(arg, value), false);
         }
         let named =
             |names: &[&str], what: &str| names.iter().map(|name| (name.to_string(), what.to_string())).collect();
@@ -169,13 +169,15 @@ impl Question<'_> {
         (known.collect(), arg.get_value_hint() == ValueHint::FilePath)
     }
 
-    /// Returns the lists of columns that begin with `list`, and have one name more: of those in the header of the first file on the line.
-    fn columns(&self, list: &str) -> Vec<Candidate> {
+    /// Returns the lists of columns that begin with `list`, and have one name more: of those in the header of the first file on the
+    /// line, and without a file of those that the kernel takes, which are the values of `arg`.
+    fn columns(&self, arg: &Arg, list: &str) -> Vec<Candidate> {
         let is_open = |text: &str| text.matches('"').count() % 2 == 1;
         let comma = list.match_indices(',').map(|(at, _)| at + 1).rfind(|&at| !is_open(&list[..at]));
         let chosen = &list[..comma.unwrap_or(0)];
         let has = columns::names_in(chosen).unwrap_or_default();
-        let names = self.header().unwrap_or_default();
+        let own = || arg.get_possible_values().iter().map(|known| known.get_name().to_string()).collect();
+        let names: Vec<String> = self.header().unwrap_or_else(own);
         let is_offered =
             |name: &&String| !has.contains(name) && names.iter().filter(|other| other == name).count() == 1;
         let names = names.iter().filter(is_offered);

@@ -222,6 +222,9 @@ fn help_and_completions_know_the_kernel() {
     assert!(!text("told", "--help").contains("possible values: left"), "{}", text("told", "--help"));
     assert!(text("sum", "--help").contains("2 columns to read"), "{}", text("sum", "--help"));
     assert!(text("journey", "--man").contains("lng1"));
+    let mut completed = own("told", &["-k", ""]);
+    let completed = run(completed.env("PMAPGCD_COMPLETE", "bash:1"), "");
+    completed.is(0, "open\nleft\tcolumn\nright\tcolumn\n", "");
     for argument in ["--man", "--completions=bash", "--completions=zsh"] {
         assert!(text("journey", argument).contains(&program), "{argument}");
     }
