@@ -1,7 +1,7 @@
 //! The system calls that a run makes, and the errors with which each of them is likely to fail.
 
 /// Which calls fail, and with which errors. If a run makes a call that is neither here nor in [`LEFT_OUT`], the test fails.
-pub const ERRORS: [(&str, &str); 56] = [
+pub const ERRORS: [(&str, &str); 57] = [
     ("clone", "EAGAIN ENOMEM EPERM"),
     ("clone3", "EAGAIN ENOMEM EPERM"),
     ("close_range", "ENOSYS EPERM"),
@@ -36,6 +36,7 @@ pub const ERRORS: [(&str, &str); 56] = [
     ("openat", "EMFILE ENFILE EACCES ENOENT ENOMEM EINTR"),
     ("pidfd_open", "EPERM ENOSYS EMFILE EINVAL"),
     ("pidfd_send_signal", "EPERM ENOSYS"),
+    ("pipe2", "EMFILE ENFILE"),
     ("poll", "ENOMEM EINTR EAGAIN"),
     ("ppoll", "ENOMEM EINTR EINVAL"),
     ("prctl", "EINVAL EPERM"),
