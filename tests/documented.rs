@@ -39,7 +39,7 @@ const PAGES: [&str; 17] = [
 
 /// Commands of `sh` blocks that this test does not run, because they take too long or need what this machine may not have.
 /// Each entry has how the command begins, the file that runs it in a short form, and a text in that file that shows it.
-const ELSEWHERE: [(&str, &str, &str); 24] = [
+const ELSEWHERE: [(&str, &str, &str); 26] = [
     ("cat examples/pairs.csv | cargo run --release -q -- -j 4", ".ci/run", "cargo run --release -q -- -j 4"),
     ("cargo build --release", "packaging/deb", "cargo build --release"),
     ("tests/all", ".ci/run", "\ntests/all "),
@@ -64,6 +64,8 @@ const ELSEWHERE: [(&str, &str, &str); 24] = [
     ("examples/dask_cluster.py ", "tests/clusters", "dask_cluster.py"),
     ("pip install pyspark", "tests/clusters", "pyspark"),
     ("examples/spark_pipe.py ", "tests/clusters", "spark_pipe.py"),
+    ("PMAPGCD_ROUNDS=1000 ", "tests/executor.rs", "test_values.py"),
+    ("python3 tests/executor/cpython.py", "tests/executor.rs", "cpython.py"),
 ];
 
 /// Programs that a block may use and that may be missing, each with a shell command that tests for it. A block that uses a

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 const COUNTER: usize = 128;
 const CLOSED: usize = 256;
 const EVENTS: [usize; 3] = [640, 768, 896];
-const CHAIN: usize = 1024;
-const SLOTS: usize = 1152;
+const CHAIN: usize = 1152;
+const SLOTS: usize = 1280;
 const SLOT: usize = 128;
 /// How many slots the ring has in these tests, which use blocks of 4 KiB.
 const RING: usize = 128;

@@ -77,6 +77,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
     }
 
     /// Returns the number by which messages name the field that the kernel received at index `field` of the row at `row`, if it has one.
+    #[cold]
+    #[inline(never)]
     pub fn number_in(&mut self, block: &[u8], row: &Range<usize>, field: usize) -> Option<usize> {
         self.line(block, row.start);
         let count = self.head.columns.as_ref().map_or(self.fields.len(), Vec::len);
