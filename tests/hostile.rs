@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Where things lie in the segment, in bytes from its start. `src/ring/segment/tests.rs` checks these numbers.
 const COUNTER: usize = 128;
 const CLOSED: usize = 256;
-const EVENTS: [usize; 3] = [640, 768, 896];
+const EVENTS: [usize; 3] = [768, 896, 1024];
 const CHAIN: usize = 1152;
 const SLOTS: usize = 1280;
 const SLOT: usize = 128;
