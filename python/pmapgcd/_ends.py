@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from ._executor import Executor
     from ._pool import Pool
 
-POOLS: weakref.WeakSet[Pool] = weakref.WeakSet()
+# Those that have a thread.
+POOLS: set[Pool] = set()
 EXECUTORS: weakref.WeakSet[Executor] = weakref.WeakSet()
 is_exiting = False
 
@@ -35,8 +36,8 @@ def at_exit() -> None:
 
 def at_fork() -> None:
     """Leaves the pools to the parent."""
-    for pool in list(POOLS):
-        pool.forget()
+    while POOLS:
+        POOLS.pop().forget()
 
 
 atexit.register(at_exit)

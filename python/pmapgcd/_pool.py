@@ -44,7 +44,6 @@ class Pool:
         self.is_ending = self.is_killing = False
         self.is_waiting = False
         self.failed_starts = 0
-        _ends.POOLS.add(self)
 
     # -- For any thread
 
@@ -63,6 +62,8 @@ class Pool:
         self.bell = _process.Bell()
         self.poll = select.epoll(flags=select.EPOLL_CLOEXEC)
         self.poll.register(self.bell.heard, select.EPOLLIN)
+        self.pid = os.getpid()
+        _ends.POOLS.add(self)
         # A daemon, because the interpreter waits for others before it calls what is registered for its exit.
         self.thread = threading.Thread(target=self.run, name="pmapgcd", daemon=True)
         self.thread.start()
@@ -90,15 +91,10 @@ class Pool:
         self.queue = deque()
         for worker in (*self.workers, *self.leaving):
             worker.process.returncode = 0
-            try:
-                worker.close()
-            except OSError:
-                # The thread of the parent was about to do the same.
-                pass
-        if self.thread is not None:
-            self.poll.close()
-            self.bell.lock = threading.RLock()
-            self.bell.close()
+            worker.close()
+        self.poll.close()
+        self.bell.lock = threading.RLock()
+        self.bell.close()
         self.workers, self.idle, self.leaving, self.thread = [], [], [], None
 
     # -- For the thread of the pool
@@ -309,3 +305,4 @@ class Pool:
             self.remove(worker, 0 if self.is_killing else GRACE)
         self.poll.close()
         self.bell.close()
+        _ends.POOLS.discard(self)

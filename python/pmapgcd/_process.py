@@ -54,39 +54,35 @@ class Process:
         self.functions: dict[Hashable, int] = {}
         # Readable when the process has ended; None if the system has no such descriptors.
         self.exit: Optional[int] = None
-        opened: list[int] = []
-        try:
-            self.memory = os.memfd_create("pmapgcd-python", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-            opened.append(self.memory)
-            fcntl.fcntl(self.memory, getattr(fcntl, "F_ADD_SEALS", 1033), getattr(fcntl, "F_SEAL_SHRINK", 2))
-            os.pwrite(self.memory, program(), 0)
-            their_lifeline, self.lifeline = os.pipe()
-            opened += [their_lifeline, self.lifeline]
-            self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        except BaseException:
-            for descriptor in opened:
-                os.close(descriptor)
-            raise
-        self.their_lifeline = their_lifeline
-        self.socket.setblocking(False)
+        # What is to be closed, but for the socket.
+        self.opened: list[int] = []
         command = [sys.executable, *subprocess._args_from_interpreter_flags()]  # type: ignore[attr-defined]
         environment = {name: str(threads) for name in THREADS}
         environment.update(os.environ)
+        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
+                self.socket.setblocking(False)
+                self.memory = os.memfd_create("pmapgcd-python", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+                self.opened.append(self.memory)
+                fcntl.fcntl(self.memory, getattr(fcntl, "F_ADD_SEALS", 1033), getattr(fcntl, "F_SEAL_SHRINK", 2))
+                os.pwrite(self.memory, program(), 0)
+                self.their_lifeline, lifeline = os.pipe()
+                self.opened += [lifeline, self.their_lifeline]
                 self.process = subprocess.Popen(
                     [*command, "-c", START % len(program()), "pmapgcd", str(theirs.fileno())],
                     stdin=self.memory,
-                    pass_fds=(theirs.fileno(), their_lifeline),
+                    pass_fds=(theirs.fileno(), self.their_lifeline),
                     env=environment,
                 )
         except BaseException:
             self.close()
             raise
-        finally:
-            os.close(their_lifeline)
+        # Theirs. The number of it is the one that the process has.
+        os.close(self.opened.pop())
         try:
             self.exit = os.pidfd_open(self.process.pid)
+            self.opened.append(self.exit)
         except (AttributeError, OSError):
             pass
 
@@ -197,12 +193,14 @@ class Process:
         return self.process.wait()
 
     def close(self) -> None:
-        """Closes all descriptors."""
-        self.socket.close()
-        for descriptor in (self.memory, self.lifeline, self.exit):
-            if descriptor is not None:
-                os.close(descriptor)
+        """Closes all descriptors that are open.
+
+        Each is forgotten before it is closed. Its number may be that of another file at once, and a process that is forked then must not close it.
+        """
         self.exit = None
+        self.socket.close()
+        while self.opened:
+            os.close(self.opened.pop())
 
 
 def is_fault(status: int) -> bool:
@@ -246,6 +244,8 @@ class Bell:
 
     def close(self) -> None:
         with self.lock:
-            os.close(self.heard)
-            os.close(self.rung)
-            self.rung = -1
+            # Forgotten before they are closed, as those of a process.
+            opened, self.heard, self.rung = [self.heard, self.rung], -1, -1
+            for descriptor in opened:
+                if descriptor >= 0:
+                    os.close(descriptor)

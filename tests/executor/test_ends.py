@@ -206,6 +206,41 @@ if __name__ == '__main__':
             self.assertEqual(os.waitpid(child, 0)[1] >> 8, 7)
             self.assertEqual(pool.submit(abs, -2).result(), 2)
 
+    def test_a_process_that_is_forked_keeps_what_others_have_opened_since(self):
+        # Each pool is referred to until the end: one that was shut down, one whose workers died, and one that nobody gave work to.
+        text = """
+import multiprocessing, signal, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+def ends_well():
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(40)]
+    child = os.fork()
+    if child == 0:
+        try:
+            for one in opened: os.fstat(one)
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    for one in opened: os.close(one)
+    return os.waitpid(child, 0)[1] == 0
+if __name__ == "__main__":
+    with pmapgcd.Executor(2) as ended:
+        list(ended.map(abs, range(-3, 3)))
+    new = pmapgcd.Executor(2)
+    print(ends_well())
+    with pmapgcd.Executor(2, max_tasks_per_child=2) as running:
+        futures = [running.submit(work.dies, "SIGSEGV", 3, n) for n in range(5)]
+        print([isinstance(one.exception(), pmapgcd.WorkerDied) for one in futures])
+        print(ends_well())
+    context = multiprocessing.get_context("fork")
+    with context.Pool(2) as pool:
+        print(pool.map(abs, range(-2, 2)))
+    print(list(new.map(abs, [-5])))
+"""
+        status, output, error = self.run_to_end(text)
+        self.assertEqual((status, error), (0, ""))
+        expected = ["True", str([False, False, False, True, False]), "True", "[2, 1, 0, 1]", "[5]"]
+        self.assertEqual(output.splitlines(), expected)
+
     def test_what_a_function_prints_is_printed(self):
         text = "if __name__ == '__main__':\n with pmapgcd.Executor(2) as pool:\n  list(pool.map(print, ['a'] * 50))\n"
         status, output, error = self.run_to_end(text)
