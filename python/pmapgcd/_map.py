@@ -43,7 +43,8 @@ class Rows:
         self.size = 1
         # Nanoseconds and bytes of a row: the function's, and those of taking and writing it.
         self.cost = self.pull_cost = self.weight = 0.0
-        self.is_over = self.is_cancelled = False
+        # Whether no more rows are taken; because the pool takes none; because they are not wanted.
+        self.is_over = self.is_cut = self.is_cancelled = False
         # One thread may read on, while another one shuts the pool down.
         self.lock = threading.RLock()
 
@@ -77,7 +78,8 @@ class Rows:
         with self.lock:
             if self.is_over:
                 return
-            size, began = self.next_size(), time.perf_counter_ns()
+            # One that the pool will refuse says whether rows are left.
+            size, began = 1 if self.pool.is_ending else self.next_size(), time.perf_counter_ns()
             try:
                 columns = self.source.take(size)
             except BaseException:
@@ -101,13 +103,17 @@ class Rows:
                 except Exception:
                     # The pool finds the row.
                     pass
+            try:
+                self.pool.put(job)
+            except RuntimeError:
+                self.is_over = self.is_cut = True
+                return
             if self.cost:
                 self.size = size
             self.pull_cost = (time.perf_counter_ns() - began) / rows
             self.taken += rows
             self.buffered += rows
             self.jobs.append(job)
-            self.pool.put(job)
 
     def finish(self, is_cancelled: bool) -> None:
         """Takes all rows that there are, or cancels them."""
@@ -130,12 +136,12 @@ class Rows:
         try:
             while True:
                 while self.wants():
-                    if self.pool.is_ending:
-                        raise RuntimeError("the executor was shut down before all rows of this map were taken: read its results before that")
                     self.pull()
                 if not self.jobs:
                     if self.is_cancelled:
                         raise CancelledError()
+                    if self.is_cut:
+                        raise RuntimeError("the executor was shut down before all rows of this map were taken: read its results before that")
                     return
                 yield from self.results(self.jobs[0], deadline)
                 self.buffered -= self.jobs.popleft().rows

@@ -106,6 +106,39 @@ class Ends(unittest.TestCase):
             for _ in begun:
                 pass
 
+    def test_rows_that_were_taken_before_a_shutdown_can_be_read_after_it(self):
+        taken = []
+
+        def numbers(most):
+            for n in range(most):
+                taken.append(n)
+                yield n
+
+        for wait in (True, False):
+            for source in (numbers(1 << 60), range(1 << 60)):
+                taken.clear()
+                pool = pmapgcd.Executor(2)
+                results = pool.map(work.same, source)
+                found = [next(results) for _ in range(2000)]
+                count = len(taken)
+                pool.shutdown(wait)
+                with self.assertRaisesRegex(RuntimeError, "shut down before all rows"):
+                    for value in results:
+                        found.append(value)
+                self.assertEqual(found, list(range(len(found))))
+                self.assertGreater(len(found), 2000)
+                if count:
+                    # One more is taken, to see whether there is one.
+                    self.assertEqual((len(found), len(taken)), (count, count + 1))
+                pool.shutdown()
+            # All are taken.
+            pool = pmapgcd.Executor(2)
+            results = pool.map(work.same, numbers(4))
+            self.assertEqual(next(results), 0)
+            pool.shutdown(wait)
+            self.assertEqual(list(results), [1, 2, 3])
+            pool.shutdown()
+
     def test_work_is_done_at_the_end_of_the_program(self):
         text = "if __name__ == '__main__':\n pool = pmapgcd.Executor(2)\n pool.submit(print, 'apple')\n pool.map(print, ['pear'] * 3)\n{}"
         for last in ("", " pool.shutdown(wait=False)", " del pool"):
