@@ -46,8 +46,8 @@ impl Report {
         *text += &(explained(&columns, width()).join("\n") + "\n");
         let _ = writeln!(
             text,
-            "pmapgcd reads and prints text, and took {:.2} s to start, which is not in its ns a row. The others map\n\
-             values that are in memory already, in processes that are started.",
+            "pmapgcd reads and prints text, and took {:.2} s to start, which is not in its ns a row.\n\
+             The others map values that are in memory already, in processes that are started.",
             self.start_seconds
         );
         if self.is_too_busy {
