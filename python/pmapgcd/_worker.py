@@ -1074,6 +1074,17 @@ def is_same(format, of):
     return format == code or (format + code in ("lq", "LQ") and array(format).itemsize == 8)
 
 
+class Stopped(Exception):
+    """Holds the StopIteration of a call, which would end `map` and be lost."""
+
+
+def applied(call, pair):
+    try:
+        return call(*pair[0], **pair[1])
+    except StopIteration as error:
+        raise Stopped(error) from None
+
+
 class Called:
     """A function that came as a pickle, and how it is called."""
 
@@ -1083,7 +1094,7 @@ class Called:
     clock = staticmethod(time.perf_counter_ns)
 
     def __init__(self, call, loads, how=MAPS):
-        self.call = call if how == MAPS else lambda pair: call(*pair[0], **pair[1])
+        self.call = call if how == MAPS else lambda pair: applied(call, pair)
         self.loads = loads
 
     @staticmethod
@@ -1091,6 +1102,8 @@ class Called:
         """Returns the pickle of an exception, and of its traceback as text."""
         import traceback
 
+        if type(error) is Stopped:
+            error = error.args[0]
         pickle = pickler()
         trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code.co_filename == __file_name__:

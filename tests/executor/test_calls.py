@@ -130,6 +130,9 @@ class Calls(unittest.TestCase):
             self.pool.submit(sys.exit, 4).result()
         with self.assertRaises(StopIteration):
             self.pool.submit(next, iter([])).result()
+        error = self.pool.submit(work.stops, 7).exception()
+        self.assertEqual((type(error), error.args), (StopIteration, (7,)))
+        self.assertIn("told in the traceback", str(error.__cause__))
         self.assertEqual(self.pool.submit(abs, -1).result(), 1)
 
     def test_what_cannot_be_pickled_harms_its_own_call_alone(self):

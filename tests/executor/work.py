@@ -29,6 +29,10 @@ def fails_at(limit, value):
     return value
 
 
+def stops(value):
+    raise StopIteration(value)  # told in the traceback
+
+
 def slept(seconds):
     time.sleep(seconds)
     return seconds
