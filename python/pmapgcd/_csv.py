@@ -56,6 +56,9 @@ def map_csv(
     """
     if bad_rows not in ("stop", "skip", "blank"):
         raise ValueError(f"bad_rows must be stop, skip or blank, and is {bad_rows!r}")
+    for name, given in (("columns", columns), ("options", options)):
+        if isinstance(given, (str, bytes)):
+            raise TypeError(f"{name} must be a list, as in [{given!r}], and is {given!r}")
     command = [program(), "--python", fn if isinstance(fn, str) else target(fn), *options]
     if columns is not None:
         command += ["-k", ",".join(quoted(str(column)) for column in columns)]
@@ -85,7 +88,8 @@ def results(command: list[str], outputs: list[str], bad_rows: str) -> Iterator[A
         try:
             assert process.stdout is not None
             with io.TextIOWrapper(process.stdout, encoding="utf-8", newline="") as lines:
-                yield from values(lines, [CONVERSIONS[name] for name in outputs])
+                # There are no results if the program does not know a type, and says so.
+                yield from values(lines, [CONVERSIONS.get(name, str) for name in outputs])
             status = process.wait()
         finally:
             process.kill()

@@ -97,6 +97,15 @@ class Rows(unittest.TestCase):
             list(pmapgcd.map_csv("missing.csv", "rows_module:quotient"))
         self.assertEqual(caught.exception.status, 2)
 
+    def test_wrong_arguments_are_told(self):
+        for wrong in ({"columns": "width"}, {"options": "--header"}):
+            with self.assertRaisesRegex(TypeError, "must be a list, as in"):
+                self.map("1,2\n", math.gcd, types="int,int:int", **wrong)
+        for wrong in ("foo", "int,int:foo", "foo,int:int", ":"):
+            with self.assertRaisesRegex(pmapgcd.MapError, "types") as caught:
+                self.map("1,2\n", math.gcd, types=wrong)
+            self.assertEqual(caught.exception.status, 2)
+
     def test_nothing_is_left_if_reading_ends_early(self):
         path = self.write("rows.csv", "6,4\n" * 500_000)
         results = pmapgcd.map_csv(path, math.gcd, types="int,int:int")
