@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 import weakref
 from concurrent.futures import Executor as Base
 from concurrent.futures import Future
@@ -166,6 +167,7 @@ class Executor(Base):
                 raise TypeError("buffersize must be an integer or None")
             if buffersize < 1:
                 raise ValueError("buffersize must be None or > 0")
+        deadline = None if timeout is None else time.monotonic() + timeout
         view, wanted = (None, 0) if out is None else places(out)
         self._check()
         if not iterables:
@@ -184,7 +186,7 @@ class Executor(Base):
             self._unread.discard(rows)
             rows.cancel()
             raise
-        results = Results(lambda: rows.chunks(self, timeout, self._unread))
+        results = Results(lambda: rows.chunks(self, deadline, self._unread))
         if view is None:
             return results
         for _ in results:

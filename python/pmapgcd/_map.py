@@ -129,9 +129,11 @@ class Rows:
             job.cancel()
         self.jobs.clear()
 
-    def chunks(self, keeper: Any, timeout: Optional[float], starts: set[Rows]) -> Generator[Iterable[Any], None, None]:
-        """Yields the results, chunk by chunk. `keeper` is kept as long as they are read."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+    def chunks(self, keeper: Any, deadline: Optional[float], starts: set[Rows]) -> Generator[Iterable[Any], None, None]:
+        """Yields the results, chunk by chunk. `keeper` is kept as long as they are read.
+
+        Raises TimeoutError for a result that is not there at the deadline, on the clock of `time.monotonic`.
+        """
         starts.discard(self)
         try:
             while True:

@@ -184,6 +184,13 @@ class Calls(unittest.TestCase):
             next(results)
         with self.assertRaises(concurrent.futures.TimeoutError):
             self.pool.submit(work.slept, 0.5).result(timeout=0.01)
+        # The time runs from the call.
+        results = self.pool.map(work.slept, [1.5], timeout=0.5)
+        time.sleep(0.6)
+        with self.assertRaises(concurrent.futures.TimeoutError):
+            next(results)
+        with self.assertRaises(TypeError):
+            self.pool.map(abs, [1], timeout="a")
 
     def test_results_are_let_go(self):
         for value in self.pool.map(work.Counter, []):
