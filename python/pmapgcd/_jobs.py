@@ -21,6 +21,8 @@ MOST_KILLS = 30
 class WorkerDied(RuntimeError):
     """A call kept ending its worker process: by a segmentation fault, `os._exit`, or because the system ended it for its use of memory.
 
+    It takes three deaths that are its own, or thirty by signals that others send as well, such as the SIGKILL of a system without memory.
+
     The pool goes on with all other calls.
     """
 
