@@ -68,6 +68,8 @@ class Executor(Base):
             if max_tasks_per_child <= 0:
                 raise ValueError("max_tasks_per_child must be >= 1")
         first = None if initializer is None else pickle.dumps((_functions.Loaded(_functions.pickled(initializer)[0]), initargs), 5)
+        # What a manager has for them lives as long as they do.
+        self._initargs = initargs
         self._max_workers = max_workers
         self._pool = Pool(max_workers, max_tasks_per_child, first)
         self._calls = count()

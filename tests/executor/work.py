@@ -46,6 +46,11 @@ def initialize(value):
     STATE["initialized"] = value
 
 
+def locks(*_):
+    with STATE["initialized"]:
+        return True
+
+
 def initialized(*_):
     return STATE["initialized"]
 
