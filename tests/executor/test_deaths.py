@@ -27,12 +27,12 @@ class Deaths(unittest.TestCase):
             futures = [self.pool.submit(work.dies, how, 5, n) for n in range(9)]
             for n, future in enumerate(futures):
                 if n == 5:
-                    error = future.exception(60)
+                    error = future.exception(300)
                     self.assertIsInstance(error, pmapgcd.WorkerDied)
                     self.assertIn(words, str(error))
                     self.assertIn(words, error.cause)
                 else:
-                    self.assertEqual(future.result(60), n)
+                    self.assertEqual(future.result(300), n)
 
     def test_a_map_ends_at_the_item_that_kills(self):
         for fatal in (0, 3, 777, 4999):
@@ -49,7 +49,7 @@ class Deaths(unittest.TestCase):
     def test_what_kills_once_is_done_again(self):
         with tempfile.TemporaryDirectory() as folder:
             again = functools.partial(work.dies_once, "SIGSEGV", folder)
-            self.assertEqual([self.pool.submit(again, n).result(60) for n in range(3)], [0, 1, 2])
+            self.assertEqual([self.pool.submit(again, n).result(300) for n in range(3)], [0, 1, 2])
 
     def test_a_kill_from_outside_costs_no_item(self):
         for signals in ((signal.SIGKILL,), (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP)):
@@ -74,7 +74,7 @@ class Deaths(unittest.TestCase):
                 values = [0.0005] * 3000
                 self.assertEqual(list(self.pool.map(work.slept, values)), values)
                 futures = [self.pool.submit(work.same, n) for n in range(200)]
-                self.assertEqual([one.result(60) for one in futures], list(range(200)))
+                self.assertEqual([one.result(300) for one in futures], list(range(200)))
             finally:
                 over.set()
                 killer.join()
@@ -100,7 +100,7 @@ class Deaths(unittest.TestCase):
     def test_memory_that_is_not_there_is_an_exception_of_its_call(self):
         with pmapgcd.Executor(1, initializer=work.limit_memory, initargs=(600 << 20,)) as pool:
             with self.assertRaises(MemoryError):
-                pool.submit(bytearray, 2 << 30).result(60)
+                pool.submit(bytearray, 2 << 30).result(300)
             found = []
             with self.assertRaises(MemoryError):
                 for value in pool.map(work.zeros, [10] * 700 + [2 << 30] + [10] * 50):
@@ -110,14 +110,12 @@ class Deaths(unittest.TestCase):
 
     def test_a_worker_that_closes_its_socket_is_ended(self):
         with self.assertRaises(pmapgcd.WorkerDied):
-            self.pool.submit(work.closes_socket, 1).result(60)
+            self.pool.submit(work.closes_socket, 1).result(300)
         self.assertEqual(self.pool.submit(abs, -1).result(), 1)
 
     def test_a_death_is_seen_though_a_child_of_the_worker_lives(self):
-        begun = time.monotonic()
-        with self.assertRaises(pmapgcd.WorkerDied):
-            self.pool.submit(work.forks, 20).result(60)
-        self.assertLess(time.monotonic() - begun, 15)
+        with tempfile.NamedTemporaryFile() as file, self.assertRaises(pmapgcd.WorkerDied):
+            self.pool.submit(work.forks, file.name).result(300)
 
     def test_workers_may_be_killed_while_they_start(self):
         over = threading.Event()
@@ -133,7 +131,7 @@ class Deaths(unittest.TestCase):
         killer.start()
         try:
             futures = [self.pool.submit(work.same, n) for n in range(30)]
-            self.assertEqual([one.result(60) for one in futures], list(range(30)))
+            self.assertEqual([one.result(300) for one in futures], list(range(30)))
         finally:
             over.set()
             killer.join()

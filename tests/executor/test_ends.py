@@ -35,7 +35,7 @@ def start(text, **options):
 class Ends(unittest.TestCase):
     def run_to_end(self, text, **options):
         process = start(text, **options)
-        output, error = process.communicate(timeout=120)
+        output, error = process.communicate(timeout=300)
         return process.returncode, output, error
 
     def test_nothing_is_left_of_a_pool(self):
@@ -65,7 +65,7 @@ class Ends(unittest.TestCase):
         del results
         gc.collect()
         for thread in work.threads():
-            thread.join(20)
+            thread.join(200)
         self.assertEqual((work.children(), work.threads()), ([], []))
 
     def test_shutdown_ends_what_was_asked_for(self):
@@ -168,7 +168,7 @@ class Ends(unittest.TestCase):
             time.sleep(0.4 * randoms.random())
             workers = work.children(process.pid)
             os.killpg(process.pid, signal.SIGINT)
-            output, error = process.communicate(timeout=60)
+            output, error = process.communicate(timeout=300)
             self.assertTrue(error.rstrip().endswith("KeyboardInterrupt"), (number, error))
             self.assertNotIn("Warning", error)
             self.assertEqual(process.returncode, -signal.SIGINT, (number, error))
@@ -209,11 +209,11 @@ if __name__ == '__main__':
         self.assertEqual((status, output, error), (0, "True\n", ""))
 
     def test_workers_end_at_once_when_their_parent_is_killed(self):
-        for task in ("work.slept, 60", "work.spins, 60", "abs, 1"):
+        for task in ("work.slept, 900", "work.spins, 900", "abs, 1"):
             text = f"if __name__ == '__main__':\n pool = pmapgcd.Executor(1)\n f = pool.submit({task})\n"
-            process = start(text + " print(1, flush=True)\n time.sleep(60)")
+            process = start(text + " print(1, flush=True)\n time.sleep(900)")
             process.stdout.readline()
-            end = time.monotonic() + 20
+            end = time.monotonic() + 200
             while not work.children(process.pid) and time.monotonic() < end:
                 time.sleep(0.01)
             time.sleep(0.3)
@@ -232,7 +232,7 @@ if __name__ == '__main__':
                 child = os.fork()
             if child == 0:
                 try:
-                    pool.submit(abs, 1).result(10)
+                    pool.submit(abs, 1).result(300)
                 except concurrent.futures.BrokenExecutor:
                     os._exit(7)
                 os._exit(1)

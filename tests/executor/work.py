@@ -91,10 +91,11 @@ def closes_socket(value):
     time.sleep(60)
 
 
-def forks(seconds):
-    """Leaves a process behind that has all descriptors of the worker, and dies."""
+def forks(path):
+    """Leaves a process behind that has all descriptors of the worker, until there is no such file, and dies."""
     if os.fork() == 0:
-        time.sleep(seconds)
+        while os.path.exists(path):
+            time.sleep(0.05)
         os._exit(0)
     os.kill(os.getpid(), signal.SIGSEGV)
 
@@ -168,7 +169,7 @@ def children(of=None):
     return found
 
 
-def gone(pids, seconds=20.0):
+def gone(pids, seconds=200.0):
     """Waits until these processes have ended. Returns those that have not."""
     end = time.monotonic() + seconds
     while True:
