@@ -233,11 +233,6 @@ class Pools(unittest.TestCase):
         with pmapgcd.Executor(2, initializer=work.initialize, initargs=(41,)) as pool:
             self.assertEqual(set(pool.map(work.initialized, range(100))), {41})
 
-    def test_an_initializer_may_have_a_lock_of_a_manager(self):
-        with multiprocessing.get_context("spawn").Manager() as manager:
-            with pmapgcd.Executor(2, initializer=work.initialize, initargs=(manager.Lock(),)) as pool:
-                self.assertEqual(list(pool.map(work.locks, range(3))), [True] * 3)
-
     def test_an_initializer_that_fails_breaks_the_pool(self):
         for initializer, argument, words in ((work.fail, (), "initializer"), (os._exit, (3,), "no worker can be started: .*status 3")):
             with pmapgcd.Executor(2, initializer=initializer, initargs=argument) as pool:

@@ -274,6 +274,13 @@ if __name__ == "__main__":
         expected = ["True", str([False, False, False, True, False]), "True", "[2, 1, 0, 1]", "[5]"]
         self.assertEqual(output.splitlines(), expected)
 
+    def test_an_initializer_may_have_a_lock_of_a_manager(self):
+        # In a program of its own, because multiprocessing leaves a process of its own running.
+        text = "import multiprocessing\nif __name__ == '__main__':\n with multiprocessing.get_context('spawn').Manager() as manager:\n"
+        text += "  with pmapgcd.Executor(2, initializer=work.initialize, initargs=(manager.Lock(),)) as pool:\n"
+        status, output, error = self.run_to_end(text + "   print(list(pool.map(work.locks, range(3))))\n")
+        self.assertEqual((status, output, error), (0, "[True, True, True]\n", ""))
+
     def test_what_a_function_prints_is_printed(self):
         text = "if __name__ == '__main__':\n with pmapgcd.Executor(2) as pool:\n  list(pool.map(print, ['a'] * 50))\n"
         status, output, error = self.run_to_end(text)
