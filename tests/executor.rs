@@ -44,8 +44,10 @@ fn passes(python: &Path, file: &str) {
 }
 
 #[test]
-fn calls_are_those_of_concurrent_futures_with_every_python() {
-    pythons().iter().for_each(|python| passes(python, "test_calls.py"));
+fn calls_are_those_of_concurrent_futures_with_the_oldest_python_too() {
+    // `PMAPGCD_PYTHONS=all cargo test --test executor` takes all others as well.
+    let most = if std::env::var_os("PMAPGCD_PYTHONS").is_some() { usize::MAX } else { 2 };
+    pythons().iter().take(most).for_each(|python| passes(python, "test_calls.py"));
 }
 
 #[test]
