@@ -140,7 +140,8 @@ pub fn divisor(
             return Err((None, format!("{count} field{plural} where {needed} are needed: \"")));
         }
         _ if let Some(length) = length.filter(|&length| length != count) => {
-            return Err((None, format!("{count} field{plural} where {length} are expected: \"")));
+            let are = if length == 1 { "is" } else { "are" };
+            return Err((None, format!("{count} field{plural} where {length} {are} expected: \"")));
         }
         None if count != 2 => return Err((None, format!("{count} field{plural} where 2 are expected: \""))),
         _ => {}
