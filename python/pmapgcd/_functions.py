@@ -43,7 +43,10 @@ def pickled(function: Callable[..., Any]) -> tuple[bytes, bool]:
             f"workers cannot import {function!r:.100}: {why}. Define it at the top of a module or of a script, "
             "or install cloudpickle (pip install cloudpickle), which sends functions as they are"
         ) from None
-    return dumps(function, 5), True
+    try:
+        return dumps(function, 5), True
+    except Exception as error:
+        raise TypeError(f"workers cannot import {function!r:.100}: {why}, and cloudpickle cannot send it either ({error})") from error
 
 
 def main_module() -> Optional[tuple[str, str]]:

@@ -269,7 +269,9 @@ class Pool:
             if not worker.is_ready:
                 self.failed_starts += 1
                 if self.failed_starts >= (MOST_FAULTS if is_fault else MOST_KILLS):
-                    self.breaks(BrokenExecutor(f"no worker can be started: the last one {_process.cause(status)}"), None)
+                    calling = ", or in the initializer" if self.initializer else ""
+                    what = f"no worker can be started: the last one {_process.cause(status)} while it started{calling}"
+                    self.breaks(BrokenExecutor(what), None)
             return
         self.again(*job.die(is_fault, _process.cause(status)))
 

@@ -15,20 +15,14 @@ import time
 import unittest
 import weakref
 
+from pooled import Pooled
+
 import work
 
 import pmapgcd
 
 
-class Calls(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.pool = pmapgcd.Executor(2)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.pool.shutdown()
-
+class Calls(Pooled):
     def test_it_is_an_executor(self):
         self.assertIsInstance(self.pool, concurrent.futures.Executor)
         self.assertEqual(self.pool.submit(work.add, 1, 2, c=3).result(), 6)
@@ -174,6 +168,9 @@ class Calls(unittest.TestCase):
         else:
             self.assertEqual(self.pool.submit(lambda: base).result(), 5)
             self.assertEqual(list(self.pool.map(lambda n: n + base, range(100))), list(range(5, 105)))
+            # What even that cannot send is told in the same way.
+            with self.assertRaisesRegex(TypeError, "workers cannot import"):
+                self.pool.map(functools.lru_cache(lambda n: n), [1])
         with self.assertRaisesRegex(TypeError, "a function is expected"):
             self.pool.map(5, [1])
 
@@ -234,7 +231,7 @@ class Pools(unittest.TestCase):
             self.assertEqual(set(pool.map(work.initialized, range(100))), {41})
 
     def test_an_initializer_that_fails_breaks_the_pool(self):
-        for initializer, argument, words in ((work.fail, (), "initializer"), (os._exit, (3,), "no worker can be started: .*status 3")):
+        for initializer, argument, words in ((work.fail, (), "initializer"), (os._exit, (3,), "no worker can be started: .*status 3.* initializer")):
             with pmapgcd.Executor(2, initializer=initializer, initargs=argument) as pool:
                 future = pool.submit(abs, -1)
                 with self.assertRaisesRegex(concurrent.futures.BrokenExecutor, words) as caught:

@@ -7,9 +7,9 @@ import sys
 import unittest
 from datetime import datetime
 
-import work
+from pooled import Pooled
 
-import pmapgcd
+import work
 
 
 def needs(name):
@@ -19,15 +19,7 @@ def needs(name):
     return unittest.skipUnless(is_there, f"Python has no {name}")
 
 
-class Frames(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.pool = pmapgcd.Executor(2)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.pool.shutdown()
-
+class Frames(Pooled):
     def check(self, function, *columns):
         found, expected = list(self.pool.map(function, *columns)), list(map(function, *columns))
         self.assertEqual(list(map(repr, found)), list(map(repr, expected)))

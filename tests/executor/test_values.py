@@ -11,9 +11,9 @@ from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
 
-import work
+from pooled import Pooled
 
-import pmapgcd
+import work
 
 
 class Colour(IntEnum):
@@ -42,15 +42,7 @@ KINDS = [NUMBERS, NUMBERS + LARGE, FLOATS, TEXTS[:5], TEXTS, [True, False], [Non
 KINDS += [NUMBERS + FLOATS, NUMBERS + [True], NUMBERS + FLOATS + OTHERS]
 
 
-class Values(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.pool = pmapgcd.Executor(2)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.pool.shutdown()
-
+class Values(Pooled):
     def check(self, function, *columns):
         found = [exact(one) for one in self.pool.map(function, *columns)]
         expected = [exact(one) for one in map(function, *columns)]

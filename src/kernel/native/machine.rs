@@ -28,5 +28,7 @@ pub fn other(file: &OsStr) -> Option<String> {
     let is_elf = header.starts_with(b"\x7fELF");
     let name = named(number).map_or(format!("processor number {number}"), str::to_string);
     let here = std::env::consts::ARCH;
-    (is_elf && name != here).then(|| format!("it is a library for {name}, and this program is for {here}"))
+    // Where this program's own processor is not in the list, nothing is known.
+    let (ours, _) = MACHINES.iter().find(|(_, name)| *name == here)?;
+    (is_elf && number != *ours).then(|| format!("it is a library for {name}, and this program is for {here}"))
 }
