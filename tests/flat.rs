@@ -59,7 +59,9 @@ fn stays_flat(executor: &str) {
     let peak = peaks.iter().copied().max().unwrap();
     println!("{executor}: peak PSS {peak} KiB");
     assert!(peak > 1000 && peak < LIMIT, "{executor}: {peak} KiB");
-    // The second half needs no more than the first: flat, not only small.
+    // Flat, not only small: the second half is a hundred megabytes of rows, and a thread or worker that had nothing to
+    // do before may touch its buffers for the first time in it, which is a few hundred KiB each.
     let (first, second) = peaks.split_at(peaks.len() / 2);
-    assert!(second.iter().max() <= first.iter().max().map(|&peak| peak + 1024).as_ref());
+    let (first, second) = (first.iter().max().unwrap(), second.iter().max().unwrap());
+    assert!(*second <= first + (4 << 10), "{executor}: from {first} to {second} KiB");
 }
