@@ -88,8 +88,6 @@
 //! | `json` | `--stats=json` |
 //! | `compare`, `plot` | `--compare`, and its `--plot` |
 //! | `stock` | what the `pmapgcd` command has beside: `--command`, `--kernel` and `--python` |
-// For the model checker (loom), tests/loom.rs compiles `ring` by itself, and this crate is empty.
-#![cfg(not(loom))]
 // The code that opens files, replaces them and cuts them into ranges is used by the command line only, and some of it by one feature.
 #![cfg_attr(not(all(feature = "cli", feature = "pickle", feature = "plot", feature = "stock")), allow(dead_code))]
 

@@ -1,19 +1,14 @@
 //! The `pmapgcd` command.
 
-#[cfg(not(loom))]
 mod allocator;
 
-#[cfg(not(loom))]
 #[global_allocator]
 static ALLOCATOR: allocator::OrEnd = allocator::OrEnd;
 
-#[cfg(not(loom))]
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-#[cfg(not(loom))]
 use pmapgcd::{Algorithm, Base};
 
 /// Map a function over the rows of CSV FILEs or stdin, in parallel and in order: the greatest common divisor (GCD), unless another is named
-#[cfg(not(loom))]
 #[derive(clap::Parser)]
 #[command(name = "pmapgcd", version, max_term_width = 80, after_help = AFTER_HELP, after_long_help = MANUAL)]
 struct Arguments {
@@ -48,7 +43,6 @@ struct Arguments {
 }
 
 /// Returns the parser of `--algorithm`, which takes the name of an [`Algorithm`].
-#[cfg(not(loom))]
 fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
     let help = |algorithm| match algorithm {
         Algorithm::Auto => "The fastest: binary, several pairs at once",
@@ -62,7 +56,6 @@ fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
 }
 
 /// Returns the parser of `--base`, which takes the number that a [`Base`] is.
-#[cfg(not(loom))]
 fn base() -> impl TypedValueParser<Value = Base> {
     let help = |base| match base {
         Base::Binary => "Binary, with or without 0b",
@@ -75,14 +68,12 @@ fn base() -> impl TypedValueParser<Value = Base> {
 }
 
 /// Parses `--max-digits`. The greatest value is 2^30, because a row has to fit into a block, which has at most 1 GiB.
-#[cfg(not(loom))]
 fn max_digits(text: &str) -> Result<usize, String> {
     const MOST: usize = 1 << 30;
     let digits = text.parse().ok().filter(|digits| (1..=MOST).contains(digits));
     digits.ok_or_else(|| format!("a number of digits from 1 to {MOST} is expected"))
 }
 
-#[cfg(not(loom))]
 const AFTER_HELP: &str = "\
 Examples:
   cat pairs.csv | pmapgcd -j 4
@@ -92,14 +83,11 @@ Examples:
 Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers kept failing";
 
 /// What the manual page says of this program alone.
-#[cfg(not(loom))]
 const MANUAL: &str =
     concat!(include_str!("manual.txt"), "Please report others at ", env!("CARGO_PKG_REPOSITORY"), "/issues.\n");
 
-#[cfg(not(loom))]
 pmapgcd::note_closed_streams!();
 
-#[cfg(not(loom))]
 fn main() -> std::process::ExitCode {
     let arguments: Arguments = pmapgcd::parse();
     if arguments.command.is_given() {
@@ -117,6 +105,3 @@ fn main() -> std::process::ExitCode {
     let gcd = pmapgcd::Gcd::new(algorithm.unwrap_or_default()).base(base.unwrap_or_default());
     options.run(&gcd.max_digits(max_digits.unwrap_or(pmapgcd::Gcd::MAX_DIGITS)))
 }
-
-#[cfg(loom)]
-fn main() {}

@@ -18,7 +18,7 @@
 //!   at the slots again.
 //!
 //! No operation on the ring waits: each is a `try_…` that returns at once. So the same code of `claim` and `ends` runs
-//! in shared memory, in one process's own memory, and under the model checker (`tests/loom.rs`), which replaces the
+//! in shared memory, in one process's own memory, and under the model checker (`tests/loom/`), which replaces the
 //! atomics by loom's and the segment by one without bytes.
 //!
 //! **The promise.** A worker that has a claim sees all that the reader wrote before it published the block. A writer

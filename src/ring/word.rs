@@ -79,7 +79,7 @@ impl Word {
 ///
 /// Without the epoch a block could be lost. Suppose that a worker sees block 5 claimed and is about to move the counter
 /// from 5 to 6. Then the claimant dies, and the supervisor puts block 5 back and lowers the counter to 5. The worker's
-/// compare-and-exchange from 5 to 6 would now succeed, and no worker would ever look at block 5 again. `tests/loom.rs`
+/// compare-and-exchange from 5 to 6 would now succeed, and no worker would ever look at block 5 again. `tests/loom/`
 /// finds this error if the epoch is removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Counter(pub u64);
