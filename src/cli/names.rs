@@ -19,7 +19,7 @@ use std::time::Duration;
 /// The environment variable that makes a process such a one. Its value is the number of the process that asks.
 const MARK: &str = "PMAPGCD_NAMES";
 
-/// The environment variable by which a worker learns what its parent has learned: the names, each with a line end.
+/// The environment variable by which a parent tells its workers the names that it was told, each with a line end.
 const TOLD: &str = "PMAPGCD_RESULTS";
 
 /// How long the answer may take at most. Without one the kernel's results have the name that it says.
@@ -38,7 +38,7 @@ pub fn is_asked() -> bool {
 ///
 /// # Errors
 /// If it looks like such a process and was not started by the one that it was meant for.
-pub fn learnt(kernel: &impl BatchKernel, most: Option<Duration>) -> Result<Option<Vec<String>>, Error> {
+pub fn by_trial(kernel: &impl BatchKernel, most: Option<Duration>) -> Result<Option<Vec<String>>, Error> {
     if is_worker() {
         // Its parent knows whether the kernel can map a made-up row: it may crash, or take for ever.
         let told = take_variable(TOLD).unwrap_or_default();
@@ -59,7 +59,7 @@ pub fn learnt(kernel: &impl BatchKernel, most: Option<Duration>) -> Result<Optio
     }
     // The standard input of such a process is the pipe to the one that asks.
     let pipe = io::stdin().as_fd().try_clone_to_owned().map(File::from);
-    let lines: String = kernel.learn().unwrap_or_default().iter().map(|name| format!("{name}\n")).collect();
+    let lines: String = kernel.names_by_trial().unwrap_or_default().iter().map(|name| format!("{name}\n")).collect();
     let told = pipe.and_then(|mut pipe| pipe.write_all(format!("{lines}\n").as_bytes()));
     std::process::exit(i32::from(told.is_err()));
 }

@@ -257,9 +257,9 @@ pub struct Options {
     #[arg(long, help_heading = MORE, requires = "compare", value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub(super) plot: Option<PathBuf>,
 
-    /// The names of the results, where only an output tells them.
+    /// The names of the results that the output for a made-up row has told.
     #[arg(skip)]
-    pub(super) learnt: Option<Vec<String>>,
+    pub(super) names_by_trial: Option<Vec<String>>,
 
     /// Print completions: bash, zsh, fish and others
     #[cfg(feature = "pages")]

@@ -92,8 +92,8 @@ impl<'k> Plan<'k> {
         if !matches!(mode, Mode::Work) {
             check_names(&options.files)?;
         }
-        let append = match (options.append.as_deref(), &options.learnt) {
-            (Some(""), Some(learnt)) => Some(learnt.clone()),
+        let append = match (options.append.as_deref(), &options.names_by_trial) {
+            (Some(""), Some(names)) => Some(names.clone()),
             (given, _) => given.map(|given| appended(given, kernel.width(), format)).transpose()?,
         };
         let rows = RowOptions {

@@ -33,8 +33,8 @@ impl Options {
     /// the worker. Worker processes usually end by SIGKILL: nothing is dropped or flushed there.
     pub fn run<K: BatchKernel>(mut self, kernel: &K) -> ExitCode {
         if self.append.as_deref() == Some("") && kernel.width().is_none() {
-            match names::learnt(kernel, self.block_timeout) {
-                Ok(learnt) => self.learnt = learnt,
+            match names::by_trial(kernel, self.block_timeout) {
+                Ok(names) => self.names_by_trial = names,
                 Err(error) => return end(Err(error)),
             }
         }

@@ -65,8 +65,8 @@ impl Work for Graded<'_> {
         Ok((reply, rows))
     }
 
-    fn is_to_learn(&self) -> bool {
-        self.work.is_to_learn()
+    fn takes_first_width(&self) -> bool {
+        self.work.takes_first_width()
     }
 }
 
@@ -83,7 +83,7 @@ impl Mapper for GradedMapper<'_> {
         Ok(mapped)
     }
 
-    fn learned(&self) -> Option<&Cell<Option<usize>>> {
-        self.inner.learned()
+    fn first_width(&self) -> Option<&Cell<Option<usize>>> {
+        self.inner.first_width()
     }
 }

@@ -47,7 +47,7 @@ pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Map
         cut: Cut::new(sizes.block, input, has_fixed_blocks),
         cutter: mapping.cutter,
         file: OnceLock::new(),
-        is_to_learn: mapping.work.is_to_learn(),
+        takes_first_width: mapping.work.takes_first_width(),
         first,
         published: AtomicU64::new(first),
         written: AtomicU64::new(first),
@@ -126,8 +126,8 @@ pub struct Run<'a> {
     pub(super) cutter: Option<Cutter>,
     /// The file that workers may read for themselves, if there is one. Set before the first block is published.
     pub(super) file: OnceLock<OwnedFd>,
-    /// Whether the number of fields of a result is to be learned from the first one.
-    is_to_learn: bool,
+    /// Whether the number of fields of a result is what the first one says.
+    takes_first_width: bool,
     /// The number of the run's first block.
     pub(super) first: u64,
     /// How long a worker process may hold a block before it is killed.
@@ -190,9 +190,9 @@ impl Run<'_> {
     }
 
     /// Whether blocks may be mapped at the same time. Until the first result has said how many fields a result has, they may not, or two
-    /// workers could learn different numbers.
+    /// workers could have first results of different widths.
     pub(super) fn may_overlap(&self) -> bool {
-        !self.is_to_learn || self.segment.width().is_some()
+        !self.takes_first_width || self.segment.width().is_some()
     }
 
     /// Records how many workers there are, so that the reader wakes the supervisor only if there is work for more.

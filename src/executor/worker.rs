@@ -240,8 +240,8 @@ pub(super) fn work<'s>(
             };
         }
         let care = claim.care();
-        if let Some(learned) = mapper.learned() {
-            learned.set(segment.width());
+        if let Some(width) = mapper.first_width() {
+            width.set(segment.width());
         }
         let mapped = loop {
             let (head, input, room) = claim.parts();
@@ -272,8 +272,8 @@ pub(super) fn work<'s>(
             }
         };
         hand_in_steps(segment);
-        if let Some(width) = mapper.learned().and_then(Cell::get) {
-            segment.learn_width(width);
+        if let Some(width) = mapper.first_width().and_then(Cell::get) {
+            segment.set_width(width);
         }
         if claim.finish(pack(mapped, tally::lap(&mut last), waiting)) {
             segment.done().signal();

@@ -60,7 +60,7 @@ pub trait BatchKernel: Sync {
 
     /// Returns the names of the output columns, where only an output tells them, by mapping a made-up row.
     #[doc(hidden)]
-    fn learn(&self) -> Option<Vec<String>> {
+    fn names_by_trial(&self) -> Option<Vec<String>> {
         None
     }
 
@@ -81,7 +81,7 @@ pub trait BatchKernel: Sync {
     /// Returns where in `outputs` the number of fields of an output stands, as soon as it is known, and may be set; `None` if outputs
     /// always have as many fields as there are names.
     #[doc(hidden)]
-    fn learned<'o>(&self, _outputs: &'o Self::Outputs) -> Option<&'o Cell<Option<usize>>> {
+    fn first_width<'o>(&self, _outputs: &'o Self::Outputs) -> Option<&'o Cell<Option<usize>>> {
         None
     }
 

@@ -93,7 +93,7 @@ impl Segment {
         self.control().came_up.0.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Returns how many fields each result of the run has, if a worker has learned that. Whoever has a claim sees what was learned in the
+    /// Returns how many fields each result of the run has, if a first result has said it. Whoever has a claim sees what was said in the
     /// blocks that were finished before the block was published.
     pub fn width(&self) -> Option<usize> {
         let width = self.control().width.0.load(Ordering::Acquire);
@@ -101,7 +101,7 @@ impl Segment {
     }
 
     /// Says that each result of the run has `width` fields.
-    pub fn learn_width(&self, width: usize) {
+    pub fn set_width(&self, width: usize) {
         self.control().width.0.store(width as u32, Ordering::Release);
     }
 

@@ -26,7 +26,7 @@ pub struct Control {
     pub(super) closed: Lines<AtomicU32>,
     /// How many workers have started up in this segment.
     pub(super) came_up: Lines<AtomicU32>,
-    /// How many fields each result of the run has, once a worker has learned that from the first one; 0 before.
+    /// How many fields each result of the run has, as the first one has said; 0 before.
     pub(super) width: Lines<AtomicU32>,
     /// Sums that workers add to. The ring does not interpret them.
     pub(super) sums: Lines<[AtomicU64; SUMS]>,

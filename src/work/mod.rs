@@ -75,7 +75,7 @@ pub trait Work: Sync {
     }
 
     /// Whether the number of fields of a result is known only from the first result of the run. Until it is, there is one block at a time.
-    fn is_to_learn(&self) -> bool {
+    fn takes_first_width(&self) -> bool {
         false
     }
 
@@ -122,9 +122,9 @@ pub trait Mapper {
     /// If the rows could not be mapped for a reason that does not lie in the rows. The mapper must not be used again.
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure>;
 
-    /// Returns where the number of fields of a result stands, if it is to be learned ([`Work::is_to_learn`]). The worker sets it to what is
+    /// Returns where the number of fields of a result stands, if the first result says it ([`Work::takes_first_width`]). The worker sets it to what is
     /// known in the run before it has a block mapped, and tells the others what stands there afterwards.
-    fn learned(&self) -> Option<&Cell<Option<usize>>> {
+    fn first_width(&self) -> Option<&Cell<Option<usize>>> {
         None
     }
 

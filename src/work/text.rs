@@ -53,8 +53,8 @@ impl<K: BatchKernel> Work for Text<'_, K> {
         remote::reply(task, |rows: &K::Rows, outputs| self.kernel.map_batch(rows, outputs))
     }
 
-    fn is_to_learn(&self) -> bool {
-        self.settings.results.is_none() && self.kernel.learned(&K::Outputs::default()).is_some()
+    fn takes_first_width(&self) -> bool {
+        self.settings.results.is_none() && self.kernel.first_width(&K::Outputs::default()).is_some()
     }
 
     fn abandon(&self) {
@@ -107,7 +107,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
     fn map_rows(&mut self) -> Result<(), Failure> {
         let rows = &self.decoder.rows;
         // As many fields as the outputs before have, unless the options or the kernel say how many there are.
-        let learned = self.kernel.learned(&self.outputs).and_then(|learned| learned.get());
+        let first = self.kernel.first_width(&self.outputs).and_then(Cell::get);
         if let Some(remote) = &mut self.remote {
             self.outputs = remote.map(rows, rows.len())?;
         } else {
@@ -115,8 +115,8 @@ impl<K: BatchKernel> Loaded<'_, K> {
             self.kernel.map_batch(rows, &mut self.outputs);
             check_outputs(self.outputs.len(), rows.len());
         }
-        if let Some(width) = self.kernel.learned(&self.outputs) {
-            width.set(self.settings.results.or(learned));
+        if let Some(width) = self.kernel.first_width(&self.outputs) {
+            width.set(self.settings.results.or(first));
         }
         Ok(())
     }
@@ -206,8 +206,8 @@ impl<K: BatchKernel> Loaded<'_, K> {
 }
 
 impl<K: BatchKernel> Mapper for Loaded<'_, K> {
-    fn learned(&self) -> Option<&Cell<Option<usize>>> {
-        self.kernel.learned(&self.outputs).filter(|_| self.settings.results.is_none())
+    fn first_width(&self) -> Option<&Cell<Option<usize>>> {
+        self.kernel.first_width(&self.outputs).filter(|_| self.settings.results.is_none())
     }
 
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure> {

@@ -157,11 +157,11 @@ impl<K: Kernel> BatchKernel for K {
         names::width(self)
     }
 
-    fn learn(&self) -> Option<Vec<String>> {
-        names::learn(self)
+    fn names_by_trial(&self) -> Option<Vec<String>> {
+        names::by_trial(self)
     }
 
-    fn learned<'o>(&self, outputs: &'o Self::Outputs) -> Option<&'o Known> {
+    fn first_width<'o>(&self, outputs: &'o Self::Outputs) -> Option<&'o Known> {
         Some(&outputs.width)
     }
 

@@ -128,7 +128,7 @@ pub fn width<K: Kernel + ?Sized>(kernel: &K) -> Option<usize> {
 
 /// Returns the names of the fields of an output, where its type has a name of its own and the kernel says none, by mapping a row: the
 /// kernel's first sample, or a made-up one.
-pub fn learn<K: Kernel>(kernel: &K) -> Option<Vec<String>> {
+pub fn by_trial<K: Kernel>(kernel: &K) -> Option<Vec<String>> {
     if of::<K::Output>() != Width::Named || kernel.names() != [kernel.name()] {
         return None;
     }
