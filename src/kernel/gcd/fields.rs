@@ -3,7 +3,6 @@
 
 use super::base::Base;
 use super::digits;
-use super::plain;
 use super::values::Pairs;
 use crate::csv::index::{Column, Rows};
 use crate::csv::trimmed;
@@ -42,17 +41,6 @@ impl<'a> Fields<'a> {
             pairs.small.push([a, b]);
             return true;
         }
-        if self.base == Base::Decimal
-            && let Some([a, b]) = self.two_limbs(&a, &b)
-        {
-            return pairs.push_with(|index, limbs| {
-                let number = [a, b][index];
-                let limb = [number as u64, (number >> 64) as u64];
-                limbs.extend((number > 0).then_some(limb[0]));
-                limbs.extend((limb[1] > 0).then_some(limb[1]));
-                true
-            });
-        }
         let fields = [&self.text[a], &self.text[b]];
         pairs.push_with(|index, limbs| digits::read(self.base, fields[index], limbs))
     }
@@ -67,36 +55,6 @@ impl<'a> Fields<'a> {
         let kept = u128::MAX.checked_shl(8 * before as u32).unwrap_or(0);
         let bytes = u128::from_le_bytes(*bytes) & kept | u128::from_le_bytes([b'0'; 16]) & !kept;
         digits::sixteen(&bytes.to_le_bytes())
-    }
-
-    /// Returns the decimal numbers with these digits, if they surely have at most 128 bits. Returns `None` if they may have more, or there are
-    /// other bytes.
-    #[inline]
-    fn two_limbs(&self, a: &Range<usize>, b: &Range<usize>) -> Option<[u128; 2]> {
-        /// How many digits are loaded as one number.
-        const CHUNK: usize = digits::CHUNK;
-        if a.len().min(b.len()) <= CHUNK || a.len().max(b.len()) > 2 * CHUNK + 1 {
-            return None;
-        }
-        let chunk =
-            |number: &Range<usize>, end: usize| (number.start.max(end.saturating_sub(CHUNK)) as u32, end as u32);
-        let chunks = [chunk(a, a.end - CHUNK), chunk(a, a.end), chunk(b, b.end - CHUNK), chunk(b, b.end)];
-        let mut loaded = [0; 4];
-        if plain::load(self.text, &chunks, &mut loaded) < 4 {
-            return None;
-        }
-        let join = |number: &Range<usize>, high: u64, low: u64| {
-            let rest = u128::from(high) * u128::from(digits::TEN) + u128::from(low);
-            match (number.len(), self.text[number.start]) {
-                (..=38, _) => Some(rest),
-                // A 39th digit of 4 or more makes a number of more than 128 bits, and so does one of 3 with a large rest.
-                (_, digit @ b'0'..=b'3') => {
-                    (u128::from(digit - b'0') * u128::from(digits::TEN).pow(2)).checked_add(rest)
-                }
-                _ => None,
-            }
-        };
-        Some([join(a, loaded[0], loaded[1])?, join(b, loaded[2], loaded[3])?])
     }
 
     /// Returns where the digits of a field may be: without quotes and blanks, a sign, a prefix and zeros in front. Returns `None` if there are

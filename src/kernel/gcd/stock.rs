@@ -128,7 +128,7 @@ impl BatchKernel for Gcd {
         if self.base != Base::Decimal || self.max_digits < plain::MAX_DIGITS as usize {
             return read_each(found, pairs, &mut other);
         }
-        plain::read_rows(found, pairs, &mut other)
+        plain::read_rows(found, pairs, self.max_digits >= plain::WIDE_DIGITS as usize, &mut other)
     }
 
     fn map_batch(&self, pairs: &Pairs, divisors: &mut Divisors) {

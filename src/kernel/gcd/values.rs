@@ -132,6 +132,22 @@ impl<S: Small<COUNT>, const COUNT: usize> Values<S, COUNT> {
     }
 }
 
+impl Pairs {
+    /// Appends a pair of numbers of 128 bits.
+    #[inline]
+    pub(super) fn push_wide(&mut self, pair: [u128; 2]) {
+        self.push_with(|index, limbs| {
+            let number = pair[index];
+            match [number as u64, (number >> 64) as u64] {
+                [0, 0] => {}
+                [low, 0] => limbs.push(low),
+                both => limbs.extend_from_slice(&both),
+            }
+            true
+        });
+    }
+}
+
 impl Divisors {
     /// Writes the outputs in `range` to the front of `room`, as
     /// [`BatchKernel::write`](crate::batch::BatchKernel::write) requires.

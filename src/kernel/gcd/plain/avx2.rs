@@ -13,8 +13,8 @@ use std::arch::x86_64::*;
 #[cfg(feature = "big")]
 /// Does what [`super::read_rows`] does.
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
-pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
-    walk::read_rows(found, pairs, other, Avx2)
+pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs>) -> usize {
+    walk::read_rows(found, pairs, wide, other, Avx2)
 }
 
 /// Does what [`super::load`] does.

@@ -1,5 +1,5 @@
-//! The fast loader of numbers: the two integers of each row, if both fit into 64 bits. Rows with larger integers, and bad rows, are
-//! left to the general way.
+//! The fast loader of numbers: the two integers of each row, if both fit into 64 bits, or at least into 128. Rows with larger integers,
+//! and bad rows, are left to the general way.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -15,12 +15,14 @@ use crate::vectors::Vectors;
 
 /// The most digits of a number that is loaded: as many as 2^64 - 1 has.
 pub const MAX_DIGITS: u32 = 20;
+#[cfg(feature = "big")]
+pub use walk::WIDE_DIGITS;
 
 #[cfg(feature = "big")]
 /// Does what [`BatchKernel::read_rows`](crate::kernel::batch::BatchKernel::read_rows) says. It reads the rows whose first two columns
-/// are integers below 2^64, whatever their signs.
-pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
-    with(Vectors::here(), found, pairs, other)
+/// are integers below 2^64, or, if they may be so `wide`, below 2^128, whatever their signs.
+pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs>) -> usize {
+    with(Vectors::here(), found, pairs, wide, other)
 }
 
 /// Loads integers of 1 to 19 digits without signs from these fields of `text`, given by their starts and ends, as many as `loaded` has
@@ -36,12 +38,12 @@ pub fn load(text: &[u8], fields: &[(u32, u32)], loaded: &mut [u64]) -> usize {
 
 #[cfg(feature = "big")]
 /// Does what [`read_rows`] does, using the instructions in `vectors`.
-fn with(vectors: Vectors, found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
+fn with(vectors: Vectors, found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs>) -> usize {
     match vectors {
         // SAFETY: the processor has these instructions, because a `Vectors` never names others.
         #[cfg(target_arch = "x86_64")]
-        Vectors::Avx512 | Vectors::Avx2 => unsafe { avx2::read_rows(found, pairs, other) },
-        _ => portable::read_rows(found, pairs, other),
+        Vectors::Avx512 | Vectors::Avx2 => unsafe { avx2::read_rows(found, pairs, wide, other) },
+        _ => portable::read_rows(found, pairs, wide, other),
     }
 }
 

@@ -8,8 +8,8 @@ use crate::kernel::{batch::Other, gcd::values::Pairs};
 
 #[cfg(feature = "big")]
 /// Does what [`super::read_rows`] does.
-pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
-    walk::read_rows(found, pairs, other, Portable)
+pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs>) -> usize {
+    walk::read_rows(found, pairs, wide, other, Portable)
 }
 
 /// Does what [`super::load`] does.

@@ -18,7 +18,7 @@ fn read(vectors: Vectors, text: &str, columns: Option<[usize; 2]>) -> (Vec<[u64;
             is_stopped = true;
             false
         };
-        let read = with(vectors, &found, &mut pairs, &mut stop);
+        let read = with(vectors, &found, &mut pairs, false, &mut stop);
         at = index.pass(read - usize::from(is_stopped && read > 0));
         if is_stopped {
             break;
@@ -42,6 +42,48 @@ fn read_amid(row: &str, mut check: impl FnMut(&[[u64; 2]], usize)) {
             let (pairs, bytes) = read(vectors, &text, None);
             assert_eq!(pairs[..before], vec![[3, 4]; before], "{vectors:?} {row}");
             check(&pairs[before..], bytes - 4 * before);
+        }
+    }
+}
+
+#[test]
+fn numbers_of_128_bits_are_read() {
+    let most = u128::MAX.to_string();
+    let numbers: Vec<&str> = (1..=39).map(|digits| &most[..digits]).collect();
+    for vectors in Vectors::all() {
+        for (a, b) in numbers.iter().flat_map(|a| numbers.iter().map(move |b| (a, b))) {
+            // Too large, by little and by a digit; a byte that is no digit, in each part of the number.
+            let bad =
+                ["340282366920938463463374607431768211456", &format!("{a}0000000000000000000000000000000000000000")];
+            let bad = bad.into_iter().map(String::from).chain([0, 19, 20, 38].map(|at| {
+                let mut number = most.clone().into_bytes();
+                number[at] = b'x';
+                String::from_utf8(number).unwrap()
+            }));
+            let bad: String = bad.map(|bad| format!("{bad},1\n1,{bad}\n")).collect();
+            let text = format!("{}{a},{b}\n1,2\n{bad}", "3,4\n".repeat(20));
+            let (mut index, mut pairs, mut others) = (Index::new(Format::default()), Pairs::default(), vec![]);
+            let found = index.rows(text.as_bytes(), 0, &(2..=2), None, usize::MAX);
+            let mut other = |row, pairs: &mut Pairs| {
+                pairs.push([Number::Small(0), Number::Small(0)]);
+                others.push(row);
+                true
+            };
+            assert_eq!(with(vectors, &found, &mut pairs, true, &mut other), 34);
+            let limbs = |number: &str| {
+                let number: u128 = number.parse().unwrap();
+                [number as u64, (number >> 64) as u64]
+            };
+            let ([a, a_high], [b, b_high]) = (limbs(a), limbs(b));
+            match &pairs.large[..] {
+                [] => assert_eq!((pairs.small[20], a_high | b_high), ([a, b], 0), "{vectors:?}"),
+                [large] => {
+                    let trim = |both: [u64; 2]| both[..if both[1] > 0 { 2 } else { 1 }].to_vec();
+                    assert_eq!(pairs.limbs(large), [&trim([a, a_high])[..], &trim([b, b_high])], "{vectors:?}");
+                }
+                more => panic!("{more:?}"),
+            }
+            assert_eq!((pairs.small[21], others), ([1, 2], (22..34).collect()), "{vectors:?}");
         }
     }
 }

@@ -10,6 +10,9 @@ use std::ops::Range;
 
 /// How many bytes are loaded together with a number: its digits and those before them.
 pub const LOADED: usize = 32;
+/// The most digits of a number of 128 bits.
+#[cfg(feature = "big")]
+pub const WIDE_DIGITS: u32 = 39;
 /// How many rows are taken together. What is unusual in one of them is expected in the next group too.
 const GROUP: usize = 32;
 
@@ -89,7 +92,7 @@ impl Group {
         Some([loaded(a)?, loaded(b)?])
     }
 
-    /// Returns the numbers of a row.
+    /// Returns the numbers of a row, if both fit into 64 bits.
     #[inline(always)]
     fn pair(&self, text: &[u8], row: usize, load: &impl Load) -> Option<[u64; 2]> {
         let Fields { ends, lengths } = self.fields[row];
@@ -104,6 +107,45 @@ impl Group {
         let pair = load.pair([a, b], lengths)?;
         (!(is_wrapped(a, lengths[0], pair[0]) | is_wrapped(b, lengths[1], pair[1]))).then_some(pair)
     }
+
+    /// Returns the numbers of a row in which one has 20 digits or more, if they surely fit into 128 bits: the last 19 digits and the 19
+    /// before them are loaded as numbers of their own.
+    #[cfg(feature = "big")]
+    #[inline(always)]
+    fn wide_pair(&self, text: &[u8], row: usize, load: &impl Load) -> Option<[u128; 2]> {
+        const CHUNK: u32 = MAX_DIGITS - 1;
+        let Fields { ends, lengths } = self.fields[row];
+        let longer = lengths[0].max(lengths[1]);
+        if lengths[0].min(lengths[1]) == 0 || longer <= CHUNK || longer > WIDE_DIGITS {
+            return None;
+        }
+        let (mut texts, mut digits, mut firsts) = ([&[0; LOADED]; 4], [[0; 2]; 2], [0; 2]);
+        for which in 0..2 {
+            let (end, length) = (ends[which] as usize, lengths[which]);
+            // There is nothing before the last digits of a short number: they are loaded twice.
+            let above = if length > CHUNK { CHUNK } else { 0 };
+            let loaded = |end: usize| text.get(end.checked_sub(LOADED)?..)?.first_chunk();
+            (texts[2 * which], texts[2 * which + 1]) = (loaded(end - above as usize)?, loaded(end)?);
+            digits[which] = [(length - above).min(CHUNK), length.min(CHUNK)];
+            if length == WIDE_DIGITS {
+                firsts[which] = text[end - length as usize];
+            }
+        }
+        let pairs = load.pairs(texts, digits)?;
+        let mut numbers = [0; 2];
+        for which in 0..2 {
+            let [above, last] = pairs[which].map(u128::from);
+            const TEN: u128 = 10u128.pow(CHUNK);
+            let number = if lengths[which] > CHUNK { above * TEN + last } else { last };
+            numbers[which] = match firsts[which] {
+                0 => number,
+                // A 39th digit of 4 or more makes a number of more than 128 bits, and so does one of 3 with a large rest.
+                first @ b'0'..=b'3' => (u128::from(first - b'0') * (TEN * TEN)).checked_add(number)?,
+                _ => return None,
+            };
+        }
+        Some(numbers)
+    }
 }
 
 #[cfg(feature = "big")]
@@ -112,7 +154,7 @@ impl Group {
 /// Always inlined, so that it is compiled with the vector instructions of its caller. Arrays are not mapped here: the compiler may
 /// leave that a function of its own, without these instructions.
 #[inline(always)]
-pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>, load: impl Load) -> usize {
+pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs>, load: impl Load) -> usize {
     let (text, quote) = (found.text(), found.format().quote);
     let (first, second) = (found.column(0), found.column(1));
     pairs.small.reserve(found.len());
@@ -146,6 +188,8 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, other: Other<Pairs>, load: imp
             while row < count {
                 if let Some(pair) = group.pair(text, row, &load) {
                     pairs.small.push(pair);
+                } else if wide && let Some(pair) = group.wide_pair(text, row, &load) {
+                    pairs.push_wide(pair);
                 } else if row >= bared && group.bare(text, quote, row..row + 1) {
                     // The next rows are probably unusual, too.
                     group.bare(text, quote, row + 1..count);
