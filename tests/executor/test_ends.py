@@ -26,7 +26,7 @@ def descriptors():
 
 def start(text, **options):
     """Starts a program in which `work` and `pmapgcd` are there, in a folder of its own."""
-    command = [sys.executable, "-W", "error", "-c", f"import sys\nsys.path.insert(0, {HERE!r})\nimport work, pmapgcd, time, os, atexit\n{text}"]
+    command = [sys.executable, "-W", "error", "-c", f"import sys\nsys.path.insert(0, {HERE!r})\nimport work, pmapgcd, time, os, atexit, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{text}"]
     # Without a buffer, lines of two workers may be mixed.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
