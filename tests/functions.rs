@@ -17,13 +17,18 @@ use tempfile::TempDir;
 
 const EXECUTORS: [&str; 3] = ["serial", "threads", "shared"];
 
-/// All interpreters that the machine has.
+/// All interpreters that the machine has, each by one of its names.
 fn pythons() -> Vec<String> {
     let versions = (9..=14).map(|minor| format!("python3.{minor}"));
     let all =
         ["python3".to_string()].into_iter().chain(versions).chain(["python3.13t", "python3.14t"].map(String::from));
-    all.filter(|name| Command::new(name).args(["-c", "pass"]).output().is_ok_and(|done| done.status.success()))
-        .collect()
+    let mut seen = std::collections::HashSet::new();
+    let path = "import os, sys; print(os.path.realpath(sys.executable))";
+    all.filter(|name| {
+        let done = Command::new(name).args(["-c", path]).output();
+        done.is_ok_and(|done| done.status.success() && seen.insert(done.stdout))
+    })
+    .collect()
 }
 
 /// Whether `python3` has numpy.
@@ -60,11 +65,17 @@ impl Module {
         run(&mut self.filter(function, arguments.iter().copied()), stdin)
     }
 
-    /// Checks that the function gives these results, whatever the executor and the size of blocks.
+    /// Checks that the function gives these results, whatever the executor and the size of blocks. Rows that are one block of either
+    /// size are given to one worker of each executor, once, since starting a Python takes longer than all that it does here.
     #[track_caller]
     fn always(&self, function: &str, arguments: &[&str], stdin: &str, status: i32, stdout: &str, stderr: &str) {
         for (executor, size) in EXECUTORS.into_iter().flat_map(|executor| [(executor, "100"), (executor, "512K")]) {
-            let way = ["-j2", "--executor", executor, "--block-size", size];
+            let is_one_block = stdin.len() <= 100;
+            if is_one_block && (size == "100") == (executor == "threads") {
+                continue;
+            }
+            let jobs = if is_one_block { "-j1" } else { "-j2" };
+            let way = [jobs, "--executor", executor, "--block-size", size];
             self.map(function, &[&way, arguments].concat(), stdin).is(status, stdout, stderr);
         }
     }
@@ -87,14 +98,9 @@ fn every_python_of_the_machine_does() {
     let module = Module::new(GCD);
     for python in pythons() {
         println!("{python}");
-        for types in [&[][..], &["--types=text,text:text"]] {
-            let function = if types.is_empty() { "gcd" } else { "gcd.__class__" };
-            let mut filter = module.filter("gcd", ["-j2"]);
-            let finished =
-                run(filter.env("PMAPGCD_PYTHON", &python), "12,18\n340282366920938463463374607431768211456,6\n");
-            finished.is(0, "6\n2\n", "");
-            assert!(!function.is_empty());
-        }
+        let mut filter = module.filter("gcd", ["-j2"]);
+        let rows = "12,18\n340282366920938463463374607431768211456,6\n";
+        run(filter.env("PMAPGCD_PYTHON", &python), rows).is(0, "6\n2\n", "");
     }
 }
 

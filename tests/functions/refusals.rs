@@ -1,13 +1,14 @@
 //! What cannot be mapped is refused before rows are read, with what to do.
 
-use super::{EXECUTORS, GCD, Module};
+use super::{GCD, Module};
 use crate::common::{pmapgcd, run};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 #[track_caller]
 fn refused(module: &Module, target: &str, arguments: &[&str], what: &str) {
-    for executor in EXECUTORS {
+    // In `serial` the first Python is the worker; the others start one to ask, and do so alike.
+    for executor in ["serial", "shared"] {
         let mut filter = pmapgcd(["--python", target, "--executor", executor]);
         filter.args(arguments).current_dir(module.path());
         run(&mut filter, "1,2\n").is(2, "", &format!("pmapgcd: --python: {what}\n"));
