@@ -24,7 +24,7 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
             let words: Pairs = bytemuck::cast(bytemuck::cast_ref::<_, [[u64; 8]; VECTORS]>(group)[at]);
             // From here on the pairs are in the order 0, 2, 1, 3, because unpacking works within halves of a vector.
             let pair = [_mm256_unpacklo_epi64(words[0], words[1]), _mm256_unpackhi_epi64(words[0], words[1])];
-            let zeros = pair.map(|n| trailing_zeros(n));
+            let zeros = [trailing_zeros(pair[0]), trailing_zeros(pair[1])];
             // Counts are at most 64, so that comparing 32 bits of them is enough.
             twos[at] = _mm256_min_epu32(zeros[0], zeros[1]);
             wide[at] = [_mm256_srlv_epi64(pair[0], zeros[0]), _mm256_srlv_epi64(pair[1], zeros[1])];
@@ -50,7 +50,8 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
         }
         let mut narrow = [[zero; 2]; VECTORS / 2];
         for (pair, [even, odd]) in narrow.iter_mut().zip(wide.as_chunks().0) {
-            *pair = [0, 1].map(|at: usize| _mm256_or_si256(even[at], _mm256_slli_epi64::<32>(odd[at])));
+            let both = |even, odd| _mm256_or_si256(even, _mm256_slli_epi64::<32>(odd));
+            *pair = [both(even[0], odd[0]), both(even[1], odd[1])];
         }
         loop {
             let mut smaller = zero;

@@ -25,7 +25,8 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
             // From here on the pairs are in the order 0, 4, 1, 5, 2, 6, 3, 7, because unpacking works within quarters of a
             // vector.
             let pair = [_mm512_unpacklo_epi64(words[0], words[1]), _mm512_unpackhi_epi64(words[0], words[1])];
-            let zeros = pair.map(|n| trailing_zeros(n, _mm512_sub_epi64(zero, n)));
+            let zeros_of = |n| trailing_zeros(n, _mm512_sub_epi64(zero, n));
+            let zeros = [zeros_of(pair[0]), zeros_of(pair[1])];
             twos[at] = _mm512_min_epu64(zeros[0], zeros[1]);
             wide[at] = [_mm512_srlv_epi64(pair[0], zeros[0]), _mm512_srlv_epi64(pair[1], zeros[1])];
         }
@@ -50,7 +51,8 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
         }
         let mut narrow = [[zero; 2]; VECTORS / 2];
         for (pair, [even, odd]) in narrow.iter_mut().zip(wide.as_chunks().0) {
-            *pair = [0, 1].map(|at: usize| _mm512_or_si512(even[at], _mm512_slli_epi64::<32>(odd[at])));
+            let both = |even, odd| _mm512_or_si512(even, _mm512_slli_epi64::<32>(odd));
+            *pair = [both(even[0], odd[0]), both(even[1], odd[1])];
         }
         loop {
             let mut smaller = zero;
