@@ -54,7 +54,7 @@ impl Vectors {
         macro_rules! has {
             ($($feature:tt)*) => { true $(&& is_x86_feature_detected!($feature))* };
         }
-        if !has!("avx2" "bmi1" "bmi2" "popcnt" "lzcnt") {
+        if !has!("avx2" "pclmulqdq" "bmi1" "bmi2" "popcnt" "lzcnt") {
             Vectors::Portable
         } else if !has!("fma" "f16c" "avx512f" "avx512bw" "avx512vl" "avx512vbmi2" "avx512vpopcntdq") {
             Vectors::Avx2

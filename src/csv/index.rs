@@ -9,7 +9,7 @@ pub mod judge;
 mod rows;
 
 use super::Format;
-use super::pass::{Lists, pass};
+use super::pass::Lists;
 use super::record::is_nothing;
 use super::structure::Structure;
 use crate::vectors::Vectors;
@@ -171,7 +171,7 @@ impl Index {
             (self.next, self.is_sifted) = ([0; 3], false);
             let range = self.seen..text.len().min(self.seen + STRETCH);
             self.seen = range.end;
-            self.lists = pass(self.vectors, text, range, &mut self.structure, std::mem::take(&mut self.lists));
+            self.lists.extend(self.vectors, text, range, &mut self.structure);
             self.befores.extend_from_slice(self.lists.line_ends.get());
         }
     }

@@ -70,11 +70,33 @@ impl List {
         }
     }
 
-    /// Returns where the next offsets are to be written.
+    /// Makes room for `more` offsets, and returns the room.
+    fn rest(&mut self, more: usize) -> Rest<'_> {
+        self.reserve(more);
+        Rest { room: &mut self.places[self.count..], count: 0 }
+    }
+
+    /// Takes in as many offsets as have been written into the room behind the others.
+    fn grow(&mut self, count: usize) {
+        self.count += count;
+        self.close();
+    }
+}
+
+/// The room behind the offsets of a list, and how many have been written into it.
+struct Rest<'l> {
+    room: &'l mut [u32],
+    count: usize,
+}
+
+impl Rest<'_> {
+    /// Lets `write` write offsets into the room, and return how many.
     #[inline(always)]
-    fn room(&mut self) -> &mut Places {
-        let Some(room) = self.places[self.count..].first_chunk_mut() else { unreachable!("room was reserved") };
-        room
+    fn fill(&mut self, write: impl FnOnce(&mut Places) -> usize) {
+        let Some(room) = self.room.get_mut(self.count..).and_then(|room| room.first_chunk_mut()) else {
+            unreachable!("room was reserved")
+        };
+        self.count += write(room);
     }
 }
 
@@ -87,42 +109,48 @@ pub struct Lists {
     pub line_ends: List,
     /// Bytes which show that a line is not an ordinary row.
     pub odd: Vec<u32>,
-    /// Whether there was any carriage return.
+    /// Whether there was any carriage return outside quotes and comments.
     pub has_returns: bool,
 }
 
 /// Room for as many offsets as there can be among the bytes that are examined together.
 pub type Places = [u32; WIDTH];
 
+impl Lists {
+    /// Lists what is in `range` of `text`, up to which `structure` has come.
+    pub fn extend(&mut self, vectors: Vectors, text: &[u8], range: Range<usize>, structure: &mut Structure) {
+        let (delimiters, line_ends) = (self.delimiters.rest(range.len()), self.line_ends.rest(range.len()));
+        let listing = Listing { delimiters, line_ends, odd: &mut self.odd, returns: 0 };
+        let Listing { delimiters, line_ends, returns, .. } = pass(vectors, text, range, structure, listing);
+        let counts = [delimiters.count, line_ends.count];
+        self.delimiters.grow(counts[0]);
+        self.line_ends.grow(counts[1]);
+        self.has_returns |= returns != 0;
+    }
+}
+
 /// What a pass has an eye on.
 pub trait Listed {
-    /// Prepares for so many bytes.
-    fn expect(&mut self, bytes: usize);
-
-    /// Is called when all is taken.
-    fn close(&mut self) {}
-
     /// Takes what was found among the bytes from offset `at` on. `places` writes the offsets of the ones in a word, the first of which
     /// stands for the given offset, and returns their number.
     fn take(&mut self, at: u32, found: &Found, places: impl Fn(u64, u32, &mut Places) -> usize);
 }
 
-impl Listed for Lists {
-    fn expect(&mut self, bytes: usize) {
-        self.delimiters.reserve(bytes);
-        self.line_ends.reserve(bytes);
-    }
+/// Lists that are being extended.
+struct Listing<'l> {
+    delimiters: Rest<'l>,
+    line_ends: Rest<'l>,
+    odd: &'l mut Vec<u32>,
+    /// Carriage returns, those of all words in one.
+    returns: u64,
+}
 
-    fn close(&mut self) {
-        self.delimiters.close();
-        self.line_ends.close();
-    }
-
+impl Listed for Listing<'_> {
     #[inline(always)]
     fn take(&mut self, at: u32, found: &Found, places: impl Fn(u64, u32, &mut Places) -> usize) {
-        self.delimiters.count += places(found.delimiters, at, self.delimiters.room());
-        self.line_ends.count += places(found.line_ends, at, self.line_ends.room());
-        self.has_returns |= found.returns != 0;
+        self.delimiters.fill(|room| places(found.delimiters, at, room));
+        self.line_ends.fill(|room| places(found.line_ends, at, room));
+        self.returns |= found.returns;
         if found.odd != 0 {
             let mut odd = [0; WIDTH];
             let count = places(found.odd, at, &mut odd);
@@ -141,11 +169,11 @@ pub fn pass<L: Listed>(vectors: Vectors, text: &[u8], range: Range<usize>, struc
         // SAFETY: the processor has these instructions, because a `Vectors` never names others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx2 => unsafe { x86_64::avx2(text, range, structure, listed) },
-        _ => pass_by(text, range, structure, listed, portable::equal, portable::places),
+        _ => pass_by(text, range, structure, listed, portable::equal, portable::places, portable::parity),
     }
 }
 
-/// Does what [`pass`] does. `equal` returns the set of bytes that equal a byte, and `places` does what [`Listed::take`] says.
+/// Does what [`pass`] does. `equal` and `parity` do what [`Structure::step`] says, and `places` what [`Listed::take`] says.
 ///
 /// Always inlined, so that it is compiled with the vector instructions of its caller.
 #[inline(always)]
@@ -156,26 +184,25 @@ fn pass_by<L: Listed>(
     mut listed: L,
     equal: impl Fn(&[u8; WIDTH], u8) -> u64,
     places: impl Fn(u64, u32, &mut Places) -> usize,
+    parity: impl Fn(u64) -> u64,
 ) -> L {
     let (mut at, stretch) = (range.start as u32, &text[range]);
-    listed.expect(stretch.len());
     let mut state = *structure;
     let (words, rest) = stretch.as_chunks();
     for bytes in words {
         match state.plain_step(bytes, &equal) {
             Some(found) => listed.take(at, &found, &places),
-            None => listed.take(at, &state.step(bytes, WIDTH, &equal), &places),
+            None => listed.take(at, &state.step(bytes, WIDTH, &equal, &parity), &places),
         }
         at += WIDTH as u32;
     }
     if !rest.is_empty() {
         let mut bytes = [0; WIDTH];
         bytes[..rest.len()].copy_from_slice(rest);
-        let found = state.step(&bytes, rest.len(), &equal);
+        let found = state.step(&bytes, rest.len(), &equal, &parity);
         listed.take(at, &found, &places);
     }
     *structure = state;
-    listed.close();
     listed
 }
 
@@ -213,6 +240,19 @@ mod portable {
         }
         count
     }
+
+    #[inline(always)]
+    pub fn parity(bits: u64) -> u64 {
+        // Half of the words with something unusual have no quotes.
+        if bits == 0 {
+            return 0;
+        }
+        let mut parity = bits;
+        for shift in [1, 2, 4, 8, 16, 32] {
+            parity ^= parity << shift;
+        }
+        parity
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -233,7 +273,15 @@ mod x86_64 {
         a | b << 16 | c << 32 | d << 48
     }
 
-    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+    /// A product without carries by a number of ones only is a sum of all shifted multiplicands.
+    #[inline]
+    #[target_feature(enable = "pclmulqdq")]
+    fn parity(bits: u64) -> u64 {
+        let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits as i64), _mm_set1_epi8(-1));
+        _mm_cvtsi128_si64(product) as u64
+    }
+
+    #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,popcnt,lzcnt")]
     pub fn avx2<L: Listed>(text: &[u8], range: Range<usize>, structure: &mut Structure, listed: L) -> L {
         let equal = |bytes: &[u8; WIDTH], byte: u8| {
             let [low, high]: [__m256i; 2] = cast(*bytes);
@@ -252,10 +300,10 @@ mod x86_64 {
             }
             count
         };
-        pass_by(text, range, structure, listed, equal, places)
+        pass_by(text, range, structure, listed, equal, places, |bits| parity(bits))
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt,lzcnt")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,pclmulqdq,bmi1,bmi2,popcnt,lzcnt")]
     pub fn avx512<L: Listed>(text: &[u8], range: Range<usize>, structure: &mut Structure, listed: L) -> L {
         const EACH: [u8; WIDTH] = {
             let (mut each, mut at) = ([0; WIDTH], 0);
@@ -276,7 +324,7 @@ mod x86_64 {
             }
             count
         };
-        pass_by(text, range, structure, listed, equal, places)
+        pass_by(text, range, structure, listed, equal, places, |bits| parity(bits))
     }
 }
 
@@ -296,5 +344,9 @@ mod tests {
             assert!(places[..count].iter().all(|&place| bytes[place as usize - 7] == byte));
             assert_eq!(count, bytes.iter().filter(|&&other| other == byte).count());
         }
+    }
+    #[test]
+    fn a_byte_behind_an_odd_number_of_quotes_is_inside() {
+        assert_eq!(portable::parity(0b1001_0010), !0 << 7 | 0b0000_1110);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::pass::{Listed, Places, pass};
-use super::structure::{Found, Structure, WIDTH};
+use super::structure::{Found, Structure};
 use crate::vectors::Vectors;
 use memchr::{memchr, memrchr};
 
@@ -16,30 +16,22 @@ pub struct RowEnds {
     seen: usize,
     /// The state behind the bytes that have been looked at.
     structure: Structure,
-    last: Last,
-}
-
-/// The last of each that has been found.
-#[derive(Clone, Copy, Debug, Default)]
-struct Last {
-    /// Offset of the quote that opened the last quoted field.
-    opened: usize,
     /// Offset at which the last whole row ends, or 0 if no row has ended yet.
     end: usize,
 }
 
-impl Listed for Last {
-    fn expect(&mut self, _: usize) {}
+/// The last word that has line ends, in which each bit stands for a byte, the first of which has the offset `at`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Last {
+    at: u32,
+    line_ends: u64,
+}
 
+impl Listed for Last {
     #[inline(always)]
     fn take(&mut self, at: u32, found: &Found, _: impl Fn(u64, u32, &mut Places) -> usize) {
-        let last = |bits: u64| at as usize + WIDTH - 1 - bits.leading_zeros() as usize;
-        if found.line_ends != 0 {
-            self.end = last(found.line_ends) + 1;
-        }
-        if found.openers != 0 {
-            self.opened = last(found.openers);
-        }
+        self.at = if found.line_ends == 0 { self.at } else { at };
+        self.line_ends = if found.line_ends == 0 { self.line_ends } else { found.line_ends };
     }
 }
 
@@ -47,18 +39,12 @@ impl RowEnds {
     /// Returns a search that has not looked at any text yet.
     pub fn new(format: Format) -> Self {
         let (vectors, structure) = (Vectors::here(), Structure::new(format));
-        RowEnds { vectors, quote: format.quote, seen: 0, structure, last: Last::default() }
+        RowEnds { vectors, quote: format.quote, seen: 0, structure, end: 0 }
     }
 
     /// Returns the offset at which the last whole row ends in the text that has been looked at, or 0 if none does.
     pub fn end(&self) -> usize {
-        self.last.end
-    }
-
-    /// Returns the offset of the quote that is still open at the end of the text that has been looked at, or `None` if
-    /// none is open.
-    pub fn open_quote(&self) -> Option<usize> {
-        self.structure.is_inside().then_some(self.last.opened)
+        self.end
     }
 
     /// Whether the text that has been looked at ends in a comment, in which quotes have no meaning.
@@ -69,7 +55,7 @@ impl RowEnds {
     /// Forgets the text that has been looked at, in which no row may end. The next call of `look_at` gets a text that
     /// begins with the byte behind it.
     pub fn forget(&mut self) {
-        (self.seen, self.last.opened) = (0, 0);
+        self.seen = 0;
     }
 
     /// Looks at the bytes of `text` behind those that the last call has looked at. `text` must begin as in the last
@@ -78,12 +64,16 @@ impl RowEnds {
         let news = &text[self.seen..];
         let is_inside = self.structure.is_inside();
         if self.quote.is_some_and(|quote| is_inside || memchr(quote, news).is_some()) {
-            self.last = pass(self.vectors, text, self.seen..text.len(), &mut self.structure, self.last);
+            let range = self.seen..text.len();
+            let Last { at, line_ends } = pass(self.vectors, text, range, &mut self.structure, Last::default());
+            if let Some(last) = line_ends.checked_ilog2() {
+                self.end = (at + last) as usize + 1;
+            }
         } else {
             // Without quotes every line end counts, so the last is enough.
             self.structure.pass(news);
             if let Some(at) = memrchr(b'\n', news) {
-                self.last.end = self.seen + at + 1;
+                self.end = self.seen + at + 1;
             }
         }
         self.seen = text.len();
@@ -148,7 +138,7 @@ mod tests {
                     break;
                 }
                 proptest::prop_assert_eq!(ends.end(), 0);
-                proptest::prop_assert_eq!(ends.open_quote().is_some(), whole.open_quote().is_some());
+                proptest::prop_assert_eq!(ends.structure.is_inside(), whole.structure.is_inside());
                 proptest::prop_assert_eq!(ends.is_in_comment(), whole.is_in_comment());
                 ends.forget();
                 forgotten = arrived;

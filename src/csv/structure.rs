@@ -10,24 +10,26 @@ use super::Format;
 /// How many bytes are examined together: as many as a `u64` has bits.
 pub const WIDTH: usize = 64;
 
-/// The state at one place in a text: everything about the bytes before that place that is needed to read on.
+/// The state at one place in a text: everything about the bytes before that place that is needed to read on. What is said of one
+/// byte is 1 if it is so, else 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Structure {
     format: Format,
+    /// The bytes that are quotes and first bytes of comments, carriage returns where the format has none. Behind each, all ones if
+    /// the format has it, else all zeros.
+    quote: (u8, u64),
+    comment: (u8, u64),
     /// All ones if the bytes before this place end within quotes, else all zeros.
     inside: u64,
     /// All ones if the bytes before this place end within a comment, else all zeros.
     in_comment: u64,
-    /// Of the bytes before this place, those that are delimiters or line ends with a meaning. The last byte is the highest bit. A
-    /// quote opens a field only behind one of them. Before the text there is one.
-    ends: u64,
-    /// In the same way, the line ends. A comment begins only behind one.
-    line_ends: u64,
-    /// In the same way, quotes within quotes that are not the first of two. Such a quote closes the field unless another quote follows,
-    /// which makes both stand for one.
-    closers: u64,
-    /// In the same way, carriage returns outside quotes.
-    returns: u64,
+    /// Whether a quote at this place has a meaning outside quotes: behind a delimiter or line end with a meaning, it opens a field, and
+    /// behind a quote that seemed to close one, it is the second of two that stand for one. Before the text there is a line end.
+    may_open: u64,
+    /// Whether the byte before this place is a line end. A comment begins only behind one.
+    line_end: u64,
+    /// Whether the byte before this place is a carriage return outside quotes.
+    is_return: u64,
 }
 
 /// What was found among 64 bytes: each word is a set of bytes, in which the lowest bit stands for the first byte.
@@ -37,9 +39,7 @@ pub struct Found {
     pub delimiters: u64,
     /// Line ends outside quotes, those of comments among them.
     pub line_ends: u64,
-    /// Quotes that open a field.
-    pub openers: u64,
-    /// Carriage returns, wherever they are.
+    /// Carriage returns outside quotes and comments.
     pub returns: u64,
     /// First bytes of comments, and bytes outside quotes behind a carriage return that ends no line: a line that has one of these
     /// is not an ordinary row.
@@ -50,7 +50,6 @@ pub struct Found {
 struct Covered {
     /// Bytes whose delimiters and line ends have no meaning: within quotes, or in a comment before its line end.
     bytes: u64,
-    openers: u64,
     /// Quotes within quotes that are not the first of two.
     closers: u64,
     comments: u64,
@@ -60,8 +59,9 @@ struct Covered {
 impl Structure {
     /// Returns the state at the start of a line.
     pub fn new(format: Format) -> Self {
-        let before = 1 << (WIDTH - 1);
-        Structure { format, inside: 0, in_comment: 0, ends: before, line_ends: before, closers: 0, returns: 0 }
+        let meant = |byte: Option<u8>| (byte.unwrap_or(b'\r'), if byte.is_some() { u64::MAX } else { 0 });
+        let (quote, comment) = (meant(format.quote), meant(format.comment));
+        Structure { format, quote, comment, inside: 0, in_comment: 0, may_open: 1, line_end: 1, is_return: 0 }
     }
 
     /// Whether the bytes so far end within quotes.
@@ -78,66 +78,73 @@ impl Structure {
     pub fn pass(&mut self, bytes: &[u8]) {
         let Some(&last) = bytes.last() else { return };
         let line = memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1);
-        if line > 0 || self.line_ends >> (WIDTH - 1) == 1 {
+        if line > 0 || self.line_end == 1 {
             self.in_comment = if self.format.begins_comment(&bytes[line..]) { u64::MAX } else { 0 };
         }
-        let is = |byte: u8| u64::from(last == byte) << (WIDTH - 1);
-        (self.line_ends, self.returns, self.closers) = (is(b'\n'), is(b'\r'), 0);
-        self.ends = self.line_ends | is(self.format.delimiter) & !self.in_comment;
+        let is = |byte: u8| u64::from(last == byte);
+        (self.line_end, self.is_return) = (is(b'\n'), is(b'\r'));
+        self.may_open = self.line_end | is(self.format.delimiter) & !self.in_comment;
     }
 
     /// Does what [`step`](Structure::step) does for 64 bytes without quotes, comments and carriage returns. Returns `None` and changes
     /// nothing if there may be any.
     #[inline(always)]
     pub fn plain_step(&mut self, bytes: &[u8; WIDTH], equal: impl Fn(&[u8; WIDTH], u8) -> u64) -> Option<Found> {
-        let unusual = [self.format.quote, self.format.comment].map(|byte| byte.unwrap_or(b'\r'));
-        let unusual = equal(bytes, unusual[0]) | equal(bytes, unusual[1]) | equal(bytes, b'\r');
-        if unusual | self.inside | self.in_comment | self.returns >> (WIDTH - 1) != 0 {
+        let unusual = equal(bytes, self.quote.0) | equal(bytes, self.comment.0) | equal(bytes, b'\r');
+        if unusual | self.inside | self.in_comment | self.is_return != 0 {
             return None;
         }
         let (line_ends, delimiters) = (equal(bytes, b'\n'), equal(bytes, self.format.delimiter));
-        (self.ends, self.line_ends, self.closers) = (delimiters | line_ends, line_ends, 0);
+        (self.line_end, self.may_open) = (line_ends >> (WIDTH - 1), (delimiters | line_ends) >> (WIDTH - 1));
         Some(Found { delimiters, line_ends, ..Found::default() })
     }
 
     /// Finds the delimiters, line ends and quotes in the first `length` of these bytes, of which there must be some, and moves the
-    /// state past them. `equal` returns the set of bytes that equal a byte.
+    /// state past them. `equal` returns the set of bytes that equal a byte, and `parity` a word in which each bit is 1 if the number
+    /// of ones up to and including that bit is odd.
     #[inline(always)]
-    pub fn step(&mut self, bytes: &[u8; WIDTH], length: usize, equal: impl Fn(&[u8; WIDTH], u8) -> u64) -> Found {
-        let rest = WIDTH - length;
-        let equal = |byte| equal(bytes, byte) & u64::MAX >> rest;
+    pub fn step(
+        &mut self,
+        bytes: &[u8; WIDTH],
+        length: usize,
+        equal: impl Fn(&[u8; WIDTH], u8) -> u64,
+        parity: impl Fn(u64) -> u64,
+    ) -> Found {
+        let equal = |byte| equal(bytes, byte) & u64::MAX >> (WIDTH - length);
         let (line_ends, delimiters, returns) = (equal(b'\n'), equal(self.format.delimiter), equal(b'\r'));
-        let quotes = self.format.quote.map_or(0, equal);
-        let comments = self.format.comment.map_or(0, |comment| equal(comment) & behind(line_ends, self.line_ends));
-        // A copy, so that the state itself can stay in registers.
-        let before = *self;
-        let quick = if comments | self.in_comment == 0 {
-            before.quick(quotes, delimiters | line_ends)
+        let quotes = equal(self.quote.0) & self.quote.1;
+        let comments = equal(self.comment.0) & self.comment.1 & behind(line_ends, self.line_end);
+        let ends = delimiters | line_ends;
+        if comments | self.in_comment == 0 {
+            let bytes = parity(quotes) ^ self.inside;
+            let (within, closers) = (quotes & bytes, quotes & !bytes);
+            // If there is no quote that is an ordinary byte, counting them was right.
+            if within & !behind(ends & !bytes | closers, self.may_open) == 0 {
+                let covered = Covered { bytes, closers, comments: 0, ends_in_comment: false };
+                return self.leave(&covered, length, [line_ends, delimiters, returns]);
+            }
+        }
+        let covered = if quotes | self.inside == 0 {
+            self.without_quotes(comments, line_ends)
         } else {
-            (quotes | self.inside == 0).then(|| before.without_quotes(comments, line_ends))
+            // A copy is made, and only here, so that the state itself can stay in registers.
+            { *self }.exact(quotes, comments, ends, line_ends)
         };
-        let covered = quick.unwrap_or_else(|| before.exact(quotes, comments, delimiters, line_ends));
-        let is_covered = covered.bytes >> (length - 1) & 1 == 1;
-        self.in_comment = if covered.ends_in_comment { u64::MAX } else { 0 };
-        self.inside = if is_covered && !covered.ends_in_comment { u64::MAX } else { 0 };
-        let (line_ends, delimiters) = (line_ends & !covered.bytes, delimiters & !covered.bytes);
-        let (found_returns, returns) = (returns, returns & !covered.bytes);
-        let strays = behind(returns, self.returns) & !line_ends & u64::MAX >> rest;
-        self.ends = (delimiters | line_ends) << rest;
-        (self.line_ends, self.closers, self.returns) = (line_ends << rest, covered.closers << rest, returns << rest);
-        let odd = covered.comments | strays;
-        Found { delimiters, line_ends, openers: covered.openers, returns: found_returns, odd }
+        self.leave(&covered, length, [line_ends, delimiters, returns])
     }
 
-    /// Finds what is within quotes by counting them. Returns `None` if there is a quote that is an ordinary byte.
+    /// Moves the state past `length` bytes, and returns which of the line ends, delimiters and carriage returns among them have a meaning.
     #[inline(always)]
-    fn quick(&self, quotes: u64, ends: u64) -> Option<Covered> {
-        let bytes = if quotes == 0 { self.inside } else { parity(quotes) ^ self.inside };
-        let (openers, closers) = (quotes & bytes, quotes & !bytes);
-        let reopeners = openers & behind(closers, self.closers);
-        let openers = openers & !reopeners;
-        let is_right = openers & !behind(ends & !bytes, self.ends) == 0;
-        is_right.then_some(Covered { bytes, openers, closers, comments: 0, ends_in_comment: false })
+    fn leave(&mut self, covered: &Covered, length: usize, [line_ends, delimiters, returns]: [u64; 3]) -> Found {
+        let last = |bits: u64| bits >> (length - 1) & 1;
+        let meant = !covered.bytes;
+        let (line_ends, delimiters, returns) = (line_ends & meant, delimiters & meant, returns & meant);
+        let strays = behind(returns, self.is_return) & !line_ends & u64::MAX >> (WIDTH - length);
+        self.in_comment = if covered.ends_in_comment { u64::MAX } else { 0 };
+        self.inside = last(covered.bytes).wrapping_neg() & !self.in_comment;
+        self.may_open = last(delimiters | line_ends | covered.closers);
+        (self.line_end, self.is_return) = (last(line_ends), last(returns));
+        Found { delimiters, line_ends, returns, odd: covered.comments | strays }
     }
 
     /// Finds what is in comments where there are no quotes: the bytes from the first one of a line that is a comment up to its line end.
@@ -145,27 +152,27 @@ impl Structure {
     #[inline(always)]
     fn without_quotes(&self, comments: u64, line_ends: u64) -> Covered {
         let (carried, ends_in_comment) = (!line_ends).overflowing_add(comments | self.in_comment & 1);
-        Covered { bytes: !line_ends & !carried, openers: 0, closers: 0, comments, ends_in_comment }
+        Covered { bytes: !line_ends & !carried, closers: 0, comments, ends_in_comment }
     }
 
     /// Finds what is within quotes and in comments by looking at quotes and line ends one by one. `comments` are the bytes that
     /// begin a comment if the line before them ends outside quotes.
     #[cold]
     #[inline(never)]
-    fn exact(self, quotes: u64, comments: u64, delimiters: u64, line_ends: u64) -> Covered {
+    fn exact(self, quotes: u64, comments: u64, ends: u64, line_ends: u64) -> Covered {
         #[derive(PartialEq)]
         enum In {
             Quotes,
             Comment,
             Neither,
         }
-        let mut covered = Covered { bytes: 0, openers: 0, closers: 0, comments: 0, ends_in_comment: false };
+        let mut covered = Covered { bytes: 0, closers: 0, comments: 0, ends_in_comment: false };
         let mut within = match (self.is_in_comment(), self.is_inside()) {
             (true, _) => In::Comment,
             (_, true) => In::Quotes,
             _ => In::Neither,
         };
-        let begins_field = behind(delimiters | line_ends, self.ends);
+        let may_open = behind(ends, self.may_open);
         let (mut from, mut rest) = (0, quotes | comments | line_ends);
         while rest != 0 {
             let at = rest.trailing_zeros();
@@ -182,9 +189,7 @@ impl Structure {
                 }
                 In::Comment if line_ends & byte != 0 => {}
                 In::Neither if quotes & byte != 0 => {
-                    let (opens, reopens) = (begins_field & byte != 0, at == 0 && behind(0, self.closers) == 1);
-                    if opens || reopens {
-                        covered.openers |= if opens { byte } else { 0 };
+                    if may_open & byte != 0 {
                         (within, from) = (In::Quotes, at);
                     }
                     continue;
@@ -207,24 +212,8 @@ impl Structure {
     }
 }
 
-/// Returns the set of bytes behind those in `bits`, given what is so found of the 64 bytes before.
+/// Returns the set of bytes behind those in `bits`. `before` says whether the last of the bytes before was one of them.
 #[inline(always)]
 fn behind(bits: u64, before: u64) -> u64 {
-    bits << 1 | before >> (WIDTH - 1)
-}
-
-/// Returns a word in which each bit is 1 if the number of ones in `bits` up to and including that bit is odd.
-#[inline(always)]
-fn parity(bits: u64) -> u64 {
-    [1, 2, 4, 8, 16, 32].into_iter().fold(bits, |bits, shift| bits ^ bits << shift)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_byte_behind_an_odd_number_of_quotes_is_inside() {
-        assert_eq!(parity(0b1001_0010), !0 << 7 | 0b0000_1110);
-    }
+    bits << 1 | before
 }

@@ -212,7 +212,7 @@ impl<'a> Reader<'a> {
     ) -> Result<(), Ending> {
         let goes_on = self.passes_over && !open.wants_header;
         let is_comment = ends.is_in_comment();
-        let mut row = too_long(buffer, &ends, self.shape.format, open.offset);
+        let mut row = too_long(buffer, self.shape.format, open.offset);
         row.lines += block.lines_before;
         let mut row_start = RowStart::new(self.shape.format);
         let mut has_row = row_start.find(buffer).is_some();
@@ -244,19 +244,17 @@ impl<'a> Reader<'a> {
 }
 
 /// Returns the report of a row that begins at `offset` of the input, fills `buffer` and continues behind it.
-fn too_long(buffer: &[u8], ends: &RowEnds, format: Format, offset: u64) -> Misfit {
-    let size = buffer.len();
-    let (place, hint) = match ends.open_quote() {
-        Some(quote) => (quote, ", or close the quote that is open from here on"),
-        None => (0, ""),
+fn too_long(buffer: &[u8], format: Format, offset: u64) -> Misfit {
+    let (size, mut fields) = (buffer.len(), vec![]);
+    let (place, hint, has_stray_return) = match split(buffer, format, &mut fields) {
+        Line::Unclosed { quote } => {
+            let has_stray_return = stray_return(buffer, &fields, format).is_some();
+            (quote, ", or close the quote that is open from here on", has_stray_return)
+        }
+        Line::Stray { .. } => (0, "", true),
+        Line::Row { .. } | Line::Nothing { .. } => (0, "", false),
     };
     let mut what = format!("the row is longer than a block, {size} bytes; use a larger --block-size{hint}");
-    let mut fields = vec![];
-    let has_stray_return = match split(buffer, format, &mut fields) {
-        Line::Stray { .. } => true,
-        Line::Unclosed { .. } => stray_return(buffer, &fields, format).is_some(),
-        Line::Row { .. } | Line::Nothing { .. } => false,
-    };
     if has_stray_return {
         what.push_str("; it has a carriage return outside quotes, which ends no row without a line feed");
         what.push_str(returns::hint(buffer));
