@@ -12,6 +12,7 @@ pub mod disguise;
 pub mod head;
 pub mod hints;
 pub mod index;
+pub mod list;
 pub mod notation;
 pub mod pass;
 pub mod record;

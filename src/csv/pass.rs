@@ -2,103 +2,10 @@
 //! of vector instructions.
 #![allow(unsafe_code)]
 
+use super::list::{List, Places, Rest};
 use super::structure::{Found, Structure, WIDTH};
 use crate::vectors::Vectors;
 use std::ops::Range;
-
-/// Offsets in a text, in order.
-#[derive(Debug, Default)]
-pub struct List {
-    /// The offsets, and behind them what is left of earlier ones.
-    places: Vec<u32>,
-    count: usize,
-}
-
-impl List {
-    /// Returns the offsets.
-    #[inline(always)]
-    pub fn get(&self) -> &[u32] {
-        &self.places[..self.count]
-    }
-
-    /// Returns the offsets, and behind them one that is larger than all offsets.
-    #[inline(always)]
-    pub fn get_closed(&self) -> &[u32] {
-        &self.places[..=self.count]
-    }
-
-    /// Returns the offsets, which may be changed.
-    pub fn get_mut(&mut self) -> &mut [u32] {
-        &mut self.places[..self.count]
-    }
-
-    /// Appends an offset.
-    pub fn push(&mut self, place: u32) {
-        self.reserve(1);
-        self.places[self.count] = place;
-        self.count += 1;
-        self.close();
-    }
-
-    fn close(&mut self) {
-        self.reserve(0);
-        self.places[self.count] = u32::MAX;
-    }
-
-    /// Removes all offsets.
-    pub fn clear(&mut self) {
-        self.truncate(0);
-    }
-
-    /// Removes all offsets but the first `count`.
-    pub fn truncate(&mut self, count: usize) {
-        self.count = self.count.min(count);
-        self.close();
-    }
-
-    /// Removes the first `count` offsets.
-    pub fn drop_front(&mut self, count: usize) {
-        self.places.copy_within(count..=self.count, 0);
-        self.count -= count;
-    }
-
-    /// Makes room for `more` offsets, and for what is written behind them.
-    fn reserve(&mut self, more: usize) {
-        let needed = self.count + more + WIDTH;
-        if self.places.len() < needed {
-            self.places.resize(needed, 0);
-        }
-    }
-
-    /// Makes room for `more` offsets, and returns the room.
-    fn rest(&mut self, more: usize) -> Rest<'_> {
-        self.reserve(more);
-        Rest { room: &mut self.places[self.count..], count: 0 }
-    }
-
-    /// Takes in as many offsets as have been written into the room behind the others.
-    fn grow(&mut self, count: usize) {
-        self.count += count;
-        self.close();
-    }
-}
-
-/// The room behind the offsets of a list, and how many have been written into it.
-struct Rest<'l> {
-    room: &'l mut [u32],
-    count: usize,
-}
-
-impl Rest<'_> {
-    /// Lets `write` write offsets into the room, and return how many.
-    #[inline(always)]
-    fn fill(&mut self, write: impl FnOnce(&mut Places) -> usize) {
-        let Some(room) = self.room.get_mut(self.count..).and_then(|room| room.first_chunk_mut()) else {
-            unreachable!("room was reserved")
-        };
-        self.count += write(room);
-    }
-}
 
 /// What is listed of a text.
 #[derive(Debug, Default)]
@@ -112,9 +19,6 @@ pub struct Lists {
     /// Whether there was any carriage return outside quotes and comments.
     pub has_returns: bool,
 }
-
-/// Room for as many offsets as there can be among the bytes that are examined together.
-pub type Places = [u32; WIDTH];
 
 impl Lists {
     /// Lists what is in `range` of `text`, up to which `structure` has come.

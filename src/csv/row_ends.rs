@@ -1,7 +1,8 @@
 //! Finds where whole rows end in text that arrives piece by piece. A line end within quotes does not end a row.
 
 use super::Format;
-use super::pass::{Listed, Places, pass};
+use super::list::Places;
+use super::pass::{Listed, pass};
 use super::structure::{Found, Structure};
 use crate::vectors::Vectors;
 use memchr::{memchr, memrchr};
