@@ -15,20 +15,20 @@ use std::ops::Range;
 struct Piece {
     place: Range<usize>,
     is_row: bool,
-    /// Where the quote begins that is never closed, if the line has one.
-    quote: Option<usize>,
+    /// Whether the line has a quote that is never closed.
+    is_open: bool,
 }
 
 /// Splits a text into its lines by the function that reads single rows, which serves as the reference here.
 fn pieces(text: &[u8], format: Format) -> Vec<Piece> {
     let (mut pieces, mut at, mut fields) = (vec![], 0, vec![]);
     while at < text.len() {
-        let (length, is_row, quote) = match split(&text[at..], format, &mut fields) {
-            Line::Row { length, .. } | Line::Stray { length, .. } => (length, true, None),
-            Line::Nothing { length } => (length, false, None),
-            Line::Unclosed { quote } => (text.len() - at, true, Some(at + quote)),
+        let (length, is_row, is_open) = match split(&text[at..], format, &mut fields) {
+            Line::Row { length, .. } | Line::Stray { length, .. } => (length, true, false),
+            Line::Nothing { length } => (length, false, false),
+            Line::Unclosed { .. } => (text.len() - at, true, true),
         };
-        pieces.push(Piece { place: at..at + length, is_row, quote });
+        pieces.push(Piece { place: at..at + length, is_row, is_open });
         at += length;
     }
     pieces
@@ -54,16 +54,16 @@ fn check_ends(text: &[u8], format: Format, pieces: &[Piece], cuts: &[u8]) {
     let mut ends = RowEnds::new(format);
     let mut whole = pieces.iter().map(|piece| piece.place.end).filter(|&end| text[..end].ends_with(b"\n")).peekable();
     // A line end within a quote that is never closed does not end a row.
-    let open = pieces.last().and_then(|piece| piece.quote.map(|quote| (piece.place.start, quote)));
+    let open = pieces.last().filter(|piece| piece.is_open).map(|piece| piece.place.start);
     let mut end = 0;
     for arrived in arrivals(text.len(), cuts) {
-        while let Some(next) = whole.next_if(|&next| next <= arrived && open.is_none_or(|(start, _)| next <= start)) {
+        while let Some(next) = whole.next_if(|&next| next <= arrived && open.is_none_or(|start| next <= start)) {
             end = next;
         }
         ends.look_at(&text[..arrived]);
         assert_eq!(ends.end(), end, "of {}", text[..arrived].escape_ascii());
     }
-    assert_eq!(ends.open_quote(), open.map(|(_, quote)| quote));
+    assert_eq!(ends.is_inside(), open.is_some());
     let is_comment = text.get(end).is_some_and(|&first| Some(first) == format.comment);
     assert_eq!(ends.is_in_comment(), is_comment);
 }
@@ -90,7 +90,7 @@ impl Walk<'_> {
     /// Whether the next line is complete when `arrived` bytes of the text have arrived.
     fn is_ready(&self, arrived: usize) -> bool {
         self.pieces.get(self.next).is_some_and(|piece| {
-            piece.place.end <= arrived && piece.quote.is_none() && self.text[..piece.place.end].ends_with(b"\n")
+            piece.place.end <= arrived && !piece.is_open && self.text[..piece.place.end].ends_with(b"\n")
         })
     }
 
