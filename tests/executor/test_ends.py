@@ -26,7 +26,10 @@ def descriptors():
 
 def start(text, **options):
     """Starts a program in which `work` and `pmapgcd` are there, in a folder of its own."""
-    command = [sys.executable, "-W", "error", "-c", f"import sys\nsys.path.insert(0, {HERE!r})\nimport work, pmapgcd, time, os, atexit, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{text}"]
+    # In the background of a shell, SIGINT is ignored, and so it would be here.
+    front = f"import sys\nsys.path.insert(0, {HERE!r})\nimport work, pmapgcd, time, os, atexit, signal\n"
+    front += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    command = [sys.executable, "-W", "error", "-c", front + text]
     # Without a buffer, lines of two workers may be mixed.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
