@@ -5,6 +5,7 @@ The program `pmapgcd` carries this file. It writes it beside `_worker.py`, and s
 
 import csv
 import json
+import multiprocessing
 import os
 import pickle
 import signal
@@ -105,6 +106,7 @@ def crash(settings, function, columns):
                 for _ in executor.map(slow, *columns):
                     written += 1
         return told("over too soon")
+    threading.excepthook = lambda failure: None
     try:
         with pool(settings) as executor:
             list(executor.map(abs, range(4 * jobs)))
@@ -114,6 +116,11 @@ def crash(settings, function, columns):
                 written += 1
     except Exception as error:
         return told(type(error).__name__)
+    finally:
+        # Where the pool's own thread marks a future as broken while the map cancels it, the thread fails, and leaves processes
+        # behind for which the end of this one would wait for ever (seen in Python 3.11).
+        for child in multiprocessing.active_children():
+            child.kill()
     return told("over too soon")
 
 
