@@ -41,9 +41,6 @@ impl Shared {
 /// after it is over.
 const LOOKS: u32 = 8;
 
-/// How long workers may take to come up, if `--block-timeout` says that nothing may take for ever and is not longer.
-const COMING_UP: Duration = Duration::from_secs(5);
-
 impl Execute for Shared {
     fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error> {
         // Take the segment out, so that it is dropped if this run fails: its slots may not be free then.
@@ -136,7 +133,6 @@ impl Shared {
         // Workers with numbers below `asked_for` have been started. `limit` is the number of the first worker that the
         // system refused to start.
         let (mut asked_for, mut limit) = (0, usize::MAX);
-        let mut first_asked = None;
         while !run.is_over() {
             let pause = run.block_timeout.map_or(ROUND, |most| ROUND.min(most / LOOKS));
             let nap = run.pause(pause);
@@ -163,14 +159,12 @@ impl Shared {
             }
             if let Some(most) = run.block_timeout {
                 claims.overdue(most, now).into_iter().try_for_each(|worker| children.kill(worker, most))?;
-                // Nothing is claimed, and so nothing is overdue, where a library hangs while a worker loads it.
-                let coming_up = now - *first_asked.get_or_insert(now);
-                if ring.came_up() == 0 && asked_for > 0 && coming_up > most.max(COMING_UP) {
-                    let long = coming_up.as_secs();
-                    let what = "something hangs as they start, such as a library that is loaded";
-                    return Err(Error::workers(format!("no worker has come up in {long} s: {what}")));
-                }
                 if standstill.is_too_long(run.taken(), ring.is_under_way(run.written()), most, now) {
+                    // Nothing is claimed, and so nothing overdue, where a library hangs as workers load it.
+                    if ring.is_unclaimed(run.written()) {
+                        let what = "something hangs as they start, as a library may, or one has spoilt the memory";
+                        return Err(Error::workers(format!("no worker takes up the next rows: {what}")));
+                    }
                     return Err(Error::spoilt());
                 }
             }
