@@ -5,7 +5,10 @@ use crate::csv::index::Column;
 #[cfg(feature = "big")]
 use crate::csv::index::Rows;
 #[cfg(feature = "big")]
-use crate::kernel::{batch::Other, gcd::values::Pairs};
+use crate::kernel::{
+    batch::Other,
+    gcd::{digits, values::Pairs},
+};
 use std::ops::Range;
 
 /// How many bytes are loaded together with a number: its digits and those before them.
@@ -113,7 +116,8 @@ impl Group {
     #[cfg(feature = "big")]
     #[inline(always)]
     fn wide_pair(&self, text: &[u8], row: usize, load: &impl Load) -> Option<[u128; 2]> {
-        const CHUNK: u32 = MAX_DIGITS - 1;
+        const CHUNK: u32 = digits::CHUNK as u32;
+        const TEN: u128 = digits::TEN as u128;
         let Fields { ends, lengths } = self.fields[row];
         let longer = lengths[0].max(lengths[1]);
         if lengths[0].min(lengths[1]) == 0 || longer <= CHUNK || longer > WIDE_DIGITS {
@@ -135,7 +139,6 @@ impl Group {
         let mut numbers = [0; 2];
         for which in 0..2 {
             let [above, last] = pairs[which].map(u128::from);
-            const TEN: u128 = 10u128.pow(CHUNK);
             let number = if lengths[which] > CHUNK { above * TEN + last } else { last };
             numbers[which] = match firsts[which] {
                 0 => number,
