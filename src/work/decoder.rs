@@ -1,7 +1,8 @@
 //! Reads the rows of a block into the kernel's form of rows, and says what is wrong with bad ones.
 //!
-//! Rows are found many at a time by an [`Index`] of delimiters and line ends, and read by [`BatchKernel::read_rows`]. A row that the kernel does not
-//! read so is read alone. Where the index stops, and for every row with care, [`split`](crate::csv::record::split) finds the fields.
+//! Rows are found many at a time by an [`Index`] of delimiters and line ends, and read by [`BatchKernel::read_rows`]. A
+//! row that the kernel does not read in this way is read alone. Where the index stops, and for every row of a block
+//! that needs care, [`split`](crate::csv::record::split) finds the fields.
 
 use crate::bad_row::{BadRow, Kind};
 use crate::csv::head::Head;
@@ -45,7 +46,8 @@ pub struct Decoder<'k, K: BatchKernel> {
 impl<'k, K: BatchKernel> Decoder<'k, K> {
     /// Makes a decoder for `kernel`, without rows.
     pub fn new(kernel: &'k K, settings: Settings) -> Self {
-        // A text for no value must not be taken for a value.
+        // If the kernel could read one of the texts for a missing value as a value, rows are not found by the index but
+        // checked one by one.
         let can_miss = settings.missing.iter().any(|text| kernel.may_be_value(text));
         Decoder {
             can_find: !settings.format.blanks && !can_miss,
@@ -90,8 +92,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         split(&block[at..], self.single.settings.format, &mut self.fields)
     }
 
-    /// Reads a batch from byte `start` of the block on: at most `limit` rows, of which those that are bad go to `bad`, up to one behind
-    /// which no row may be read in this part. Returns where the next row begins.
+    /// Reads a batch from byte `start` of the block on: at most `limit` rows. Bad ones go to `bad`. The batch ends
+    /// early at a bad row behind which no row may be read in this part. Returns where the next row begins.
     pub fn read(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> usize {
         self.rows.clear();
         self.places.clear();
@@ -122,7 +124,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             match self.read_line(block, line, row.clone(), care) {
                 Ok(()) if self.single.settings.append => self.places.push(row),
                 Ok(()) => {}
-                // What is wrong may be on a later line of the row than its first.
+                // The fault may be on a later line of the row than the first, so `place` is not the row's start.
                 Err((wrong, place)) => self.bad.push((self.rows.len(), BadRow { row, place, end, ..wrong })),
             }
             at = end;
@@ -162,8 +164,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         (self.index.pass(count), true)
     }
 
-    /// Reads the row that was split last: `line`, which is at `row` in the block. If it is bad, the error says what is wrong with it, and
-    /// where.
+    /// Reads the row that was split last: `line`, which is at `row` in the block. If it is bad, returns what is wrong
+    /// with it, and where.
     fn read_line(&mut self, block: &[u8], line: Line, row: Range<usize>, care: Care) -> Result<(), (BadRow, usize)> {
         let (at, text, fields) = (row.start, &block[row], &self.fields);
         match line {
@@ -209,12 +211,13 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         self.single.read(&record, &mut self.rows)
     }
 
-    /// Returns what is wrong with a row of `count` fields, whose bytes are `text`, if it is bad because of their number.
+    /// Returns what is wrong with a row of `count` fields, whose bytes are `text`, if that is not the right number of
+    /// fields.
     fn wrong_length(&mut self, count: usize, text: &[u8]) -> Option<BadRow> {
         let needed = self.needed;
         let (is_fixed, append) = (self.head.columns.is_none() && needed > 0, self.single.settings.append);
-        // A row that lacks a column is told so in the same words whether it stands before or behind the first good row, whose number
-        // of fields all rows must have. How many of these rows share a block is a matter of when they arrive.
+        // A row that lacks a column gets the same message before and behind the first good row, whose number of fields
+        // all rows must have. Which rows share a block with that one depends only on when they arrive.
         let lacks_column = self.head.columns.is_some() && count < needed;
         let by_first_row = self.head.fields.filter(|&fields| fields != count && !lacks_column);
         if by_first_row.is_some() || count < needed || (is_fixed && count > needed) {
@@ -239,8 +242,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         None
     }
 
-    /// Returns where the row at index `number` of the good rows from byte `start` of the block on is, without its line end. These rows
-    /// must have been read, and no bad one may be among them.
+    /// Returns where a row is, without its line end: the one at index `number` among the good rows from byte `start` of
+    /// the block on. These rows must have been read, and no bad one may be among them.
     pub fn place(&mut self, block: &[u8], start: usize, number: usize) -> Option<Range<usize>> {
         let (mut at, mut left) = (start, number);
         while at < block.len() {

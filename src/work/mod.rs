@@ -36,8 +36,8 @@ use std::time::{Duration, Instant};
 pub(super) const BATCH: usize = 512;
 
 /// How long a worker with care works on a part of a block before it hands over its results, unless a single row takes
-/// longer. The time is short so that a worker which dies, or takes too long, does so over few rows, after the results
-/// of the rows before have been handed over.
+/// longer. The time is short, so that the results of all but a few rows have been handed over when the worker dies or
+/// takes too long.
 const CAREFUL_PART: Duration = Duration::from_millis(1);
 
 /// Decides when a part of a block is handed over. Holds the time when the part was begun if care is needed, otherwise
@@ -56,8 +56,8 @@ impl Pace {
     }
 }
 
-/// A kernel over blocks of bytes, whatever the types of its rows and outputs. An implementation must define both
-/// methods.
+/// A kernel over blocks of bytes, whatever the types of its rows and outputs. An implementation must define `mapper`
+/// and `map_task`. The other methods have defaults.
 pub trait Work: Sync {
     /// Makes the mapper of one worker, which the worker keeps from block to block. If there is a `remote`, the process
     /// behind it runs the kernel; otherwise the mapper does.
@@ -74,7 +74,8 @@ pub trait Work: Sync {
         false
     }
 
-    /// Whether the number of fields of a result is known only from the first result of the run. Until it is, there is one block at a time.
+    /// Whether the number of fields of a result is known only from the first result of the run. Until it is known,
+    /// workers get one block at a time.
     fn takes_first_width(&self) -> bool {
         false
     }
@@ -83,7 +84,7 @@ pub trait Work: Sync {
     fn abandon(&self) {}
 }
 
-/// What a mapper has made of a block, or of the first part of it.
+/// How much of a block a mapper has processed, from its start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Mapped {
     /// How many bytes of input have been processed. If the block has more, the rest is still to be mapped.
@@ -98,9 +99,9 @@ pub struct Mapped {
     pub reports: usize,
     /// How much of the time did not depend on the rows, such as the time to start a process for the block.
     pub overhead: Duration,
-    /// Whether the results of the bytes that have been processed go on: `map_block` must be called again with the rest of
-    /// the same block. `consumed`, `lines`, `rows` and `reports` are 0 then. If the worker dies after the first results
-    /// were written, the others are lost.
+    /// Whether these are not yet all results of the bytes that have been processed: `map_block` must be called again
+    /// with the rest of the same block, and returns the next piece. `consumed`, `lines`, `rows` and `reports` are 0
+    /// until the last piece. If the worker dies after the first piece was written, the other pieces are lost.
     pub is_open: bool,
 }
 
@@ -112,11 +113,11 @@ impl Mapped {
     }
 }
 
-/// Maps blocks for one worker, and holds the scratch space for that.
+/// Maps blocks for one worker, and holds the scratch space for that. An implementation must define `map_block`.
 pub trait Mapper {
-    /// Maps the rows in `input`, from the first, until all are mapped or `room` is full. `head` is what the source has
-    /// written in front of the block's rows. `care` says whether a worker has died over these rows, and how to treat
-    /// them then.
+    /// Maps the rows in `input`, from the first, until all are mapped or `room` is full. `head` is the head that the
+    /// source of blocks has written for this one. `care` says whether a worker has died over these rows, and how to
+    /// treat them then.
     ///
     /// # Errors
     /// If the rows could not be mapped for a reason that does not lie in the rows. The mapper must not be used again.
@@ -131,7 +132,7 @@ pub trait Mapper {
     /// Ends the work of this mapper, after the last block of a run that went well.
     ///
     /// # Errors
-    /// If that shows that results which were handed over are wrong.
+    /// If it turns out that results which have been handed over are wrong.
     fn finish(&mut self) -> Result<(), Failure> {
         Ok(())
     }
@@ -140,7 +141,7 @@ pub trait Mapper {
 /// The message about a row that no worker may touch again.
 pub(super) const DEADLY: &str = "workers keep dying on this row";
 
-/// Checks that a kernel has returned as many outputs as rows, and ends the lap of the step that runs it.
+/// Checks that a kernel has returned as many outputs as rows, and ends the lap of the step in which the kernel runs.
 ///
 /// # Panics
 /// If the numbers differ.

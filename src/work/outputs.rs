@@ -136,7 +136,7 @@ mod tests {
         ("|3|7\\n", "it says that it wrote 3 outputs"),
     ];
 
-    /// Maps these rows. Returns what is printed, and how many bad rows are reported.
+    /// Maps these rows. Returns the output, and how many bad rows are reported.
     fn results(input: &str, append: bool, on_bad_row: OnBadRow) -> (String, usize) {
         let format = Format { quote: Some(b'"'), ..Format::default() };
         let text = Text::new(

@@ -31,7 +31,7 @@ impl<K: Kernel<Row: Pod, Output: Pod + Row>> Work for Records<'_, K> {
 struct Loaded<'k, K: Kernel> {
     kernel: &'k K,
     remote: Option<Remote<'k>>,
-    /// Whether the kernel can be used here, and otherwise why not.
+    /// Whether the kernel can be used here, or why not.
     opened: Result<(), String>,
     outputs: Vec<K::Output>,
 }

@@ -1,4 +1,4 @@
-//! Has batches mapped by another process: sends the rows to it as a pickle, and gets the outputs back as a pickle.
+//! Has batches mapped by another process: sends it the rows as a pickle, and receives the outputs as a pickle.
 //!
 //! Everything else about a block (finding rows, bad rows, writing results) is done by the [`Mapper`](super::Mapper), in
 //! the same loop as for batches that it maps itself.
@@ -22,7 +22,7 @@ pub struct Remote<'m> {
 /// A function that sends the bytes of a task, waits for the reply and returns the reply's bytes.
 pub type Call<'m> = dyn FnMut(&[u8]) -> Result<Vec<u8>, Failure> + 'm;
 
-/// Why a block could not be mapped, if its rows are not to blame.
+/// Why a block could not be mapped although its rows are not to blame.
 #[derive(Debug)]
 pub enum Failure {
     /// The process behind the [`Remote`] has closed its socket or ended. The executor that started the process knows

@@ -29,24 +29,25 @@ const MOST_KILLS_OF_MANY: u32 = 5;
 /// The decision on what to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// The part that [`Search::part`] returns is sent.
+    /// Send the part that [`Search::part`] returns.
     Goes,
-    /// The command dies of the first row of the part. The string is the message.
+    /// The first row of the part is to blame. The string is the message.
     Names(String),
-    /// The run ends at the row with this number, with this message. Answers from there on do not count.
+    /// The run ends at the row with this number. The string is the message. Answers to rows from there on do not count.
     Ends(usize, String),
 }
 
 /// The search through the rows of a block.
 pub struct Search {
-    /// What dies, in messages.
+    /// What messages call the process that dies.
     who: &'static str,
     /// Whether kills blame rows.
     kills_blame: bool,
     count: usize,
     /// The rows that are sent.
     part: Range<usize>,
-    /// The end of the rows among which the one that is searched for lies; before it, if no such row is known.
+    /// While a row is searched for: the end of the rows among which it is. Otherwise this is not larger than
+    /// `part.start`.
     suspect: usize,
     faults: u32,
     kills: u32,
@@ -57,7 +58,8 @@ pub struct Search {
 }
 
 impl Search {
-    /// Begins a search through `count` rows. `who` is what dies, in messages, and `kills_blame` says whether rows are blamed for kills.
+    /// Begins a search through `count` rows. `who` is what messages call the process that dies, and `kills_blame` says
+    /// whether rows are blamed for kills.
     pub fn new(count: usize, who: &'static str, kills_blame: bool) -> Self {
         Search { who, kills_blame, count, part: 0..count, suspect: 0, faults: 0, kills: 0, deaths: 0, mismatch: None }
     }
@@ -83,7 +85,8 @@ impl Search {
         self.deaths = 0;
         self.part = start..self.count;
         match self.mismatch.take() {
-            // Both halves have as many lines as rows, but the whole has not: it is not known which line belongs to which row.
+            // Each half has as many lines as rows, but the whole has not: it is not known which line belongs to which
+            // row.
             Some((start, what)) => Next::Ends(start, what),
             None => Next::Goes,
         }
@@ -140,7 +143,7 @@ impl Search {
 mod tests {
     use super::*;
 
-    /// Runs a search through rows of which one is fatal; answers with what came of it, and how many tries it took.
+    /// Runs a search through rows of which one is fatal. Returns the last decision, and how many tries it took.
     fn search(count: usize, is_fatal: impl Fn(usize) -> bool) -> (usize, Next, usize) {
         let mut search = Search::new(count, "it", false);
         for tries in 1.. {

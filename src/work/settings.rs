@@ -28,22 +28,23 @@ pub struct Settings {
     pub format: Format,
     /// Whether each row is printed with its result appended.
     pub append: bool,
-    /// How many fields a result has; `None` if the first one is to say it.
+    /// How many fields a result has; `None` if the first result decides it.
     pub results: Option<usize>,
     /// What happens to bad rows.
     pub on_bad_row: OnBadRow,
     /// For how many bad rows of a part messages are needed; `None` for all. No message is worded for later ones, which
     /// saves time.
     pub most_told: Option<u64>,
-    /// The texts that stand for no value. A row with such a field among the kernel's fields is not given to the kernel, and has
-    /// an empty result.
+    /// The texts that stand for a missing value. A row with one of them in a field that the kernel takes is not given
+    /// to the kernel, and has an empty result.
     pub missing: Arc<[Vec<u8>]>,
 }
 
 impl Settings {
-    /// Writes what is printed for the bad row `bad`, or for one that lacks a value, behind the results in `room`, and its
-    /// report behind `reports`. Returns whether the rows behind it are mapped too in this part of the block. If there is no
-    /// room, nothing is written: the row is then the first in the next part, where it has all of the room.
+    /// Writes what is printed for `bad` behind the results in `room`, and its report behind `reports`. `bad` is a bad
+    /// row, or one that lacks a value. Returns whether the rows behind it belong to the same part of the block. If
+    /// there is no room, nothing is written, and the row becomes the first of the next part, where it has all of the
+    /// room.
     pub(super) fn enter(
         &self,
         bad: &BadRow,
@@ -72,7 +73,7 @@ impl Settings {
         !self.ends_part(bad)
     }
 
-    /// Whether the run ends at the bad row `bad`, or at one that lacks a value.
+    /// Whether the run ends at `bad`, which is a bad row or one that lacks a value.
     fn ends_run(&self, bad: &BadRow) -> bool {
         bad.kind.ends_run() || self.on_bad_row == OnBadRow::Stop && bad.kind != Kind::Missing
     }

@@ -1,4 +1,4 @@
-//! Reads rows one by one, and has bad ones described.
+//! Reads rows one by one, and has the kernel describe bad ones.
 
 use crate::bad_row::{BadRow, Kind};
 use crate::csv::record::Record;
@@ -6,16 +6,16 @@ use crate::csv::trimmed;
 use crate::kernel::batch::BatchKernel;
 use crate::work::settings::Settings;
 
-/// Reads single rows, and has bad ones described.
+/// Reads single rows, and has the kernel describe bad ones.
 pub struct Single<'k, K> {
     /// The kernel that reads rows.
     pub kernel: &'k K,
     /// How rows are read.
     pub settings: Settings,
-    /// For how many bad rows of this part a message was worded. The limit for a part is that for the whole run, because
-    /// it is not known how many bad rows the blocks before have: other workers map them.
+    /// For how many bad rows of this part a message was worded. Each part may use up the limit for the whole run,
+    /// because this worker does not know how many bad rows earlier blocks have.
     told: u64,
-    /// Of each field, from the first on, whether the kernel is told that it has no value.
+    /// For each field, from the first on: whether the kernel accepts that it has no value.
     takes_missing: Vec<bool>,
 }
 
@@ -62,7 +62,7 @@ impl<'k, K: BatchKernel> Single<'k, K> {
         read
     }
 
-    /// Whether one of the fields that the kernel would get is a text for no value.
+    /// Whether a field that the kernel would get is one of the texts for a missing value.
     fn lacks_value(&mut self, record: &Record) -> bool {
         while self.takes_missing.len() < record.len() {
             self.takes_missing.push(self.kernel.takes_missing(self.takes_missing.len()));

@@ -20,8 +20,8 @@ pub struct Stderr {
     /// The start of a line that has no end yet.
     open: Vec<u8>,
     last: Vec<u8>,
-    /// Lines that the shell itself has written while they were held back. If the command cannot be run, they say so, and this
-    /// program's own message takes their place.
+    /// Lines that the shell itself has written, held back for now. If the command cannot be run, these lines say so,
+    /// and this program's own message replaces them.
     held: Vec<u8>,
     is_released: bool,
 }
@@ -41,14 +41,14 @@ impl Stderr {
         lines.extend_from_slice(&bytes[..=end]);
         self.open.extend_from_slice(&bytes[end + 1..]);
         if self.is_released {
-            // In one write, because a command may write a great many short lines.
+            // Pass them on in one write, because a command may write very many short lines.
             self.pass(lines);
         } else {
             lines.split_inclusive(|&byte| byte == b'\n').for_each(|line| self.pass(line.to_vec()));
         }
     }
 
-    /// Passes on a last line that has no end.
+    /// Passes on the last line if it has no line end.
     pub fn end(&mut self) {
         if !self.open.is_empty() {
             self.open.push(b'\n');
@@ -64,7 +64,7 @@ impl Stderr {
         }
     }
 
-    /// Returns the last line that is not blank, as a message can have it.
+    /// Returns the last line that is not blank, in a form that fits into a message.
     pub fn last(&self) -> String {
         let last = self.last.trim_ascii();
         let last = String::from_utf8_lossy(&last[..last.len().min(LONGEST)]).into_owned();

@@ -62,7 +62,7 @@ impl<K: BatchKernel> Work for Text<'_, K> {
     }
 }
 
-/// Makes the kernel ready in this thread. Returns why it cannot be used; that may be that it panics.
+/// Makes the kernel ready in this thread. If it cannot be used, for example because it panics, returns the reason.
 fn opened(kernel: &impl BatchKernel) -> Result<(), String> {
     last_words::keep();
     last_words::caught(|| kernel.open())
@@ -74,7 +74,7 @@ struct Loaded<'k, K: BatchKernel> {
     kernel: &'k K,
     settings: Settings,
     remote: Option<Remote<'k>>,
-    /// Whether the kernel can be used here, and otherwise why not.
+    /// Whether the kernel can be used here, or why not.
     opened: Result<(), String>,
     decoder: Decoder<'k, K>,
     outputs: K::Outputs,
@@ -96,7 +96,7 @@ impl<K: BatchKernel> Drop for Loaded<'_, K> {
 }
 
 impl<K: BatchKernel> Loaded<'_, K> {
-    /// Returns the bad row that says that the kernel cannot be used, and by which the run ends.
+    /// Returns the bad row that says that the kernel cannot be used. It ends the run.
     fn unusable(&mut self, what: String, block: &[u8], room: &mut [u8]) -> Mapped {
         let (bad, mut mapped) = (BadRow::row(what).of(Kind::Unrunnable), Mapped::default());
         self.settings.enter(&bad, block, room, &mut mapped, &mut self.reports);
@@ -106,7 +106,8 @@ impl<K: BatchKernel> Loaded<'_, K> {
     /// Maps the rows of the batch, here or in the process behind `remote`.
     fn map_rows(&mut self) -> Result<(), Failure> {
         let rows = &self.decoder.rows;
-        // As many fields as the outputs before have, unless the options or the kernel say how many there are.
+        // Each output must have as many fields as the ones before, unless the options or the kernel say how many there
+        // are.
         let first = self.kernel.first_width(&self.outputs).and_then(Cell::get);
         if let Some(remote) = &mut self.remote {
             self.outputs = remote.map(rows, rows.len())?;
@@ -151,9 +152,9 @@ impl<K: BatchKernel> Loaded<'_, K> {
         written
     }
 
-    /// Writes the results of the batch, whose rows begin at byte `mapped.consumed` of the block and end at byte `end`, what is printed
-    /// for its bad rows among them, and the reports of the latter. Returns whether the rows behind the batch are mapped in this
-    /// part of the block too.
+    /// Writes the results of the batch, what is printed for its bad rows, and their reports. The rows of the batch
+    /// begin at byte `mapped.consumed` of the block and end at byte `end`. Returns whether the rows behind the batch
+    /// are mapped in this part of the block too.
     fn write_batch(&mut self, block: &[u8], end: usize, room: &mut [u8], mapped: &mut Mapped) -> bool {
         let bad_rows = std::mem::take(&mut self.decoder.bad);
         let mut from = 0;
@@ -167,7 +168,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
             }
             from = *before;
         }
-        // So that its memory is used again.
+        // Put the vector back, so that its memory is reused.
         self.decoder.bad = bad_rows;
         if !self.write_rows(block, from..self.decoder.rows.len(), room, mapped) {
             return false;
@@ -176,8 +177,8 @@ impl<K: BatchKernel> Loaded<'_, K> {
         true
     }
 
-    /// Does what [`write_batch`](Loaded::write_batch) does for good rows with no bad row between them. A row whose output is bad may
-    /// turn up.
+    /// Does what [`write_batch`](Loaded::write_batch) does, for good rows with no bad row between them. Their outputs
+    /// may turn out to be bad.
     fn write_rows(&mut self, block: &[u8], mut rows: Range<usize>, room: &mut [u8], mapped: &mut Mapped) -> bool {
         while !rows.is_empty() {
             let free = room.len() - self.reports.len();

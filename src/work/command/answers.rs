@@ -33,14 +33,14 @@ impl Answers {
         self.ends.truncate(len);
     }
 
-    /// Takes the lines from byte `before` on for answers.
+    /// Records the lines that begin at byte `before` or later as answers.
     pub fn note_ends(&mut self, before: usize) {
         self.ends.extend(memchr_iter(b'\n', &self.bytes[before..]).map(|end| before + end + 1));
     }
 
-    /// Writes the answers to these rows to the front of `room`, as many as there are and fit. `places` says where in the block each row is;
-    /// it is needed only with `--append`. Returns how many are written, how many bytes they take, and what is wrong with the next one if
-    /// it cannot be written at all.
+    /// Writes the answers to these rows at the front of `room`: as many as have arrived and fit. `places` says where in
+    /// the block each row is; it is needed only with `--append`. Returns the number of answers written and their length
+    /// in bytes. If the next answer cannot be written at all, also returns what is wrong with it.
     pub fn write(
         &mut self,
         block: &[u8],

@@ -26,7 +26,7 @@ const SPILLED: usize = 64 << 20;
 
 /// How often a block is tried if the command ends with a bad status.
 const MOST_TRIES: u32 = 2;
-/// How often a block is tried if its processes are killed by signals of the kind that others send.
+/// How often a block is tried if its processes are killed from outside (SIGKILL, SIGTERM and the like).
 const MOST_KILLS: u32 = 30;
 
 /// What one worker keeps from block to block.
@@ -36,7 +36,7 @@ pub struct ByBlock<'c> {
     decoder: Decoder<'c, Lines>,
     /// Whether a process of the command has answered something.
     has_answered: bool,
-    /// What is left of the answer to the present block, if a piece of it was handed over.
+    /// The rest of the answer to the current block, if a piece of it has been handed over already.
     open: Option<Answer>,
 }
 
@@ -45,7 +45,7 @@ struct Answer {
     text: SpooledTempFile,
     /// How many bytes of the text have not been handed over.
     left: u64,
-    /// What the rows of the answer come to. Its results are the last piece of the text.
+    /// How much of the block was answered. It is reported together with the last piece of the text.
     mapped: Mapped,
     bad: Vec<BadRow>,
 }
@@ -102,8 +102,8 @@ impl<'c> ByBlock<'c> {
         }
     }
 
-    /// Has processes of the command answer these rows, until one has done well. Returns the text of its answer, or how the
-    /// run ends and why.
+    /// Runs the command on these rows, again if it fails, until a process has succeeded. Returns the text of its
+    /// answer, or how the run ends and why.
     fn run(&mut self, rows: &[u8]) -> Result<SpooledTempFile, (Kind, String)> {
         let (mut tries, mut kills) = (0, 0);
         loop {

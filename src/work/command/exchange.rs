@@ -30,12 +30,13 @@ pub struct Question<'a> {
     pub is_abandoned: &'a AtomicBool,
 }
 
-/// How an exchange ended. What was answered so far has been passed on in each case.
+/// How an exchange ended. In every case, what was answered before has been passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// All lines were answered, and the process goes on.
     Answered,
-    /// More lines were answered than expected, or before the rows had been read, or more bytes than an answer may have.
+    /// The process answered more lines than expected, answered a row before it had read it, or wrote more bytes than an
+    /// answer may have.
     TooMuch,
     /// The shell has ended with this status, and everything that was in the pipe is read.
     Exited(ExitStatus),
@@ -48,25 +49,26 @@ pub enum Ended {
 /// Takes a piece of an answer.
 pub type Take<'t> = dyn FnMut(&[u8]) -> io::Result<()> + 't;
 
-/// How long nothing must have come before the command can be found to wait for more rows.
+/// How long the command must have been silent before it can be judged to wait for more rows.
 const QUIET: Duration = Duration::from_millis(200);
-/// The same, if this process has answered rows before while its input was open: it is not likely to be one that buffers.
+/// The same for a process that has already answered rows while its input was open, and so probably does not buffer its
+/// output.
 const LONG_QUIET: Duration = Duration::from_secs(10);
-/// How long a command may have read all rows without an answer to all of them before a message says so.
+/// How long a command may have read all rows without having answered all of them before a message says so.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long to wait at most for a command that has answered all rows to be at rest.
+/// How long to wait at most until the processes of a command that has answered all rows are idle.
 const REST: Duration = Duration::from_millis(50);
-/// How long the first and the longest pause between two looks at the command's processes are, while nothing comes.
+/// The first and the longest pause between two looks at the command's processes while nothing comes from it.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// How long a process may take to end after it has closed its output or has answered all rows there are.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long a command may work after the end of its input, at the end of a run.
 const END: Duration = Duration::from_secs(60);
-/// How long to sleep at most while waiting for something that no descriptor shows.
+/// How long to sleep at most while waiting for a change that `poll` cannot report.
 const ROUND: Duration = Duration::from_millis(5);
-/// The same, while it is measured how long a process takes to start, or to come to rest.
+/// The same while measuring how long a process takes to start or to become idle.
 const START: Duration = Duration::from_millis(1);
-/// The most bytes of an answer, where its lines are counted and where they are not.
+/// The most bytes of an answer: where its lines are counted, and where they are not.
 const MOST: u64 = 256 << 20;
 const MOST_UNCOUNTED: u64 = 4 << 30;
 
@@ -103,8 +105,8 @@ impl Running {
         }
     }
 
-    /// Closes the command's input, and waits until the command has ended, or has done nothing for [`LINGER`], or for
-    /// [`END`]. Returns how that ended: [`Ended::TooMuch`] if it has answered anything.
+    /// Closes the command's input. Then waits until the command has ended or has been idle for [`LINGER`], but for
+    /// [`END`] at most. Returns how it ended: [`Ended::TooMuch`] if it has answered anything.
     ///
     /// # Errors
     /// If the system refuses to read or poll.
@@ -112,7 +114,8 @@ impl Running {
         let (start, mut busy, mut used) = (Instant::now(), Instant::now(), 0);
         self.close_input();
         while start.elapsed() < END && busy.elapsed() < LINGER {
-            // Ask for the end before looking: what a process has written is in the pipe by the time it has ended.
+            // Ask whether the process has ended before looking into the pipe: if it has, all that it wrote is in the
+            // pipe already.
             let status = self.try_wait()?;
             self.pass_stderr();
             if self.has_answer()? {
@@ -152,12 +155,12 @@ struct Talk<'q> {
     /// How many bytes of the rows the command has read, and how many lines end in them.
     read: usize,
     lines_read: usize,
-    /// When to stop waiting for the command to be at rest.
+    /// When to stop waiting for the command to be idle.
     rest: Option<Instant>,
     quiet: Quiet,
 }
 
-/// Since when nothing has been read or sent, and what was seen of the command's processes since.
+/// A time in which nothing has been read or sent: its start, and what was seen of the command's processes since then.
 struct Quiet {
     since: Instant,
     next: Instant,
@@ -184,7 +187,7 @@ impl Talk<'_> {
 
     /// Reads the part of the answer that is in the pipe.
     fn read(&mut self, running: &mut Running, take: &mut Take) -> io::Result<()> {
-        // Ask for the end before reading: what a process has written is in the pipe by the time it has ended.
+        // Ask whether the process has ended before reading: if it has, all that it wrote is in the pipe already.
         if self.has_ended.is_none() {
             self.has_ended = running.try_wait()?;
         }
@@ -209,8 +212,8 @@ impl Talk<'_> {
         Ok(())
     }
 
-    /// Counts the lines that the command has read. To be called after its answer was read, because rows that it reads
-    /// between the two only seem to have been read too early.
+    /// Counts the lines that the command has read. To be called after its answer was read: a row that is read and
+    /// answered between the two calls would otherwise seem to be answered before it was read.
     fn count_read(&mut self, running: &Running) {
         let read = self.sent - self.sent.min(running.unread() as usize);
         if let Some(rows) = self.question.rows.get(self.read..read) {
@@ -250,9 +253,9 @@ impl Talk<'_> {
         }
         let is_complete = self.question.lines == Some(self.lines) && self.are_sent() && running.unread() == 0;
         if is_complete && !self.question.is_last {
-            // A line too many may still be on its way. It would be taken for the answer to the next row.
+            // A line too many may still be on its way, and would later be taken for the answer to the next row.
             let until = *self.rest.get_or_insert_with(|| Instant::now() + REST);
-            // A command that works on without an answer is not waited for again and again.
+            // Wait only once for a command whose processes go on working after all answers.
             let is_late = Instant::now() >= until;
             running.is_restless |= is_late;
             let is_over = running.is_restless || running.look().is_at_rest();
@@ -329,7 +332,7 @@ impl Talk<'_> {
         if !running.has_started() && self.sent > 0 && running.unread() < self.sent as u64 {
             running.note_start();
         }
-        // Before that the pipe stays open, because a closed one does not show how much of it was read.
+        // Until the command has started, keep the pipe open: a closed pipe does not show how much of it was read.
         if self.are_sent() && self.question.is_last && (running.has_started() || self.sent == 0) {
             running.close_input();
         }
@@ -340,7 +343,7 @@ impl Talk<'_> {
     fn wait(&self, running: &mut Running) -> io::Result<()> {
         let until = self.deadline.map_or(self.quiet.next, |(deadline, _)| deadline);
         let mut most = until.saturating_duration_since(Instant::now());
-        // No descriptor shows that the last row has been read.
+        // `poll` cannot report that the last row has been read, so look again soon.
         let is_last_unread = self.question.lines == Some(self.lines);
         if running.exit.is_none() || is_last_unread {
             most = most.min(ROUND);

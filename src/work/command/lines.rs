@@ -42,10 +42,11 @@ pub struct ByLine<'c> {
     answers: Answers,
     /// The reports of bad rows in the present part of the block.
     reports: Vec<u8>,
-    /// How many bytes the results of recent rows took on average. A batch has no more rows than there is room for then.
+    /// How many bytes the results of recent rows took on average. A batch has only as many rows as probably find room
+    /// for their results.
     bytes_per_row: usize,
-    /// How much of the time for the present part was spent on starting a process for it. `Duration::MAX` if that time tells
-    /// nothing about the rows, for example because of a death.
+    /// How much of the time for the present part was spent on starting a process for it. `Duration::MAX` if the time
+    /// for this part says nothing about its rows, for example because of a death.
     overhead: Duration,
 }
 
@@ -55,7 +56,7 @@ struct Fault {
     what: String,
 }
 
-/// What came of sending some rows to a process.
+/// The outcome of sending some rows to a process.
 enum Tried {
     Answered,
     Died {
@@ -119,7 +120,7 @@ impl<'c> ByLine<'c> {
                 Next::Goes => {}
                 Next::Names(what) => {
                     let never = if self.has_answered { "" } else { " (it has answered no row at all: try it by hand)" };
-                    // So do programs end that found nothing: grep, diff, test.
+                    // grep, diff and test end with status 1 if they have found nothing.
                     let finds = if what.ends_with("exited with status 1") {
                         "; if it prints a line for some rows only, use --command-mode block --command-ok 0,1"
                     } else {
@@ -168,7 +169,8 @@ impl<'c> ByLine<'c> {
             return Ok(Tried::Hopeless(Fault { kind: Kind::Failed, what: "the run has ended".to_string() }));
         }
         if !had_started {
-            // Only a process for each block is started again and again.
+            // If each block has a process of its own, starting it is part of the time for the block. Otherwise a start
+            // is an exception, and the time says nothing about the rows.
             let start = if self.is_once { running.start_time() } else { Duration::MAX };
             self.overhead = self.overhead.saturating_add(start);
         }
@@ -210,9 +212,10 @@ impl<'c> ByLine<'c> {
         Ok(tried)
     }
 
-    /// Writes the answers to the rows of the batch, which begin at byte `mapped.consumed` of the block and end at byte `end`, with what is
-    /// printed for its bad rows. `fault` says why the first row without an answer has none. Returns whether the part of the block goes on:
-    /// behind the batch, or from the first of its rows on that is not written.
+    /// Writes the answers to the rows of the batch, which begin at byte `mapped.consumed` of the block and end at byte
+    /// `end`, together with what is printed for its bad rows. `fault` says why the first row without an answer has
+    /// none. Returns whether this part of the block goes on. It does so behind the batch, or with the first row of the
+    /// batch that is not written.
     fn write_batch(
         &mut self,
         block: &[u8],
@@ -261,7 +264,7 @@ impl<'c> ByLine<'c> {
                 None => mapped.consumed = end,
             }
         }
-        // So that its memory is used again.
+        // Put the vector back, so that its memory is reused.
         self.decoder.bad = bad_rows;
         true
     }

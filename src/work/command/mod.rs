@@ -1,4 +1,4 @@
-//! A command as what is mapped over rows: any program that reads lines and prints lines.
+//! Maps a command over rows: any program that reads lines and prints lines.
 //!
 //! Each worker keeps one process of the command ([`process`]), sends it the rows of a block ([`rows`]), and reads as many lines
 //! back ([`exchange`]). A command that answers only at the end of its input is started once for each block. In block mode
@@ -29,12 +29,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 /// When a command answers, and how its lines are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Mode {
-    /// A line for each row, at once or at the end of its input: it is found out which
+    /// A line for each row, at once or only at the end of the input; which of the two is found out
     #[default]
     Auto,
-    /// A line for each row, without the end of its input
+    /// A line for each row, none of which waits for the end of the input
     Lines,
-    /// Any number of lines for a block, of which each has a process of its own
+    /// Any number of lines for each block, which has a process of its own
     Block,
 }
 
@@ -53,8 +53,9 @@ pub struct Command {
 }
 
 impl Command {
-    /// Makes the work of `command`, which `/bin/sh -c` runs, over text as `settings` describe it. `good` are the exit statuses
-    /// of a command that has done well. `is_worker` says that this process is a worker, and has its number from its parent.
+    /// Makes the work that has `/bin/sh -c` run `command` over text, read and printed as `settings` say. `good` are the
+    /// exit statuses that mean success. `is_worker` says whether this process is a worker: its parent has then put its
+    /// number into the environment.
     pub fn new(
         command: OsString,
         mode: Mode,
@@ -72,8 +73,8 @@ impl Command {
         code.is_some_and(|code| self.good.contains(&code))
     }
 
-    /// Returns a hint to append to messages about a command that does not do what it should: `{}` looks as if rows were meant
-    /// to be put there, as other programs do.
+    /// Returns a hint for messages about a command that does not do what it should. `{}` in a command suggests that
+    /// rows were meant to be inserted there, as xargs and parallel do.
     fn hint(&self) -> &'static str {
         let command = self.command.to_string_lossy();
         let means_rows = command.split_whitespace().any(|word| word.trim_matches(['"', '\'']) == "{}");
@@ -109,7 +110,8 @@ impl Work for Command {
 
 /// How a process of the command has failed.
 enum Failed {
-    /// It died. `is_fault` says that it died by its own actions and not by a signal of the kind that others send.
+    /// It died. `is_fault` says that its own actions caused that, and not a signal from outside
+    /// ([`is_fault`](crate::process::death::is_fault)).
     Died { cause: String, is_fault: bool },
     /// The command does not exist or cannot be executed. The string is the message.
     Unrunnable(String),

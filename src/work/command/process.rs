@@ -20,11 +20,11 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-/// The size in bytes that pipes to and from the command are given, so that it is woken less often. If the system refuses, they
-/// keep their size.
+/// The size in bytes that pipes to and from the command are given. The larger they are, the less often the command is
+/// woken. If the system refuses, they keep their size.
 const PIPE: usize = 256 << 10;
 
-/// How often stderr is read before something else is done: as often as it takes to read a full pipe.
+/// How often stderr is read before something else is done: often enough to empty a full pipe.
 const STDERR_READS: u32 = 16;
 
 /// A process of the command with its process group. When it is dropped, the whole group is killed.
@@ -46,7 +46,7 @@ pub struct Running {
     pub has_answered_rows: bool,
     /// Whether a message has said that the command reads everything and does not answer.
     pub is_waiting_told: bool,
-    /// Whether its processes have worked on for long after all rows were answered.
+    /// Whether its processes have gone on working for long after all rows were answered.
     pub is_restless: bool,
     began: Instant,
     /// How long it took until the command read its first row. `None`: it has not read any.
@@ -179,7 +179,7 @@ impl Running {
             look.is_stopped |= state == b'T';
             look.is_running |= state == b'R' || state == b'D';
             look.seen += 1;
-            // `schedstat` is in nanoseconds but of one thread only; `stat` is in ticks and of all threads.
+            // `schedstat` has nanoseconds, but of one thread only; `stat` has all threads, but in ticks.
             let schedule = fs::read_to_string(folder.join("schedstat")).unwrap_or_default();
             let nanos: u64 = schedule.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0);
             look.used = look.used.wrapping_add(nanos).wrapping_add(ticks << 32);
@@ -207,7 +207,7 @@ pub struct Look {
     pub is_stopped: bool,
     /// A number that grows when one of them uses processor time.
     pub used: u64,
-    /// How many there are.
+    /// How many processes there are.
     seen: usize,
     /// Whether one of them runs, or waits for a disk.
     is_running: bool,
@@ -218,7 +218,8 @@ pub struct Look {
 }
 
 impl Look {
-    /// Whether one of them waits for input. If the system does not say which system calls they are in, it is assumed.
+    /// Whether one of them waits for input. If the system does not say which system calls they are in, that is assumed
+    /// to be so.
     pub fn waits_for_input(&self) -> bool {
         self.seen > 0 && (self.reads_input || !self.is_readable)
     }

@@ -23,8 +23,8 @@ pub enum Form {
     Json,
 }
 
-/// Writes rows for a command. It is a kernel that only reads rows and maps nothing: the decoder of rows and its messages about
-/// bad rows serve a command too.
+/// Writes rows for a command. It is a kernel that reads rows and maps nothing: so the decoder of rows and its messages
+/// about bad rows serve commands too.
 #[derive(Clone, Debug)]
 pub struct Lines {
     /// The form of the lines.
@@ -40,8 +40,8 @@ pub struct Rows {
     pub bytes: Vec<u8>,
     /// The end of each line in `bytes`.
     ends: Vec<usize>,
-    /// What stands in front of each value of a JSON object: its name and a colon. Empty if rows are written as arrays. It
-    /// stays when the rows are cleared.
+    /// What stands in front of each value of a JSON object: its name and a colon. Empty if rows are written as arrays.
+    /// Clearing the rows does not clear this.
     members: Vec<Vec<u8>>,
 }
 
@@ -52,7 +52,7 @@ impl Rows {
         &self.bytes[end_of(rows.start)..end_of(rows.end)]
     }
 
-    /// Takes the names of the columns from a block's head. Without a header there, rows are written as arrays.
+    /// Takes the names of the columns from a block's head. If the input has no header, rows are written as arrays.
     pub fn take_names(&mut self, head: &Head, format: Format) {
         self.members.clear();
         let mut fields = vec![];

@@ -10,36 +10,36 @@ const MAGIC: u32 = 0x5041_4d50;
 pub const LENGTH: usize = 16 + 8 * VALUES;
 const VALUES: usize = 8;
 
-/// The kinds of messages. Those of Python are answers, but for the first.
+/// The kinds of messages. Python sends all but the first of its messages as answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// Python has started. Its version, as `sys.hexversion` has it.
+    /// Python has started. Value: its version, as `sys.hexversion` has it.
     Hello = 1,
-    /// Import the function. Where the text of settings is in the memory, and its length.
+    /// Import the function. Values: offset and length of the text of settings in the memory.
     Open = 2,
-    /// It is imported. Where the text about it is, and its length.
+    /// The function is imported. Values: offset and length of the text that describes it.
     Opened = 3,
-    /// It cannot be imported. Where the text of the message is, and its length.
+    /// The function cannot be imported. Values: offset and length of the text of the message.
     Failed = 4,
-    /// Map rows. How many rows, how many columns; where they are, and the length of all.
+    /// Map rows. Values: the number of rows, the number of columns, and the offset and length of the columns.
     Map = 5,
-    /// Rows are mapped: the fields of [`Mapped`].
+    /// Rows are mapped. Values: the fields of [`Mapped`].
     Mapped = 6,
 }
 
 /// A message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Message {
-    /// What it is.
+    /// What kind of message it is.
     pub kind: Kind,
-    /// The number of the request. An answer has that of the request that it answers.
+    /// The number of the request. An answer has the number of the request that it answers.
     pub number: u64,
-    /// What it says.
+    /// The values. Their meaning depends on the kind.
     pub values: [u64; VALUES],
 }
 
 impl Message {
-    /// Makes a message. What it says begins with these values, and ends with zeros.
+    /// Makes a message whose values are `first`, followed by zeros.
     pub fn new<const N: usize>(kind: Kind, number: u64, first: [u64; N]) -> Self {
         let values = std::array::from_fn(|at| first.get(at).copied().unwrap_or(0));
         Message { kind, number, values }
@@ -59,7 +59,7 @@ impl Message {
     /// Returns the message of these bytes.
     ///
     /// # Errors
-    /// If they are none of this version, with what they are.
+    /// If they are not a message of this version: a description of what they are.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let (numbers, rest) = bytes.as_chunks::<8>();
         if bytes.len() != LENGTH || !rest.is_empty() || !bytes.starts_with(&MAGIC.to_le_bytes()) {
@@ -85,13 +85,13 @@ pub struct Mapped {
     pub done: u64,
     /// How many columns of results there are.
     pub columns: u64,
-    /// Where the results are in the memory.
+    /// The offset of the results in the memory.
     pub offset: u64,
-    /// The length of all that is there.
+    /// The length of the results in bytes, all columns and bad rows together.
     pub length: u64,
     /// How many of the rows are bad.
     pub faults: u64,
-    /// Where in the results that is told.
+    /// The offset of the list of bad rows within the results.
     pub told: u64,
     /// How many nanoseconds of processor time the function took.
     pub in_function: u64,

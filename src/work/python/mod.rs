@@ -1,6 +1,6 @@
-//! A function of Python as what is mapped over rows. It is a kernel of columns like those of libraries, and its calls go to another
-//! process: each worker keeps one process of Python ([`process`]), with which it shares memory that holds columns ([`region`]), and
-//! exchanges messages of fixed size ([`message`]). `docs/protocol.md` describes all three.
+//! Maps a function of Python over rows. It is a kernel of columns like those of libraries, and its calls go to another
+//! process: each worker keeps one process of Python ([`process`]), with which it shares memory that holds columns
+//! ([`region`]), and exchanges messages of fixed size ([`message`]). `docs/protocol.md` describes all three.
 //!
 //! If Python dies, its worker starts it again and lives on, as with a command. Which row is to blame is found by trying halves of the rows
 //! ([`search`](super::search)).
@@ -35,10 +35,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub use wanted::{Described, Wanted};
 
-/// How many rows Python is given at a time at most: all of a block, because each time costs as much as hundreds of rows.
+/// How many rows Python is given at a time at most: all rows of a block, because one exchange of messages costs as much
+/// as hundreds of rows.
 const MOST_ROWS: usize = 1 << 16;
 
-/// How many deaths of its Pythons a worker reports one by one.
+/// How many deaths of its processes of Python a worker reports one by one.
 const TOLD: u32 = 10;
 
 thread_local! {
@@ -46,7 +47,7 @@ thread_local! {
     static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
 }
 
-/// A worker's Python.
+/// A worker's process of Python.
 struct Session {
     /// The number of the worker.
     worker: u32,
@@ -56,7 +57,7 @@ struct Session {
     told: u32,
     /// Why Python cannot be started any more.
     failure: Option<String>,
-    /// The columns that are sent, kept for their memory.
+    /// The columns that are sent. They are kept so that their memory is reused.
     columns: Vec<u8>,
 }
 
@@ -65,7 +66,7 @@ pub struct Python {
     wanted: Wanted,
     described: Described,
     reader: Reader,
-    /// Why it cannot be used in this process.
+    /// Why the function cannot be used in this process, if so.
     unusable: Option<String>,
     /// The number of the next worker of this process.
     number: AtomicU32,
@@ -74,8 +75,9 @@ pub struct Python {
 }
 
 impl Python {
-    /// Makes the kernel of a function that is described so. `missing` are the texts, beside no text, that stand for missing values where the
-    /// function is told of such. `is_worker` says that this process is a worker, and has its number from its parent.
+    /// Makes the kernel of the function that `described` describes. `missing` are the texts that stand for missing
+    /// values, besides the empty text, if the function accepts missing values. `is_worker` says whether this process is
+    /// a worker: its parent has then put its number into the environment.
     pub fn new(wanted: Wanted, described: Described, missing: Vec<Vec<u8>>, is_worker: bool) -> Self {
         let reader = Reader::new(described.signature.clone(), missing).at_least(described.least);
         let number = AtomicU32::new(if is_worker { own_number() } else { 0 });
@@ -126,7 +128,7 @@ impl Python {
         }
     }
 
-    /// Has these rows mapped, by a new Python if there is none.
+    /// Has these rows mapped. Starts a new process of Python if there is none.
     fn try_rows(&self, session: &mut Session, part: &Columns, rows: Range<usize>, results: &mut Results) -> Tried {
         let running = match &mut session.running {
             Some(running) => running,
@@ -168,8 +170,8 @@ impl Python {
     }
 }
 
-/// Adds what Python has measured to the steps, if these are timed. What is not in the function lies in reading and writing columns, half and
-/// half as far as is known.
+/// Adds what Python has measured to the steps, if these are timed. The time outside of the function is spent on reading
+/// and on writing columns; how much on each is not known, so each gets half.
 fn note_steps(mapped: &Mapped) {
     if steps::is_timing() {
         let mut nanos = [0; STEPS];
@@ -180,13 +182,13 @@ fn note_steps(mapped: &Mapped) {
     }
 }
 
-/// What came of having rows mapped.
+/// The outcome of having rows mapped.
 enum Tried {
-    /// So many of them are mapped. If these are fewer than all, the last one is bad and ends the run.
+    /// This many rows are mapped. If these are fewer than all, the last one is bad and ends the run.
     Mapped(usize),
-    /// Python died. The cause is the predicate of a sentence.
+    /// Python died. `cause` is the predicate of a sentence.
     Died { cause: String, is_fault: bool },
-    /// Trying again is useless: the message.
+    /// Trying again is useless. The string is the message.
     Hopeless(String),
 }
 
@@ -215,7 +217,7 @@ impl BatchKernel for Python {
         if let Some(what) = &self.unusable {
             return Err(what.clone());
         }
-        // The session from which the types are known is that of the first worker of this thread.
+        // The session that learned the types serves the first worker of this thread as well.
         if SESSION.with_borrow(Option::is_none) {
             self.wanted.open(self.number.fetch_add(1, Ordering::Relaxed))?;
         }
@@ -245,7 +247,7 @@ impl BatchKernel for Python {
                 let is_whole = results.columns.rows == results.rows;
                 results.rows += part.rows;
                 match session {
-                    // The results end before this part.
+                    // An earlier part has ended the results.
                     _ if !is_whole => {}
                     Some(session) => self.map_part(session, part, results),
                     None => {

@@ -1,7 +1,8 @@
 //! One process of Python: how it is started, and the exchange of messages with it.
 //!
-//! Its standard input is the memory that is shared with it. At first that holds the program which it runs (`python/pmapgcd/_worker.py`),
-//! and then columns. This process never maps that memory: it writes and reads copies.
+//! Its standard input is the memory that is shared with it. The memory holds the program that Python runs
+//! (`python/pmapgcd/_worker.py`) at first, and columns later. This process never maps the memory, but copies to and
+//! from it by `pwrite` and `pread`.
 
 use super::message::{Kind, LENGTH, Message};
 use crate::error::reason;
@@ -37,7 +38,8 @@ pub const PROGRAM: &str = include_str!("../../../python/pmapgcd/_worker.py");
 /// The environment variable that names the interpreter.
 pub const INTERPRETER: &str = "PMAPGCD_PYTHON";
 
-/// Variables by which libraries for numbers learn how many threads to start. Each worker has a processor of its own.
+/// Variables that tell libraries for numbers how many threads to start. They are set to 1, because each worker has a
+/// processor of its own.
 const THREADS: [&str; 3] = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
 
 /// How long Python may take to start, before it imports anything of the user's.
@@ -48,14 +50,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_secs(1);
 /// How often to look whether the answer is still needed.
 const ROUND: Duration = Duration::from_millis(100);
-/// The same if the system does not tell when a process has ended.
+/// The same if the system cannot tell us when a process has ended.
 const SHORT_ROUND: Duration = Duration::from_millis(5);
 /// How often stderr is read before something else is done.
 const STDERR_READS: u32 = 16;
 /// The most bytes of an answer.
 const MOST: u64 = 2 << 30;
 
-/// Held while a process is started, because its end of the socket could be inherited by another one that is started then.
+/// Held while a process is started: another one that is started at the same time could inherit its end of the socket.
 static STARTING: Mutex<()> = Mutex::new(());
 
 /// Returns the interpreter: that of `PMAPGCD_PYTHON`, or that of a virtual environment, or the one in `PATH`.
@@ -83,9 +85,9 @@ pub struct Running {
 
 /// Why Python could not be started.
 pub enum Unstarted {
-    /// It was killed by a signal of the kind that others send: the predicate of a sentence. It may be started again.
+    /// It was killed by a signal from outside. The string is the predicate of a sentence. It may be started again.
     Killed(String),
-    /// Anything else. A sentence, or the predicate of one, where the function says so.
+    /// Anything else. The string is a sentence, or the predicate of one where the function that returns it says so.
     Unusable(String),
 }
 
@@ -95,13 +97,13 @@ impl From<String> for Unstarted {
     }
 }
 
-/// What came of a request.
+/// The outcome of a request.
 pub enum Reply {
-    /// An answer to it.
+    /// An answer to the request.
     Answer(Message),
     /// The process has ended.
     Ended(ExitStatus),
-    /// It lives and cannot answer any more, or answers nonsense: the predicate of a sentence.
+    /// It lives, but cannot answer any more or answers nonsense. The string is the predicate of a sentence.
     Useless(String),
     /// The answer is not needed any more.
     Abandoned,
@@ -149,7 +151,7 @@ impl Running {
     /// Waits for the greeting. Returns the version of Python, as `sys.hexversion` has it.
     ///
     /// # Errors
-    /// If none comes: why not, as the predicate of a sentence.
+    /// If no greeting comes: the reason, as the predicate of a sentence.
     pub fn greeting(&mut self, is_abandoned: &AtomicBool) -> Result<u64, Unstarted> {
         let began = Instant::now();
         let mut is_late = || began.elapsed() > GREETING;
@@ -204,7 +206,7 @@ impl Running {
     /// Returns a copy of these bytes of the memory.
     ///
     /// # Errors
-    /// If there are none: what Python has answered.
+    /// If the memory does not have these bytes: a description of the wrong answer.
     pub fn bytes(&self, offset: u64, length: u64) -> Result<Vec<u8>, String> {
         let size = self.memory.metadata().map_or(0, |memory| memory.len());
         if length > MOST || offset.checked_add(length).is_none_or(|end| end > size) {
@@ -225,18 +227,19 @@ impl Running {
         self.number += 1;
         let message = Message::new(kind, self.number, values).bytes();
         match rustix::io::retry_on_intr(|| send(&self.socket, &message, SendFlags::NOSIGNAL)) {
-            // It has ended, or has closed the socket: which of the two, is found out by waiting.
+            // The process has ended, or has closed its socket. Waiting for the answer finds out which of the two.
             Ok(_) | Err(Errno::PIPE | Errno::CONNRESET) => {}
             Err(error) => return Err(error.into()),
         }
         self.wait(self.number, is_abandoned, note)
     }
 
-    /// Waits for the answer to the request `number`, and calls `note` again and again meanwhile, until that says to stop waiting.
+    /// Waits for the answer to the request `number`. Meanwhile calls `note` again and again, and stops waiting if that
+    /// says so.
     fn wait(&mut self, number: u64, is_abandoned: &AtomicBool, note: &mut dyn FnMut() -> bool) -> io::Result<Reply> {
         let mut closed: Option<Instant> = None;
         loop {
-            // Ask for the end before reading: what a process has sent is there by the time it has ended.
+            // Ask whether the process has ended before reading: if it has, all that it sent is there already.
             let ended = if self.exit.is_none() || closed.is_some() || self.has_exited()? {
                 self.child.try_wait()?
             } else {
@@ -248,7 +251,8 @@ impl Running {
                     Ok((_, 0)) | Err(Errno::CONNRESET) => closed = Some(Instant::now()),
                     Ok((_, length)) => {
                         self.pass_stderr();
-                        // A worker may be killed as soon as its last block is done.
+                        // Pass on the rest of its stderr now: this worker may be killed as soon as its last block is
+                        // done.
                         self.said.end();
                         return Ok(match Message::from_bytes(&bytes[..length.min(LENGTH + 1)]) {
                             Ok(message) if message.number == number => Reply::Answer(message),
@@ -311,7 +315,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.group.kill();
-        // It may have left its group.
+        // The process may have left its group, so kill it by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
         self.pass_stderr();

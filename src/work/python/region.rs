@@ -1,7 +1,9 @@
-//! Columns in the memory that is shared with Python: a list of entries, one for each column, and behind it what they refer to. All
-//! offsets count from the first entry, and all parts begin at multiples of 8. `docs/protocol.md` describes that.
+//! Columns in the memory that is shared with Python: a list of entries, one for each column, and behind it the bytes to
+//! which the entries refer. All offsets count from the first entry, and all parts begin at multiples of 8.
+//! `docs/protocol.md` describes the layout.
 //!
-//! What comes from Python is looked at as if it came from anywhere. It is a copy, which nobody changes any more.
+//! What Python answers is checked like any untrusted input. What is checked is a copy, which Python cannot change any
+//! more.
 
 use super::message::Mapped;
 use crate::kernel::columns::results::{BadResult, Results};
@@ -14,9 +16,9 @@ use std::ops::Range;
 const NUMBERS: usize = 8;
 /// The length of an entry in bytes.
 const ENTRY: usize = 8 * NUMBERS;
-/// The length of what is told of a bad row, without the message.
+/// The length in bytes of the entry for a bad row, without its message.
 const FAULT: usize = 24;
-/// In place of a separator: there is none, and there are offsets.
+/// Stands in place of a separator if there is none, so that offsets say where texts end.
 const NO_SEPARATOR: u64 = 256;
 /// Bytes that may separate texts, because they hardly ever stand in one.
 const SEPARATORS: [u8; 9] = [0, 31, 30, 29, 28, 1, 2, 3, 4];
@@ -36,7 +38,7 @@ fn code(of: Type) -> u64 {
     }
 }
 
-/// Appends zeros up to a multiple of 8, and returns that.
+/// Appends zeros up to a multiple of 8, and returns the new length.
 fn align(bytes: &mut Vec<u8>) -> usize {
     bytes.resize(bytes.len().next_multiple_of(8), 0);
     bytes.len()
@@ -87,8 +89,8 @@ fn text_length(values: &Values, rows: &Range<usize>) -> u64 {
     (texts.offsets[rows.end] - texts.offsets[rows.start]) as u64
 }
 
-/// Appends these texts, each with a separator behind it. If every separator stands in one of them, appends them without, and behind them
-/// their offsets. Returns the separator, and where the offsets are.
+/// Appends these texts, each with a separator behind it. If each possible separator occurs in some text, appends the
+/// texts without one, and behind them their offsets. Returns the separator, and where the offsets are.
 fn write_texts(texts: &Texts, rows: Range<usize>, bytes: &mut Vec<u8>) -> (u64, u64) {
     let (start, end) = (texts.offsets[rows.start], texts.offsets[rows.end]);
     let all = &texts.bytes[start as usize..end as usize];
@@ -112,13 +114,13 @@ fn write_texts(texts: &Texts, rows: Range<usize>, bytes: &mut Vec<u8>) -> (u64, 
 struct Region<'r>(&'r [u8]);
 
 impl<'r> Region<'r> {
-    /// Returns these bytes.
+    /// Returns `length` bytes from offset `at` on.
     fn part(self, at: u64, length: u64) -> Result<&'r [u8], String> {
         let end = at.checked_add(length).filter(|&end| end <= self.0.len() as u64);
         end.map(|end| &self.0[at as usize..end as usize]).ok_or_else(|| "what lies outside of its answer".to_string())
     }
 
-    /// Returns these numbers.
+    /// Returns `count` numbers from offset `at` on.
     fn numbers(self, at: u64, count: u64) -> Result<Vec<u64>, String> {
         let bytes = self.part(at, count.saturating_mul(8))?;
         Ok(bytes.as_chunks::<8>().0.iter().map(|&number| u64::from_le_bytes(number)).collect())
@@ -130,11 +132,11 @@ impl<'r> Region<'r> {
     }
 }
 
-/// Appends what is in the answer `region` to `results`: those of the first `mapped.done` of `rows` rows. The types of the results are
-/// `types`, and `fields` is the number of columns that Python was given.
+/// Appends the results in the answer `region` to `results`: those of the first `mapped.done` of `rows` rows. The types
+/// of the results are `types`, and `fields` is the number of columns that Python was given.
 ///
 /// # Errors
-/// If it is no answer to that: what Python has answered. `results` are then unchanged.
+/// If the answer is not valid: a description of it. `results` are then unchanged.
 pub fn read(
     region: &[u8],
     mapped: Mapped,
@@ -171,7 +173,7 @@ pub fn read(
     Ok(())
 }
 
-/// Returns a column of results: the first `done`.
+/// Returns the first `done` results of a column.
 fn column(region: Region, entry: [u64; NUMBERS], of: Type, done: usize) -> Result<Column, String> {
     let [found, at, length, separator, offsets, presence, large, many] = entry;
     if found != code(of) {
@@ -226,7 +228,8 @@ fn read_texts(region: Region, bytes: &[u8], separator: u64, offsets: u64, done: 
             texts.push(bytes.get(ends[0]..ends[1]).ok_or(FEWER)?);
         }
     }
-    // One by one only if together they are not good: half a character must not find its other half in the next text.
+    // Check the texts one by one, and not only all of them together: half a character at the end of one text could find
+    // its other half at the start of the next.
     if !texts.bytes.is_ascii() && (0..done).any(|at| std::str::from_utf8(texts.get(at)).is_err()) {
         return Err("a text that is not UTF-8".to_string());
     }
@@ -237,7 +240,7 @@ fn read_texts(region: Region, bytes: &[u8], separator: u64, offsets: u64, done: 
 fn read_large(region: Region, at: u64, many: u64, done: usize) -> Result<Vec<(usize, Vec<u8>)>, String> {
     let length = region.numbers(at, 1)?[0];
     let rows = region.numbers(at + 8, many)?;
-    // What was read from there lies within the region.
+    // No overflow: numbers were read from these places, so they lie within the region.
     let digits = region.part(at + 8 + 8 * many, length)?;
     let texts: Vec<&[u8]> = digits.split(|&byte| byte == b'\n').collect();
     let is_integer = |text: &[u8]| {
@@ -251,7 +254,7 @@ fn read_large(region: Region, at: u64, many: u64, done: usize) -> Result<Vec<(us
     Ok(all.filter(|(row, _)| *row < done).collect())
 }
 
-/// Returns what is told of bad rows among those that are done.
+/// Returns what Python reports about bad rows among those that are done.
 fn faults(region: Region, mapped: Mapped, rows: usize, fields: usize) -> Result<Vec<BadResult>, String> {
     let Mapped { faults: count, told, done, .. } = mapped;
     if count == 0 {

@@ -1,4 +1,4 @@
-//! The function of Python that is asked for: Python is started, imports it, and says what it takes and returns.
+//! The function of Python that the user asks for: Python is started, imports it, and says what it takes and returns.
 
 use super::message::{Kind, Message};
 use super::process::{INTERPRETER, Reply, Running, Unstarted, interpreter};
@@ -10,24 +10,24 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::AtomicBool;
 
-/// The oldest Python that there may be, as `sys.hexversion` has it.
+/// The oldest version of Python that is supported, as `sys.hexversion` has it.
 const OLDEST: u64 = 0x0309_0000;
 
-/// How often Python is started at first if others kill it.
+/// How often Python is started at first if it is killed from outside.
 const MOST_KILLS: u32 = 30;
 
-/// What is asked for: a function of Python.
+/// A function of Python, as the options ask for it.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// `FILE:FUNCTION` or `MODULE:FUNCTION`.
     pub target: OsString,
-    /// The types that were given for it.
+    /// The types of `--types`.
     pub types: Option<Signature>,
-    /// Whether it is called with columns.
+    /// Whether the function is called with columns.
     pub is_batch: bool,
     /// How many columns are chosen; `None` if none are.
     pub columns: Option<usize>,
-    /// Whether the first bad row ends the run, so that no row behind it need be mapped.
+    /// Whether the first bad row ends the run, so that rows behind it need not be mapped.
     pub stops: bool,
     /// The most memory that Python may use.
     pub memory: Option<u64>,
@@ -36,11 +36,11 @@ pub struct Wanted {
 /// What Python says of the function.
 #[derive(Clone, Debug)]
 pub struct Described {
-    /// What it takes and returns.
+    /// What the function takes and returns.
     pub signature: Signature,
-    /// How many columns it needs.
+    /// How many columns the function needs at least.
     pub least: usize,
-    /// The names of its results, one for each.
+    /// The names of the results, one for each.
     pub names: Vec<String>,
     /// The name of the function.
     pub name: String,
@@ -51,7 +51,7 @@ pub struct Described {
 }
 
 impl Wanted {
-    /// Starts Python in this thread and has the function imported. Returns what it is.
+    /// Starts Python in this thread and has the function imported. Returns what Python says of it.
     ///
     /// # Errors
     /// If that cannot be done: the message.
@@ -62,7 +62,7 @@ impl Wanted {
         Ok(described)
     }
 
-    /// Starts a Python, again and again if others kill it.
+    /// Starts Python, and does so again if it is killed from outside.
     fn start_at_last(&self, worker: u32) -> Result<(Running, Described), String> {
         for _ in 1..MOST_KILLS {
             match self.start(worker, &AtomicBool::new(false)) {
@@ -107,7 +107,7 @@ impl Wanted {
         Ok((running, described?))
     }
 
-    /// Returns the settings as they are sent.
+    /// Returns the text of settings that Python is sent.
     fn settings(&self) -> Vec<u8> {
         let flag = |is_set: bool| if is_set { "1" } else { "" };
         let types = self.types.as_ref().map(Signature::to_string).unwrap_or_default();
