@@ -20,16 +20,16 @@ const MOST_NAP: Duration = Duration::from_millis(1);
 /// How many times longer than its overhead a block should take.
 const MOST_OVERHEAD: u32 = 10;
 
-/// From which size on a block is worth a worker's reading it for itself: what it costs to pass the turn on is nothing against
-/// the work on so many rows. With blocks of 4096 bytes a run would take five times as long as with the parent as the reader.
+/// The smallest block that a worker reads for itself. Passing on the turn (`turns.rs`) costs nothing compared with the
+/// work on so many rows. With blocks of 4096 bytes a run would take five times as long as when the parent reads.
 const LARGE: usize = DEFAULT_BLOCK_SIZE;
-/// The environment variable that has another such size, for tests, which try many windows of small files.
+/// The environment variable that overrides this size, for tests, which try many windows in small files.
 const LEAST_WINDOW: &str = "PMAPGCD_LEAST_WINDOW";
 
 /// How many bytes of rows a block gets until the first measurement: one row, because the first rows may take seconds each.
 const FIRST: usize = 1;
 
-/// A ring for a small input has as many slots as the input fills if blocks have so many bytes.
+/// For a small input, the number of slots is chosen as if each block had this many bytes.
 const LEAST_BLOCK: usize = 64;
 
 /// Slots per worker: one with the block that the worker works on, one whose block waits for the worker, one whose
@@ -96,15 +96,16 @@ impl Cut {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    /// Whether rows are so cheap that the parent's reading of them would count, and blocks so large that it is worth a worker's
-    /// while to read its own. A reader fills fixed blocks, whatever rows cost.
+    /// Whether workers should read their blocks themselves: rows are so cheap that reading by the parent would slow the
+    /// run down, and blocks so large that passing on the turn costs little. Blocks of a fixed size are always read by
+    /// the reader.
     pub fn is_cheap(&self) -> bool {
         !self.is_fixed && self.wanted() >= self.least_window
     }
 
-    /// Records that `bytes` bytes of rows took a worker `time`, of which `overhead` did not depend on the rows. A block
-    /// should take so long that the overhead is small against that. `Duration::MAX` says that the time tells nothing about
-    /// the rows.
+    /// Records that `bytes` bytes of rows took a worker `time`, of which `overhead` did not depend on the rows. Blocks
+    /// are then made so large that the overhead is a small part of their time. An `overhead` of `Duration::MAX` says
+    /// that `time` tells nothing about the rows.
     pub fn measured(&self, bytes: usize, time: Duration, overhead: Duration) {
         let time_is_unknown = overhead > time;
         let cost = COST.max(overhead.saturating_mul(MOST_OVERHEAD));

@@ -96,7 +96,7 @@ struct Start {
     /// How many workers had come up in all at the time of the last death.
     came_up: u32,
     /// `deaths` counts all deaths since `came_up` changed, and `since` is the time of the first. `kills` and `faults`
-    /// count those that came after as many deaths as there are workers.
+    /// leave out the first deaths, as many as there are workers.
     deaths: u64,
     kills: u32,
     faults: u32,
@@ -206,7 +206,7 @@ impl Claims {
     /// once per claim: the next worker on that part has all the time again.
     pub fn overdue(&mut self, most: Duration, now: Instant) -> Vec<u32> {
         let is_overdue = |since: &Instant| now.saturating_duration_since(*since) >= most;
-        // Whoever waits for the turn of its window waits for others.
+        // A worker that waits for the turn of its window is not to blame: it waits for other workers.
         let overdue = self.since.extract_if(|&(_, _, start), since| start != WAITS && is_overdue(since));
         overdue.map(|((_, worker, _), _)| worker).collect()
     }

@@ -116,7 +116,8 @@ pub struct Job<'a> {
     pub stop: &'a OwnedFd,
     /// The size of the input in bytes. `None` if it is not known, or if the segment will be used for later runs too.
     pub input: Option<u64>,
-    /// Whether each block fills its slot as far as the input goes, so that it does not depend on the time that rows take.
+    /// Whether each block fills its slot as far as the input goes, so that its size does not depend on the time that
+    /// rows take.
     pub has_fixed_blocks: bool,
     /// The largest number of workers, from 1 to [`MAX_JOBS`].
     pub jobs: usize,

@@ -48,7 +48,7 @@ fn send(socket: &OwnedFd, pickle: &[u8]) -> io::Result<()> {
 pub fn receive(mut socket: impl Read) -> Option<Vec<u8>> {
     let mut length = [0; LENGTH];
     socket.read_exact(&mut length).ok()?;
-    // No block is that long. Whoever says so would have us allocate without end.
+    // No block is that long, so the length is wrong. Trusting it could use up all memory.
     let length = Some(u64::from_le_bytes(length)).filter(|&length| length <= u64::from(u32::MAX))?;
     let mut pickle = Vec::with_capacity(usize::try_from(length).ok()?.min(MOST_AT_ONCE));
     let count = socket.take(length).read_to_end(&mut pickle).ok()?;

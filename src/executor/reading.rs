@@ -13,8 +13,8 @@ use crate::steps::{self, Step};
 use crate::tally::Stopwatch;
 use std::sync::atomic::Ordering;
 
-/// How many blocks must be left of the file, so that it is worth while to leave them to the workers. The parent reads the last
-/// two in any case, because where a file ends is for one to say.
+/// How many blocks of the file must be left to make it worth while to leave them to the workers. The parent always
+/// reads the last two itself: only one process may decide where the file ends.
 const WORTH: u64 = 8;
 
 /// How many bytes the system is asked to read ahead of the workers, if the file is not in memory.
@@ -23,8 +23,8 @@ const AHEAD: u64 = 4 << 20;
 /// How many blocks the reader reads itself when the chain has been stuck for the first time.
 const DETOUR: u64 = 16;
 
-/// For how many blocks the reader goes on reading itself after the chain was stuck. Each time twice as many, so that a file full
-/// of rows that no worker can take does not cost more than without workers that read.
+/// How many blocks the reader still has to read itself after the chain was stuck. The number doubles each time, so that
+/// a file full of rows that no worker can take costs hardly more than if the parent read all of it.
 #[derive(Default)]
 struct Detour {
     left: u64,
@@ -37,7 +37,7 @@ impl Detour {
         self.left = self.last;
     }
 
-    /// Returns whether the reader need not read the next block itself.
+    /// Counts one block, and returns whether it need not be read by the reader.
     fn is_over(&mut self) -> bool {
         self.left = self.left.saturating_sub(1);
         self.left == 0
@@ -170,8 +170,8 @@ impl Run<'_> {
             watch.waited();
             let length = self.cut.wanted();
             let is_near_the_end = stretch.range.end - offset < 2 * length as u64;
-            // This is to be asked when the slot is free, and not before: the slot may be that of the window at which the chain is stuck,
-            // and then says where the reader has to go on.
+            // Ask this only when the slot is free. It may be the slot of the window at which the chain is stuck, which
+            // says where the reader has to go on.
             let is_stuck = matches!(ring.reached(), Ok(Reached::Stuck(_)));
             if is_near_the_end || is_stuck || !self.cut.is_cheap() {
                 return Ok(Some(offset));

@@ -2,7 +2,7 @@
 //! `reading.rs`, the writer in `writing.rs`.
 //!
 //! `threads`, `pickle` and `shared` differ in where the ring lies and in which workers work on it. The latter is a
-//! [`Crew`]; everything else is here and there.
+//! [`Crew`]; everything else is in these three files.
 
 use crate::error::Error;
 use crate::executor::cut::Cut;
@@ -74,7 +74,8 @@ pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Map
         let supervised = reading.and_then(|_| crew.supervise(&run, supervisor, mapping));
         run.end();
         let written = writing?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        // The writer goes by the order of the input. What the supervisor has to say is of no particular row.
+        // The writer's error comes first, because it is the first in input order. The supervisor's error is about no
+        // particular row.
         written.and(supervised)
     })?;
     Ok(run.published.into_inner())
@@ -126,7 +127,7 @@ pub struct Run<'a> {
     pub(super) cutter: Option<Cutter>,
     /// The file that workers may read for themselves, if there is one. Set before the first block is published.
     pub(super) file: OnceLock<OwnedFd>,
-    /// Whether the number of fields of a result is what the first one says.
+    /// Whether the first result decides how many fields a result has.
     takes_first_width: bool,
     /// The number of the run's first block.
     pub(super) first: u64,

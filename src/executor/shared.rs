@@ -96,14 +96,15 @@ impl Crew for Shared {
     }
 }
 
-/// How long workers may take to end their work after the last block. A command may take most of that.
+/// How long workers may take to end their work after the last block: a little longer than a command may take at the end
+/// of its input (`END` in `work/command/exchange.rs`).
 const END: Duration = Duration::from_secs(62);
 
 impl Shared {
     /// Closes the ring, and waits until all workers have ended their work.
     ///
     /// # Errors
-    /// If a worker has found that its results were wrong. It has said so.
+    /// If a worker has found that its results were wrong. The worker has printed the message about that.
     fn finish(&mut self, run: &Run, ring: &Supervisor) -> Result<(), Error> {
         let start = Instant::now();
         ring.close();
@@ -160,7 +161,7 @@ impl Shared {
             if let Some(most) = run.block_timeout {
                 claims.overdue(most, now).into_iter().try_for_each(|worker| children.kill(worker, most))?;
                 if standstill.is_too_long(run.taken(), ring.is_under_way(run.written()), most, now) {
-                    // Nothing is claimed, and so nothing overdue, where a library hangs as workers load it.
+                    // If a library hangs while workers load it, no block is claimed, and so no claim is overdue.
                     if ring.is_unclaimed(run.written()) {
                         let what = "something hangs as they start, as a library may, or one has spoilt the memory";
                         return Err(Error::workers(format!("no worker takes up the next rows: {what}")));
@@ -187,7 +188,7 @@ impl Shared {
     }
 }
 
-/// Does what the ledger decides on each death.
+/// Carries out what the ledger decides on each death.
 #[derive(Default)]
 struct Undertaker {
     ledger: Ledger,

@@ -75,7 +75,8 @@ impl Crew for Threads {
                     }
                     lap(Step::Import);
                     let ended = self.children.wait(run.bell.as_fd(), pause)?;
-                    // Before anything is looked at that the bell is rung for.
+                    // Empty the bell before looking at what it is rung for. The other way round, a ring in between
+                    // would be lost.
                     let _ = rustix::io::read(&run.bell, &mut [0; 8]);
                     for death in ended {
                         // Shut the socket down, because the thread may wait for a reply. The child's death alone does
@@ -99,7 +100,8 @@ impl Crew for Threads {
                 Ok(())
             };
             let ended = catch_unwind(AssertUnwindSafe(&mut keep_at_work));
-            // However it ended: the scope waits for the threads, and the threads wait until the ring is closed.
+            // Close the ring however the run has ended: the scope waits for the threads, and the threads wait until the
+            // ring is closed.
             ring.close();
             run.segment.filled().signal();
             if !run.is_complete() {
@@ -164,7 +166,8 @@ impl Threads {
             }
         };
         let thread = thread::Builder::new().name(format!("worker {number}"));
-        // A kernel has as much stack as in the main thread of a worker process. None is used before it is needed.
+        // A kernel has as much stack here as in the main thread of a worker process. The system provides memory for it
+        // only as it is used.
         let thread = if self.executor.has_processes() { thread } else { thread.stack_size(STACK) };
         thread.spawn_scoped(scope, work).map(drop)
     }

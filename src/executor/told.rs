@@ -1,5 +1,5 @@
-//! What the writer is told: by the reader, in input order, of each block before it is published, and what the writer cannot know
-//! otherwise; by the supervisor, of blocks that could not be mapped.
+//! What the writer is told. The reader announces each block before it is published, in input order, with what the
+//! writer cannot know otherwise. The supervisor tells it about blocks that could not be mapped.
 
 use crate::error::Error;
 use crate::flow::{Block, Ending, Stretch};
@@ -13,7 +13,8 @@ pub enum Told {
     Stretch(u64),
     /// A block that is a window.
     Window(Window),
-    /// The reader goes on at this offset of the file. If the rows before do not end there, a worker has lied about its window.
+    /// The reader goes on at this offset of the file. If the rows before do not end there, a worker has reported a
+    /// wrong place.
     GoOn(u64),
     /// There is no further block.
     End(Ending),
@@ -53,6 +54,6 @@ pub enum Sentence {
     /// message.
     GivenUp(String),
     /// The rest of the block is given up, and the run ends with this error, to which no line numbers are added. The
-    /// writer takes it out.
+    /// writer takes the error out of the option.
     Ends(Option<Error>),
 }

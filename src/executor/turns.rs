@@ -13,11 +13,11 @@ const SPINS: u32 = 300;
 
 /// What a worker learns of a window that it has claimed.
 pub enum Sight {
-    /// Its rows are here.
+    /// The rows of the window are in this range of the buffer.
     Rows(Range<usize>),
-    /// It has no rows.
+    /// The window has no rows.
     Void,
-    /// It is to be put back, because a window before it waits for a worker, or the run may be over.
+    /// It is to be put back: a window before it waits for a worker, or the run may be over.
     PutBack,
 }
 
@@ -39,7 +39,7 @@ pub fn rows_of(
         match claim.turn() {
             Turn::Over(rows) => return (Sight::Rows(rows), waited(waiting)),
             Turn::Void => return (Sight::Void, waited(waiting)),
-            // An error is met again at the window's turn.
+            // Ignore an error: the rows are read again when the window has its turn, and the error is handled then.
             _ if !has_read => {
                 let _ = windows.read();
                 has_read = true;

@@ -125,7 +125,8 @@ fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {
     // The signal is sent only if the parent dies after this call. Whether it has died before is checked below.
     let unbound = set_parent_process_death_signal(Some(Signal::KILL)).err();
     let stdin = std::io::stdin().as_fd().try_clone_to_owned();
-    // The kernel, and what it starts, are given nothing to read: neither the segment nor what comes through the socket.
+    // Give the kernel, and processes that it starts, an empty stdin. They must not read the segment or take what comes
+    // through the socket.
     let stdin = stdin.and_then(|stdin| read_nothing().map(|()| stdin));
     let stdin = stdin.map_err(|error| Error::io("stdin", error))?;
     if !mark.is_of_our_parent() {
@@ -184,8 +185,8 @@ fn input() -> io::Result<Option<OwnedFd>> {
     streams::taken(number).map(Some)
 }
 
-/// Claims blocks and maps them, until the ring is closed, if `ends` says to look for that, or `is_wanted` returns false.
-/// Called by worker threads and by worker processes.
+/// Claims blocks and maps them until `is_wanted` returns false or, if `ends` is true, until the ring is closed. Called
+/// by worker threads and by worker processes.
 ///
 /// # Errors
 /// If a block could not be mapped. The claim is returned with the error; the worker must not claim another block.
@@ -197,8 +198,8 @@ pub(super) fn work<'s>(
     ends: bool,
     is_wanted: impl Fn() -> bool,
 ) -> Result<(), (Claim<'s>, Failure)> {
-    // A process whose work has no end of its own goes on until its parent kills it or dies: in a shared segment a worker
-    // that runs wild could close the ring.
+    // Do not ask the ring in a process whose work has nothing to do at its end: any worker that runs wild could close a
+    // shared ring. Such a process goes on until its parent kills it or dies.
     let is_closed = || ends && segment.is_closed();
     let is_over = || is_closed() || !is_wanted();
     let mut last = Instant::now();

@@ -15,10 +15,11 @@ impl Run<'_> {
     /// The writer: passes the results of block after block to the sink, until the run ends.
     pub(super) fn write(&self, mut ring: Writer, sink: &mut dyn Sink) -> Result<(), Error> {
         let mut watch = Stopwatch::new(&self.tally.writer);
-        // Where in the file the rows of the blocks so far end, as far as the workers read it.
+        // Where in the file the rows of the blocks so far end, if workers read the file.
         let mut end = 0;
         let mut free = 0;
-        // The reader is woken when several slots are free, but while each worker still has a block that waits for it.
+        // Wake the reader when several slots are free, so that it fills several at a time, but early enough that a
+        // block still waits for each worker.
         let slots = self.segment.slots();
         let enough = slots.saturating_sub(2 * self.jobs() as usize).min(slots / 2).max(1);
         for block in self.first.. {
@@ -92,7 +93,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Returns the rows of a block, which are `here`, or, if its window is in the file, the `length` bytes at `offset`.
+    /// Returns the rows of a block: `here` if they are in the slot, otherwise the `length` bytes at `offset` of the
+    /// file.
     pub(super) fn text<'t>(&'t self, here: Option<&'t [u8]>, length: usize, offset: u64) -> Bytes<'t> {
         match (here, self.file()) {
             (None, Some(file)) => Bytes::InFile(file, offset, length),
@@ -100,7 +102,8 @@ impl Run<'_> {
         }
     }
 
-    /// Passes the results of a block, or of the next part of it, to the sink. `end` is where the rows before end in the file.
+    /// Passes the results of a block, or of the next part of it, to the sink. `end` is where in the file the rows of
+    /// earlier blocks end.
     fn write_part(
         &self,
         block: u64,

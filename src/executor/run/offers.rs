@@ -15,8 +15,8 @@ impl Run<'_> {
         self.offers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Passes the results that the claimant of the writer's block offers to the sink. Returns whether there were any. `end` is
-    /// where the rows before end in the file.
+    /// Passes to the sink the results that the claimant of the writer's block offers. Returns whether there were any.
+    /// `end` is where in the file the rows of earlier blocks end.
     pub(in crate::executor) fn take_offer(
         &self,
         ring: &mut Writer,
