@@ -13,8 +13,8 @@ use super::slots::Place;
 use super::sync::Ordering;
 use std::ops::Range;
 
-/// The most bytes that are read of an error message which a dying worker has left. Honest messages are shorter; the
-/// limit is for a worker that writes a false length.
+/// The most bytes that are read of an error message which a dying worker has left. Real messages are shorter; the limit
+/// is for a worker that writes a false length.
 const MOST_WORDS: usize = 1024;
 
 /// Returns the range `part`, which counts from the start of `region`, as a range of the segment, cut so that it lies
@@ -135,8 +135,8 @@ impl Supervisor<'_> {
     /// Returns the error message that the dead claimant left, or `None` if it left none.
     pub fn last_words(&self, held: &Held) -> Option<Vec<u8>> {
         let length = (self.slot(held).last_words.load(Ordering::Acquire) as usize).min(MOST_WORDS);
-        // SAFETY: the claimant is dead, nobody else can claim the block before it is put back, and reading does no harm
-        // to the writer if it reads what the claimant has offered.
+        // SAFETY: the claimant is dead, and nobody else can claim the block before it is put back. If the writer reads
+        // these bytes too, because the claimant has offered them, both only read.
         let words = unsafe { self.segment.results(held.slot, length) };
         (length > 0).then(|| words.to_vec())
     }

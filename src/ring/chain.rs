@@ -1,12 +1,12 @@
 //! The chain: says where in a file the rows of each window begin.
 //!
-//! A window is a range of a file, and begins anywhere in a row. Its rows are those that begin in it: they begin where the
-//! rows of the window before end. So workers pass on one word, from window to window: whoever has claimed the window that
-//! the word names has its *turn*, finds the end of its last row, and names the next window. To find that end is a hundredth
-//! of the work on a window, and can be prepared before the turn comes, so that the turn is short.
+//! A window is a range of a file, and begins anywhere in a row. Its rows are those that begin in it: they begin where
+//! the rows of the previous window end. So workers pass on one word, from window to window: whoever has claimed the
+//! window that the word names has its *turn*, finds the end of its last row, and names the next window. To find that
+//! end is a hundredth of the work on a window, and can be prepared before the turn comes, so that the turn is short.
 //!
-//! No row is mapped before its window had its turn. So no kernel ever sees text that only looks like a row, and what a
-//! worker says of rows is about real ones.
+//! No row is mapped before its window had its turn. So no kernel ever sees text that only looks like a row, and every
+//! bad row or death that is reported is about a real row.
 //!
 //! The word is 64 bits that change in one step: the number of the window's block, and how many bytes behind the start of the
 //! window its rows begin. If the claimant dies before it passes the word on, the next claimant has the turn again. If it
@@ -51,10 +51,10 @@ impl Link {
     }
 }
 
-/// How the chain stands to a window that a worker has claimed.
+/// What the chain says about a window that a worker has claimed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Turn {
-    /// A window before it has not had its turn yet.
+    /// An earlier window has not had its turn yet.
     Waits,
     /// It has its turn: its rows begin this many bytes behind the start of the window.
     Begins(usize),
@@ -65,7 +65,7 @@ pub enum Turn {
     Void,
 }
 
-/// How the chain stands to the block that the reader is to publish next.
+/// What the chain says about the windows before the block that the reader publishes next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reached {
     /// Windows that are published have not had their turn yet.
@@ -85,7 +85,7 @@ impl Segment {
         Link(self.chain().load(Ordering::Acquire))
     }
 
-    /// Whether the window of `block` has not had its turn, and has not got it either.
+    /// Whether the turn of the window of `block` is still to come.
     pub(super) fn is_before_turn(&self, block: u64) -> bool {
         self.link().ahead_of(block) < 0
     }
@@ -107,7 +107,8 @@ impl Reader<'_> {
             1.. => return Err(Spoilt),
             0 => Reached::All(link.start()),
             behind if link.is_stuck() => {
-                // Nobody but the reader changes where a window lies, and it has not used that slot again.
+                // This is still the offset of that window: only the reader changes it, and the reader has not used the
+                // slot again.
                 let slot = self.segment.slot(self.block.wrapping_add_signed(i64::from(behind)));
                 Reached::Stuck(slot.offset.load(Ordering::Relaxed).saturating_add(link.start() as u64))
             }
@@ -131,14 +132,14 @@ impl Claim<'_> {
         self.segment.slot(self.block)
     }
 
-    /// Returns how the chain stands to the claimed window.
+    /// Returns what the chain says about the claimed window.
     pub fn turn(&self) -> Turn {
         let link = self.segment.link();
         match link.ahead_of(self.block) {
             0 if link.is_stuck() => Turn::Void,
             0 => Turn::Begins(link.start()),
-            // The slot is looked at after the chain: a claimant before this one has written to the slot before it passed the
-            // chain on.
+            // Look at the slot after the chain: an earlier claimant has written to the slot before it passed the chain
+            // on.
             1.. if self.own_slot().kind() == Kind::Rows => Turn::Over(self.own_slot().input()),
             1.. => Turn::Void,
             _ if link.is_stuck() => Turn::Void,

@@ -100,7 +100,7 @@ impl Segment {
         (width > 0).then_some(width as usize)
     }
 
-    /// Says that each result of the run has `width` fields.
+    /// Sets how many fields each result of the run has.
     pub fn set_width(&self, width: usize) {
         self.control().width.0.store(width as u32, Ordering::Release);
     }
@@ -166,8 +166,9 @@ impl<'s> Claim<'s> {
         self.segment.slot(self.block).offered.load(Ordering::Acquire) == 0
     }
 
-    /// Hands the block, with its `outcome`, to the writer. Returns whether the writer may be waiting for it: not if the block
-    /// before is still under way, for the writer takes blocks in order, and whoever finishes that one wakes it.
+    /// Hands the block, with its `outcome`, to the writer. Returns whether the writer may be waiting for it. If the
+    /// block before is still under way, the writer is not, because it takes blocks in order; the worker that finishes
+    /// the block before wakes it.
     pub fn finish(self, outcome: Outcome) -> bool {
         let slot = self.segment.slot(self.block);
         slot.block.store(self.block, Ordering::Relaxed);

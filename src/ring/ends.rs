@@ -123,8 +123,8 @@ pub struct Writer<'s> {
 #[derive(Clone, Copy)]
 struct Window {
     length: usize,
-    /// Where the rows before end, counted from the start of the window. `None` if they end before the window, which is
-    /// possible only if the window is void.
+    /// Where the rows of earlier blocks end, counted from the start of the window. `None` if they end before the
+    /// window, which is possible only if the window is void.
     start: Option<usize>,
 }
 
@@ -136,8 +136,8 @@ pub struct Taken<'w, 's> {
 }
 
 impl<'s> Writer<'s> {
-    /// Tells the writer that the next block to take lies at `place`. If that is a window of a file, the rows of the blocks
-    /// before end at the offset `end` of the file, so that the rows of this block must begin there.
+    /// Tells the writer that the next block to take lies at `place`. If that is a window of a file, the rows of earlier
+    /// blocks end at the offset `end` of the file, so that the rows of this block must begin there.
     pub fn begin(&mut self, place: Place, end: u64) {
         self.is_here = matches!(place, Place::Slot(_));
         (self.window, self.rest) = match place {
@@ -154,10 +154,11 @@ impl<'s> Writer<'s> {
         self.rest.len()
     }
 
-    /// Returns where the rows of the present block are, as its claimant says, if that can be true.
+    /// Returns where the rows of the present block are. Its claimant has said so; this checks that it can be true.
     ///
     /// # Errors
-    /// If the rows do not begin where those before end, or do not end behind the window and within a block's length of it.
+    /// If the rows do not begin where those of earlier blocks end, or do not end behind the window and within a block's
+    /// length of it.
     fn bound(&self, slot: &Slot, Window { length, start }: Window) -> Result<Range<usize>, Spoilt> {
         let rows = slot.input();
         match slot.kind() {
@@ -339,9 +340,9 @@ impl Supervisor<'_> {
         self.segment.is_under_way(block) && self.segment.slot(block).offered.load(Ordering::Relaxed) == 0
     }
 
-    /// Returns all claims, except those of workers that wait for the writer to take what they offer: for each the block,
-    /// its worker, and the byte of the input region, or of the window, at which the claimed part begins: [`WAITS`] for a window
-    /// that has not its turn yet, so that the claimant cannot begin.
+    /// Returns all claims, except those of workers that wait for the writer to take what they offer. Each has the
+    /// block, its worker, and the byte of the input region, or of the window, at which the claimed part begins. For a
+    /// window whose turn has not come, that is [`WAITS`]: its claimant cannot have begun.
     pub fn claims(&self) -> Vec<(u64, u32, usize)> {
         let slots = self.segment.ring().iter().map(|slot| (slot.load(), slot));
         let is_at_work = |slot: &Slot| slot.offered.load(Ordering::Relaxed) == 0;

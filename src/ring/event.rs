@@ -60,9 +60,9 @@ impl FutexEvent<'_> {
     }
 }
 
-/// An event for waiters of which each waits for the turn of a block of its own. The first word counts turns, the second those who
-/// sleep, so that nobody makes a system call where nobody sleeps. A sleeper that is killed stays counted, which costs a system
-/// call a turn and nothing else.
+/// An event for workers that each wait for the turn of their own block. The first word counts turns. The second counts
+/// sleepers, so that no system call is made while nobody sleeps. A sleeper that is killed stays counted, which costs a
+/// needless system call a turn and does no other harm.
 #[derive(Clone, Copy)]
 pub struct FutexTurns<'a>(pub &'a AtomicU32, pub &'a AtomicU32);
 
@@ -72,12 +72,12 @@ impl FutexTurns<'_> {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Wakes who waits for the turn of `block`, which has come.
+    /// Wakes the worker that waits for the turn of `block`, which has come.
     pub fn announce(&self, block: u64) {
         self.wake(bit(block));
     }
 
-    /// Wakes all who sleep: something else has changed that they must look at.
+    /// Wakes all sleepers: something else has changed that they must look at.
     pub fn repeat(&self) {
         self.wake(NonZeroU32::MAX);
     }
@@ -101,7 +101,8 @@ impl FutexTurns<'_> {
     }
 }
 
-/// The bit of a futex's waiters by which those are told apart that wait for different blocks.
+/// Returns the bit that stands for `block` in the bit set with which a waiter sleeps on the futex. It tells apart
+/// waiters for different blocks.
 fn bit(block: u64) -> NonZeroU32 {
     // One bit is set, so the number is not 0.
     NonZeroU32::new(1u32.rotate_left(block as u32)).unwrap_or(NonZeroU32::MAX)

@@ -211,7 +211,7 @@ impl Segment {
         FutexEvent(&self.control().freed.0)
     }
 
-    /// Wakes those who wait for the turn of a window.
+    /// Wakes workers that wait for the turn of a window.
     pub fn turns(&self) -> FutexTurns<'_> {
         let chain = &self.control().chain.0;
         FutexTurns(&chain.turns, &chain.sleepers)

@@ -26,7 +26,7 @@ pub struct Control {
     pub(super) closed: Lines<AtomicU32>,
     /// How many workers have started up in this segment.
     pub(super) came_up: Lines<AtomicU32>,
-    /// How many fields each result of the run has, as the first one has said; 0 before.
+    /// How many fields each result of the run has, as the first result has decided; 0 before that.
     pub(super) width: Lines<AtomicU32>,
     /// Sums that workers add to. The ring does not interpret them.
     pub(super) sums: Lines<[AtomicU64; SUMS]>,
@@ -36,11 +36,12 @@ pub struct Control {
     pub(super) done: Lines<AtomicU32>,
     /// Event that is set when a slot becomes free. The reader waits for it.
     pub(super) freed: Lines<AtomicU32>,
-    /// The chain of windows, and the word by which those who wait for their turn are woken.
+    /// The chain of windows, and the words by which workers that wait for their turn are woken.
     pub(super) chain: Lines<Chain>,
 }
 
-/// The words that change whenever a window has had its turn (`chain.rs`), and how many wait for a turn asleep.
+/// The word that says which window has its turn (`chain.rs`), and the words of the event for workers that wait for a
+/// turn.
 #[repr(C)]
 #[derive(Default)]
 pub struct Chain {
@@ -135,7 +136,8 @@ impl Slot {
         self.word.store(Word::filled(block).0, Ordering::Release);
     }
 
-    /// Says where the bytes of the block lie that is to be offered. Returns the range at which its rows are, or may be.
+    /// Records where the bytes of the next block lie, before the block is offered. Returns the range in which its rows
+    /// are, or may be.
     pub(super) fn place(&self, place: Place) -> Range<usize> {
         match place {
             Place::Slot(input) => {
@@ -221,7 +223,7 @@ pub enum Place {
     File {
         /// Where the window begins in the file.
         offset: u64,
-        /// How many bytes long it is.
+        /// The length of the window in bytes.
         length: usize,
     },
 }
