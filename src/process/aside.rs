@@ -1,4 +1,5 @@
-//! Standard streams that are kept from kernels: where they were moved, while what a kernel reads and prints goes elsewhere.
+//! Keeps standard input and output from kernels: they are moved to other descriptors, and what a kernel reads and
+//! prints goes elsewhere.
 #![allow(unsafe_code)]
 
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
@@ -7,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// The descriptors to which standard input and output were moved; -1 if they are where they were.
+/// The descriptors to which standard input and output were moved; -1 if they were not.
 static MOVED: [AtomicI32; 2] = [const { AtomicI32::new(-1) }; 2];
 
 /// Returns where the standard stream `number` is now, if it was moved.
@@ -17,12 +18,13 @@ pub fn moved(number: i32) -> Option<BorrowedFd<'static>> {
     (moved >= 0).then(|| unsafe { BorrowedFd::borrow_raw(moved) })
 }
 
-/// Says that the standard stream `number` is `there` from now on.
+/// Records that the standard stream `number` is at the descriptor `there` from now on.
 pub fn has_moved(number: usize, there: OwnedFd) {
     MOVED[number].store(there.into_raw_fd(), Ordering::Relaxed);
 }
 
-/// Puts in the place of standard input what is at its end. That is a pipe of its own, which no other name stands for, unlike `/dev/null`.
+/// Replaces standard input by an empty one. That is a pipe that nobody writes to, and not `/dev/null`, because
+/// [`present_name`] must be able to tell it from every other file.
 ///
 /// # Errors
 /// If no descriptors are left.
@@ -31,7 +33,7 @@ pub fn read_nothing() -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdin(end)?)
 }
 
-/// Puts standard output back where [`has_moved`] has found it. What this process has printed meanwhile goes to standard error.
+/// Puts standard output back in its place. What this process has printed so far still goes to standard error.
 pub fn put_stdout_back() {
     let _ = io::Write::flush(&mut io::stdout());
     let moved = MOVED[1].swap(-1, Ordering::Relaxed);
@@ -42,13 +44,13 @@ pub fn put_stdout_back() {
     }
 }
 
-/// Standard input, wherever it is.
+/// Returns standard input, wherever it is now.
 pub fn stdin() -> BorrowedFd<'static> {
     moved(0).unwrap_or(rustix::stdio::stdin())
 }
 
-/// Returns the name under which the file `path` is now: another one, if it is one of those of standard input, like `/dev/stdin`, and that
-/// was moved.
+/// Returns a name by which the file `path` can be opened now. It is another name if `path` means standard input, as
+/// `/dev/stdin` does, and standard input was moved.
 pub fn present_name(path: &Path) -> PathBuf {
     let stand_in = || Some((stat(path).ok()?, fstat(rustix::stdio::stdin()).ok()?));
     let is_moved = |(named, stand_in): (Stat, Stat)| (named.st_dev, named.st_ino) == (stand_in.st_dev, stand_in.st_ino);

@@ -1,4 +1,4 @@
-//! A bell: how one thread tells another that waits in `poll` to look up.
+//! A bell: a descriptor by which one thread wakes another that waits in `poll`.
 
 use crate::error::Error;
 use rustix::event::{EventfdFlags, eventfd};

@@ -65,7 +65,7 @@ pub fn filter(confinement: Confinement, socket: Option<BorrowedFd>, file: Option
     let cannot = |error: &dyn fmt::Display| Error::defect(format!("workers cannot be confined: {error}"));
     let refused = |call: &str, error| Error::io(format!("workers cannot be confined: {call}"), error);
     let program = program(socket, file).map_err(|error| cannot(&error))?;
-    // What a native kernel has started when it was opened is confined too.
+    // All threads, because a native kernel may have started some when it was opened.
     apply_filter_all_threads(&program).map_err(|error| match error {
         // The messages of these two errors end in the bare number of the system's error; take the system's error itself
         // instead.
@@ -163,13 +163,14 @@ const FREE: &[i64] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
     libc::SYS_membarrier,
-    // What a thread does when it begins: one that a native kernel has started when it was opened may begin only now.
+    // A thread makes these calls when it begins. One that a native kernel started when it was opened may begin only
+    // now.
     libc::SYS_rseq,
     libc::SYS_set_robust_list,
 ];
 
-/// Gives up all rights that a worker does not need from here on. `unbound` says why it does not end with its parent, if so. Returns a message for each restriction that the
-/// system refuses; the run goes on without it.
+/// Gives up all rights that a worker does not need from here on. `unbound` is the error if the worker could not be made
+/// to end with its parent. Returns a message for each restriction that the system refuses; the run goes on without it.
 pub fn confine(
     unbound: Option<Errno>,
     confinement: Confinement,

@@ -24,10 +24,11 @@ const RUNNING: &str = "/proc/self/exe";
 /// What `/proc` appends to the name of a file that has been removed or replaced.
 const REMOVED: &[u8] = b" (deleted)";
 
-/// What every process is told that runs this program again: variables with their values.
+/// Environment variables, with their values, for every process that runs this program again.
 static TOLD: Mutex<Vec<(&'static str, OsString)>> = Mutex::new(vec![]);
 
-/// Tells every process that is described from now on, and runs this program again, the variable `name` with the value `value`.
+/// Sets the variable `name` to `value` in the environment of every process that runs this program again and is
+/// described from now on.
 pub fn tell(name: &'static str, value: OsString) {
     TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((name, value));
 }

@@ -57,13 +57,14 @@ macro_rules! note_closed_streams {
     };
 }
 
-/// The signals that were ignored and those that were blocked when this program was started, a bit each: bit 0 for signal
-/// 1. Rust ignores SIGPIPE before `main`, and sets both for the programs that it starts.
+/// The signals that were ignored and those that were blocked when this program was started, a bit each. Bit 0 stands
+/// for signal 1. Rust ignores SIGPIPE before `main`, and sets both for the programs that it starts.
 static IGNORED: AtomicU64 = AtomicU64::new(0);
 static BLOCKED: AtomicU64 = AtomicU64::new(0);
 static IS_NOTED: AtomicBool = AtomicBool::new(false);
 
-/// The environment variable by which a worker process learns these of its parent, as `IGNORED/BLOCKED` in hexadecimal.
+/// The environment variable by which a parent tells a worker process these signals, as `IGNORED/BLOCKED` in
+/// hexadecimal.
 pub const SIGNALS: &str = "PMAPGCD_SIGNALS";
 
 /// The highest number of a signal that a program may ignore, without those for real time.
@@ -101,7 +102,7 @@ fn signals_at_start() -> Option<(u64, u64)> {
     IS_NOTED.load(Ordering::Relaxed).then_some(noted)
 }
 
-/// Takes the variable [`SIGNALS`] out of the environment, when it is called first. Returns its value.
+/// Returns the value of the variable [`SIGNALS`]. The first call removes it from the environment.
 pub fn take_signals() -> Option<&'static OsString> {
     static TOLD: OnceLock<Option<OsString>> = OnceLock::new();
     TOLD.get_or_init(|| take_variable(SIGNALS)).as_ref()
@@ -183,12 +184,13 @@ pub fn die_of_broken_pipe() -> ! {
     std::process::exit(128 + signal_hook::consts::SIGPIPE)
 }
 
-/// Moves standard input elsewhere, where [`given`] finds it. What a kernel reads in this process from then on is at its end.
+/// Moves standard input elsewhere, where [`given`] finds it. From then on, a kernel that reads standard input in this
+/// process finds it empty.
 ///
 /// # Errors
 /// If no descriptors are left.
 pub fn set_stdin_aside() -> io::Result<()> {
-    // A stream that was closed has `/dev/null` in its place, where anything may be read or printed.
+    // If stdin was closed, `/dev/null` is in its place, and there is nothing to protect.
     let Ok(stdin) = inherited(0) else { return Ok(()) };
     read_nothing()?;
     has_moved(0, stdin);
@@ -254,8 +256,8 @@ pub fn taken(number: i32) -> io::Result<OwnedFd> {
 /// may ask for.
 const PIPE_SIZE: usize = 1 << 20;
 
-/// Has the system buffer more in `file` if that is a pipe: those at its two ends wake each other less often then. If enlarging is
-/// not permitted, the pipe keeps its size.
+/// Has the system buffer more in `file` if that is a pipe. Then the processes at its two ends wake each other less
+/// often. If enlarging is not permitted, the pipe keeps its size.
 pub fn widen(file: impl AsFd) {
     if rustix::pipe::fcntl_getpipe_size(&file).is_ok_and(|size| size < PIPE_SIZE) {
         let _ = rustix::pipe::fcntl_setpipe_size(file, PIPE_SIZE);
