@@ -20,7 +20,7 @@ pub struct Writer<'a> {
     inputs: Vec<String>,
     bad_rows: BadRows,
     tally: &'a Tally,
-    /// How inputs are read, which the hints about bad rows depend on; `None` for no hints.
+    /// The options that say how inputs are read, for the hints about bad rows; `None` for no hints.
     reading: Option<Reading>,
     /// Advice to the user if the current input looks like something else than CSV. Set from the first block of the
     /// input, and taken by the first bad row, which has it as its hint.
@@ -192,8 +192,8 @@ impl Writer<'_> {
     }
 
     /// Completes the bad row `bad` with what its worker could not know. If other workers died of the row, `deadly` is
-    /// the reason, if the parent knows one. For other rows a hint is added at what may have been meant. `is_first` says
-    /// that the part has no results before the row.
+    /// the reason, if the parent knows one. For other rows a hint about what may have been meant is added. `is_first`
+    /// says that the part has no results before the row.
     fn complete(&mut self, bad: &mut BadRow, bytes: &[u8], is_first: bool, deadly: &str) {
         if bad.kind == Kind::Deadly {
             if !deadly.is_empty() {
@@ -206,7 +206,7 @@ impl Writer<'_> {
             bad.what = "the row is bad".to_string();
         }
         bad.hint = match (self.disguise.take(), &self.reading) {
-            // It was read: so the input is no other format, nor is the delimiter another one.
+            // The row could be read and the kernel refused it, so neither the format nor the delimiter is wrong.
             (_, Some(reading)) if bad.kind == Kind::Refused => {
                 reading.hint_at_header(bytes, is_first && !self.has_rows)
             }
