@@ -9,7 +9,7 @@ use crate::csv::shown::shown;
 use crate::csv::{Format, alike, hints};
 use std::collections::HashMap;
 
-/// The properties that the options and the kernel give all inputs.
+/// What the options and the kernel say about all inputs.
 #[derive(Clone, Debug, Default)]
 pub struct Shape {
     /// The format of the rows.
@@ -29,7 +29,7 @@ pub struct Shape {
     /// Whether the header is passed on to the workers in the head of each block. All rows must then have as many fields as
     /// the header, unless columns are chosen.
     pub passes_header: bool,
-    /// Whether each block is filled as far as the input goes, also if that means waiting for more input.
+    /// Whether each block is filled as far as the input goes, even if that means waiting for more input.
     pub fills_blocks: bool,
     /// How many lines at the start of each input are no rows.
     pub skip_lines: u64,
@@ -73,7 +73,7 @@ pub struct Headers {
 /// A header that was found at the front of an input.
 #[derive(Default, Debug)]
 pub struct Header {
-    /// Bytes from the start of the text that was searched to the first row behind the header.
+    /// How many bytes of the searched text come before the first row behind the header.
     pub length: usize,
     /// What the header says about the rows under it, in the form in which each block passes it to the workers.
     pub head: Head,

@@ -24,7 +24,7 @@ const PIECE: usize = 256 << 10;
 
 /// Returns at most `count` ranges of about equal size, which together are the file of `size` bytes, in order. Each
 /// range ends where a row ends, no range is empty, and the first one contains the first row, because that may be a
-/// header. The first `skip_lines` lines are no rows.
+/// header. The first `skip_lines` lines are not rows.
 ///
 /// # Errors
 /// If the file cannot be read.
@@ -82,7 +82,7 @@ struct Walk<R> {
 }
 
 impl<R: Read> Walk<R> {
-    /// Reads the next piece that does not only consist of lines to pass over. Returns whether there are bytes in it.
+    /// Reads pieces up to the first that has more than lines to pass over. Returns whether there are bytes in it.
     fn read(&mut self) -> io::Result<bool> {
         while self.read_piece()? {
             while self.skip_lines > 0 && self.seen < self.piece.len() {

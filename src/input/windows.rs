@@ -1,9 +1,10 @@
 //! Windows of a file: finds the rows that begin in a range of a file, without having seen what comes before it.
 //!
-//! The rows of a window are those that begin in it. They begin where the rows of the window before end, which the caller
-//! says (`ring/chain.rs`), and end with the last row that begins in front of the window's end. Where the end of a row may be
-//! depends on quotes, and so on where the first row begins. What a window *could* begin with is guessed meanwhile: the first
-//! line end in it. If that was right, the end is known at once; if it was wrong, nothing but the time is lost. A third of this file are tests.
+//! The rows of a window are those that begin in it. They begin where the rows of the previous window end, which the
+//! caller says (`ring/chain.rs`), and end with the last row that begins before the window's end. Where a row ends
+//! depends on quotes, and so on where the first row begins. Until the caller knows that, this module guesses: the rows
+//! begin with the first line of the window. If the guess was right, the end is known at once; if it was wrong, only the
+//! time for it is lost. A third of this file is tests.
 
 use crate::csv::Format;
 use crate::csv::row_ends::RowEnds;
@@ -17,11 +18,11 @@ use std::ops::Range;
 
 /// How many bytes are read behind a window at first, for each 16 bytes of the window. The last row usually ends in there.
 const BEHIND: usize = 1;
-/// How many bytes are read at a time when the last row does not end in there, at least.
+/// How many bytes at least are read at a time if the last row does not end in these.
 const LEAST: usize = 4096;
 
-/// Asks the system to read this range of the file ahead, unless its beginning is in memory. To ask for a range that is there would
-/// take 65 µs for 4 MiB; to look whether it is takes one.
+/// Asks the system to read this range of the file ahead, unless its beginning is in memory. Asking for 4 MiB that are
+/// in memory already would take 65 µs. Looking whether they are takes 1 µs.
 pub fn announce(file: impl AsFd, range: Range<u64>) {
     let file = file.as_fd();
     let look = preadv2(file, &mut [IoSliceMut::new(&mut [0])], range.start, ReadWriteFlags::NOWAIT);
@@ -39,7 +40,7 @@ pub struct Cutter {
     pub most: usize,
 }
 
-/// The search for the end of the last row that begins in front of a cut, in text that begins with a row and grows.
+/// The search for the end of the last row that begins before a cut. It searches text that begins with a row and grows.
 struct LastRow {
     ends: RowEnds,
     cut: usize,
@@ -92,8 +93,8 @@ impl LastRow {
 pub struct Windows<'f> {
     cutter: Cutter,
     file: BorrowedFd<'f>,
-    /// The bytes of the file from the offset `start` on, of which `filled` have been read. What is behind them is from windows
-    /// before, so that it need not be set to 0 each time.
+    /// The bytes of the file from the offset `start` on, of which `filled` have been read. The rest of the buffer has
+    /// bytes of earlier windows, so that it need not be set to 0 each time.
     buffer: Vec<u8>,
     filled: usize,
     start: u64,
@@ -126,7 +127,8 @@ impl<'f> Windows<'f> {
         self.read_on(self.front() + self.length + (self.length * BEHIND).div_ceil(16).clamp(64, LEAST))
     }
 
-    /// How many of the bytes read lie in front of the window, before rows were read alone.
+    /// How many of the bytes that have been read lie before the window. Not to be called after [`rows`](Self::rows) had
+    /// to read again.
     fn front(&self) -> usize {
         self.offset.saturating_sub(self.start) as usize
     }
@@ -151,8 +153,8 @@ impl<'f> Windows<'f> {
         Ok(())
     }
 
-    /// Finds where the rows of the window end if they begin with its first line, so that the answer is there when it is known
-    /// that they do.
+    /// Finds where the rows of the window end if they begin with its first line, so that the answer is ready if that
+    /// turns out to be true.
     pub fn guess(&mut self) {
         let Some(line) = memchr(b'\n', &self.text()[..self.filled.min(self.front() + self.length)]) else { return };
         let start = (line + 1).saturating_sub(self.front());
@@ -236,8 +238,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Windows of any sizes, each of which is told where the rows before end, have the rows of one sequential pass,
-        /// whether or not they were guessed first.
+        /// Windows of any sizes, each told where the rows of the previous one end, have the rows of one sequential
+        /// pass, whether or not they were guessed first.
         #[test]
         fn the_chain_cuts_a_file_as_one_pass_does(
             text in vec(select(b"\"\"\",,,,,\n\n\n1#\r \t".as_slice()), 0..400),

@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
         let lines_before = std::mem::take(&mut open.lines_before);
         let mut block = Block { input: open.input, lines_before, ..Block::default() };
         if is_start {
-            // All bytes that were read are examined, not only whole rows: a file that is not CSV may have no line feed
+            // Examine all bytes that were read, and not only whole rows: a file that is not CSV may have no line feed
             // at all, or have some by chance.
             let read = if let Filled::Rows(end) = filled { end + self.carry.len() } else { rows.len() };
             open.disguise = disguise(&rows[..read]);

@@ -1,4 +1,5 @@
-//! What the reader leaves to workers that read a file for themselves: the rest of the file, from where it is on.
+//! What the reader leaves to workers that read a file for themselves: the rest of the file, behind what the reader has
+//! read.
 
 use super::Reader;
 use crate::flow::{Ending, Stretch};
@@ -23,7 +24,7 @@ impl Reader<'_> {
         if self.lent != Some(open.input) || is_before_rows {
             return None;
         }
-        // The descriptor stands behind the bytes that are carried over.
+        // The file's offset lies behind the bytes that are carried over.
         let start = (&open.file).stream_position().ok()?.checked_sub(self.carry.len() as u64)?;
         let end = match open.left {
             Some(left) => start + self.carry.len() as u64 + left,
