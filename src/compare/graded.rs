@@ -1,4 +1,5 @@
-//! A work with an adjustable amount of extra work for each row, to find out from how much work on an executor pays.
+//! A work with an adjustable amount of extra work for each row, to find out how much work a row must have for an
+//! executor to pay.
 
 use crate::compare::trial::Trial;
 use crate::error::Error;

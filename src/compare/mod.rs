@@ -41,16 +41,17 @@ pub struct Workload {
     pub block_size: usize,
     /// The most rows in a task of `pickle`.
     pub chunk_size: usize,
-    /// Whether a command is mapped over the rows. `pickle` cannot do that; and the ten steps, and work that grows, are for
-    /// functions of the program.
+    /// Whether a command is mapped over the rows. Then `pickle`, which cannot run commands, is left out. So are the ten
+    /// steps and the trials with growing work, which can be measured only for functions of this program.
     pub is_command: bool,
 }
 
 /// How often each executor is run, in turn with the others. The median of the times counts.
 const RUNS: usize = 5;
-/// From which spread on a time is doubted: the longest of the runs less the shortest, as a part of the median.
+/// The spread from which on a time is marked as doubtful: the longest of the runs less the shortest, as a part of the
+/// median.
 const DOUBT: f64 = 0.3;
-/// What is said where a time is doubted.
+/// The remark about doubtful times.
 const TOO_BUSY: &str = "The machine was too busy for the figures marked with ?: do not trust differences of this size.";
 /// How many more runs are made to time the ten steps. These are separate runs, because timing the steps makes a run
 /// slower.
@@ -70,7 +71,7 @@ pub struct Report {
     /// `None` for a command.
     leverage: Option<leverage::Leverage>,
     crashes: Vec<crash::Crash>,
-    /// Whether the time of an executor is doubted.
+    /// Whether the time of an executor is doubtful.
     is_too_busy: bool,
 }
 

@@ -1,23 +1,23 @@
-//! Stands in for `--compare` where this crate is built without it: no process is a run that is measured.
+//! Stands in for `--compare` if this crate is built without it: no process is a measured run.
 
-/// The settings of a run that is measured, of which there is none.
+/// The settings of a measured run. No process has any.
 pub mod trial {
     use crate::error::Error;
     use crate::executor::Executor;
     use std::convert::Infallible;
 
-    /// One that never is.
+    /// A trial. There is no value of this type.
     #[derive(Clone, Copy)]
     pub struct Trial {
         never: Infallible,
-        /// As in a comparison.
+        /// The same as in a comparison.
         pub pieces: Option<(usize, usize)>,
-        /// As in a comparison.
+        /// The same as in a comparison.
         pub accounts: bool,
     }
 
     impl Trial {
-        /// Returns none.
+        /// Returns `None`: no process is a trial.
         ///
         /// # Errors
         /// Never.
@@ -34,7 +34,7 @@ pub mod trial {
         pub fn give_account() {}
     }
 
-    /// Whether this process is one.
+    /// Whether this process is a trial.
     pub fn is_trial() -> bool {
         false
     }

@@ -42,7 +42,7 @@ const RUN: f64 = 0.3e9;
 const ROWS: (usize, usize) = (500_000, 64);
 /// How many rows of the input are used, because each run of Python reads them.
 const INPUT_ROWS: usize = 20_000;
-/// The most rows for tasks of one row, each of which may take a tenth of a millisecond.
+/// The most rows of a run in which each task has one row. Such a task may take a tenth of a millisecond.
 const SINGLE_ROWS: usize = 5000;
 /// How many rows the runs have in which a process is killed.
 const CRASH_ROWS: usize = 1000;
@@ -79,10 +79,10 @@ struct Time {
 struct Measured {
     way: &'static str,
     rows: usize,
-    /// `None` where the machine was too busy to tell.
+    /// `None` if the machine was too busy to tell.
     #[serde(flatten)]
     time: Option<Time>,
-    /// Nanoseconds for each of the ten steps; none for those that cannot be told by themselves.
+    /// Nanoseconds for each of the ten steps; `None` for a step that cannot be measured by itself.
     steps: Option<Vec<Option<f64>>>,
     crash: String,
     written: usize,
@@ -193,7 +193,8 @@ impl<'a> Runs<'a> {
         })
     }
 
-    /// Returns what became of a run in which a process was killed: the outcome, the results that were handed over, and the rows.
+    /// Returns how a run ended in which a process was killed: the outcome, the number of results that were handed over,
+    /// and the number of rows.
     fn crash(&self, way: &Way) -> Result<(String, usize, usize), Error> {
         if way.python.is_none() {
             let crashes = crash::try_all(&[Executor::Shared], self.workload)?;
@@ -213,8 +214,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 impl Time {
-    /// Returns the time of a way of which the runs took so many nanoseconds a row. That of this program is a difference: if it is no larger
-    /// than its spread, it says nothing.
+    /// Returns the time of a way whose runs took `nanos` nanoseconds a row. `None` if that says nothing: the time of
+    /// this program is the difference of two measurements, and may be no larger than its spread.
     fn of(way: &Way, nanos: Vec<f64>, one_python: f64) -> Option<Self> {
         let (longest, shortest) =
             (nanos.iter().copied().fold(0.0, f64::max), nanos.iter().copied().fold(f64::INFINITY, f64::min));
@@ -291,7 +292,7 @@ impl Report {
             let steps = way.steps.as_ref()?;
             Some((way.way.to_string(), steps.iter().map(|step| step.unwrap_or_default()).collect()))
         };
-        // The bar of single rows would hide the others.
+        // The bar for tasks of one row would make the others too short to be seen.
         let bars = self.ways.iter().filter(|way| way.way != WAYS[2].name).filter_map(bar).collect();
         Chart {
             title: format!("What a row costs: {} in {} workers", self.function, self.jobs),
@@ -311,7 +312,7 @@ fn steps(runs: &Runs, way: &Way, text: &Text, rows: usize) -> Result<Option<Vec<
             let (_, account) = Trial { timed: true, ..Trial::new(Executor::Shared, 0) }.measured(&input)?;
             let mut steps: Vec<Option<f64>> =
                 account.steps.iter().map(|&nanos| Some(nanos as f64 / text.rows as f64)).collect();
-            // Starting Python is told by itself.
+            // The start of Python is measured apart from the steps.
             steps[4] = None;
             Ok(Some(steps))
         }
@@ -332,7 +333,7 @@ mod tests {
                 && of(4, &[0.0; 3]).is_none()
                 && of(4, &[-1.0, -1.0, -1.0]).is_none()
         );
-        // What is measured itself is a figure, if a doubtful one.
+        // A time that was measured directly is given even if it is doubtful.
         assert!(of(0, &[100.0, 10.0, 210.0]).is_some_and(|time| time.spread == 2.0));
     }
 }

@@ -1,4 +1,5 @@
-//! The picture of the ten steps: a bar for each way to map rows, made of its steps one on the other. It fits a slide.
+//! The picture of the ten steps: a bar for each way to map rows, with its steps stacked one on the other. It fits a
+//! slide.
 
 use super::STEPS;
 use crate::error::must_be_escaped;
@@ -8,9 +9,9 @@ use std::process::Command;
 
 /// Bars, each with its name and with nanoseconds for each of the ten steps.
 pub struct Chart {
-    /// What it shows.
+    /// What the chart shows.
     pub title: String,
-    /// How that was measured.
+    /// How the figures were measured.
     pub subtitle: String,
     /// The bars. A step that a bar does not have is 0.
     pub bars: Vec<(String, Vec<f64>)>,
@@ -23,7 +24,8 @@ const FRAME: f64 = 210.0;
 const BAR: f64 = 74.0;
 const MARGIN: f64 = 24.0;
 
-/// The colours of the steps: those of what a row would cost anyway are grey and green, and those of its way to another process are warm.
+/// The colours of the steps. What a row costs in any case is grey and green; what its way to another process and back
+/// costs has warm colours.
 const COLOURS: [&str; 10] =
     ["#8c8c8c", "#e66101", "#fdae61", "#fdd49e", "#cccccc", "#1a9850", "#d7301f", "#fc8d59", "#fee08b", "#4d4d4d"];
 
@@ -39,7 +41,7 @@ impl Chart {
         text(&mut svg, MARGIN, 64.0, 15, &self.subtitle);
         let total = |steps: &[f64]| steps.iter().sum::<f64>();
         let most = self.bars.iter().map(|(_, steps)| total(steps)).fold(f64::MIN_POSITIVE, f64::max);
-        // To the right of the longest bar stands its sum.
+        // Leave room for the sum to the right of the longest bar.
         let scale = (WIDTH - 2.0 * MARGIN - 90.0) / most;
         for (number, (name, steps)) in self.bars.iter().enumerate() {
             let top = 92.0 + BAR * number as f64;
@@ -82,7 +84,7 @@ impl Chart {
 /// Returns the picture with another one, `below`, under it.
 pub fn above(chart: Option<&Chart>, below: &str) -> String {
     let Some(chart) = chart else { return below.to_string() };
-    /// The height of the other one.
+    /// The height of `below`.
     const BELOW: f64 = 560.0;
     let (upper, height) = (chart.svg(), chart.height());
     let below = below.replacen("<svg ", &format!("<svg y=\"{height}\" "), 1);

@@ -26,7 +26,7 @@ impl Report {
                     time.nanos_a_row,
                     time.spread * 100.0,
                     if time.spread > DOUBT { "?" } else { " " },
-                    // Of a pool at chunk size 1, a thousandth may be left.
+                    // A pool with chunks of one row may have a thousandth of the speed.
                     format!("{:.*}", if time.speed_up < 0.1 { 4 } else { 2 }, time.speed_up),
                 ),
                 None => format!("{:>10} {:>7}  {:>8}", "too busy", "", ""),
