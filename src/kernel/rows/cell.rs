@@ -1,7 +1,8 @@
-//! The value of one field, as serde knows it: what rows and outputs consist of where they are no text.
+//! The value of one field in serde's terms. Rows and outputs consist of such values while they are not text.
 //!
-//! `pickle` sends rows and outputs as lists of such values, so that what comes back can be printed by a process that does not know the
-//! types: a number as it is, a text as it is, no value as `None`. What a pickle has no form for is a dictionary that says what it is.
+//! `pickle` sends rows and outputs as lists of such values, so that a process that does not know the types can print
+//! what comes back: a number as a number, a text as a text, a missing value as `None`. A value of a type that pickles
+//! do not have is sent as a dictionary that names the type.
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -10,7 +11,7 @@ use std::fmt;
 /// The value of a field.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Cell<'a> {
-    /// There is none.
+    /// No value.
     Missing,
     Bool(bool),
     Signed(i64),
@@ -59,18 +60,18 @@ impl Kept {
     }
 }
 
-/// What a row or an output consists of: its fields, or, for an output that is an error, what is wrong.
+/// A row or an output in the form in which it is sent: its fields, or, for an output that is an error, what is wrong.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Sent {
     /// The fields.
     Fields(Vec<Kept>),
     /// The fields of a struct, and their names.
     Named(Vec<String>, Vec<Kept>),
-    /// What is wrong, and with which of the fields that the kernel takes, from 0, if it is a single one.
+    /// What is wrong, and the index of the field at fault among those that the kernel takes, if it is a single field.
     Bad(Option<usize>, String),
 }
 
-/// The names of what a pickle has no form for.
+/// The names of the types that pickles do not have.
 const SINGLE: &str = "f32";
 const INTEGER: &str = "integer";
 const BAD: &str = "bad";
@@ -94,7 +95,7 @@ impl Serialize for Kept {
             Cell::Unsigned(value) => serializer.serialize_u64(value),
             Cell::Double(value) => serializer.serialize_f64(value),
             Cell::Text(text) => serializer.serialize_str(text),
-            // As a float of 64 bits it would be printed with more digits.
+            // As a float of 64 bits the value would be printed with more digits.
             Cell::Single(value) => entry(serializer, SINGLE, &f64::from(value)),
             Cell::Wide(value) => entry(serializer, INTEGER, &value.to_string()),
             Cell::Widest(value) => entry(serializer, INTEGER, &value.to_string()),
@@ -141,7 +142,7 @@ impl<'de> Deserialize<'de> for Kept {
     }
 }
 
-/// Takes whatever a pickle holds for a list of values.
+/// Reads whatever a pickle holds as a list of values.
 struct Values;
 
 fn one<E>(cell: Cell<'static>) -> Result<Sent, E> {

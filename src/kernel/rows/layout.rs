@@ -1,5 +1,5 @@
-//! What fields a type of rows has: how many, of which types, and under which names. serde is asked for that, without any row: it is had
-//! to make a value of the type from nothing, and what it asks for is noted.
+//! What fields a type of rows has: how many, of which types, and under which names. To find that out without a row,
+//! this module has serde make a value of the type from made-up fields, and notes what serde asks for.
 //!
 //! The file has more than 300 lines because serde has a method for each kind of value.
 
@@ -11,11 +11,11 @@ use std::fmt::{self, Display};
 /// A field of a row.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Field {
-    /// Its name, and then its aliases. Empty if it has none, as a tuple's have not.
+    /// Its name, and then its aliases. Empty if the field has no name, as in a tuple.
     pub names: Vec<&'static str>,
-    /// The type of its numbers, if it is one of those that columns have.
+    /// The type of the field, if it is a number of a type that columns have.
     pub number: Option<Type>,
-    /// Whether it may have no value.
+    /// Whether the value may be missing.
     pub may_lack: bool,
 }
 
@@ -26,11 +26,11 @@ pub struct Layout {
     pub fields: Vec<Field>,
     /// Whether a row may have more fields, or the type does not tell how many it has.
     pub is_open: bool,
-    /// Why no row can have this type.
+    /// Why rows cannot have this type.
     pub refused: Option<&'static str>,
 }
 
-/// Texts that are offered where a type takes one: a type that is made from texts takes only some.
+/// Texts that are tried for a type that is made from a text: some of these types accept only certain texts.
 const TEXTS: [&str; 6] = ["1", "2000-01-01", "00:00:00", "2000-01-01T00:00:00Z", "127.0.0.1", "a"];
 
 impl Layout {
@@ -38,7 +38,7 @@ impl Layout {
     pub fn of<R: DeserializeOwned>() -> Self {
         let whole = trace::<R>(&[]);
         if whole.keys.is_empty() || whole.refused.is_some() {
-            // Without a value only the fields up to the one that takes no text are known.
+            // If no value could be made, only the fields up to the one that refused all these texts are known.
             let is_open = whole.is_open || !whole.is_made;
             return Layout { fields: whole.fields, is_open, refused: whole.refused };
         }
@@ -65,8 +65,8 @@ impl Layout {
         (!self.is_open).then_some(self.fields.len())
     }
 
-    /// Returns the types of the columns that a row is made from, and whether values may be missing there, if all its fields are numbers
-    /// that columns have.
+    /// If all fields of a row are numbers of types that columns have: returns for each field its type, and whether its
+    /// value may be missing.
     pub fn numbers(&self) -> Option<Vec<(Type, bool)>> {
         let number = |field: &Field| Some((field.number?, field.may_lack));
         self.count().and_then(|_| self.fields.iter().map(number).collect())
@@ -92,7 +92,8 @@ pub fn sample<R: DeserializeOwned>() -> Option<R> {
 fn groups<R: DeserializeOwned>(keys: &[&'static str]) -> Vec<Vec<&'static str>> {
     let mut groups: Vec<Vec<&'static str>> = vec![];
     for &key in keys {
-        // A struct takes no field twice, under whichever names, and tells the one that is its own.
+        // A struct refuses a field that is given twice, under its name or an alias, and says the name. So two keys that
+        // are refused together belong to one field.
         let last = groups.last_mut().and_then(|last| Some((trace::<R>(&[last[0], key]).twice?, last)));
         match last {
             Some((own, last)) if own == key => last.insert(0, key),
@@ -103,7 +104,7 @@ fn groups<R: DeserializeOwned>(keys: &[&'static str]) -> Vec<Vec<&'static str>> 
     groups
 }
 
-/// What was noted of a type while it was made, or while that was tried.
+/// What was noted of a type while a value of it was made, or while that was tried.
 #[derive(Default)]
 struct Found {
     fields: Vec<Field>,
@@ -119,7 +120,8 @@ struct Found {
     twice: Option<&'static str>,
 }
 
-/// Makes a value of type `R`, as far as that goes. A struct is given the fields with these names; without any it is given all, as a tuple is.
+/// Tries to make a value of type `R`. A struct is given the fields whose names are in `only`; if that is empty, it is
+/// given all of its fields, as a tuple is.
 fn trace<R: DeserializeOwned>(only: &[&'static str]) -> Found {
     let mut found = Found::default();
     for text in TEXTS {
@@ -160,15 +162,15 @@ impl de::Error for Untraced {
     }
 }
 
-/// Notes what is asked of it, and gives values that most types take.
+/// A deserializer that notes what it is asked for, and gives values that most types accept.
 struct Tracer<'t> {
     text: &'static str,
     found: &'t mut Found,
     /// Whether this is the whole row.
     is_top: bool,
-    /// Whether there may be no value.
+    /// Whether the value may be missing.
     may_lack: bool,
-    /// The fields that a struct is given; all if there are none.
+    /// The fields that a struct is given; if this is empty, all.
     only: &'t [&'static str],
 }
 
@@ -177,7 +179,7 @@ impl<'t> Tracer<'t> {
         self.found.fields.push(Field { names: vec![], number, may_lack: self.may_lack });
     }
 
-    /// Returns access to the elements of a tuple, a struct or a list: to so many, or to as many as are asked for.
+    /// Returns access to the elements of a tuple, a struct or a list, of which there are at most `left`.
     fn elements(self, left: usize) -> Elements<'t> {
         self.found.is_nested |= !self.is_top || self.may_lack;
         Elements { text: self.text, found: self.found, left }

@@ -35,7 +35,7 @@ use take::{InColumns, InList, Taken};
 /// The name by which an integer of any size asks for its field.
 pub const INTEGER: &str = "pmapgcd::Integer";
 
-/// The most digits of such an integer, as the stock kernel has it.
+/// The most digits of such an integer: as many as the stock kernel takes.
 pub const MOST_DIGITS: usize = 100_000;
 
 /// A batch of rows.
@@ -45,20 +45,20 @@ pub struct Rows<R> {
     fast: Fast,
 }
 
-/// How rows are read many at a time.
+/// The way in which rows are read many at a time.
 #[derive(Debug, Default)]
 enum Fast {
-    /// Whether they can be is not known.
+    /// It is not known yet whether rows can be read many at a time.
     #[default]
     Unknown,
-    /// They cannot: their fields are not all numbers.
+    /// Rows cannot be read so, because their fields are not all numbers.
     Never,
     /// As columns.
     Columns(Box<(Reader, Columns)>),
 }
 
 impl Fast {
-    /// Returns the way for rows of this layout.
+    /// Returns the way to read rows of this layout.
     fn of(layout: &Layout) -> Self {
         let Some(numbers) = layout.numbers().filter(|numbers| !numbers.is_empty()) else { return Fast::Never };
         let inputs: Vec<Input> = numbers.into_iter().map(|(of, may_lack)| Input { of, may_lack }).collect();
@@ -124,7 +124,7 @@ impl<R: Row> Rows<R> {
             let before = list.len();
             list.extend((0..good).map_while(|at| row(at).ok()));
             from += list.len() - before;
-            // The next one is unusual, or bad, or the type refuses it.
+            // The next row is unusual or bad, or the type refuses it.
             if from < to {
                 from += 1;
                 if !other(from - 1, self) {
@@ -197,7 +197,7 @@ impl<K: Kernel> BatchKernel for K {
             own.len() != names.len() || own.iter().zip(&names).any(|(own, names)| !names.contains(&own.as_str()));
         match is_own {
             true => own.into_iter().map(|name| vec![name]).collect(),
-            // With the aliases that serde has for them.
+            // Take each name with the aliases that serde has for it.
             false => names.iter().map(|names| names.iter().map(|name| name.to_string()).collect()).collect(),
         }
     }

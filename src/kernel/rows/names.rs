@@ -11,9 +11,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// How many fields a type of outputs has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Width {
-    /// So many, by the type's form.
+    /// This many fields, as the form of the type shows.
     Fields(usize),
-    /// A list has any number of them.
+    /// A list, which may have any number of fields.
     List,
     /// The type has a name of its own: its form is not known before there is a value.
     Named,
@@ -21,8 +21,9 @@ pub enum Width {
 
 /// Returns how many fields outputs of type `O` have.
 ///
-/// Tuples and arrays are told by how the compiler writes their types, the only thing that is known of any type without a value of it. What
-/// it tells is checked with each output.
+/// Without a value, all that is known of a type is the name that the compiler gives it ([`std::any::type_name`]).
+/// Tuples and arrays are recognized by the form of that name. The form is not guaranteed, so each output is checked
+/// too.
 pub fn of<O: ?Sized>() -> Width {
     form(std::any::type_name::<O>())
 }
@@ -50,7 +51,7 @@ const SINGLE: [&str; 19] = [
     "pmapgcd::kernel::integer::Integer",
 ];
 
-/// Types that are written as what is in them.
+/// Types that are written as the value in them is.
 const AROUND: [&str; 5] = [
     "core::option::Option<",
     "core::result::Result<",
@@ -88,7 +89,7 @@ fn form(name: &str) -> Width {
     }
 }
 
-/// Returns the types in a list of them.
+/// Returns the types in a list of types.
 fn parts(list: &str) -> Vec<&str> {
     let (mut parts, mut depth, mut start) = (vec![], 0, 0);
     for (at, byte) in list.bytes().enumerate() {
@@ -107,7 +108,8 @@ fn parts(list: &str) -> Vec<&str> {
     parts
 }
 
-/// Returns the names of the results of `kernel`, for a header, where it does not say them itself: its name, numbered if there are several.
+/// Returns the names of the results of `kernel` for a header, if the kernel does not say them itself: its own name,
+/// numbered if there are several results.
 pub fn by_type<K: Kernel + ?Sized>(kernel: &K) -> Vec<String> {
     let name = kernel.name();
     match of::<K::Output>() {
@@ -121,13 +123,14 @@ pub fn width<K: Kernel + ?Sized>(kernel: &K) -> Option<usize> {
     let named = kernel.names();
     match of::<K::Output>() {
         Width::Fields(count) => Some(count),
-        // Only its author can have said it.
+        // The type does not tell. But if the names differ from the default, the kernel's author has given one for each
+        // field.
         _ => (named != [kernel.name()]).then_some(named.len()),
     }
 }
 
-/// Returns the names of the fields of an output, where its type has a name of its own and the kernel says none, by mapping a row: the
-/// kernel's first sample, or a made-up one.
+/// Returns the names of the fields of an output, if its type has a name of its own and the kernel gives no names. Maps
+/// a row to find them: the kernel's first sample, or a made-up row.
 pub fn by_trial<K: Kernel>(kernel: &K) -> Option<Vec<String>> {
     if of::<K::Output>() != Width::Named || kernel.names() != [kernel.name()] {
         return None;
@@ -140,7 +143,7 @@ pub fn by_trial<K: Kernel>(kernel: &K) -> Option<Vec<String>> {
         }
         None => sample::<K::Row>()?,
     };
-    // A row that is made up may well be one that the kernel cannot map. That is nobody's business.
+    // The kernel may well panic on a made-up row. Do not print that.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let mapped = catch_unwind(AssertUnwindSafe(|| Kernel::open(kernel).ok().map(|()| kernel.map(&row))));

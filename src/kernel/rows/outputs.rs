@@ -17,7 +17,7 @@ pub type Known = std::cell::Cell<Option<usize>>;
 #[derive(Debug)]
 pub struct Outputs<O> {
     list: List<O>,
-    /// How many fields each output has, once that is known: the first one says it, if nobody has.
+    /// How many fields each output has, once that is known. If nobody else says it, the first output decides it.
     pub width: Known,
 }
 
@@ -79,7 +79,7 @@ impl<'de, O> Deserialize<'de> for Outputs<O> {
     }
 }
 
-/// A line, and how it is written.
+/// A line that is being written.
 struct Line<'l, 'r> {
     pen: &'l mut Pen<'r>,
     format: Format,
@@ -156,11 +156,12 @@ impl<O: Output> Outputs<O> {
     }
 }
 
-/// Writes what another process has sent: an output of `width` fields, if that is known, and otherwise of 1. Returns their number.
+/// Writes an output that another process has sent. If it is a missing value, writes `width` empty fields. Returns the
+/// number of fields.
 fn again(sent: &Sent, line: &mut Line, width: usize) -> Result<usize, Unwritten> {
     match sent {
         Sent::Bad(field, what) => Err(Unwritten::Bad(*field, what.clone())),
-        // No value at all: the other process does not know how many fields there would be.
+        // A missing value: the other process does not know how many fields there would be.
         Sent::Fields(fields) if fields.is_empty() => {
             (0..width).try_for_each(|at| line.put(Cell::Missing, at == 0, width == 1))?;
             Ok(width)
@@ -174,7 +175,7 @@ fn again(sent: &Sent, line: &mut Line, width: usize) -> Result<usize, Unwritten>
     }
 }
 
-/// What is said of an output that has not as many fields as it must.
+/// Returns the message about an output that does not have as many fields as it must.
 fn other_width(count: usize, expected: usize, names: Option<Vec<String>>) -> String {
     let plural = if count == 1 { "" } else { "s" };
     let are = if expected == 1 { "is" } else { "are" };
@@ -196,7 +197,7 @@ mod tests {
         Outputs { list: List::Own(list), width: width.into() }
     }
 
-    /// Writes all outputs, and again what is left of them after they were pickled.
+    /// Writes all outputs, and the same outputs again after they were pickled and unpickled.
     fn written<O: Output>(list: Vec<O>, width: Option<usize>, format: Format) -> (String, Option<String>) {
         let (mut room, all) = ([0; 200], outputs(list, width));
         let first = all.write(0..all.len(), format, &mut room);

@@ -13,20 +13,20 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use std::fmt::{self, Display};
 
-/// Why the fields of a row do not form a value of the row type. It is put into words only if somebody asks.
+/// Why the fields of a row do not form a value of the row type. The message about it is made only if somebody needs it.
 #[derive(Debug)]
 pub enum Unfit {
     /// There are too few fields.
     Few,
-    /// There are more fields than these, which the type takes.
+    /// There are more fields than the type takes, which is this number.
     Many(usize),
-    /// The field at this index, from 0, is no number of this type.
+    /// The field at this index, from 0, is not a number of this type.
     NoNumber(usize, Type),
-    /// The field at this index is no integer of the type that has this name and this range.
+    /// The field at this index is not an integer of the type that has this name and this range.
     NoInteger(usize, &'static str, String),
     /// The field at this index is not UTF-8.
     NotText(usize),
-    /// The field at this index, if it is a single one, is something else than this.
+    /// This was expected, and the field at this index (if it is a single field) is something else.
     Other(Option<usize>, &'static str),
     /// The type has refused the row, or the field at this index, with these words.
     Refused(Option<usize>, String),
@@ -47,7 +47,7 @@ impl de::Error for Unfit {
 }
 
 impl Unfit {
-    /// Returns what is wrong with `record`, of which `needed` fields are, if that is known.
+    /// Returns the message about `record`. `needed` is how many fields a row needs, if that is known.
     pub fn described(self, record: &Record, needed: Option<usize>) -> BadRow {
         let notation = record.format().notation;
         let count = record.len();
@@ -88,7 +88,7 @@ impl Unfit {
 pub fn read<R: DeserializeOwned>(record: &Record, ignores_rest: bool) -> Result<R, Unfit> {
     let mut fields = Fields { record, next: 0 };
     let row = R::deserialize(&mut fields).map_err(|unfit| match unfit {
-        // A row of one field that is none of its type.
+        // The type takes a single field, so that one is at fault.
         Unfit::Refused(None, what) if fields.next == 1 && record.len() == 1 => Unfit::Refused(Some(0), what),
         unfit => unfit,
     })?;
@@ -119,13 +119,13 @@ impl Fields<'_> {
         self.record.format().notation
     }
 
-    /// Passes over the next field, which has a number of this type.
+    /// Passes over the next field, and returns the number of this type in it.
     fn number<N: Number>(&mut self, of: Type) -> Result<N, Unfit> {
         let at = self.pass()?;
         numbers::read(trimmed(&self.record.value(at)), self.notation()).ok_or(Unfit::NoNumber(at, of))
     }
 
-    /// Passes over the next field, which has an integer of the type of this name and range.
+    /// Passes over the next field, and returns the integer in it. The integer's type has this name and this range.
     fn integer<N>(&mut self, name: &'static str, range: [N; 2]) -> Result<N, Unfit>
     where
         N: TryFrom<u128> + TryFrom<i128> + Display,
@@ -138,7 +138,7 @@ impl Fields<'_> {
         })
     }
 
-    /// Passes over the next field, and has `take` make something of its text.
+    /// Passes over the next field, and returns what `take` makes of its text.
     fn text<T>(&mut self, take: impl FnOnce(&str) -> Result<T, Unfit>) -> Result<T, Unfit> {
         let at = self.pass()?;
         let value = self.record.value(at);
@@ -146,7 +146,7 @@ impl Fields<'_> {
     }
 }
 
-/// Returns the integer that `value` is, if it is one of type `N`.
+/// Returns the integer in `value`, if it fits into an `N`.
 fn integer<N: TryFrom<u128> + TryFrom<i128>>(value: &[u8], notation: Notation) -> Option<N> {
     let digits = notation.integer(value, MOST_DIGITS).ok()?;
     let push = |sum: u128, digit: &u8| sum.checked_mul(10)?.checked_add(u128::from(digit - b'0'));
@@ -154,7 +154,7 @@ fn integer<N: TryFrom<u128> + TryFrom<i128>>(value: &[u8], notation: Notation) -
     if !value.starts_with(b"-") {
         return N::try_from(magnitude).ok();
     }
-    // The least integer of 128 bits has a magnitude that none of them is.
+    // The magnitude of the least integer of 128 bits is larger than any positive one.
     let negative = 0i128.checked_sub_unsigned(magnitude)?;
     N::try_from(negative).ok()
 }
@@ -189,7 +189,8 @@ impl<'de> Deserializer<'de> for &mut Fields<'_> {
         deserialize_u128 visit_u128 u128,
     }
 
-    /// For types that take what there is: true and false, integers, floats, and otherwise a text.
+    /// For types that accept any value: a field that looks like a truth value, an integer or a float is read as such,
+    /// any other as a text.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
         let notation = self.notation();
         self.text(|text| {
@@ -306,7 +307,7 @@ impl<'de> Deserializer<'de> for &mut Fields<'_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Unfit> {
-        // A struct asks for as many fields as it has.
+        // A struct asks for as many elements as it has fields, so no limit is needed here.
         self.deserialize_tuple(usize::MAX, visitor)
     }
 
@@ -327,7 +328,7 @@ impl<'de> Deserializer<'de> for &mut Fields<'_> {
 /// The elements of a tuple or a struct, or of a list, which has all fields that are left.
 struct Elements<'f, 'r> {
     fields: &'f mut Fields<'r>,
-    /// How many there are; `None` for a list.
+    /// How many elements are left; `None` for a list, which takes all fields.
     left: Option<usize>,
 }
 

@@ -19,7 +19,7 @@ pub trait Source {
 pub struct InColumns<'c> {
     /// The columns that are left.
     pub columns: &'c [Column],
-    /// Which row it is.
+    /// The index of the row.
     pub row: usize,
 }
 
@@ -59,7 +59,8 @@ impl Source for InList<'_> {
     }
 }
 
-/// Why cells do not make a value. What is wrong with a row is told by reading it again from its text, so this has no words.
+/// Why cells do not make a value. There is no message in it: a bad row is read again from its text, which says what is
+/// wrong.
 #[derive(Debug)]
 pub struct Unfit;
 
@@ -170,7 +171,7 @@ impl<'de, S: Source> Deserializer<'de> for &mut Taken<S> {
     }
 }
 
-/// Elements of a list, of a tuple or of a struct.
+/// The elements of a list, of a tuple or of a struct.
 struct Elements<'t, S> {
     taken: &'t mut Taken<S>,
     left: usize,

@@ -4,7 +4,7 @@ use crate::csv::record::{Field, Line, split};
 use crate::kernel::Function;
 use crate::work::pickles;
 
-/// Pickles as the executor of that name does.
+/// Pickles as the executor `pickle` does.
 pub fn pickle(value: &impl Serialize, bytes: &mut Vec<u8>) {
     pickles::pickle("value", value, bytes).unwrap();
 }
@@ -14,8 +14,8 @@ pub fn unpickle<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> T {
     pickles::unpickle_untrusted("value", bytes).unwrap()
 }
 
-/// Reads all of `text` row by row, and again as many rows at a time as are found; both must be the same, also when they were pickled. Returns
-/// the rows, and how many rows the second way had read by itself.
+/// Reads all of `text` row by row, and again many rows at a time; both ways must give the same rows, also after
+/// pickling. Returns the rows, and how many of them the second way has read many at a time.
 fn rows<R: Row + PartialEq + std::fmt::Debug + Clone>(text: &str, format: Format) -> (Vec<R>, usize) {
     let kernel = Function(|_: &R| 0u8);
     let (mut alone, mut at, mut fields): (_, _, Vec<Field>) = (Rows::<R>::default(), 0, vec![]);

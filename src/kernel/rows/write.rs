@@ -9,7 +9,7 @@ use std::fmt::{self, Display};
 
 /// Where cells go, one after the other.
 pub trait Sink {
-    /// Takes a cell. `is_alone` says that there is no other.
+    /// Takes a cell. `is_first` says whether it is the first one, and `is_alone` whether it is the only one.
     ///
     /// # Errors
     /// If it cannot be taken.
@@ -20,12 +20,12 @@ pub trait Sink {
     fn name(&mut self, _name: &'static str) {}
 }
 
-/// Why an output is not written.
+/// Why an output was not written.
 #[derive(Debug, PartialEq)]
 pub enum Unwritten {
     /// There is no more room.
     NoRoom,
-    /// What is wrong, and with which of the fields that the kernel takes, from 0, if it is a single one.
+    /// What is wrong, and the index of the field at fault among those that the kernel takes, if it is a single field.
     Bad(Option<usize>, String),
 }
 
@@ -51,17 +51,17 @@ fn unwritable<T>(what: &str) -> Result<T, Unwritten> {
 pub struct Writer<'s, S> {
     /// Where cells go.
     pub sink: &'s mut S,
-    /// How many cells no value at all has, where several would be.
+    /// How many cells are written for a missing value that would have several.
     pub width: usize,
     count: usize,
     is_alone: bool,
     is_bad_row: bool,
-    /// Whether there is no value at all, as `None` says.
+    /// Whether the whole value is missing (`None`).
     is_nothing: bool,
 }
 
 impl<'s, S: Sink> Writer<'s, S> {
-    /// Returns one for a value of `width` cells, if that is known, and otherwise of 1.
+    /// Returns a writer for a value that has `width` cells, if that is known, and otherwise one.
     #[inline]
     pub fn new(sink: &'s mut S, width: usize) -> Self {
         Writer { sink, width, count: 0, is_alone: true, is_bad_row: false, is_nothing: false }
@@ -70,7 +70,7 @@ impl<'s, S: Sink> Writer<'s, S> {
     /// Writes `value`. Returns how many cells it has.
     ///
     /// # Errors
-    /// If it has none, or is an error itself, or if the sink does not take it.
+    /// If the value has no cells, or is an error, or if the sink refuses a cell.
     #[inline]
     pub fn write(mut self, value: &impl Serialize) -> Result<usize, Unwritten> {
         value.serialize(&mut self)?;
@@ -90,7 +90,7 @@ impl<'s, S: Sink> Writer<'s, S> {
         Ok(())
     }
 
-    /// Writes no value, in as many cells as a value has.
+    /// Writes a missing value, in as many cells as a value would have.
     fn nothing(&mut self) -> Result<(), Unwritten> {
         let cells = if self.count == 0 && self.is_alone { self.width } else { 1 };
         self.is_nothing = true;
@@ -98,7 +98,7 @@ impl<'s, S: Sink> Writer<'s, S> {
         (0..cells).try_for_each(|_| self.put(Cell::Missing))
     }
 
-    /// Begins several values, of which there are so many.
+    /// Begins a value that consists of `count` values.
     #[inline]
     fn begin(&mut self, count: usize) -> &mut Self {
         self.is_alone &= count == 1;
@@ -106,7 +106,7 @@ impl<'s, S: Sink> Writer<'s, S> {
     }
 }
 
-/// Takes what an error consists of, and makes words of it.
+/// Returns the message in the value of an error.
 fn words(error: &(impl Serialize + ?Sized)) -> Unwritten {
     let mut cells: Vec<Kept> = vec![];
     let mut writer = Writer::new(&mut cells, 1);
@@ -255,8 +255,8 @@ impl<S: Sink> Serializer for &mut Writer<'_, S> {
     #[inline]
     fn serialize_struct(self, name: &'static str, count: usize) -> Result<Self, Unwritten> {
         self.is_bad_row = name == bad_row::NAME;
-        // `count` leaves out the fields that are skipped in this value, so a field alone may have others beside it: without a value it is
-        // one cell.
+        // serde leaves out of `count` the fields that are skipped in this value, so a field that seems to be the only
+        // one may have others beside it. If it is missing, it is written as one cell.
         self.width = 1;
         Ok(self.begin(count))
     }
@@ -301,7 +301,7 @@ impl<S: Sink> ser::SerializeStruct for &mut Writer<'_, S> {
         value.serialize(&mut **self)
     }
     fn skip_field(&mut self, name: &'static str) -> Result<(), Unwritten> {
-        // So that all values of the type have as many cells.
+        // Write a skipped field as missing, so that all values of the type have as many cells.
         self.sink.name(name);
         self.put(Cell::Missing)
     }
@@ -342,7 +342,8 @@ impl Sink for Vec<Kept> {
     }
 }
 
-/// Returns what an output is sent as. No value at all is no fields: only the process that writes them knows how many these would be.
+/// Returns the form in which an output is sent. A missing value is sent as no fields: only the process that writes the
+/// outputs knows how many fields there would be.
 pub fn sent_output(output: &impl Serialize) -> Sent {
     let mut cells: Vec<Kept> = vec![];
     let written = Writer::new(&mut cells, 0).write(output).map(drop);
@@ -352,7 +353,7 @@ pub fn sent_output(output: &impl Serialize) -> Sent {
     }
 }
 
-/// Returns what a row is sent as.
+/// Returns the form in which a row is sent.
 pub fn sent_row(row: &impl Serialize) -> Sent {
     let mut cells: Vec<Kept> = vec![];
     let written = row.serialize(&mut Writer::new(&mut cells, 1));
