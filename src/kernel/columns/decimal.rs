@@ -1,9 +1,9 @@
-//! The value of a decimal number that is written plainly, as most are: digits, perhaps with a sign and a point.
+//! The value of a decimal number that is written plainly, as most numbers are: digits, perhaps with a sign and a point.
 
 /// A decimal number: its sign, its digits without the point, and how many of them stand behind the point.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Decimal {
-    /// Whether there is a minus.
+    /// Whether the number has a minus.
     pub is_negative: bool,
     /// The digits as a number.
     pub digits: u64,
@@ -11,7 +11,7 @@ pub struct Decimal {
     pub behind: u32,
 }
 
-/// The most digits of which a number below 2^64 is sure to be made.
+/// A number of up to this many digits is always below 2^64.
 const MOST: usize = 19;
 
 /// Returns the sign of the number in `text`, and what follows it.
@@ -24,7 +24,7 @@ fn signed(text: &[u8]) -> (bool, &[u8]) {
     }
 }
 
-/// Returns sign and magnitude of the integer that `text` consists of, or `None` if it is none, or has 2^64 and more.
+/// Returns sign and magnitude of the integer that `text` consists of. `None` if it is no integer, or not below 2^64.
 #[inline]
 pub fn integer(text: &[u8]) -> Option<(bool, u64)> {
     let (is_negative, rest) = signed(text);
@@ -72,25 +72,26 @@ pub fn decimal(text: &[u8]) -> Option<Decimal> {
     (count > 0).then_some(Decimal { is_negative, digits, behind })
 }
 
-/// How many bytes are loaded together with a number: its digits and those before them.
+/// How many bytes are loaded to read a short number: its digits, and as many bytes before them as are needed.
 pub const LOADED: usize = 8;
 
-/// A byte in each of eight.
+/// The number 1 in each of eight bytes.
 const ONES: u64 = u64::MAX / 255;
 const ZEROS: u64 = ONES * b'0' as u64;
 const HIGHS: u64 = ONES << 7;
 
-/// Returns what [`decimal`] returns for the last `length` of these bytes, which have no sign; there are 1 to 8. Twice as many in one word of
-/// 128 bits take longer than byte by byte.
+/// Does what [`decimal`] does for the last `length` of these bytes, which are 1 to 8 and have no sign. Longer numbers
+/// are read byte by byte, because that is faster than 16 bytes in a word of 128 bits.
 ///
-/// All of them are handled as one word. The point is taken out by moving up what is before it, and the digits are found and combined as in
-/// `kernel/gcd/plain/portable.rs`. There is no branch that depends on how many digits there are, because that changes from number to number.
+/// All bytes are handled as one word. The point is taken out by moving up what is before it, and the digits are found
+/// and combined as in `kernel/gcd/plain/portable.rs`. There is no branch that depends on how many digits there are,
+/// because that changes from number to number.
 #[inline]
 pub fn unsigned(text: &[u8; LOADED], length: usize) -> Option<Decimal> {
-    // The bytes before the number become zeros. The first byte is the lowest.
+    // Zeros replace the bytes before the number. The first byte is the lowest.
     let mask = u64::MAX << (8 * (LOADED - length));
     let bytes = (u64::from_le_bytes(*text) & mask) | (ZEROS & !mask);
-    // The highest bit of the lowest byte that is a point, and perhaps of some above.
+    // The lowest bit that is set here marks the first point. Bits above it may be set by mistake.
     let differing = bytes ^ (ONES * u64::from(b'.'));
     let points = differing.wrapping_sub(ONES) & !differing & HIGHS;
     let (bytes, behind) = match points.trailing_zeros() / 8 {

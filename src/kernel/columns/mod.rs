@@ -1,8 +1,9 @@
 //! Rows as typed columns: each column is one array of values, in the layout that Apache Arrow has for it. A kernel that takes
 //! columns reads numbers without parsing, and every language has a view for them.
 //!
-//! [`types`] says what columns a kernel takes. [`numbers`] tells from a field its value, exactly or not at all. [`rows`] reads rows of
-//! CSV into columns, and [`results`] prints what a kernel has made of them. [`pickled`] has the form in which `pickle` sends them.
+//! [`types`] says what columns a kernel takes. [`numbers`] finds the value of a field, exactly or not at all. [`rows`]
+//! reads rows of CSV into columns, and [`results`] prints what a kernel has made of them. [`pickled`] has the form in
+//! which `pickle` sends them.
 
 pub mod decimal;
 pub mod numbers;
@@ -13,7 +14,8 @@ pub mod types;
 
 use types::Type;
 
-/// Which of the values of a column are there: one bit each, 1 for a value that is, beginning with the lowest bit of a byte.
+/// Which values of a column are present: one bit each, 1 if the value is present, beginning with the lowest bit of a
+/// byte.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Validity {
     bytes: Vec<u8>,
@@ -21,17 +23,17 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// Returns one for `len` values that are all there.
+    /// Returns the validity of `len` values that are all present.
     pub fn all(len: usize) -> Self {
         Validity { bytes: vec![0xff; len.div_ceil(8)], len }
     }
 
-    /// Returns whether the value at `at` is there.
+    /// Returns whether the value at `at` is present.
     pub fn get(&self, at: usize) -> bool {
         self.bytes[at / 8] >> (at % 8) & 1 == 1
     }
 
-    /// Appends whether a value is there.
+    /// Appends whether the next value is present.
     pub fn push(&mut self, is_there: bool) {
         if self.len.is_multiple_of(8) {
             self.bytes.push(0xff);
@@ -42,7 +44,7 @@ impl Validity {
         self.len += 1;
     }
 
-    /// Appends that `count` values are there.
+    /// Appends that the next `count` values are present.
     fn extend(&mut self, count: usize) {
         let last = self.len % 8;
         if last > 0 {
@@ -57,7 +59,7 @@ impl Validity {
         self.bytes.truncate(self.len.div_ceil(8));
     }
 
-    /// Returns the bytes for the values from `at` on, as if these were all.
+    /// Returns the bytes for the values from `at` on, as if there were no values before them.
     pub fn from(&self, at: usize) -> Vec<u8> {
         if at.is_multiple_of(8) {
             return self.bytes[at / 8..].to_vec();
@@ -71,7 +73,7 @@ impl Validity {
 /// Texts, one behind the other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Texts {
-    /// Where each text begins, and behind these where the last one ends.
+    /// The offset in `bytes` at which each text begins, followed by the end of the last one.
     pub offsets: Vec<i32>,
     /// The bytes of all texts. They are UTF-8.
     pub bytes: Vec<u8>,
@@ -94,7 +96,7 @@ impl Texts {
         &self.bytes[self.offsets[at] as usize..self.offsets[at + 1] as usize]
     }
 
-    /// Appends a text. All texts of a block have less than 2^31 bytes, because the block has.
+    /// Appends a text. All texts of a block together have less than 2^31 bytes, because the block itself has.
     pub fn push(&mut self, text: &[u8]) {
         self.bytes.extend_from_slice(text);
         self.offsets.push(self.bytes.len() as i32);
@@ -120,7 +122,7 @@ pub enum Values {
     Bool(Vec<bool>),
 }
 
-/// Does the same with the values, whatever numbers they are (truth values included), and something else with texts.
+/// Evaluates one expression if the values are numbers or truth values, of whatever type, and another if they are texts.
 macro_rules! with_values {
     ($values:expr, $numbers:ident => $same:expr, $texts:ident => $other:expr) => {
         match $values {
@@ -138,7 +140,7 @@ macro_rules! with_values {
 pub(crate) use with_values;
 
 impl Values {
-    /// Returns no values, of this type.
+    /// Returns an empty list of values of this type.
     pub fn new(of: Type) -> Self {
         match of {
             Type::I32 => Values::I32(vec![]),
@@ -181,10 +183,10 @@ impl Values {
 pub struct Column {
     /// The values, with 0 or no text in place of those that are missing.
     pub values: Values,
-    /// Which of the values are there; `None` if all are.
+    /// Which of the values are present; `None` if all are.
     pub validity: Option<Validity>,
-    /// The integers of a column of any integers that have more than 64 bits, with their rows, in order: their decimal digits behind a
-    /// minus or nothing. In their places are zeros.
+    /// The integers of more than 64 bits in a column of integers of any size, each with its row, in order: decimal
+    /// digits, with a minus in front if it is negative. `values` has zeros in their places.
     pub large: Vec<(usize, Vec<u8>)>,
 }
 
@@ -194,7 +196,7 @@ impl Column {
         Column { values: Values::new(of), validity: may_lack.then(Validity::default), large: vec![] }
     }
 
-    /// Appends an integer of more than 64 bits to a column of any integers.
+    /// Appends an integer of more than 64 bits to a column of integers of any size.
     pub fn push_large(&mut self, digits: Vec<u8>) {
         if let Values::I64(values) = &mut self.values {
             self.large.push((values.len(), digits));
@@ -211,12 +213,12 @@ impl Column {
         Some(&self.large[found].1)
     }
 
-    /// Returns whether the value at `at` is there.
+    /// Returns whether the value at `at` is present.
     pub fn has(&self, at: usize) -> bool {
         self.validity.as_ref().is_none_or(|validity| validity.get(at))
     }
 
-    /// Appends that there is no value. Where none may be missing, 0 or no text is appended.
+    /// Appends a missing value. In a column in which values may not be missing, it becomes 0 or an empty text.
     fn push_missing(&mut self) {
         with_values!(&mut self.values, numbers => numbers.push(Default::default()), texts => texts.push(b""));
         if let Some(validity) = &mut self.validity {
@@ -224,7 +226,7 @@ impl Column {
         }
     }
 
-    /// Says of the values that have been appended since there were as many as `validity` knows that they are there.
+    /// Says that the values which were appended since the last call are present.
     fn note_values(&mut self) {
         if let Some(validity) = &mut self.validity {
             validity.extend(self.values.len() - validity.len);

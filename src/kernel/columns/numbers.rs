@@ -1,4 +1,5 @@
-//! Tells the value of a number from its text: exactly, or not at all. A float is what Rust's own parser makes of the text.
+//! Finds the value of a number from its text: exactly, or not at all. The value of a float is the one that Rust's own
+//! parser finds.
 
 use super::decimal::{Decimal, LOADED, decimal, integer, unsigned};
 use super::types::Type;
@@ -10,7 +11,7 @@ pub trait Number: Copy + Default {
     /// Whether the type is one of integers.
     const IS_INTEGER: bool;
 
-    /// Appends the numbers of these magnitudes to `numbers`, up to the first that is none of this type.
+    /// Appends the numbers of these magnitudes to `numbers`, up to the first that does not fit into this type.
     fn extend(numbers: &mut Vec<Self>, magnitudes: &[u64]);
 
     /// Does what [`plain`](Number::plain) does for the text from `start` to `end` of `text`.
@@ -19,19 +20,20 @@ pub trait Number: Copy + Default {
         Self::plain(&text[start..end])
     }
 
-    /// Returns the number that `text` consists of, if it is written plainly, as most are. Otherwise [`read`] is asked.
+    /// Returns the number that `text` consists of, if it is written plainly, as most are. Otherwise the caller asks
+    /// [`read`].
     fn plain(text: &[u8]) -> Option<Self>;
 
     /// Does what [`read`] does, for a text without blanks around it.
     fn general(text: &[u8], notation: Notation) -> Option<Self>;
 }
 
-/// Returns the number that `value` is, which has no blanks around it; `None` if it is none of this type.
+/// Returns the number in `value`, which has no blanks around it; `None` if it is not a number of this type.
 pub fn read<N: Number>(value: &[u8], notation: Notation) -> Option<N> {
     N::general(value, notation)
 }
 
-/// Whether a number in this notation that is written plainly has the value that [`Number::plain`] finds.
+/// Whether every number that is written plainly has in this notation the value that [`Number::plain`] finds.
 pub fn has_plain(of: Type, notation: Notation) -> bool {
     !of.is_float() || notation.decimal == '.'
 }
@@ -96,10 +98,11 @@ impl Number for bool {
     }
 }
 
-/// The most digits of an integer in a column of any integers.
+/// The most digits of an integer in a column of integers of any size.
 const MOST_OF_ANY: usize = 100_000;
 
-/// Returns the digits of the integer that `text` is, which has no blanks around it, behind a minus or nothing; `None` if it is none.
+/// Returns the digits of the integer in `text`, with a minus in front if it is negative; `None` if it is no integer.
+/// `text` has no blanks around it.
 pub fn digits(text: &[u8], notation: Notation) -> Option<Vec<u8>> {
     let digits = notation.integer(text, MOST_OF_ANY).ok()?;
     let sign = if text.starts_with(b"-") && !digits.is_empty() { &b"-"[..] } else { b"" };
@@ -112,7 +115,8 @@ const TENS: [f64; 23] = [
     1e21, 1e22,
 ];
 
-/// Returns the power of ten up to which all are floats of so many binary digits: 5 to this power has no more.
+/// Returns the largest n for which all powers of ten up to 10^n are floats of this many binary digits: 5^n must not
+/// have more digits than that.
 const fn most_tens(digits: u32) -> u32 {
     digits * 100 / 233
 }
@@ -154,13 +158,13 @@ macro_rules! floats {
             }
 
             fn general(text: &[u8], notation: Notation) -> Option<Self> {
-                // What is no number in another notation must not be taken for one that is written plainly.
+                // In another notation, a text that is written like a plain number need not be one.
                 if text.iter().any(u8::is_ascii_digit) && !notation.has_number(text) {
                     return None;
                 }
                 let plain = notation.plain(text);
                 let value: $number = std::str::from_utf8(&plain).ok()?.parse().ok()?;
-                // An infinity is one only where the text says so.
+                // Accept an infinity only if the text says so in words. Otherwise the number is too large.
                 (!value.is_infinite() || !plain.iter().any(u8::is_ascii_digit)).then_some(value)
             }
         }
@@ -168,7 +172,7 @@ macro_rules! floats {
 }
 floats!(f32, f64);
 
-/// Returns what is wrong with the field `value`, which has no blanks around it and is no value of type `of`.
+/// Returns what is wrong with the field `value`, which has no blanks around it and is not a value of type `of`.
 pub fn what_is_wrong(value: &[u8], of: Type, notation: Notation) -> String {
     if of == Type::Bool {
         return format!("is not true or false, or 1 or 0: {}", shown(value));
@@ -200,7 +204,7 @@ pub fn what_is_wrong(value: &[u8], of: Type, notation: Notation) -> String {
     no_integer(value, of.name(), &range, notation)
 }
 
-/// Returns what is wrong with the field `value`, which is no integer of the type that has this name and this range.
+/// Returns what is wrong with the field `value`, which is not an integer of the type that has this name and this range.
 pub fn no_integer(value: &[u8], name: &str, range: &str, notation: Notation) -> String {
     if std::str::from_utf8(value).is_err() {
         return format!("is not UTF-8: {}", shown(value));

@@ -1,5 +1,5 @@
-//! Columns as serde knows them, for the executor `pickle`: `{"f64": [1.5, 2.0]}` for each column, and which values are there. What is
-//! read back has been checked: columns are equally long, and texts are UTF-8.
+//! Columns in the form in which the executor `pickle` sends them by serde: `{"f64": [1.5, 2.0]}` for each column, and
+//! which values are present. What is read back is checked: columns must be equally long, and texts must be UTF-8.
 
 use super::results::{BadResult, Results};
 use super::rows::Typed;
@@ -7,7 +7,7 @@ use super::{Column, Columns, Texts, Validity, Values};
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 
-/// A column. `K` is a column of `Values`, given or taken.
+/// A column.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Plain {
     values: PlainValues,

@@ -7,14 +7,14 @@ use crate::kernel::batch::{Batch, Written};
 use memchr::{memchr, memchr3};
 use std::ops::Range;
 
-/// The results of a batch of rows, from the first row on: of all of them, or of those that there is room for.
+/// The results of a batch of rows, from the first row on: those of all rows, or of as many as there is room for.
 #[derive(Debug, Default, PartialEq)]
 pub struct Results {
     /// The results. In the place of a bad row there is 0, or no text.
     pub columns: Columns,
     /// How many rows the batch has.
     pub rows: usize,
-    /// The rows among them that are bad, in order.
+    /// The bad rows of the batch, in order.
     pub bad: Vec<BadResult>,
 }
 
@@ -23,7 +23,7 @@ pub struct Results {
 pub struct BadResult {
     /// The index of the row in its batch.
     pub row: usize,
-    /// Which of the columns that the kernel takes is at fault, from 0, if it is a single one.
+    /// The index of the field at fault among those that the kernel takes, if it is a single field.
     pub field: Option<usize>,
     /// What is wrong.
     pub what: String,
@@ -37,7 +37,7 @@ impl Results {
         }
     }
 
-    /// Appends that the next row is bad.
+    /// Appends a bad row.
     pub fn push_bad(&mut self, field: Option<usize>, what: String) {
         self.bad.push(BadResult { row: self.columns.rows, field, what });
         self.columns.columns.iter_mut().for_each(Column::push_missing);
@@ -67,19 +67,19 @@ impl Columns {
     }
 }
 
-/// Room for lines, and how much of it is written.
+/// Room for lines, and how much of it has been written.
 pub(in crate::kernel) struct Pen<'r> {
     room: &'r mut [u8],
     at: usize,
 }
 
 impl<'r> Pen<'r> {
-    /// Returns one for this room.
+    /// Returns a pen that writes into this room.
     pub(in crate::kernel) fn new(room: &'r mut [u8]) -> Self {
         Pen { room, at: 0 }
     }
 
-    /// Returns how many bytes are written.
+    /// Returns how many bytes have been written.
     pub(in crate::kernel) fn written(&self) -> usize {
         self.at
     }
@@ -95,7 +95,7 @@ impl<'r> Pen<'r> {
 }
 
 impl Pen<'_> {
-    /// Writes these values, of which each is all of its line. Returns how many there was room for.
+    /// Writes each of these values as a line of its own. Returns for how many there was room.
     fn lines(&mut self, values: &Values, range: Range<usize>) -> usize {
         fn each<N: Copy>(values: &[N], mut write: impl FnMut(N) -> bool) -> usize {
             values.iter().take_while(|value| write(**value)).count()
@@ -147,11 +147,11 @@ fn truth(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }
 
-/// Why a row is not printed.
+/// Why a row was not printed.
 pub(in crate::kernel) enum Unprinted {
     /// There is no more room.
     NoRoom,
-    /// What is wrong with it.
+    /// Something is wrong with the row. The string says what.
     Bad(String),
 }
 

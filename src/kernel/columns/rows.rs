@@ -12,11 +12,11 @@ use crate::kernel::batch::{Batch, Other, read_each};
 use crate::kernel::gcd::plain;
 use std::ops::Range;
 
-/// A batch of rows as columns. Rows that follow each other and have equally many fields share their columns; only kernels that take any
-/// number of fields ever have others.
+/// A batch of rows as columns. Rows that follow each other and have equally many fields share their columns. Only for
+/// kernels that take any number of fields can a batch have several such parts.
 #[derive(Debug, Default)]
 pub struct Typed {
-    /// The rows, in order. The first of these may be empty, and is then kept for its memory.
+    /// The rows, in order. The first part may be empty; it is kept so that its memory is reused.
     pub parts: Vec<Columns>,
 }
 
@@ -32,7 +32,7 @@ impl Batch for Typed {
 }
 
 impl Columns {
-    /// Returns no rows, of `count` fields of these types.
+    /// Returns columns without rows, for rows of `count` fields of these types.
     pub fn new(signature: &Signature, count: usize) -> Self {
         let column = |at: usize| signature.input(at);
         let columns = (0..count).map(column).map(|Input { of, may_lack }| Column::new(of, may_lack)).collect();
@@ -55,21 +55,22 @@ pub struct Reader {
     signature: Signature,
     /// How many fields a row needs.
     least: usize,
-    /// The texts that stand for no value, beside no text.
+    /// The texts, besides the empty text, that stand for a missing value.
     missing: Vec<Vec<u8>>,
 }
 
-/// The bytes of a field, in quotes or not, and how they are written.
+/// The bytes of a field, in quotes or not, and the format in which they are written.
 #[derive(Clone, Copy)]
 struct Raw<'a>(&'a [u8], Format);
 
 impl Reader {
-    /// Returns one for these columns. `missing` are the texts that stand for no value.
+    /// Returns a reader for these columns. `missing` are the texts that stand for a missing value.
     pub fn new(signature: Signature, missing: Vec<Vec<u8>>) -> Self {
         Reader { least: signature.inputs.len(), signature, missing }
     }
 
-    /// Has rows need so many fields alone, where the kernel takes any number: types behind these are those of further fields, if there are any.
+    /// Returns a reader for a kernel that takes any number of fields, of which a row must have only `least`. The types
+    /// behind these are those of further fields, if a row has any.
     pub fn at_least(self, least: usize) -> Self {
         Reader { least, ..self }
     }
@@ -95,7 +96,7 @@ impl Reader {
     /// Appends `record` to `rows`.
     ///
     /// # Errors
-    /// If the row is bad, which then is told.
+    /// If the row is bad: what is wrong with it.
     pub fn read(&self, record: &Record, rows: &mut Typed) -> Result<(), BadRow> {
         let format = record.format();
         self.try_read(record, rows).map_err(|at| {
@@ -130,8 +131,8 @@ impl Reader {
         from
     }
 
-    /// Appends these rows of `found`, of which there are at most [`GROUP`], to `columns`, up to the first that is not read so. Returns how
-    /// many.
+    /// Appends these rows of `found`, of which there are at most [`GROUP`], to `columns`, up to the first that cannot
+    /// be read in this way. Returns how many were appended.
     pub fn read_group(&self, found: &Rows, range: Range<usize>, columns: &mut Columns) -> usize {
         let mut good = range.len();
         for (at, column) in columns.columns.iter_mut().enumerate() {
@@ -155,7 +156,8 @@ impl Reader {
         &mut rows.parts[last]
     }
 
-    /// Appends the values of one column of these rows, of which there are at most [`GROUP`], up to the first bad one. Returns how many.
+    /// Appends the values of one column of these rows, of which there are at most [`GROUP`], up to the first bad one.
+    /// Returns how many were appended.
     fn read_column(&self, found: &Rows, at: usize, rows: Range<usize>, column: &mut Column) -> usize {
         let (fields, text, format) = (found.column(at), found.text(), found.format());
         let mut spans = [(0u32, 0u32); GROUP];
@@ -169,13 +171,14 @@ impl Reader {
         self.read_fields(text, spans, format, at, column)
     }
 
-    /// Appends the values of these fields of `text`, up to the first bad one. Returns how many.
+    /// Appends the values of these fields of `text`, up to the first bad one. Returns how many were appended.
     fn read_fields(&self, text: &[u8], spans: &[(u32, u32)], format: Format, at: usize, column: &mut Column) -> usize {
         // A quote that is a sign or a digit would be taken for one in the value.
         let is_confusing = |quote: u8| matches!(quote, b'+' | b'-' | b'.' | b'0'..=b'9');
         let is_plain = has_plain(column.values.of(), format.notation) && !format.quote.is_some_and(is_confusing);
         let raw = |&(start, end): &(u32, u32)| &text[start as usize..end as usize];
-        // What stands for no value could be taken for a value: a text, or in a column of numbers one that is a number.
+        // A text that stands for a missing value could be read as a value: as a text or, if it is a number, as one in a
+        // column of numbers.
         let could_be_missed = self.signature.input(at).may_lack
             && (matches!(column.values.of(), Type::Text | Type::Bool)
                 || self.missing.iter().any(|text| may_be_number(text)));
@@ -186,7 +189,7 @@ impl Reader {
             if plain == spans.len() {
                 return plain;
             }
-            // One field the general way, and the others again.
+            // Read one field in the general way, and then try the fast way again for the others.
             let rest = &spans[plain..];
             if !self.take(Raw(raw(&rest[0]), format), at, column) {
                 return plain;
@@ -196,7 +199,8 @@ impl Reader {
         spans.iter().take_while(|span| self.take(Raw(raw(span), format), at, column)).count()
     }
 
-    /// Appends the value of one field, which is number `at`, from 0, of those that the kernel takes. Returns whether it is one.
+    /// Appends the value of one field, which has the index `at` among those that the kernel takes. Returns false if it
+    /// is not a value of the column's type.
     fn take(&self, Raw(raw, format): Raw, at: usize, column: &mut Column) -> bool {
         let value = unquoted(raw, format);
         if self.signature.input(at).may_lack {
@@ -218,7 +222,7 @@ impl Reader {
 }
 
 impl Reader {
-    /// Appends an integer of more than 64 bits, if `value` is one and the kernel takes such. Returns whether that is so.
+    /// Appends the integer in `value` if it has more than 64 bits and the kernel takes such. Returns whether it did.
     #[cold]
     fn take_large(&self, value: &[u8], format: Format, at: usize, column: &mut Column) -> bool {
         let digits = (self.signature.input(at).of == Type::Int).then(|| digits(value, format.notation)).flatten();
@@ -226,7 +230,8 @@ impl Reader {
     }
 }
 
-/// Appends the numbers that these fields of `text` consist of, up to the first that is not written plainly. Returns how many.
+/// Appends the numbers that these fields of `text` consist of, up to the first that is not written plainly. Returns how
+/// many were appended.
 #[inline]
 fn push_plain<N: Number>(numbers: &mut Vec<N>, text: &[u8], spans: &[(u32, u32)]) -> usize {
     let mut done = 0;
@@ -251,7 +256,7 @@ fn push_plain<N: Number>(numbers: &mut Vec<N>, text: &[u8], spans: &[(u32, u32)]
     done
 }
 
-/// Appends these fields, up to the first that is in quotes or not UTF-8. Returns how many.
+/// Appends these fields, up to the first that is in quotes or not UTF-8. Returns how many were appended.
 fn push_texts<'t>(
     texts: &mut super::Texts,
     fields: impl ExactSizeIterator<Item = &'t [u8]> + Clone,
@@ -264,7 +269,8 @@ fn push_texts<'t>(
         }
         texts.push(field);
     }
-    // Together they are checked faster than one by one; a text could only hide half a character if it is not ASCII.
+    // If all texts together are ASCII, each of them is UTF-8. Otherwise check each one, because half a character at its
+    // end could be completed by the next text.
     if !texts.bytes[start..].is_ascii()
         && let Some(bad) = (before..texts.len()).find(|&at| std::str::from_utf8(texts.get(at)).is_err())
     {

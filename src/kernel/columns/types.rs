@@ -20,7 +20,7 @@ pub enum Type {
     F64,
     /// UTF-8.
     Text,
-    /// An integer of any size. Python has such.
+    /// An integer of any size, as in Python.
     Int,
     /// True or false.
     Bool,
@@ -31,7 +31,7 @@ impl Type {
     pub const ALL: [Type; 9] =
         [Type::I32, Type::I64, Type::U32, Type::U64, Type::F32, Type::F64, Type::Text, Type::Int, Type::Bool];
 
-    /// How many of all types, the first ones, a library may have; the others are for Python.
+    /// How many types a library may use: the first ones of [`ALL`]. The others are for Python.
     pub const NATIVE: usize = 7;
 
     /// Returns the type's name.
@@ -49,7 +49,8 @@ impl Type {
         }
     }
 
-    /// Returns the type of the values in a column of this type: integers of any size are those of 64 bits, with larger ones beside them.
+    /// Returns the type of the values in a column of this type: integers of any size are stored as those of 64 bits,
+    /// and the larger ones apart.
     pub fn stored(self) -> Type {
         if self == Type::Int { Type::I64 } else { self }
     }
@@ -80,18 +81,18 @@ impl Type {
 pub struct Input {
     /// The type of its values.
     pub of: Type,
-    /// Whether a row may have no value there, which the kernel is told.
+    /// Whether the value may be missing in a row. The kernel is then told that it is.
     pub may_lack: bool,
 }
 
 /// The columns that a kernel takes, and those of its results.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Signature {
-    /// What it takes, in order: at least one.
+    /// The columns that the kernel takes, in order: at least one.
     pub inputs: Vec<Input>,
     /// Whether it takes any number of further columns that are like the last one.
     pub repeats: bool,
-    /// The types of its results: at least one.
+    /// The types of the results: at least one.
     pub outputs: Vec<Type>,
 }
 
@@ -119,7 +120,7 @@ impl Signature {
     }
 }
 
-/// What types look like.
+/// What messages say that types look like.
 const EXPECTED: &str = "what goes in and what comes out are expected, as in f64,f64:f64";
 
 impl FromStr for Signature {
