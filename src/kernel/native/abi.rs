@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-/// `PMAP_SELF_CONTAINED`: after `open` it needs only memory and time.
+/// `PMAP_SELF_CONTAINED`: after `open` the kernel needs only memory and time.
 pub const SELF_CONTAINED: u32 = 1;
 
 /// `pmap_column`.
@@ -75,12 +75,12 @@ pub struct Kernel {
 /// The least size of a `pmap_kernel`: that of the first version.
 pub const LEAST_KERNEL: u32 = 64;
 
-/// The function that a library exports, and its name.
+/// The function that a library exports under the name [`SYMBOL`].
 pub type Find = unsafe extern "C" fn(u32) -> *const Kernel;
 
-/// The symbol of this version, and those of later ones, of which a library for them has one.
+/// The symbol that a library exports for this version of the interface.
 pub const SYMBOL: &std::ffi::CStr = c"pmap_kernel_v1";
-/// See [`SYMBOL`].
+/// The symbols that libraries export for later versions.
 pub const NEWER: [&std::ffi::CStr; 3] = [c"pmap_kernel_v2", c"pmap_kernel_v3", c"pmap_kernel_v4"];
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ mod tests {
     use std::mem::offset_of;
     use std::process::Command;
 
-    /// The size of a struct, and where each of its fields is, as an array of C and as numbers.
+    /// Checks the size of a struct and the offsets of its fields, given as an array of C and as numbers.
     macro_rules! layout {
         ($c:ident: $rust:ident, $($there:ident: $here:ident),*) => {
             (

@@ -1,15 +1,15 @@
-//! What a kernel that exports `pmap_kernel_v1` answers. It is looked at as if it came from anywhere, so that a kernel that counts wrong is
-//! told so, and does no harm.
+//! What a kernel that exports `pmap_kernel_v1` answers. The answer is checked like any untrusted input: a kernel that
+//! counts wrongly does no harm, and gets a message.
 
 use crate::kernel::columns::results::Results;
 use crate::kernel::columns::types::Type;
 use crate::kernel::columns::{Texts, Validity, Values, with_values};
 
-/// What a kernel has answered: how many rows are done, and what it says of the next one.
+/// A kernel's answer: how many rows are done, and what it says about the next one.
 pub struct Answer {
     /// The number of rows.
     pub done: u64,
-    /// What is wrong with the next one. Empty if nothing is said.
+    /// What is wrong with the next row. Empty if nothing is said.
     pub message: String,
     /// The number of the column at fault, from 1, or anything else.
     pub field: u64,
@@ -17,9 +17,9 @@ pub struct Answer {
 
 /// The results of one call, as the kernel has left them.
 pub struct Raw {
-    /// The results: numbers, or all bytes that there was room for.
+    /// The results: numbers, or all of the room for texts.
     pub values: RawValues,
-    /// Which of them are there.
+    /// Which of the results are present.
     pub validity: Vec<u8>,
 }
 
@@ -33,12 +33,12 @@ pub enum RawValues {
 
 /// What an offset is before the kernel sets it. No text ends there, so that an offset that was forgotten is found.
 const UNSET: i32 = -1;
-/// How many bytes lie in front of the room for texts: a kernel that takes an offset which it has forgotten for the start of the next
-/// text writes there.
+/// How many bytes lie before the room for texts. A kernel that forgets to set an offset, and then takes it for the
+/// start of the next text, writes there.
 pub const SPARE: usize = UNSET.unsigned_abs() as usize;
 
 impl Raw {
-    /// Returns room for the results of `rows` rows, of this type. `room` is that for texts, in bytes.
+    /// Returns room for the results of `rows` rows, of this type. `room` is how many bytes of texts it has room for.
     pub fn new(of: Type, rows: usize, room: usize) -> Self {
         let values = match Values::new(of) {
             Values::Text(_) => RawValues::Texts(vec![], vec![]),
@@ -49,7 +49,8 @@ impl Raw {
         raw
     }
 
-    /// Makes room for the results of `rows` rows. What earlier calls have left there stays, and is not looked at.
+    /// Makes room for the results of `rows` rows. What earlier calls have left in it is not removed, and is not looked
+    /// at.
     pub fn clear(&mut self, rows: usize, room: usize) {
         match &mut self.values {
             RawValues::Numbers(values) => {
@@ -91,12 +92,12 @@ impl Raw {
     }
 }
 
-/// Appends the results of one call for `rows` rows of `count` fields to `results`, with the bad row behind them if the kernel says what is
-/// wrong with the next one. Returns of how many rows.
+/// Appends the results of one call for `rows` rows of `count` fields to `results`, with the bad row behind them if the
+/// kernel says what is wrong with the next one. Returns how many rows were taken.
 ///
 /// # Errors
-/// If the kernel cannot have meant what it answers, with what is wrong. Then nothing of the answer is taken: where one result is wrong,
-/// those before it may have been written over.
+/// If the kernel cannot have meant what it answers, with what is wrong. Then nothing of the answer is taken, because a
+/// wrong result may have overwritten the results before it.
 pub fn take(raw: &[Raw], answer: &Answer, rows: usize, count: usize, results: &mut Results) -> Result<usize, String> {
     if answer.done > rows as u64 {
         return Err(format!("the kernel says that it has mapped {} rows, and it was given {rows}", answer.done));
@@ -116,7 +117,7 @@ pub fn take(raw: &[Raw], answer: &Answer, rows: usize, count: usize, results: &m
     Ok(done + 1)
 }
 
-/// Notes which of the next `done` values of a column are there, of which so far there are `before`.
+/// Notes which of the next `done` values of a column are present. The column has `before` values so far.
 fn note(bits: &[u8], done: usize, before: usize, validity: &mut Option<Validity>) {
     let (whole, rest) = (&bits[..done / 8], done % 8);
     let are_all_there = whole.iter().all(|&bits| bits == 0xff) && (rest == 0 || bits[done / 8] | 0xff << rest == 0xff);

@@ -11,7 +11,7 @@ use std::ffi::c_void;
 
 /// The most integers that a function may take: x86-64 has registers for 6.
 const INTEGERS: usize = 6;
-/// The most floats that a function may take: both have registers for 8.
+/// The most floats that a function may take: both processors have registers for 8.
 const FLOATS: usize = 8;
 
 /// A function that returns an integer, with all registers that it may take.
@@ -60,7 +60,7 @@ const NOT_TOLD: &str =
 /// Appends the results of all rows of `columns`, which are of the types that `function` takes, to `results`.
 pub fn map(function: Function, columns: &Columns, results: &mut Values) {
     let rows = columns.rows;
-    // What the registers hold that the function does not know of.
+    // What is in the registers that the function does not use.
     let none = if rows <= NONE.len() { Cow::Borrowed(&NONE[..]) } else { vec![0; rows].into() };
     let (mut integers, mut floats) = (vec![], vec![]);
     for column in &columns.columns {
@@ -93,10 +93,10 @@ pub fn map(function: Function, columns: &Columns, results: &mut Values) {
     }
 }
 
-/// Zeros, for as many rows as most batches have at most.
+/// Zeros, one for each row. Few batches have more rows than these.
 static NONE: [u64; 1024] = [0; 1024];
 
-/// What the registers hold in the call for each row.
+/// The contents of the registers in the call for each row.
 struct Registers<'a> {
     integers: [&'a [u64]; INTEGERS],
     floats: [&'a [f64]; FLOATS],
@@ -106,13 +106,14 @@ struct Registers<'a> {
 impl Registers<'_> {
     fn to_floats<N>(&self, function: Function, results: &mut Vec<N>, of: impl Fn(f64) -> N) {
         let rows = self.rows;
-        // The compiler sees here that no row lies behind the end of a column.
+        // This shows the compiler that no row lies behind the end of a column.
         let [a, b, c, d, e, f] = self.integers.map(|values| &values[..rows]);
         let [s, t, u, v, w, x, y, z] = self.floats.map(|values| &values[..rows]);
-        // SAFETY: that it is a function, of numbers of these types, the user has said with --types.
+        // SAFETY: with --types the user has said that this is a function of numbers of these types.
         let call = unsafe { std::mem::transmute::<*mut c_void, ToFloat>(function.address()) };
         results.extend((0..rows).map(|row| {
-            // SAFETY: it takes its arguments from some of these registers and returns a float, the user has said with --types.
+            // SAFETY: with --types the user has said that it takes its arguments from some of these registers and
+            // returns a float.
             of(unsafe {
                 call(
                     a[row], b[row], c[row], d[row], e[row], f[row], s[row], t[row], u[row], v[row], w[row], x[row],
@@ -124,13 +125,14 @@ impl Registers<'_> {
 
     fn to_integers<N>(&self, function: Function, results: &mut Vec<N>, of: impl Fn(u64) -> N) {
         let rows = self.rows;
-        // The compiler sees here that no row lies behind the end of a column.
+        // This shows the compiler that no row lies behind the end of a column.
         let [a, b, c, d, e, f] = self.integers.map(|values| &values[..rows]);
         let [s, t, u, v, w, x, y, z] = self.floats.map(|values| &values[..rows]);
         // SAFETY: as above.
         let call = unsafe { std::mem::transmute::<*mut c_void, ToInteger>(function.address()) };
         results.extend((0..rows).map(|row| {
-            // SAFETY: it takes its arguments from some of these registers and returns an integer, the user has said with --types.
+            // SAFETY: with --types the user has said that it takes its arguments from some of these registers and
+            // returns an integer.
             of(unsafe {
                 call(
                     a[row], b[row], c[row], d[row], e[row], f[row], s[row], t[row], u[row], v[row], w[row], x[row],

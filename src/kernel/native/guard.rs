@@ -1,4 +1,5 @@
-//! What is done around each call of a kernel: what it prints is passed on, and if it ends the process, that is said.
+//! What is done around each call of a kernel: what it has printed is passed on, and a message says so if it ends the
+//! process.
 #![allow(unsafe_code)]
 
 use crate::error::program;
@@ -13,7 +14,8 @@ thread_local! {
     static IS_INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does `call`, which calls a kernel. What the kernel has printed is written at once, because a worker process is ended by SIGKILL.
+/// Calls `call`, which calls a kernel. Then writes out what the kernel has printed, because a worker process ends by
+/// SIGKILL, which would lose it.
 pub fn inside<T>(call: impl FnOnce() -> T) -> T {
     IS_INSIDE.set(true);
     let answer = call();
@@ -24,12 +26,13 @@ pub fn inside<T>(call: impl FnOnce() -> T) -> T {
 }
 
 unsafe extern "C" {
-    /// Has a function called where the process is ended by `quick_exit`. It is in every C library since C11.
+    /// Registers a function that is called if `quick_exit` ends the process. Every C library has this since C11.
     fn at_quick_exit(function: extern "C" fn()) -> c_int;
 }
 
-/// From here on, a kernel that calls `exit` or `quick_exit` ends this process with status 3 and a message, whatever status it asks for. To be called
-/// where the kernel runs in the process that prints the results: the run would seem to have gone well.
+/// From here on, a kernel that calls `exit` or `quick_exit` ends this process with status 3 and a message, whatever
+/// status it asks for. To be called if the kernel runs in the process that prints the results: otherwise the run would
+/// seem to have gone well.
 pub fn watch_exit() {
     extern "C" fn at_exit() {
         if IS_INSIDE.get() {

@@ -31,7 +31,7 @@ impl Function {
         self.0
     }
 
-    /// Whether code is there, and not data of the library. If that is not known, it is taken for code.
+    /// Whether the address is one of code, and not of the library's data. If that is not known, returns true.
     pub fn is_code(self) -> bool {
         let mappings = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
         let mapping = mappings.lines().find_map(|mapping| {
@@ -40,7 +40,7 @@ impl Function {
             let parsed = |text| usize::from_str_radix(text, 16).ok();
             (parsed(start)?..parsed(end)?).contains(&(self.0 as usize)).then_some(mapping)
         });
-        // Behind the addresses stands what may be done there: r-xp.
+        // The permissions follow the addresses, like r-xp.
         mapping.is_none_or(|mapping| mapping.as_bytes().get(2) == Some(&b'x'))
     }
 }
@@ -56,8 +56,8 @@ unsafe impl Send for Exported {}
 unsafe impl Sync for Exported {}
 
 impl Library {
-    /// Loads the library in this file; without a `/` in its name, it is looked for where the system has its libraries. The code that a
-    /// library runs when it is loaded is trusted.
+    /// Loads the library in this file. If there is no `/` in the name, looks for it where the system has its libraries.
+    /// The code that a library runs when it is loaded is trusted.
     ///
     /// # Errors
     /// If the file is not there, or is no library that can be loaded. The error is that of the system.
@@ -79,7 +79,7 @@ impl Library {
         Err(said.strip_prefix(&named).map_or(said.clone(), str::to_string))
     }
 
-    /// Returns the function of this name, in the library or in those that it needs.
+    /// Returns the function of this name, in the library or in the libraries that it needs.
     pub fn function(self, name: &CStr) -> Option<Function> {
         // SAFETY: the handle is that of a loaded library, and `name` ends with a NUL.
         let found = unsafe { libc::dlsym(self.0, name.as_ptr()) };
@@ -134,23 +134,20 @@ impl Library {
 const MOST_KERNELS: u32 = 1000;
 
 impl Exported {
-    /// Returns the kernel at `found`: of its fields those that both sides know.
-    ///
-    /// # Safety
-    /// `found` must point to a readable `u32`, and to as many readable bytes as that says.
+    /// Returns the kernel at `found`, with the fields that both this program and the library know.
     unsafe fn read(found: *const Kernel) -> Result<Self, String> {
         if !found.is_aligned() {
             return Err("has a pmap_kernel at an address that is not aligned".to_string());
         }
-        // SAFETY: the caller says so.
+        // SAFETY: the caller promises that.
         let size = unsafe { found.cast::<u32>().read() };
         if size < LEAST_KERNEL {
             return Err(format!("has a pmap_kernel of {size} bytes; the first version has {LEAST_KERNEL}"));
         }
         let mut kernel = std::mem::MaybeUninit::<Kernel>::zeroed();
         let known = (size as usize).min(size_of::<Kernel>());
-        // SAFETY: as many bytes are readable there, the caller says so, and as many fit here. All bits 0 are valid in all fields, so it
-        // is initialised.
+        // SAFETY: as many bytes are readable there, as the caller promises, and as many fit here. All bits 0 are valid
+        // in all fields, so the struct is initialised.
         let kernel = unsafe {
             std::ptr::copy_nonoverlapping(found.cast::<u8>(), kernel.as_mut_ptr().cast::<u8>(), known);
             kernel.assume_init()
@@ -197,7 +194,7 @@ pub unsafe fn text_at(text: *const c_char) -> Result<Option<String>, String> {
     if text.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller says so.
+    // SAFETY: the caller promises that.
     let text = unsafe { CStr::from_ptr(text) };
     text.to_str().map(|text| Some(text.to_string())).map_err(|_| "has a text that is not UTF-8".to_string())
 }

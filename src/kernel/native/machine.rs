@@ -1,5 +1,4 @@
-//! Tells a library for another processor from one that cannot be loaded for other reasons, because the loader of glibc only says that there
-//! is no such file.
+//! Recognizes a library for another processor, because the loader of glibc says only that there is no such file.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -17,7 +16,7 @@ const MACHINES: [(u16, &str); 8] = [
     (258, "loongarch64"),
 ];
 
-/// Returns what is to be said of the library in this file if it is for another processor than this program.
+/// Returns the message about the library in this file if it is for another processor than this program.
 pub fn other(file: &OsStr) -> Option<String> {
     let mut header = [0; 20];
     File::open(file).and_then(|mut file| file.read_exact(&mut header)).ok()?;
@@ -28,7 +27,7 @@ pub fn other(file: &OsStr) -> Option<String> {
     let is_elf = header.starts_with(b"\x7fELF");
     let name = named(number).map_or(format!("processor number {number}"), str::to_string);
     let here = std::env::consts::ARCH;
-    // Where this program's own processor is not in the list, nothing is known.
+    // If this program's own processor is not in the list, nothing can be said.
     let (ours, _) = MACHINES.iter().find(|(_, name)| *name == here)?;
     (is_elf && number != *ours).then(|| format!("it is a library for {name}, and this program is for {here}"))
 }

@@ -43,9 +43,9 @@ pub struct Native {
     names: Vec<String>,
     is_self_contained: bool,
     reader: Reader,
-    /// The bytes of text beyond which a result is too long.
+    /// The most bytes of text that a result may have.
     most: usize,
-    /// Why it cannot be used, if so.
+    /// If the kernel cannot be used: the reason.
     unusable: Option<String>,
 }
 
@@ -53,7 +53,7 @@ impl Native {
     /// Returns the kernel that is described, for a process that does not map rows itself.
     ///
     /// # Errors
-    /// If the description is none.
+    /// If the types in the description are not valid.
     pub fn described(description: &Description) -> Result<Self, String> {
         let signature = description.signature()?;
         Ok(Native {
@@ -68,8 +68,8 @@ impl Native {
         })
     }
 
-    /// Returns one that cannot be used, for this reason. A worker has it instead of a kernel that it cannot load, so that the run ends
-    /// with the reason, said once.
+    /// Returns a kernel that cannot be used, for the reason `what`. A worker uses it in place of a kernel that it
+    /// cannot load, so that the run ends with the reason, printed once.
     pub fn unusable(what: String) -> Self {
         let signature = Signature {
             inputs: vec![Input { of: Type::Text, may_lack: true }],
@@ -91,13 +91,13 @@ impl Native {
     /// Returns the kernel that is loaded. `args` are those of `--kernel-args`.
     ///
     /// # Errors
-    /// If it does not say rightly what it is.
+    /// If what it says about itself is not valid.
     pub fn loaded(loaded: &Loaded, args: Option<String>) -> Result<Self, String> {
         let described = Native::described(loaded.description())?;
         Ok(Native { code: Some(loaded.code), args: args.unwrap_or_default(), ..described })
     }
 
-    /// Takes these texts, beside no text, for missing values where the kernel is told of such.
+    /// Makes these texts, besides the empty text, stand for missing values, if the kernel accepts missing values.
     pub fn missing(mut self, texts: Vec<Vec<u8>>) -> Self {
         self.reader = Reader::new(self.signature.clone(), texts);
         self
@@ -110,7 +110,7 @@ impl Native {
     }
 }
 
-/// Texts of a batch have less than 2^31 bytes, of which this is half.
+/// Half of what the texts of a batch may have, which is less than 2^31 bytes.
 const MOST: usize = (1 << 30) - 1;
 
 impl BatchKernel for Native {
@@ -138,7 +138,7 @@ impl BatchKernel for Native {
             return Err(what.clone());
         }
         let Some(Code::Columns(exported)) = self.code else { return Ok(()) };
-        // The session from which the types are known is that of the first worker of this thread.
+        // The session that learned the types serves the first worker of this thread as well.
         if SESSIONS.with_borrow(Vec::is_empty) {
             let session =
                 Session::open(exported, &self.args).map_err(|what| format!("the kernel cannot be opened: {what}"))?;
@@ -169,7 +169,7 @@ impl BatchKernel for Native {
         for part in rows.parts.iter().filter(|part| part.rows > 0) {
             results.rows += part.rows;
             if results.columns.rows + part.rows < results.rows {
-                // The results end before this part.
+                // An earlier part has ended the results.
                 continue;
             }
             match self.code {

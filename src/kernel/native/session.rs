@@ -1,7 +1,7 @@
 //! One worker's use of a kernel that exports `pmap_kernel_v1`: from its `open` to its `close`.
 //!
-//! The code of a kernel is trusted, since nothing can be done about code in one's own process that writes where it likes. What it answers
-//! is not ([`answer`](super::answer)).
+//! The code of a kernel is trusted, since nothing can be done about code in one's own process that writes where it
+//! likes. Its answers are not trusted: [`answer`](super::answer) checks them.
 #![allow(unsafe_code)]
 
 use super::abi;
@@ -23,14 +23,14 @@ const ROOM: usize = 64 << 10;
 pub struct Session {
     exported: Exported,
     this: *mut c_void,
-    /// What it says of its types, and of the names of its results, when it is opened.
+    /// What the kernel said about its types, and about the names of its results, when it was opened.
     pub types: Option<String>,
     /// See [`types`](Session::types).
     pub names: Option<String>,
     room: usize,
-    /// Where the results of a call go, kept for the next one.
+    /// The memory for the results of a call. It is kept for the next one.
     raw: Vec<Raw>,
-    /// What the kernel was opened with. It may refer to it.
+    /// The text with which the kernel was opened. The kernel may refer to it later.
     _args: CString,
 }
 
@@ -67,10 +67,12 @@ impl Session {
         Ok(session)
     }
 
-    /// Maps the rows of `part`, of which results of these types come. Appends the results to `results`, with the bad rows among them.
-    /// `most` is the room for texts: a row that needs more is bad, and rows for whose results none is left are not mapped.
+    /// Maps the rows of `part` to results of these types, and appends them to `results`, with the bad rows among them.
+    /// `most` is the room for texts: a row that needs more is bad, and rows for whose results no room is left are not
+    /// mapped.
     ///
-    /// Rows of which nothing can be taken are mapped again by halves, down to the row over which the kernel answers so.
+    /// If the kernel gives an invalid answer for several rows, they are mapped again by halves, down to the row to
+    /// which it belongs.
     pub fn map(&mut self, part: &Columns, types: &[Type], most: usize, results: &mut Results) {
         let has_text = types.contains(&Type::Text);
         // How many rows the kernel is given at most.
@@ -171,7 +173,7 @@ impl Drop for Session {
     }
 }
 
-/// Returns the text in the room for a message, which the kernel has left without control codes or with.
+/// Returns the text in the room for a message, up to the first NUL.
 fn said(message: &[u8]) -> String {
     let length = message.iter().position(|&byte| byte == 0).unwrap_or(message.len());
     String::from_utf8_lossy(&message[..length]).into_owned()

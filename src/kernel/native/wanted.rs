@@ -1,4 +1,4 @@
-//! Finds the kernel that is asked for, and what is to be known of it without its library.
+//! Finds the kernel that the user asks for, and describes it to processes that do not load its library.
 
 use super::library::{Exported, Function, Library};
 use super::session::Session;
@@ -9,35 +9,36 @@ use crate::kernel::columns::types::Signature;
 use serde::{Deserialize, Serialize};
 use std::ffi::{CString, OsString};
 
-/// What is asked for: a function of a library.
+/// A function of a library, as the options ask for it.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// The file of the library; `None` for the C library with libm.
     pub library: Option<OsString>,
     /// The name of the function, or of one of the library's kernels. `None`: its only kernel.
     pub function: Option<String>,
-    /// The types that were given for it.
+    /// The types of `--types`.
     pub types: Option<Signature>,
-    /// What is given to it when it is opened.
+    /// The text with which the kernel is opened.
     pub args: Option<String>,
 }
 
-/// What is known of a kernel without its library.
+/// What can be known of a kernel without loading its library.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Description {
-    /// Its name.
+    /// The name of the kernel.
     pub name: String,
-    /// Its version, if it says one.
+    /// The version of the kernel, if it has one.
     pub version: Option<String>,
-    /// What it takes and returns, as `--types` has it. Empty in a list, for a kernel that says it when it is opened.
+    /// What it takes and returns, in the form of `--types`. Empty in a list if the kernel says it only when it is
+    /// opened.
     pub types: String,
-    /// The names of its results, if it says some.
+    /// The names of the results, if the kernel gives any.
     pub names: Option<String>,
-    /// Whether it needs only memory and time.
+    /// Whether the kernel needs only memory and time.
     pub is_self_contained: bool,
 }
 
-/// Why a kernel is not to be had.
+/// Why a kernel cannot be used.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Unusable {
     /// The C library has no such function.
@@ -65,7 +66,7 @@ pub struct Loaded {
     description: Description,
 }
 
-/// The C library, by the name of the one that needs it: functions are looked for in both.
+/// The names of libm. It needs the C library, so a function is found in either of them.
 const LIBM: [&str; 2] = ["libm.so.6", "libm.so"];
 
 impl Wanted {
@@ -109,10 +110,11 @@ impl Wanted {
         })
     }
 
-    /// Returns what is known of the kernel; if `all` says so, and none of the library's kernels is named, of all of them.
+    /// Returns the description of the kernel. If `all` is true and the user has named no kernel of the library, returns
+    /// the descriptions of all its kernels.
     ///
     /// # Errors
-    /// As in [`load`](Wanted::load).
+    /// The same as for [`load`](Wanted::load).
     pub fn describe(&self, all: bool) -> Result<Vec<Description>, Unusable> {
         if let (true, Some(file), None) = (all, &self.library, &self.function) {
             let shown = printable(file);
@@ -123,7 +125,7 @@ impl Wanted {
             }
         }
         let description = self.load()?.description;
-        // It was opened to be asked for its types.
+        // The kernel was opened only to ask for its types.
         SESSIONS.with_borrow_mut(Vec::clear);
         Ok(vec![description])
     }
@@ -149,7 +151,8 @@ impl Wanted {
         Ok(Some(Loaded { code: Code::Plain(function), description }))
     }
 
-    /// Returns what a kernel says of itself before it is opened. It has no types if it says them when it is opened.
+    /// Returns what a kernel says of itself before it is opened. It has no types if the kernel says them only when it
+    /// is opened.
     fn listed(&self, exported: Exported, shown: &str) -> Result<Description, String> {
         let [name, version, types, names] = exported.texts().map_err(|what| format!("{shown} {what}"))?;
         let (name, types) = (name.unwrap_or_default(), types.unwrap_or_default());
@@ -190,7 +193,7 @@ impl Wanted {
 }
 
 impl Loaded {
-    /// Returns what is to be known of the kernel without its library.
+    /// Returns what can be known of the kernel without its library.
     pub fn description(&self) -> &Description {
         &self.description
     }
@@ -200,7 +203,7 @@ impl Description {
     /// Returns what the kernel takes and returns.
     ///
     /// # Errors
-    /// If it is no such thing.
+    /// If the types are not valid.
     pub fn signature(&self) -> Result<Signature, String> {
         self.types.parse()
     }
@@ -221,7 +224,7 @@ impl Description {
     /// Returns the names of the results, one for each.
     ///
     /// # Errors
-    /// If there are not as many names.
+    /// If there are not as many names as results.
     pub fn names(&self) -> Result<Vec<String>, String> {
         let count = self.signature()?.outputs.len();
         let names = match &self.names {
