@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Returns where the words of `line` are: what stands between blanks, which are spaces and tabs. No word is empty.
+/// Returns where the words of `line` are. Words are separated by blanks, which are spaces and tabs, and none is empty.
 pub fn words(line: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let mut at = 0;
@@ -16,7 +16,7 @@ pub fn words(line: &[u8]) -> impl Iterator<Item = Range<usize>> {
 #[cfg(test)]
 mod tests {
     proptest::proptest! {
-        /// As Python's `line.split()` and the standard library have it.
+        /// The judge is Rust's standard library, which splits as Python's `line.split()` does.
         #[test]
         fn words_are_what_other_programs_take_for_words(
             line in proptest::collection::vec(proptest::sample::select(b"   \t\t1a\","), 0..60),

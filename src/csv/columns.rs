@@ -14,7 +14,7 @@ pub(super) enum Column {
     At(usize),
     /// The column with this name in the header.
     Named(Vec<u8>),
-    /// The column with one of these names, of which the first is the one that messages name.
+    /// The column with one of these names. Messages use the first one.
     OneOf(Vec<Vec<u8>>),
 }
 
@@ -55,7 +55,7 @@ impl Columns {
         fields.iter().map(column).collect::<Result<_, _>>().map(Columns)
     }
 
-    /// Returns the columns with these names, each of which may have others instead.
+    /// Returns columns, each with one of several names.
     pub fn called(names: Vec<Vec<String>>) -> Self {
         let column = |names: Vec<String>| Column::OneOf(names.into_iter().map(String::into_bytes).collect());
         Columns(names.into_iter().map(column).collect())

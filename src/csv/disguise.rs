@@ -62,9 +62,9 @@ const LETTERS: [(&[u8], Known); 4] = [
 
 const HTML: [&str; 7] = ["<!doctype", "<html", "<head", "<body", "<table", "<meta", "<!--"];
 
-/// Text in another format than CSV: the openings with which it begins, in upper or lower case, and the bytes one of
-/// which must follow the opening, behind optional blanks. If that set is empty, any byte may follow. The end of the
-/// known bytes always may.
+/// Text in another format than CSV: how it begins (in upper or lower case), and a set of bytes, one of which must
+/// follow, perhaps behind blanks. If the set is empty, any byte may follow. The part of the file that is looked at may
+/// also end there.
 const MARKED_UP: [(&[&str], &[u8], Known); 7] = [
     (&["<?xml", "<Workbook"], b"", ("XML, not CSV", "save it as CSV where it was made")),
     (

@@ -15,7 +15,7 @@ const USUAL: &[u8] = b"\t;|,:";
 /// The hint for a row in which a quote opens a field and no quote closes it.
 pub const NO_QUOTES: &str = "; if quotes are part of values, say so with --quote none";
 
-/// The settings for reading inputs on which hints depend.
+/// How inputs are read, as far as hints depend on it.
 #[derive(Clone, Debug)]
 pub struct Reading {
     /// The format of the rows.
@@ -37,7 +37,8 @@ impl Reading {
         self.find(row, at_fault, is_first && self.has_front).unwrap_or_default()
     }
 
-    /// Returns the hint that the row `row`, which could be read, is a header perhaps, or an empty text.
+    /// Returns the hint that `row`, which could be read, may be a header. If it does not look like one, returns an
+    /// empty text.
     pub fn hint_at_header(&self, row: &[u8], is_first: bool) -> String {
         let mut fields = vec![];
         match split(row, self.format, &mut fields) {
@@ -237,8 +238,8 @@ fn quotes(row: &Record, at_fault: Option<usize>) -> Option<String> {
         .then(|| meant(format, Format { quote: Some(quote), blanks: false, ..format }))
 }
 
-/// Returns the hint to put a column name that consists of digits in quotes, if `columns` has a number that is higher
-/// than the number of columns, but is among `names`.
+/// Returns the hint to put quotes around a column name that consists of digits. There is one if `columns` has a number
+/// for which there is no column, but which is the name of one.
 fn digits(columns: &Columns, names: &[Vec<u8>]) -> Option<String> {
     let named = |place: usize| names.iter().find(|name| is_number(name, place + 1));
     let is_meant = |column: &Column| matches!(column, Column::At(at) if *at >= names.len() && named(*at).is_some());

@@ -1,4 +1,4 @@
-//! Lists of offsets, filled by the pass over a text (`pass.rs`) as many at a time as there can be in one step.
+//! Lists of offsets. The pass over a text (`pass.rs`) appends to a list all that one step can find.
 
 use super::structure::WIDTH;
 
@@ -8,7 +8,7 @@ pub type Places = [u32; WIDTH];
 /// Offsets in a text, in order.
 #[derive(Debug, Default)]
 pub struct List {
-    /// The offsets, and behind them what is left of earlier ones.
+    /// The offsets, and behind them remains of earlier ones.
     places: Vec<u32>,
     count: usize,
 }
@@ -20,7 +20,7 @@ impl List {
         &self.places[..self.count]
     }
 
-    /// Returns the offsets, and behind them one that is larger than all offsets.
+    /// Returns the offsets, followed by one that is larger than any offset.
     #[inline(always)]
     pub fn get_closed(&self) -> &[u32] {
         &self.places[..=self.count]
@@ -75,7 +75,7 @@ impl List {
         Rest { room: &mut self.places[self.count..], count: 0 }
     }
 
-    /// Takes in as many offsets as have been written into the room behind the others.
+    /// Adds to the list the first `count` offsets in the room behind it, which have been written.
     pub fn grow(&mut self, count: usize) {
         self.count += count;
         self.close();

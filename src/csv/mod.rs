@@ -55,15 +55,15 @@ impl Format {
         ![quote, comment].contains(&Some(delimiter)) && (comment.is_none() || comment != quote)
     }
 
-    /// Whether the characters of numbers and of rows go together: those before fractions and between thousands differ, and
-    /// with blanks between fields there are no quotes.
+    /// Whether the characters of the format agree: those before fractions and between thousands differ, and with blanks
+    /// between fields there are no quotes.
     pub(crate) fn is_consistent(self) -> bool {
         let is_blank_delimited = self.delimiter == b' ' && self.quote.is_none();
         self.notation.thousands != Some(self.notation.decimal) && (!self.blanks || is_blank_delimited)
     }
 
-    /// Returns what stands for an empty result that is appended to a row: nothing or, because nothing would be no field
-    /// between blanks, `NA`.
+    /// Returns what is appended to a row for an empty result: nothing, or `NA` between blanks, where nothing would not
+    /// be a field.
     pub(crate) fn empty_field(self) -> &'static [u8] {
         if self.blanks { b"NA" } else { b"" }
     }

@@ -1,5 +1,5 @@
-//! How numbers are written, where that is not plainly: with another decimal point, with a character between thousands, or
-//! as floats that are whole. Numbers in such a notation are rewritten plainly for the kernels.
+//! How numbers are written if not plainly: with another decimal point, with a character between thousands, or as floats
+//! that are whole. Numbers in such a notation are rewritten plainly for the kernels.
 
 use memchr::memmem;
 use std::borrow::Cow;
@@ -23,14 +23,14 @@ impl Default for Notation {
     }
 }
 
-/// Why a text is no integer.
+/// Why a text is not an integer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NoInteger {
     /// It is not a number in the notation.
     NoNumber,
     /// It is a number with a fraction that is not 0.
     Fraction,
-    /// It is a whole number that is written as a float, and the notation is not for such.
+    /// It is a whole number that is written as a float, and the notation does not allow that.
     Float,
     /// It has this many digits, more than are allowed.
     TooLong(usize),
@@ -119,7 +119,7 @@ impl Notation {
         self.parts(text).is_some()
     }
 
-    /// Returns the parts of the number `text`, or `None` if it is none.
+    /// Returns the parts of the number `text`, or `None` if it is not a number.
     fn parts(self, text: &[u8]) -> Option<Parts<'_>> {
         let (sign, rest) = match text.split_first()? {
             (&sign @ (b'+' | b'-'), rest) => (Some(sign), rest),
@@ -170,7 +170,8 @@ fn halves(text: &[u8], mark: char) -> (&[u8], Option<&[u8]>) {
     found.map_or((text, None), |at| (&text[..at], Some(&text[at + mark.len_utf8()..])))
 }
 
-/// Returns the value of an exponent, or a number of the same sign that is as good as infinite if there are too many digits.
+/// Returns the value of an exponent. If it has too many digits, returns a number of the same sign that is as good as
+/// infinite.
 fn exponent(text: &[u8]) -> i64 {
     const MOST: i64 = 1 << 60;
     let most = if text.starts_with(b"-") { -MOST } else { MOST };
@@ -183,7 +184,7 @@ pub fn may_be_number(text: &[u8]) -> bool {
     text.iter().any(u8::is_ascii_digit) || str::from_utf8(text).is_ok_and(|text| text.parse::<f64>().is_ok())
 }
 
-/// Returns the hint to `--na` if `text` is what programs write where there is no value.
+/// Returns the hint to `--na` if `text` is what programs write for a missing value.
 pub fn no_value(text: &[u8]) -> Option<String> {
     const NO_VALUE: [&[u8]; 11] =
         [b"NA", b"N/A", b"#N/A", b"NaN", b"nan", b"\\N", b"NULL", b"null", b"None", b"<NA>", b"."];
@@ -191,7 +192,8 @@ pub fn no_value(text: &[u8]) -> Option<String> {
     Some(format!("; if that stands for no value, say so with --na '{text}'"))
 }
 
-/// Returns the hint to an option with which `text`, which is no integer, would be one, or would make no bad row.
+/// Returns the hint to an option with which `text`, which is not an integer, would be one, or would not make the row
+/// bad.
 pub fn hint(text: &[u8], notation: Notation) -> Option<String> {
     if let Some(hint) = no_value(text) {
         return Some(hint);

@@ -128,7 +128,7 @@ mod portable {
         const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
         bytes.as_chunks::<8>().0.iter().rev().fold(0, |bits, eight| {
             let differences = u64::from_le_bytes(*eight) ^ u64::from_ne_bytes([byte; 8]);
-            // The top bit of each byte that is zero, and then these bits side by side.
+            // First the top bit of each byte that is zero, then these bits side by side.
             let equal = !(((differences & LOW) + LOW) | differences) & !LOW;
             bits << 8 | (equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
         })
@@ -147,7 +147,7 @@ mod portable {
 
     #[inline(always)]
     pub fn parity(bits: u64) -> u64 {
-        // Half of the words with something unusual have no quotes.
+        // Of the words with something unusual, half have no quotes.
         if bits == 0 {
             return 0;
         }
@@ -177,7 +177,8 @@ mod x86_64 {
         a | b << 16 | c << 32 | d << 48
     }
 
-    /// A product without carries by a number of ones only is a sum of all shifted multiplicands.
+    /// The carry-less product with a number whose bits are all 1 is the sum without carries (XOR) of all left shifts.
+    /// So each bit of the result is the parity of the bits up to it.
     #[inline]
     #[target_feature(enable = "pclmulqdq")]
     fn parity(bits: u64) -> u64 {

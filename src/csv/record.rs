@@ -17,7 +17,7 @@ use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What the line at the front of a text is. A line feed within quotes does not end the line.
+/// The kind of the line at the front of a text. A line feed within quotes does not end the line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Line {
     /// A row.
@@ -153,8 +153,8 @@ pub(super) fn is_nothing(line: &[u8], format: Format) -> bool {
     begins_nothing(line, format) && is_all_nothing(without_return(&line[..line.len() - 1]), format)
 }
 
-/// Whether the line at the front of `text` may be a blank line or a comment. Most rows begin with another byte, so this saves looking at
-/// the whole line.
+/// Whether the line at the front of `text` may be a blank line or a comment. Most rows begin with another byte, which
+/// saves looking at the whole line.
 #[inline(always)]
 fn begins_nothing(text: &[u8], format: Format) -> bool {
     let is_blank = |&first: &u8| first == b'\n' || first == b'\r' || format.is_blank(first);
@@ -213,12 +213,13 @@ impl<'a> Record<'a> {
         Record { text, fields, columns, format, missing: &[] }
     }
 
-    /// Takes these texts, beside no text, for no value.
+    /// Returns this record, in which these texts, besides the empty text, stand for missing values.
     pub(crate) fn missing(self, missing: &'a [Vec<u8>]) -> Self {
         Record { missing, ..self }
     }
 
-    /// Whether the field at index `field`, from 0, has no value: it is empty, or has a text that stands for no value.
+    /// Whether the field at index `field`, from 0, has no value: it is empty, or has a text that stands for a missing
+    /// value.
     ///
     /// # Panics
     /// If `field` is not below [`len`](Record::len).
@@ -250,7 +251,7 @@ impl<'a> Record<'a> {
     /// The bytes of a field as they stand in the row, quotes and all.
     ///
     /// # Panics
-    /// When there are not so many.
+    /// If `field` is not below [`len`](Record::len).
     pub(crate) fn raw(&self, field: usize) -> &'a [u8] {
         self.fields[self.number(field) - 1].raw(self.text)
     }

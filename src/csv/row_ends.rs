@@ -21,7 +21,7 @@ pub struct RowEnds {
     end: usize,
 }
 
-/// The last word that has line ends, in which each bit stands for a byte, the first of which has the offset `at`.
+/// The last word that has line ends. Each bit stands for a byte, the lowest one for that at offset `at`.
 #[derive(Clone, Copy, Debug, Default)]
 struct Last {
     at: u32,

@@ -10,13 +10,13 @@ use super::Format;
 /// How many bytes are examined together: as many as a `u64` has bits.
 pub const WIDTH: usize = 64;
 
-/// The state at one place in a text: everything about the bytes before that place that is needed to read on. What is said of one
-/// byte is 1 if it is so, else 0.
+/// The state at one place in a text: everything about the bytes before that place that is needed to read on. A field
+/// about one byte is 1 for yes and 0 for no.
 #[derive(Clone, Copy, Debug)]
 pub struct Structure {
     format: Format,
-    /// The bytes that are quotes and first bytes of comments, carriage returns where the format has none. Behind each, all ones if
-    /// the format has it, else all zeros.
+    /// The bytes that begin quotes and comments, each with a word of all ones. If the format has none, the byte is a
+    /// carriage return and the word all zeros.
     quote: (u8, u64),
     comment: (u8, u64),
     /// All ones if the bytes before this place end within quotes, else all zeros.
@@ -46,7 +46,7 @@ pub struct Found {
     pub odd: u64,
 }
 
-/// What quotes and comments make of 64 bytes.
+/// Which of 64 bytes lie within quotes or comments.
 struct Covered {
     /// Bytes whose delimiters and line ends have no meaning: within quotes, or in a comment before its line end.
     bytes: u64,
@@ -74,7 +74,7 @@ impl Structure {
         self.in_comment != 0
     }
 
-    /// Moves the state past `bytes`, which must contain no quote that has a meaning; they do not begin within quotes.
+    /// Moves the state past `bytes`. They must not begin within quotes, and contain no quote that has a meaning.
     pub fn pass(&mut self, bytes: &[u8]) {
         let Some(&last) = bytes.last() else { return };
         let line = memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1);
@@ -118,7 +118,7 @@ impl Structure {
         if comments | self.in_comment == 0 {
             let bytes = parity(quotes) ^ self.inside;
             let (within, closers) = (quotes & bytes, quotes & !bytes);
-            // If there is no quote that is an ordinary byte, counting them was right.
+            // If each quote that makes the number odd is the first byte of a field, counting quotes was right.
             if within & !behind(ends & !bytes | closers, self.may_open) == 0 {
                 let covered = Covered { bytes, closers, comments: 0, ends_in_comment: false };
                 return self.leave(&covered, length, [line_ends, delimiters, returns]);
@@ -147,8 +147,9 @@ impl Structure {
         Found { delimiters, line_ends, returns, odd: covered.comments | strays }
     }
 
-    /// Finds what is in comments where there are no quotes: the bytes from the first one of a line that is a comment up to its line end.
-    /// Where one is added to the bytes that are no line ends, it is carried from there to the next line end.
+    /// Finds the bytes of comments if there are no quotes: those from the first byte of a comment up to its line end.
+    /// To find that line end, 1 is added at the first byte to the set of bytes that are not line ends: the carry stops
+    /// at the next line end.
     #[inline(always)]
     fn without_quotes(&self, comments: u64, line_ends: u64) -> Covered {
         let (carried, ends_in_comment) = (!line_ends).overflowing_add(comments | self.in_comment & 1);

@@ -51,7 +51,7 @@ pub fn judge(vectors: Vectors, format: Format, text: &[u8], counts: &RangeInclus
         if count > 0 || at == text.len() {
             continue;
         }
-        // Only what is no ordinary row is left out.
+        // Only what is not an ordinary row may be left out.
         let line = split(&text[at..], format, &mut expected);
         let is_ended = |length: usize| text[..at + length].ends_with(b"\n");
         match line {

@@ -4,16 +4,16 @@ use crate::csv::Format;
 use crate::csv::record::{Field, Record};
 use std::ops::Range;
 
-/// Rows of a text that have the same number of fields. There is nothing between them but comments and blank lines.
+/// Rows of a text that have the same number of fields. Between them are only comments and blank lines.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
     pub(super) text: &'a [u8],
     pub(super) format: Format,
     pub(super) columns: Option<&'a [usize]>,
-    /// The bytes before the rows, and their line ends.
+    /// The offset before each row, and the offset of its line end.
     pub(super) befores: &'a [u32],
     pub(super) line_ends: &'a [u32],
-    /// A delimiter before the first row, or a stand-in, and the delimiters of all rows.
+    /// The delimiter before the first row, or a stand-in, and then the delimiters of all rows.
     pub(super) delimiters: &'a [u32],
     pub(super) fields: usize,
     pub(super) count: usize,
@@ -25,7 +25,8 @@ pub struct Rows<'a> {
 /// Where the fields of a column are.
 #[derive(Clone, Copy, Debug)]
 pub struct Column<'a> {
-    /// Lists that have what comes before each field, and what comes behind it. From row to row, it is so many entries further on.
+    /// The lists with the offsets before and behind each field, and how many entries there are from the field in one
+    /// row to that in the next.
     before: (&'a [u32], usize),
     behind: (&'a [u32], usize),
     /// Whether the field is the last of its row, and so may have a carriage return behind it.
@@ -45,7 +46,8 @@ impl Column<'_> {
         before[row * by].wrapping_add(1) as usize..behind[row * step] as usize
     }
 
-    /// Calls `take` for each field of the rows from `from` on, with one of `rows` at a time, and with start and end of the field.
+    /// Calls `take` once for each item of `rows`: with the item, and with start and end of the field in its row. The
+    /// first item belongs to the row at index `from`.
     #[inline(always)]
     pub fn each<T>(&self, from: usize, rows: &mut [T], take: impl Fn(&mut T, u32, u32)) {
         let ((before, by), (behind, step)) = (self.before, self.behind);
@@ -73,8 +75,8 @@ impl<'a> Rows<'a> {
         self.count == 0
     }
 
-    /// Returns the number of fields of the next row if there are no rows here only because of that number. The row is at the place of index
-    /// 0 then.
+    /// If there are no rows here only because the next row has another number of fields, returns that number. That row
+    /// has the index 0 then.
     pub(crate) fn other_length(&self) -> Option<usize> {
         self.is_of_other_length.then_some(self.fields)
     }

@@ -102,7 +102,7 @@ fn hints_name_the_option_that_helps() {
 }
 
 proptest::proptest! {
-    /// As Python has it: `Decimal(text)`, if that is whole.
+    /// The judge is Python's rule: `Decimal(text)`, if that is whole.
     #[test]
     fn a_whole_number_is_read_however_it_is_written(
         number in any::<u64>(),
@@ -123,7 +123,7 @@ proptest::proptest! {
         proptest::prop_assert_eq!(integer(&text, notation), Ok(expected), "{}", text);
     }
 
-    /// As `str::parse` has it, which reads what Python's `float` reads but for blanks, underscores and names.
+    /// The judge is `str::parse`, which reads what Python's `float` reads, except for blanks, underscores and names.
     #[test]
     fn what_is_no_number_to_the_standard_library_is_none_here(
         text in proptest::collection::vec(prop_oneof![4 => "[0-9]", 1 => "[-+.eE]"], 0..9).prop_map(|parts| parts.concat()),
