@@ -88,10 +88,12 @@ impl Base {
         self.bare(text).filter(|digits| digits.iter().all(|&digit| self.has_digit(digit)))
     }
 
-    /// Returns the base in which `text` is probably written, if it is an integer in another base than this one and looks like it: it has
-    /// a prefix, or is hexadecimal and no word, because it has digits below ten too or is too long.
+    /// Returns the base in which `text` is probably written, if it is an integer in another base than this one. It must
+    /// have the prefix of that base, or be hexadecimal and not look like a word, because it has digits below ten too or
+    /// is too long.
     pub(super) fn other(self, text: &[u8]) -> Option<Base> {
-        /// The least digits of a number without a prefix. No word of so many letters has only those from a to f.
+        /// From this length on, letters without a prefix are taken for a hexadecimal number: no word of so many letters
+        /// has only those from a to f.
         const LONG: usize = 16;
         let others = || Base::ALL.into_iter().filter(|&other| other != self);
         let has_prefix = |base: &Base| {
@@ -105,7 +107,7 @@ impl Base {
             };
             let is_meant = self != Base::Hexadecimal && Base::Hexadecimal.digits(text).is_some_and(is_no_word);
             is_meant.then(|| {
-                // Digits that other bases have do not tell them from base 16.
+                // Decimal digits alone do not show that the base is 16.
                 if Base::Decimal.digits(text).is_some() { Base::Decimal } else { Base::Hexadecimal }
             })
         })

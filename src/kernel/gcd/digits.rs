@@ -3,14 +3,14 @@
 use super::base::Base;
 use dashu_int::{UBig, Word};
 
-/// As many decimal digits always fit into a limb.
+/// This many decimal digits always fit into a limb.
 pub const CHUNK: usize = 19;
-/// How many times as much a chunk counts as the same digits in the chunk behind it.
+/// By how much a digit of a chunk counts more than the same digit of the chunk behind it.
 pub const TEN: u64 = 10u64.pow(CHUNK as u32);
 /// How many chunks of decimal digits are taken in at a time. Each is a chain of carries from limb to limb, and a processor can work on
 /// several of them.
 const TOGETHER: usize = 4;
-/// From so many decimal digits on, the time of dashu is less: it is not that of the square of their number.
+/// From this many decimal digits on, dashu is faster: its time grows less than with the square of their number.
 const MOST: usize = 4000;
 
 /// Appends the number with these digits to `limbs`, without zeros on top. Returns whether all are digits; otherwise `limbs` is unchanged.
@@ -57,7 +57,8 @@ fn read_decimal(digits: &[u8], limbs: &mut Vec<u64>) -> bool {
     true
 }
 
-/// Appends these chunks of decimal digits to those of the number `limbs`. There must be a limb of zero on top for each.
+/// Appends these chunks of decimal digits to the digits of the number `limbs`. For each chunk, the number must have a
+/// limb of zero on top.
 #[inline]
 fn take_in<const COUNT: usize>(limbs: &mut [u64], chunks: [u64; COUNT]) {
     let mut carries = chunks;
@@ -119,18 +120,19 @@ pub fn sixteen(digits: &[u8; 16]) -> Option<u64> {
     ((high_others | low_others) == 0).then_some(high << 32 | low)
 }
 
-/// Returns the value of eight hexadecimal digits, the bytes of a word with the first one lowest, and 0 if there is nothing else among them.
-/// All bytes are handled at once.
+/// Returns the value of eight hexadecimal digits, of which the first is the lowest byte, and a word that is 0 if all
+/// bytes are such digits. All bytes are handled at once.
 #[inline(always)]
 fn eight_hexadecimal(bytes: u64) -> (u64, u64) {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    // Letters, and no digits, have the bit 0x40. Their low halves begin with 1.
+    // Letters have the bit 0x40, and digits do not. The low halves of letters begin with 1.
     let is_letter = bytes >> 6 & ONES;
     let values = (bytes & (0xf * ONES)) + 9 * is_letter;
-    // The upper bits of letters, without that of small ones, and of digits, which all have that bit.
+    // The upper bits but 0x20, which all digits have and by which small letters differ from capital ones. The others
+    // must be 0x40 for a letter and 0x10 for a digit.
     let upper = (bytes & (0xd0 * ONES)) ^ (0x10 * ONES + 0x30 * is_letter);
     let has_none = !(bytes >> 5 | bytes >> 6) & ONES;
-    // Letters are from 10 to 15, and digits below 10.
+    // The values of letters are from 10 to 15, and those of digits below 10.
     let is_ten = (values + 6 * ONES) >> 4 & ONES;
     let others = upper | has_none | (is_ten ^ is_letter) | (values & (0x10 * ONES));
     let values = values.swap_bytes();
@@ -139,7 +141,7 @@ fn eight_hexadecimal(bytes: u64) -> (u64, u64) {
     ((fours | fours >> 16) & 0xffff_ffff, others)
 }
 
-/// Reads digits of so many bits each.
+/// Reads digits that stand for `bits` bits each.
 fn read_bits(base: Base, bits: u32, digits: &[u8], limbs: &mut Vec<u64>) -> bool {
     let (mut limb, mut filled) = (0, 0);
     for &digit in digits.iter().rev() {
@@ -152,7 +154,7 @@ fn read_bits(base: Base, bits: u32, digits: &[u8], limbs: &mut Vec<u64>) -> bool
         if filled >= u64::BITS {
             limbs.push(limb);
             filled -= u64::BITS;
-            // The bits of this digit that had no room; a shift by all of its bits would be none.
+            // The bits of this digit that had no room.
             limb = value.checked_shr(bits - filled).unwrap_or(0);
         }
     }

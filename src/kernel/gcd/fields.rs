@@ -1,5 +1,5 @@
-//! Reads the integers of rows of which the fast loader reads none: those of more than 64 bits, and those in other bases than 10. They
-//! are read where the rows have been found, into the limbs of a batch.
+//! Reads the integers of rows that the fast loader leaves: integers of more than 64 bits, and those that are not in
+//! base 10. They are read where the index has found them, straight into the limbs of a batch.
 
 use super::base::Base;
 use super::digits;
@@ -24,7 +24,7 @@ impl<'a> Fields<'a> {
         Fields { text: found.text(), columns, quote, base, max_digits }
     }
 
-    /// Whether one of the fields of the row at index `row` is longer than a number of 64 bits need be.
+    /// Whether one of the fields of the row at index `row` has more bytes than a number of 64 bits needs.
     #[inline]
     pub fn are_long(&self, row: usize) -> bool {
         self.columns.iter().any(|column| column.place(row).len() > 19)
@@ -51,7 +51,7 @@ impl<'a> Fields<'a> {
     fn word(&self, digits: &Range<usize>) -> Option<u64> {
         let before = 16usize.checked_sub(digits.len())?;
         let bytes = self.text[..digits.end].last_chunk::<16>()?;
-        // Zeros take the place of what stands before the digits.
+        // Zeros replace the bytes before the digits.
         let kept = u128::MAX.checked_shl(8 * before as u32).unwrap_or(0);
         let bytes = u128::from_le_bytes(*bytes) & kept | u128::from_le_bytes([b'0'; 16]) & !kept;
         digits::sixteen(&bytes.to_le_bytes())
@@ -83,7 +83,7 @@ mod tests {
     use crate::kernel::batch::{Batch, BatchKernel};
     use crate::kernel::gcd::{Base, Gcd, Pairs};
 
-    /// Checks that these rows, all of them good, are read as they are one by one.
+    /// Checks that these rows, all of them good, are read in the same way as one by one.
     fn check(base: Base, text: &str) {
         let (gcd, mut index, mut at) = (Gcd::default().base(base), Index::new(Format::default()), 0);
         let (mut found, mut expected, mut fields) = (Pairs::default(), Pairs::default(), vec![]);

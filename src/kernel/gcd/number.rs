@@ -25,7 +25,7 @@ impl Number {
     /// Does what [`parse`](Number::parse) does for a `field` in any notation. Notations are for numbers in base 10.
     pub fn read(field: &[u8], base: Base, notation: Notation, max_digits: usize) -> Option<Self> {
         Number::parse(field, base, max_digits).or_else(|| {
-            // Most numbers are plain, and no message is made here of those that are none.
+            // Most numbers are plain. No message is made here about fields that are not numbers.
             let has_notation = base == Base::Decimal && (notation.thousands.is_some() || notation.whole_floats);
             let digits = has_notation.then(|| notation.integer(field, max_digits).ok()).flatten()?;
             Number::parse(if digits.is_empty() { b"0" } else { &digits }, base, max_digits)

@@ -17,8 +17,9 @@ use std::ops::Range;
 /// The kernel that computes the greatest common divisor of two integers of any size and sign, for a filter. The
 /// `pmapgcd` command runs this kernel. `gcd(0, n)` is the magnitude of `n`, and `gcd(0, 0)` is 0.
 ///
-/// Pairs of 64 bits are computed as in [`Gcd64`]. Larger ones of like length are computed several at a time in vectors, by binary
-/// algorithms; where there are too few of them, or no vectors, one at a time by Lehmer's algorithm, from the `dashu-int` crate.
+/// Pairs of 64 bits are computed as in [`Gcd64`]. Larger pairs of like length are computed several at a time in
+/// vectors, by binary algorithms. If there are too few of them, or the processor has no such vectors, they are computed
+/// one at a time by Lehmer's algorithm, from the `dashu-int` crate.
 #[derive(Clone, Copy, Debug)]
 pub struct Gcd {
     small: Gcd64,

@@ -81,8 +81,9 @@ impl<S: Small<COUNT>, const COUNT: usize> Default for Values<S, COUNT> {
 }
 
 impl<S: Small<COUNT>, const COUNT: usize> Values<S, COUNT> {
-    /// Appends the value whose numbers `append` appends to the limbs that it is given, the number at each index in turn and without zeros
-    /// on top. Returns whether it did so; if it returns false, nothing changes.
+    /// Appends a value whose numbers are of any size. `append` is called for each index in turn, and must append the
+    /// limbs of that number, without zeros on top, to those that it is given. Returns whether it did so for all; if it
+    /// returns false, nothing changes.
     #[inline]
     pub(super) fn push_with(&mut self, append: impl FnMut(usize, &mut Vec<u64>) -> bool) -> bool {
         self.small.push(S::default());

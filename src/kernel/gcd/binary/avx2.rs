@@ -41,7 +41,7 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
                 }
             }
         }
-        // Divisors that are wide stay behind, and zeros take their place.
+        // Take out divisors that are wide, and put zeros in their place.
         let mut divisors = [zero; VECTORS];
         for ([_, b], divisor) in wide.iter_mut().zip(&mut divisors) {
             let is_narrow = _mm256_cmpeq_epi64(_mm256_and_si256(*b, high), zero);
@@ -91,9 +91,9 @@ fn wide_step([a, b]: Pairs) -> Pairs {
 
 /// Does a step of eight pairs of 31 bits. Of `a - b` and `b - a`, one is below 2^31, and is the difference.
 ///
-/// A number has only its lowest one in common with its negative. That power of two is converted to a float, whose exponent,
-/// above the 23 bits of the fraction, is 127 more than the number of trailing zeros. For 0 it is 0, and the shift count so
-/// large that the result is 0 as well.
+/// A number has only its lowest bit of value 1 in common with its negative. That power of two is converted to a float,
+/// whose exponent, above the 23 bits of the fraction, is 127 more than the number of trailing zeros. For 0 the exponent
+/// is 0, and the shift count becomes so large that the result is 0 as well.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn narrow_step([a, b]: Pairs) -> Pairs {

@@ -42,7 +42,7 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
                 }
             }
         }
-        // Divisors that are wide stay behind, and zeros take their place.
+        // Take out divisors that are wide, and put zeros in their place.
         let mut divisors = [zero; VECTORS];
         for ([_, b], divisor) in wide.iter_mut().zip(&mut divisors) {
             let is_wide = _mm512_test_epi64_mask(*b, high);

@@ -4,10 +4,10 @@
 //! difference is known, as ctz(a - b) = ctz(b - a), so the count and the minimum are computed at the same time (D.
 //! Lemire, "Greatest common divisor, the extended Euclidean algorithm, and speed!", 2024).
 //!
-//! A step replaces `a` by the smaller number and `b` by the shifted difference. When the numbers are equal, `a` becomes the
-//! divisor and `b` 0, and with the next step they change places: then further steps change neither of them, so that a pair
-//! that is finished needs no special case among others that are not. A pair is finished when `a` is 0. Pairs with a zero
-//! are, from the start or after one step.
+//! A step replaces `a` by the smaller number and `b` by the shifted difference. When the numbers are equal, `a` becomes
+//! the divisor and `b` 0, and with the next step they change places: then further steps change neither of them, so that
+//! a pair that is finished needs no special case among others that are not. A pair is finished when `a` is 0. Pairs
+//! with a zero are finished from the start or after one step.
 //!
 //! Each step depends on the step before it and takes about six cycles, in which a core could do steps of several other
 //! pairs as well. So several pairs are worked on at once, in vectors as wide as the processor has. Once all of them are

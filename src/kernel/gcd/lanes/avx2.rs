@@ -11,7 +11,7 @@ pub fn gcds(pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
     rounds::gcds(Avx2(()), pairs, all, done);
 }
 
-/// Whoever has a value of this type has the instructions.
+/// A value of this type is a proof that the processor has the instructions.
 #[derive(Clone, Copy)]
 struct Avx2(());
 
@@ -30,10 +30,10 @@ macro_rules! instructions {
 
 impl Lanes for Avx2 {
     type Vector = __m256i;
-    /// All bits of the lanes that are chosen.
+    /// All bits are 1 in the lanes that are chosen, and 0 in the others.
     type Mask = __m256i;
     const COUNT: usize = 4;
-    /// Eight pairs take the time of 5 that dashu works on, if they have 2048 bits, and of 7, if they have 8192.
+    /// Eight pairs take as long as dashu takes for 5 pairs of 2048 bits, or for 7 of 8192 bits.
     const LEAST: usize = 7;
 
     fn lanes(vectors: &[__m256i]) -> &[u64] {
@@ -67,7 +67,8 @@ impl Lanes for Avx2 {
             _mm256_min_epu32(_mm256_sub_epi32(_mm256_srli_epi32::<23>(float), _mm256_set1_epi32(127)), most)
         }}
         fn length(a: __m256i) -> __m256i {{
-            // Without neighbouring ones it is not rounded up to a power of two, of which the exponent would be one more.
+            // Clear each bit below a bit of value 1: so rounding to a float cannot reach the next power of two, whose
+            // exponent would be one more.
             let float = _mm256_castps_si256(_mm256_cvtepi32_ps(_mm256_andnot_si256(_mm256_srli_epi64::<1>(a), a)));
             _mm256_sub_epi64(_mm256_srli_epi64::<23>(float), _mm256_set1_epi64x(126))
         }}

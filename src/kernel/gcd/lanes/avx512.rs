@@ -15,7 +15,7 @@ pub fn gcds(pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
     rounds::gcds(Avx512(()), long, all, &mut |at, divisor| done(short.len() + at, divisor));
 }
 
-/// Whoever has a value of this type has the instructions.
+/// A value of this type is a proof that the processor has the instructions.
 #[derive(Clone, Copy)]
 struct Avx512(());
 
@@ -36,7 +36,7 @@ impl Lanes for Avx512 {
     type Vector = __m512i;
     type Mask = __mmask8;
     const COUNT: usize = 8;
-    /// Sixteen pairs take the time of 5 or 6 that dashu works on, from 192 to 8192 bits.
+    /// Sixteen pairs take as long as dashu takes for 5 or 6, from 192 to 8192 bits.
     const LEAST: usize = 7;
 
     fn lanes(vectors: &[__m512i]) -> &[u64] {
@@ -76,7 +76,8 @@ impl Lanes for Avx512 {
             _mm512_min_epu64(_mm512_popcnt_epi64(below), most)
         }}
         fn length(a: __m512i) -> __m512i {{
-            // Without neighbouring ones it is not rounded up to a power of two, of which the exponent would be one more.
+            // Clear each bit below a bit of value 1: so rounding to a float cannot reach the next power of two, whose
+            // exponent would be one more.
             let float = _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_andnot_si512(_mm512_srli_epi64::<1>(a), a)));
             _mm512_sub_epi64(_mm512_srli_epi64::<23>(float), _mm512_set1_epi64(126))
         }}

@@ -1,6 +1,6 @@
-//! What is asked of vectors.
+//! The operations on vectors that the algorithm needs.
 
-/// How many bits a limb has: so many that a limb times a factor fits into 64 bits with a sign.
+/// How many bits a limb has: few enough that a limb times a factor fits into 64 bits with a sign.
 pub const LIMB: u32 = 30;
 
 /// Vectors of numbers of 64 bits. A value of the type shows that the processor has their instructions.
@@ -11,11 +11,11 @@ pub trait Lanes: Copy {
     type Mask: Copy;
     /// How many lanes there are.
     const COUNT: usize;
-    /// From how many pairs on, of twice as many as there are lanes, vectors take less time than dashu (`cargo bench --bench algorithms`,
-    /// Zen 4).
+    /// How many pairs there must be for vectors to take less time than dashu. Vectors work on two pairs for each lane
+    /// at a time, even if there are fewer (`cargo bench --bench algorithms`, Zen 4).
     const LEAST: usize;
 
-    /// The vector that has `number` in all lanes.
+    /// Returns the vector that has `number` in all lanes.
     fn all(self, number: u64) -> Self::Vector;
     /// The lanes, as they lie in memory.
     fn lanes(vectors: &[Self::Vector]) -> &[u64];
@@ -27,7 +27,7 @@ pub trait Lanes: Copy {
     fn or(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn left<const BITS: u32>(self, a: Self::Vector) -> Self::Vector;
     fn right<const BITS: u32>(self, a: Self::Vector) -> Self::Vector;
-    /// Shifts by so many bits in each lane.
+    /// Shifts each lane by the number of bits in the same lane of `bits`.
     fn left_by(self, a: Self::Vector, bits: Self::Vector) -> Self::Vector;
     fn right_by(self, a: Self::Vector, bits: Self::Vector) -> Self::Vector;
     /// Divides signed numbers of at most 62 bits by 2^30, rounding down.

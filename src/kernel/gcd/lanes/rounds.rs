@@ -25,8 +25,9 @@ impl<L: Lanes> Default for Numbers<L> {
 
 /// Does what [`super::with`] does.
 ///
-/// Always inlined, so that it is compiled with the vector instructions of its caller. There are no closures and iterators over vectors here: the
-/// compiler may leave one a function of its own, without these instructions, and the time is several times as long.
+/// Always inlined, so that it is compiled with the vector instructions of its caller. There are no closures and
+/// iterators over vectors here: the compiler may make one of them a function of its own, without these instructions,
+/// which takes several times as long.
 #[inline(always)]
 pub fn gcds<L: Lanes>(lanes: L, pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
     let mut groups: [Numbers<L>; GROUPS] = Default::default();
@@ -158,16 +159,19 @@ fn goes_on<L: Lanes>(lanes: L, left: L::Vector) -> bool {
 struct Steps<L: Lanes> {
     a: L::Vector,
     b: L::Vector,
-    /// The factors of both numbers for the new `a`, and those for the new `b`: the first one plus 2^32 times the second one.
+    /// The factors of both old numbers for the new `a`, and those for the new `b`. Each pair of factors is in one
+    /// number: the first one plus 2^32 times the second one.
     factors: [L::Vector; 2],
     /// How many halvings are left to do.
     left: L::Vector,
 }
 
-/// Returns numbers of 62 bits: 32 from the top of the longer number down, and the lowest 30. Numbers of at most 62 bits are returned whole.
+/// Returns approximations of 62 bits: 32 from the top of the longer number down, and the lowest 30. Numbers of at most
+/// 62 bits are returned whole.
 #[inline(always)]
 fn approximate<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector]) -> Steps<L> {
-    // The three highest limbs that are not 0, in each lane, or the three lowest. Of numbers of less than 62 bits none is to be left out.
+    // In each lane, three limbs of both numbers: from the highest place at which one of them is not 0, or else the
+    // three lowest. A number of up to 62 bits must lose none of its bits.
     let mut at = a.len() - 1;
     let mut top = top(lanes, a, b, at);
     let mut a_three = [a[at], a[at - 1], a[at - 2]];
@@ -190,13 +194,14 @@ fn approximate<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector]) -> Steps<L>
     }
 }
 
-/// Returns the limbs at this place, in one. Where there are none below those of an approximation, as many bits as it has count in any case.
+/// Returns the limbs of both numbers at this place, combined by OR. At the lowest place that the search may reach, the
+/// result has 2 bits or more: the search ends there, and numbers of up to 62 bits are kept whole.
 #[inline(always)]
 fn top<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector], at: usize) -> L::Vector {
     lanes.or(lanes.or(a[at], b[at]), lanes.all(if at < LEAST { 2 } else { 0 }))
 }
 
-/// Returns 32 bits from those three limbs, of which the first has `length` bits that count, and the lowest limb.
+/// Returns 32 bits from these three limbs, of which the first has `length` bits, and behind them the lowest limb.
 #[inline(always)]
 fn approximation<L: Lanes>(
     lanes: L,
@@ -232,7 +237,7 @@ fn step<L: Lanes>(lanes: L, Steps { a, b, factors: [a_factors, b_factors], left 
 fn combine<L: Lanes>(lanes: L, factors: [L::Vector; 2], a: &mut [L::Vector], b: &mut [L::Vector]) -> bool {
     let (of_a, of_b) = (split(lanes, factors[0]), split(lanes, factors[1]));
     let mask = lanes.all(MASK);
-    // The lowest limb of the sums is 0.
+    // The lowest limb of the sums is 0 and is left out: only its carry counts.
     let mut a_carry = lanes.carry(sum(lanes, of_a, a[0], b[0], lanes.all(0)));
     let mut b_carry = lanes.carry(sum(lanes, of_b, a[0], b[0], lanes.all(0)));
     let mut any = lanes.all(0);
@@ -257,10 +262,10 @@ fn combine<L: Lanes>(lanes: L, factors: [L::Vector; 2], a: &mut [L::Vector], b: 
     goes_on(lanes, lanes.or(any, b_carry))
 }
 
-/// Splits two factors that are in one number. They need not have zeros above.
+/// Splits two factors that are in one number. In each lane of the results, only the lower half counts.
 #[inline(always)]
 fn split<L: Lanes>(lanes: L, factors: L::Vector) -> [L::Vector; 2] {
-    // Half of the range of the lower factor is added, so that the upper one is what the upper half holds.
+    // The lower factor may be negative, which takes one from the upper half. Adding half of its range gives that back.
     [factors, lanes.right::<32>(lanes.add(factors, lanes.all(1 << 31)))]
 }
 

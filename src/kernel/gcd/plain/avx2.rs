@@ -137,7 +137,7 @@ fn from_end() -> __m256i {
     _mm256_broadcastsi128_si256(_mm_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0))
 }
 
-/// Returns the values of each four digits.
+/// Returns the value of each group of four digits.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 fn fours(values: __m256i) -> __m256i {
@@ -145,7 +145,7 @@ fn fours(values: __m256i) -> __m256i {
     _mm256_madd_epi16(twos, _mm256_set1_epi32(1 << 16 | 100))
 }
 
-/// Returns the values of each sixteen digits, given those of each four.
+/// Returns the value of each group of sixteen digits, given the values of groups of four.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 fn sixteens(fours: __m256i) -> __m256i {

@@ -19,8 +19,8 @@ pub const MAX_DIGITS: u32 = 20;
 pub use walk::WIDE_DIGITS;
 
 #[cfg(feature = "big")]
-/// Does what [`BatchKernel::read_rows`](crate::kernel::batch::BatchKernel::read_rows) says. It reads the rows whose first two columns
-/// are integers below 2^64, or, if they may be so `wide`, below 2^128, whatever their signs.
+/// Does what [`BatchKernel::read_rows`](crate::kernel::batch::BatchKernel::read_rows) says. It reads the rows whose
+/// first two columns are integers below 2^64, or below 2^128 if `wide` is true, whatever their signs.
 pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs>) -> usize {
     with(Vectors::here(), found, pairs, wide, other)
 }

@@ -52,7 +52,8 @@ fn numbers_of_128_bits_are_read() {
     let numbers: Vec<&str> = (1..=39).map(|digits| &most[..digits]).collect();
     for vectors in Vectors::all() {
         for (a, b) in numbers.iter().flat_map(|a| numbers.iter().map(move |b| (a, b))) {
-            // Too large, by little and by a digit; a byte that is no digit, in each part of the number.
+            // Numbers that are too large, by a little and by a digit, and a byte that is not a digit in each part of
+            // the number.
             let bad =
                 ["340282366920938463463374607431768211456", &format!("{a}0000000000000000000000000000000000000000")];
             let bad = bad.into_iter().map(String::from).chain([0, 19, 20, 38].map(|at| {
@@ -175,7 +176,7 @@ fn chosen_columns_are_read() {
     }
 }
 
-/// What the row at the front of the text should be read as: `None` if it is a row for others.
+/// What the row at the front of the text should be read as; `None` if the loader should leave it.
 fn judged(text: &[u8]) -> Option<([u64; 2], usize)> {
     let (mut fields, format) = (vec![], Format::default());
     let Line::Row { content, length } = split(text, format, &mut fields) else { return None };
@@ -209,7 +210,8 @@ proptest! {
             }
             prop_assert_eq!(at + blank_lines(&text.as_bytes()[at..end]), end);
             let left = text.as_bytes().get(end..).filter(|left| !left.is_empty()).and_then(judged);
-            // Numbers with text behind their closing quote, or with more than 20 digits in all, may be left.
+            // The loader may leave numbers with text behind their closing quote, and numbers with more than 20 digits
+            // in all.
             let is_odd = |text: &&str| text.lines().next().unwrap_or_default().contains(['"', '0']);
             prop_assert!(left.is_none() || Some(&text[end..]).filter(is_odd).is_some(), "{:?} {:?}", vectors, left);
         }

@@ -19,12 +19,12 @@ pub const WIDE_DIGITS: u32 = 39;
 /// How many rows are taken together. What is unusual in one of them is expected in the next group too.
 const GROUP: usize = 32;
 
-/// How the numbers of rows are loaded. A text ends with the digits of a number, of which the given number are to be loaded.
+/// How the numbers of rows are loaded. Each text ends with a number, whose last `digits` digits are to be loaded.
 pub trait Load {
-    /// Returns the values of two numbers of 1 to 20 digits, modulo 2^64, or `None` if some bytes are no digits.
+    /// Returns the values of two numbers of 1 to 20 digits, modulo 2^64, or `None` if some bytes are not digits.
     fn pair(&self, texts: [&[u8; LOADED]; 2], digits: [u32; 2]) -> Option<[u64; 2]>;
 
-    /// Returns the values of the numbers of two rows, each of 1 to 19 digits, or `None` if some bytes are no digits.
+    /// Returns the values of the numbers of two rows, each of 1 to 19 digits, or `None` if some bytes are not digits.
     fn pairs(&self, texts: [&[u8; LOADED]; 4], digits: [[u32; 2]; 2]) -> Option<[[u64; 2]; 2]>;
 }
 
@@ -73,7 +73,7 @@ impl Group {
         fields.iter().position(is_other).map_or(rows.end, |found| rows.start + found)
     }
 
-    /// Leaves of these fields only what may be digits. Returns whether that is less of any.
+    /// Reduces these fields to what may be digits. Returns whether any field has become shorter.
     #[inline(always)]
     fn bare(&mut self, text: &[u8], quote: Option<u8>, rows: Range<usize>) -> bool {
         let mut is_less = false;
@@ -154,8 +154,8 @@ impl Group {
 #[cfg(feature = "big")]
 /// Does what [`super::read_rows`] does.
 ///
-/// Always inlined, so that it is compiled with the vector instructions of its caller. Arrays are not mapped here: the compiler may
-/// leave that a function of its own, without these instructions.
+/// Always inlined, so that it is compiled with the vector instructions of its caller. Arrays are not mapped by `map`
+/// here: the compiler may make that a function of its own, without these instructions.
 #[inline(always)]
 pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs>, load: impl Load) -> usize {
     let (text, quote) = (found.text(), found.format().quote);
@@ -267,8 +267,8 @@ fn number_at(text: &[u8], (start, end): (u32, u32)) -> Option<u64> {
     text.get(start as usize..end as usize).filter(|field| field.len() < MAX_DIGITS as usize).and_then(number)
 }
 
-/// Returns where the digits are in a field, if the field is an integer of up to 20 digits: without quotes, blanks, sign, and zeros in front.
-/// Whether they are digits is left to others to find out.
+/// Returns where the digits are in a field, if the field is an integer of up to 20 digits: without quotes, blanks,
+/// sign, and zeros in front. Whether these bytes are digits is checked later.
 #[inline(always)]
 fn digits(text: &[u8], field: Range<usize>, quote: Option<u8>) -> Range<usize> {
     let Range { mut start, mut end } = field;
