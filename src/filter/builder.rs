@@ -66,15 +66,15 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         self
     }
 
-    /// Takes `text` for no value. A row with such a field, without the quotes and blanks around it, among those that the
-    /// kernel gets, is not given to the kernel, and has an empty result. Call this once for each such text.
+    /// Makes `text` stand for a missing value. A row with this text in a field that the kernel gets (quotes and blanks
+    /// around it do not count) is not given to the kernel, and has an empty result. Call this once for each such text.
     pub fn missing(mut self, text: impl Into<Vec<u8>>) -> Self {
         self.rows.missing.push(text.into());
         self
     }
 
-    /// Takes the first row of each input for the names of the columns. A kernel whose rows have names, like a struct, finds its columns by
-    /// them, unless [`columns`](Self::columns) are chosen.
+    /// Says that the first row of each input has the names of the columns. A kernel whose rows have names, like a
+    /// struct, finds its columns by them, unless [`columns`](Self::columns) are chosen.
     pub fn header(mut self) -> Self {
         self.rows.has_header = true;
         self
@@ -93,8 +93,8 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         Ok(self)
     }
 
-    /// Prints each row unchanged with its result appended as another field, or as several. `names` are the names of the results in the
-    /// header, like `gcd` or `km,"bearing, degrees"`; if there are none, the kernel's own names for its results are used.
+    /// Prints each row unchanged with its result appended as another field, or as several. `names` are the results'
+    /// names in the header, like `gcd` or `km,"bearing, degrees"`; if empty, the kernel's own.
     pub fn append(mut self, names: impl Into<String>) -> Self {
         self.append = Some(names.into());
         self
@@ -210,7 +210,7 @@ fn check(rows: &RowOptions, kernel: &impl BatchKernel) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses a kernel that cannot be used, as it says itself.
+/// Refuses a kernel that says itself that it cannot be used.
 pub(crate) fn usable(kernel: &impl BatchKernel) -> Result<(), Error> {
     kernel.check().map_err(Error::usage)?;
     let names = kernel.result_names().len();
@@ -232,8 +232,8 @@ pub(crate) struct RowOptions {
     pub has_header: bool,
     /// The columns that the kernel gets; `None` for all of them.
     pub columns: Option<Columns>,
-    /// The names of the result columns, if rows are printed with their results appended. No names stand for the kernel's own. `None`
-    /// if only results are printed.
+    /// The names of the result columns, if rows are printed with their results appended. An empty list stands for the
+    /// kernel's own names. `None` if only results are printed.
     pub append: Option<Vec<String>>,
     /// What happens to bad rows.
     pub on_bad_row: OnBadRow,
@@ -241,9 +241,9 @@ pub(crate) struct RowOptions {
     pub max_bad: Option<u64>,
     /// Whether a message is needed for every bad row, and not only for the first ones.
     pub is_all_told: bool,
-    /// The texts that stand for no value.
+    /// The texts that stand for a missing value.
     pub missing: Vec<Vec<u8>>,
-    /// How many lines at the start of each input are no rows.
+    /// How many lines at the start of each input are not rows.
     pub skip_lines: u64,
 }
 
