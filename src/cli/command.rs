@@ -1,4 +1,4 @@
-//! The options that make a command what is mapped over rows. They belong to `pmapgcd` alone, not to every filter.
+//! The options for mapping a command over the rows. They belong to `pmapgcd` alone, not to every filter.
 
 use super::options::Options;
 use super::plan::Plan;
@@ -23,13 +23,13 @@ const BLOCK_SIZE: usize = 4 << 20;
 pub struct CommandOptions {
     /// Map with CMD: it prints a line for each row
     ///
-    /// /bin/sh -c runs CMD, once for each worker. It reads rows on stdin, a line each, and prints as many lines, whenever it
-    /// likes. If it does so only at the end of its input, it is started once a block. Rows are sent at least once: if CMD
-    /// dies, those without an answer are sent to another. It is not confined.
+    /// /bin/sh -c runs CMD, once for each worker. CMD reads rows on stdin, a line each, and prints a line for each, at any
+    /// time. If it prints only at the end of its input, it is started once for each block. Rows are sent at least once: if
+    /// CMD dies, the rows that it has not answered are sent again. CMD is not confined.
     #[arg(short, long, help_heading = FUNCTION, value_name = "CMD", allow_hyphen_values = true)]
     command: Option<OsString>,
 
-    /// How it answers: auto, lines, block
+    /// How CMD answers: auto, lines, block
     ///
     /// auto: a line for each row; if CMD waits for the end of its input, that is noticed. lines: the same, but its input
     /// is not closed before the end of the run. block: CMD is started for each block of --block-size bytes (4M) and prints any number of lines; a header
@@ -46,7 +46,7 @@ pub struct CommandOptions {
 
     /// Statuses of CMD that are good
     ///
-    /// grep exits with 1 where it finds nothing: --command-ok 0,1.
+    /// grep exits with 1 if it finds nothing: --command-ok 0,1.
     #[arg(long, help_heading = FUNCTION, value_name = "A,B", value_parser = status, value_delimiter = ',', default_value = "0", requires = "command", hide_short_help = true)]
     command_ok: Vec<i32>,
 }
@@ -65,7 +65,7 @@ impl CommandOptions {
             return end(Err(Error::usage(what)));
         }
         options.block_size.get_or_insert(BLOCK_SIZE);
-        // A command has no limit of memory but the one that is asked for.
+        // A command's memory is limited only if `--worker-memory` is given.
         let memory = options.worker_memory;
         let lines = Lines { form: self.command_input, chosen: options.columns().map(|columns| columns.count()) };
         let mut plan = match Plan::of(options, &lines) {

@@ -36,7 +36,7 @@ pub fn script(shell: Shell, mut command: Command) -> Vec<u8> {
             return script;
         }
     };
-    // In all three shells, the name of a function may have these characters.
+    // The name of a shell function may have these characters in all three shells.
     let function: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     script.replace("FUNCTION", &function).replace("PROGRAM", &name).replace("ASKED", ASKED).into_bytes()
 }
@@ -47,9 +47,9 @@ fn flag(arg: &Arg) -> Arg {
     flag.long(arg.get_long().unwrap_or_default().to_string()).help(arg.get_help().cloned().unwrap_or_default())
 }
 
-/// Returns the answer to the script that has started this process; `None` if none has. Its first line tells the script what else to do:
-/// `files`, complete the names of files; `open`, put no blank behind the word. Each line that follows is a way to complete the word: what
-/// becomes of it, a tab, and what that is.
+/// Returns the answer to the script that has started this process; `None` if none has. Its first line tells the script
+/// what else to do: `files`, complete the names of files; `open`, put no blank behind the word. Each line that follows
+/// is a way to complete the word: the completed word, a tab, and a description of it.
 pub fn answer(command: &Command) -> Option<String> {
     let asked = std::env::var(ASKED).ok()?;
     let (shell, at) = asked.split_once(':')?;
@@ -60,15 +60,15 @@ pub fn answer(command: &Command) -> Option<String> {
 /// A word to complete, among others.
 struct Question<'c> {
     command: &'c Command,
-    /// The name of the shell. The word to complete is as it was typed, with quotes and backslashes. So are the other words in bash and
-    /// zsh. In bash the answer must be so too.
+    /// The name of the shell. The word to complete is as it was typed, with quotes and backslashes. In bash and zsh, so
+    /// are the other words. In bash, the answer must be in this form too.
     shell: &'c str,
     words: Vec<String>,
     /// The number of the word to complete.
     at: usize,
 }
 
-/// A way to complete a word: the word, and what it is.
+/// A way to complete a word: the completed word, and a description of it.
 type Candidate = (String, String);
 
 impl Question<'_> {
@@ -86,7 +86,7 @@ impl Question<'_> {
             None => (vec![], true),
         };
         candidates.retain(|(candidate, _)| candidate.starts_with(value));
-        // The value goes on: with a comma, or with the colon behind a file.
+        // More may follow the completed value: a comma, or the colon behind a file.
         let is_open = arg.is_some_and(|arg| is_columns(&arg) || arg.get_id() == "python");
         let mut answer = String::new();
         answer += if wants_files && candidates.is_empty() { "files " } else { "" };
@@ -99,8 +99,8 @@ impl Question<'_> {
         answer
     }
 
-    /// Returns the option of which the word to complete is the value, with the offset of the value in the word; `None` if the word is
-    /// no value of an option. And whether it may be an option.
+    /// Returns the option to whose value the word to complete belongs, with the offset of the value in the word; `None`
+    /// if the word is no value of an option. Also returns whether the word may be an option.
     fn wanted(&self) -> (Option<Arg>, usize, bool) {
         let mut pending = None;
         for word in &self.words[..self.at] {
@@ -118,7 +118,8 @@ impl Question<'_> {
         }
     }
 
-    /// Returns the option that a word names, the last one if it names several, and where its value begins if that is in the word too.
+    /// Returns the option that a word names (the last one if it names several), and where its value begins if the word
+    /// contains that too.
     fn option(&self, word: &str) -> Option<(Arg, Option<usize>)> {
         let find = |is: &dyn Fn(&Arg) -> bool| self.command.get_arguments().find(|arg| is(arg)).cloned();
         if let Some(long) = word.strip_prefix("--") {
@@ -137,7 +138,7 @@ impl Question<'_> {
         found
     }
 
-    /// Returns the options that are there, each with its help.
+    /// Returns the options that are not hidden, each with its help.
     fn options(&self) -> Vec<Candidate> {
         let shown = self.command.get_arguments().filter(|arg| !arg.is_hide_set());
         let mut options: Vec<Candidate> = vec![];
@@ -149,7 +150,8 @@ impl Question<'_> {
         options
     }
 
-    /// Returns what may stand for the value of an option, of which `value` is there so far; and whether it may be a file.
+    /// Returns the possible values of an option if `value` is what has been typed of it so far, and whether it may be a
+    /// file.
     fn values(&self, arg: &Arg, value: &str) -> (Vec<Candidate>, bool) {
         if is_columns(arg) {
             return (self.columns(arg, value), false);
@@ -158,7 +160,7 @@ impl Question<'_> {
             |names: &[&str], what: &str| names.iter().map(|name| (name.to_string(), what.to_string())).collect();
         match arg.get_id().as_str() {
             "delimiter" => return (named(&["tab", "blank"], ""), false),
-            // Behind the colon comes the name of a function, which only the file knows.
+            // Behind the colon comes the name of a function, which this program does not know.
             "kernel" => return (named(&FUNCTIONS, ""), !value.contains(':')),
             "python" => return (vec![], !value.contains(':')),
             _ => {}
@@ -169,8 +171,9 @@ impl Question<'_> {
         (known.collect(), arg.get_value_hint() == ValueHint::FilePath)
     }
 
-    /// Returns the lists of columns that begin with `list`, and have one name more: of those in the header of the first file on the
-    /// line, and without a file of those that the kernel takes, which are the values of `arg`.
+    /// Returns the lists of columns that begin with `list` and have one more name. The names come from the header of
+    /// the first file on the line. If there is no file, they are those of the columns that the kernel takes, which are
+    /// the values of `arg`.
     fn columns(&self, arg: &Arg, list: &str) -> Vec<Candidate> {
         let is_open = |text: &str| text.matches('"').count() % 2 == 1;
         let comma = list.match_indices(',').map(|(at, _)| at + 1).rfind(|&at| !is_open(&list[..at]));
@@ -208,7 +211,7 @@ fn is_columns(arg: &Arg) -> bool {
     arg.get_id() == "column_lists"
 }
 
-/// Returns the names in the first row of `text`, behind so many lines.
+/// Returns the names in the first row of `text` behind the first `skip_lines` lines.
 fn header(text: &[u8], skip_lines: u64, format: Format) -> Option<Vec<String>> {
     let mut text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     for _ in 0..skip_lines {
@@ -228,7 +231,7 @@ fn header(text: &[u8], skip_lines: u64, format: Format) -> Option<Vec<String>> {
     None
 }
 
-/// Returns a name as it stands in a list of columns: in quotes, if it would be something else without.
+/// Returns a name as it is written in a list of columns: in quotes, if it would be read as something else without.
 fn listed(name: &str) -> String {
     let mut listed = vec![];
     Format::default().append_field(&mut listed, name.as_bytes(), true);
@@ -242,8 +245,8 @@ fn first_line(help: Option<String>) -> String {
     help.unwrap_or_default().lines().next().unwrap_or_default().to_string()
 }
 
-/// Returns a path that begins with `~`, `$NAME` or `${NAME}` as a shell expands it, with the variables of the environment and nothing else of
-/// what shells do; `None` if it begins otherwise.
+/// Returns a path that begins with `~`, `$NAME` or `${NAME}` with this beginning replaced, as a shell does from the
+/// variables of the environment; `None` if it begins otherwise.
 fn expanded(path: &Path) -> Option<PathBuf> {
     let (first, rest) = path.to_str()?.split_once('/')?;
     let braced = first.strip_prefix("${").and_then(|name| name.strip_suffix('}'));
@@ -266,7 +269,7 @@ fn without_quotes(word: &str) -> String {
     plain
 }
 
-/// Returns a word that bash makes `word` of, without quotes.
+/// Returns `word` escaped by backslashes, so that bash reads it as this word.
 fn escaped(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_-,./:=@%+".contains(c);
     word.chars().flat_map(|c| (!is_plain(c)).then_some('\\').into_iter().chain([c])).collect()

@@ -67,10 +67,11 @@ pub fn inputs(files: &[PathBuf]) -> Vec<Input> {
     if files.is_empty() { vec![Input::Stdin] } else { files.iter().map(input).collect() }
 }
 
-/// Checks that none of `files` is the value of the option before it: an option that may stand alone has its value behind `=`.
+/// Checks that none of `files` was meant as the value of the option before it: options whose value may be left out take
+/// it only behind `=`.
 ///
 /// # Errors
-/// If a word behind such an option is taken for a FILE, and there is no file of this name.
+/// If a word behind such an option would be read as a FILE, and there is no file of this name.
 pub fn check_names(files: &[PathBuf]) -> Result<(), Error> {
     const ALONE: [&str; 3] = ["--append", "--progress", "--stats"];
     let arguments: Vec<_> = std::env::args_os().take_while(|argument| argument != "--").collect();
@@ -138,6 +139,6 @@ fn size(input: &Input) -> Option<u64> {
         Input::Open(file, _) => rustix::fs::tell(file).ok()?,
     };
     let stat = stat_of(input).filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)?;
-    // Files of the system, as in /proc, have contents and say that they are empty.
+    // Files such as those in /proc have contents although they report that they are empty.
     Some((stat.st_size as u64).saturating_sub(read_before)).filter(|&size| size > 0)
 }

@@ -47,8 +47,8 @@ pub fn matches(command: Command) -> ArgMatches {
     matches
 }
 
-/// Returns `command` with what help, manual page and completions say of a kernel that is no other program's: its version, and the columns
-/// that it takes.
+/// Returns `command` with what help, manual page and completions say about the kernel of a filter: its version, and the
+/// columns that it takes.
 pub fn of_kernel(command: Command, kernel: &impl BatchKernel) -> Command {
     let version = kernel
         .own_version()
@@ -79,7 +79,7 @@ pub fn of_kernel(command: Command, kernel: &impl BatchKernel) -> Command {
     command.version(version).mut_arg("column_lists", columns)
 }
 
-/// A parser of columns that completions offer these names for.
+/// A parser of columns. Completions offer these names as its values.
 #[derive(Clone)]
 struct Names(Vec<String>);
 

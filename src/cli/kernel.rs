@@ -1,4 +1,4 @@
-//! The options that make a function of a library what is mapped over rows. They belong to `pmapgcd` alone, not to every filter.
+//! The options for mapping a function of a library over the rows. They belong to `pmapgcd` alone, not to every filter.
 
 use super::near::unknown;
 use super::options::Options;
@@ -27,20 +27,21 @@ use std::process::ExitCode;
 pub struct KernelOptions {
     /// Map with gcd, a function of libm, or LIBRARY:FUNCTION
     ///
-    /// A value with a / or .so in it is a shared library; LIBRARY alone is one with a pmap_kernel_v1, which docs/kernels.md is about. A
-    /// plain C function of numbers needs --types. Workers load the library, and this process does only with --executor serial or threads.
+    /// A value with a / or .so in it is a shared library. LIBRARY alone stands for one with a pmap_kernel_v1 (see docs/kernels.md). A
+    /// plain C function of numbers needs --types. Workers load the library; this process loads it only with --executor
+    /// serial or threads.
     #[arg(long, help_heading = FUNCTION, value_name = "NAME", conflicts_with_all = ["command", "command_mode", "command_input", "command_ok", "python_batch"], group = "function")]
     kernel: Option<OsString>,
 
-    /// What it takes and returns, like f64,f64:f64
+    /// Types it takes and returns, like f64,f64:f64
     ///
-    /// Of i32, i64, u32, u64, f32, f64: up to 6 integers and 8 floats in, and one number out. A kernel with a pmap_kernel_v1 says its
-    /// types itself, of which text is one; /na is behind what may be missing, and ... behind what may come again. With --python all of
-    /// that may be given, and int (of any size) and bool.
+    /// Of i32, i64, u32, u64, f32, f64: up to 6 integers and 8 floats in, and one number out. A kernel with a pmap_kernel_v1
+    /// says its types itself. It may have text too, /na behind a type whose values may be missing, and ... behind a last
+    /// type for any number of columns. With --python all of these may be given, and also int (of any size) and bool.
     #[arg(long, help_heading = FUNCTION, value_name = "IN:OUT", value_parser = Signature::from_text, requires = "function")]
     types: Option<Signature>,
 
-    /// What it is given when it is opened
+    /// Text to open the kernel with
     #[arg(long, help_heading = FUNCTION, value_name = "TEXT", requires = "kernel", allow_hyphen_values = true, hide_short_help = true)]
     kernel_args: Option<String>,
 
@@ -57,20 +58,20 @@ impl Signature {
 }
 
 impl KernelOptions {
-    /// Whether these options are for another kernel than the stock one, or ask about one.
+    /// Whether these options choose another kernel than the stock one, or ask about a kernel.
     pub fn is_given(&self) -> bool {
         self.kernel
             .as_ref()
             .is_some_and(|name| name != STOCK || self.describe || self.types.is_some() || self.kernel_args.is_some())
     }
 
-    /// Returns the options that are for functions of Python too: `--types` and `--describe`.
+    /// Returns the options that apply to functions of Python too: `--types` and `--describe`.
     pub fn of_functions(self) -> (Option<Signature>, bool) {
         (self.types, self.describe)
     }
 
-    /// Runs the filter around the kernel, or, in a worker process, that worker's part of the run. Returns the status for `main` to end
-    /// with. `stock_only` are the given options that are for the stock kernel alone.
+    /// Runs the filter around the kernel, or, in a worker process, that worker's part of the run. Returns the status
+    /// for `main` to end with. `stock_only` are the given options that only the stock kernel accepts.
     pub fn run(self, options: Options, stock_only: &[&str]) -> ExitCode {
         self.try_run(options, stock_only).unwrap_or_else(|error| end(Err(error)))
     }
@@ -124,7 +125,7 @@ impl KernelOptions {
                 }
                 let load = || Native::loaded(&wanted.load().map_err(unusable)?, self.kernel_args.clone()).map_err(of);
                 if is_worker {
-                    // Its parent is to say what is wrong, once.
+                    // The parent says what is wrong, once for all workers.
                     let instead = options.clone();
                     let instead = |what: String| serve_unusable(instead, format!("--kernel {name}: {what}"));
                     match probe::in_time(most, load, |what| instead(what).unwrap_or(2)) {
@@ -137,7 +138,7 @@ impl KernelOptions {
             }
         };
         if executor == Executor::Threads {
-            // Only its threads need it from here on.
+            // From here on only worker threads need the library.
             native.close();
         }
         let missing = options.na.iter().map(|text| trimmed(text.as_bytes()).to_vec()).collect();
@@ -152,7 +153,8 @@ impl KernelOptions {
         Ok(run(&plan, &work))
     }
 
-    /// What is to be done if the kernel is the stock one, and more is asked than to map with it.
+    /// Handles `--describe`, `--types` and `--kernel-args` if the kernel is the stock one: describes it, or refuses
+    /// what it does not accept.
     fn stock(&self) -> Result<ExitCode, Error> {
         if self.types.is_some() || self.kernel_args.is_some() {
             return Err(Error::usage(
@@ -177,7 +179,7 @@ impl KernelOptions {
                 _ => wrong("a kernel is expected: gcd, a function of libm, or LIBRARY:FUNCTION"),
             };
         }
-        // A colon may stand in the name of the file too: a function has neither / nor point in its name.
+        // The name of the file may contain a colon too. The name of a function contains neither `/` nor `.`.
         let colon = bytes.iter().rposition(|&byte| byte == b':');
         let colon = colon.filter(|&at| !bytes[at..].iter().any(|byte| b"/.".contains(byte)));
         let (file, function) = colon.map_or((bytes, None), |at| (&bytes[..at], Some(&bytes[at + 1..])));
@@ -190,7 +192,8 @@ impl KernelOptions {
     }
 }
 
-/// Works for the parent of this worker process as one whose kernel cannot be used, for the reason `what`. Returns the status to end with.
+/// Serves the parent of this worker process with a kernel that cannot be used, for the reason `what`. Returns the
+/// status to end with.
 fn serve_unusable(mut options: Options, what: String) -> Result<u8, Error> {
     // The names of results are not known here.
     options.append = None;
@@ -202,7 +205,7 @@ fn serve_unusable(mut options: Options, what: String) -> Result<u8, Error> {
 /// The name of the stock kernel.
 const STOCK: &str = "gcd";
 
-/// Prints what is known of kernels, a line for each.
+/// Prints a description of these kernels, a line for each.
 fn describe(kernels: &[Description]) -> Result<(), Error> {
     let line = |kernel: &Description| {
         let version = kernel.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();

@@ -19,10 +19,10 @@ const BEHIND: [&str; 5] = ["EXIT STATUS", "ENVIRONMENT", "EXAMPLES", "BUGS", "SE
 /// Returns the manual page of `command`.
 ///
 /// # Errors
-/// Those of writing, which does not fail here.
+/// If writing fails, which does not happen here.
 pub fn page(command: Command) -> io::Result<Vec<u8>> {
     let mut command = command.mut_args(|arg| {
-        // What FILE is, the description says.
+        // The description of the program says what FILE is.
         let is_file = arg.get_id() == FILES;
         arg.hide_possible_values(false).hide(is_file)
     });
@@ -67,7 +67,7 @@ fn section<'t>(text: &'t str, title: &str) -> Option<Vec<&'t str>> {
     Some(lines.take_while(|line| !is_title(line)).collect())
 }
 
-/// Adds these lines. `is_apart` says that a paragraph is there before them.
+/// Adds these lines. `is_apart` says whether another paragraph comes before them.
 fn add(roff: &mut Roff, lines: Option<Vec<&str>>, mut is_apart: bool) {
     let mut is_listing = false;
     for line in lines.unwrap_or_default() {

@@ -1,5 +1,6 @@
-//! The names of a kernel's results, where only an output tells them, as a struct does: this program, started once more, maps a made-up row
-//! and says what the fields of its output are called. So a kernel that such a row crashes takes no run with it.
+//! The names of a kernel's results, if they can be seen only in an output, such as a struct. This program, started once
+//! more, maps a made-up row and says what the fields of the output are called. If such a row crashes the kernel, only
+//! that process dies.
 
 use crate::error::Error;
 use crate::executor::worker::is_worker;
@@ -16,13 +17,14 @@ use std::os::fd::AsFd;
 use std::process::Stdio;
 use std::time::Duration;
 
-/// The environment variable that makes a process such a one. Its value is the number of the process that asks.
+/// The environment variable that makes a process say the names of results. Its value is the number of the process that
+/// asks.
 const MARK: &str = "PMAPGCD_NAMES";
 
-/// The environment variable by which a parent tells its workers the names that it was told, each with a line end.
+/// The environment variable by which a parent passes these names on to its workers, each with a line end.
 const TOLD: &str = "PMAPGCD_RESULTS";
 
-/// How long the answer may take at most. Without one the kernel's results have the name that it says.
+/// How long to wait for an answer at most. Without an answer, the results have the name that the kernel gives them.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most bytes of an answer.
@@ -33,14 +35,14 @@ pub fn is_asked() -> bool {
     std::env::var_os(MARK).is_some()
 }
 
-/// Returns the names of the results of `kernel`, if only an output tells them. Ends the process if it was started to say them. The answer
-/// may take `most`, if that is given, and not longer than [`PATIENCE`].
+/// Returns the names of the results of `kernel`, if only an output tells them. Ends the process if it was started to
+/// say them. Waits for the answer no longer than `most`, if that is given, and no longer than [`PATIENCE`].
 ///
 /// # Errors
-/// If it looks like such a process and was not started by the one that it was meant for.
+/// If this process is marked as one that says the names, but was not started by the process that the mark names.
 pub fn by_trial(kernel: &impl BatchKernel, most: Option<Duration>) -> Result<Option<Vec<String>>, Error> {
     if is_worker() {
-        // Its parent knows whether the kernel can map a made-up row: it may crash, or take for ever.
+        // A worker gets the names from its parent. Mapping a made-up row here might crash, or never end.
         let told = take_variable(TOLD).unwrap_or_default();
         let names: Vec<String> = told.to_string_lossy().lines().map(String::from).collect();
         return Ok(Some(names).filter(|names| !names.is_empty()));
@@ -72,7 +74,7 @@ fn asked(patience: Duration) -> io::Result<Option<Vec<String>>> {
     command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
     keep_standard_streams_only(&mut command, launch.descriptor(), None);
     let mut process = command.spawn()?;
-    // The command holds the other end of the pipe.
+    // Close this process's copy of the other end of the pipe. Otherwise the end of the answer would not be seen.
     drop(command);
     let patience = Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: patience.subsec_nanos().into() };
     let mut names = None;

@@ -1,8 +1,8 @@
-//! What is said of a name that is no kernel: the names that are near, and how to bring a kernel.
+//! The message about a name that is no kernel: it suggests similar names, and says how to provide a kernel.
 
 use std::path::Path;
 
-/// Functions of libm that people ask for. One that looks like a name that is not known is offered.
+/// Functions of libm that people ask for. If an unknown name resembles some of them, these are suggested.
 pub const FUNCTIONS: [&str; 44] = [
     "gcd",
     "acos",
@@ -59,7 +59,7 @@ pub fn unknown(name: &str) -> String {
         None if near.is_empty() => String::new(),
         None => format!("; {} is meant, perhaps", near.join(" or ")),
     };
-    // A name that is tried with and without the `lib` of its file.
+    // A library `libNAME.so` usually has a function NAME: users may give either as the name.
     let name_within = name.strip_prefix("lib").filter(|rest| !rest.is_empty()).unwrap_or(name);
     format!(
         "there is no kernel {name}{hint}. A kernel is gcd, a function of libm or libc (--kernel hypot --types f64,f64:f64), or one of a \
@@ -67,8 +67,8 @@ pub fn unknown(name: &str) -> String {
     )
 }
 
-/// Returns how many letters have to be changed, added, removed or swapped with the next one to make one name of the other (the distance
-/// of Damerau and Levenshtein, where no letter is changed twice).
+/// Returns the distance between two names: how many letters have to be changed, added, removed or swapped with the next
+/// one to turn one name into the other (Damerau and Levenshtein, where no letter is changed twice).
 fn distance(one: &str, other: &str) -> usize {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let mut rows: Vec<Vec<usize>> = vec![(0..=other.len()).collect()];

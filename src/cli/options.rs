@@ -19,9 +19,9 @@ use std::time::Duration;
 const ROWS: &str = "Rows";
 const OUTPUT: &str = "Output";
 const WORK: &str = "Workers";
-/// The heading for `--help` and `--version` too, which `cli/help.rs` adds.
+/// The heading of the last group. `cli/help.rs` adds `--help` and `--version` to it.
 pub const MORE: &str = "More";
-/// The name that clap has for FILE.
+/// The id of the argument FILE in clap.
 pub const FILES: &str = "files";
 
 /// The least value of `--worker-memory`, in bytes. A row and its result may need as much.
@@ -54,7 +54,7 @@ pub enum StatsForm {
 
 /// The command line that every filter has.
 ///
-/// Of an option that is given twice the last one counts, so that what an alias or a wrapper gives can be overridden. The
+/// If an option is given twice, the last one counts, so that users can override what an alias or a wrapper gives. The
 /// exceptions are lists, FILE, `--columns` and `--na`, which add up.
 #[derive(clap::Args, Clone, Debug)]
 #[command(args_override_self = true)]
@@ -63,7 +63,7 @@ pub struct Options {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) files: Vec<PathBuf>,
 
-    /// The first row of each FILE is names
+    /// The first row of each FILE has column names
     #[arg(long, help_heading = ROWS)]
     pub(super) header: bool,
 
@@ -90,17 +90,17 @@ pub struct Options {
     #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::quote, allow_hyphen_values = true, hide_short_help = true)]
     pub(super) quote: Option<Quote>,
 
-    /// Lines that begin with this are no rows
+    /// Lines that begin with CHAR are comments
     #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::comment, hide_short_help = true)]
     pub(super) comment: Option<u8>,
 
     /// Pass over N lines at the start of each FILE
     ///
-    /// Whatever they hold, as the line sep=; that is for spreadsheet programs. They count where messages name lines.
+    /// Whatever they contain, like the line sep=; for spreadsheet programs. They are counted where messages name lines.
     #[arg(long, help_heading = ROWS, value_name = "N", value_parser = values::number::<u64>("a number of lines", 0..=u64::MAX), allow_negative_numbers = true, default_value_t = 0, hide_default_value = true, hide_short_help = true)]
     pub(super) skip_lines: u64,
 
-    /// TEXT in a field stands for no value
+    /// TEXT in a field means a missing value
     ///
     /// A row with such a field, among those that the kernel gets, has an empty result and is not bad. Blanks and quotes around
     /// the field do not count. May be given more than once: --na '' --na NA --na '\N'.
@@ -227,7 +227,7 @@ pub struct Options {
     #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::number::<u64>("a number of ranges", 1..=u64::MAX), allow_negative_numbers = true, conflicts_with_all = ["range", "progress", "stats"], hide_short_help = true)]
     pub(super) split: Option<u64>,
 
-    /// Compute one of these ranges of FILE
+    /// Compute one of the ranges that --split prints
     ///
     /// A header, or the first row that --append goes by, is read from the front of FILE.
     #[arg(long, help_heading = MORE, value_name = "OFFSET,LENGTH", value_parser = values::range, allow_hyphen_values = true, requires = "first_line", hide_short_help = true)]
@@ -237,7 +237,7 @@ pub struct Options {
     #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::number::<u64>("the number of a line", 1..=u64::MAX), allow_negative_numbers = true, requires = "range", hide_short_help = true)]
     pub(super) first_line: Option<u64>,
 
-    /// Compare the executors, on these rows or its own
+    /// Compare the executors, on FILE or sample rows
     ///
     /// It takes half a minute, and minutes on a busy machine or with many rows. No results are printed. With --python it compares
     /// with what Python has itself: a loop, and pools of threads and of processes.
@@ -257,7 +257,7 @@ pub struct Options {
     #[arg(long, help_heading = MORE, requires = "compare", value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub(super) plot: Option<PathBuf>,
 
-    /// The names of the results that the output for a made-up row has told.
+    /// The names of the results, as the output for a made-up row has shown them.
     #[arg(skip)]
     pub(super) names_by_trial: Option<Vec<String>>,
 

@@ -76,7 +76,7 @@ impl<'k> Plan<'k> {
         if let Some(trial) = &trial {
             options.files.clear();
             options.executor = trial.executor();
-            // The parent has passed over them already.
+            // The comparing process has skipped these lines already.
             options.skip_lines = 0;
             options.output = trial.accounts.then(|| PathBuf::from("/dev/null"));
             if let Some((block_size, chunk_size)) = trial.pieces {
@@ -150,7 +150,8 @@ impl<'k> Plan<'k> {
     }
 }
 
-/// Returns the names in the value of `--append`, for a kernel that has so many results, if that is known: none if the value is empty.
+/// Returns the names in the value of `--append`; none if the value is empty. `results` is how many results the kernel
+/// has, if that is known.
 fn appended(given: &str, results: Option<usize>, format: Format) -> Result<Vec<String>, Error> {
     if given.is_empty() {
         return Ok(vec![]);

@@ -1,5 +1,6 @@
-//! The probe: this program, started once more to load a kernel's library and say what the kernel is. So a library that crashes when it is
-//! loaded takes no run with it, and the process that reads the input and writes the results never has foreign code in it.
+//! The probe: this program, started once more to load a kernel's library and to say what the kernel is. If the library
+//! crashes while it is loaded, only the probe dies. And the process that reads the input and writes the results never
+//! has foreign code in it.
 
 use crate::error::Error;
 use crate::kernel::native::{Description, Unusable};
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 /// The environment variable that makes a process the probe. Its value is the number of the process that asks.
 const MARK: &str = "PMAPGCD_PROBE";
 
-/// How long a library may take before that is said.
+/// How long a library may take to load before a message says so.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the probe answers.
@@ -31,7 +32,7 @@ pub type Answer = Result<Vec<Description>, Unusable>;
 /// Whether this process was started as a probe.
 ///
 /// # Errors
-/// If it looks like one and was not started by the process that it was meant for.
+/// If it is marked as a probe, but was not started by the process that the mark names.
 pub fn is_probe() -> Result<bool, Error> {
     let Some(mark) = take_variable(MARK) else { return Ok(false) };
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
@@ -56,7 +57,8 @@ pub fn answer(answer: &Answer) -> ExitCode {
     }
 }
 
-/// Asks a probe about the kernel that this process was told of. `name` is the kernel in messages. `most` is the time of `--block-timeout`.
+/// Asks a probe about the kernel that this process's arguments name. `name` is the kernel in messages. `most` is the
+/// time of `--block-timeout`.
 ///
 /// # Errors
 /// If the probe cannot be started, dies before it answers, or takes too long.
@@ -66,11 +68,11 @@ pub fn ask(name: &str, most: Option<Duration>) -> Result<Answer, Error> {
     let launch = Launch::again().map_err(cannot)?.with(MARK, std::process::id().to_string());
     let mut command = launch.command().map_err(cannot)?;
     command.stdin(theirs);
-    // What the library prints is nobody's result.
+    // What the library prints must not get among the results, so it goes to stderr.
     command.stdout(io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| Stdio::null(), Stdio::from));
     keep_standard_streams_only(&mut command, launch.descriptor(), None);
     let mut probe = command.spawn().map_err(cannot)?;
-    // The command holds the other end of the pipe.
+    // Close this process's copy of the other end of the pipe. Otherwise the end of the answer would not be seen.
     drop(command);
     let start = Instant::now();
     let has_answered_by = |time: Duration| {
@@ -89,7 +91,7 @@ pub fn ask(name: &str, most: Option<Duration>) -> Result<Answer, Error> {
     }
     let mut line = vec![];
     let read = BufReader::new(File::from(ours)).read_until(b'\n', &mut line);
-    // With an answer there is nothing to wait for: the library's own end may take long, or never come.
+    // Once there is an answer, kill the probe: the library's destructors may take long, or never end.
     let answer = serde_json::from_slice(&line).ok().filter(|_| read.is_ok());
     if answer.is_some() {
         let _ = probe.kill();
@@ -101,14 +103,15 @@ pub fn ask(name: &str, most: Option<Duration>) -> Result<Answer, Error> {
     })
 }
 
-/// Says of a library that it takes longer than `--block-timeout` allows.
+/// Returns the message about a library that takes longer than `--block-timeout` allows.
 fn too_slow(most: Duration) -> String {
     format!("its library takes longer to load and to open than --block-timeout allows, {} seconds", most.as_secs_f64())
 }
 
-/// Returns what `load` does with a library. If that takes longer than `most`, this process does `instead` with the message about that, in
-/// another thread because nobody can stop a library, and ends. A library that hangs in its constructor holds a lock of the loader, which
-/// that thread may need: then the worker is killed as one that holds a block for too long.
+/// Calls `load`, which loads a library, and returns its result. If that takes longer than `most`, this process does
+/// `instead` with the message about that, and ends. It does so in another thread, because nobody can stop a library. A
+/// library that hangs in its constructor holds a lock of the loader, which that thread may need. Then the worker is
+/// killed as one that holds a block for too long.
 pub fn in_time<T>(most: Option<Duration>, load: impl FnOnce() -> T, instead: impl FnOnce(String) -> u8 + Send) -> T {
     let Some(most) = most else { return load() };
     std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! The options that make a function of Python what is mapped over rows. They belong to `pmapgcd` alone, not to every filter.
+//! The options for mapping a function of Python over the rows. They belong to `pmapgcd` alone, not to every filter.
 
 use super::kernel::print;
 use super::options::Options;
@@ -18,7 +18,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
-/// The default of `--block-size` with Python, in bytes: a block costs messages to and from it.
+/// The default of `--block-size` with Python, in bytes: larger than otherwise, because each block costs an exchange of
+/// messages.
 const BLOCK_SIZE: usize = 512 << 10;
 
 /// The options of a function of Python.
@@ -33,7 +34,7 @@ pub struct PythonOptions {
     #[arg(long, help_heading = FUNCTION, value_name = "FILE:FUNCTION", allow_hyphen_values = true, conflicts_with_all = ["command", "command_mode", "command_input", "command_ok", "kernel_args"], group = "function")]
     python: Option<OsString>,
 
-    /// Call it with columns, and not for each row
+    /// Call the function with columns, not with rows
     ///
     /// With numpy arrays if its module imports numpy, else with memoryviews; texts are lists. They are valid during the call alone. It
     /// returns a column of as many results: any sequence, buffer or array, or a tuple of such for several results.
@@ -42,14 +43,14 @@ pub struct PythonOptions {
 }
 
 impl PythonOptions {
-    /// Whether there is such a function.
+    /// Whether a function of Python is given.
     pub fn is_given(&self) -> bool {
         self.python.is_some()
     }
 
-    /// Runs the filter around the function, or, in a worker process, that worker's part of the run. Returns the status for `main` to end
-    /// with. `types` are those of `--types`; `describe` says only to print what the function takes and returns; `stock_only` are the
-    /// given options that are for the stock kernel alone.
+    /// Runs the filter around the function, or, in a worker process, that worker's part of the run. Returns the status
+    /// for `main` to end with. `types` are those of `--types`; `describe` says to print what the function takes and
+    /// returns, and no more; `stock_only` are the given options that are for the stock kernel alone.
     pub fn run(self, options: Options, (types, describe): (Option<Signature>, bool), stock_only: &[&str]) -> ExitCode {
         self.try_run(options, types, describe, stock_only).unwrap_or_else(|error| end(Err(error)))
     }
@@ -97,7 +98,7 @@ impl PythonOptions {
         let opened = wanted.open(if is_worker { own_number() } else { 0 });
         let opened = opened.map_err(|what| format!("--python: {what}"));
         if let (true, Err(what)) = (is_worker, &opened) {
-            // Its parent is to say so, once.
+            // The parent says so, once for all workers.
             options.append = None;
             let python = Python::unusable(wanted, what.clone());
             let plan = Plan::of(options, &python)?;
@@ -116,7 +117,7 @@ impl PythonOptions {
         // A comparison maps the rows once itself, to see whether they are good.
         let is_comparing = options.compare && Trial::of_this_process()?.is_none();
         if !is_worker && !is_comparing && executor != Executor::Serial {
-            // Only its workers need Python from here on.
+            // From here on only workers need Python.
             python.close();
         }
         let function = Function {
@@ -126,7 +127,7 @@ impl PythonOptions {
         };
         let mut plan = Plan::of(options, &python)?;
         plan.python = Some(function);
-        // There is no limit of memory but the one that is asked for.
+        // Memory is limited only if `--worker-memory` is given.
         plan.confinement.memory = memory;
         let work = Text::new(&python, plan.setup.settings.clone());
         Ok(run(&plan, &work))

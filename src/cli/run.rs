@@ -49,8 +49,9 @@ impl Options {
     }
 }
 
-/// Runs what may call the kernel in this process. Whatever the kernel prints to stdout must not get among the results, so it goes to stderr,
-/// as it does from worker processes, and where it reads stdin, it must take no rows.
+/// Calls `run`, which may call the kernel in this process. What the kernel prints to stdout must not get among the
+/// results, so it goes to stderr, as in worker processes. A kernel that reads stdin must not take rows away, so it is
+/// given an empty stdin.
 fn with_streams_aside<K: BatchKernel>(plan: &Plan, kernel: &K, run: impl FnOnce() -> ExitCode) -> ExitCode {
     let is_mapping = matches!(plan.mode, Mode::Map | Mode::Try(_) | Mode::Compare);
     let is_here = !plan.options.executor.has_processes() || matches!(plan.mode, Mode::Compare);
@@ -65,14 +66,14 @@ fn with_streams_aside<K: BatchKernel>(plan: &Plan, kernel: &K, run: impl FnOnce(
     status
 }
 
-/// Works for the parent of this worker process, with `work` as what is mapped over the rows. Returns the status to end with.
+/// Serves the parent of this worker process by mapping `work` over its rows. Returns the status to end with.
 #[cfg(feature = "stock")]
 pub(super) fn work(plan: &Plan, work: &dyn Work) -> u8 {
     let mapping = mapping(plan, work);
     worker::reenter(&mapping).unwrap_or_else(|| status(Err(worker::not_for_you())))
 }
 
-/// Does the task of `plan`, with `work` as what is mapped over the rows.
+/// Does the task of `plan`; `work` is what is mapped over the rows.
 pub(super) fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
     #[cfg(feature = "compare")]
     let graded = plan.trial.map(|trial| Graded::new(work, &trial));
@@ -94,10 +95,11 @@ pub(super) fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
     }
 }
 
-/// Returns what is to be mapped by `plan`, with `work`.
+/// Returns the mapping of `work` by `plan`.
 fn mapping<'w>(plan: &Plan, work: &'w dyn Work) -> Mapping<'w> {
-    // What a trial measures is the executor, so its rows come to all executors in the same way: through the parent. A command
-    // takes far longer over a row than the parent, and may ask for blocks that depend on the rows alone.
+    // In a trial of a comparison the parent reads all rows, so that they come to all executors in the same way: the
+    // executors are what is compared. With a command the parent reads too: it is far faster than any command, and in
+    // block mode blocks must depend on the rows alone.
     let cutter = Cutter { format: plan.setup.shape.format, most: plan.setup.sizes.block };
     let cutter = (plan.trial.is_none() && !plan.is_command).then_some(cutter);
     Mapping { work, name: "filter".to_string(), confinement: plan.confinement, cutter }

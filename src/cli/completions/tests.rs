@@ -8,7 +8,7 @@ fn command() -> Command {
     PythonOptions::augment_args(CommandOptions::augment_args(KernelOptions::augment_args(command)))
 }
 
-/// The answer about the last word, without what is said of each candidate.
+/// The answer about the last word, without the descriptions of candidates.
 fn answer(shell: &str, words: &[&str]) -> String {
     let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
     let at = words.len() - 1;
@@ -25,14 +25,14 @@ fn options_and_their_values_are_completed() {
     assert_eq!(answer("fish", &["--kernel", "hyp"]), "\nhypot\n");
     assert_eq!(answer("fish", &["-d", ""]), "\ntab\nblank\n");
     assert_eq!(answer("fish", &["-dt"]), "\n-dtab\n");
-    // The value of one is no place for another, and where there is no option or value, there are files.
+    // The values of one option are not offered for another. If neither an option nor a value fits, files are offered.
     assert_eq!(answer("fish", &["-j", "--executor", "th"]), "files \n");
     assert_eq!(answer("fish", &["--append", ""]), "files \n");
     assert_eq!(answer("fish", &["--", "--execu"]), "files \n");
     assert_eq!(answer("fish", &["-o", "x"]), "files \n");
     assert_eq!(answer("fish", &["--output=x"]), "files \n");
     assert_eq!(answer("fish", &["-j", ""]), "\n");
-    // A function stands behind its file, and the file alone is known.
+    // A function comes behind its file, and only the file can be completed.
     assert_eq!(answer("bash", &["--python", "de"]), "files open\n");
     assert_eq!(answer("fish", &["--python=de"]), "files open\n");
     assert_eq!(answer("bash", &["--python", "deg.py:"]), "open\n");
