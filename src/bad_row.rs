@@ -34,7 +34,7 @@ pub struct BadRow {
 /// How a bad row differs from others in how it must be treated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum Kind {
-    /// An ordinary bad row, such as one with a field that is no number.
+    /// An ordinary bad row, such as one with a field that is not a number.
     #[default]
     Plain,
     /// A row that the kernel could read, and for which it has given a reason in place of results.
@@ -45,7 +45,8 @@ pub(crate) enum Kind {
     Unclosed,
     /// A row that does not fit into a block.
     TooLong,
-    /// No bad row, but one that lacks a value, as its field says with a text for that. Its result is empty.
+    /// Not a bad row, but one that lacks a value: a field contains a text that stands for a missing value. Its result
+    /// is empty.
     Missing,
     /// An unusable header. It ends the run, whatever is done about bad rows.
     Header,
@@ -65,7 +66,7 @@ impl Kind {
     }
 }
 
-/// The name under which a [`BadRow`] serializes itself, by which it is known for what it is where it is the error of an output.
+/// The name under which a [`BadRow`] serializes itself. If an output is a `Result`, a bad row is recognized by it.
 pub(crate) const NAME: &str = "pmapgcd::BadRow";
 
 /// For an output that is a `Result`: what is wrong, and the index of the field at fault.
@@ -78,7 +79,7 @@ impl Serialize for BadRow {
     }
 }
 
-/// So that `?` makes a bad row of any error that has words.
+/// Lets `?` make a bad row of any error that can be printed.
 impl<E: Display> From<E> for BadRow {
     fn from(error: E) -> Self {
         BadRow::row(error.to_string())

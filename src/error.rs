@@ -131,8 +131,8 @@ pub(crate) fn reason(error: &io::Error) -> String {
         Some(at) => text[..at].to_string(),
         None => text,
     };
-    // Linux gives EFBIG both for this limit and for a file system that has no longer files, without saying which it
-    // was.
+    // Linux gives EFBIG both for this limit and for a file system that cannot store files of this length, without
+    // saying which it was.
     match (error.kind(), getrlimit(Resource::RLIMIT_FSIZE)) {
         (io::ErrorKind::FileTooLarge, Ok((most, _))) if most != RLIM_INFINITY => {
             format!("{text} (ulimit -f allows {most} bytes)")

@@ -113,9 +113,9 @@ pub trait Source: Send {
 /// The bytes of a block: in memory, or in a file from which only a worker has read them.
 #[derive(Clone, Copy, Debug)]
 pub enum Bytes<'a> {
-    /// These bytes.
+    /// The bytes are in memory: these.
     Here(&'a [u8]),
-    /// As many bytes of a file, from this offset on.
+    /// The bytes are in this file: the offset of the first one, and their number.
     InFile(&'a OwnedFd, u64, usize),
 }
 
@@ -126,7 +126,7 @@ impl Default for Bytes<'_> {
 }
 
 impl<'a> Bytes<'a> {
-    /// How many bytes these are.
+    /// Returns the number of bytes.
     pub fn len(&self) -> usize {
         match *self {
             Bytes::Here(bytes) => bytes.len(),

@@ -70,13 +70,14 @@
 //!
 //! | trait | methods |
 //! |---|---|
-//! | [`Kernel`] | `map`. `is_self_contained` is worth the line where it is true: workers are then confined |
-//! | [`BatchKernel`](batch::BatchKernel) | `result_name`, `read`, `map_batch` and `write`, and the types of rows and outputs. Every `Kernel` is one; write one only for a form of rows that serde has not |
+//! | [`Kernel`] | `map`. If `is_self_contained` is true, write it too: workers are then confined |
+//! | [`BatchKernel`](batch::BatchKernel) | `result_name`, `read`, `map_batch` and `write`, and the types of rows and outputs. Every `Kernel` is one; write one only to keep rows in a form that serde does not have |
 //! | [`Batch`](batch::Batch) | `len` and `clear`. A `Vec` is one |
 //!
 //! # Features
 //!
-//! All are on by default. A kernel of one's own as a program needs `cli` alone: `default-features = false, features = ["cli"]`.
+//! All are on by default. A program with a kernel of its own needs only `cli`: `default-features = false, features =
+//! ["cli"]`.
 //!
 //! | feature | what it brings |
 //! |---|---|
@@ -87,7 +88,7 @@
 //! | `pages` | `--man` and `--completions` |
 //! | `json` | `--stats=json` |
 //! | `compare`, `plot` | `--compare`, and its `--plot` |
-//! | `stock` | what the `pmapgcd` command has beside: `--command`, `--kernel` and `--python` |
+//! | `stock` | what only the `pmapgcd` command has: `--command`, `--kernel` and `--python` |
 // The code that opens files, replaces them and cuts them into ranges is used by the command line only, and some of it by one feature.
 #![cfg_attr(not(all(feature = "cli", feature = "pickle", feature = "plot", feature = "stock")), allow(dead_code))]
 

@@ -58,7 +58,7 @@ pub trait BatchKernel: Sync {
     /// The collection that holds the outputs of a batch of rows.
     type Outputs: Batch;
 
-    /// Returns the names of the output columns, where only an output tells them, by mapping a made-up row.
+    /// Returns the names of the output columns if only an output tells them. Maps a made-up row to find them.
     #[doc(hidden)]
     fn names_by_trial(&self) -> Option<Vec<String>> {
         None
@@ -78,17 +78,17 @@ pub trait BatchKernel: Sync {
         Some(self.result_names().len())
     }
 
-    /// Returns where in `outputs` the number of fields of an output stands, as soon as it is known, and may be set; `None` if outputs
-    /// always have as many fields as there are names.
+    /// Returns the cell in `outputs` that holds the number of fields of an output once it is known, and through which
+    /// it may be set; `None` if outputs always have as many fields as there are names.
     #[doc(hidden)]
     fn first_width<'o>(&self, _outputs: &'o Self::Outputs) -> Option<&'o Cell<Option<usize>>> {
         None
     }
 
-    /// Checks what the kernel says of itself.
+    /// Checks what the kernel says about itself.
     ///
     /// # Errors
-    /// If it cannot be used.
+    /// If the kernel cannot be used.
     #[doc(hidden)]
     fn check(&self) -> Result<(), String> {
         Ok(())
@@ -99,8 +99,9 @@ pub trait BatchKernel: Sync {
         self.fields()
     }
 
-    /// Returns the names of the columns that the kernel takes, in the order of its fields, each with the names that stand for it too. With a
-    /// header they choose the columns, unless `--columns` does. No names: columns are taken by their position.
+    /// Returns the names of the columns that the kernel takes, in the order of its fields, each followed by its
+    /// aliases. With a header they choose the columns, unless `--columns` does. If there are no names, columns are
+    /// taken by their position.
     fn column_names(&self) -> Vec<Vec<String>> {
         vec![]
     }
@@ -136,7 +137,8 @@ pub trait BatchKernel: Sync {
         false
     }
 
-    /// Makes ready what a worker needs to map rows, in its thread and before it is confined. Called again without need, it does nothing.
+    /// Makes ready what a worker needs to map rows. It is called in the worker's thread, before the worker is confined,
+    /// and possibly again: then it should do nothing that is not needed.
     ///
     /// # Errors
     /// If the kernel cannot be used. The run then ends with this message.
@@ -144,23 +146,26 @@ pub trait BatchKernel: Sync {
         Ok(())
     }
 
-    /// Gives back what [`open`](BatchKernel::open) has made ready in this thread, where a worker ends and its process lives on.
+    /// Gives back what [`open`](BatchKernel::open) has made ready in this thread. It is called when a worker ends whose
+    /// process lives on.
     fn close(&self) {}
 
-    /// Whether the kernel is told that the field at index `field`, from 0, has no value, instead of not being given such rows.
+    /// Whether the kernel accepts rows in which the field at index `field`, from 0, has no value. The kernel is then
+    /// told so. Otherwise it is not given such rows.
     #[doc(hidden)]
     fn takes_missing(&self, _field: usize) -> bool {
         false
     }
 
-    /// Returns how many rows the kernel is given at a time at most, if it is better with more of them than others.
+    /// Returns how many rows the kernel should be given at a time at most, if it needs more rows than other kernels to
+    /// be fast.
     #[doc(hidden)]
     fn most_rows(&self) -> Option<usize> {
         None
     }
 
-    /// Returns why no further row can be mapped in this thread, whatever it is, if that is so after a call of
-    /// [`map_batch`](BatchKernel::map_batch). The run then ends with this message.
+    /// Called after [`map_batch`](BatchKernel::map_batch). If no further row can be mapped in this thread, whatever it
+    /// contains, returns the reason. The run then ends with this message.
     #[doc(hidden)]
     fn failure(&self) -> Option<String> {
         None
@@ -195,13 +200,13 @@ pub trait BatchKernel: Sync {
         false
     }
 
-    /// Whether [`read_rows`](BatchKernel::read_rows) may take a field with this value, without blanks around it, for a good one.
+    /// Whether [`read_rows`](BatchKernel::read_rows) may accept a field with this value, which has no blanks around it.
     #[doc(hidden)]
     fn may_be_value(&self, _text: &[u8]) -> bool {
         true
     }
 
-    /// Whether the kernel reads numbers that are written like this.
+    /// Whether the kernel reads numbers in this notation.
     #[doc(hidden)]
     fn reads_notation(&self, _notation: Notation) -> bool {
         true
@@ -230,6 +235,7 @@ pub struct Written {
     /// What is wrong with the next output, if `write` stopped because of it. `None` if all outputs were written or the
     /// room is full.
     pub bad: Option<String>,
-    /// Which of the fields that the kernel receives is at fault then, from 0, if it is a single one.
+    /// The index of the field at fault, in that case, among the fields that the kernel receives, if it is a single
+    /// field.
     pub field: Option<usize>,
 }

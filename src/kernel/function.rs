@@ -24,11 +24,11 @@ pub trait Maps<M> {
     fn output(&self, row: &Self::Row) -> Self::Output;
 }
 
-/// That a function takes a row of type `R` by reference, and returns an `O`.
+/// Marks a function that takes a row of type `R` by reference, and returns an `O`.
 #[derive(Debug)]
 pub struct ByReference<R, O>(PhantomData<fn(R) -> O>);
 
-/// That a function takes a row of type `R` by value, and returns an `O`.
+/// Marks a function that takes a row of type `R` by value, and returns an `O`.
 #[derive(Debug)]
 pub struct ByValue<R, O>(PhantomData<fn(R) -> O>);
 
@@ -52,7 +52,7 @@ impl<F: Fn(R) -> O, R: Row + Clone, O> Maps<ByValue<R, O>> for F {
     }
 }
 
-/// What a kernel that is made of closures says of itself.
+/// What is set for a kernel that is made of closures.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Said {
     pub names: Vec<String>,
@@ -71,14 +71,15 @@ macro_rules! said {
             self
         }
 
-        /// Names the columns that the function takes, in the order of its fields. With a header they choose the columns, unless `--columns`
-        /// does. Without this, they are the names of the fields, where the row is a struct.
+        /// Names the columns that the function takes, in the order of its fields. With a header they choose the
+        /// columns, unless `--columns` does. Without this call they are the names of the fields if the row is a struct.
         pub fn columns<N: Into<String>>(mut self, columns: impl IntoIterator<Item = N>) -> Self {
             self.said.columns = columns.into_iter().map(Into::into).collect();
             self
         }
 
-        /// Has fields of a row ignored that stand behind those that the function takes. Otherwise such a row is a bad one.
+        /// Ignores fields of a row behind those that the function takes. Without this call, a row with such fields is
+        /// bad.
         pub fn ignoring_rest(mut self) -> Self {
             self.said.ignores_rest = true;
             self
@@ -133,8 +134,8 @@ pub(super) use said;
 
 /// A kernel that consists of a function: [`Function()`] makes one.
 ///
-/// Where its type has to be written out, it is that of the function with how it takes rows: `Function<fn(&[u64; 2]) -> u64,
-/// ByReference<[u64; 2], u64>>`.
+/// If its type has to be written out, it names the type of the function, and how the function takes rows:
+/// `Function<fn(&[u64; 2]) -> u64, ByReference<[u64; 2], u64>>`.
 pub struct Function<F, M> {
     function: F,
     said: Said,

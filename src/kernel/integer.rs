@@ -7,8 +7,8 @@ use serde::ser::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// An integer of any size and sign, as a field of a row or of an output. What is computed with it is `dashu_int`'s, which this crate
-/// shows as [`dashu_int`](crate::dashu_int).
+/// An integer of any size and sign, as a field of a row or of an output. Its arithmetic is that of the crate
+/// `dashu_int`, which this crate exports as [`dashu_int`](crate::dashu_int).
 ///
 /// It is read as exactly as the stock kernel reads its integers: with a sign or without, in the notation that `--thousands` and
 /// `--whole-floats` say, and with at most 100 000 digits.
@@ -61,7 +61,7 @@ impl<'de> Deserialize<'de> for Integer {
     }
 }
 
-/// Makes an integer of its digits.
+/// Makes an integer from its digits.
 struct Digits;
 
 impl<'de> Visitor<'de> for Digits {

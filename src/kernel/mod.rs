@@ -23,9 +23,11 @@ use serde::{Serialize, de::DeserializeOwned};
 /// A type that a row can be read into: any that serde can make from fields. Every type that is [`Serialize`] and
 /// [`Deserialize`](serde::Deserialize), and borrows nothing, is one.
 ///
-/// - A number, text, character or `bool` is a field; an `Option` is a field that may be empty, an enum one that has the name of a variant.
-/// - Tuples and arrays are fields in their order, a `Vec` is all that are left.
-/// - A struct is the fields that its own are. With a header they are found by their names, with serde's `rename` and `alias` heeded.
+/// - A number, text, character or `bool` is a field. An `Option` is a field that may be empty, and an enum a field that
+///   contains the name of a variant.
+/// - Tuples and arrays are fields in their order. A `Vec` is all fields that are left.
+/// - A struct is its fields in their order. With a header, columns are found by the names of the fields; serde's
+///   `rename` and `alias` count.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a row",
     label = "this is not made from the fields of a row",
@@ -39,10 +41,11 @@ impl<T: Serialize + DeserializeOwned + 'static> Row for T {}
 
 /// A type that a row can be mapped to: any that serde can take apart into fields. Every type that is [`Serialize`] is one.
 ///
-/// - A number, text, character, `bool` or variant of an enum is a field; `None` is an empty one.
-/// - Tuples, arrays and structs are as many fields as they have, a `Vec` is as many in each row.
-/// - `Ok` is what is in it, and `Err` makes the row a bad one. Its error is told; it may be a text, or a [`BadRow`](crate::BadRow), which `?`
-///   makes of any error.
+/// - A number, text, character, `bool` or variant of an enum is a field, and `None` an empty field.
+/// - Tuples, arrays and structs are one field for each of their parts. So is a `Vec`, which must have the same length
+///   in each row.
+/// - `Ok` is the value in it. `Err` makes the row a bad one, and its error is the message. The error may be a text, or
+///   a [`BadRow`](crate::BadRow), which `?` makes of any error.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the output of a kernel",
     label = "this cannot be written as fields",
@@ -82,7 +85,8 @@ impl<T: Serialize> Output for T {}
     note = "a closure or function becomes one in pmapgcd::Function(…), a type of yours by `impl pmapgcd::Kernel for …`"
 )]
 pub trait Kernel: Sync {
-    /// The type into which a row is read: its fields in their order or in that of `--columns`, or those that its names choose.
+    /// The type into which a row is read. Its fields are those of the row in their order or in that of `--columns`, or
+    /// those that the names of a struct's fields choose.
     type Row: Row;
     /// The type to which a row is mapped.
     type Output: Output;
@@ -95,13 +99,15 @@ pub trait Kernel: Sync {
         "result"
     }
 
-    /// Returns the names of the output columns, where an output has several fields: as many as it has. Without this, they are numbered.
+    /// Returns the names of the output columns of a kernel whose output has several fields: one for each. Without this
+    /// method they are numbered.
     fn names(&self) -> Vec<String> {
         rows::names::by_type(self)
     }
 
-    /// Returns the names of the columns that the kernel takes, in the order of its fields. With a header they choose the columns, unless
-    /// `--columns` does. Without this, they are the names of the fields, where the row is a struct. Help and completions show them.
+    /// Returns the names of the columns that the kernel takes, in the order of its fields. With a header they choose
+    /// the columns, unless `--columns` does. Without this method they are the names of the fields if the row is a
+    /// struct. Help and completions show them.
     fn columns(&self) -> Vec<String> {
         rows::columns::<Self::Row>()
     }
@@ -116,7 +122,8 @@ pub trait Kernel: Sync {
         None
     }
 
-    /// Makes ready what a worker needs to map rows, in its thread and before it is confined. Called again without need, it does nothing.
+    /// Makes ready what a worker needs to map rows. It is called in the worker's thread, before the worker is confined,
+    /// and possibly again: then it should do nothing that is not needed.
     ///
     /// # Errors
     /// If the kernel cannot be used. The run then ends with this message.
@@ -124,7 +131,8 @@ pub trait Kernel: Sync {
         Ok(())
     }
 
-    /// Gives back what [`open`](Kernel::open) has made ready in this thread, where a worker ends and its process lives on.
+    /// Gives back what [`open`](Kernel::open) has made ready in this thread. It is called when a worker ends whose
+    /// process lives on.
     fn close(&self) {}
 
     /// Whether the kernel needs only memory and time from the system: no file, no network, no other process, no thread.

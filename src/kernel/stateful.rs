@@ -47,7 +47,8 @@ impl<F: Fn(&mut S, R) -> O, S, R: Row + Clone, O> MapsWith<S, super::function::B
 }
 
 thread_local! {
-    /// The states of this thread, or why they could not be opened, each with the number of its kernel.
+    /// The states of this thread, each with the number of its kernel. In place of a state that could not be opened,
+    /// there is the reason.
     static STATES: RefCell<Vec<(usize, Box<dyn Any>)>> = const { RefCell::new(vec![]) };
 }
 
@@ -91,9 +92,10 @@ where
     F::Row: Row,
     F::Output: Output,
 {
-    /// Makes a kernel of `open`, which each worker calls once, and of `function`, which is given what that has opened, and each row.
+    /// Makes a kernel of `open`, which each worker calls once, and of `function`, which is given the state that `open`
+    /// has returned, and a row.
     ///
-    /// If `open` fails, its error is told once, and the run ends with status 2.
+    /// If `open` fails, its error is printed once, and the run ends with status 2.
     pub fn new(open: O, function: F) -> Self {
         Stateful { open, function, said: Said::default(), of: PhantomData }
     }
@@ -114,8 +116,8 @@ where
     E: Display,
     O: Fn() -> Result<S, E>,
 {
-    /// Takes the state of this thread out, has `then` use it, and puts it back. Opens it if that was not tried before: a worker that is
-    /// confined by now could not, and would tell another reason.
+    /// Takes the state of this thread out, has `then` use it, and puts it back. Opens the state only if that was not
+    /// tried before: a worker that is confined by now would fail for another reason, and report that one.
     fn with<T>(&self, then: impl FnOnce(&mut S) -> T) -> Result<T, String> {
         let number = self.number();
         let taken = STATES.with_borrow_mut(|states| {
