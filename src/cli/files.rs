@@ -7,6 +7,7 @@ use crate::input::reader::Input;
 use crate::output::Output;
 use crate::process::aside::{present_name, stdin};
 use crate::process::console::say;
+use clap::Args;
 use rustix::fs::{FileType, Stat, fstat, stat};
 use rustix::io::Errno;
 use std::ffi::OsString;
@@ -73,20 +74,25 @@ pub fn inputs(files: &[PathBuf]) -> Vec<Input> {
 /// # Errors
 /// If a word behind such an option would be read as a FILE, and there is no file of this name.
 pub fn check_names(files: &[PathBuf]) -> Result<(), Error> {
-    const ALONE: [&str; 3] = ["--append", "--progress", "--stats"];
     let arguments: Vec<_> = std::env::args_os().take_while(|argument| argument != "--").collect();
     let is_missing = |name: &OsString| {
         files.iter().any(|file| file.as_os_str() == name)
             && stat(name.as_os_str()).is_err_and(|error| error == Errno::NOENT)
     };
     let misplaced = arguments.windows(2).find_map(|pair| {
-        let option = ALONE.into_iter().find(|option| pair[0] == *option)?;
-        is_missing(&pair[1]).then(|| (option, printable(&pair[1])))
+        let option = pair[0].to_str()?.strip_prefix("--")?;
+        (is_missing(&pair[1]) && needs_equals(option)).then(|| (option, printable(&pair[1])))
     });
     let Some((option, name)) = misplaced else { return Ok(()) };
     Err(Error::usage(format!(
-        "{name}: No such file or directory; if it is the value of {option}, it stands behind =: {option}={name}"
+        "{name}: No such file or directory; if it is the value of --{option}, it stands behind =: --{option}={name}"
     )))
+}
+
+/// Whether this option takes a value only behind `=`.
+fn needs_equals(option: &str) -> bool {
+    let options = Options::augment_args(clap::Command::new(""));
+    options.get_arguments().any(|known| known.get_long() == Some(option) && known.is_require_equals_set())
 }
 
 /// Returns the one FILE for an option that works on a single file, like `--range`. `option` is the name for the

@@ -1,11 +1,11 @@
 //! Would the sources compile for processors that no toolchain is installed for? Each name that they use of libc is looked up in
 //! the sources of the libc crate, in the files that define names for such a processor.
 
+use super::PACKAGES;
 use super::arrows::sources;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 const ARCHITECTURES: [&str; 2] = ["aarch64", "riscv64"];
 
@@ -14,15 +14,7 @@ const ONLY: &str = "#[cfg(target_arch = \"x86_64\")]";
 
 /// The folder of the libc crate's sources that this build has.
 fn libc() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-    // For this platform only: crates for other platforms need not have been fetched.
-    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    let arguments = ["metadata", "--format-version=1", "--offline", "--filter-platform", &platform];
-    let metadata = Command::new(cargo).args(arguments).output().unwrap();
-    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
-    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
-    let libc = packages.iter().find(|package| package["name"] == "libc").unwrap();
+    let libc = PACKAGES.iter().find(|package| package["name"] == "libc").unwrap();
     Path::new(libc["manifest_path"].as_str().unwrap()).with_file_name("src")
 }
 

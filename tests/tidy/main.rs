@@ -9,6 +9,20 @@ mod release;
 use arrows::{arrows, circle, sources};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+/// The crates that this build is made of, as `cargo metadata` describes them.
+static PACKAGES: LazyLock<Vec<serde_json::Value>> = LazyLock::new(|| {
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    // For this platform only: crates for other platforms need not have been fetched.
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let arguments = ["metadata", "--format-version=1", "--offline", "--filter-platform", &platform];
+    let metadata = Command::new(cargo).args(arguments).output().unwrap();
+    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+});
 
 /// The floors, from the top down. A file may use files of lower floors and of its own folder.
 const FLOORS: [&[&str]; 8] = [

@@ -2,10 +2,12 @@
 //! columns reads numbers without parsing, and every language has a view for them.
 //!
 //! [`types`] says what columns a kernel takes. [`numbers`] finds the value of a field, exactly or not at all. [`rows`]
-//! reads rows of CSV into columns, and [`results`] prints what a kernel has made of them. [`pickled`] has the form in
-//! which `pickle` sends them.
+//! reads rows of CSV into columns, and [`results`] prints what a kernel has made of them. `methods` has the
+//! part of a kernel that is the same for all kernels of columns. [`pickled`] has the form in which `pickle` sends them.
 
 pub mod decimal;
+#[cfg(feature = "stock")]
+pub mod methods;
 pub mod numbers;
 mod pickled;
 pub mod results;
@@ -109,7 +111,8 @@ impl Texts {
 }
 
 /// The values of a column.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
 pub enum Values {
     I32(Vec<i32>),
@@ -179,7 +182,7 @@ impl Values {
 }
 
 /// A column of values.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Column {
     /// The values, with 0 or no text in place of those that are missing.
     pub values: Values,
@@ -187,6 +190,7 @@ pub struct Column {
     pub validity: Option<Validity>,
     /// The integers of more than 64 bits in a column of integers of any size, each with its row, in order: decimal
     /// digits, with a minus in front if it is negative. `values` has zeros in their places.
+    #[serde(skip)]
     pub large: Vec<(usize, Vec<u8>)>,
 }
 

@@ -75,6 +75,16 @@ impl Reader {
         Reader { least, ..self }
     }
 
+    /// Returns the types of the columns that are read, and of those of the results.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Whether a field with this value, which has no blanks around it, may be good in some column.
+    pub fn may_be_value(&self, text: &[u8]) -> bool {
+        may_be_number(text) || self.signature.inputs.iter().any(|input| matches!(input.of, Type::Text | Type::Bool))
+    }
+
     /// Appends `record` to `rows`. Returns the first field at fault if the row is bad; `rows` is then unchanged.
     pub fn try_read(&self, record: &Record, rows: &mut Typed) -> Result<(), usize> {
         let count = record.len();

@@ -31,7 +31,7 @@ impl Type {
     pub const ALL: [Type; 9] =
         [Type::I32, Type::I64, Type::U32, Type::U64, Type::F32, Type::F64, Type::Text, Type::Int, Type::Bool];
 
-    /// How many types a library may use: the first ones of [`ALL`]. The others are for Python.
+    /// How many types a library may use: the first ones of [`ALL`](Self::ALL). The others are for Python.
     pub const NATIVE: usize = 7;
 
     /// Returns the type's name.

@@ -16,18 +16,13 @@ mod wanted;
 pub use guard::watch_exit;
 pub use wanted::{Description, Unusable, Wanted};
 
-use crate::bad_row::BadRow;
-use crate::csv::Format;
-use crate::csv::index::Rows;
-use crate::csv::notation::may_be_number;
-use crate::csv::record::Record;
-use crate::kernel::batch::{BatchKernel, Other, Written};
+use crate::kernel::batch::BatchKernel;
+use crate::kernel::columns::methods::reads_columns;
 use crate::kernel::columns::results::Results;
 use crate::kernel::columns::rows::{Reader, Typed};
 use crate::kernel::columns::types::{Input, Signature, Type};
 use session::Session;
 use std::cell::RefCell;
-use std::ops::Range;
 use wanted::{Code, Loaded};
 
 thread_local! {
@@ -39,7 +34,6 @@ thread_local! {
 pub struct Native {
     code: Option<Code>,
     args: String,
-    signature: Signature,
     names: Vec<String>,
     is_self_contained: bool,
     reader: Reader,
@@ -55,14 +49,12 @@ impl Native {
     /// # Errors
     /// If the types in the description are not valid.
     pub fn described(description: &Description) -> Result<Self, String> {
-        let signature = description.signature()?;
         Ok(Native {
             code: None,
             args: String::new(),
             names: description.names()?,
             is_self_contained: description.is_self_contained,
-            reader: Reader::new(signature.clone(), vec![]),
-            signature,
+            reader: Reader::new(description.signature()?, vec![]),
             most: MOST,
             unusable: None,
         })
@@ -81,8 +73,7 @@ impl Native {
             args: String::new(),
             names: vec!["none".to_string()],
             is_self_contained: true,
-            reader: Reader::new(signature.clone(), vec![]),
-            signature,
+            reader: Reader::new(signature, vec![]),
             most: MOST,
             unusable: Some(what),
         }
@@ -99,7 +90,7 @@ impl Native {
 
     /// Makes these texts, besides the empty text, stand for missing values, if the kernel accepts missing values.
     pub fn missing(mut self, texts: Vec<Vec<u8>>) -> Self {
-        self.reader = Reader::new(self.signature.clone(), texts);
+        self.reader = Reader::new(self.reader.signature().clone(), texts);
         self
     }
 
@@ -114,12 +105,7 @@ impl Native {
 const MOST: usize = (1 << 30) - 1;
 
 impl BatchKernel for Native {
-    type Rows = Typed;
-    type Outputs = Results;
-
-    fn fields(&self) -> Option<usize> {
-        self.signature.count()
-    }
+    reads_columns!();
 
     fn result_name(&self) -> &str {
         &self.names[0]
@@ -151,20 +137,8 @@ impl BatchKernel for Native {
         SESSIONS.with_borrow_mut(Vec::clear);
     }
 
-    fn read(&self, record: &Record, rows: &mut Typed) -> Result<(), BadRow> {
-        self.reader.read(record, rows)
-    }
-
-    fn try_read(&self, record: &Record, rows: &mut Typed) -> bool {
-        self.reader.try_read(record, rows).is_ok()
-    }
-
-    fn read_rows(&self, found: &Rows, rows: &mut Typed, other: Other<Typed>) -> usize {
-        self.reader.read_rows(found, rows, other)
-    }
-
     fn map_batch(&self, rows: &Typed, results: &mut Results) {
-        let types = &self.signature.outputs;
+        let types = &self.reader.signature().outputs;
         results.begin(types);
         for part in rows.parts.iter().filter(|part| part.rows > 0) {
             results.rows += part.rows;
@@ -189,21 +163,5 @@ impl BatchKernel for Native {
                 }
             }
         }
-    }
-
-    fn write(&self, results: &Results, range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
-        results.write(&self.signature.outputs, range, format, room)
-    }
-
-    fn takes_missing(&self, field: usize) -> bool {
-        self.signature.input(field).may_lack
-    }
-
-    fn may_be_value(&self, text: &[u8]) -> bool {
-        may_be_number(text) || self.signature.inputs.iter().any(|input| input.of == Type::Text)
-    }
-
-    fn is_known_to_write_rows(&self) -> bool {
-        true
     }
 }

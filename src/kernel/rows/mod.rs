@@ -1,7 +1,7 @@
 //! Makes every [`Kernel`] a [`BatchKernel`], by reading rows of any type that serde knows, and writing outputs of any such type.
 //!
 //! [`layout`] learns once what fields a type of rows has. If all are numbers that columns have, rows are found and read many at a time, as
-//! columns, from which [`take`] makes rows; other rows are read from their text one by one, by [`record`]. [`outputs`] has [`write`] take each
+//! columns, from which [`take`] makes rows; other rows are read from their text one by one, by [`record`]. [`outputs`] has [`mod@write`] take each
 //! output apart into its values, the [`cell`]s.
 
 mod cell;

@@ -2,6 +2,7 @@
 //!
 //! The file has more than 300 lines because serde has a method for each kind of value.
 
+use super::take::deserialize_sequences;
 use crate::bad_row::BadRow;
 use crate::csv::notation::{NoInteger, Notation};
 use crate::csv::record::Record;
@@ -104,7 +105,12 @@ struct Fields<'r> {
     next: usize,
 }
 
-impl Fields<'_> {
+impl<'r> Fields<'r> {
+    /// Returns the next `count` fields as elements; `None` stands for all that are left.
+    fn elements(&mut self, count: Option<usize>) -> Elements<'_, 'r> {
+        Elements { fields: self, left: count }
+    }
+
     /// Passes over the next field, and returns its index.
     fn pass(&mut self) -> Result<usize, Unfit> {
         let at = self.next;
@@ -173,6 +179,8 @@ macro_rules! numbers {
 
 impl<'de> Deserializer<'de> for &mut Fields<'_> {
     type Error = Unfit;
+
+    deserialize_sequences!();
 
     numbers! {
         deserialize_i32 visit_i32 Type::I32,
@@ -259,14 +267,6 @@ impl<'de> Deserializer<'de> for &mut Fields<'_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_unit()
-    }
-
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Unfit> {
         if name == super::INTEGER {
             let (at, notation) = (self.pass()?, self.notation());
@@ -282,33 +282,6 @@ impl<'de> Deserializer<'de> for &mut Fields<'_> {
             return visitor.visit_newtype_struct(StrDeserializer::new(&text));
         }
         visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_seq(Elements { fields: self, left: None })
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(self, count: usize, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_seq(Elements { fields: self, left: Some(count) })
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        count: usize,
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        self.deserialize_tuple(count, visitor)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        // A struct asks for as many elements as it has fields, so no limit is needed here.
-        self.deserialize_tuple(usize::MAX, visitor)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Unfit> {

@@ -78,11 +78,66 @@ impl de::Error for Unfit {
     }
 }
 
+/// Writes the methods of a `Deserializer` that read a value made of several fields, or of none. `elements` returns the
+/// next so many fields, or all that are left, as a `SeqAccess`.
+macro_rules! deserialize_sequences {
+    () => {
+        fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+            visitor.visit_unit()
+        }
+
+        fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Unfit> {
+            visitor.visit_unit()
+        }
+
+        fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+            visitor.visit_seq(self.elements(None))
+        }
+
+        #[inline]
+        fn deserialize_tuple<V: Visitor<'de>>(self, count: usize, visitor: V) -> Result<V::Value, Unfit> {
+            visitor.visit_seq(self.elements(Some(count)))
+        }
+
+        #[inline]
+        fn deserialize_tuple_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            count: usize,
+            visitor: V,
+        ) -> Result<V::Value, Unfit> {
+            visitor.visit_seq(self.elements(Some(count)))
+        }
+
+        #[inline]
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            _: &'static [&'static str],
+            visitor: V,
+        ) -> Result<V::Value, Unfit> {
+            // A struct asks for as many elements as it has fields, so no limit is needed here.
+            visitor.visit_seq(self.elements(Some(usize::MAX)))
+        }
+    };
+}
+pub(super) use deserialize_sequences;
+
 /// Makes values from the cells of a source.
 pub struct Taken<S>(pub S);
 
+impl<S: Source> Taken<S> {
+    /// Returns the next `count` cells as elements; `None` stands for all that are left.
+    #[inline(always)]
+    fn elements(&mut self, count: Option<usize>) -> Elements<'_, S> {
+        Elements { taken: self, left: count.unwrap_or(usize::MAX) }
+    }
+}
+
 impl<'de, S: Source> Deserializer<'de> for &mut Taken<S> {
     type Error = Unfit;
+
+    deserialize_sequences!();
 
     #[inline(always)]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
@@ -110,46 +165,9 @@ impl<'de, S: Source> Deserializer<'de> for &mut Taken<S> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_unit()
-    }
-
     #[inline]
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Unfit> {
         visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_seq(Elements { taken: self, left: usize::MAX })
-    }
-
-    #[inline]
-    fn deserialize_tuple<V: Visitor<'de>>(self, count: usize, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_seq(Elements { taken: self, left: count })
-    }
-
-    #[inline]
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        count: usize,
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        visitor.visit_seq(Elements { taken: self, left: count })
-    }
-
-    #[inline]
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        visitor.visit_seq(Elements { taken: self, left: usize::MAX })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(

@@ -10,14 +10,10 @@ mod process;
 pub mod region;
 mod wanted;
 
-use crate::bad_row::BadRow;
-use crate::csv::Format;
-use crate::csv::index::Rows;
-use crate::csv::notation::may_be_number;
-use crate::csv::record::Record;
 use crate::error::reason;
-use crate::kernel::batch::{BatchKernel, Other, Written};
+use crate::kernel::batch::BatchKernel;
 use crate::kernel::columns::Columns;
+use crate::kernel::columns::methods::reads_columns;
 use crate::kernel::columns::results::Results;
 use crate::kernel::columns::rows::{Reader, Typed};
 use crate::kernel::columns::types::{Input, Signature, Type};
@@ -84,8 +80,8 @@ impl Python {
         Python { wanted, described, reader, unusable: None, number, is_abandoned: Arc::default() }
     }
 
-    /// Makes a kernel that cannot be used, for a worker whose Python could not import the function, though its parent's has. `what` is the
-    /// message with which the run ends.
+    /// Makes a kernel that cannot be used, for a worker whose Python could not import the function, although the Python
+    /// of its parent could. `what` is the message with which the run ends.
     pub fn unusable(wanted: Wanted, what: String) -> Self {
         let any = Input { of: Type::Text, may_lack: true };
         let signature = Signature { inputs: vec![any], repeats: true, outputs: vec![Type::Text] };
@@ -198,12 +194,7 @@ pub fn own_number() -> u32 {
 }
 
 impl BatchKernel for Python {
-    type Rows = Typed;
-    type Outputs = Results;
-
-    fn fields(&self) -> Option<usize> {
-        self.described.signature.count()
-    }
+    reads_columns!();
 
     fn result_name(&self) -> &str {
         &self.described.names[0]
@@ -228,18 +219,6 @@ impl BatchKernel for Python {
         SESSION.with_borrow_mut(|session| *session = None);
     }
 
-    fn read(&self, record: &Record, rows: &mut Typed) -> Result<(), BadRow> {
-        self.reader.read(record, rows)
-    }
-
-    fn try_read(&self, record: &Record, rows: &mut Typed) -> bool {
-        self.reader.try_read(record, rows).is_ok()
-    }
-
-    fn read_rows(&self, found: &Rows, rows: &mut Typed, other: Other<Typed>) -> usize {
-        self.reader.read_rows(found, rows, other)
-    }
-
     fn map_batch(&self, rows: &Typed, results: &mut Results) {
         results.begin(&self.described.signature.outputs);
         SESSION.with_borrow_mut(|session| {
@@ -259,14 +238,6 @@ impl BatchKernel for Python {
         });
     }
 
-    fn write(&self, results: &Results, range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
-        results.write(&self.described.signature.outputs, range, format, room)
-    }
-
-    fn takes_missing(&self, field: usize) -> bool {
-        self.described.signature.input(field).may_lack
-    }
-
     fn most_rows(&self) -> Option<usize> {
         Some(MOST_ROWS)
     }
@@ -277,14 +248,5 @@ impl BatchKernel for Python {
 
     fn abandon(&self) {
         self.is_abandoned.store(true, Ordering::Relaxed);
-    }
-
-    fn may_be_value(&self, text: &[u8]) -> bool {
-        let is_number = |of: Type| !matches!(of, Type::Text | Type::Bool);
-        may_be_number(text) || !self.described.signature.inputs.iter().all(|input| is_number(input.of))
-    }
-
-    fn is_known_to_write_rows(&self) -> bool {
-        true
     }
 }
