@@ -9,9 +9,8 @@ pub mod judge;
 mod rows;
 
 use super::Format;
-use super::pass::Lists;
 use super::record::is_nothing;
-use super::structure::Structure;
+use super::scan::Scan;
 use crate::vectors::Vectors;
 pub use rows::{Column, Rows};
 use std::ops::RangeInclusive;
@@ -24,14 +23,10 @@ const STRETCH: usize = if cfg!(fuzzing) { 128 } else { 4096 };
 /// The search for rows in a text. It moves forward only.
 #[derive(Debug)]
 pub struct Index {
-    vectors: Vectors,
     format: Format,
-    /// The state behind the stretches that have been listed.
-    structure: Structure,
-    /// How many bytes have been listed.
-    seen: usize,
-    /// What is listed from some line on. The first delimiter is one before it, or a stand-in.
-    lists: Lists,
+    /// The stretches that have been listed. Its lists hold what is there from some line on; the first delimiter is one before that
+    /// line, or a stand-in.
+    scan: Scan,
     /// What comes before each line whose end is listed, and before the first line whose end is not.
     befores: Vec<u32>,
     /// How many line ends, delimiters and odd bytes of the lists lie before the next row, the stand-in not counted.
@@ -49,26 +44,30 @@ impl Index {
     }
 
     fn with(vectors: Vectors, format: Format) -> Self {
-        let (structure, lists) = (Structure::new(format), Lists::default());
-        let (befores, next) = (vec![], [0; 3]);
-        let mut index =
-            Index { vectors, format, structure, seen: 0, lists, befores, next, is_sifted: false, fields: 1 };
+        let (scan, befores, next) = (Scan::with(vectors, format), vec![], [0; 3]);
+        let mut index = Index { format, scan, befores, next, is_sifted: false, fields: 1 };
         index.restart(0);
         index
     }
 
     /// Begins anew at offset `at`, where a row must begin. Must be called before rows of another text are asked for.
     pub fn restart(&mut self, at: usize) {
-        self.structure = Structure::new(self.format);
-        self.seen = at;
+        self.scan.restart(at);
         self.befores.clear();
         self.befores.push((at as u32).wrapping_sub(1));
-        self.lists.line_ends.clear();
-        self.lists.delimiters.clear();
-        self.lists.delimiters.push(0);
-        self.lists.odd.clear();
-        self.lists.has_returns = false;
-        self.next = [0; 3];
+        (self.next, self.is_sifted) = ([0; 3], false);
+    }
+
+    /// Begins anew with a text that has been listed by `scan`, from its start to its end. The scan is swapped for another.
+    pub fn take(&mut self, scan: &mut Scan) {
+        self.restart(0);
+        std::mem::swap(&mut self.scan, scan);
+        self.befores.extend_from_slice(self.scan.lists.line_ends.get());
+    }
+
+    /// Returns the number of line feeds in the first `length` bytes of the text, if all of these have been listed, and no more.
+    pub fn line_feeds(&self, length: usize) -> Option<usize> {
+        self.scan.line_feeds(length)
     }
 
     /// Returns the ordinary rows from offset `at` of `text` on, at most `limit` of them, that all have the same number of fields, which is
@@ -99,20 +98,20 @@ impl Index {
             format: self.format,
             columns,
             befores: &self.befores[self.next[0]..],
-            line_ends: &self.lists.line_ends.get()[self.next[0]..],
-            delimiters: &self.lists.delimiters.get_closed()[self.next[1]..],
+            line_ends: &self.scan.lists.line_ends.get()[self.next[0]..],
+            delimiters: &self.scan.lists.delimiters.get_closed()[self.next[1]..],
             fields: self.fields,
             count,
             is_of_other_length: count == 0 && self.is_of_other_length(counts),
-            has_returns: self.lists.has_returns,
+            has_returns: self.scan.lists.has_returns,
         }
     }
 
     /// Returns how many ordinary rows follow, at most `limit`, with as many fields as the first.
     fn count(&mut self, counts: &RangeInclusive<usize>, limit: usize) -> usize {
-        let ends = &self.lists.line_ends.get()[self.next[0]..];
-        let delimiters = &self.lists.delimiters.get_closed()[self.next[1]..];
-        let (Some(&end), odd) = (ends.first(), self.lists.odd.get(self.next[2])) else { return 0 };
+        let ends = &self.scan.lists.line_ends.get()[self.next[0]..];
+        let delimiters = &self.scan.lists.delimiters.get_closed()[self.next[1]..];
+        let (Some(&end), odd) = (ends.first(), self.scan.lists.odd.get(self.next[2])) else { return 0 };
         if odd.is_some_and(|&odd| odd < end) {
             return 0;
         }
@@ -141,8 +140,8 @@ impl Index {
 
     /// Whether the next line is a row that is ordinary but for its number of fields.
     fn is_of_other_length(&self, counts: &RangeInclusive<usize>) -> bool {
-        let end = self.lists.line_ends.get().get(self.next[0]);
-        let is_ordinary = |end: &u32| self.lists.odd.get(self.next[2]).is_none_or(|odd| odd > end);
+        let end = self.scan.lists.line_ends.get().get(self.next[0]);
+        let is_ordinary = |end: &u32| self.scan.lists.odd.get(self.next[2]).is_none_or(|odd| odd > end);
         end.is_some_and(is_ordinary) && !counts.contains(&self.fields)
     }
 
@@ -151,41 +150,40 @@ impl Index {
         if self.begin() != at {
             let place = at as u32;
             let skip = |list: &[u32]| list.iter().take_while(|&&listed| listed < place).count();
-            let ends = self.lists.line_ends.get();
+            let ends = self.scan.lists.line_ends.get();
             self.next[0] += skip(&ends[self.next[0]..]);
             if self.next[0].checked_sub(1).is_none_or(|last| ends[last] + 1 != place) {
                 self.restart(at);
             }
-            self.next[1] += skip(&self.lists.delimiters.get()[self.next[1] + 1..]);
-            self.next[2] += skip(&self.lists.odd[self.next[2]..]);
+            self.next[1] += skip(&self.scan.lists.delimiters.get()[self.next[1] + 1..]);
+            self.next[2] += skip(&self.scan.lists.odd[self.next[2]..]);
         }
     }
 
     /// Lists the next stretches if the next line does not end in what is listed.
     fn list(&mut self, text: &[u8]) {
-        while self.next[0] == self.lists.line_ends.get().len() && self.seen < text.len() {
+        while self.next[0] == self.scan.lists.line_ends.get().len() && self.scan.seen < text.len() {
             self.befores.drain(..self.next[0]);
-            self.lists.line_ends.clear();
-            self.lists.delimiters.drop_front(self.next[1]);
-            self.lists.odd.drain(..self.next[2]);
+            self.scan.lists.line_ends.clear();
+            self.scan.lists.delimiters.drop_front(self.next[1]);
+            self.scan.lists.odd.drain(..self.next[2]);
             (self.next, self.is_sifted) = ([0; 3], false);
-            let range = self.seen..text.len().min(self.seen + STRETCH);
-            self.seen = range.end;
-            self.lists.extend(self.vectors, text, range, &mut self.structure);
-            self.befores.extend_from_slice(self.lists.line_ends.get());
+            let end = text.len().min(self.scan.seen + STRETCH);
+            self.scan.list(text, end);
+            self.befores.extend_from_slice(self.scan.lists.line_ends.get());
         }
     }
 
     /// Whether there is a line at this index of the list, and it is a comment or a blank line.
     fn is_nothing(&self, text: &[u8], line: usize) -> bool {
         let begin = self.befores[line].wrapping_add(1) as usize;
-        let end = self.lists.line_ends.get().get(line);
+        let end = self.scan.lists.line_ends.get().get(line);
         end.is_some_and(|&end| is_nothing(&text[begin..=end as usize], self.format))
     }
 
     /// Takes comments and blank lines out of the lists.
     fn sift(&mut self, text: &[u8]) {
-        let (ends, odd) = (self.lists.line_ends.get_mut(), &mut self.lists.odd);
+        let (ends, odd) = (self.scan.lists.line_ends.get_mut(), &mut self.scan.lists.odd);
         let (mut kept, mut kept_odd, mut next_odd) = (self.next[0], self.next[2], self.next[2]);
         for line in self.next[0]..ends.len() {
             let (before, end) = (self.befores[line], ends[line]);
@@ -202,7 +200,7 @@ impl Index {
         // The line that has not ended yet stays where it is.
         self.befores[kept] = self.befores[ends.len()];
         self.befores.truncate(kept + 1);
-        self.lists.line_ends.truncate(kept);
+        self.scan.lists.line_ends.truncate(kept);
         self.is_sifted = true;
     }
 

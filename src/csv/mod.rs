@@ -1,7 +1,8 @@
 //! CSV rows as text: the format they are written in, where they end, and how they are split into fields.
 //!
-//! [`record::split`] is the simple way to split a row, against which the faster way is tested: a vector [`pass`] over the text lists what
-//! [`structure`] finds, from which [`index`] tells rows and fields. [`row_ends`] keeps of the same pass only where rows end. When a row or
+//! [`record::split`] is the simple way to split a row, against which the faster way is tested: a vector [`pass`] over the text finds where
+//! delimiters and line ends have a meaning ([`structure`]), [`scan`] lists them, and [`index`] tells rows and fields from these lists.
+//! [`row_ends`] keeps of the same pass only where rows end, or the lists too. When a row or
 //! a header is bad, [`hints`], [`alike`], [`returns`] and [`disguise`] guess what the user meant, and supply a hint for
 //! the message.
 
@@ -19,6 +20,7 @@ pub mod record;
 pub mod returns;
 pub mod row_ends;
 pub mod row_start;
+pub mod scan;
 pub mod shown;
 pub mod structure;
 

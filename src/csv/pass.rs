@@ -1,66 +1,17 @@
-//! The pass over a stretch of text that lists where its delimiters and line ends are. It is written once, and compiled for each set
+//! The pass over a stretch of text that finds where its delimiters and line ends are. It is written once, and compiled for each set
 //! of vector instructions.
 #![allow(unsafe_code)]
 
-use super::list::{List, Places, Rest};
+use super::list::Places;
 use super::structure::{Found, Structure, WIDTH};
 use crate::vectors::Vectors;
 use std::ops::Range;
-
-/// What is listed of a text.
-#[derive(Debug, Default)]
-pub struct Lists {
-    /// Delimiters with a meaning.
-    pub delimiters: List,
-    /// Line ends with a meaning.
-    pub line_ends: List,
-    /// Bytes which show that a line is not an ordinary row.
-    pub odd: Vec<u32>,
-    /// Whether there was any carriage return outside quotes and comments.
-    pub has_returns: bool,
-}
-
-impl Lists {
-    /// Lists what is in `range` of `text`, up to which `structure` has come.
-    pub fn extend(&mut self, vectors: Vectors, text: &[u8], range: Range<usize>, structure: &mut Structure) {
-        let (delimiters, line_ends) = (self.delimiters.rest(range.len()), self.line_ends.rest(range.len()));
-        let listing = Listing { delimiters, line_ends, odd: &mut self.odd, returns: 0 };
-        let Listing { delimiters, line_ends, returns, .. } = pass(vectors, text, range, structure, listing);
-        let counts = [delimiters.count, line_ends.count];
-        self.delimiters.grow(counts[0]);
-        self.line_ends.grow(counts[1]);
-        self.has_returns |= returns != 0;
-    }
-}
 
 /// What a pass has an eye on.
 pub trait Listed {
     /// Takes what was found among the bytes from offset `at` on. `places` writes the offsets of the ones in a word, the first of which
     /// stands for the given offset, and returns their number.
     fn take(&mut self, at: u32, found: &Found, places: impl Fn(u64, u32, &mut Places) -> usize);
-}
-
-/// Lists that are being extended.
-struct Listing<'l> {
-    delimiters: Rest<'l>,
-    line_ends: Rest<'l>,
-    odd: &'l mut Vec<u32>,
-    /// Carriage returns, those of all words in one.
-    returns: u64,
-}
-
-impl Listed for Listing<'_> {
-    #[inline(always)]
-    fn take(&mut self, at: u32, found: &Found, places: impl Fn(u64, u32, &mut Places) -> usize) {
-        self.delimiters.fill(|room| places(found.delimiters, at, room));
-        self.line_ends.fill(|room| places(found.line_ends, at, room));
-        self.returns |= found.returns;
-        if found.odd != 0 {
-            let mut odd = [0; WIDTH];
-            let count = places(found.odd, at, &mut odd);
-            self.odd.extend_from_slice(&odd[..count]);
-        }
-    }
 }
 
 /// Goes through `range` of `text`, up to which `structure` has come, and returns `listed` with what is there. It is passed by value, so

@@ -2,21 +2,20 @@
 
 use super::Format;
 use super::list::Places;
-use super::pass::{Listed, pass};
-use super::structure::{Found, Structure};
-use crate::vectors::Vectors;
+use super::pass::Listed;
+use super::scan::Scan;
+use super::structure::Found;
 use memchr::{memchr, memrchr};
 
 /// The search for row ends in a text that begins with a row. Each call of [`look_at`](RowEnds::look_at) continues the
 /// search where the last call stopped.
 #[derive(Debug)]
 pub struct RowEnds {
-    vectors: Vectors,
     quote: Option<u8>,
-    /// How many bytes of the text have been looked at.
-    seen: usize,
-    /// The state behind the bytes that have been looked at.
-    structure: Structure,
+    /// How far the text has been looked at. What is there is listed only if `is_listing`.
+    scan: Scan,
+    /// Whether all that has been looked at is listed.
+    is_listing: bool,
     /// Offset at which the last whole row ends, or 0 if no row has ended yet.
     end: usize,
 }
@@ -39,8 +38,19 @@ impl Listed for Last {
 impl RowEnds {
     /// Returns a search that has not looked at any text yet.
     pub fn new(format: Format) -> Self {
-        let (vectors, structure) = (Vectors::here(), Structure::new(format));
-        RowEnds { vectors, quote: format.quote, seen: 0, structure, end: 0 }
+        RowEnds { quote: format.quote, scan: Scan::new(format), is_listing: false, end: 0 }
+    }
+
+    /// Begins anew with another text, whose delimiters and line ends are listed too if its first piece has quotes. Without quotes, row
+    /// ends are found faster than anything is listed.
+    pub fn restart_listing(&mut self) {
+        self.scan.restart(0);
+        (self.is_listing, self.end) = (true, 0);
+    }
+
+    /// Returns the scan, if it has listed the text up to the last row end, and no more.
+    pub fn listed(&mut self) -> Option<&mut Scan> {
+        (self.is_listing && self.scan.seen == self.end).then_some(&mut self.scan)
     }
 
     /// Returns the offset at which the last whole row ends in the text that has been looked at, or 0 if none does.
@@ -51,39 +61,44 @@ impl RowEnds {
     /// Whether the text that has been looked at ends within quotes.
     #[cfg(any(test, fuzzing))]
     pub fn is_inside(&self) -> bool {
-        self.structure.is_inside()
+        self.scan.structure.is_inside()
     }
 
     /// Whether the text that has been looked at ends in a comment, in which quotes have no meaning.
     pub fn is_in_comment(&self) -> bool {
-        self.structure.is_in_comment()
+        self.scan.structure.is_in_comment()
     }
 
     /// Forgets the text that has been looked at, in which no row may end. The next call of `look_at` gets a text that
     /// begins with the byte behind it.
     pub fn forget(&mut self) {
-        self.seen = 0;
+        (self.scan.seen, self.is_listing) = (0, false);
     }
 
     /// Looks at the bytes of `text` behind those that the last call has looked at. `text` must begin as in the last
     /// call.
     pub fn look_at(&mut self, text: &[u8]) {
-        let news = &text[self.seen..];
-        let is_inside = self.structure.is_inside();
-        if self.quote.is_some_and(|quote| is_inside || memchr(quote, news).is_some()) {
-            let range = self.seen..text.len();
-            let Last { at, line_ends } = pass(self.vectors, text, range, &mut self.structure, Last::default());
+        let seen = self.scan.seen;
+        let news = &text[seen..];
+        let is_inside = self.scan.structure.is_inside();
+        let has_quotes = self.quote.is_some_and(|quote| is_inside || memchr(quote, news).is_some());
+        self.is_listing &= has_quotes || seen > 0;
+        if self.is_listing {
+            self.scan.list(text, text.len());
+            self.end = self.scan.lists.line_ends.get().last().map_or(0, |&last| last as usize + 1);
+        } else if has_quotes {
+            let Last { at, line_ends } = self.scan.pass(text, Last::default());
             if let Some(last) = line_ends.checked_ilog2() {
                 self.end = (at + last) as usize + 1;
             }
         } else {
             // Without quotes every line end counts, so the last is enough.
-            self.structure.pass(news);
+            self.scan.structure.pass(news);
+            self.scan.seen = text.len();
             if let Some(at) = memrchr(b'\n', news) {
-                self.end = self.seen + at + 1;
+                self.end = seen + at + 1;
             }
         }
-        self.seen = text.len();
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Found {
     pub delimiters: u64,
     /// Line ends outside quotes, those of comments among them.
     pub line_ends: u64,
+    /// All line feeds, also those within quotes.
+    pub line_feeds: u64,
     /// Carriage returns outside quotes and comments.
     pub returns: u64,
     /// First bytes of comments, and bytes outside quotes behind a carriage return that ends no line: a line that has one of these
@@ -62,6 +64,11 @@ impl Structure {
         let meant = |byte: Option<u8>| (byte.unwrap_or(b'\r'), if byte.is_some() { u64::MAX } else { 0 });
         let (quote, comment) = (meant(format.quote), meant(format.comment));
         Structure { format, quote, comment, inside: 0, in_comment: 0, may_open: 1, line_end: 1, is_return: 0 }
+    }
+
+    /// Returns the state at the start of a line of another text in the same format.
+    pub fn restarted(&self) -> Self {
+        Structure::new(self.format)
     }
 
     /// Whether the bytes so far end within quotes.
@@ -96,7 +103,7 @@ impl Structure {
         }
         let (line_ends, delimiters) = (equal(bytes, b'\n'), equal(bytes, self.format.delimiter));
         (self.line_end, self.may_open) = (line_ends >> (WIDTH - 1), (delimiters | line_ends) >> (WIDTH - 1));
-        Some(Found { delimiters, line_ends, ..Found::default() })
+        Some(Found { delimiters, line_ends, line_feeds: line_ends, ..Found::default() })
     }
 
     /// Finds the delimiters, line ends and quotes in the first `length` of these bytes, of which there must be some, and moves the
@@ -138,13 +145,14 @@ impl Structure {
     fn leave(&mut self, covered: &Covered, length: usize, [line_ends, delimiters, returns]: [u64; 3]) -> Found {
         let last = |bits: u64| bits >> (length - 1) & 1;
         let meant = !covered.bytes;
+        let line_feeds = line_ends;
         let (line_ends, delimiters, returns) = (line_ends & meant, delimiters & meant, returns & meant);
         let strays = behind(returns, self.is_return) & !line_ends & u64::MAX >> (WIDTH - length);
         self.in_comment = if covered.ends_in_comment { u64::MAX } else { 0 };
         self.inside = last(covered.bytes).wrapping_neg() & !self.in_comment;
         self.may_open = last(delimiters | line_ends | covered.closers);
         (self.line_end, self.is_return) = (last(line_ends), last(returns));
-        Found { delimiters, line_ends, returns, odd: covered.comments | strays }
+        Found { delimiters, line_ends, line_feeds, returns, odd: covered.comments | strays }
     }
 
     /// Finds the bytes of comments if there are no quotes: those from the first byte of a comment up to its line end.

@@ -245,6 +245,9 @@ pub(super) fn work<'s>(
             width.set(segment.width());
         }
         let mapped = loop {
+            if let Some(scan) = rows.as_ref().zip(windows.as_mut()).and_then(|(rows, windows)| windows.listed(rows)) {
+                mapper.take_listed(scan);
+            }
             let (head, input, room) = claim.parts();
             let input = match (&rows, &mut windows) {
                 (Some(rows), Some(windows)) => windows.rows(rows).map_err(unreadable),

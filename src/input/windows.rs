@@ -8,6 +8,7 @@
 
 use crate::csv::Format;
 use crate::csv::row_ends::RowEnds;
+use crate::csv::scan::Scan;
 use memchr::memchr;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Advice, fadvise};
@@ -42,7 +43,6 @@ pub struct Cutter {
 
 /// The search for the end of the last row that begins before a cut. It searches text that begins with a row and grows.
 struct LastRow {
-    ends: RowEnds,
     cut: usize,
     /// The most bytes that a row may have.
     most: usize,
@@ -61,20 +61,20 @@ enum Found {
 }
 
 impl LastRow {
-    /// Returns a search that has not looked at any text. `cut` counts from the start of the text.
-    fn new(Cutter { format, most }: Cutter, cut: usize) -> Self {
-        LastRow { ends: RowEnds::new(format), cut, most, seen: 0 }
+    /// Returns a search in a text of which nothing has been looked at. `cut` counts from the start of the text.
+    fn new(most: usize, cut: usize) -> Self {
+        LastRow { cut, most, seen: 0 }
     }
 
-    /// Looks for the end. `text` must begin as in the last call.
-    fn find(&mut self, text: &[u8]) -> Found {
+    /// Looks for the end, with `ends`, which has looked at the text of the last call. `text` must begin as in that call.
+    fn find(&mut self, ends: &mut RowEnds, text: &[u8]) -> Found {
         // Row ends in front of the cut do not matter one by one, so the text up to there is looked at in one call.
         if self.seen < self.cut {
             self.seen = self.cut.min(text.len());
-            self.ends.look_at(&text[..self.seen]);
+            ends.look_at(&text[..self.seen]);
         }
-        while self.ends.end() < self.cut {
-            let (last, line) = (self.ends.end(), memchr(b'\n', &text[self.seen..]));
+        while ends.end() < self.cut {
+            let (last, line) = (ends.end(), memchr(b'\n', &text[self.seen..]));
             let seen = line.map_or(text.len(), |line| self.seen + line + 1);
             if seen - last > self.most || (line.is_none() && seen - last == self.most) {
                 return Found::TooLong;
@@ -83,9 +83,9 @@ impl LastRow {
                 return Found::More;
             }
             self.seen = seen;
-            self.ends.look_at(&text[..seen]);
+            ends.look_at(&text[..seen]);
         }
-        Found::End(self.ends.end())
+        Found::End(ends.end())
     }
 }
 
@@ -103,17 +103,21 @@ pub struct Windows<'f> {
     length: usize,
     /// Where the rows of the window begin and end if they begin with the first line.
     guess: Option<Range<usize>>,
+    /// The search for the end of the rows that begin at this place of the window, which has listed what is in them if there are quotes.
+    ends: RowEnds,
+    searched: Option<usize>,
 }
 
 impl<'f> Windows<'f> {
     /// Returns a reader of windows of `file`.
     pub fn new(cutter: Cutter, file: BorrowedFd<'f>) -> Self {
-        Windows { cutter, file, buffer: vec![], filled: 0, start: 0, offset: 0, length: 0, guess: None }
+        let (buffer, ends) = (vec![], RowEnds::new(cutter.format));
+        Windows { cutter, file, buffer, filled: 0, start: 0, offset: 0, length: 0, guess: None, ends, searched: None }
     }
 
     /// Begins with the window of `length` bytes at `offset`. Nothing of it is read yet.
     pub fn begin(&mut self, offset: u64, length: usize) {
-        (self.offset, self.length, self.guess) = (offset, length, None);
+        (self.offset, self.length, self.guess, self.searched) = (offset, length, None, None);
         // The byte in front of the window shows whether a line begins with the window.
         self.start = offset.saturating_sub(1);
         self.filled = 0;
@@ -158,10 +162,11 @@ impl<'f> Windows<'f> {
     pub fn guess(&mut self) {
         let Some(line) = memchr(b'\n', &self.text()[..self.filled.min(self.front() + self.length)]) else { return };
         let start = (line + 1).saturating_sub(self.front());
-        let text = self.text().get(self.front() + start..).unwrap_or_default();
-        let mut search = LastRow::new(self.cutter, self.length - start.min(self.length));
-        if let Found::End(end) = search.find(text) {
-            self.guess = Some(start..start + end);
+        let text = self.buffer[..self.filled].get(self.front() + start..).unwrap_or_default();
+        let cut = self.length - start.min(self.length);
+        self.ends.restart_listing();
+        if let Found::End(end) = LastRow::new(self.cutter.most, cut).find(&mut self.ends, text) {
+            (self.guess, self.searched) = (Some(start..start + end), Some(start));
         }
     }
 
@@ -176,11 +181,15 @@ impl<'f> Windows<'f> {
         }
         let Some(cut) = self.length.checked_sub(start) else { return Ok(Some(start)) };
         let from = self.front() + start;
-        let mut search = LastRow::new(self.cutter, cut);
+        self.ends.restart_listing();
+        let mut search = LastRow::new(self.cutter.most, cut);
         loop {
-            let text = self.text().get(from..).unwrap_or_default();
-            match search.find(text) {
-                Found::End(end) => return Ok(Some(start + end)),
+            let text = self.buffer[..self.filled].get(from..).unwrap_or_default();
+            match search.find(&mut self.ends, text) {
+                Found::End(end) => {
+                    self.searched = Some(start);
+                    return Ok(Some(start + end));
+                }
                 Found::TooLong => return Ok(None),
                 Found::More => {}
             }
@@ -206,11 +215,19 @@ impl<'f> Windows<'f> {
         }
         Ok(&self.text()[self.front() + rows.start..self.front() + rows.end])
     }
+
+    /// Returns what was listed of these rows while their end was sought, if all of them were listed. Whoever reads them need not scan them
+    /// again.
+    pub fn listed(&mut self, rows: &Range<usize>) -> Option<&mut Scan> {
+        let is_there = self.searched.take() == Some(rows.start);
+        self.ends.listed().filter(|scan| is_there && scan.seen == rows.len())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::csv::lines;
     use crate::csv::record::split;
     use proptest::collection::vec;
     use proptest::sample::select;
@@ -274,6 +291,9 @@ mod tests {
                 proptest::prop_assert_eq!(found.map(|end| offset + end), expected, "at {} from {}", offset, start);
                 let Some(end) = found else { break };
                 let rows = start - offset..end;
+                if let Some(scan) = reader.listed(&rows) {
+                    proptest::prop_assert_eq!(scan.line_feeds(rows.len()), Some(lines(&text[start..offset + end])));
+                }
                 proptest::prop_assert_eq!(reader.rows(&rows).unwrap(), &text[start..offset + end]);
                 // Another worker takes up the rest.
                 let rest = rows.start + rows.len() / 2..rows.end;
@@ -281,6 +301,22 @@ mod tests {
                 proptest::prop_assert_eq!(reader.rows(&rest).unwrap(), &text[offset + rest.start..offset + rest.end]);
                 (offset, start) = (offset + length, offset + end);
             }
+        }
+    }
+
+    #[test]
+    fn rows_with_quotes_are_scanned_once() {
+        let file = file(&b"\"a\",1,2\n".repeat(30));
+        let mut windows = Windows::new(Cutter { format: Format::default(), most: 100 }, file.as_fd());
+        for (offset, guesses) in [(0, false), (90, true)] {
+            windows.begin(offset, 90);
+            windows.read().unwrap();
+            if guesses {
+                windows.guess();
+            }
+            let rows = 0..windows.end_of_rows(0).unwrap().unwrap();
+            assert!(windows.listed(&rows).is_some());
+            assert!(windows.listed(&rows).is_none(), "the lists are taken away once");
         }
     }
 

@@ -9,6 +9,7 @@ use crate::csv::head::Head;
 use crate::csv::index::Index;
 use crate::csv::record::{Field, Line, Record, split, stray_return};
 use crate::csv::returns::{self, stray_return_in};
+use crate::csv::scan::Scan;
 use crate::csv::shown::shown;
 use crate::csv::trimmed;
 use crate::kernel::batch::{Batch, BatchKernel};
@@ -31,6 +32,8 @@ pub struct Decoder<'k, K: BatchKernel> {
     /// The numbers of fields that a good row can have.
     counts: RangeInclusive<usize>,
     index: Index,
+    /// Whether the index has been given lists of the part that begins next.
+    is_listed: bool,
     /// The fields of the row that was split last.
     fields: Vec<Field>,
     /// The rows of the current batch.
@@ -56,12 +59,24 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             fixed: kernel.fields(),
             counts: 0..=0,
             index: Index::new(settings.format),
+            is_listed: false,
             single: Single::new(kernel, settings),
             fields: vec![],
             rows: K::Rows::default(),
             places: vec![],
             bad: vec![],
         }
+    }
+
+    /// Takes the lists of what is in the part of a block that begins next.
+    pub fn take_listed(&mut self, scan: &mut Scan) {
+        self.index.take(scan);
+        self.is_listed = true;
+    }
+
+    /// Returns the number of line feeds in the first `length` bytes of the part, if it is known.
+    pub fn line_feeds(&self, length: usize) -> Option<usize> {
+        self.index.line_feeds(length)
     }
 
     /// Begins a part of a block. `head` is the head of that block.
@@ -74,7 +89,9 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         let (least, most) = self.head.fields.map_or((0, usize::MAX), |fields| (fields, fields));
         let is_fixed = self.head.columns.is_none() && self.needed > 0;
         self.counts = least.max(self.needed)..=if is_fixed { most.min(self.needed) } else { most };
-        self.index.restart(0);
+        if !std::mem::take(&mut self.is_listed) {
+            self.index.restart(0);
+        }
         self.single.begin();
     }
 

@@ -25,6 +25,7 @@ mod stderr;
 pub mod text;
 
 use crate::csv::lines;
+use crate::csv::scan::Scan;
 use crate::error::Error;
 use crate::ring::Care;
 use crate::steps::{Step, lap};
@@ -106,10 +107,15 @@ pub struct Mapped {
 }
 
 impl Mapped {
-    /// Writes `reports` behind the results in `room`, and counts the lines of what has been processed of `input`.
-    fn with_reports(self, input: &[u8], room: &mut [u8], reports: &[u8]) -> Self {
+    /// Writes `reports` behind the results in `room`.
+    fn with_reports(self, room: &mut [u8], reports: &[u8]) -> Self {
         room[self.results..self.results + reports.len()].copy_from_slice(reports);
-        Mapped { lines: lines(&input[..self.consumed]), reports: reports.len(), ..self }
+        Mapped { reports: reports.len(), ..self }
+    }
+
+    /// Counts the lines of what has been processed of `input`.
+    fn with_lines(self, input: &[u8]) -> Self {
+        Mapped { lines: lines(&input[..self.consumed]), ..self }
     }
 }
 
@@ -123,8 +129,13 @@ pub trait Mapper {
     /// If the rows could not be mapped for a reason that does not lie in the rows. The mapper must not be used again.
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure>;
 
-    /// Returns where the number of fields of a result stands, if the first result says it ([`Work::takes_first_width`]). The worker sets it to what is
-    /// known in the run before it has a block mapped, and tells the others what stands there afterwards.
+    /// Hands over the lists of the delimiters and line ends in the rows with which [`map_block`](Mapper::map_block) is called
+    /// next, so that a mapper of CSV rows need not scan them again. By default they are ignored.
+    fn take_listed(&mut self, _: &mut Scan) {}
+
+    /// Returns the cell that holds the number of fields of a result, if the first result decides it
+    /// ([`Work::takes_first_width`]). Before the worker has a block mapped, it sets the cell to the number that the run
+    /// knows; afterwards it tells the other workers the number in the cell.
     fn first_width(&self) -> Option<&Cell<Option<usize>>> {
         None
     }

@@ -5,6 +5,7 @@
 //! room for results is full, or a bad row ends the run.
 
 use crate::bad_row::{BadRow, Kind};
+use crate::csv::scan::Scan;
 use crate::error::Error;
 use crate::kernel::batch::{Batch, BatchKernel, Written};
 use crate::process::last_words;
@@ -100,7 +101,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
     fn unusable(&mut self, what: String, block: &[u8], room: &mut [u8]) -> Mapped {
         let (bad, mut mapped) = (BadRow::row(what).of(Kind::Unrunnable), Mapped::default());
         self.settings.enter(&bad, block, room, &mut mapped, &mut self.reports);
-        mapped.with_reports(block, room, &self.reports)
+        mapped.with_lines(block).with_reports(room, &self.reports)
     }
 
     /// Maps the rows of the batch, here or in the process behind `remote`.
@@ -211,6 +212,10 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
         self.kernel.first_width(&self.outputs).filter(|_| self.settings.results.is_none())
     }
 
+    fn take_listed(&mut self, scan: &mut Scan) {
+        self.decoder.take_listed(scan);
+    }
+
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure> {
         self.decoder.begin(head);
         self.reports.clear();
@@ -241,7 +246,12 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
             }
         }
         self.bytes_per_row = mapped.results.checked_div(mapped.rows).map_or(1, |bytes| bytes + bytes / 8 + 1);
-        Ok(mapped.with_reports(input, room, &self.reports))
+        // The index has usually counted them.
+        let mapped = match self.decoder.line_feeds(mapped.consumed) {
+            Some(lines) => Mapped { lines, ..mapped },
+            None => mapped.with_lines(input),
+        };
+        Ok(mapped.with_reports(room, &self.reports))
     }
 }
 

@@ -1,16 +1,33 @@
 //! The judge of the index, for tests and fuzzers: `split`, which finds rows one by one.
 
 use super::Index;
-use crate::csv::Format;
 use crate::csv::record::{Line, split};
+use crate::csv::scan::Scan;
+use crate::csv::{Format, lines};
 use crate::vectors::Vectors;
 use std::ops::{Range, RangeInclusive};
 
-/// Checks that the index finds the rows of `text`, and leaves out only what is no ordinary row. It is asked for as many rows at a time as
-/// `limits` say in turn.
+/// Checks that the index finds the rows of `text`, and leaves out only what is not an ordinary row. Asks it for as many
+/// rows at a time as `limits` say in turn. First the index lists the text itself, then it is given the lists.
 pub fn judge(vectors: Vectors, format: Format, text: &[u8], counts: &RangeInclusive<usize>, limits: &[usize]) {
-    let (mut index, mut fields, mut expected) = (Index::with(vectors, format), vec![], vec![]);
-    let (mut at, mut turn) = (0, 0);
+    let mut index = Index::with(vectors, format);
+    rows(&mut index, vectors, format, text, counts, limits);
+    let mut scan = Scan::with(vectors, format);
+    scan.list(text, text.len());
+    index.take(&mut scan);
+    assert_eq!(index.line_feeds(text.len()), Some(lines(text)));
+    rows(&mut index, vectors, format, text, counts, limits);
+}
+
+fn rows(
+    index: &mut Index,
+    vectors: Vectors,
+    format: Format,
+    text: &[u8],
+    counts: &RangeInclusive<usize>,
+    limits: &[usize],
+) {
+    let (mut fields, mut expected, mut at, mut turn) = (vec![], vec![], 0, 0);
     while at < text.len() {
         turn += 1;
         let limit = limits[turn % limits.len()];
@@ -62,4 +79,5 @@ pub fn judge(vectors: Vectors, format: Format, text: &[u8], counts: &RangeInclus
         }
         at += line.length().unwrap();
     }
+    assert!(index.line_feeds(at).is_none_or(|count| count == lines(&text[..at])));
 }

@@ -189,6 +189,6 @@ impl Mapper for ByBlock<'_> {
             Report::append(bad, length, &mut written, left);
         }
         lap(Step::Merge);
-        Ok(Mapped { results: length, ..answer.mapped }.with_reports(input, room, &written))
+        Ok(Mapped { results: length, ..answer.mapped }.with_lines(input).with_reports(room, &written))
     }
 }

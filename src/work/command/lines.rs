@@ -318,7 +318,7 @@ impl Mapper for ByLine<'_> {
             }
         }
         mapped.overhead = self.overhead;
-        Ok(mapped.with_reports(input, room, &self.reports))
+        Ok(mapped.with_lines(input).with_reports(room, &self.reports))
     }
 
     fn finish(&mut self) -> Result<(), Failure> {
