@@ -12,8 +12,8 @@ from ._functions import Function
 
 # How many faults over one row it takes to blame the row. These three are those of the program (src/work/search.rs).
 MOST_FAULTS = 3
-# How many kills over the same rows it takes to try half of them: a row may need more memory than there is.
-MOST_KILLS_OF_MANY = 5
+# How many kills over the same rows it takes to try half of them: a row may need more memory than there is. That costs little and blames nobody yet.
+MOST_KILLS_OF_MANY = 2
 # How many kills over one row it takes to blame the row.
 MOST_KILLS = 30
 

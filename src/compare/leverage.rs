@@ -13,7 +13,7 @@ use serde::Serialize;
 const GRADES: [f64; 9] = [0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
 /// How long a run should take on one processor, in microseconds; the rows are repeated to reach that. It is long
 /// compared with the start of processes, which takes some milliseconds.
-const RUN: f64 = 150_000.0;
+const RUN: f64 = 60_000.0;
 /// A guess at the time that the kernel itself takes for a row, in microseconds. It only serves to choose how many rows
 /// a run has.
 const LEAST_WORK: f64 = 0.05;
