@@ -6,13 +6,17 @@
 //! slots; if it takes 10 ms or more, each row is a block of its own.
 
 use crate::executor::{DEFAULT_BLOCK_SIZE, Job};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a block should take a worker. Claiming a block costs a ten-thousandth of this, and at the end of the input a
-/// worker waits no longer than this for the others. A run also begins with one worker for this long, unless rows prove cheap
-/// or the input is large, because one worker finishes a few cheap rows before a second process has started.
+/// worker waits no longer than this for the others. A run also begins with one worker, which is alone for so long after it has come up,
+/// unless rows prove cheap or the input is large: it finishes a few cheap rows before a second process has started.
 const COST: Duration = Duration::from_millis(10);
+
+/// How long the first worker may take to come up before others are started beside it.
+const MOST_START: Duration = Duration::from_millis(100);
 
 /// The longest time for which the writer does not look for results.
 const MOST_NAP: Duration = Duration::from_millis(1);
@@ -56,6 +60,8 @@ pub fn slots(job: &Job) -> usize {
 /// The size of the blocks that the reader cuts, and the measurements of the writer from which it follows.
 pub struct Cut {
     start: Instant,
+    /// Since when it is known that the first worker has come up.
+    up: OnceLock<Instant>,
     /// The number of bytes of rows that the next block should have.
     wanted: AtomicUsize,
     /// The number of bytes of rows that a slot has room for.
@@ -81,6 +87,7 @@ impl Cut {
         let least_window = std::env::var(LEAST_WINDOW).ok().and_then(|size| size.parse().ok());
         Cut {
             start: Instant::now(),
+            up: OnceLock::new(),
             wanted: AtomicUsize::new(first),
             most,
             is_large,
@@ -131,14 +138,19 @@ impl Cut {
         MOST_NAP.min(Duration::from_micros(blocks * self.last.load(Ordering::Relaxed)))
     }
 
-    /// Returns how much is left of the time in which a run may have one worker only, or `None` when it is over.
-    pub fn head_start(&self) -> Option<Duration> {
-        COST.checked_sub(self.start.elapsed()).filter(|left| !left.is_zero())
+    /// Returns after what time to look again whether a run may still have one worker only, or `None` if it may have more now. `is_up`
+    /// says whether the first worker has come up.
+    pub fn head_start(&self, is_up: bool) -> Option<Duration> {
+        let left = match is_up {
+            true => COST.checked_sub(self.up.get_or_init(Instant::now).elapsed()),
+            false => MOST_START.checked_sub(self.start.elapsed()).map(|left| left.min(COST)),
+        };
+        left.filter(|left| !left.is_zero())
     }
 
     /// Whether one worker is enough for now: nothing shows yet that there is work for more.
-    pub fn is_enough_for_one(&self) -> bool {
-        !self.is_large && self.wanted() < self.most && self.head_start().is_some()
+    pub fn is_enough_for_one(&self, is_up: bool) -> bool {
+        !self.is_large && self.wanted() < self.most && self.head_start(is_up).is_some()
     }
 }
 
@@ -173,14 +185,21 @@ mod tests {
 
     #[test]
     fn one_worker_has_a_head_start_unless_the_input_is_large() {
-        assert!(!Cut::new(1 << 17, Some(1 << 18), false).is_enough_for_one());
-        // A start in the future has not begun to count; one that lies back by the head start is over.
-        let began = |start| Cut { start, ..Cut::new(1 << 17, None, false) };
-        let cut = began(Instant::now() + Duration::from_secs(3600));
-        assert!(cut.is_enough_for_one() && cut.head_start() == Some(COST));
-        let late = began(Instant::now().checked_sub(COST).unwrap());
-        assert!(!late.is_enough_for_one() && late.head_start().is_none());
+        assert!(!Cut::new(1 << 17, Some(1 << 18), false).is_enough_for_one(true));
+        // What begins in the future has not begun to count; what lies back by the head start is over.
+        let (future, up) = (Instant::now() + Duration::from_secs(3600), OnceLock::new());
+        let cut = Cut { start: future, up: future.into(), ..Cut::new(1 << 17, None, false) };
+        for is_up in [true, false] {
+            assert!(cut.is_enough_for_one(is_up) && cut.head_start(is_up) == Some(COST));
+        }
+        let start = Instant::now().checked_sub(MOST_START).unwrap();
+        let late = Cut { start, up, ..Cut::new(1 << 17, None, false) };
+        assert!(!late.is_enough_for_one(false) && late.head_start(false).is_none());
+        assert!(late.is_enough_for_one(true), "a worker that comes up late has its head start all the same");
+        let up = Instant::now().checked_sub(COST).unwrap().into();
+        let late = Cut { up, ..Cut::new(1 << 17, None, false) };
+        assert!(!late.is_enough_for_one(true) && late.head_start(true).is_none());
         cut.measured(1 << 17, Duration::from_micros(1), Duration::ZERO);
-        assert!(!cut.is_enough_for_one());
+        assert!(!cut.is_enough_for_one(true));
     }
 }

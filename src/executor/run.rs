@@ -185,7 +185,7 @@ impl Run<'_> {
     /// Returns for how many workers there is work: one for each block that is not written, up to the number of jobs,
     /// but only one while the first worker has its head start.
     pub fn wanted(&self) -> usize {
-        let most = if self.cut.is_enough_for_one() { 1 } else { self.jobs };
+        let most = if self.cut.is_enough_for_one(self.has_worker()) { 1 } else { self.jobs };
         // A block may be written before the reader has counted it as published.
         most.min(self.published.load(Ordering::Acquire).saturating_sub(self.written())) as usize
     }
@@ -204,7 +204,12 @@ impl Run<'_> {
     /// Returns how long the supervisor may sleep, at most `most`: it must wake when the first worker's head start ends,
     /// to start others.
     pub fn pause(&self, most: Duration) -> Duration {
-        self.cut.head_start().map_or(most, |left| left.min(most))
+        self.cut.head_start(self.has_worker()).map_or(most, |left| left.min(most))
+    }
+
+    /// Whether a worker has come up. Threads need no time for that.
+    fn has_worker(&self) -> bool {
+        !self.segment.is_shared() || self.segment.came_up() > 0
     }
 
     /// Number of the first block that is not written as a whole. All blocks before it are.

@@ -280,7 +280,7 @@ impl Undertaker {
     /// to go on.
     fn is_hopeless(&mut self, run: &Run, ring: &Supervisor, death: &Death) -> bool {
         let is_idle = death.is_fault() && ring.is_unclaimed(run.written());
-        let is_hopeless_start = self.ledger.is_hopeless_start(ring.came_up(), run.jobs(), death.is_fault());
+        let is_hopeless_start = self.ledger.is_hopeless_start(run.segment.came_up(), run.jobs(), death.is_fault());
         (is_idle && self.ledger.is_hopeless_idling(run.taken())) || is_hopeless_start
     }
 

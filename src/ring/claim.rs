@@ -93,8 +93,13 @@ impl Segment {
         self.control().came_up.0.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Returns how many fields each result of the run has, if a first result has said it. Whoever has a claim sees what was said in the
-    /// blocks that were finished before the block was published.
+    /// Returns how many workers have started up so far.
+    pub fn came_up(&self) -> u32 {
+        self.control().came_up.0.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many fields each result of the run has, if a first result has decided that. A claimant sees every
+    /// number that was set before its block was published.
     pub fn width(&self) -> Option<usize> {
         let width = self.control().width.0.load(Ordering::Acquire);
         (width > 0).then_some(width as usize)

@@ -370,9 +370,4 @@ impl Supervisor<'_> {
     pub fn sums(&self) -> [u64; SUMS] {
         std::array::from_fn(|sum| self.segment.control().sums.0[sum].load(Ordering::Relaxed))
     }
-
-    /// Returns how many workers have started up so far.
-    pub fn came_up(&self) -> u32 {
-        self.segment.control().came_up.0.load(Ordering::Relaxed)
-    }
 }

@@ -72,10 +72,12 @@ fn rows_of_workers(stderr: &str) -> Vec<u64> {
 #[test]
 fn a_few_cheap_rows_take_one_worker() {
     // Unless it is held up at its start.
-    eventually("one worker does a few cheap rows", || {
-        let finished = run(&mut pmapgcd(["-j4", "--stats=json"]), "12,18\n".repeat(500));
-        rows_of_workers(&finished.stderr) == [500]
-    });
+    for (jobs, rows) in [("-j4", 500), ("-j64", 10)] {
+        eventually("one worker does a few cheap rows", || {
+            let finished = run(&mut pmapgcd([jobs, "--stats=json"]), "12,18\n".repeat(rows));
+            rows_of_workers(&finished.stderr) == [rows as u64]
+        });
+    }
 }
 
 #[test]
