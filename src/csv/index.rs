@@ -29,7 +29,7 @@ pub struct Index {
     scan: Scan,
     /// What comes before each line whose end is listed, and before the first line whose end is not.
     befores: Vec<u32>,
-    /// How many line ends, delimiters and odd bytes of the lists lie before the next row, the stand-in not counted.
+    /// How many line ends, delimiters and odd bytes of the lists lie before the next row, without the stand-in.
     next: [usize; 3],
     /// Whether comments and blank lines have been taken out of the lists of lines.
     is_sifted: bool,
@@ -70,10 +70,11 @@ impl Index {
         self.scan.line_feeds(length)
     }
 
-    /// Returns the ordinary rows from offset `at` of `text` on, at most `limit` of them, that all have the same number of fields, which is
-    /// in `counts`. There may be comments and blank lines before and between them. There are no rows if the next row is left to
-    /// [`split`](super::record::split); [`pass`](Index::pass) tells where it begins. `columns` has the positions of the fields that
-    /// the kernel is to receive, of which all of these rows have as many as needed.
+    /// Returns the ordinary rows from offset `at` of `text` on, at most `limit` of them, that all have the same number
+    /// of fields, which is in `counts`. There may be comments and blank lines before and between them. There are no
+    /// rows if the next row is left to [`split`](super::record::split); [`pass`](Index::pass) tells where it begins.
+    /// `columns` has the positions of the fields that the kernel is to receive. All of these rows must have enough
+    /// fields for them.
     pub fn rows<'a>(
         &'a mut self,
         text: &'a [u8],
