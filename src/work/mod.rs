@@ -1,6 +1,7 @@
 //! A work: a kernel as a function from bytes to bytes. An executor knows a [`Work`] but not the kernel in it. A work
 //! knows blocks but not the executor that has it map them.
 
+mod append;
 #[cfg(feature = "stock")]
 pub mod command;
 mod decoder;

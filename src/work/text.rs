@@ -11,6 +11,7 @@ use crate::kernel::batch::{Batch, BatchKernel, Written};
 use crate::process::last_words;
 use crate::ring::Care;
 use crate::steps::{Step, lap};
+use crate::work::append::Appender;
 use crate::work::decoder::Decoder;
 use crate::work::outputs;
 use crate::work::remote::{self, Failure, Remote};
@@ -18,8 +19,8 @@ use crate::work::{BATCH, Mapped, Mapper, Pace, Work, check_outputs};
 use std::cell::Cell;
 use std::ops::Range;
 
+use crate::work::settings::TOO_LONG;
 pub use crate::work::settings::{OnBadRow, Settings};
-use crate::work::settings::{TOO_LONG, line_end};
 
 /// A kernel over blocks of text. A block's [`Head`](crate::csv::head::Head) names the columns that are the kernel's
 /// input; if there is no head, all columns are.
@@ -44,7 +45,8 @@ impl<K: BatchKernel> Work for Text<'_, K> {
         let batch = remote.as_ref().map_or(kernel.most_rows().unwrap_or(BATCH), |remote| remote.chunk_size);
         let (outputs, reports) = (K::Outputs::default(), vec![]);
         let bytes_per_row = 1;
-        Box::new(Loaded { kernel, settings, remote, opened, decoder, outputs, reports, batch, bytes_per_row })
+        let appender = Appender::default();
+        Box::new(Loaded { kernel, settings, remote, opened, decoder, outputs, appender, reports, batch, bytes_per_row })
     }
 
     fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error> {
@@ -79,6 +81,7 @@ struct Loaded<'k, K: BatchKernel> {
     opened: Result<(), String>,
     decoder: Decoder<'k, K>,
     outputs: K::Outputs,
+    appender: Appender,
     /// The reports of bad rows in the current part of the block.
     reports: Vec<u8>,
     /// How many rows are mapped together at most.
@@ -124,33 +127,13 @@ impl<K: BatchKernel> Loaded<'_, K> {
     }
 
     /// Writes the results of these rows of the batch to the front of `room`, as many as fit.
-    fn write(&self, block: &[u8], rows: Range<usize>, room: &mut [u8]) -> Written {
+    fn write(&mut self, block: &[u8], rows: Range<usize>, room: &mut [u8]) -> Written {
         let Settings { format, append, .. } = self.settings;
         if !append {
             return outputs::write(self.kernel, &self.outputs, rows, format, room);
         }
-        let mut written = Written::default();
-        for (number, place) in rows.clone().zip(&self.decoder.places[rows]) {
-            let Some(mut room) = room.get_mut(written.bytes..) else { break };
-            let row = &block[place.clone()];
-            let Some(space) = room.split_off_mut(..row.len() + 1) else { break };
-            space[..row.len()].copy_from_slice(row);
-            space[row.len()] = format.delimiter;
-            let result = outputs::write(self.kernel, &self.outputs, number..number + 1, format, room);
-            if result.outputs == 0 {
-                (written.bad, written.field) = (result.bad, result.field);
-                break;
-            }
-            // The result's line end is replaced by that of the row.
-            let result = room[..result.bytes].strip_suffix(b"\n").unwrap_or_default();
-            let result = result.strip_suffix(b"\r").unwrap_or(result).len();
-            let end = line_end(block, place.end);
-            let Some(space) = room.get_mut(result..result + end.len()) else { break };
-            space.copy_from_slice(end);
-            written.bytes += row.len() + 1 + result + end.len();
-            written.outputs += 1;
-        }
-        written
+        let places = (block, &self.decoder.places[rows.clone()]);
+        self.appender.write(self.kernel, &self.outputs, rows, format, places, room)
     }
 
     /// Writes the results of the batch, what is printed for its bad rows, and their reports. The rows of the batch

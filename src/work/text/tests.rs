@@ -16,8 +16,12 @@ impl Kernel for Repeat {
 /// Maps `input` part by part, with `room` bytes for results at a time, up to the first report. Returns the results, the
 /// number of line ends in the mapped input, and the message of that report.
 fn in_parts(input: &str, room: usize) -> (String, usize, String) {
+    in_parts_with(Settings::default(), input, room)
+}
+
+fn in_parts_with(settings: Settings, input: &str, room: usize) -> (String, usize, String) {
     let (mut results, mut lines, mut rest) = (vec![], 0, input.as_bytes());
-    let (mapping, mut room) = (Text::new(&Repeat, Settings::default()), vec![0; room]);
+    let (mapping, mut room) = (Text::new(&Repeat, settings), vec![0; room]);
     let mut mapper = mapping.mapper(None);
     while !rest.is_empty() {
         let outcome = mapper.map_block(&[], rest, &mut room, Care::default()).unwrap();
@@ -42,6 +46,31 @@ fn results_larger_than_the_room_come_in_parts() {
     for room in [31, 32, 40, 100, 1000] {
         assert_eq!(in_parts(&input, room), (expected.clone(), 2000, String::new()), "{room}");
     }
+}
+
+#[test]
+fn results_stand_behind_their_rows_whatever_fits() {
+    let long = "d".repeat(40);
+    let rows = [
+        ("3,a", "\n", "aaa"),
+        ("30,d", "\r\n", &long[..30]),
+        ("0,x", "\n", "\"\""),
+        ("2,\"\n\"", "\n", "\"\n\n\""),
+        ("40,d", "\n", &long),
+        ("1,e", "\r\n", "e"),
+    ];
+    for taken in [0..3, 0..6, 1..2, 3..4] {
+        let rows = rows[taken].iter().cycle().take(1200);
+        let input: String = rows.clone().flat_map(|(row, end, _)| [*row, end]).collect();
+        let expected: String = rows.flat_map(|(row, end, result)| [*row, ",", result, end]).collect();
+        for room in [50, 99, 150, 1000, 1 << 20] {
+            let (found, ..) = in_parts_with(Settings { append: true, ..Settings::default() }, &input, room);
+            assert!(found == expected, "{room}: {found}");
+        }
+    }
+    let settings = Settings { append: true, ..Settings::default() };
+    let (found, ..) = in_parts_with(settings, &format!("20000,{}\n", 'z'), 1 << 16);
+    assert_eq!(found.len(), 20_009, "a result is longer than what is printed at a time");
 }
 
 #[test]

@@ -1,0 +1,97 @@
+//! Writes rows with their results behind them (`--append`).
+
+use crate::csv::Format;
+use crate::kernel::batch::{BatchKernel, Written};
+use crate::work::outputs;
+use crate::work::settings::line_end;
+use memchr::memchr_iter;
+use std::ops::Range;
+
+/// How many bytes of results are written at a time, unless one result is longer: few enough that they stay in the
+/// first-level cache.
+const PRINTED: usize = 8 << 10;
+/// So many bytes are copied at once, however few are needed: a row and a result are usually shorter, and a copy of a
+/// known size takes no call.
+const SHORT: usize = 32;
+
+/// Writes results behind the rows that they are of. Keeps the memory for that.
+#[derive(Debug)]
+pub struct Appender {
+    printed: Vec<u8>,
+}
+
+impl Default for Appender {
+    fn default() -> Self {
+        Appender { printed: vec![0; PRINTED] }
+    }
+}
+
+impl Appender {
+    /// Writes rows to the front of `room`, each with its output behind it, as many as fit. The rows are at `places` in
+    /// `block`, and their outputs are those in `range`. Stops at the first output that cannot be written.
+    pub fn write<K: BatchKernel>(
+        &mut self,
+        kernel: &K,
+        outputs: &K::Outputs,
+        range: Range<usize>,
+        format: Format,
+        (block, places): (&[u8], &[Range<usize>]),
+        room: &mut [u8],
+    ) -> Written {
+        let mut written = Written::default();
+        while written.outputs < range.len() {
+            let first = range.start + written.outputs;
+            // A kernel is asked for many results in one call, because a call takes longer than to write one of them.
+            let mut printed = outputs::write(kernel, outputs, first..range.end, format, &mut self.printed);
+            if memchr_iter(b'\n', &self.printed[..printed.bytes]).count() != printed.outputs {
+                // A result with line ends within quotes is among them, so that they cannot be told apart.
+                printed = outputs::write(kernel, outputs, first..first + 1, format, &mut self.printed);
+            }
+            if printed.outputs == 0 {
+                if printed.bad.is_none() && self.printed.len() < room.len() {
+                    self.printed.resize(2 * self.printed.len(), 0);
+                    continue;
+                }
+                return Written { outputs: written.outputs, bytes: written.bytes, ..printed };
+            }
+            let (results, places) = (&self.printed[..printed.bytes], &places[written.outputs..][..printed.outputs]);
+            let is_one = printed.outputs == 1;
+            let ends = memchr_iter(b'\n', results).filter(|&end| !is_one || end + 1 == results.len());
+            let mut start = 0;
+            for (place, end) in places.iter().zip(ends) {
+                // The result's line end is replaced by that of the row.
+                let result = &results[start..end];
+                let result = start..start + result.strip_suffix(b"\r").unwrap_or(result).len();
+                start = end + 1;
+                let line_end = line_end(block, place.end);
+                let length = place.len() + 1 + result.len() + line_end.len();
+                let Some(line) = room[written.bytes..].get_mut(..length.max(3 * SHORT)) else {
+                    // Near its end the room has no space for more than is needed.
+                    let Some(line) = room[written.bytes..].get_mut(..length) else { return written };
+                    let parts = [&block[place.clone()], &[format.delimiter], &self.printed[result], line_end];
+                    line.copy_from_slice(&parts.concat());
+                    written.bytes += length;
+                    written.outputs += 1;
+                    continue;
+                };
+                copy(block, place.clone(), line);
+                line[place.len()] = format.delimiter;
+                let line = &mut line[place.len() + 1..];
+                copy(&self.printed, result.clone(), line);
+                line[result.len()..][..line_end.len()].copy_from_slice(line_end);
+                written.bytes += length;
+                written.outputs += 1;
+            }
+        }
+        written
+    }
+}
+
+/// Copies the bytes of `text` at `range` to the front of `room`, in which bytes behind them may be overwritten too.
+#[inline(always)]
+fn copy(text: &[u8], range: Range<usize>, room: &mut [u8]) {
+    match (text[range.start..].first_chunk::<SHORT>(), room.first_chunk_mut::<SHORT>()) {
+        (Some(from), Some(to)) if range.len() <= SHORT => *to = *from,
+        _ => room[..range.len()].copy_from_slice(&text[range]),
+    }
+}
