@@ -55,14 +55,17 @@ impl Appender {
                 return Written { outputs: written.outputs, bytes: written.bytes, ..printed };
             }
             let (results, places) = (&self.printed[..printed.bytes], &places[written.outputs..][..printed.outputs]);
-            let is_one = printed.outputs == 1;
-            let ends = memchr_iter(b'\n', results).filter(|&end| !is_one || end + 1 == results.len());
             let mut start = 0;
-            for (place, end) in places.iter().zip(ends) {
+            for place in places {
+                // Results are short, so a search byte by byte takes less time than to begin a faster one.
+                let (rest, is_end) = (results.get(start..).unwrap_or_default(), |&byte: &u8| byte == b'\n');
+                let mut bytes = rest.iter();
+                let length = if places.len() == 1 { bytes.rposition(is_end) } else { bytes.position(is_end) };
+                let result = &rest[..length.unwrap_or(rest.len())];
                 // The result's line end is replaced by that of the row.
-                let result = &results[start..end];
-                let result = start..start + result.strip_suffix(b"\r").unwrap_or(result).len();
-                start = end + 1;
+                let printed = start..start + result.strip_suffix(b"\r").unwrap_or(result).len();
+                start += result.len() + 1;
+                let result = printed;
                 let line_end = line_end(block, place.end);
                 let length = place.len() + 1 + result.len() + line_end.len();
                 let Some(line) = room[written.bytes..].get_mut(..length.max(3 * SHORT)) else {
@@ -78,7 +81,11 @@ impl Appender {
                 line[place.len()] = format.delimiter;
                 let line = &mut line[place.len() + 1..];
                 copy(&self.printed, result.clone(), line);
-                line[result.len()..][..line_end.len()].copy_from_slice(line_end);
+                let line = &mut line[result.len()..];
+                line[0] = line_end[0];
+                if let Some(&last) = line_end.get(1) {
+                    line[1] = last;
+                }
                 written.bytes += length;
                 written.outputs += 1;
             }
