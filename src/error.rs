@@ -5,6 +5,11 @@ use nix::sys::resource::{Resource, getrlimit};
 use std::fmt;
 use std::io;
 
+/// Returns the error of reading bytes that were in a file when it was opened.
+pub fn has_become_shorter() -> io::Error {
+    io::Error::other("it has become shorter while it was read")
+}
+
 /// Why a run ended early. The message is one line that names the place, the value and what to do.
 ///
 /// The results of all rows before the place in the message were written.

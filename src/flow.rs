@@ -2,7 +2,7 @@
 //! [`Source`], and results go to a [`Sink`].
 
 use crate::bad_row::BadRow;
-use crate::error::Error;
+use crate::error::{Error, has_become_shorter};
 use rustix::fd::OwnedFd;
 use std::borrow::Cow;
 use std::io;
@@ -144,7 +144,10 @@ impl<'a> Bytes<'a> {
             Bytes::InFile(file, offset, length) => {
                 let mut bytes = vec![0; length];
                 let file = std::fs::File::from(file.try_clone()?);
-                file.read_exact_at(&mut bytes, offset)?;
+                file.read_exact_at(&mut bytes, offset).map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof => has_become_shorter(),
+                    _ => error,
+                })?;
                 Ok(Cow::Owned(bytes))
             }
         }

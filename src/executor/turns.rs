@@ -1,7 +1,6 @@
 //! How a worker comes to the rows of a window of a file: it reads the window, and waits for the window's turn to say where its
 //! rows begin.
 
-use crate::error::Error;
 use crate::input::windows::Windows;
 use crate::ring::{Claim, Segment, Turn};
 use std::ops::Range;
@@ -77,9 +76,4 @@ pub fn rows_of(
             }
         }
     }
-}
-
-/// Returns the error for a worker that cannot read the rows of a window again.
-pub fn unreadable(error: std::io::Error) -> Error {
-    Error::io("the input", error)
 }

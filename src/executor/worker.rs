@@ -1,9 +1,9 @@
 //! How a process becomes a worker: it is this program started again, with the segment or a socket as its standard
 //! input. Also the loop in which workers claim blocks, whether they are processes or threads.
 
-use crate::error::Error;
+use crate::error::{Error, reason};
 use crate::executor::measures::pack;
-use crate::executor::turns::{Sight, rows_of, unreadable};
+use crate::executor::turns::{Sight, rows_of};
 use crate::executor::{Executor, Mapping, no_segment, pickle};
 use crate::input::windows::Windows;
 use crate::process::aside::read_nothing;
@@ -250,11 +250,12 @@ pub(super) fn work<'s>(
             }
             let (head, input, room) = claim.parts();
             let input = match (&rows, &mut windows) {
-                (Some(rows), Some(windows)) => windows.rows(rows).map_err(unreadable),
+                (Some(rows), Some(windows)) => windows.rows(rows),
                 _ => Ok(input),
             };
             let mapped = match input {
-                Err(error) => Err(error.into()),
+                // That is not the worker's fault. Whoever writes the results sees it too, and names the file.
+                Err(error) => Ok(Mapped::impossible(format!("the input: {}", reason(&error)), room)),
                 Ok([]) => Ok(Mapped::default()),
                 Ok(input) if segment.is_shared() => last_words::caught(|| mapper.map_block(head, input, room, care))
                     .unwrap_or_else(|words| Err(Error::workers(words).into())),

@@ -9,6 +9,7 @@
 use crate::csv::Format;
 use crate::csv::row_ends::RowEnds;
 use crate::csv::scan::Scan;
+use crate::error::has_become_shorter;
 use memchr::memchr;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Advice, fadvise};
@@ -210,8 +211,7 @@ impl<'f> Windows<'f> {
             self.filled = 0;
             self.start = self.offset + rows.start as u64;
             self.read_on(rows.len())?;
-            let shorter = || io::Error::other("it has become shorter while it was read");
-            return self.text().get(..rows.len()).ok_or_else(shorter);
+            return self.text().get(..rows.len()).ok_or_else(has_become_shorter);
         }
         Ok(&self.text()[self.front() + rows.start..self.front() + rows.end])
     }

@@ -25,6 +25,7 @@ mod single;
 mod stderr;
 pub mod text;
 
+use crate::bad_row::{BadRow, Kind, Report};
 use crate::csv::lines;
 use crate::csv::scan::Scan;
 use crate::error::Error;
@@ -108,6 +109,14 @@ pub struct Mapped {
 }
 
 impl Mapped {
+    /// Returns a part of a block whose rows cannot be mapped, for the reason `what`. Its report ends the run, and blames
+    /// no row.
+    pub fn impossible(what: impl Into<String>, room: &mut [u8]) -> Self {
+        let (bad, mut report) = (BadRow::row(what).of(Kind::Unrunnable), vec![]);
+        Report::append(&bad, 0, &mut report, room.len());
+        Mapped::default().with_reports(room, &report)
+    }
+
     /// Writes `reports` behind the results in `room`.
     fn with_reports(self, room: &mut [u8], reports: &[u8]) -> Self {
         room[self.results..self.results + reports.len()].copy_from_slice(reports);

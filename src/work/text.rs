@@ -100,13 +100,6 @@ impl<K: BatchKernel> Drop for Loaded<'_, K> {
 }
 
 impl<K: BatchKernel> Loaded<'_, K> {
-    /// Returns the bad row that says that the kernel cannot be used. It ends the run.
-    fn unusable(&mut self, what: String, block: &[u8], room: &mut [u8]) -> Mapped {
-        let (bad, mut mapped) = (BadRow::row(what).of(Kind::Unrunnable), Mapped::default());
-        self.settings.enter(&bad, block, room, &mut mapped, &mut self.reports);
-        mapped.with_lines(block).with_reports(room, &self.reports)
-    }
-
     /// Maps the rows of the batch, here or in the process behind `remote`.
     fn map_rows(&mut self) -> Result<(), Failure> {
         let rows = &self.decoder.rows;
@@ -203,7 +196,7 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
         self.decoder.begin(head);
         self.reports.clear();
         if let Err(what) = &self.opened {
-            return Ok(self.unusable(what.clone(), input, room));
+            return Ok(Mapped::impossible(what, room));
         }
         let pace = Pace::with(care);
         let batch = if care.is_needed() { 1 } else { self.batch };
@@ -219,7 +212,7 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
                 self.map_rows()?;
                 if let Some(what) = self.kernel.failure() {
                     self.reports.clear();
-                    return Ok(self.unusable(what, input, room));
+                    return Ok(Mapped::impossible(what, room));
                 }
             }
             let goes_on = self.write_batch(input, end, room, &mut mapped);
