@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
             Filled::Nothing => return Ok(None),
             Filled::Rows(end) => end,
             Filled::TooLong(ends) => {
-                self.pass_over(open, rows, ends, &mut block)?;
+                self.pass_over(open, rows, *ends, &mut block)?;
                 0
             }
         };

@@ -63,7 +63,7 @@ pub enum Filled {
     /// Whole rows, which take this number of bytes.
     Rows(usize),
     /// The buffer is full and holds only the start of a line. The [`RowEnds`] has searched all of the buffer.
-    TooLong(RowEnds),
+    TooLong(Box<RowEnds>),
 }
 
 impl Open {
@@ -140,7 +140,7 @@ impl Open {
                 let mut next = [0];
                 if self.read(&mut next, watch)? > 0 {
                     carry.extend(next);
-                    return Ok(Filled::TooLong(ends));
+                    return Ok(Filled::TooLong(Box::new(ends)));
                 }
                 self.at_end = true;
                 break filled;
