@@ -304,6 +304,32 @@ fn one_that_waits_for_long_row_by_row_is_not_taken_for_one_that_buffers() {
     }
 }
 
+/// Python that begins with this code, which reads rows, and then runs this one for each row.
+fn python(read: &str) -> String {
+    format!("python3 -c 'import asyncio, os, select, sys, threading, time\n{read}'")
+}
+
+#[test]
+fn one_that_waits_for_its_input_by_polling_is_known_for_one_that_buffers() {
+    let all = "text = b\"\"\nwhile piece := os.read(0, 65536):\n    text += piece\n    wait()\nos.write(1, text)";
+    let pollers = [
+        "p = select.poll(); p.register(0, select.POLLIN); wait = p.poll",
+        "p = select.epoll(); p.register(0, select.EPOLLIN); wait = p.poll",
+        "wait = lambda: select.select([0], [], [])",
+    ];
+    let way = ["--executor", "shared", "-j", "1", "--block-size", "64"];
+    for poller in pollers {
+        let finished = run(&mut filter(way, &[], &python(&format!("{poller}\n{all}"))), numbers(50));
+        finished.is(0, numbers(50), &finished.stderr);
+        assert!(finished.stderr.contains("answers only at the end of its input"), "{poller}: {}", finished.stderr);
+    }
+    // One thread waits for rows, another for the clock.
+    let works = "def work(row):\n    time.sleep(0.5)\n    print(row, end=\"\", flush=True)\n\
+                 for row in sys.stdin:\n    threading.Thread(target=work, args=[row]).start()\n    time.sleep(0.01)";
+    let finished = run(&mut filter(way, &[], &python(works)), numbers(5));
+    finished.is(0, numbers(5), "");
+}
+
 #[test]
 fn a_row_that_comes_alone_is_answered_at_once() {
     for way in ways() {

@@ -6,7 +6,7 @@
 //! part of a kernel that is the same for all kernels of columns. [`pickled`] has the form in which `pickle` sends them.
 
 pub mod decimal;
-#[cfg(feature = "stock")]
+#[cfg(feature = "compare")]
 pub mod methods;
 pub mod numbers;
 mod pickled;

@@ -64,8 +64,9 @@ impl Answers {
             let answer = answer.strip_suffix(b"\r").unwrap_or(answer);
             start = end;
             if !format.can_hold(answer) {
+                let hint = if format.blanks { "-d ' ' instead of -d blank" } else { "--quote '\"'" };
                 let what = format!(
-                    "the command's answer cannot be a field, because there are no quotes (--quote '\"' allows them): {}",
+                    "the command's answer cannot be a field, because there are no quotes ({hint} allows them): {}",
                     shown(answer)
                 );
                 return (number, written, Some(what));

@@ -298,14 +298,17 @@ impl Talk<'_> {
         if self.question.may_wait && is_quiet && is_idle && has_read_all && look.waits_for_input() {
             return Some(Ended::Waits);
         }
-        if quiet >= PATIENCE && has_read_all && is_idle && !running.is_waiting_told {
+        if quiet >= PATIENCE && is_idle && running.stdin.is_some() && !running.is_waiting_told {
             running.is_waiting_told = true;
-            if let Some(count) = self.question.lines {
+            if let Some(count) = self.question.lines.filter(|_| has_read_all) {
+                let rows = if count == 1 { "1 row".to_string() } else { format!("{count} rows") };
                 say(&format_args!(
-                    "the command has read {count} rows, has answered {}, and does nothing; if it answers only at the end of its \
-                     input, use --command-mode block",
+                    "the command has read {rows}, has answered {}, and does nothing; if it answers only at the end of its input, use \
+                     --command-mode block",
                     self.lines
                 ));
+            } else if !has_read_all {
+                say(&"the command leaves rows unread, and does nothing; --block-timeout says how long it may");
             }
         }
         self.quiet.next = now + self.quiet.pause;

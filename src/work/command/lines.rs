@@ -281,12 +281,14 @@ impl<'c> ByLine<'c> {
 
 /// Returns the message about a process that has not answered one line for each row.
 fn mismatch(answered: usize, count: usize, or_more: &str) -> String {
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let plural = |is_one: bool| if is_one { "" } else { "s" };
+    // Too many lines for the rows that it had read so far are too many, although more rows were on their way.
+    let early = if !or_more.is_empty() && answered <= count { "before it had read a row for each line: " } else { "" };
     format!(
-        "the command has answered {answered}{or_more} line{} for {count} row{}, and not one for each (any number is right with \
-         --command-mode block)",
-        plural(answered),
-        plural(count)
+        "the command has answered {early}{answered}{or_more} line{} for {count} row{}, and not one for each (any number is right \
+         with --command-mode block)",
+        plural(answered == 1 && or_more.is_empty()),
+        plural(count == 1)
     )
 }
 

@@ -13,6 +13,7 @@ mod exchange;
 mod lines;
 mod process;
 pub mod rows;
+mod waits;
 
 use crate::error::Error;
 use crate::process::children::NUMBER;

@@ -1,12 +1,12 @@
 //! One process of the command: how it is started, what it prints on stderr, and whether it waits for input.
 
+use super::waits::{self, Waits};
 use crate::process::children::NUMBER;
 use crate::process::descriptors::keep_standard_streams_only;
 use crate::process::group::Group;
 use crate::process::streams::restore_signals;
 use crate::work::stderr::{SHELL, Stderr};
 use memchr::memrchr;
-use nix::libc;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, fstat};
 use rustix::io::Errno;
@@ -188,12 +188,11 @@ impl Running {
                 pids.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
                 let Ok(call) = fs::read_to_string(thread.path().join("syscall")) else { continue };
                 look.is_readable = true;
-                let mut words = call.split_ascii_whitespace();
-                let is_read = words.next() == Some(&libc::SYS_read.to_string());
-                let number = words.next().and_then(|word| u32::from_str_radix(word.trim_start_matches("0x"), 16).ok());
-                let Some(number) = number.filter(|_| is_read) else { continue };
-                let file = fs::read_link(folder.join(format!("fd/{number}"))).ok().map(OsString::from);
-                look.reads_input |= file.is_some() && file == pipe;
+                match pipe.as_ref().map(|pipe| waits::of_thread(&folder, &call, pipe)) {
+                    Some(Waits::Input) => look.waits_for_rows = true,
+                    Some(Waits::Other) => look.waits_for_other = true,
+                    Some(Waits::No) | None => {}
+                }
             }
         }
         look
@@ -211,17 +210,19 @@ pub struct Look {
     seen: usize,
     /// Whether one of them runs, or waits for a disk.
     is_running: bool,
-    /// Whether one of them waits in a read of the pipe that is its input.
-    reads_input: bool,
+    /// Whether one of them waits for more of its input.
+    waits_for_rows: bool,
+    /// Whether one of them waits for something else that comes by itself, such as an answer over a network.
+    waits_for_other: bool,
     /// Whether the system says which system calls they are in.
     is_readable: bool,
 }
 
 impl Look {
-    /// Whether one of them waits for input. If the system does not say which system calls they are in, that is assumed
+    /// Whether one of them waits for input, and none for anything else. If the system does not say which system calls they are in, that is assumed
     /// to be so.
     pub fn waits_for_input(&self) -> bool {
-        self.seen > 0 && (self.reads_input || !self.is_readable)
+        self.seen > 0 && (self.waits_for_rows && !self.waits_for_other || !self.is_readable)
     }
 
     /// Whether none of them does anything.

@@ -1,0 +1,100 @@
+//! Tells what a thread of a command waits for, by the system call that it is in.
+//!
+//! A command that has read all rows and waits for more may hold back its answers until its input ends. A command that
+//! waits for a network, a device or a clock works on its answers, even if another of its threads waits for more rows.
+
+use nix::libc;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// What a thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// For more of the command's input.
+    Input,
+    /// For something else that comes by itself: an answer over a network, a device, or a point in time.
+    Other,
+    /// For another thread or process of the command, or for nothing.
+    No,
+}
+
+/// The most descriptors that a thread is believed to wait for at once.
+const MOST: usize = 1024;
+
+/// Returns what a thread waits for. `process` is the folder of its process in `/proc`, `call` is what `syscall` says there
+/// of the thread, and `input` is the name of the pipe that is the command's input, as in `pipe:[123]`.
+pub fn of_thread(process: &Path, call: &str, input: &OsStr) -> Waits {
+    let number = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok();
+    let mut words = call.split_ascii_whitespace();
+    let Some(Ok(call)) = words.next().map(str::parse::<libc::c_long>) else { return Waits::No };
+    let mut arguments = [0; 6];
+    for (argument, word) in arguments.iter_mut().zip(words) {
+        *argument = number(word).unwrap_or(0);
+    }
+    // A time limit in milliseconds is negative if there is none.
+    let has_limit = |argument: u64| argument as i32 >= 0;
+    let (descriptors, has_limit) = match call {
+        libc::SYS_read => (vec![arguments[0]], false),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_poll => (polled(process, arguments[0], arguments[1]), has_limit(arguments[2])),
+        libc::SYS_ppoll => (polled(process, arguments[0], arguments[1]), arguments[2] != 0),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_select => (selected(process, arguments[0], arguments[1]), arguments[4] != 0),
+        libc::SYS_pselect6 => (selected(process, arguments[0], arguments[1]), arguments[4] != 0),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_epoll_wait => (watched(process, arguments[0]), has_limit(arguments[3])),
+        libc::SYS_epoll_pwait => (watched(process, arguments[0]), has_limit(arguments[3])),
+        libc::SYS_epoll_pwait2 => (watched(process, arguments[0]), arguments[3] != 0),
+        libc::SYS_nanosleep | libc::SYS_clock_nanosleep => (vec![], true),
+        libc::SYS_recvfrom | libc::SYS_recvmsg | libc::SYS_connect | libc::SYS_accept | libc::SYS_accept4 => {
+            (vec![], true)
+        }
+        _ => return Waits::No,
+    };
+    let files: Vec<OsString> = descriptors.iter().filter_map(|&number| file(process, number)).collect();
+    if has_limit || files.iter().any(|file| file.as_encoded_bytes().starts_with(b"socket:")) {
+        return Waits::Other;
+    }
+    if files.iter().any(|file| file == input) { Waits::Input } else { Waits::No }
+}
+
+/// Returns the name of the file that is open in the process under this number.
+fn file(process: &Path, number: u64) -> Option<OsString> {
+    fs::read_link(process.join(format!("fd/{number}"))).ok().map(OsString::from)
+}
+
+/// Returns bytes of the memory of the process.
+fn memory(process: &Path, at: u64, length: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    File::open(process.join("mem")).ok()?.read_exact_at(&mut bytes, at).ok()?;
+    Some(bytes)
+}
+
+/// Returns the descriptors in an array of `count` times `struct pollfd`.
+fn polled(process: &Path, at: u64, count: u64) -> Vec<u64> {
+    let count = MOST.min(count as usize);
+    let bytes = memory(process, at, 8 * count).unwrap_or_default();
+    let (entries, _) = bytes.as_chunks::<8>();
+    let numbers = entries.iter().map(|[a, b, c, d, ..]| i32::from_ne_bytes([*a, *b, *c, *d]));
+    numbers.filter_map(|number| number.try_into().ok()).collect()
+}
+
+/// Returns the descriptors below `end` in an `fd_set`.
+fn selected(process: &Path, end: u64, at: u64) -> Vec<u64> {
+    let end = MOST.min(end as usize);
+    let bytes = memory(process, at, 8 * end.div_ceil(64)).unwrap_or_default();
+    let (words, _) = bytes.as_chunks::<8>();
+    let is_in = |&number: &usize| {
+        words.get(number / 64).is_some_and(|&word| u64::from_ne_bytes(word) >> (number % 64) & 1 == 1)
+    };
+    (0..end).filter(is_in).map(|number| number as u64).collect()
+}
+
+/// Returns the descriptors that the epoll descriptor of this number watches.
+fn watched(process: &Path, number: u64) -> Vec<u64> {
+    let about = fs::read_to_string(process.join(format!("fdinfo/{number}"))).unwrap_or_default();
+    let targets = about.lines().filter_map(|line| line.strip_prefix("tfd:"));
+    targets.filter_map(|line| line.split_ascii_whitespace().next()?.parse().ok()).take(MOST).collect()
+}
