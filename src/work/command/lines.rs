@@ -330,6 +330,13 @@ impl Mapper for ByLine<'_> {
             let what = "the command has answered more lines than there are rows: do not trust these results";
             return Err(Error::workers(what).into());
         }
+        if ended == Ended::Answered {
+            // Whatever it was going to do is not done.
+            let worker = self.number;
+            say(&format_args!(
+                "the command of worker {worker} has answered all rows, and is killed because it does not end"
+            ));
+        }
         if let Ended::Exited(status) = ended
             && !self.command.is_good(status.code())
         {
