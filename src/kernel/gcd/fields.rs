@@ -3,6 +3,7 @@
 
 use super::base::Base;
 use super::digits;
+use super::plain;
 use super::values::Pairs;
 use crate::csv::index::{Column, Rows};
 use crate::csv::trimmed;
@@ -42,7 +43,12 @@ impl<'a> Fields<'a> {
             return true;
         }
         let fields = [&self.text[a], &self.text[b]];
-        pairs.push_with(|index, limbs| digits::read(self.base, fields[index], limbs))
+        pairs.push_with(|index, limbs| {
+            let is_hexadecimal = self.base == Base::Hexadecimal;
+            // There are no zeros in front, and so none on top of what is loaded here.
+            let left = if is_hexadecimal { plain::hexadecimal(fields[index], limbs) } else { fields[index] };
+            digits::read(self.base, left, limbs)
+        })
     }
 
     /// Returns the hexadecimal number of at most 64 bits that has these digits. Returns `None` if there are other bytes or more digits, and

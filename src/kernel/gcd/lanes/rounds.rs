@@ -11,6 +11,9 @@ const GROUPS: usize = 2;
 /// The least number of limbs: as many as an approximation is made of.
 const LEAST: usize = 3;
 
+/// The most lanes that a vector has.
+const MOST: usize = 8;
+
 /// The two numbers of a pair in each lane: their limbs.
 struct Numbers<L: Lanes> {
     a: Vec<L::Vector>,
@@ -31,37 +34,27 @@ impl<L: Lanes> Default for Numbers<L> {
 #[inline(always)]
 pub fn gcds<L: Lanes>(lanes: L, pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
     let mut groups: [Numbers<L>; GROUPS] = Default::default();
-    let mut divisor = vec![];
+    let (mut words, mut divisor) = (vec![], vec![]);
     for (count, some) in pairs.chunks(GROUPS * L::COUNT).enumerate() {
         if some.len() < L::LEAST && !all {
             break;
         }
         let bits = some.iter().flatten().map(|number| bits(number)).max().unwrap_or(0);
         let limbs = bits.div_ceil(LIMB as usize).max(LEAST);
-        let mut twos = [0; 64];
+        let mut twos = [[0; MOST]; GROUPS];
         for (group, numbers) in groups.iter_mut().enumerate() {
-            for number in [&mut numbers.a, &mut numbers.b] {
-                number.clear();
-                number.resize(limbs, lanes.all(0));
-            }
             let some = some.chunks(L::COUNT).nth(group).unwrap_or_default();
-            for lane in 0..L::COUNT {
-                let twos = &mut twos[group * L::COUNT + lane];
-                match some.get(lane) {
-                    Some(pair) => *twos = load::<L>(pair, lane, numbers),
-                    // Lanes without a pair are finished from the start.
-                    None => L::lanes_mut(&mut numbers.a)[lane] = 1,
-                }
-            }
+            twos[group] = load(lanes, some, limbs, &mut words, numbers);
         }
         // Each round shortens both numbers by 30 bits in all.
-        if !rounds(lanes, &mut groups, limbs, 2 * bits / STEPS as usize + 1) {
+        let Some(limbs) = rounds(lanes, &mut groups, limbs, 2 * bits / STEPS as usize + 1) else {
             debug_assert!(false, "more rounds than there can be");
             continue;
-        }
+        };
         for at in 0..some.len() {
+            let (group, lane) = (at / L::COUNT, at % L::COUNT);
             divisor.clear();
-            store::<L>(&groups[at / L::COUNT].a, at % L::COUNT, twos[at], &mut divisor);
+            store::<L>(&groups[group].a[..limbs], lane, twos[group][lane], &mut divisor);
             done(count * GROUPS * L::COUNT + at, &divisor);
         }
     }
@@ -72,34 +65,55 @@ fn bits(limbs: &[u64]) -> usize {
     limbs.last().map_or(0, |top| limbs.len() * 64 - top.leading_zeros() as usize)
 }
 
-/// Puts a pair of numbers other than 0 into a lane, without the power of two that both are multiples of, and with the odd one first.
-/// Returns the exponent of that power.
-fn load<L: Lanes>(pair: &Pair, lane: usize, numbers: &mut Numbers<L>) -> usize {
-    let zeros = |limbs: &[u64]| {
-        let words = limbs.iter().take_while(|&&limb| limb == 0).count();
-        64 * words + limbs.get(words).map_or(0, |limb| limb.trailing_zeros() as usize)
-    };
-    let [a, b] = pair.map(zeros);
-    let (twos, [odd, other]) = if a <= b { (a, *pair) } else { (b, [pair[1], pair[0]]) };
-    for (limbs, vectors) in [(odd, &mut numbers.a), (other, &mut numbers.b)] {
-        let (mut limbs, mut held, mut bits) = (limbs[twos / 64..].iter(), 0u128, 0);
-        let mut skip = (twos % 64) as u32;
-        for place in L::lanes_mut(vectors)[lane..].iter_mut().step_by(L::COUNT) {
-            while bits < LIMB + skip
-                && let Some(&limb) = limbs.next()
-            {
-                held |= u128::from(limb) << bits;
-                bits += 64;
+/// Puts pairs of numbers into lanes, without the power of two that both are multiples of, and with the odd one first. Returns the exponents
+/// of these powers. `words` is overwritten.
+#[inline(always)]
+fn load<L: Lanes>(
+    lanes: L,
+    pairs: &[Pair],
+    limbs: usize,
+    words: &mut Vec<L::Vector>,
+    numbers: &mut Numbers<L>,
+) -> [usize; MOST] {
+    // Lanes without a pair are finished from the start.
+    let (mut ordered, mut twos): ([Pair; MOST], _) = ([[&[1], &[]]; MOST], [0; MOST]);
+    let mut shifts = [lanes.all(0)];
+    for (lane, [a, b]) in pairs.iter().enumerate() {
+        let [a_zeros, b_zeros] = [zeros(a), zeros(b)];
+        ordered[lane] = if a_zeros <= b_zeros { [a, b] } else { [b, a] };
+        twos[lane] = a_zeros.min(b_zeros);
+        L::lanes_mut(&mut shifts)[lane] = twos[lane] as u64 % 64;
+    }
+    let (shifts, others) = (shifts[0], lanes.sub(lanes.all(64), shifts[0]));
+    for (index, number) in [&mut numbers.a, &mut numbers.b].into_iter().enumerate() {
+        words.clear();
+        words.resize(limbs * LIMB as usize / 64 + 2, lanes.all(0));
+        for (lane, pair) in ordered[..L::COUNT].iter().enumerate() {
+            let places = L::lanes_mut(words)[lane..].iter_mut().step_by(L::COUNT);
+            for (place, limb) in places.zip(&pair[index][twos[lane] / 64..]) {
+                *place = *limb;
             }
-            held >>= skip;
-            bits = bits.saturating_sub(skip);
-            skip = 0;
-            *place = held as u64 & MASK;
-            held >>= LIMB;
-            bits = bits.saturating_sub(LIMB);
+        }
+        // The last word has zeros.
+        for at in 1..words.len() {
+            words[at - 1] = lanes.or(lanes.right_by(words[at - 1], shifts), lanes.left_by(words[at], others));
+        }
+        number.clear();
+        number.reserve(limbs);
+        for at in 0..limbs {
+            let (word, shift) = (at * LIMB as usize / 64, (at * LIMB as usize % 64) as u64);
+            let low = lanes.right_by(words[word], lanes.all(shift));
+            let high = lanes.left_by(words[word + 1], lanes.all(64 - shift));
+            number.push(lanes.and(lanes.or(low, high), lanes.all(MASK)));
         }
     }
     twos
+}
+
+/// Returns how many zeros a number has below its lowest one, in base 2.
+fn zeros(limbs: &[u64]) -> usize {
+    let words = limbs.iter().take_while(|&&limb| limb == 0).count();
+    64 * words + limbs.get(words).map_or(0, |limb| limb.trailing_zeros() as usize)
 }
 
 /// Appends the number in a lane, times this power of two, to `limbs`.
@@ -118,9 +132,10 @@ fn store<L: Lanes>(vectors: &[L::Vector], lane: usize, twos: usize, limbs: &mut 
     limbs.push(held as u64);
 }
 
-/// Makes `a` the greatest common divisor of `a` and `b` in all lanes, and `b` 0, in at most so many rounds. Returns whether that is done.
+/// Makes `a` the greatest common divisor of `a` and `b` in all lanes, and `b` 0, in at most so many rounds. Returns how many limbs are
+/// left, or `None` if that is not done.
 #[inline(always)]
-fn rounds<L: Lanes>(lanes: L, groups: &mut [Numbers<L>; GROUPS], mut limbs: usize, most: usize) -> bool {
+fn rounds<L: Lanes>(lanes: L, groups: &mut [Numbers<L>; GROUPS], mut limbs: usize, most: usize) -> Option<usize> {
     let [Numbers { a: first_a, b: first_b }, Numbers { a: second_a, b: second_b }] = groups;
     for _ in 0..most {
         let (first_a, first_b) = (&mut first_a[..limbs], &mut first_b[..limbs]);
@@ -134,7 +149,7 @@ fn rounds<L: Lanes>(lanes: L, groups: &mut [Numbers<L>; GROUPS], mut limbs: usiz
         let first_is_left = combine(lanes, first.factors, first_a, first_b);
         let second_is_left = combine(lanes, second.factors, second_a, second_b);
         if !first_is_left && !second_is_left {
-            return true;
+            return Some(limbs);
         }
         while limbs > LEAST {
             let first = lanes.or(first_a[limbs - 1], first_b[limbs - 1]);
@@ -145,7 +160,7 @@ fn rounds<L: Lanes>(lanes: L, groups: &mut [Numbers<L>; GROUPS], mut limbs: usiz
             limbs -= 1;
         }
     }
-    false
+    None
 }
 
 /// Whether there is anything but 0 in any lane.
@@ -242,13 +257,13 @@ fn combine<L: Lanes>(lanes: L, factors: [L::Vector; 2], a: &mut [L::Vector], b: 
     let mut b_carry = lanes.carry(sum(lanes, of_b, a[0], b[0], lanes.all(0)));
     let mut any = lanes.all(0);
     let last = a.len() - 1;
-    let b = &mut b[..=last];
-    for at in 1..=last {
-        let a_sum = sum(lanes, of_a, a[at], b[at], a_carry);
-        let b_sum = sum(lanes, of_b, a[at], b[at], b_carry);
-        a[at - 1] = lanes.and(a_sum, mask);
-        b[at - 1] = lanes.and(b_sum, mask);
-        any = lanes.or(any, b[at - 1]);
+    let b = &mut b[..a.len()];
+    for at in 0..last {
+        let a_sum = sum(lanes, of_a, a[at + 1], b[at + 1], a_carry);
+        let b_sum = sum(lanes, of_b, a[at + 1], b[at + 1], b_carry);
+        let b_limb = lanes.and(b_sum, mask);
+        (a[at], b[at]) = (lanes.and(a_sum, mask), b_limb);
+        any = lanes.or(any, b_limb);
         (a_carry, b_carry) = (lanes.carry(a_sum), lanes.carry(b_sum));
     }
     (a[last], b[last]) = (a_carry, b_carry);

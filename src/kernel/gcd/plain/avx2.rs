@@ -116,6 +116,41 @@ fn sixteen(a: __m128i, b: __m128i, digits: [u32; 2]) -> Option<[u64; 2]> {
     Some([_mm256_extract_epi64::<0>(all) as u64, _mm256_extract_epi64::<2>(all) as u64])
 }
 
+/// Does what [`super::hexadecimal`] does, 64 digits at a time.
+#[cfg(feature = "big")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+pub fn hexadecimal<'d>(mut digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
+    while let Some((rest, last)) = digits.split_last_chunk::<64>() {
+        let [front, back]: [__m256i; 2] = cast(*last);
+        let ((front, front_is_good), (back, back_is_good)) = (nibbles(front), nibbles(back));
+        if _mm256_movemask_epi8(_mm256_and_si256(front_is_good, back_is_good)) != -1 {
+            break;
+        }
+        // Two limbs of each half, the higher one first.
+        let four = _mm256_unpacklo_epi64(back, front);
+        limbs.extend_from_slice(&cast::<_, [u64; 4]>(_mm256_permute4x64_epi64::<0b01_11_00_10>(four)));
+        digits = rest;
+    }
+    digits
+}
+
+/// Returns the values of 32 hexadecimal digits as two limbs, each in the lower half of 128 bits, and which bytes are digits.
+#[cfg(feature = "big")]
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+fn nibbles(digits: __m256i) -> (__m256i, __m256i) {
+    let all = |byte: u8| _mm256_set1_epi8(byte as i8);
+    let (of_ten, of_letter) =
+        (_mm256_sub_epi8(digits, all(b'0')), _mm256_sub_epi8(_mm256_or_si256(digits, all(0x20)), all(b'a')));
+    let is_ten = _mm256_cmpeq_epi8(_mm256_min_epu8(of_ten, all(9)), of_ten);
+    let is_letter = _mm256_cmpeq_epi8(_mm256_min_epu8(of_letter, all(5)), of_letter);
+    let values = _mm256_blendv_epi8(of_ten, _mm256_add_epi8(of_letter, all(10)), is_letter);
+    let bytes = _mm256_maddubs_epi16(values, _mm256_set1_epi16(1 << 8 | 16));
+    let backwards = _mm_setr_epi8(14, 12, 10, 8, 6, 4, 2, 0, 14, 12, 10, 8, 6, 4, 2, 0);
+    let limbs = _mm256_shuffle_epi8(bytes, _mm256_broadcastsi128_si256(backwards));
+    (limbs, _mm256_or_si256(is_ten, is_letter))
+}
+
 /// Returns the last 16 bytes.
 #[inline(always)]
 fn last(text: &[u8; LOADED]) -> __m128i {

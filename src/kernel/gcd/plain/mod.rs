@@ -1,5 +1,5 @@
 //! The fast loader of numbers: the two integers of each row, if both fit into 64 bits, or at least into 128. Rows with larger integers,
-//! and bad rows, are left to the general way.
+//! and bad rows, are left to the general way. So are hexadecimal numbers, but for most digits of long ones.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -33,6 +33,24 @@ pub fn load(text: &[u8], fields: &[(u32, u32)], loaded: &mut [u64]) -> usize {
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 | Vectors::Avx2 => unsafe { avx2::load(text, fields, loaded) },
         _ => portable::load(text, fields, loaded),
+    }
+}
+
+/// Appends the limbs of the hexadecimal number with these digits to `limbs`, from the last digits on and as many at a time as are loaded
+/// together. Returns the digits that are left: too few, or with something else among the last ones.
+#[cfg(feature = "big")]
+pub fn hexadecimal<'d>(digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
+    hexadecimal_with(Vectors::here(), digits, limbs)
+}
+
+/// Does what [`hexadecimal`] does, using the instructions in `vectors`.
+#[cfg(feature = "big")]
+pub fn hexadecimal_with<'d>(vectors: Vectors, digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
+    match vectors {
+        // SAFETY: as in `with`.
+        #[cfg(target_arch = "x86_64")]
+        Vectors::Avx512 | Vectors::Avx2 => unsafe { avx2::hexadecimal(digits, limbs) },
+        _ => digits,
     }
 }
 

@@ -1,4 +1,5 @@
 use super::super::base::Base;
+use super::super::digits;
 use super::super::number::Number;
 use super::*;
 use crate::csv::index::Index;
@@ -42,6 +43,29 @@ fn read_amid(row: &str, mut check: impl FnMut(&[[u64; 2]], usize)) {
             let (pairs, bytes) = read(vectors, &text, None);
             assert_eq!(pairs[..before], vec![[3, 4]; before], "{vectors:?} {row}");
             check(&pairs[before..], bytes - 4 * before);
+        }
+    }
+}
+
+#[test]
+fn hexadecimal_digits_are_read_up_to_what_is_none() {
+    let digits: String = "0123456789abcdefABCDEF".chars().cycle().step_by(5).take(300).collect();
+    let read = |vectors: Vectors, digits: &[u8]| {
+        let mut limbs = vec![];
+        let left = hexadecimal_with(vectors, digits, &mut limbs).to_vec();
+        let is_good = digits::read(Base::Hexadecimal, &left, &mut limbs);
+        is_good.then(|| (left.len(), digits::number_of(&limbs)))
+    };
+    for vectors in Vectors::all() {
+        for text in (1..digits.len()).map(|length| &digits[..length]) {
+            let (left, number) = read(vectors, text.as_bytes()).unwrap();
+            assert!(left < 64 || vectors == Vectors::Portable, "{vectors:?} {text}");
+            assert_eq!(number, dashu_int::UBig::from_str_radix(text, 16).unwrap(), "{vectors:?} {text}");
+        }
+        for (other, at) in (0..=255u8).filter(|byte| !byte.is_ascii_hexdigit()).zip((0..130).cycle()) {
+            let mut text = digits.as_bytes()[..130].to_vec();
+            text[at] = other;
+            assert_eq!(read(vectors, &text), None, "{vectors:?} {other} {at}");
         }
     }
 }
