@@ -1,7 +1,7 @@
 //! Judges the arithmetic of large numbers: their divisors, with all vector instructions, and their digits in every base.
 
 use crate::kernel::gcd::digits;
-use crate::kernel::gcd::{Base, lanes};
+use crate::kernel::gcd::{Base, lanes, plain};
 use crate::vectors::Vectors;
 use num_bigint::BigUint;
 use num_integer::Integer;
@@ -42,6 +42,13 @@ pub fn big(bytes: &[u8]) {
         .map(|pair| pair.each_ref().map(|number| number.to_bytes_le().chunks(8).map(word).collect()))
         .collect();
     let given: Vec<lanes::Pair> = own.iter().map(|[a, b]| [&a[..], &b[..]]).collect();
+    let short: Vec<[u128; 2]> =
+        pairs.iter().filter_map(|[a, b]| Some([a.try_into().ok()?, b.try_into().ok()?])).collect();
+    for vectors in Vectors::all() {
+        let mut found = vec![];
+        lanes::short_with(vectors, &short, &mut found);
+        assert_eq!(found, short.iter().map(|[a, b]| a.gcd(b)).collect::<Vec<_>>(), "{vectors:?} {short:?}");
+    }
     for vectors in Vectors::all().filter(|vectors| *vectors > Vectors::Portable) {
         let mut found = vec![None; pairs.len()];
         lanes::with(vectors, &given, true, &mut |at, limbs| {
@@ -58,6 +65,11 @@ pub fn big(bytes: &[u8]) {
         digits::write(base, own, &mut text);
         assert_eq!(String::from_utf8(text.clone()).unwrap(), number.to_str_radix(base.radix()));
         assert!(digits::read(base, &text, &mut limbs) && limbs == *own, "{base:?} {number}");
+        if base == Base::Hexadecimal {
+            limbs.clear();
+            let left = plain::hexadecimal(&text, &mut limbs);
+            assert!(digits::read(base, left, &mut limbs) && limbs == *own, "{number}");
+        }
     }
 }
 

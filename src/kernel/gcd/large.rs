@@ -1,115 +1,86 @@
 //! The greatest common divisor of pairs in which a number has more than 64 bits.
 
-use super::binary;
 use super::digits::{limbs_of, number_of};
 use super::lanes;
 use super::values::{Divisors, Pairs};
 use dashu_int::ops::Gcd;
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 
-/// How many limbs the longer number of a pair has that is worked on together with others.
-const TOGETHER: RangeInclusive<usize> = 2..=160;
+/// How many limbs the longer number of a pair has that is worked on together with others, if it has more than two.
+const TOGETHER: RangeInclusive<usize> = 3..=160;
 
 /// Sets the divisors of all large pairs.
 pub fn gcds(pairs: &Pairs, divisors: &mut Divisors) {
-    let limbs = |at: usize| pairs.limbs(&pairs.large[at]);
+    let (mut short, mut of_short) = (Vec::with_capacity(pairs.large.len()), vec![]);
+    for large in &pairs.large {
+        if let Some(pair) = two_limbs(pairs.limbs(large)) {
+            short.push(pair);
+        }
+    }
+    lanes::short(&short, &mut of_short);
     let longer = |[a, b]: [&[u64]; 2]| a.len().max(b.len());
     // One division makes numbers of different lengths alike, and that is more than many at once can do.
-    let is_for_lanes = |at: &usize| {
-        let pair = limbs(*at);
+    let is_for_lanes = |pair: [&[u64]; 2]| {
         TOGETHER.contains(&longer(pair)) && pair[0].len().abs_diff(pair[1].len()) <= 1 + longer(pair) / 8
     };
-    let mut order: Vec<usize> = (0..pairs.large.len()).filter(is_for_lanes).collect();
-    order.sort_by_key(|&at| longer(limbs(at)));
+    let limbs = |at: usize| pairs.limbs(&pairs.large[at]);
+    let mut order: Vec<usize> = vec![];
+    if short.len() < pairs.large.len() {
+        order.extend((0..pairs.large.len()).filter(|&at| is_for_lanes(limbs(at))));
+        order.sort_by_key(|&at| longer(limbs(at)));
+    }
     let alike: Vec<lanes::Pair> = order.iter().map(|&at| limbs(at)).collect();
-    let (mut found, mut answers) = (vec![], vec![Answer::None; pairs.large.len()]);
+    // Where the divisors of pairs that were worked on together are.
+    let (mut found, mut places) = (vec![], vec![None; if alike.is_empty() { 0 } else { pairs.large.len() }]);
     lanes::gcds(&alike, &mut |at, divisor| {
         let length = divisor.iter().rposition(|&limb| limb != 0).map_or(0, |last| last + 1);
-        answers[order[at]] = match divisor[..length] {
-            [small] => Answer::Small(small),
-            _ => Answer::Large(found.len()..found.len() + length),
-        };
-        if length > 1 {
-            found.extend_from_slice(&divisor[..length]);
-        }
+        places[order[at]] = Some(found.len()..found.len() + length);
+        found.extend_from_slice(&divisor[..length]);
     });
-    for (large, answer) in pairs.large.iter().zip(answers) {
-        if let Answer::Small(divisor) = answer {
-            divisors.small[large.at] = divisor;
-            continue;
+    let mut of_short = of_short.into_iter();
+    for (at, large) in pairs.large.iter().enumerate() {
+        let pair = pairs.limbs(large);
+        match places.get(at) {
+            _ if two_limbs(pair).is_some() => divisors.set_wide(large.at, [of_short.next().unwrap_or_default()]),
+            Some(Some(place)) => set(divisors, large.at, &found[place.clone()]),
+            _ => set(divisors, large.at, &one(pair)),
         }
-        let [a, b] = pairs.limbs(large);
-        divisors.set_with(large.at, |_, limbs| {
-            match &answer {
-                Answer::Large(place) => limbs.extend_from_slice(&found[place.clone()]),
-                _ => append_gcd(a, b, limbs),
-            }
-            true
-        });
     }
 }
 
-/// The divisor of a pair: none so far, or one of one limb, or where the limbs of a larger one are.
-#[derive(Clone)]
-enum Answer {
-    None,
-    Small(u64),
-    Large(Range<usize>),
+/// Sets the divisor at index `at` to the number with these limbs.
+fn set(divisors: &mut Divisors, at: usize, number: &[u64]) {
+    divisors.set_with(at, |_, limbs| {
+        limbs.extend_from_slice(number);
+        true
+    });
 }
 
-/// Appends the limbs of the greatest common divisor of two numbers to `limbs`. None of them has zeros on top.
-pub fn append_gcd(a: &[u64], b: &[u64], limbs: &mut Vec<u64>) {
-    match (two_limbs(a), two_limbs(b)) {
-        (Some(0), _) => limbs.extend_from_slice(b),
-        (_, Some(0)) => limbs.extend_from_slice(a),
-        (Some(a), Some(b)) => {
-            let divisor = wide(a, b);
-            let both = [divisor as u64, (divisor >> 64) as u64];
-            limbs.extend_from_slice(if both[1] == 0 { &both[..1] } else { &both });
-        }
-        _ => limbs.extend(limbs_of(&number_of(a).gcd(&number_of(b)))),
+/// Returns the limbs of the greatest common divisor of a pair of any size.
+fn one([a, b]: [&[u64]; 2]) -> Vec<u64> {
+    match (a, b) {
+        ([], other) | (other, []) => other.to_vec(),
+        _ => limbs_of(&number_of(a).gcd(&number_of(b))).collect(),
     }
 }
 
-/// Returns the number if it has at most 128 bits.
-fn two_limbs(limbs: &[u64]) -> Option<u128> {
-    match *limbs {
-        [] => Some(0),
-        [limb] => Some(limb.into()),
+/// Returns the numbers of a pair if they have at most 128 bits.
+#[inline]
+fn two_limbs(pair: [&[u64]; 2]) -> Option<[u128; 2]> {
+    let number = |limbs: &[u64]| match *limbs {
         [low, high] => Some(u128::from(high) << 64 | u128::from(low)),
+        [limb] => Some(limb.into()),
+        [] => Some(0),
         _ => None,
-    }
-}
-
-/// Returns the greatest common divisor of two numbers that are not 0, by the binary algorithm. Once both numbers fit
-/// into 64 bits, [`binary`] takes over.
-fn wide(a: u128, b: u128) -> u128 {
-    // One step of Euclid's makes numbers of very different lengths alike.
-    let (mut a, mut b) = (a.max(b), a.min(b));
-    if b >> 64 == 0 && a >> 64 != 0 {
-        (a, b) = (b, a % b);
-        if b == 0 {
-            return a;
-        }
-    }
-    let twos = (a | b).trailing_zeros();
-    (a, b) = (a >> a.trailing_zeros(), b >> b.trailing_zeros());
-    loop {
-        match (u64::try_from(a), u64::try_from(b)) {
-            (Ok(a), Ok(b)) => return u128::from(binary::gcd(a, b)) << twos,
-            _ if a == b => return a << twos,
-            _ => {
-                let difference = a.abs_diff(b);
-                a = a.min(b);
-                b = difference >> difference.trailing_zeros();
-            }
-        }
-    }
+    };
+    Some([number(pair[0])?, number(pair[1])?])
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::number::Number;
     use super::*;
+    use crate::kernel::batch::Batch;
     use dashu_int::UBig;
 
     fn euclid(mut a: UBig, mut b: UBig) -> UBig {
@@ -119,12 +90,23 @@ mod tests {
         a
     }
 
-    fn check(a: &UBig, b: &UBig) {
-        let [a_limbs, b_limbs] = [a, b].map(|number| limbs_of(number).collect::<Vec<_>>());
-        let mut divisor = vec![7];
-        append_gcd(&a_limbs, &b_limbs, &mut divisor);
-        assert_eq!((divisor[0], number_of(&divisor[1..])), (7, euclid(a.clone(), b.clone())), "{a} {b}");
-        assert_ne!(divisor.last(), Some(&0));
+    /// Checks the divisors of these pairs in one batch.
+    fn check(pairs: &[[UBig; 2]]) {
+        let (mut batch, mut divisors) = (Pairs::default(), Divisors::default());
+        pairs.iter().for_each(|pair| batch.push(pair.clone().map(Number::from)));
+        divisors.small.resize(batch.len(), 0);
+        gcds(&batch, &mut divisors);
+        let mut large = divisors.large.iter().peekable();
+        for (at, [a, b]) in pairs.iter().enumerate() {
+            let found = match large.next_if(|large| large.at == at) {
+                Some(large) => number_of(divisors.limbs(large)[0]),
+                None => UBig::from(divisors.small[at]),
+            };
+            // Pairs of 64 bits are not for `gcds`.
+            let is_large = batch.large.iter().any(|large| large.at == at);
+            assert_eq!(found, if is_large { euclid(a.clone(), b.clone()) } else { UBig::ZERO }, "{a} {b}");
+        }
+        assert!(divisors.large.iter().all(|large| divisors.limbs(large)[0].last() != Some(&0)));
     }
 
     #[test]
@@ -141,7 +123,9 @@ mod tests {
                 edges.push(b.clone());
             }
         }
-        edges.iter().for_each(|a| edges.iter().for_each(|b| check(a, b)));
+        let pairs: Vec<_> = edges.iter().flat_map(|a| edges.iter().map(|b| [a.clone(), b.clone()])).collect();
+        check(&pairs);
+        pairs.iter().for_each(|pair| check(std::slice::from_ref(pair)));
     }
 
     proptest::proptest! {
@@ -151,8 +135,7 @@ mod tests {
             (a_bits, b_bits, c_bits) in (0..128u32, 0..128u32, 0..128u32),
         ) {
             let (a, b, c) = (UBig::from(a >> a_bits), UBig::from(b >> b_bits), UBig::from(c >> c_bits));
-            check(&a, &b);
-            check(&(&a * &c), &(&b * &c));
+            check(&[[a.clone(), b.clone()], [&a * &c, &b * &c]]);
         }
     }
 }

@@ -106,13 +106,35 @@ impl<S: Small<COUNT>, const COUNT: usize> Values<S, COUNT> {
             }
             *ends = [start, self.limbs.len()];
         }
-        if ends.iter().all(|[start, end]| end - start <= 1) {
-            self.small[at] = S::of(ends.map(|[start, end]| self.limbs[start..end].first().copied().unwrap_or(0)));
-            self.limbs.truncate(begin);
-        } else {
+        if ends.iter().any(|[start, end]| end - start > 1) {
             self.large.push(Large { at, ends });
+            return true;
         }
+        let mut small = [0; COUNT];
+        for (small, [start, end]) in small.iter_mut().zip(ends) {
+            *small = self.limbs[start..end].first().copied().unwrap_or(0);
+        }
+        self.small[at] = S::of(small);
+        self.limbs.truncate(begin);
         true
+    }
+
+    /// Appends the value with these numbers.
+    #[inline]
+    pub(super) fn push_wide(&mut self, numbers: [u128; COUNT]) {
+        self.small.push(S::default());
+        self.set_wide(self.small.len() - 1, numbers);
+    }
+
+    /// Sets the value at index `at` to these numbers, as [`set_with`](Values::set_with) does.
+    #[inline]
+    pub(super) fn set_wide(&mut self, at: usize, numbers: [u128; COUNT]) {
+        self.set_with(at, |index, limbs| {
+            let number = numbers[index];
+            limbs.extend_from_slice(&[number as u64, (number >> u64::BITS) as u64]);
+            limbs.truncate(limbs.len() - (number.leading_zeros() / u64::BITS) as usize);
+            true
+        });
     }
 
     /// Appends the value with these numbers.
@@ -129,23 +151,11 @@ impl<S: Small<COUNT>, const COUNT: usize> Values<S, COUNT> {
     /// Returns the limbs of the numbers of a large value.
     #[inline]
     pub(super) fn limbs(&self, large: &Large<COUNT>) -> [&[u64]; COUNT] {
-        large.ends.map(|[start, end]| &self.limbs[start..end])
-    }
-}
-
-impl Pairs {
-    /// Appends a pair of numbers of 128 bits.
-    #[inline]
-    pub(super) fn push_wide(&mut self, pair: [u128; 2]) {
-        self.push_with(|index, limbs| {
-            let number = pair[index];
-            match [number as u64, (number >> 64) as u64] {
-                [0, 0] => {}
-                [low, 0] => limbs.push(low),
-                both => limbs.extend_from_slice(&both),
-            }
-            true
-        });
+        let mut limbs = [[].as_slice(); COUNT];
+        for (limbs, [start, end]) in limbs.iter_mut().zip(large.ends) {
+            *limbs = &self.limbs[start..end];
+        }
+        limbs
     }
 }
 

@@ -3,16 +3,12 @@
 use super::Pair;
 use super::instructions::{LIMB, Lanes};
 use super::rounds;
-use super::short;
 use std::arch::x86_64::*;
 
 /// Does what [`super::with`] does.
 #[target_feature(enable = "avx512f,avx512vbmi2,avx512vpopcntdq")]
 pub fn gcds(pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
-    let is_short = |pair: &&Pair| pair.iter().all(|limbs| limbs.len() <= short::LIMBS);
-    let (short, long) = pairs.split_at(pairs.iter().take_while(is_short).count());
-    short::gcds(short, all, done);
-    rounds::gcds(Avx512(()), long, all, &mut |at, divisor| done(short.len() + at, divisor));
+    rounds::gcds(Avx512(()), pairs, all, done);
 }
 
 /// A value of this type is a proof that the processor has the instructions.

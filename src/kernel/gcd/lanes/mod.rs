@@ -36,13 +36,14 @@ mod rounds;
 #[cfg(target_arch = "x86_64")]
 mod short;
 
+use super::binary;
 use crate::vectors::Vectors;
 
-/// Two numbers as limbs of 64 bits, the least first, without zeros on top.
+/// Two numbers as limbs of 64 bits, the least first.
 pub type Pair<'a> = [&'a [u64]; 2];
 
-/// Calls `done` with the index of each of these pairs, and with the limbs of its divisor, which may have zeros on top. Numbers must not
-/// be 0, and pairs come in the order of their lengths. Where one pair at a time is faster, there are no calls.
+/// Calls `done` with the index of each of these pairs, and with the limbs of its divisor, which may have zeros on top. Pairs come in the
+/// order of their lengths. Where one pair at a time is faster, there are no calls.
 pub fn gcds(pairs: &[Pair], done: &mut dyn FnMut(usize, &[u64])) {
     with(Vectors::here(), pairs, false, done);
 }
@@ -57,6 +58,58 @@ pub fn with(vectors: Vectors, pairs: &[Pair], all: bool, done: &mut dyn FnMut(us
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx2 => unsafe { avx2::gcds(pairs, all, done) },
         _ => {}
+    }
+}
+
+/// Appends the greatest common divisor of each of these pairs to `divisors`.
+pub fn short(pairs: &[[u128; 2]], divisors: &mut Vec<u128>) {
+    short_with(Vectors::here(), pairs, divisors);
+}
+
+/// Does what [`short`] does, using the instructions in `vectors`.
+pub fn short_with(vectors: Vectors, pairs: &[[u128; 2]], divisors: &mut Vec<u128>) {
+    match vectors {
+        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
+        #[cfg(target_arch = "x86_64")]
+        Vectors::Avx512 if pairs.len() >= short::LEAST => unsafe { short::gcds(pairs, divisors) },
+        Vectors::Avx2 => {
+            let limbs: &[[[u64; 2]; 2]] = bytemuck::cast_slice(pairs);
+            let limbs: Vec<Pair> = limbs.iter().map(|[a, b]| [&a[..], &b[..]]).collect();
+            let mut found = vec![None; pairs.len()];
+            with(vectors, &limbs, false, &mut |at, divisor| found[at] = divisor.first_chunk::<2>().copied());
+            divisors.extend(
+                pairs.iter().zip(found).map(|(&[a, b], found)| found.map_or_else(|| one(a, b), bytemuck::cast)),
+            );
+        }
+        _ => divisors.extend(pairs.iter().map(|&[a, b]| one(a, b))),
+    }
+}
+
+/// Returns the greatest common divisor of two numbers, by the binary algorithm. Once both numbers fit into 64 bits, [`binary`] takes over.
+fn one(a: u128, b: u128) -> u128 {
+    // One step of Euclid's makes numbers of very different lengths alike.
+    let (mut a, mut b) = (a.max(b), a.min(b));
+    if b == 0 {
+        return a;
+    }
+    if b >> 64 == 0 && a >> 64 != 0 {
+        (a, b) = (b, a % b);
+        if b == 0 {
+            return a;
+        }
+    }
+    let twos = (a | b).trailing_zeros();
+    (a, b) = (a >> a.trailing_zeros(), b >> b.trailing_zeros());
+    loop {
+        match (u64::try_from(a), u64::try_from(b)) {
+            (Ok(a), Ok(b)) => return u128::from(binary::gcd(a, b)) << twos,
+            _ if a == b => return a << twos,
+            _ => {
+                let difference = a.abs_diff(b);
+                a = a.min(b);
+                b = difference >> difference.trailing_zeros();
+            }
+        }
     }
 }
 

@@ -1,67 +1,78 @@
 //! Pairs of at most 128 bits, by the algorithm of [`binary`], in vectors of eight lanes: the low halves of eight numbers in one and the
 //! high ones in another. Numbers of 64 bits are left to [`binary`], from that size down.
 
-use super::Pair;
 use crate::kernel::gcd::binary;
+use bytemuck::cast;
 use std::arch::x86_64::*;
 
-/// How many limbs a number has at most.
-pub const LIMBS: usize = 2;
 /// How many vectors are worked on at once, since each step waits for the one before.
 const VECTORS: usize = 4;
 /// From how many pairs on this takes less time than one pair at a time.
-const LEAST: usize = 8;
+pub const LEAST: usize = 8;
 
-/// Two numbers of 128 bits: the low and high halves of the first one, and those of the second one. The first one is odd, or 0 where the
-/// second one is the divisor.
-type Numbers = [[__m512i; 2]; 2];
+/// Eight numbers of 128 bits: their low halves, and their high ones.
+type Halves = [__m512i; 2];
+/// Eight pairs. The first number is odd, or 0 where the second one is the divisor.
+type Numbers = [Halves; 2];
 
-/// Does what [`super::with`] does for numbers of at most [`LIMBS`] limbs.
+/// Does what [`super::short`] does.
 #[target_feature(enable = "avx512f,avx512vbmi2,avx512vpopcntdq")]
-pub fn gcds(pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
-    if pairs.len() < LEAST && !all {
-        return;
-    }
-    let (mut narrow, mut wide, mut divisors) = (vec![], vec![], vec![]);
+pub fn gcds(pairs: &[[u128; 2]], divisors: &mut Vec<u128>) {
+    let (mut narrow, mut wide, mut of_narrow) = (vec![], vec![], vec![]);
     for some in pairs.chunks(8 * VECTORS) {
-        let mut words = [[[[0u64; 8]; 2]; 2]; VECTORS];
-        for (at, pair) in some.iter().enumerate() {
-            for index in 0..2 {
-                let odd = number(pair[index]) >> number(pair[index]).trailing_zeros();
-                words[at / 8][index][0][at % 8] = odd as u64;
-                words[at / 8][index][1][at % 8] = (odd >> 64) as u64;
-            }
-        }
-        let mut numbers: [Numbers; VECTORS] = bytemuck::cast(words);
+        // Lanes without a pair have zeros, and are finished from the start.
+        let mut all = [[[0; 2]; 8]; VECTORS];
+        all.as_flattened_mut()[..some.len()].copy_from_slice(some);
+        let mut numbers = [load(all[0]), load(all[1]), load(all[2]), load(all[3])];
         while is_wide(&numbers[0]) | is_wide(&numbers[1]) | is_wide(&numbers[2]) | is_wide(&numbers[3]) {
             for numbers in &mut numbers {
                 *numbers = step(step(*numbers));
             }
         }
-        words = bytemuck::cast(numbers);
-        for at in 0..some.len() {
-            let [a, b] = &words[at / 8];
+        for [a, b] in numbers {
             // If a number is wide now, it is the divisor, and zeros take its place.
-            wide.push(u128::from(b[1][at % 8]) << 64 | u128::from(b[0][at % 8]));
-            narrow.push(if b[1][at % 8] == 0 { [a[0][at % 8], b[0][at % 8]] } else { [0, 0] });
+            let is_narrow = _mm512_testn_epi64_mask(b[1], b[1]);
+            let low = [_mm512_maskz_mov_epi64(is_narrow, a[0]), _mm512_maskz_mov_epi64(is_narrow, b[0])];
+            narrow.extend_from_slice(&cast::<_, [[u64; 2]; 8]>(store(low)));
+            wide.extend_from_slice(&cast::<_, [u128; 8]>(store(b)));
         }
     }
-    binary::gcd_rows(&narrow, &mut divisors);
-    for (at, ((pair, wide), divisor)) in pairs.iter().zip(wide).zip(divisors).enumerate() {
-        let divisor = if wide >> 64 == 0 { u128::from(divisor) } else { wide } << twos(pair);
-        done(at, &[divisor as u64, (divisor >> 64) as u64]);
+    binary::gcd_rows(&narrow, &mut of_narrow);
+    divisors.reserve(pairs.len());
+    for ([a, b], (wide, narrow)) in pairs.iter().zip(wide.iter().zip(&of_narrow)) {
+        let odd = if wide >> 64 == 0 { u128::from(*narrow) } else { *wide };
+        // There are 128 zeros only where both numbers are 0.
+        divisors.push(odd << ((a | b).trailing_zeros() & 127));
     }
 }
 
-/// Returns the number with these limbs.
-fn number(limbs: &[u64]) -> u128 {
-    let limb = |at: usize| limbs.get(at).copied().map_or(0, u128::from);
-    limb(1) << 64 | limb(0)
+/// Returns these pairs, without the powers of two that their numbers are multiples of.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vbmi2,avx512vpopcntdq")]
+fn load(pairs: [[u128; 2]; 8]) -> Numbers {
+    let [first, second, third, fourth]: [__m512i; 4] = cast(pairs);
+    // The halves of each number side by side with those of the one two pairs further on.
+    let low = [_mm512_unpacklo_epi64(first, second), _mm512_unpacklo_epi64(third, fourth)];
+    let high = [_mm512_unpackhi_epi64(first, second), _mm512_unpackhi_epi64(third, fourth)];
+    // Each second such pair of halves is of second numbers. Pairs are now in the order 0, 2, 1, 3, 4, 6, 5, 7.
+    let a = [
+        _mm512_shuffle_i64x2::<0b10_00_10_00>(low[0], low[1]),
+        _mm512_shuffle_i64x2::<0b10_00_10_00>(high[0], high[1]),
+    ];
+    let b = [
+        _mm512_shuffle_i64x2::<0b11_01_11_01>(low[0], low[1]),
+        _mm512_shuffle_i64x2::<0b11_01_11_01>(high[0], high[1]),
+    ];
+    [odd(a), odd(b)]
 }
 
-/// Returns the exponent of the greatest power of two that both numbers of a pair are multiples of.
-fn twos(pair: &Pair) -> u32 {
-    (number(pair[0]) | number(pair[1])).trailing_zeros()
+/// Returns pairs of words, the first one of each from the first vector, in the order in which [`load`] has taken them.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store([first, second]: [__m512i; 2]) -> [__m512i; 2] {
+    let (even, odd) = (_mm512_unpacklo_epi64(first, second), _mm512_unpackhi_epi64(first, second));
+    // Now 0, 1, 4, 5 and 2, 3, 6, 7.
+    [_mm512_shuffle_i64x2::<0b01_00_01_00>(even, odd), _mm512_shuffle_i64x2::<0b11_10_11_10>(even, odd)]
 }
 
 /// Whether any pair needs steps with more than 64 bits.
@@ -72,8 +83,7 @@ fn is_wide(&[a, b]: &Numbers) -> bool {
     _mm512_mask_test_epi64_mask(_mm512_test_epi64_mask(a, a), high, high) != 0
 }
 
-/// Does a step of eight pairs: the smaller number becomes `a`, and the difference without its factors of two `b`. A difference of which the
-/// low half is 0 loses 64 of them at first.
+/// Does a step of eight pairs: the smaller number becomes `a`, and the difference without its factors of two `b`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vbmi2,avx512vpopcntdq")]
 fn step([a, b]: Numbers) -> Numbers {
@@ -83,16 +93,22 @@ fn step([a, b]: Numbers) -> Numbers {
     let low = _mm512_sub_epi64(b[0], a[0]);
     let high = _mm512_sub_epi64(b[1], a[1]);
     let high = _mm512_mask_add_epi64(high, has_borrow, high, ones);
-    let is_round = _mm512_testn_epi64_mask(low, low);
     // Where it is negative, the bits are inverted, and 1 is added.
     let high = _mm512_mask_xor_epi64(high, is_less, high, ones);
-    let high = _mm512_mask_sub_epi64(high, is_less & is_round, high, ones);
+    let high = _mm512_mask_sub_epi64(high, is_less & _mm512_testn_epi64_mask(low, low), high, ones);
     let low = _mm512_mask_sub_epi64(low, is_less, zero, low);
+    let smaller = [_mm512_mask_mov_epi64(a[0], is_less, b[0]), _mm512_mask_mov_epi64(a[1], is_less, b[1])];
+    [smaller, odd([low, high])]
+}
+
+/// Returns these numbers without their factors of two. One of which the low half is 0 loses 64 of them at first.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vbmi2,avx512vpopcntdq")]
+fn odd([low, high]: Halves) -> Halves {
+    let is_round = _mm512_testn_epi64_mask(low, low);
     let low = _mm512_mask_mov_epi64(low, is_round, high);
     let high = _mm512_maskz_mov_epi64(!is_round, high);
-    let zeros = _mm512_popcnt_epi64(_mm512_andnot_si512(low, _mm512_add_epi64(low, ones)));
-    [
-        [_mm512_mask_mov_epi64(a[0], is_less, b[0]), _mm512_mask_mov_epi64(a[1], is_less, b[1])],
-        [_mm512_shrdv_epi64(low, high, zeros), _mm512_srlv_epi64(high, zeros)],
-    ]
+    let below = _mm512_andnot_si512(low, _mm512_add_epi64(low, _mm512_set1_epi64(-1)));
+    let zeros = _mm512_popcnt_epi64(below);
+    [_mm512_shrdv_epi64(low, high, zeros), _mm512_srlv_epi64(high, zeros)]
 }

@@ -138,8 +138,9 @@ impl Group {
         let pairs = load.pairs(texts, digits)?;
         let mut numbers = [0; 2];
         for which in 0..2 {
-            let [above, last] = pairs[which].map(u128::from);
-            let number = if lengths[which] > CHUNK { above * TEN + last } else { last };
+            let [above, last] = pairs[which];
+            let above = if lengths[which] > CHUNK { above } else { 0 };
+            let number = u128::from(above) * TEN + u128::from(last);
             numbers[which] = match firsts[which] {
                 0 => number,
                 // A 39th digit of 4 or more makes a number of more than 128 bits, and so does one of 3 with a large rest.
@@ -193,6 +194,8 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs
                     pairs.small.push(pair);
                 } else if wide && let Some(pair) = group.wide_pair(text, row, &load) {
                     pairs.push_wide(pair);
+                    // The next row is probably wide, too.
+                    end = row + 1;
                 } else if row >= bared && group.bare(text, quote, row..row + 1) {
                     // The next rows are probably unusual, too.
                     group.bare(text, quote, row + 1..count);
