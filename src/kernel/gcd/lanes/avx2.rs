@@ -43,6 +43,11 @@ impl Lanes for Avx2 {
         bytemuck::cast_slice_mut(vectors)
     }
 
+    #[inline(always)]
+    fn count(self, left: __m256i) -> __m256i {
+        left
+    }
+
     instructions! {
         fn all(number: u64) -> __m256i { _mm256_set1_epi64x(number as i64) }
         fn add(a: __m256i, b: __m256i) -> __m256i { _mm256_add_epi64(a, b) }
@@ -59,13 +64,15 @@ impl Lanes for Avx2 {
             _mm256_sub_epi64(shifted, _mm256_set1_epi64x(1 << (62 - LIMB)))
         }}
         fn product(a: __m256i, b: __m256i) -> __m256i { _mm256_mul_epi32(a, b) }
-        fn zeros(a: __m256i, most: __m256i) -> __m256i {{
+        fn left_to_do(halvings: u32) -> __m256i { _mm256_set1_epi64x(halvings.into()) }
+        fn zeros(a: __m256i, left: __m256i) -> __m256i {{
             // Of a number and its negative only the lowest one is the same. The exponent of that power of two counts the zeros below; for
-            // 0 it is negative, and so more than `most` as a number without a sign. In the upper halves, `most` is 0.
+            // 0 it is negative, and so more than `left` as a number without a sign. In the upper halves, `left` is 0.
             let lowest = _mm256_and_si256(a, _mm256_sub_epi64(_mm256_setzero_si256(), a));
             let float = _mm256_castps_si256(_mm256_cvtepi32_ps(lowest));
-            _mm256_min_epu32(_mm256_sub_epi32(_mm256_srli_epi32::<23>(float), _mm256_set1_epi32(127)), most)
+            _mm256_min_epu32(_mm256_sub_epi32(_mm256_srli_epi32::<23>(float), _mm256_set1_epi32(127)), left)
         }}
+        fn done(left: __m256i, halvings: __m256i) -> __m256i { _mm256_sub_epi64(left, halvings) }
         fn length(a: __m256i) -> __m256i {{
             // Clear each bit below a bit of value 1: so rounding to a float cannot reach the next power of two, whose
             // exponent would be one more.

@@ -67,10 +67,15 @@ impl Lanes for Avx512 {
         fn right_by(a: __m512i, bits: __m512i) -> __m512i { _mm512_srlv_epi64(a, bits) }
         fn carry(a: __m512i) -> __m512i { _mm512_srai_epi64::<LIMB>(a) }
         fn product(a: __m512i, b: __m512i) -> __m512i { _mm512_mul_epi32(a, b) }
-        fn zeros(a: __m512i, most: __m512i) -> __m512i {{
+        // As many ones as there are halvings left, from the lowest bit up.
+        fn left_to_do(halvings: u32) -> __m512i { _mm512_set1_epi64((1 << halvings) - 1) }
+        fn zeros(a: __m512i, left: __m512i) -> __m512i {{
+            // The ones in `left` below the lowest one of `a`.
             let below = _mm512_andnot_si512(a, _mm512_add_epi64(a, _mm512_set1_epi64(-1)));
-            _mm512_min_epu64(_mm512_popcnt_epi64(below), most)
+            _mm512_popcnt_epi64(_mm512_and_si512(below, left))
         }}
+        fn done(left: __m512i, halvings: __m512i) -> __m512i { _mm512_srlv_epi64(left, halvings) }
+        fn count(left: __m512i) -> __m512i { _mm512_popcnt_epi64(left) }
         fn length(a: __m512i) -> __m512i {{
             // Clear each bit below a bit of value 1: so rounding to a float cannot reach the next power of two, whose
             // exponent would be one more.

@@ -34,8 +34,14 @@ pub trait Lanes: Copy {
     fn carry(self, a: Self::Vector) -> Self::Vector;
     /// The products of the low halves, which are signed numbers of 32 bits.
     fn product(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// The number of trailing zeros, or `most` where that is less. It is at most 30.
-    fn zeros(self, a: Self::Vector, most: Self::Vector) -> Self::Vector;
+    /// So many halvings that are left to do in each lane, at most 30, in a form of these vectors in which none is 0.
+    fn left_to_do(self, halvings: u32) -> Self::Vector;
+    /// The number of trailing zeros, or of the halvings that are left where that is less.
+    fn zeros(self, a: Self::Vector, left: Self::Vector) -> Self::Vector;
+    /// What is left when so many of the halvings left are done.
+    fn done(self, left: Self::Vector, halvings: Self::Vector) -> Self::Vector;
+    /// The number of halvings that are left.
+    fn count(self, left: Self::Vector) -> Self::Vector;
     /// The number of bits of numbers from 1 to 2^30 - 1.
     fn length(self, a: Self::Vector) -> Self::Vector;
     /// Where `a` is less than `b`, both of at most 63 bits.

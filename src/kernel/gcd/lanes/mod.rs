@@ -1,26 +1,29 @@
 //! The greatest common divisors of many pairs of large numbers at once, one pair in each lane of a vector.
 //!
 //! The algorithm is T. Pornin's ("Optimized Binary GCD for Modular Inversion", Cryptology ePrint Archive 2020/972),
-//! without what it does for inverses. For 30 halvings at a time it needs only the lowest bits of both numbers and the
-//! highest ones, and finds four factors; with these, one pass over all limbs does to the numbers what 30 halvings and
-//! the subtractions between them would do. Lanes need no branches of their own: a lane that has no halving left waits
-//! for the others.
+//! without what it does for inverses. For some 30 halvings at a time it needs only the lowest bits of both numbers and
+//! the highest ones, and finds four factors; with these, one pass over all limbs does to the numbers what that many
+//! halvings and the subtractions between them would do. Lanes need no branches of their own: a lane that has no halving
+//! left waits for the others.
 //!
 //! 1. `a` and `b` are approximated: the lowest 30 bits as they are, and 32 bits from the top of the longer number down.
-//! 2. Until 30 halvings are done, `b` is halved while it is even; then the smaller of the two odd numbers is taken from the larger,
-//!    which becomes `b`. The lowest bits are exact, so that each halving is one of the numbers themselves. Which number is the smaller may
-//!    be wrong if their highest bits do not differ, and then the difference is negative.
-//! 3. `a` and `b` are replaced by the sums of their products with the factors. These are divided by 2^30, which leaves
-//!    no remainder, and lose their signs.
+//! 2. Sixteen times, `b` is halved while it is even, but not more than 30 times in all; then the smaller of the two odd
+//!    numbers is taken from the larger, which becomes `b`. At the end `b` is halved once more like that. The lowest bits
+//!    are exact, so each halving is one of the numbers themselves. Which number is the smaller may be wrong if their
+//!    highest bits do not differ, and then the difference is negative.
+//! 3. `a` and `b` are replaced by the sums of their products with the factors. These are divided by 2 for each halving,
+//!    which leaves no remainder, and lose their signs. A lane with fewer than 30 halvings has its factors multiplied by
+//!    as many twos, so that all lanes divide by 2^30.
 //!
-//! *Bound.* As the paper proves, 30 halvings shorten the two numbers by as many bits in all, also where a difference
-//! was negative, until `b` is 0. So there are no more rounds of 30 halvings than a 30th of the bits of both numbers,
-//! and one. If a pair needed more, it would be left to the caller: `done` would not be called for it.
+//! *Bound.* As the paper proves, halvings shorten the two numbers by as many bits in all, also where a difference was
+//! negative, until `b` is 0. A difference is even, and so each round has at least 16 halvings. So there are no more
+//! rounds than a 16th of the bits of both numbers, and one. If a pair needed more, it would be left to the caller:
+//! `done` would not be called for it.
 //!
-//! *Exact.* That the divisor is the right one does not depend on that proof. The determinant of the four factors is
-//! 2^30 or -2^30, since each halving doubles it and no subtraction changes it. So a divisor of both old numbers divides
-//! both new ones, if it is odd; and with the inverse of the factors, a divisor of both new numbers divides both old
-//! ones. `a` is always odd.
+//! *Exact.* That the divisor is the right one does not depend on that proof. The determinant of the four factors is a
+//! power of two or its negative, since each halving doubles it and no subtraction changes it. So a divisor of both old
+//! numbers divides both new ones, if it is odd; and with the inverse of the factors, a divisor of both new numbers
+//! divides both old ones. `a` is always odd.
 //!
 //! Limbs have 30 bits. `[limb][lane]` is how they lie in memory.
 #![allow(unsafe_code)]
