@@ -18,6 +18,8 @@ pub fn big(bytes: &[u8]) {
     }
     let mut limbs = limbs.iter().enumerate().cycle().map(|(at, limb)| limb.rotate_left(at as u32));
     let mut number = |length: u8| {
+        // The judge takes longer than all else for long numbers, so that most are short.
+        let length = if length < 240 { length % 24 } else { length };
         let bytes: Vec<u8> = limbs.by_ref().take(usize::from(length)).flat_map(u64::to_le_bytes).collect();
         BigUint::from_bytes_le(&bytes).max(1u8.into())
     };
@@ -49,14 +51,15 @@ pub fn big(bytes: &[u8]) {
         lanes::short_with(vectors, &short, &mut found);
         assert_eq!(found, short.iter().map(|[a, b]| a.gcd(b)).collect::<Vec<_>>(), "{vectors:?} {short:?}");
     }
+    let expected: Vec<BigUint> = pairs.iter().map(|[a, b]| a.gcd(b)).collect();
     for vectors in Vectors::all().filter(|vectors| *vectors > Vectors::Portable) {
         let mut found = vec![None; pairs.len()];
         lanes::with(vectors, &given, true, &mut |at, limbs| {
             let bytes: Vec<u8> = limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect();
             assert!(found[at].replace(BigUint::from_bytes_le(&bytes)).is_none());
         });
-        for ([a, b], found) in pairs.iter().zip(found) {
-            assert_eq!(found, Some(a.gcd(b)), "{vectors:?} {a} {b}");
+        for ((pair, found), expected) in pairs.iter().zip(found).zip(&expected) {
+            assert_eq!(found.as_ref(), Some(expected), "{vectors:?} {pair:?}");
         }
     }
     let base = Base::ALL[usize::from(base % 4)];

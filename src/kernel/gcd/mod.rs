@@ -13,7 +13,7 @@ pub(crate) mod lanes;
 mod large;
 #[cfg(feature = "big")]
 mod number;
-pub(in crate::kernel) mod plain;
+pub(crate) mod plain;
 #[cfg(feature = "big")]
 mod stock;
 #[cfg(feature = "big")]

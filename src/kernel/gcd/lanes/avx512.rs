@@ -70,9 +70,10 @@ impl Lanes for Avx512 {
         // As many ones as there are halvings left, from the lowest bit up.
         fn left_to_do(halvings: u32) -> __m512i { _mm512_set1_epi64((1 << halvings) - 1) }
         fn zeros(a: __m512i, left: __m512i) -> __m512i {{
-            // The ones in `left` below the lowest one of `a`.
+            // The ones in `left` below the lowest one of `a`. They are in lower halves, and so may be counted by halves. The compiler would
+            // know of a count of whole lanes when it is 64, and add instructions to shifts for that.
             let below = _mm512_andnot_si512(a, _mm512_add_epi64(a, _mm512_set1_epi64(-1)));
-            _mm512_popcnt_epi64(_mm512_and_si512(below, left))
+            _mm512_popcnt_epi32(_mm512_and_si512(below, left))
         }}
         fn done(left: __m512i, halvings: __m512i) -> __m512i { _mm512_srlv_epi64(left, halvings) }
         fn count(left: __m512i) -> __m512i { _mm512_popcnt_epi64(left) }

@@ -110,5 +110,6 @@ fn odd([low, high]: Halves) -> Halves {
     let high = _mm512_maskz_mov_epi64(!is_round, high);
     let below = _mm512_andnot_si512(low, _mm512_add_epi64(low, _mm512_set1_epi64(-1)));
     let zeros = _mm512_popcnt_epi64(below);
-    [_mm512_shrdv_epi64(low, high, zeros), _mm512_srlv_epi64(high, zeros)]
+    // Shifts by 64 leave all as it is, and that is 0 then.
+    [_mm512_shrdv_epi64(low, high, zeros), _mm512_shrdv_epi64(high, _mm512_setzero_si512(), zeros)]
 }
