@@ -11,6 +11,9 @@ const TOGETHER: RangeInclusive<usize> = 3..=160;
 
 /// Sets the divisors of all large pairs.
 pub fn gcds(pairs: &Pairs, divisors: &mut Divisors) {
+    if pairs.large.is_empty() {
+        return;
+    }
     let (mut short, mut of_short) = (Vec::with_capacity(pairs.large.len()), vec![]);
     for large in &pairs.large {
         if let Some(pair) = two_limbs(pairs.limbs(large)) {
