@@ -4,7 +4,7 @@
 //! waits for a network, a device or a clock works on its answers, even if another of its threads waits for more rows.
 
 use nix::libc;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{OsStr, OsString, c_long};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -28,7 +28,7 @@ const MOST: usize = 1024;
 pub fn of_thread(process: &Path, call: &str, input: &OsStr) -> Waits {
     let number = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok();
     let mut words = call.split_ascii_whitespace();
-    let Some(Ok(call)) = words.next().map(str::parse::<libc::c_long>) else { return Waits::No };
+    let Some(Ok(call)) = words.next().map(str::parse::<c_long>) else { return Waits::No };
     let mut arguments = [0; 6];
     for (argument, word) in arguments.iter_mut().zip(words) {
         *argument = number(word).unwrap_or(0);
