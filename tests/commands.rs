@@ -306,7 +306,7 @@ fn one_that_waits_for_long_row_by_row_is_not_taken_for_one_that_buffers() {
 
 /// Python that begins with this code, which reads rows, and then runs this one for each row.
 fn python(read: &str) -> String {
-    format!("python3 -c 'import asyncio, os, select, sys, threading, time\n{read}'")
+    format!("python3 -c 'import os, queue, select, sys, threading, time\n{read}'")
 }
 
 #[test]
@@ -324,10 +324,20 @@ fn one_that_waits_for_its_input_by_polling_is_known_for_one_that_buffers() {
         assert!(finished.stderr.contains("answers only at the end of its input"), "{poller}: {}", finished.stderr);
     }
     // One thread waits for rows, another for the clock.
-    let works = "def work(row):\n    time.sleep(0.5)\n    print(row, end=\"\", flush=True)\n\
-                 for row in sys.stdin:\n    threading.Thread(target=work, args=[row]).start()\n    time.sleep(0.01)";
-    let finished = run(&mut filter(way, &[], &python(works)), numbers(5));
-    finished.is(0, numbers(5), "");
+    let works = "rows = queue.Queue()\ndef work():\n    while True:\n        row = rows.get()\n        time.sleep(0.5)\n        \
+                 print(row, end=\"\", flush=True)\n        rows.task_done()\n\
+                 threading.Thread(target=work, daemon=True).start()\nfor row in sys.stdin: rows.put(row)\nrows.join()";
+    run(&mut filter(way, &[], &python(works)), numbers(2)).is(0, numbers(2), "");
+}
+
+#[test]
+fn an_answer_to_no_row_is_told_from_a_line_too_many() {
+    for (command, is_early) in [("echo hi; cat", true), ("while read r; do echo $r; printf x; done", false)] {
+        let finished = run(&mut pmapgcd(["-j1", "-c", command]), numbers(3));
+        assert_eq!(finished.status.code(), Some(3), "{command}");
+        let said = last_line(&finished.stderr);
+        assert_eq!(said.contains("answered before it had read a row for each line: "), is_early, "{said}");
+    }
 }
 
 #[test]

@@ -163,13 +163,13 @@ impl Index {
 
     /// Lists the next stretches if the next line does not end in what is listed.
     fn list(&mut self, text: &[u8]) {
-        while self.next[0] == self.scan.lists.line_ends.get().len() && self.scan.seen < text.len() {
+        while self.next[0] == self.scan.lists.line_ends.get().len() && self.scan.seen() < text.len() {
             self.befores.drain(..self.next[0]);
             self.scan.lists.line_ends.clear();
             self.scan.lists.delimiters.drop_front(self.next[1]);
             self.scan.lists.odd.drain(..self.next[2]);
             (self.next, self.is_sifted) = ([0; 3], false);
-            let end = text.len().min(self.scan.seen + STRETCH);
+            let end = text.len().min(self.scan.seen() + STRETCH);
             self.scan.list(text, end);
             self.befores.extend_from_slice(self.scan.lists.line_ends.get());
         }

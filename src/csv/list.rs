@@ -1,4 +1,4 @@
-//! Lists of offsets. The pass over a text (`pass.rs`) appends to a list all that one step can find.
+//! Lists of offsets. What a step of the pass over a text finds is appended at once (`scan.rs`).
 
 use super::structure::WIDTH;
 

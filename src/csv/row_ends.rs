@@ -7,6 +7,9 @@ use super::scan::Scan;
 use super::structure::Found;
 use memchr::{memchr, memrchr};
 
+/// The most bytes of a text that are listed. The lists have room for eight bytes for each of them.
+const MOST_LISTED: usize = 1 << 20;
+
 /// The search for row ends in a text that begins with a row. Each call of [`look_at`](RowEnds::look_at) continues the
 /// search where the last call stopped.
 #[derive(Debug)]
@@ -14,7 +17,7 @@ pub struct RowEnds {
     quote: Option<u8>,
     /// How far the text has been looked at. What is there is listed only if `is_listing`.
     scan: Scan,
-    /// Whether all that has been looked at is listed.
+    /// Whether the text is listed, as far as it has been looked at.
     is_listing: bool,
     /// Offset at which the last whole row ends, or 0 if no row has ended yet.
     end: usize,
@@ -50,7 +53,7 @@ impl RowEnds {
 
     /// Returns the scan, if it has listed the text up to the last row end, and no more.
     pub fn listed(&mut self) -> Option<&mut Scan> {
-        (self.is_listing && self.scan.seen == self.end).then_some(&mut self.scan)
+        (self.is_listing && self.scan.seen() == self.end).then_some(&mut self.scan)
     }
 
     /// Returns the offset at which the last whole row ends in the text that has been looked at, or 0 if none does.
@@ -61,28 +64,29 @@ impl RowEnds {
     /// Whether the text that has been looked at ends within quotes.
     #[cfg(any(test, fuzzing))]
     pub fn is_inside(&self) -> bool {
-        self.scan.structure.is_inside()
+        self.scan.structure().is_inside()
     }
 
     /// Whether the text that has been looked at ends in a comment, in which quotes have no meaning.
     pub fn is_in_comment(&self) -> bool {
-        self.scan.structure.is_in_comment()
+        self.scan.structure().is_in_comment()
     }
 
     /// Forgets the text that has been looked at, in which no row may end. The next call of `look_at` gets a text that
     /// begins with the byte behind it.
     pub fn forget(&mut self) {
-        (self.scan.seen, self.is_listing) = (0, false);
+        self.scan.forget();
+        self.is_listing = false;
     }
 
     /// Looks at the bytes of `text` behind those that the last call has looked at. `text` must begin as in the last
     /// call.
     pub fn look_at(&mut self, text: &[u8]) {
-        let seen = self.scan.seen;
+        let seen = self.scan.seen();
         let news = &text[seen..];
-        let is_inside = self.scan.structure.is_inside();
+        let is_inside = self.scan.structure().is_inside();
         let has_quotes = self.quote.is_some_and(|quote| is_inside || memchr(quote, news).is_some());
-        self.is_listing &= has_quotes || seen > 0;
+        self.is_listing &= (has_quotes || seen > 0) && text.len() <= MOST_LISTED;
         if self.is_listing {
             self.scan.list(text, text.len());
             self.end = self.scan.lists.line_ends.get().last().map_or(0, |&last| last as usize + 1);
@@ -93,8 +97,7 @@ impl RowEnds {
             }
         } else {
             // Without quotes every line end counts, so the last is enough.
-            self.scan.structure.pass(news);
-            self.scan.seen = text.len();
+            self.scan.skip(text);
             if let Some(at) = memrchr(b'\n', news) {
                 self.end = seen + at + 1;
             }

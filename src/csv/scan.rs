@@ -14,10 +14,11 @@ pub struct Scan {
     /// What has been listed.
     pub lists: Lists,
     /// The state behind the bytes that have been looked at.
-    pub structure: Structure,
-    /// Up to which offset bytes have been looked at, and from which on.
-    pub seen: usize,
-    from: usize,
+    structure: Structure,
+    /// Up to which offset bytes have been looked at.
+    seen: usize,
+    /// Whether all bytes up to there are listed, from the start of the text on.
+    is_whole: bool,
     /// How many line feeds are among the bytes that have been listed.
     line_feeds: usize,
 }
@@ -31,7 +32,7 @@ impl Scan {
     /// Does what [`new`](Scan::new) does, with these vector instructions.
     pub(super) fn with(vectors: Vectors, format: Format) -> Self {
         let (lists, structure) = (Lists::default(), Structure::new(format));
-        let mut scan = Scan { vectors, lists, structure, seen: 0, from: 0, line_feeds: 0 };
+        let mut scan = Scan { vectors, lists, structure, seen: 0, is_whole: true, line_feeds: 0 };
         scan.lists.clear();
         scan
     }
@@ -39,13 +40,28 @@ impl Scan {
     /// Begins anew at offset `at` of a text, where a row must begin. It keeps its memory.
     pub fn restart(&mut self, at: usize) {
         self.structure = self.structure.restarted();
-        (self.seen, self.from, self.line_feeds) = (at, at, 0);
+        (self.seen, self.is_whole, self.line_feeds) = (at, at == 0, 0);
         self.lists.clear();
     }
 
     /// Returns the number of line feeds in the first `length` bytes of the text, if just these have been listed.
     pub fn line_feeds(&self, length: usize) -> Option<usize> {
-        (self.from == 0 && self.seen == length).then_some(self.line_feeds)
+        (self.is_whole && self.seen == length).then_some(self.line_feeds)
+    }
+
+    /// Returns the state behind the bytes that have been looked at.
+    pub fn structure(&self) -> &Structure {
+        &self.structure
+    }
+
+    /// Returns up to which offset bytes have been looked at.
+    pub fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// Forgets the text, but not the state behind it. The bytes behind it are a text of their own from now on.
+    pub fn forget(&mut self) {
+        (self.seen, self.is_whole) = (0, false);
     }
 
     /// Looks at the bytes of `text` up to offset `to`, and lists what is there.
@@ -57,8 +73,14 @@ impl Scan {
     /// Does what [`pass`] does for the bytes of `text` that have not been looked at, and lists nothing of them itself.
     pub fn pass<L: Listed>(&mut self, text: &[u8], listed: L) -> L {
         let range = self.seen..text.len();
-        self.seen = text.len();
+        (self.seen, self.is_whole) = (text.len(), false);
         pass(self.vectors, text, range, &mut self.structure, listed)
+    }
+
+    /// Moves past the bytes of `text` that have not been looked at, in which there must be no quote that has a meaning.
+    pub fn skip(&mut self, text: &[u8]) {
+        self.structure.skip(&text[self.seen..]);
+        (self.seen, self.is_whole) = (text.len(), false);
     }
 }
 

@@ -82,7 +82,7 @@ impl Structure {
     }
 
     /// Moves the state past `bytes`. They must not begin within quotes, and contain no quote that has a meaning.
-    pub fn pass(&mut self, bytes: &[u8]) {
+    pub fn skip(&mut self, bytes: &[u8]) {
         let Some(&last) = bytes.last() else { return };
         let line = memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1);
         if line > 0 || self.line_end == 1 {

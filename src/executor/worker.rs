@@ -254,7 +254,7 @@ pub(super) fn work<'s>(
                 _ => Ok(input),
             };
             let mapped = match input {
-                // That is not the worker's fault. Whoever writes the results sees it too, and names the file.
+                // That is not the worker's fault. The writer, which reads the rows again, names the file if it cannot either.
                 Err(error) => Ok(Mapped::impossible(format!("the input: {}", reason(&error)), room)),
                 Ok([]) => Ok(Mapped::default()),
                 Ok(input) if segment.is_shared() => last_words::caught(|| mapper.map_block(head, input, room, care))

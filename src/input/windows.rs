@@ -104,8 +104,9 @@ pub struct Windows<'f> {
     length: usize,
     /// Where the rows of the window begin and end if they begin with the first line.
     guess: Option<Range<usize>>,
-    /// The search for the end of the rows that begin at this place of the window, which has listed what is in them if there are quotes.
+    /// The last search for the end of rows. If they have quotes, it has listed their delimiters and line ends.
     ends: RowEnds,
+    /// Where in the window the rows begin whose end that search has found.
     searched: Option<usize>,
 }
 
@@ -220,7 +221,7 @@ impl<'f> Windows<'f> {
     /// again.
     pub fn listed(&mut self, rows: &Range<usize>) -> Option<&mut Scan> {
         let is_there = self.searched.take() == Some(rows.start);
-        self.ends.listed().filter(|scan| is_there && scan.seen == rows.len())
+        self.ends.listed().filter(|scan| is_there && !rows.is_empty() && scan.seen() == rows.len())
     }
 }
 

@@ -17,12 +17,12 @@ const SHORT: usize = 32;
 /// Writes results behind the rows that they are of. Keeps the memory for that.
 #[derive(Debug)]
 pub struct Appender {
-    printed: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 impl Default for Appender {
     fn default() -> Self {
-        Appender { printed: vec![0; PRINTED] }
+        Appender { buffer: vec![0; PRINTED] }
     }
 }
 
@@ -38,40 +38,43 @@ impl Appender {
         (block, places): (&[u8], &[Range<usize>]),
         room: &mut [u8],
     ) -> Written {
-        let mut written = Written::default();
+        // How many results are printed in one call. A call takes longer than to write one of them.
+        let (mut written, mut most) = (Written::default(), range.len());
         while written.outputs < range.len() {
             let first = range.start + written.outputs;
-            // A kernel is asked for many results in one call, because a call takes longer than to write one of them.
-            let mut printed = outputs::write(kernel, outputs, first..range.end, format, &mut self.printed);
-            if memchr_iter(b'\n', &self.printed[..printed.bytes]).count() != printed.outputs {
+            let last = range.end.min(first + most);
+            let mut printed = outputs::write(kernel, outputs, first..last, format, &mut self.buffer);
+            let ends = memchr_iter(b'\n', &self.buffer[..printed.bytes]).count();
+            if printed.outputs > 1 && ends != printed.outputs {
                 // A result with line ends within quotes is among them, so that they cannot be told apart.
-                printed = outputs::write(kernel, outputs, first..first + 1, format, &mut self.printed);
+                most = 1;
+                printed = outputs::write(kernel, outputs, first..first + 1, format, &mut self.buffer);
             }
             if printed.outputs == 0 {
-                if printed.bad.is_none() && self.printed.len() < room.len() {
-                    self.printed.resize(2 * self.printed.len(), 0);
+                if printed.bad.is_none() && self.buffer.len() < room.len() {
+                    self.buffer.resize(2 * self.buffer.len(), 0);
                     continue;
                 }
                 return Written { outputs: written.outputs, bytes: written.bytes, ..printed };
             }
-            let (results, places) = (&self.printed[..printed.bytes], &places[written.outputs..][..printed.outputs]);
+            let (results, places) = (&self.buffer[..printed.bytes], &places[written.outputs..][..printed.outputs]);
             let mut start = 0;
             for place in places {
                 // Results are short, so a search byte by byte takes less time than to begin a faster one.
                 let (rest, is_end) = (results.get(start..).unwrap_or_default(), |&byte: &u8| byte == b'\n');
                 let mut bytes = rest.iter();
                 let length = if places.len() == 1 { bytes.rposition(is_end) } else { bytes.position(is_end) };
-                let result = &rest[..length.unwrap_or(rest.len())];
+                let printed = &rest[..length.unwrap_or(rest.len())];
                 // The result's line end is replaced by that of the row.
-                let printed = start..start + result.strip_suffix(b"\r").unwrap_or(result).len();
-                start += result.len() + 1;
-                let result = printed;
+                let result = start..start + printed.strip_suffix(b"\r").unwrap_or(printed).len();
+                start += printed.len() + 1;
                 let line_end = line_end(block, place.end);
                 let length = place.len() + 1 + result.len() + line_end.len();
+                // Row, result and line end may each be copied together with bytes behind them.
                 let Some(line) = room[written.bytes..].get_mut(..length.max(3 * SHORT)) else {
                     // Near its end the room has no space for more than is needed.
                     let Some(line) = room[written.bytes..].get_mut(..length) else { return written };
-                    let parts = [&block[place.clone()], &[format.delimiter], &self.printed[result], line_end];
+                    let parts = [&block[place.clone()], &[format.delimiter], &self.buffer[result], line_end];
                     line.copy_from_slice(&parts.concat());
                     written.bytes += length;
                     written.outputs += 1;
@@ -80,7 +83,7 @@ impl Appender {
                 copy(block, place.clone(), line);
                 line[place.len()] = format.delimiter;
                 let line = &mut line[place.len() + 1..];
-                copy(&self.printed, result.clone(), line);
+                copy(&self.buffer, result.clone(), line);
                 let line = &mut line[result.len()..];
                 line[0] = line_end[0];
                 if let Some(&last) = line_end.get(1) {

@@ -44,7 +44,10 @@ pub fn gcds(pairs: &Pairs, divisors: &mut Divisors) {
     for (at, large) in pairs.large.iter().enumerate() {
         let pair = pairs.limbs(large);
         match places.get(at) {
-            _ if two_limbs(pair).is_some() => divisors.set_wide(large.at, [of_short.next().unwrap_or_default()]),
+            _ if two_limbs(pair).is_some() => {
+                let Some(divisor) = of_short.next() else { unreachable!("there is one for each of these pairs") };
+                divisors.set_wide(large.at, [divisor]);
+            }
             Some(Some(place)) => set(divisors, large.at, &found[place.clone()]),
             _ => set(divisors, large.at, &one(pair)),
         }

@@ -125,7 +125,7 @@ impl<'c> ByBlock<'c> {
                     running.last_words(true);
                     return Ok(text);
                 }
-                Ended::TooMuch => {
+                Ended::TooMuch | Ended::TooEarly => {
                     let what = format!("the command has answered a block of {} bytes without end", rows.len());
                     return Err((Kind::Failed, what));
                 }

@@ -35,9 +35,10 @@ pub struct Question<'a> {
 pub enum Ended {
     /// All lines were answered, and the process goes on.
     Answered,
-    /// The process answered more lines than expected, answered a row before it had read it, or wrote more bytes than an
-    /// answer may have.
+    /// The process answered more lines than expected, or wrote more bytes than an answer may have.
     TooMuch,
+    /// The process answered a row before it had read it.
+    TooEarly,
     /// The shell has ended with this status, and everything that was in the pipe is read.
     Exited(ExitStatus),
     /// The process lives but cannot answer any more, for this reason: the predicate of a sentence.
@@ -124,7 +125,7 @@ impl Running {
             if let Some(status) = status {
                 return Ok(Ended::Exited(status));
             }
-            let look = self.look();
+            let look = self.look(false);
             if !look.is_at_rest() || look.used != used {
                 (busy, used) = (Instant::now(), look.used);
             }
@@ -240,8 +241,11 @@ impl Talk<'_> {
         if self.question.is_abandoned.load(Ordering::Relaxed) {
             return Ok(Some(Ended::Useless("is not needed any more")));
         }
-        if self.is_too_much() || self.is_too_early() {
+        if self.is_too_much() {
             return Ok(Some(Ended::TooMuch));
+        }
+        if self.is_too_early() {
+            return Ok(Some(Ended::TooEarly));
         }
         if let Some(status) = self.has_ended {
             // The last line of a program's output may lack its line end.
@@ -258,7 +262,7 @@ impl Talk<'_> {
             // Wait only once for a command whose processes go on working after all answers.
             let is_late = Instant::now() >= until;
             running.is_restless |= is_late;
-            let is_over = running.is_restless || running.look().is_at_rest();
+            let is_over = running.is_restless || running.look(false).is_at_rest();
             return Ok((is_over && !running.has_answer()?).then_some(Ended::Answered));
         }
         if self.deadline.is_none() && self.question.lines.is_some() {
@@ -287,29 +291,34 @@ impl Talk<'_> {
         if now < self.quiet.next {
             return None;
         }
-        let look = running.look();
+        let look = running.look(true);
         if look.is_stopped {
             return Some(Ended::Useless("has been stopped, as by reading from the terminal in the background"));
         }
         let is_idle = self.quiet.used.replace(look.used) == Some(look.used);
         let has_read_all = self.are_sent() && running.stdin.is_some() && running.unread() == 0;
         let quiet = now - self.quiet.since;
-        let is_quiet = quiet >= if running.has_answered_rows { LONG_QUIET } else { QUIET };
+        // What waits for a network or a clock, or has answered before, may go on by itself: it is given more time.
+        let is_late = running.has_answered_rows || look.waits_for_other();
+        let is_quiet = quiet >= if is_late { LONG_QUIET } else { QUIET };
         if self.question.may_wait && is_quiet && is_idle && has_read_all && look.waits_for_input() {
             return Some(Ended::Waits);
         }
-        if quiet >= PATIENCE && is_idle && running.stdin.is_some() && !running.is_waiting_told {
+        let is_patience_over = quiet >= PATIENCE && is_idle && running.stdin.is_some();
+        if is_patience_over && has_read_all && !running.is_waiting_told {
             running.is_waiting_told = true;
-            if let Some(count) = self.question.lines.filter(|_| has_read_all) {
+            if let Some(count) = self.question.lines {
                 let rows = if count == 1 { "1 row".to_string() } else { format!("{count} rows") };
                 say(&format_args!(
                     "the command has read {rows}, has answered {}, and does nothing; if it answers only at the end of its input, use \
                      --command-mode block",
                     self.lines
                 ));
-            } else if !has_read_all {
-                say(&"the command leaves rows unread, and does nothing; --block-timeout says how long it may");
             }
+        }
+        if is_patience_over && !has_read_all && !running.is_leaving_told {
+            running.is_leaving_told = true;
+            say(&"the command leaves rows unread, and does nothing; --block-timeout says how long it may");
         }
         self.quiet.next = now + self.quiet.pause;
         self.quiet.pause = LOOKS.1.min(self.quiet.pause * 3 / 2);

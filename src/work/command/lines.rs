@@ -183,6 +183,11 @@ impl<'c> ByLine<'c> {
                 Tried::Mismatch(mismatch(answered, count, ""))
             }
             Ended::TooMuch => Tried::Mismatch(mismatch(answered, count, " or more")),
+            // Too many for the rows that it had read, although more rows were on their way.
+            Ended::TooEarly => {
+                let what = mismatch(answered, count, " or more");
+                Tried::Mismatch(what.replacen("answered", "answered before it had read a row for each line:", 1))
+            }
             _ => match failure(&mut running, ended, self.has_answered, true) {
                 Failed::Unrunnable(what) => Tried::Hopeless(Fault { kind: Kind::Unrunnable, what }),
                 Failed::Died { cause, is_fault } => Tried::Died { cause, is_fault },
@@ -282,10 +287,8 @@ impl<'c> ByLine<'c> {
 /// Returns the message about a process that has not answered one line for each row.
 fn mismatch(answered: usize, count: usize, or_more: &str) -> String {
     let plural = |is_one: bool| if is_one { "" } else { "s" };
-    // Too many lines for the rows that it had read so far are too many, although more rows were on their way.
-    let early = if !or_more.is_empty() && answered <= count { "before it had read a row for each line: " } else { "" };
     format!(
-        "the command has answered {early}{answered}{or_more} line{} for {count} row{}, and not one for each (any number is right \
+        "the command has answered {answered}{or_more} line{} for {count} row{}, and not one for each (any number is right \
          with --command-mode block)",
         plural(answered == 1 && or_more.is_empty()),
         plural(count == 1)

@@ -139,7 +139,7 @@ fn failure(running: &mut Running, ended: Ended, has_answered: bool, is_counted: 
         Ended::Useless(what) => {
             Failed::Died { cause: with_words(what.to_string(), running.last_words(true)), is_fault: true }
         }
-        Ended::Answered | Ended::TooMuch | Ended::Waits => {
+        Ended::Answered | Ended::TooMuch | Ended::TooEarly | Ended::Waits => {
             Failed::Died { cause: "answered too much".to_string(), is_fault: true }
         }
     }

@@ -46,6 +46,8 @@ pub struct Running {
     pub has_answered_rows: bool,
     /// Whether a message has said that the command reads everything and does not answer.
     pub is_waiting_told: bool,
+    /// Whether a message has said that the command leaves rows unread.
+    pub is_leaving_told: bool,
     /// Whether its processes have gone on working for long after all rows were answered.
     pub is_restless: bool,
     began: Instant,
@@ -86,6 +88,7 @@ impl Running {
             said: Stderr::default(),
             has_answered_rows: false,
             is_waiting_told: false,
+            is_leaving_told: false,
             is_restless: false,
             began: Instant::now(),
             start: None,
@@ -165,8 +168,8 @@ impl Running {
         self.said.last()
     }
 
-    /// Looks at the shell and its descendants.
-    pub fn look(&self) -> Look {
+    /// Looks at the shell and its descendants; at what they wait for, too, if that is asked for.
+    pub fn look(&self, at_waits: bool) -> Look {
         let mut look = Look::default();
         let pipe = self.stdin.as_ref().and_then(|stdin| fstat(stdin.as_fd()).ok()).map(|stat| stat.st_ino);
         let pipe = pipe.map(|inode| OsString::from(format!("pipe:[{inode}]")));
@@ -186,6 +189,9 @@ impl Running {
             for thread in fs::read_dir(folder.join("task")).into_iter().flatten().flatten() {
                 let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
                 pids.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+                if !at_waits {
+                    continue;
+                }
                 let Ok(call) = fs::read_to_string(thread.path().join("syscall")) else { continue };
                 look.is_readable = true;
                 match pipe.as_ref().map(|pipe| waits::of_thread(&folder, &call, pipe)) {
@@ -219,10 +225,15 @@ pub struct Look {
 }
 
 impl Look {
-    /// Whether one of them waits for input, and none for anything else. If the system does not say which system calls they are in, that is assumed
+    /// Whether one of them waits for input. If the system does not say which system calls they are in, that is assumed
     /// to be so.
     pub fn waits_for_input(&self) -> bool {
-        self.seen > 0 && (self.waits_for_rows && !self.waits_for_other || !self.is_readable)
+        self.seen > 0 && (self.waits_for_rows || !self.is_readable)
+    }
+
+    /// Whether one of them waits for something else that comes by itself, such as an answer over a network.
+    pub fn waits_for_other(&self) -> bool {
+        self.waits_for_other
     }
 
     /// Whether none of them does anything.

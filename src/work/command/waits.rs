@@ -1,7 +1,8 @@
 //! Tells what a thread of a command waits for, by the system call that it is in.
 //!
-//! A command that has read all rows and waits for more may hold back its answers until its input ends. A command that
-//! waits for a network, a device or a clock works on its answers, even if another of its threads waits for more rows.
+//! A command that has read all rows and waits for more may hold back its answers until its input ends. If one of its
+//! threads waits for a socket, sleeps, or polls with a time limit, it may work on its answers, although another thread waits for
+//! more rows. Other clocks and devices are not seen.
 
 use nix::libc;
 use std::ffi::{OsStr, OsString, c_long};
@@ -14,7 +15,7 @@ use std::path::Path;
 pub enum Waits {
     /// For more of the command's input.
     Input,
-    /// For something else that comes by itself: an answer over a network, a device, or a point in time.
+    /// For something else that comes by itself: an answer over a network, or a point in time.
     Other,
     /// For another thread or process of the command, or for nothing.
     No,
