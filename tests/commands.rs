@@ -284,6 +284,22 @@ fn nothing_hangs() {
 }
 
 #[test]
+fn what_a_silent_command_leaves_undone_is_said() {
+    for (command, said) in [
+        (
+            "sleep 7; cat",
+            "pmapgcd: the command leaves rows unread, and does nothing; --block-timeout says how long it may\n",
+        ),
+        (
+            "cat; sleep 1000",
+            "pmapgcd: the command of worker 0 has answered all rows, and is killed because it does not end\n",
+        ),
+    ] {
+        run(&mut pmapgcd(["-j1", "-c", command]), numbers(3)).is(0, numbers(3), said);
+    }
+}
+
+#[test]
 fn answers_may_be_far_longer_than_rows() {
     let long = "awk '{s = sprintf(\"%3000s\", $1); print s}'";
     let expected: String = (1..=500).map(|number| format!("{number:>3000}\n")).collect();

@@ -42,8 +42,8 @@ pub struct ByLine<'c> {
     answers: Answers,
     /// The reports of bad rows in the present part of the block.
     reports: Vec<u8>,
-    /// How many bytes the results of recent rows took on average. A batch has only as many rows as probably find room
-    /// for their results.
+    /// How many bytes the result of a recent row took on average. It limits the rows of a batch to as many as are likely
+    /// to have room for their results.
     bytes_per_row: usize,
     /// How much of the time for the present part was spent on starting a process for it. `Duration::MAX` if the time
     /// for this part says nothing about its rows, for example because of a death.
@@ -180,13 +180,13 @@ impl<'c> ByLine<'c> {
             Ended::Answered | Ended::Waits => Tried::Answered,
             Ended::Exited(status) if is_whole && self.command.is_good(status.code()) => Tried::Answered,
             Ended::Exited(status) if is_last && self.command.is_good(status.code()) => {
-                Tried::Mismatch(mismatch(answered, count, ""))
+                Tried::Mismatch(mismatch(&counted(answered, "line"), count))
             }
-            Ended::TooMuch => Tried::Mismatch(mismatch(answered, count, " or more")),
+            Ended::TooMuch => Tried::Mismatch(mismatch(&format!("{answered} or more lines"), count)),
             // Too many for the rows that it had read, although more rows were on their way.
             Ended::TooEarly => {
-                let what = mismatch(answered, count, " or more");
-                Tried::Mismatch(what.replacen("answered", "answered before it had read a row for each line:", 1))
+                let early = format!("before it had read a row for each line: {answered} or more lines");
+                Tried::Mismatch(mismatch(&early, count))
             }
             _ => match failure(&mut running, ended, self.has_answered, true) {
                 Failed::Unrunnable(what) => Tried::Hopeless(Fault { kind: Kind::Unrunnable, what }),
@@ -284,15 +284,17 @@ impl<'c> ByLine<'c> {
     }
 }
 
-/// Returns the message about a process that has not answered one line for each row.
-fn mismatch(answered: usize, count: usize, or_more: &str) -> String {
-    let plural = |is_one: bool| if is_one { "" } else { "s" };
+/// Returns the message about a process that has not answered one line for each row. `lines` is how many it has answered.
+fn mismatch(lines: &str, count: usize) -> String {
     format!(
-        "the command has answered {answered}{or_more} line{} for {count} row{}, and not one for each (any number is right \
-         with --command-mode block)",
-        plural(answered == 1 && or_more.is_empty()),
-        plural(count == 1)
+        "the command has answered {lines} for {}, and not one for each (any number is right with --command-mode block)",
+        counted(count, "row")
     )
+}
+
+/// Returns this number of things in words, as in "1 row" and "2 rows".
+fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 impl Mapper for ByLine<'_> {
