@@ -71,12 +71,14 @@ fn rows_of_workers(stderr: &str) -> Vec<u64> {
 
 #[test]
 fn a_few_cheap_rows_take_one_worker() {
-    // Unless it is held up at its start.
+    // Unless it is held up at its start, which does not happen most of the time.
     for (jobs, rows) in [("-j4", 500), ("-j64", 10)] {
-        eventually("one worker does a few cheap rows", || {
+        let is_one = |_: &usize| {
             let finished = run(&mut pmapgcd([jobs, "--stats=json"]), "12,18\n".repeat(rows));
             rows_of_workers(&finished.stderr) == [rows as u64]
-        });
+        };
+        let count = (0..9).filter(is_one).count();
+        assert!(count >= 5, "{jobs}: one worker in {count} of 9 runs");
     }
 }
 
