@@ -15,7 +15,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Time between two updates of the status line on a terminal. A run that is shorter shows nothing.
+/// Time between two updates of the status line on a terminal. A run shorter than this shows nothing.
 const REDRAWN: Duration = Duration::from_millis(250);
 /// Time between two plain lines.
 const LOGGED: Duration = Duration::from_secs(5);

@@ -41,7 +41,7 @@ pub enum Line {
         /// Length of the line in bytes, with the line end.
         length: usize,
     },
-    /// A row with a quoted field that is not closed by the end of the text.
+    /// A row with a quoted field that is still open at the end of the text.
     Unclosed {
         /// Offset of the opening quote.
         quote: usize,

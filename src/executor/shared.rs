@@ -60,8 +60,8 @@ impl Execute for Shared {
     }
 }
 
-/// Makes a segment for this job and later ones with the same sizes. Prints a message if memory is short, so that there
-/// are fewer slots than workers.
+/// Makes a segment for this job and later ones with the same sizes. Prints a message if there are fewer slots than
+/// workers, because memory or the limit on the size of a file (`ulimit -f`) does not allow more.
 fn segment(job: &Job) -> Result<Segment, Error> {
     let segment = Segment::shared(slots(job), job.sizes).map_err(no_segment)?;
     let jobs = segment.slots();

@@ -63,7 +63,7 @@ fn mark(number: i32) {
     unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
 }
 
-/// Takes the mark away.
+/// Has a descriptor stay open at `exec`.
 fn unmark(number: i32) {
     // SAFETY: F_SETFD accesses no memory, and only fails for a descriptor that is not open.
     unsafe { libc::fcntl(number, libc::F_SETFD, 0) };

@@ -40,7 +40,7 @@ pub struct Decoder<'k, K: BatchKernel> {
     pub rows: K::Rows,
     /// Byte range of each of these rows in the block, without its line end. Filled only with `--append`.
     pub places: Vec<Range<usize>>,
-    /// The bad rows of the batch, each with the number of rows in the batch before it.
+    /// The bad rows of the batch, each with the number of good rows that precede it in the same batch.
     pub bad: Vec<(usize, BadRow)>,
     /// Whether rows can be found by the index and read by [`BatchKernel::read_rows`].
     can_find: bool,

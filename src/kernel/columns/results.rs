@@ -227,10 +227,11 @@ impl Results {
     }
 }
 
-/// Writes a text as a field. `is_alone` says that the row has no other field. Returns whether there was room.
+/// Writes a text as a field. `is_alone` says that the row has no other field. Returns whether there was room
+/// in `pen`.
 ///
 /// # Errors
-/// If the format has no form for it.
+/// If no field of this format can hold `value`, for example a delimiter where there are no quotes.
 pub(in crate::kernel) fn text(value: &[u8], format: Format, is_alone: bool, pen: &mut Pen) -> Result<bool, Unprinted> {
     if !format.can_hold(value) {
         let what = match format.blanks {

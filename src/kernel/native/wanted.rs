@@ -73,7 +73,7 @@ impl Wanted {
     /// Loads the library, and finds the kernel in it.
     ///
     /// # Errors
-    /// If that cannot be done, with what to do.
+    /// If the library cannot be loaded, or the kernel is not in it.
     pub fn load(&self) -> Result<Loaded, Unusable> {
         let Some(file) = &self.library else {
             let library = LIBM.iter().find_map(|name| Library::load(name.as_ref()).ok());

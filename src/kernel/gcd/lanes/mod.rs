@@ -11,9 +11,9 @@
 //!    numbers is taken from the larger, which becomes `b`. At the end `b` is halved once more like that. The lowest bits
 //!    are exact, so each halving is one of the numbers themselves. Which number is the smaller may be wrong if their
 //!    highest bits do not differ, and then the difference is negative.
-//! 3. `a` and `b` are replaced by the sums of their products with the factors. These are divided by 2 for each halving,
-//!    which leaves no remainder, and lose their signs. A lane with fewer than 30 halvings has its factors multiplied by
-//!    as many twos, so that all lanes divide by 2^30.
+//! 3. `a` and `b` are replaced by the sums of their products with the factors. These are divided by 2^30, which leaves
+//!    no remainder, and lose their signs. Where a lane had fewer than 30 halvings, its factors have been multiplied by
+//!    a power of two that makes up for them.
 //!
 //! *Bound.* As the paper proves, halvings shorten the two numbers by as many bits in all, also where a difference was
 //! negative, until `b` is 0. A difference is even, and so each round has at least 16 halvings. So there are no more
