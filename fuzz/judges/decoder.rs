@@ -196,13 +196,13 @@ impl Found {
 
 impl Sink for Found {
     fn begin(&mut self, block: Block) -> Result<(), Error> {
+        self.output.extend(block.header);
         if let Some(row) = block.misfit {
             self.refuse(*row)?;
             self.output.extend((self.on_bad_row == OnBadRow::Blank).then_some(b'\n'));
         }
         self.lines += block.lines_before;
         self.offset = block.offset;
-        self.output.extend(block.header);
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 //! slots; if it takes 10 ms or more, each row is a block of its own.
 
 use crate::executor::{DEFAULT_BLOCK_SIZE, Job};
+use crate::ring::Sizes;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -27,6 +28,11 @@ const MOST_OVERHEAD: u32 = 10;
 /// The smallest block that a worker reads for itself. Passing on the turn (`turns.rs`) costs nothing compared with the
 /// work on so many rows. With blocks of 4096 bytes a run would take five times as long as when the parent reads.
 const LARGE: usize = DEFAULT_BLOCK_SIZE;
+/// How many times as large as a block that the reader reads a window is, if rows are cheap and its results fit into a slot. The parent is
+/// woken for each block and does little else, so the larger blocks are, the less time it takes.
+const WINDOW: usize = 4;
+/// The largest window, unless blocks are larger: it has to stay in the cache of the worker's processor.
+const MOST_WINDOW: usize = 1 << 20;
 /// The environment variable that overrides this size, for tests, which try many windows in small files.
 const LEAST_WINDOW: &str = "PMAPGCD_LEAST_WINDOW";
 
@@ -62,10 +68,13 @@ pub struct Cut {
     start: Instant,
     /// Since when it is known that the first worker has come up.
     up: OnceLock<Instant>,
-    /// The number of bytes of rows that the next block should have.
+    /// For how many bytes of rows a worker needs the time that a block should take, or so many as a window may have.
     wanted: AtomicUsize,
-    /// The number of bytes of rows that a slot has room for.
+    /// For how many bytes of rows the results fit into a slot, by the block measured last.
+    fitting: AtomicUsize,
+    /// How many bytes of rows and of results a slot has room for.
     most: usize,
+    room: usize,
     /// Whether the size of the input is known and large enough for more than one worker.
     is_large: bool,
     /// Whether each block fills its slot, whatever rows cost.
@@ -79,9 +88,10 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Makes the cut for a run whose slots have room for `most` bytes of rows, and whose input has `input` bytes, if
-    /// that is known. `is_fixed` says that each block fills its slot, whatever rows cost.
-    pub fn new(most: usize, input: Option<u64>, is_fixed: bool) -> Self {
+    /// Makes the cut for a run with slots of these sizes, whose input has `input` bytes, if that is known. `is_fixed` says that
+    /// each block fills its slot, whatever rows cost.
+    pub fn new(sizes: Sizes, input: Option<u64>, is_fixed: bool) -> Self {
+        let most = sizes.block;
         let is_large = input.is_some_and(|input| input / 2 >= most as u64);
         let first = if is_fixed { most } else { FIRST.min(most) };
         let least_window = std::env::var(LEAST_WINDOW).ok().and_then(|size| size.parse().ok());
@@ -89,7 +99,9 @@ impl Cut {
             start: Instant::now(),
             up: OnceLock::new(),
             wanted: AtomicUsize::new(first),
+            fitting: AtomicUsize::new(most),
             most,
+            room: sizes.room,
             is_large,
             is_fixed,
             least_window: least_window.unwrap_or(LARGE),
@@ -100,7 +112,16 @@ impl Cut {
 
     /// The number of bytes of rows that the next block should have.
     pub fn wanted(&self) -> usize {
-        self.wanted.load(Ordering::Relaxed)
+        self.wanted.load(Ordering::Relaxed).min(self.most)
+    }
+
+    /// The number of bytes that the next window of the file should have.
+    pub fn window(&self) -> usize {
+        self.wanted.load(Ordering::Relaxed).min(self.fitting.load(Ordering::Relaxed).max(self.most))
+    }
+
+    fn most_window(&self) -> usize {
+        self.most.max(MOST_WINDOW.min(WINDOW * self.most))
     }
 
     /// Whether workers should read their blocks themselves: rows are so cheap that reading by the parent would slow the
@@ -110,10 +131,10 @@ impl Cut {
         !self.is_fixed && self.wanted() >= self.least_window
     }
 
-    /// Records that `bytes` bytes of rows took a worker `time`, of which `overhead` did not depend on the rows. Blocks
-    /// are then made so large that the overhead is a small part of their time. An `overhead` of `Duration::MAX` says
-    /// that `time` tells nothing about the rows.
-    pub fn measured(&self, bytes: usize, time: Duration, overhead: Duration) {
+    /// Records that `bytes` bytes of rows took a worker `time`, of which `overhead` did not depend on the rows, and gave `results`
+    /// bytes of results. Blocks are then made so large that the overhead is a small part of their time. An `overhead` of
+    /// `Duration::MAX` says that `time` tells nothing about the rows.
+    pub fn measured(&self, bytes: usize, results: usize, time: Duration, overhead: Duration) {
         let time_is_unknown = overhead > time;
         let cost = COST.max(overhead.saturating_mul(MOST_OVERHEAD));
         // Workers report times in whole microseconds, so 0 means less than one; count it as one.
@@ -121,7 +142,10 @@ impl Cut {
         let wanted = bytes as u128 * cost.as_micros() / time;
         self.last.store(time as u64, Ordering::Relaxed);
         if bytes > 0 && !self.is_fixed && !time_is_unknown {
-            self.wanted.store(wanted.clamp(1, self.most as u128) as usize, Ordering::Relaxed);
+            self.wanted.store(wanted.clamp(1, self.most_window() as u128) as usize, Ordering::Relaxed);
+            // An eighth is left for rows whose results are longer.
+            let fitting = self.room as u128 * bytes as u128 / results.max(1) as u128 * 7 / 8;
+            self.fitting.store(fitting.min(usize::MAX as u128) as usize, Ordering::Relaxed);
             self.is_measured.store(true, Ordering::Relaxed);
         }
     }
@@ -158,48 +182,67 @@ impl Cut {
 mod tests {
     use super::*;
 
+    const SIZES: Sizes = Sizes { head: 0, block: 128 << 10, room: 128 << 10 };
+
     #[test]
     fn blocks_cost_about_as_much_whatever_rows_cost() {
-        let cut = Cut::new(128 << 10, None, false);
+        let cut = Cut::new(SIZES, None, false);
         assert_eq!(cut.wanted(), FIRST);
         // 64 bytes took 100 ms, so a tenth of that takes 10 ms.
-        cut.measured(64, Duration::from_millis(100), Duration::ZERO);
+        cut.measured(64, 0, Duration::from_millis(100), Duration::ZERO);
         assert_eq!(cut.wanted(), 6);
-        cut.measured(6, Duration::from_secs(1), Duration::ZERO);
+        cut.measured(6, 0, Duration::from_secs(1), Duration::ZERO);
         assert_eq!(cut.wanted(), 1);
-        cut.measured(0, Duration::from_micros(1), Duration::ZERO);
+        cut.measured(0, 0, Duration::from_micros(1), Duration::ZERO);
         assert_eq!(cut.wanted(), 1);
-        cut.measured(64, Duration::ZERO, Duration::ZERO);
+        cut.measured(64, 0, Duration::ZERO, Duration::ZERO);
         assert_eq!(cut.wanted(), 128 << 10);
-        cut.measured(128 << 10, Duration::from_millis(20), Duration::ZERO);
+        cut.measured(128 << 10, 0, Duration::from_millis(20), Duration::ZERO);
         assert_eq!(cut.wanted(), 64 << 10);
-        cut.measured(usize::MAX, Duration::from_nanos(1), Duration::ZERO);
+        cut.measured(usize::MAX, 0, Duration::from_nanos(1), Duration::ZERO);
         assert_eq!(cut.wanted(), 128 << 10);
         // 1000 bytes take 5 ms beside the 40 ms that each block takes: 80 000 bytes take ten times as long as these.
-        cut.measured(1000, Duration::from_millis(45), Duration::from_millis(40));
+        cut.measured(1000, 0, Duration::from_millis(45), Duration::from_millis(40));
         assert_eq!(cut.wanted(), 80_000);
-        let fixed = Cut::new(1000, None, true);
-        fixed.measured(10, Duration::from_secs(1), Duration::ZERO);
+        let fixed = Cut::new(Sizes { block: 1000, ..SIZES }, None, true);
+        fixed.measured(10, 0, Duration::from_secs(1), Duration::ZERO);
         assert_eq!(fixed.wanted(), 1000);
     }
 
     #[test]
+    fn windows_are_larger_than_blocks_if_their_results_fit() {
+        let cut = Cut::new(SIZES, None, false);
+        let mut window = |bytes, results, time| {
+            cut.measured(bytes, results, Duration::from_micros(time), Duration::ZERO);
+            (cut.wanted(), cut.window())
+        };
+        assert_eq!(window(1000, 100, 1), (128 << 10, 512 << 10));
+        assert_eq!(window(1000, 500, 1), (128 << 10, 224 << 10));
+        assert_eq!(window(1000, 2000, 1), (128 << 10, 128 << 10), "results that do not fit are handed over in parts");
+        assert_eq!(window(1000, 0, 50), (128 << 10, 200_000));
+        assert_eq!(window(1000, 0, 1000), (10_000, 10_000));
+        for (block, most) in [(1000, 4000), (1 << 20, 1 << 20), (1 << 30, 1 << 30)] {
+            assert_eq!(Cut::new(Sizes { block, ..SIZES }, None, false).most_window(), most);
+        }
+    }
+
+    #[test]
     fn one_worker_has_a_head_start_unless_the_input_is_large() {
-        assert!(!Cut::new(1 << 17, Some(1 << 18), false).is_enough_for_one(true));
+        assert!(!Cut::new(SIZES, Some(1 << 18), false).is_enough_for_one(true));
         // What begins in the future has not begun to count; what lies back by the head start is over.
         let (future, up) = (Instant::now() + Duration::from_secs(3600), OnceLock::new());
-        let cut = Cut { start: future, up: future.into(), ..Cut::new(1 << 17, None, false) };
+        let cut = Cut { start: future, up: future.into(), ..Cut::new(SIZES, None, false) };
         for is_up in [true, false] {
             assert!(cut.is_enough_for_one(is_up) && cut.head_start(is_up) == Some(COST));
         }
         let start = Instant::now().checked_sub(MOST_START).unwrap();
-        let late = Cut { start, up, ..Cut::new(1 << 17, None, false) };
+        let late = Cut { start, up, ..Cut::new(SIZES, None, false) };
         assert!(!late.is_enough_for_one(false) && late.head_start(false).is_none());
         assert!(late.is_enough_for_one(true), "a worker that comes up late has its head start all the same");
         let up = Instant::now().checked_sub(COST).unwrap().into();
-        let late = Cut { up, ..Cut::new(1 << 17, None, false) };
+        let late = Cut { up, ..Cut::new(SIZES, None, false) };
         assert!(!late.is_enough_for_one(true) && late.head_start(true).is_none());
-        cut.measured(1 << 17, Duration::from_micros(1), Duration::ZERO);
+        cut.measured(1 << 17, 0, Duration::from_micros(1), Duration::ZERO);
         assert!(!cut.is_enough_for_one(true));
     }
 }

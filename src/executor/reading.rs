@@ -124,7 +124,7 @@ impl Run<'_> {
         detour: &mut Detour,
         watch: &mut Stopwatch,
     ) -> Result<bool, Ending> {
-        let Some(stretch) = source.stretch(WORTH * self.cut.wanted() as u64) else { return Ok(true) };
+        let Some(stretch) = source.stretch(WORTH * self.cut.window() as u64) else { return Ok(true) };
         self.tell(Told::Stretch(stretch.range.start));
         ring.begin_chain();
         let Some(end) = self.publish_windows(ring, &stretch, watch)? else { return Ok(false) };
@@ -168,7 +168,7 @@ impl Run<'_> {
                 return Ok(None);
             }
             watch.waited();
-            let length = self.cut.wanted();
+            let length = self.cut.window();
             let is_near_the_end = stretch.range.end - offset < 2 * length as u64;
             // Ask this only when the slot is free. It may be the slot of the window at which the chain is stuck, which
             // says where the reader has to go on.

@@ -44,7 +44,7 @@ pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Map
         bell: bell()?,
         stop,
         workers: AtomicUsize::new(0),
-        cut: Cut::new(sizes.block, input, has_fixed_blocks),
+        cut: Cut::new(sizes, input, has_fixed_blocks),
         cutter: mapping.cutter,
         file: OnceLock::new(),
         takes_first_width: mapping.work.takes_first_width(),

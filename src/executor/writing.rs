@@ -115,7 +115,7 @@ impl Run<'_> {
         let (mapped, working, waiting) = unpack(taken).map_err(|Spoilt| Error::spoilt())?;
         let Mapped { consumed, lines, rows, results, .. } = mapped;
         self.tally.enter(taken.worker() as usize % self.jobs() as usize, rows, working, waiting);
-        self.cut.measured(consumed, working, mapped.overhead);
+        self.cut.measured(consumed, results, working, mapped.overhead);
         watch.waited();
         let (results, reports) = taken.results().split_at(results);
         let deadly = if reports.is_empty() { String::new() } else { self.deadly(block) };
