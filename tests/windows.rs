@@ -132,7 +132,7 @@ fn a_file_may_become_shorter_longer_or_another_while_it_is_read() {
         // Two bytes were read before.
         (1 + stdout.lines().count(), stdout.lines().all(|line| line == "6" || line == "7"))
     };
-    for (size, more) in [(Some(3_999_996), 0), (Some(3_999_999), 0), (None, 300_000)] {
+    for (size, more) in [(Some(9_999_996), 0), (Some(9_999_999), 0), (None, 300_000)] {
         fs::write(&file, "12,18\n".repeat(ROWS)).unwrap();
         let running = held_up(&file, &[]);
         let mut open = OpenOptions::new().append(true).open(&file).unwrap();
@@ -141,7 +141,7 @@ fn a_file_may_become_shorter_longer_or_another_while_it_is_read() {
         }
         open.write_all("14,21\n".repeat(more).as_bytes()).unwrap();
         let finished = running.finish();
-        if size == Some(3_999_999) {
+        if size == Some(9_999_999) {
             // The last row has become half a row.
             assert_eq!(finished.status.code(), Some(1), "{}", finished.stderr);
             continue;

@@ -20,14 +20,15 @@ fn ends(text: &[u8], format: Format) -> Vec<usize> {
     ends
 }
 
-/// Returns where the rows end that begin at `start` and in front of `cut`; `None` if the text or a row's room ends before.
+/// Returns where the rows end that begin at `start` and in front of `cut`; `None` if the text ends before, or one of them has more
+/// than `most` bytes.
 fn expected(ends: &[usize], start: usize, cut: usize, most: usize) -> Option<usize> {
     if start >= cut {
         return Some(start);
     }
     let last = ends.iter().position(|&end| end >= cut)?;
-    let begin = if last > 0 { ends[last - 1] } else { 0 };
-    (ends[last] - begin <= most).then_some(ends[last])
+    let mut begins = std::iter::once(&0).chain(ends);
+    ends[..=last].iter().all(|&end| end - begins.next().unwrap_or(&0) <= most || end <= start).then_some(ends[last])
 }
 
 /// Checks the rows of windows of any lengths, whether or not they were read and guessed before their turn, and the rest of
@@ -39,7 +40,7 @@ pub fn chain(bytes: &[u8]) {
     let mut windows = Windows::new(Cutter { format, most }, file.as_fd());
     let (mut offset, mut start) = (0, 0);
     for way in lengths.iter().cycle() {
-        let length = (1 + usize::from(way & 63)).min(most);
+        let length = 1 + usize::from(way & 63);
         windows.begin(offset as u64, length);
         if way & 64 > 0 {
             windows.read().unwrap();

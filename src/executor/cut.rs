@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn windows_are_larger_than_blocks_if_their_results_fit() {
         let cut = Cut::new(SIZES, None, false);
-        let mut window = |bytes, results, time| {
+        let window = |bytes, results, time| {
             cut.measured(bytes, results, Duration::from_micros(time), Duration::ZERO);
             (cut.wanted(), cut.window())
         };
