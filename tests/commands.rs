@@ -200,7 +200,39 @@ fn a_command_that_cannot_be_run_is_one_line_and_no_output() {
             assert_eq!((finished.status.code(), &*finished.stdout), (Some(2), &b""[..]), "{finished:?}");
             let is_one_line = finished.stderr.lines().count() == 1 && finished.stderr.contains(command);
             assert!(is_one_line && finished.stderr.contains(&format!("(status {code})")), "{finished:?}");
+            for arguments in [["--header", "--append=x"], ["--header", "--command-mode=block"]] {
+                let finished = run(&mut filter(way, &arguments, command), "n\n1\n");
+                assert_eq!((finished.status.code(), &*finished.stdout), (Some(2), &b""[..]), "{finished:?}");
+            }
         }
+    }
+}
+
+#[test]
+fn a_header_comes_with_the_first_results_or_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name).to_str().unwrap().to_string()
+    };
+    let (empty, full, other) = (file("empty", "n\n"), file("full", "n\n1\n"), file("other", "m\n2\n"));
+    for way in ways() {
+        let mut running = Running::start(&mut filter(way, &["--header", "--append=x"], "sed -u s/^/x/"));
+        running.send("n\n1\n");
+        assert_eq!((running.line(), running.line()), ("n,x".to_string(), "1,x1".to_string()));
+        running.finish().is(0, "", "");
+        let arguments = ["--header", "--append=x", &empty, &full];
+        run(&mut filter(way, &arguments, "sed -u s/^/x/"), "").is(0, "n,x\n1,x1\n", "");
+        // Whatever else ends the run, the header is written.
+        for (rows, status, arguments) in
+            [("n\n", 0, &["--append=x"][..]), ("n\n\"\n", 1, &["--append=x"]), ("n\n1\n", 3, &["--command-mode=block"])]
+        {
+            let finished = run(&mut filter(way, &[&["--header"], arguments].concat(), "exit 9"), rows);
+            let header = if status == 3 { "n\n" } else { "n,x\n" };
+            assert_eq!((finished.status.code(), &*finished.stdout), (Some(status), header.as_bytes()), "{finished:?}");
+        }
+        let finished = run(&mut filter(way, &["--header", "--append=x", &empty, &other], "cat"), "");
+        assert_eq!(finished.stdout, b"n,x\n", "{finished:?}");
     }
 }
 

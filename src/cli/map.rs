@@ -53,6 +53,7 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     let mut reader = Reader::new(inputs, plan.setup.shape.clone(), watch).passing_over(passes_over);
     let job = Job { input: size, ..plan.job(&mut reader, &mut writer, &stop, tally) };
     let ended = options.executor.run(mapping, job);
+    let ended = ended.and(writer.write_headers());
     let bad_rows = writer.bad_rows();
     let count = bad_rows.count();
     // Even if the run failed, its bad rows are worth reading, so the rejects are completed. Only a run that failed and
@@ -80,7 +81,9 @@ pub fn writer<'a>(
     let (format, columns, has_header) =
         (plan.setup.shape.format, plan.setup.shape.columns.clone(), plan.setup.shape.has_header);
     let reading = Reading { format, columns, has_header, has_front };
-    Writer::new(output, output.name(), names, bad_rows, tally).hinting(reading).blank(blank)
+    let writer = Writer::new(output, output.name(), names, bad_rows, tally).hinting(reading).blank(blank);
+    // Whether a command can be run is known only from its first answer.
+    writer.holding_headers(plan.is_command)
 }
 
 /// Returns the error for the process to end with. `results` are those of the run, of writing the rejects, and of

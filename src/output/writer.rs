@@ -27,6 +27,10 @@ pub struct Writer<'a> {
     disguise: Option<String>,
     /// What is written to the output in place of a misfit.
     blank: Vec<u8>,
+    /// Headers that are not written yet.
+    headers: Vec<u8>,
+    /// Whether headers wait for the first results.
+    holds_headers: bool,
     /// Index of the current input: the one that the last block came from.
     input: usize,
     /// How many lines of the current input come before the next part.
@@ -58,6 +62,8 @@ impl<'a> Writer<'a> {
             reading: None,
             disguise: None,
             blank: vec![],
+            headers: vec![],
+            holds_headers: false,
             input: 0,
             lines: 0,
             offset: 0,
@@ -77,6 +83,22 @@ impl<'a> Writer<'a> {
         Writer { blank: blank.into(), ..self }
     }
 
+    /// Returns `self`, which keeps headers back until the first results if `holds` is true. Nothing at all is then
+    /// written if it turns out that nothing can be run. The caller must write headers that have no results at the end
+    /// of the run ([`write_headers`](Self::write_headers)).
+    pub fn holding_headers(self, holds: bool) -> Self {
+        Writer { holds_headers: holds, ..self }
+    }
+
+    /// Writes the headers that have been kept back.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn write_headers(&mut self) -> Result<(), Error> {
+        let headers = std::mem::take(&mut self.headers);
+        Patient(self.output).write_all(&headers).map_err(|error| Error::write(&self.output_name, error))
+    }
+
     /// The bad rows so far.
     pub fn bad_rows(&mut self) -> &mut BadRows {
         &mut self.bad_rows
@@ -89,7 +111,10 @@ impl Sink for Writer<'_> {
         if block.disguise.is_some() {
             self.disguise = block.disguise;
         }
-        self.write_all(&block.header)?;
+        self.headers.extend_from_slice(&block.header);
+        if !self.holds_headers {
+            self.write_headers()?;
+        }
         if let Some(row) = block.misfit {
             self.refuse(&row)?;
             let blank = std::mem::take(&mut self.blank);
@@ -137,6 +162,9 @@ impl Sink for Writer<'_> {
             if let Err(error) = entered {
                 self.tally.rows.add(part.rows as u64);
                 self.write_all(&part.results[..before])?;
+                if bad.kind == Kind::Unrunnable {
+                    self.headers.clear();
+                }
                 return Err(error);
             }
             self.has_rows = true;
@@ -216,7 +244,11 @@ impl Writer<'_> {
         };
     }
 
-    fn write_all(&self, bytes: &[u8]) -> Result<(), Error> {
+    /// Writes `bytes`, behind the headers that have been kept back for them.
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if !bytes.is_empty() && !self.headers.is_empty() {
+            self.write_headers()?;
+        }
         Patient(self.output).write_all(bytes).map_err(|error| Error::write(&self.output_name, error))
     }
 }
