@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{PATIENCE, Running, eventually, pmapgcd, run};
+use common::{Finished, PATIENCE, Running, eventually, pmapgcd, run};
 use std::fs;
 use std::io::Write;
 use std::process::Command;
@@ -350,6 +350,39 @@ fn one_that_waits_for_long_row_by_row_is_not_taken_for_one_that_buffers() {
     for way in ways().filter(|way| way[5] == "128K") {
         run(&mut filter(way, &[], slow), numbers(3)).is(0, numbers(3), "");
     }
+}
+
+#[test]
+fn in_lines_mode_the_end_of_its_input_comes_only_when_no_more_is_awaited() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = ["--command-mode", "lines"];
+    let is_all = |finished: Finished, rows: String| {
+        assert!(finished.status.success() && finished.stdout == rows.as_bytes(), "{}", finished.stderr);
+        finished.stderr.matches("answers only at the end of its input: it is started once a block").count()
+    };
+    let has_end = &|way: [&'static str; 6]| {
+        // The run ends, however many blocks and batches there are.
+        is_all(run(&mut filter(way, &lines, "awk '{print $1}'"), numbers(2)), numbers(2));
+        let hints = is_all(run(&mut filter(way, &lines, "awk '{print $1}'"), numbers(3000)), numbers(3000));
+        assert!(hints == 1, "{way:?}");
+        // One loop does not wait for input and for a command at the same time.
+        if way[1] == "serial" {
+            return;
+        }
+        let mark = folder.path().join(way[1]);
+        let mut running =
+            Running::start(&mut filter(way, &lines, &format!("awk '{{print $1}}'; mkdir '{}'", mark.display())));
+        running.send("1\n");
+        std::thread::sleep(Duration::from_secs(12));
+        assert!(!mark.exists(), "{way:?}");
+        is_all(running.finish(), numbers(1));
+        assert!(mark.exists(), "{way:?}");
+    };
+    std::thread::scope(|scope| {
+        for way in ways().filter(|way| way[5] == "128K") {
+            scope.spawn(move || has_end(way));
+        }
+    });
 }
 
 /// Python that begins with this code, which reads rows, and then runs this one for each row.

@@ -14,7 +14,7 @@ const COUNTER: usize = 128;
 const CLOSED: usize = 256;
 const EVENTS: [usize; 3] = [768, 896, 1024];
 const CHAIN: usize = 1152;
-const SLOTS: usize = 1280;
+const SLOTS: usize = 1408;
 const SLOT: usize = 128;
 /// How many slots the ring has in these tests, which use blocks of 4 KiB.
 const RING: usize = 128;

@@ -71,7 +71,9 @@ impl Run<'_> {
             if let Err(error) = filling.allocate() {
                 return Some(Ending::Failed(no_segment(error)));
             }
+            self.segment.set_awaits_input(true);
             let read = source.next_block(filling.input(), self.cut.wanted());
+            self.segment.set_awaits_input(false);
             steps::lap(Step::Take);
             let block = match read {
                 Ok(block) => block,

@@ -110,6 +110,11 @@ impl Segment {
         self.control().width.0.store(width as u32, Ordering::Release);
     }
 
+    /// Sets whether the reader may be waiting for input. Claimants ask [`Care::is_input_awaited`].
+    pub fn set_awaits_input(&self, awaits: bool) {
+        self.control().awaits_input.0.store(u32::from(awaits), Ordering::Relaxed);
+    }
+
     /// Adds `numbers` to the sums that all workers of the segment share: the first number to the first sum, and so on.
     pub fn add(&self, numbers: &[u64]) {
         for (sum, &number) in self.control().sums.0.iter().zip(numbers) {
@@ -156,7 +161,12 @@ impl<'s> Claim<'s> {
     /// at.
     pub fn care(&self) -> Care<'s> {
         let slot = self.segment.slot(self.block);
-        Care { start: self.input.start, caution: slot.caution.load(Ordering::Relaxed), progress: Some(&slot.progress) }
+        Care {
+            awaits_input: Some(&self.segment.control().awaits_input.0),
+            start: self.input.start,
+            caution: slot.caution.load(Ordering::Relaxed),
+            progress: Some(&slot.progress),
+        }
     }
 
     /// Offers the first `length` bytes of the result region, at least one, to the writer. The block stays claimed, and the

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 const MAGIC: u64 = u64::from_be_bytes(*b"pmapgcd\0");
 /// Version of the layout. Raise it whenever `Header`, `Control`, `Slot` or the place of a region changes.
-const VERSION: u32 = 10;
+const VERSION: u32 = 11;
 
 /// A segment of up to this many bytes gets all its memory pages when it is made, so that no other program can use up
 /// the memory in the middle of a run. 64 MiB is what a container has in `/dev/shm` by default. To provide them takes 18

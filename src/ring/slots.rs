@@ -38,6 +38,8 @@ pub struct Control {
     pub(super) freed: Lines<AtomicU32>,
     /// The chain of windows, and the words by which workers that wait for their turn are woken.
     pub(super) chain: Lines<Chain>,
+    /// 1 while the reader may be waiting for input, otherwise 0.
+    pub(super) awaits_input: Lines<AtomicU32>,
 }
 
 /// The word that says which window has its turn (`chain.rs`), and the words of the event for workers that wait for a
@@ -240,9 +242,10 @@ pub struct Outcome {
 }
 
 /// How a claimant must treat the rows of a block. If a worker died while it worked on the block, the claimant takes one
-/// row at a time and notes where each begins before it starts on it.
+/// row at a time and notes where each begins before it starts on it. Also says whether the input may go on.
 #[derive(Clone, Copy, Default)]
 pub struct Care<'a> {
+    pub(super) awaits_input: Option<&'a AtomicU32>,
     pub(super) start: usize,
     pub(super) caution: u32,
     pub(super) progress: Option<&'a AtomicU32>,
@@ -261,6 +264,12 @@ impl Care<'_> {
     /// so that a second death shows which row is to blame.
     pub fn is_needed(&self) -> bool {
         self.caution > 0
+    }
+
+    /// Whether the reader may be waiting for input, now. If not, the input has ended, or the reader waits for the
+    /// results of blocks that are claimed.
+    pub fn is_input_awaited(&self) -> bool {
+        self.awaits_input.is_some_and(|awaits| awaits.load(Ordering::Relaxed) != 0)
     }
 
     /// Whether workers keep dying on the row that begins at byte `at` of what was claimed. If so, the claimant must not

@@ -58,7 +58,7 @@ fn there_are_as_many_slots_as_there_is_room_for() {
 #[test]
 fn everything_lies_where_the_test_of_hostile_workers_looks_for_it() {
     let places = [Layout::CONTROL, Layout::SLOTS, size_of::<Slot>()];
-    assert_eq!(places, [128, 1280, 128]);
+    assert_eq!(places, [128, 1408, 128]);
     let words = [offset_of!(Control, next), offset_of!(Control, closed)];
     let events = [offset_of!(Control, filled), offset_of!(Control, done), offset_of!(Control, freed)];
     assert_eq!((words, events), ([0, 128], [640, 768, 896]));

@@ -3,7 +3,7 @@
 //! What the process prints is kept until it has ended, so that nothing is printed twice if it has to be run again: in memory,
 //! or beyond [`SPILLED`] in a file without a name. A long answer is handed over in pieces ([`Mapped::is_open`]).
 
-use super::exchange::{Ended, Question};
+use super::exchange::{Ended, Judged, Question};
 use super::process::Running;
 use super::rows::Lines;
 use super::{Command, Failed, failure};
@@ -112,7 +112,7 @@ impl<'c> ByBlock<'c> {
             let mut running = Running::start(&self.command.command, self.number).map_err(unstarted)?;
             let mut text = SpooledTempFile::new(SPILLED);
             let is_abandoned = &self.command.is_abandoned;
-            let question = Question { rows, lines: None, is_last: true, may_wait: false, is_abandoned };
+            let question = Question { rows, lines: None, is_last: true, judged: Judged::Never, is_abandoned };
             let (ended, _) = running.exchange(question, &mut |bytes| text.write_all(bytes)).map_err(unkept)?;
             if is_abandoned.load(Ordering::Relaxed) {
                 // Nobody reads this message, because the run has failed already.

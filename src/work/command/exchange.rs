@@ -7,6 +7,7 @@
 
 use super::process::Running;
 use crate::process::console::say;
+use crate::ring::Care;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
@@ -24,10 +25,22 @@ pub struct Question<'a> {
     pub lines: Option<usize>,
     /// Whether its input is closed after the rows.
     pub is_last: bool,
-    /// Whether to look for signs that the command answers only at the end of its input.
-    pub may_wait: bool,
+    /// When a command that does nothing is judged to answer only at the end of its input.
+    pub judged: Judged<'a>,
     /// Becomes true if the answer is not needed any more.
     pub is_abandoned: &'a AtomicBool,
+}
+
+/// When a command that has read all rows, does nothing and waits for more input is judged to answer only at its end.
+#[derive(Clone, Copy)]
+pub enum Judged<'a> {
+    /// Never.
+    Never,
+    /// Soon: after [`QUIET`], or after [`LONG_QUIET`] if there are signs that it may go on by itself.
+    Soon,
+    /// After [`LONG_QUIET`], without such signs, and while no more input is awaited: if nobody gave way then, the run
+    /// would never end.
+    Late(Care<'a>),
 }
 
 /// How an exchange ended. In every case, what was answered before has been passed on.
@@ -299,9 +312,13 @@ impl Talk<'_> {
         let has_read_all = self.are_sent() && running.stdin.is_some() && running.unread() == 0;
         let quiet = now - self.quiet.since;
         // What waits for a network or a clock, or has answered before, may go on by itself: it is given more time.
-        let is_late = running.has_answered_rows || look.waits_for_other();
+        let (may_wait, is_late) = match self.question.judged {
+            Judged::Never => (false, true),
+            Judged::Soon => (true, running.has_answered_rows || look.waits_for_other()),
+            Judged::Late(care) => (!care.is_input_awaited() && !look.waits_for_other(), true),
+        };
         let is_quiet = quiet >= if is_late { LONG_QUIET } else { QUIET };
-        if self.question.may_wait && is_quiet && is_idle && has_read_all && look.waits_for_input() {
+        if may_wait && is_quiet && is_idle && has_read_all && look.waits_for_input() {
             return Some(Ended::Waits);
         }
         let is_patience_over = quiet >= PATIENCE && is_idle && running.stdin.is_some();

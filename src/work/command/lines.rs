@@ -1,7 +1,7 @@
 //! The modes in which the command answers each row with one line.
 
 use super::answers::Answers;
-use super::exchange::{Ended, Question};
+use super::exchange::{Ended, Judged, Question};
 use super::process::Running;
 use super::rows::{Lines, Rows};
 use super::{Command, Failed, Mode, failure};
@@ -88,11 +88,11 @@ impl<'c> ByLine<'c> {
     }
 
     /// Has the command answer `count` rows, up to the first that is found to have no answer. Returns why it has none.
-    fn ask(&mut self, rows: &Rows, count: usize) -> Option<Fault> {
+    fn ask(&mut self, rows: &Rows, count: usize, care: Care) -> Option<Fault> {
         self.answers.clear();
         let mut search = Search::new(count, "the command", false);
         while let Some(part) = search.part() {
-            let tried = match self.try_part(rows, part) {
+            let tried = match self.try_part(rows, part, care) {
                 Ok(tried) => tried,
                 Err(error) => {
                     let what = format!("cannot run the command: {}", reason(&error));
@@ -139,7 +139,7 @@ impl<'c> ByLine<'c> {
 
     /// Sends the rows in `part` to a process of the command. If it does not answer them all as it should, its answer is
     /// dropped and it is killed.
-    fn try_part(&mut self, rows: &Rows, part: Range<usize>) -> std::io::Result<Tried> {
+    fn try_part(&mut self, rows: &Rows, part: Range<usize>, care: Care) -> std::io::Result<Tried> {
         let (before, count, start) = (self.answers.bytes.len(), part.len(), Instant::now());
         let mut running = match self.running.take() {
             Some(running) => running,
@@ -147,20 +147,20 @@ impl<'c> ByLine<'c> {
         };
         let had_started = running.has_started();
         let mut is_last = self.is_once;
-        let may_wait = self.command.mode == Mode::Auto;
+        let judged = if self.command.mode == Mode::Auto { Judged::Soon } else { Judged::Late(care) };
         let is_abandoned = &self.command.is_abandoned;
         let answers = &mut self.answers.bytes;
         let mut take = |bytes: &[u8]| {
             answers.extend_from_slice(bytes);
             Ok(())
         };
-        let question = Question { rows: rows.lines(part), lines: Some(count), is_last, may_wait, is_abandoned };
+        let question = Question { rows: rows.lines(part), lines: Some(count), is_last, judged, is_abandoned };
         let (mut ended, mut answered) = running.exchange(question, &mut take)?;
         if ended == Ended::Waits {
             is_last = true;
             self.overhead = Duration::MAX;
             let question =
-                Question { rows: &[], lines: Some(count - answered), is_last, may_wait: false, is_abandoned };
+                Question { rows: &[], lines: Some(count - answered), is_last, judged: Judged::Never, is_abandoned };
             let (then, more) = running.exchange(question, &mut take)?;
             (ended, answered) = (then, answered + more);
         }
@@ -315,7 +315,7 @@ impl Mapper for ByLine<'_> {
             let rows = std::mem::take(&mut self.decoder.rows);
             let count = rows.len();
             self.answers.clear();
-            let fault = if count > 0 { self.ask(&rows, count) } else { None };
+            let fault = if count > 0 { self.ask(&rows, count, care) } else { None };
             self.decoder.rows = rows;
             lap(Step::Run);
             let goes_on = self.write_batch(input, end, fault, room, &mut mapped);

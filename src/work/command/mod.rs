@@ -33,7 +33,8 @@ pub enum Mode {
     /// A line for each row, at once or only at the end of the input; which of the two is found out
     #[default]
     Auto,
-    /// A line for each row, none of which waits for the end of the input
+    /// A line for each row, none of which waits for the end of the input: that is not believed while more input is
+    /// awaited
     Lines,
     /// Any number of lines for each block, which has a process of its own
     Block,
