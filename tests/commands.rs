@@ -316,6 +316,25 @@ fn nothing_hangs() {
 }
 
 #[test]
+fn a_silent_command_does_not_hide_that_nobody_reads_the_output() {
+    for way in ways().filter(|way| way[5] == "128K") {
+        for is_open in [true, false] {
+            let mut running = Running::start(&mut filter(way, &[], "read row; echo $row; sleep 1000"));
+            running.send("1\n");
+            assert_eq!(running.line(), "1");
+            running.send("2\n3\n4\n");
+            if !is_open {
+                running.child.stdin = None;
+            }
+            running.child.stdout = None;
+            let finished = running.end();
+            let signal = std::os::unix::process::ExitStatusExt::signal(&finished.status);
+            assert_eq!((signal, &*finished.stderr), (Some(13), ""), "{way:?}");
+        }
+    }
+}
+
+#[test]
 fn what_a_silent_command_leaves_undone_is_said() {
     for (command, said) in [
         (

@@ -12,10 +12,14 @@ use crate::output::bad_rows::BadRows;
 use crate::output::writer::Writer;
 use crate::process::bell::bell;
 use crate::process::console::say;
+use crate::process::streams::die_of_broken_pipe;
 use crate::tally::Tally;
 use crate::work::text::OnBadRow;
-use rustix::fd::AsFd;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::pipe::{PipeFlags, pipe_with};
 use std::process::ExitCode;
+use std::thread;
 use std::time::Instant;
 
 /// Maps all rows. Shows progress meanwhile and prints statistics at the end, if the options ask for them.
@@ -52,7 +56,21 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     let mut writer = writer(plan, &results, &inputs, bad_rows, tally);
     let mut reader = Reader::new(inputs, plan.setup.shape.clone(), watch).passing_over(passes_over);
     let job = Job { input: size, ..plan.job(&mut reader, &mut writer, &stop, tally) };
-    let ended = options.executor.run(mapping, job);
+    // A command may be silent for as long as it likes, and only writing shows that the output is closed. Rejects are
+    // completed in an orderly end alone.
+    let output = results.as_fd();
+    let is_watched = plan.is_command && rejects.is_none();
+    let ended = thread::scope(|scope| {
+        // The end of this pipe ends the watch, even if the run panics.
+        let pipe = is_watched.then(|| pipe_with(PipeFlags::CLOEXEC).ok()).flatten();
+        let _run = pipe.map(|(over, run)| {
+            let watch = move || end_if_closed(output, over);
+            // Without a thread for it, the run ends as soon as something is written.
+            let _ = thread::Builder::new().name("watch".into()).spawn_scoped(scope, watch);
+            run
+        });
+        options.executor.run(mapping, job)
+    });
     let ended = ended.and(writer.write_headers());
     let bad_rows = writer.bad_rows();
     let count = bad_rows.count();
@@ -63,6 +81,21 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     let written = results.close(ended.is_ok() && rejected.is_ok());
     outcome([ended, rejected, written])?;
     if count > 0 { Err(Error::bad_rows(count)) } else { Ok(()) }
+}
+
+/// Ends the process if nobody can read the output any more, until `over` is closed. The commands end with the process.
+fn end_if_closed(output: BorrowedFd, over: OwnedFd) {
+    let mut fds = [PollFd::from_borrowed_fd(output, PollFlags::empty()), PollFd::new(&over, PollFlags::IN)];
+    let polled = rustix::io::retry_on_intr(|| poll(&mut fds, None));
+    if polled.is_err() || !fds[1].revents().is_empty() {
+        return;
+    }
+    // Usually something is written soon, and the run ends in order.
+    let most = Timespec { tv_sec: 1, tv_nsec: 0 };
+    let is_over = rustix::io::retry_on_intr(|| poll(&mut fds[1..], Some(&most)));
+    if is_over == Ok(0) {
+        die_of_broken_pipe();
+    }
 }
 
 /// Returns a writer that writes the results of `inputs` to `output`. `plan` decides about hints and about the blank
