@@ -50,7 +50,7 @@ fn large(criterion: &mut Criterion) {
         while at < text.len() {
             let found = index.rows(text.as_bytes(), at, &(2..=2), None, COUNT);
             let read = gcd.read_rows(&found, &mut pairs, &mut |_, _| false);
-            at = index.pass(read);
+            at = index.advance(read);
         }
         assert_eq!(pairs.len(), COUNT);
         let mut group = criterion.benchmark_group(format!("gcd of {bits} bits"));

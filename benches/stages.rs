@@ -40,7 +40,7 @@ fn stages(criterion: &mut Criterion) {
             while pairs.len() < BATCH {
                 let found = index.rows(text, at, &(2..=2), None, BATCH - pairs.len());
                 let read = gcd.read_rows(&found, pairs, &mut |_, _| false);
-                at = index.pass(read);
+                at = index.advance(read);
             }
             at
         };

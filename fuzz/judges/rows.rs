@@ -27,7 +27,7 @@ pub fn rows(bytes: &[u8]) {
         let count = gcd.read_rows(&rows, &mut found, &mut read);
         assert_eq!(count, rows.len());
         (0..count).for_each(|row| assert!(read(row, &mut expected)));
-        at = index.pass(count);
+        at = index.advance(count);
     }
     assert_eq!(found.len(), expected.len());
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));

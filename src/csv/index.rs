@@ -72,7 +72,7 @@ impl Index {
 
     /// Returns the ordinary rows from offset `at` of `text` on, at most `limit` of them, that all have the same number
     /// of fields, which is in `counts`. There may be comments and blank lines before and between them. There are no
-    /// rows if the next row is left to [`split`](super::record::split); [`pass`](Index::pass) tells where it begins.
+    /// rows if the next row is left to [`split`](super::record::split); [`advance`](Index::advance) tells where it begins.
     /// `columns` has the positions of the fields that the kernel is to receive. All of these rows must have enough
     /// fields for them.
     pub fn rows<'a>(
@@ -212,7 +212,7 @@ impl Index {
 
     /// Moves past the first `count` of the rows that [`rows`](Index::rows) has returned last, each of which has as many `fields`. Returns
     /// where the next row begins.
-    pub fn pass(&mut self, count: usize) -> usize {
+    pub fn advance(&mut self, count: usize) -> usize {
         self.next[0] += count;
         self.next[1] += count * (self.fields - 1);
         self.begin()

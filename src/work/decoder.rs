@@ -160,7 +160,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
                 other.and_then(|(count, row, end)| Some(self.wrong_length(count, &block[row.clone()])?.at(row, end)));
             let is_found = wrong.is_some();
             self.bad.extend(wrong.map(|wrong| (self.rows.len(), wrong)));
-            return (self.index.pass(usize::from(is_found)), is_found);
+            return (self.index.advance(usize::from(is_found)), is_found);
         }
         let first_bad = bad.len();
         let count = single.kernel.read_rows(&found, rows, &mut |row, rows| {
@@ -178,7 +178,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
                 Some(_) => places.extend(all.filter(|row| bad.next_if_eq(&row).is_none())),
             }
         }
-        (self.index.pass(count), true)
+        (self.index.advance(count), true)
     }
 
     /// Reads the row that was split last: `line`, which is at `row` in the block. If it is bad, returns what is wrong

@@ -58,7 +58,7 @@ fn rows(
             assert_eq!(&fields, &expected);
             at += length;
         }
-        let next = index.pass(count);
+        let next = index.advance(count);
         while at < next {
             let line = split(&text[at..], format, &mut expected);
             let Line::Nothing { length } = line else { panic!("{vectors:?}: {line:?} at {at}") };

@@ -97,7 +97,7 @@ mod tests {
             let rows = index.rows(text.as_bytes(), at, &(2..=2), None, usize::MAX);
             let count = gcd.read_rows(&rows, &mut found, &mut |row, _| panic!("row {row} of {base:?} is left"));
             (0..count).for_each(|row| gcd.read(&rows.record(row, &mut fields), &mut expected).unwrap());
-            at = index.pass(count);
+            at = index.advance(count);
         }
         assert_eq!(found.len(), text.lines().count());
         assert_eq!(format!("{found:?}"), format!("{expected:?}"));

@@ -35,7 +35,7 @@ fn rows<R: Row + PartialEq + std::fmt::Debug + Clone>(text: &str, format: Format
             others += 1;
             kernel.try_read(&found.record(row, &mut fields), rows)
         });
-        at = index.pass(read);
+        at = index.advance(read);
     }
     assert_eq!(alone.list, together.list);
     let mut bytes = vec![];

@@ -28,7 +28,7 @@ fn read(types: &str, missing: &[&str], text: &str, format: Format) -> (Typed, Op
         if count == 0 || is_stopped {
             break;
         }
-        at = index.pass(read);
+        at = index.advance(read);
     }
     together.parts.retain(|part| part.rows > 0);
     assert_eq!(alone.parts, together.parts, "{text:?}");

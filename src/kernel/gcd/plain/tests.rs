@@ -20,7 +20,7 @@ fn read(vectors: Vectors, text: &str, columns: Option<[usize; 2]>) -> (Vec<[u64;
             false
         };
         let read = with(vectors, &found, &mut pairs, false, &mut stop);
-        at = index.pass(read - usize::from(is_stopped && read > 0));
+        at = index.advance(read - usize::from(is_stopped && read > 0));
         if is_stopped {
             break;
         }
