@@ -1,5 +1,6 @@
 //! The head of a block: the bytes in front of a block's rows, in the same slot, that tell the workers what may differ
-//! from input file to input file: which columns to read, how many fields a row must have, and what the columns are called.
+//! from input file to input file: which columns to read, how many fields a row must have, and what the columns are
+//! called.
 
 use super::columns::Columns;
 
@@ -14,8 +15,8 @@ pub struct Head {
     pub header: Vec<u8>,
 }
 
-/// One number of the head, little-endian. The numbers are: `fields`, or 0 if that is `None`; how many columns are chosen;
-/// the positions of these; the length of the header. The header follows.
+/// A number of the head, little-endian. The head has these numbers, in this order: `fields` (0 for `None`); the number
+/// of chosen columns; the position of each chosen column; the length of the header. The bytes of the header follow.
 type Word = [u8; 4];
 
 impl Head {
@@ -23,21 +24,21 @@ impl Head {
     pub const MOST_HEADER: usize = 64 << 10;
 
     /// Returns the size of the head in bytes, given the chosen `columns`, whether rows are printed with their results
-    /// (`append`), and whether the workers are told the header. The size is 0 if none of these is asked for, because the
-    /// head is then always empty.
+    /// (`append`), and whether the workers are told the header. The size is 0 if none of these is asked for, because
+    /// the head is then always empty.
     pub fn size(columns: Option<&Columns>, append: bool, header: bool) -> usize {
         let columns = columns.map_or(0, Columns::count);
         let room = if header { Head::MOST_HEADER } else { 0 };
         if columns == 0 && !append && !header { 0 } else { size_of::<Word>() * (3 + columns) + room }
     }
 
-    /// Returns the number by which messages name the field that the kernel receives at index `field`, from 0: its position in the row,
-    /// from 1.
+    /// Returns the number by which messages name the field that the kernel receives at index `field`, from 0. It is the
+    /// position of the field in the row, from 1.
     pub fn number(&self, field: usize) -> usize {
         1 + self.columns.as_ref().and_then(|columns| columns.get(field).copied()).unwrap_or(field)
     }
 
-    /// Writes the head to the front of `bytes`. What `bytes` has no room for is left out.
+    /// Writes the head to the front of `bytes`. Whatever does not fit is left out.
     pub fn write(&self, bytes: &mut [u8]) {
         let columns = self.columns.as_deref().unwrap_or_default();
         let counts = [self.fields.unwrap_or(0), columns.len()].into_iter();

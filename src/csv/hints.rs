@@ -112,7 +112,8 @@ pub fn of_header(columns: &Columns, header: &Record) -> String {
         .unwrap_or_default()
 }
 
-/// Returns the hint to use another delimiter or quote, if `header`, split with that one, has all of `columns`.
+/// Returns the hint to use another delimiter or quote, if `header` has all of `columns` when it is split with that
+/// delimiter or quote.
 fn written_otherwise(columns: &Columns, header: &Record) -> Option<String> {
     if !columns.has_names() {
         // If columns are chosen by number only, a match proves nothing: splitting at another delimiter may happen to
@@ -126,8 +127,8 @@ fn written_otherwise(columns: &Columns, header: &Record) -> Option<String> {
         _ => false,
     };
     let has_runs = text.windows(2).any(|pair| pair == b"  ");
-    // All bytes of the text that may be the delimiter: the common delimiters first, and quotation marks last, as they
-    // may well be the quote.
+    // All bytes of the text that may be the delimiter: the common delimiters first, and quotation marks last, because a
+    // quotation mark is more likely the quote.
     let likely = text.iter().filter(|&&byte| !(has_runs && byte == b' ') && delimiter_option(byte).is_some());
     let usual = |byte| USUAL.iter().position(|&usual| usual == byte).unwrap_or(USUAL.len());
     let likely: BTreeSet<_> = likely.map(|&byte| (usual(byte), b"'\"".contains(&byte), byte)).collect();
@@ -238,8 +239,8 @@ fn quotes(row: &Record, at_fault: Option<usize>) -> Option<String> {
         .then(|| meant(format, Format { quote: Some(quote), blanks: false, ..format }))
 }
 
-/// Returns the hint to put quotes around a column name that consists of digits. There is one if `columns` has a number
-/// for which there is no column, but which is the name of one.
+/// Returns the hint to put quotes around a column name that consists of digits. The hint is given if `columns` has a
+/// number that is too large for a column, but that is the name of one.
 fn digits(columns: &Columns, names: &[Vec<u8>]) -> Option<String> {
     let named = |place: usize| names.iter().find(|name| is_number(name, place + 1));
     let is_meant = |column: &Column| matches!(column, Column::At(at) if *at >= names.len() && named(*at).is_some());

@@ -1,8 +1,9 @@
-//! Finds rows many at a time, by lists of the delimiters and line ends in a stretch of text.
+//! Finds many rows at a time, from lists of the delimiters and line ends in a stretch of text. It finds the same rows
+//! as [`split`](super::record::split), but faster, and skips comments and blank lines.
 //!
-//! The rows are those that [`split`](super::record::split) finds, but come faster. Comments and blank lines between them are passed
-//! over. Only ordinary rows are found: a row with a stray carriage return or with another number of fields than wanted is left to
-//! `split`, and so is a row without a line end.
+//! Only ordinary rows are found. These are left to `split`: a row with a stray carriage return, a row with a number of
+//! fields that is not wanted, and a row without a line end. In this file, *odd* bytes are those that show that a line
+//! is not an ordinary row.
 
 #[cfg(any(test, fuzzing))]
 pub mod judge;
@@ -15,25 +16,27 @@ use crate::vectors::Vectors;
 pub use rows::{Column, Rows};
 use std::ops::RangeInclusive;
 
-/// How many bytes are listed at a time: few enough that they are still in the first-level cache, with their lists, when
-/// the rows are read.
-/// Fuzzers have short texts, which are to have some stretches too.
+/// How many bytes are listed at a time. The number is small, so that the bytes and their lists are still in the
+/// first-level cache when the rows are read. Fuzzers use a smaller number, because their texts are short and must cover
+/// several stretches, too.
 const STRETCH: usize = if cfg!(fuzzing) { 128 } else { 4096 };
 
 /// The search for rows in a text. It moves forward only.
 #[derive(Debug)]
 pub struct Index {
     format: Format,
-    /// The stretches that have been listed. Its lists hold what is there from some line on; the first delimiter is one before that
-    /// line, or a stand-in.
+    /// The scan that lists stretches of the text. Its lists begin with a line that the search has reached. The first
+    /// entry of the delimiters is the last delimiter before that line, or 0.
     scan: Scan,
-    /// What comes before each line whose end is listed, and before the first line whose end is not.
+    /// For each line in the lists, the offset of the byte before its first byte. There is one entry more: that of the
+    /// line whose end is not listed yet.
     befores: Vec<u32>,
-    /// How many line ends, delimiters and odd bytes of the lists lie before the next row, without the stand-in.
+    /// How many line ends, delimiters and odd bytes in the lists lie before the next row. The first entry of the
+    /// delimiters does not count.
     next: [usize; 3],
     /// Whether comments and blank lines have been taken out of the lists of lines.
     is_sifted: bool,
-    /// The number of fields of the last row, which is probably that of the next.
+    /// The number of fields of the last row. The next row is first tried with the same number.
     fields: usize,
 }
 
@@ -58,23 +61,29 @@ impl Index {
         (self.next, self.is_sifted) = ([0; 3], false);
     }
 
-    /// Begins anew with a text that has been listed by `scan`, from its start to its end. The scan is swapped for another.
+    /// Begins anew with a text that `scan` has listed from its start to its end. `scan` becomes the scan that this
+    /// index had, so that the memory of both is used again.
     pub fn take(&mut self, scan: &mut Scan) {
         self.restart(0);
         std::mem::swap(&mut self.scan, scan);
         self.befores.extend_from_slice(self.scan.lists.line_ends.get());
     }
 
-    /// Returns the number of line feeds in the first `length` bytes of the text, if all of these have been listed, and no more.
+    /// Returns the number of line feeds in the first `length` bytes of the text. It is known only if these bytes, and
+    /// no others, have been listed.
     pub fn line_feeds(&self, length: usize) -> Option<usize> {
         self.scan.line_feeds(length)
     }
 
-    /// Returns the ordinary rows from offset `at` of `text` on, at most `limit` of them, that all have the same number
-    /// of fields, which is in `counts`. There may be comments and blank lines before and between them. There are no
-    /// rows if the next row is left to [`split`](super::record::split); [`advance`](Index::advance) tells where it begins.
-    /// `columns` has the positions of the fields that the kernel is to receive. All of these rows must have enough
-    /// fields for them.
+    /// Returns the next ordinary rows of `text` from offset `at` on, at most `limit` of them. They all have the same
+    /// number of fields, and `counts` contains that number. Comments and blank lines before and between them are
+    /// skipped.
+    ///
+    /// There are no rows if the next row must be left to [`split`](super::record::split). [`advance`](Index::advance)
+    /// then tells where that row begins.
+    ///
+    /// `columns` has the positions of the fields that the kernel is to receive. Rows whose number of fields is in
+    /// `counts` must have all of these fields.
     pub fn rows<'a>(
         &'a mut self,
         text: &'a [u8],
@@ -119,7 +128,7 @@ impl Index {
         if !delimiters.get(self.fields - 1..).is_some_and(|from| is_last(from, end)) {
             self.fields = 1 + delimiters[1..].iter().take_while(|&&delimiter| delimiter < end).count();
         }
-        // A blank line looks like a row of one field until it has been taken out.
+        // A blank line looks like a row of one field until `sift` has taken it out.
         if !counts.contains(&self.fields) || self.fields == 1 && !self.is_sifted {
             return 0;
         }
@@ -139,14 +148,15 @@ impl Index {
         }
     }
 
-    /// Whether the next line is a row that is ordinary but for its number of fields.
+    /// Whether the next line would be an ordinary row if its number of fields were one of `counts`.
     fn is_of_other_length(&self, counts: &RangeInclusive<usize>) -> bool {
         let end = self.scan.lists.line_ends.get().get(self.next[0]);
         let is_ordinary = |end: &u32| self.scan.lists.odd.get(self.next[2]).is_none_or(|odd| odd > end);
         end.is_some_and(is_ordinary) && !counts.contains(&self.fields)
     }
 
-    /// Moves to the line at offset `at`, or to the next that is listed if this one is a comment or a blank line.
+    /// Moves to the line at offset `at`. If that line was taken out as a comment or a blank line, moves to the next one
+    /// in the lists.
     fn move_to(&mut self, at: usize) {
         if self.begin() != at {
             let place = at as u32;
@@ -161,7 +171,7 @@ impl Index {
         }
     }
 
-    /// Lists the next stretches if the next line does not end in what is listed.
+    /// Lists further stretches until the end of the next line is listed, or the text ends.
     fn list(&mut self, text: &[u8]) {
         while self.next[0] == self.scan.lists.line_ends.get().len() && self.scan.seen() < text.len() {
             self.befores.drain(..self.next[0]);
@@ -175,7 +185,7 @@ impl Index {
         }
     }
 
-    /// Whether there is a line at this index of the list, and it is a comment or a blank line.
+    /// Whether the line at this index is in the lists and is a comment or a blank line.
     fn is_nothing(&self, text: &[u8], line: usize) -> bool {
         let begin = self.befores[line].wrapping_add(1) as usize;
         let end = self.scan.lists.line_ends.get().get(line);
@@ -198,7 +208,7 @@ impl Index {
             }
         }
         odd.drain(kept_odd..next_odd);
-        // The line that has not ended yet stays where it is.
+        // The line whose end is not listed yet keeps its entry, behind those of the kept lines.
         self.befores[kept] = self.befores[ends.len()];
         self.befores.truncate(kept + 1);
         self.scan.lists.line_ends.truncate(kept);
@@ -210,8 +220,8 @@ impl Index {
         self.befores[self.next[0]].wrapping_add(1) as usize
     }
 
-    /// Moves past the first `count` of the rows that [`rows`](Index::rows) has returned last, each of which has as many `fields`. Returns
-    /// where the next row begins.
+    /// Moves past the first `count` of the rows that the last call of [`rows`](Index::rows) returned. Returns where the
+    /// next row begins.
     pub fn advance(&mut self, count: usize) -> usize {
         self.next[0] += count;
         self.next[1] += count * (self.fields - 1);
@@ -219,7 +229,7 @@ impl Index {
     }
 }
 
-/// Whether the first of these delimiters is the last of the row that ends at `end`.
+/// Whether the first of the delimiters `from` is the last one of the row that ends at `end`.
 #[inline(always)]
 fn is_last(from: &[u32], end: u32) -> bool {
     matches!(from, [last, next, ..] if *last < end && end < *next)

@@ -1,14 +1,15 @@
-//! Lists of offsets. What a step of the pass over a text finds is appended at once (`scan.rs`).
+//! Lists of offsets, to which all offsets found among 64 bytes are appended at once (`scan.rs`).
 
 use super::structure::WIDTH;
 
-/// Room for as many offsets as there can be among the bytes that are examined together.
+/// Room for the offsets of 64 bytes, the number that is examined together.
 pub type Places = [u32; WIDTH];
 
 /// Offsets in a text, in order.
 #[derive(Debug, Default)]
 pub struct List {
-    /// The offsets, and behind them remains of earlier ones.
+    /// The first `count` are the offsets of the list. Behind them are `u32::MAX` and room for more, in which old
+    /// offsets may remain.
     places: Vec<u32>,
     count: usize,
 }
@@ -20,7 +21,7 @@ impl List {
         &self.places[..self.count]
     }
 
-    /// Returns the offsets, followed by one that is larger than any offset.
+    /// Returns the offsets, followed by `u32::MAX`, which is larger than any offset.
     #[inline(always)]
     pub fn get_closed(&self) -> &[u32] {
         &self.places[..=self.count]
@@ -61,7 +62,8 @@ impl List {
         self.count -= count;
     }
 
-    /// Makes room for `more` offsets, and for what is written behind them.
+    /// Makes room for `more` offsets, and for 64 more: the functions that write offsets may overwrite so many, however
+    /// few they add.
     fn reserve(&mut self, more: usize) {
         let needed = self.count + more + WIDTH;
         if self.places.len() < needed {
@@ -75,7 +77,7 @@ impl List {
         Rest { room: &mut self.places[self.count..], count: 0 }
     }
 
-    /// Adds to the list the first `count` offsets in the room behind it, which have been written.
+    /// Adds to the list the first `count` offsets that were written to the room from [`rest`](List::rest).
     pub fn grow(&mut self, count: usize) {
         self.count += count;
         self.close();
@@ -90,7 +92,7 @@ pub struct Rest<'l> {
 }
 
 impl Rest<'_> {
-    /// Lets `write` write offsets into the room, and return how many.
+    /// Lets `write` write offsets into the room. `write` returns how many it has written.
     #[inline(always)]
     pub fn fill(&mut self, write: impl FnOnce(&mut Places) -> usize) {
         let Some(room) = self.room.get_mut(self.count..).and_then(|room| room.first_chunk_mut()) else {

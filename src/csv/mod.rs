@@ -1,10 +1,12 @@
 //! CSV rows as text: the format they are written in, where they end, and how they are split into fields.
 //!
-//! [`record::split`] is the simple way to split a row, against which the faster way is tested: a vector [`pass`] over the text finds where
-//! delimiters and line ends have a meaning ([`structure`]), [`scan`] lists them, and [`index`] tells rows and fields from these lists.
-//! [`row_ends`] keeps of the same pass only where rows end, or the lists too. When a row or
-//! a header is bad, [`hints`], [`alike`], [`returns`] and [`disguise`] guess what the user meant, and supply a hint for
-//! the message.
+//! [`record::split`] is the simple way to split a row, and the judge of the faster way. The faster way has three steps.
+//! A vector [`pass`] over the text finds the delimiters and line ends that are not within quotes or comments
+//! ([`structure`]). [`scan`] lists their offsets. [`index`] reads rows and fields from these lists. [`row_ends`] uses
+//! the same pass to find where the last whole row ends.
+//!
+//! When a row or a header is bad, [`hints`], [`alike`], [`returns`] and [`disguise`] guess what the user meant, and
+//! supply a hint for the message.
 
 pub mod alike;
 pub mod blanks;
@@ -35,9 +37,9 @@ pub struct Format {
     pub quote: Option<u8>,
     /// The byte that a comment line begins with. `None`: there are no comments.
     pub comment: Option<u8>,
-    /// Whether any number of blanks, spaces or tabs, stands between two fields of a row, and may stand before the first one and
-    /// behind the last one. `delimiter` must be a space then, which stands before a result that is appended, and `quote`
-    /// must be `None`.
+    /// Whether fields are separated by any number of blanks (spaces or tabs), which may also stand before the first
+    /// field and behind the last one. If so, `quote` must be `None`, and `delimiter` must be a space: it is written
+    /// before a result that is appended to its row.
     pub blanks: bool,
     /// How numbers are written.
     pub notation: Notation,
@@ -57,15 +59,15 @@ impl Format {
         ![quote, comment].contains(&Some(delimiter)) && (comment.is_none() || comment != quote)
     }
 
-    /// Whether the characters of the format agree: those before fractions and between thousands differ, and with blanks
-    /// between fields there are no quotes.
+    /// Whether the characters of the format agree. The decimal point and the character between thousands must differ.
+    /// If blanks separate fields, the delimiter must be a space, and there must be no quote.
     pub(crate) fn is_consistent(self) -> bool {
         let is_blank_delimited = self.delimiter == b' ' && self.quote.is_none();
         self.notation.thousands != Some(self.notation.decimal) && (!self.blanks || is_blank_delimited)
     }
 
-    /// Returns what is appended to a row for an empty result: nothing, or `NA` between blanks, where nothing would not
-    /// be a field.
+    /// Returns what is appended to a row for an empty result. It is `NA` if blanks separate fields, because an empty
+    /// text would not be a field there, and otherwise nothing.
     pub(crate) fn empty_field(self) -> &'static [u8] {
         if self.blanks { b"NA" } else { b"" }
     }
@@ -91,8 +93,9 @@ impl Format {
         self.quote.is_some() || !(value.iter().any(must_be_quoted) || self.blanks && value.is_empty())
     }
 
-    /// Appends `value` to `line` as a field of this format, in quotes if it needs them and the format has any. `is_alone` says that
-    /// the row has no other field: an empty or blank value is then quoted too, so that the row does not look like a blank line.
+    /// Appends `value` to `line` as a field of this format, in quotes if the value needs them and the format has
+    /// quotes. `is_alone`: the row has no other field. Then an empty or blank value is quoted, too, so that the row
+    /// does not look like a blank line.
     pub(crate) fn append_field(self, line: &mut Vec<u8>, value: &[u8], is_alone: bool) {
         let Format { delimiter, quote: Some(quote), .. } = self else { return line.extend_from_slice(value) };
         let is_special = |&byte: &u8| byte == delimiter || byte == quote || byte == b'\n' || byte == b'\r';

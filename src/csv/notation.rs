@@ -1,11 +1,11 @@
-//! How numbers are written if not plainly: with another decimal point, with a character between thousands, or as floats
-//! that are whole. Numbers in such a notation are rewritten plainly for the kernels.
+//! Notations of numbers other than the plain one: another decimal point, a character between thousands, or whole
+//! numbers written as floats. Numbers in such a notation are rewritten in the plain one for the kernels.
 
 use memchr::memmem;
 use std::borrow::Cow;
 
-/// How numbers are written. The default is the plain notation: digits, with or without a sign, and a point before the digits
-/// of a fraction.
+/// How numbers are written. The default is the plain notation: digits, with or without a sign, and a point before the
+/// digits of a fraction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Notation {
     /// The character between the digits of the whole number and those of the fraction.
@@ -48,11 +48,10 @@ struct Parts<'a> {
 }
 
 impl Notation {
-    /// Returns the digits of the magnitude of the integer `text`, without leading zeros, so that 0 has no digits. There are at
-    /// most `most`.
+    /// Returns the digits of the magnitude of the integer `text`, without leading zeros. The number 0 has no digits. At
+    /// most `most` digits are allowed.
     ///
-    /// # Errors
-    /// If `text` is no integer in this notation, or has too many digits.
+    /// # Errors If `text` is no integer in this notation, or has too many digits.
     pub(crate) fn integer(self, text: &[u8], most: usize) -> Result<Cow<'_, [u8]>, NoInteger> {
         let parts = self.parts(text).ok_or(NoInteger::NoNumber)?;
         let fraction = parts.fraction.unwrap_or_default();
@@ -68,7 +67,7 @@ impl Notation {
             Cow::Borrowed(digits) => *digits = &digits[zeros..],
             Cow::Owned(digits) => drop(digits.drain(..zeros)),
         }
-        // `shift` is how many zeros to append or, if negative, to take away.
+        // `shift` is the number of zeros to append. If it is negative, so many zeros are taken away.
         if !digits.is_empty() && shift < 0 {
             let zeros = digits.iter().rev().take_while(|&&digit| digit == b'0').count();
             let taken = usize::try_from(shift.unsigned_abs()).ok().filter(|shift| *shift <= zeros);
@@ -139,8 +138,9 @@ impl Notation {
         is_number.then_some(Parts { sign, whole, fraction, exponent })
     }
 
-    /// Returns the digits `text` without the characters between thousands, or `None` if these do not stand where they must,
-    /// or there is something else among the digits. Either all thousands are marked, or none.
+    /// Returns the digits `text` without the characters between thousands. Returns `None` if these characters are not
+    /// where they must be, or if `text` has other bytes. A number has these characters between all its thousands, or
+    /// none.
     fn ungrouped(self, text: &[u8]) -> Option<Cow<'_, [u8]>> {
         if text.iter().all(u8::is_ascii_digit) {
             return Some(text.into());
@@ -159,7 +159,7 @@ impl Notation {
     }
 }
 
-/// Returns what is in `text` before the first `mark`, and what is behind it, if there is one.
+/// Returns the part of `text` before the first `mark`, and, if there is a mark, the part behind it.
 fn halves(text: &[u8], mark: char) -> (&[u8], Option<&[u8]>) {
     let mut room = [0; 4];
     let found = match mark.encode_utf8(&mut room).as_bytes() {
@@ -170,7 +170,7 @@ fn halves(text: &[u8], mark: char) -> (&[u8], Option<&[u8]>) {
     found.map_or((text, None), |at| (&text[..at], Some(&text[at + mark.len_utf8()..])))
 }
 
-/// Returns the value of an exponent. If it has too many digits, returns a number of the same sign that is as good as
+/// Returns the value of an exponent. If it has too many digits, returns 2^60 with the same sign, which is as good as
 /// infinite.
 fn exponent(text: &[u8]) -> i64 {
     const MOST: i64 = 1 << 60;
@@ -179,7 +179,7 @@ fn exponent(text: &[u8]) -> i64 {
     value.map_or(most, |value: i64| value.clamp(-MOST, MOST))
 }
 
-/// Whether `text` may be a number to some kernel: it has a digit in it, or is a word for a float, like NaN.
+/// Whether some kernel may read `text` as a number: it has a digit, or is a word for a float, like NaN.
 pub fn may_be_number(text: &[u8]) -> bool {
     text.iter().any(u8::is_ascii_digit) || str::from_utf8(text).is_ok_and(|text| text.parse::<f64>().is_ok())
 }
@@ -192,8 +192,8 @@ pub fn no_value(text: &[u8]) -> Option<String> {
     Some(format!("; if that stands for no value, say so with --na '{text}'"))
 }
 
-/// Returns the hint to an option with which `text`, which is not an integer, would be one, or would not make the row
-/// bad.
+/// Returns a hint for a field `text` that is not an integer. The hint names an option with which `text` would be one,
+/// or would stand for a missing value.
 pub fn hint(text: &[u8], notation: Notation) -> Option<String> {
     if let Some(hint) = no_value(text) {
         return Some(hint);

@@ -1,5 +1,5 @@
-//! The pass over a stretch of text that finds where its delimiters and line ends are. It is written once, and compiled for each set
-//! of vector instructions.
+//! The pass over a stretch of text that finds where its delimiters and line ends are. It is written once, and compiled
+//! once for each set of vector instructions.
 #![allow(unsafe_code)]
 
 use super::list::Places;
@@ -7,15 +7,17 @@ use super::structure::{Found, Structure, WIDTH};
 use crate::vectors::Vectors;
 use std::ops::Range;
 
-/// What a pass has an eye on.
+/// The receiver of what a pass finds.
 pub trait Listed {
-    /// Takes what was found among the bytes from offset `at` on. `places` writes the offsets of the ones in a word, the first of which
-    /// stands for the given offset, and returns their number.
+    /// Takes what was found among up to 64 bytes from offset `at` on. `places(word, at, room)` writes to `room` the
+    /// offset of each byte whose bit in `word` is 1, and returns how many there are. The lowest bit stands for the byte
+    /// at `at`.
     fn take(&mut self, at: u32, found: &Found, places: impl Fn(u64, u32, &mut Places) -> usize);
 }
 
-/// Goes through `range` of `text`, up to which `structure` has come, and returns `listed` with what is there. It is passed by value, so
-/// that its counts can stay in registers.
+/// Finds what is in `range` of `text`, hands it to `listed`, and returns `listed`. `structure` is the state at the
+/// start of the range, and is moved to its end. `listed` is passed by value, not by reference, so that its counts can
+/// stay in registers.
 pub fn pass<L: Listed>(vectors: Vectors, text: &[u8], range: Range<usize>, structure: &mut Structure, listed: L) -> L {
     match vectors {
         // SAFETY: the processor has these instructions, because a `Vectors` never names others.
@@ -28,7 +30,8 @@ pub fn pass<L: Listed>(vectors: Vectors, text: &[u8], range: Range<usize>, struc
     }
 }
 
-/// Does what [`pass`] does. `equal` and `parity` do what [`Structure::step`] says, and `places` what [`Listed::take`] says.
+/// Does what [`pass`] does, with these functions: for `equal` and `parity`, see [`Structure::step`]; for `places`, see
+/// [`Listed::take`].
 ///
 /// Always inlined, so that it is compiled with the vector instructions of its caller.
 #[inline(always)]
@@ -73,13 +76,14 @@ mod portable {
     #[cfg(not(target_arch = "x86_64"))]
     pub use equal_by_words as equal;
 
-    /// Eight bytes are compared as one word ("SWAR").
+    /// Compares eight bytes at a time as one word (SWAR).
     #[cfg(any(test, not(target_arch = "x86_64")))]
     pub fn equal_by_words(bytes: &[u8; WIDTH], byte: u8) -> u64 {
         const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
         bytes.as_chunks::<8>().0.iter().rev().fold(0, |bits, eight| {
             let differences = u64::from_le_bytes(*eight) ^ u64::from_ne_bytes([byte; 8]);
-            // First the top bit of each byte that is zero, then these bits side by side.
+            // Sets the top bit of each byte of `differences` that is zero. The multiplication then gathers these eight
+            // bits in one byte.
             let equal = !(((differences & LOW) + LOW) | differences) & !LOW;
             bits << 8 | (equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
         })
@@ -98,7 +102,7 @@ mod portable {
 
     #[inline(always)]
     pub fn parity(bits: u64) -> u64 {
-        // Of the words with something unusual, half have no quotes.
+        // Many words that get here have no quotes: comments and carriage returns bring them here, too.
         if bits == 0 {
             return 0;
         }
@@ -128,8 +132,8 @@ mod x86_64 {
         a | b << 16 | c << 32 | d << 48
     }
 
-    /// The carry-less product with a number whose bits are all 1 is the sum without carries (XOR) of all left shifts.
-    /// So each bit of the result is the parity of the bits up to it.
+    /// Computes the parity by a carry-less product with a word of all ones. That product is the XOR of all left shifts
+    /// of `bits`, so each of its bits is the parity of the bits up to it.
     #[inline]
     #[target_feature(enable = "pclmulqdq")]
     fn parity(bits: u64) -> u64 {
@@ -146,8 +150,8 @@ mod x86_64 {
         };
         let places = |mut bits: u64, at: u32, places: &mut Places| {
             let count = bits.count_ones() as usize;
-            // Writes eight offsets at a time, even if fewer are left. The number of loop turns then depends less on the
-            // number of offsets, so that the branch is predicted better.
+            // Writes eight offsets at a time, even if fewer are left. The number of loop turns then varies less, so the
+            // processor predicts the branch better.
             for places in places.as_chunks_mut::<8>().0.iter_mut().take(count.div_ceil(8)) {
                 for place in places {
                     *place = at + bits.trailing_zeros();
@@ -174,7 +178,7 @@ mod x86_64 {
             let found: [__m128i; 4] = cast(_mm512_maskz_compress_epi8(bits, cast(EACH)));
             let places: &mut [[u32; 16]; 4] = bytemuck::cast_mut(places);
             let count = bits.count_ones() as usize;
-            // At least 16 offsets are written, so that there is no branch where there are fewer.
+            // Writes at least 16 offsets: if there are no more, no branch then depends on their number.
             for (places, found) in places.iter_mut().zip(found).take(count.div_ceil(16).max(1)) {
                 *places = cast(_mm512_add_epi32(_mm512_cvtepu8_epi32(found), _mm512_set1_epi32(at as i32)));
             }

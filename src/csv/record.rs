@@ -123,7 +123,8 @@ pub fn split(text: &[u8], format: Format, fields: &mut Vec<Field>) -> Line {
             }
             _ => {
                 let line = &text[..end.unwrap_or(text.len())];
-                // Excludes the carriage return of the line end. One within the quotes belongs to the value.
+                // Excludes the carriage return of the line end. A carriage return within the quotes belongs to the
+                // value.
                 let content = line.len() - usize::from(line.len() > at && line.ends_with(b"\r"));
                 field(content);
                 let length = end.map_or(text.len(), |end| end + 1);
@@ -153,8 +154,8 @@ pub(super) fn is_nothing(line: &[u8], format: Format) -> bool {
     begins_nothing(line, format) && is_all_nothing(without_return(&line[..line.len() - 1]), format)
 }
 
-/// Whether the line at the front of `text` may be a blank line or a comment. Most rows begin with another byte, which
-/// saves looking at the whole line.
+/// Whether the line at the front of `text` may be a blank line or a comment, judged by its first byte. For most rows
+/// this saves looking at the whole line.
 #[inline(always)]
 fn begins_nothing(text: &[u8], format: Format) -> bool {
     let is_blank = |&first: &u8| first == b'\n' || first == b'\r' || format.is_blank(first);
@@ -163,8 +164,8 @@ fn begins_nothing(text: &[u8], format: Format) -> bool {
 
 /// Whether a line, which is given without its line end, is a blank line or a comment.
 fn is_all_nothing(line: &[u8], format: Format) -> bool {
-    // A comment with a carriage return in it is not passed over, because the bytes behind the carriage return may be
-    // rows.
+    // A comment with a carriage return in it is reported as a stray line, because the bytes behind the carriage return
+    // may be rows.
     let is_comment = format.begins_comment(line);
     if is_comment { !line.contains(&b'\r') } else { line.iter().all(|&byte| format.is_blank(byte)) }
 }
@@ -181,8 +182,8 @@ fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Returns the offset of the quote that closes the quoted field at `start`, where its opening quote is, or `None` if
-/// there is none.
+/// Returns the offset of the quote that closes the quoted field at `start`, or `None` if no quote closes it. `start` is
+/// the offset of its opening quote.
 pub(super) fn closing_quote(text: &[u8], start: usize) -> Option<usize> {
     let quote = text[start];
     let mut from = start + 1;
@@ -213,7 +214,8 @@ impl<'a> Record<'a> {
         Record { text, fields, columns, format, missing: &[] }
     }
 
-    /// Returns this record, in which these texts, besides the empty text, stand for missing values.
+    /// Returns this record with `missing` as the texts that stand for missing values. The empty text always stands for
+    /// one.
     pub(crate) fn missing(self, missing: &'a [Vec<u8>]) -> Self {
         Record { missing, ..self }
     }

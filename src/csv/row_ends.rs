@@ -1,4 +1,5 @@
-//! Finds where whole rows end in text that arrives piece by piece. A line end within quotes does not end a row.
+//! Finds where the last whole row ends in a text that arrives piece by piece. A line end within quotes does not end a
+//! row.
 
 use super::Format;
 use super::list::Places;
@@ -7,7 +8,8 @@ use super::scan::Scan;
 use super::structure::Found;
 use memchr::{memchr, memrchr};
 
-/// The most bytes of a text that are listed. The lists have room for eight bytes for each of them.
+/// The most bytes of a text that are listed. For each byte, the lists of delimiters and of line ends reserve an offset
+/// of four bytes each, so a longer text would take too much memory.
 const MOST_LISTED: usize = 1 << 20;
 
 /// The search for row ends in a text that begins with a row. Each call of [`look_at`](RowEnds::look_at) continues the
@@ -15,15 +17,16 @@ const MOST_LISTED: usize = 1 << 20;
 #[derive(Debug)]
 pub struct RowEnds {
     quote: Option<u8>,
-    /// How far the text has been looked at. What is there is listed only if `is_listing`.
+    /// How far the text has been looked at. Its lists are filled only if `is_listing`.
     scan: Scan,
-    /// Whether the text is listed, as far as it has been looked at.
+    /// Whether all of the text that has been looked at is listed.
     is_listing: bool,
     /// Offset at which the last whole row ends, or 0 if no row has ended yet.
     end: usize,
 }
 
-/// The last word that has line ends. Each bit stands for a byte, the lowest one for that at offset `at`.
+/// The line ends of the last 64 bytes that have any: one bit a byte, of which the lowest stands for the byte at offset
+/// `at`.
 #[derive(Clone, Copy, Debug, Default)]
 struct Last {
     at: u32,
@@ -44,14 +47,14 @@ impl RowEnds {
         RowEnds { quote: format.quote, scan: Scan::new(format), is_listing: false, end: 0 }
     }
 
-    /// Begins anew with another text, whose delimiters and line ends are listed too if its first piece has quotes. Without quotes, row
-    /// ends are found faster than anything is listed.
+    /// Begins anew with another text. Its delimiters and line ends are listed, too, if its first piece has quotes.
+    /// Without quotes nothing is listed, because the search for the last line feed alone is faster than listing.
     pub fn restart_listing(&mut self) {
         self.scan.restart(0);
         (self.is_listing, self.end) = (true, 0);
     }
 
-    /// Returns the scan, if it has listed the text up to the last row end, and no more.
+    /// Returns the scan if its lists reach from the start of the text to the last row end exactly.
     pub fn listed(&mut self) -> Option<&mut Scan> {
         (self.is_listing && self.scan.seen() == self.end).then_some(&mut self.scan)
     }
@@ -72,14 +75,14 @@ impl RowEnds {
         self.scan.structure().is_in_comment()
     }
 
-    /// Forgets the text that has been looked at, in which no row may end. The next call of `look_at` gets a text that
-    /// begins with the byte behind it.
+    /// Forgets the text that has been looked at, in which no row may have ended. The next call of `look_at` is given
+    /// the bytes that follow, as a text of their own.
     pub fn forget(&mut self) {
         self.scan.forget();
         self.is_listing = false;
     }
 
-    /// Looks at the bytes of `text` behind those that the last call has looked at. `text` must begin as in the last
+    /// Looks at the bytes of `text` that have not been looked at. The bytes before them must be the same as in the last
     /// call.
     pub fn look_at(&mut self, text: &[u8]) {
         let seen = self.scan.seen();
@@ -96,7 +99,7 @@ impl RowEnds {
                 self.end = (at + last) as usize + 1;
             }
         } else {
-            // Without quotes every line end counts, so the last is enough.
+            // Without quotes every line end ends a row, so it is enough to find the last line end.
             self.scan.skip(text);
             if let Some(at) = memrchr(b'\n', news) {
                 self.end = seen + at + 1;
@@ -110,8 +113,7 @@ mod tests {
     use super::super::record::split;
     use super::*;
 
-    /// Returns the offset at which the last row ends that cannot be changed by what follows, found row by row with
-    /// [`split`].
+    /// Returns where the last whole row ends, found row by row with [`split`]. A row is whole if it has its line end.
     fn by_rows(text: &[u8], format: Format) -> usize {
         let mut end = 0;
         while end < text.len() {

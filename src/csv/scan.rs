@@ -1,4 +1,6 @@
-//! Scans: lists of what a pass over a text has found, from which rows are read ([`Index`](super::index::Index)).
+//! A scan goes through a text once, by [`pass`], and lists the offsets of its delimiters and line ends. An
+//! [`Index`](super::index::Index) reads rows from these lists. What it means for a delimiter to have a meaning is said
+//! in [`structure`](super::structure).
 
 use super::Format;
 use super::list::{List, Places, Rest};
@@ -7,17 +9,17 @@ use super::structure::{Found, Structure, WIDTH};
 use crate::vectors::Vectors;
 use std::ops::Range;
 
-/// How far a pass over a text has come, and what it has listed.
+/// How far a text has been looked at, and what has been listed of it.
 #[derive(Debug)]
 pub struct Scan {
     vectors: Vectors,
     /// What has been listed.
     pub lists: Lists,
-    /// The state behind the bytes that have been looked at.
+    /// The state at offset `seen`.
     structure: Structure,
-    /// Up to which offset bytes have been looked at.
+    /// How many bytes of the text have been looked at.
     seen: usize,
-    /// Whether all bytes up to there are listed, from the start of the text on.
+    /// Whether the first `seen` bytes of the text are all listed.
     is_whole: bool,
     /// How many line feeds are among the bytes that have been listed.
     line_feeds: usize,
@@ -29,7 +31,7 @@ impl Scan {
         Scan::with(Vectors::here(), format)
     }
 
-    /// Does what [`new`](Scan::new) does, with these vector instructions.
+    /// Returns a new scan that uses these vector instructions.
     pub(super) fn with(vectors: Vectors, format: Format) -> Self {
         let (lists, structure) = (Lists::default(), Structure::new(format));
         let mut scan = Scan { vectors, lists, structure, seen: 0, is_whole: true, line_feeds: 0 };
@@ -37,14 +39,15 @@ impl Scan {
         scan
     }
 
-    /// Begins anew at offset `at` of a text, where a row must begin. It keeps its memory.
+    /// Forgets everything and begins at offset `at` of a text, where a row must begin. The memory of the lists is kept.
     pub fn restart(&mut self, at: usize) {
         self.structure = self.structure.restarted();
         (self.seen, self.is_whole, self.line_feeds) = (at, at == 0, 0);
         self.lists.clear();
     }
 
-    /// Returns the number of line feeds in the first `length` bytes of the text, if just these have been listed.
+    /// Returns the number of line feeds in the first `length` bytes of the text. It is known only if these bytes, and
+    /// no others, have been listed.
     pub fn line_feeds(&self, length: usize) -> Option<usize> {
         (self.is_whole && self.seen == length).then_some(self.line_feeds)
     }
@@ -54,30 +57,32 @@ impl Scan {
         &self.structure
     }
 
-    /// Returns up to which offset bytes have been looked at.
+    /// Returns how many bytes of the text have been looked at.
     pub fn seen(&self) -> usize {
         self.seen
     }
 
-    /// Forgets the text, but not the state behind it. The bytes behind it are a text of their own from now on.
+    /// Forgets the text, but keeps the state at its end. The next call is to be given the bytes that follow, as a text
+    /// of their own.
     pub fn forget(&mut self) {
         (self.seen, self.is_whole) = (0, false);
     }
 
-    /// Looks at the bytes of `text` up to offset `to`, and lists what is there.
+    /// Lists what is in `text` between the bytes that have been looked at and offset `to`.
     pub fn list(&mut self, text: &[u8], to: usize) {
         self.line_feeds += self.lists.extend(self.vectors, text, self.seen..to, &mut self.structure);
         self.seen = to;
     }
 
-    /// Does what [`pass`] does for the bytes of `text` that have not been looked at, and lists nothing of them itself.
+    /// Hands what is in the rest of `text` to `listed`, and lists nothing itself.
     pub fn pass<L: Listed>(&mut self, text: &[u8], listed: L) -> L {
         let range = self.seen..text.len();
         (self.seen, self.is_whole) = (text.len(), false);
         pass(self.vectors, text, range, &mut self.structure, listed)
     }
 
-    /// Moves past the bytes of `text` that have not been looked at, in which there must be no quote that has a meaning.
+    /// Moves to the end of `text` without listing anything. The bytes that have not been looked at must begin outside
+    /// quotes and contain no quote that has a meaning.
     pub fn skip(&mut self, text: &[u8]) {
         self.structure.skip(&text[self.seen..]);
         (self.seen, self.is_whole) = (text.len(), false);
@@ -87,18 +92,19 @@ impl Scan {
 /// What is listed of a text.
 #[derive(Debug, Default)]
 pub struct Lists {
-    /// A stand-in for a delimiter before the text, and delimiters with a meaning.
+    /// The delimiters with a meaning, behind one more entry at the front. An index that drops the delimiters of past
+    /// rows keeps the last of them as this entry; at first it is 0.
     pub delimiters: List,
     /// Line ends with a meaning.
     pub line_ends: List,
-    /// Bytes which show that a line is not an ordinary row.
+    /// Bytes that show that a line is not an ordinary row ([`Found::odd`]).
     pub odd: Vec<u32>,
     /// Whether there was any carriage return outside quotes and comments.
     pub has_returns: bool,
 }
 
 impl Lists {
-    /// Removes what is listed, so that another text can be.
+    /// Empties the lists, for another text.
     fn clear(&mut self) {
         self.line_ends.clear();
         self.delimiters.clear();
@@ -107,7 +113,8 @@ impl Lists {
         self.has_returns = false;
     }
 
-    /// Lists what is in `range` of `text`, up to which `structure` has come. Returns the number of line feeds there.
+    /// Lists what is in `range` of `text`. `structure` is the state at the start of the range, and is moved to its end.
+    /// Returns the number of line feeds in the range.
     fn extend(&mut self, vectors: Vectors, text: &[u8], range: Range<usize>, structure: &mut Structure) -> usize {
         let (delimiters, line_ends) = (self.delimiters.rest(range.len()), self.line_ends.rest(range.len()));
         let listing = Listing { delimiters, line_ends, odd: &mut self.odd, returns: 0, line_feeds: 0 };
@@ -125,7 +132,7 @@ struct Listing<'l> {
     delimiters: Rest<'l>,
     line_ends: Rest<'l>,
     odd: &'l mut Vec<u32>,
-    /// Carriage returns, those of all words in one.
+    /// The carriage returns of all words in one word. Only whether there are any is used.
     returns: u64,
     line_feeds: usize,
 }

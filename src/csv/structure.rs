@@ -1,32 +1,35 @@
-//! Finds the delimiters and line ends that have a meaning, 64 bytes at a time.
+//! Finds the delimiters and line ends that have a meaning, 64 bytes at a time. Within quotes they have none: they are
+//! part of a value. Within a comment, only the line end at its end has one.
 //!
 //! Each of the 64 bytes is represented by one bit of a word (G. Langdale and D. Lemire, "Parsing gigabytes of JSON per
 //! second", 2019). A byte is within quotes if the number of quotes up to it is odd. This rule is right only if each
-//! quote that makes the number odd is the first byte of a field: elsewhere outside quotes, a quote is an ordinary byte.
-//! Where the 64 bytes contain such a quote, or a comment, the quotes are looked at one by one.
+//! opening quote, which makes the number odd, is the first byte of a field: elsewhere outside quotes, a quote is an
+//! ordinary byte. If the 64 bytes contain such an ordinary quote, or quotes and a comment, the quotes are looked at one
+//! by one.
 
 use super::Format;
 
 /// How many bytes are examined together: as many as a `u64` has bits.
 pub const WIDTH: usize = 64;
 
-/// The state at one place in a text: everything about the bytes before that place that is needed to read on. A field
-/// about one byte is 1 for yes and 0 for no.
+/// What must be known of the bytes before a place in a text, to go on from there. A field about one byte is 1 for yes
+/// and 0 for no.
 #[derive(Clone, Copy, Debug)]
 pub struct Structure {
     format: Format,
-    /// The bytes that begin quotes and comments, each with a word of all ones. If the format has none, the byte is a
-    /// carriage return and the word all zeros.
+    /// The byte of quotes and the byte that begins comments, each with a mask of all ones. If the format has no such
+    /// byte, a carriage return stands for it, with a mask of all zeros.
     quote: (u8, u64),
     comment: (u8, u64),
     /// All ones if the bytes before this place end within quotes, else all zeros.
     inside: u64,
     /// All ones if the bytes before this place end within a comment, else all zeros.
     in_comment: u64,
-    /// Whether a quote at this place has a meaning outside quotes: behind a delimiter or line end with a meaning, it opens a field, and
-    /// behind a quote that seemed to close one, it is the second of two that stand for one. Before the text there is a line end.
+    /// Whether a quote at this place has a meaning if the place is outside quotes. Behind a delimiter or line end with
+    /// a meaning, and at the start of the text, the quote opens a field. Behind a closing quote, the two are one
+    /// escaped quote, so the field is still open.
     may_open: u64,
-    /// Whether the byte before this place is a line end. A comment begins only behind one.
+    /// Whether the byte before this place is a line end, because only there may a comment begin.
     line_end: u64,
     /// Whether the byte before this place is a carriage return outside quotes.
     is_return: u64,
@@ -37,14 +40,14 @@ pub struct Structure {
 pub struct Found {
     /// Delimiters outside quotes and comments.
     pub delimiters: u64,
-    /// Line ends outside quotes, those of comments among them.
+    /// Line ends outside quotes. The line end of a comment is one of them.
     pub line_ends: u64,
     /// All line feeds, also those within quotes.
     pub line_feeds: u64,
     /// Carriage returns outside quotes and comments.
     pub returns: u64,
-    /// First bytes of comments, and bytes outside quotes behind a carriage return that ends no line: a line that has one of these
-    /// is not an ordinary row.
+    /// Bytes that show that their line is not an ordinary row: the first byte of a comment, and a byte outside quotes
+    /// that follows a carriage return and is no line feed.
     pub odd: u64,
 }
 
@@ -81,7 +84,7 @@ impl Structure {
         self.in_comment != 0
     }
 
-    /// Moves the state past `bytes`. They must not begin within quotes, and contain no quote that has a meaning.
+    /// Moves the state past `bytes`, which must begin outside quotes and contain no quote that has a meaning.
     pub fn skip(&mut self, bytes: &[u8]) {
         let Some(&last) = bytes.last() else { return };
         let line = memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1);
@@ -93,8 +96,9 @@ impl Structure {
         self.may_open = self.line_end | is(self.format.delimiter) & !self.in_comment;
     }
 
-    /// Does what [`step`](Structure::step) does for 64 bytes without quotes, comments and carriage returns. Returns `None` and changes
-    /// nothing if there may be any.
+    /// Does what [`step`](Structure::step) does, but only for 64 plain bytes. Plain bytes are outside quotes and
+    /// comments, have no byte that may be a quote or begin a comment, and neither contain nor follow a carriage return.
+    /// For other bytes it returns `None` and changes nothing.
     #[inline(always)]
     pub fn plain_step(&mut self, bytes: &[u8; WIDTH], equal: impl Fn(&[u8; WIDTH], u8) -> u64) -> Option<Found> {
         let unusual = equal(bytes, self.quote.0) | equal(bytes, self.comment.0) | equal(bytes, b'\r');
@@ -106,9 +110,11 @@ impl Structure {
         Some(Found { delimiters, line_ends, line_feeds: line_ends, ..Found::default() })
     }
 
-    /// Finds the delimiters, line ends and quotes in the first `length` of these bytes, of which there must be some, and moves the
-    /// state past them. `equal` returns the set of bytes that equal a byte, and `parity` a word in which each bit is 1 if the number
-    /// of ones up to and including that bit is odd.
+    /// Finds the delimiters and line ends with a meaning among the first `length` of these bytes, and moves the state
+    /// past them. `length` is at least 1.
+    ///
+    /// `equal` returns the set of bytes that equal a byte. `parity` returns a word in which a bit is 1 if the number of
+    /// ones up to and including it is odd.
     #[inline(always)]
     pub fn step(
         &mut self,
@@ -125,7 +131,8 @@ impl Structure {
         if comments | self.in_comment == 0 {
             let bytes = parity(quotes) ^ self.inside;
             let (within, closers) = (quotes & bytes, quotes & !bytes);
-            // If each quote that makes the number odd is the first byte of a field, counting quotes was right.
+            // Counting quotes was right if each quote that makes their number odd is the first byte of a field, or
+            // follows a closing quote.
             if within & !behind(ends & !bytes | closers, self.may_open) == 0 {
                 let covered = Covered { bytes, closers, comments: 0, ends_in_comment: false };
                 return self.leave(&covered, length, [line_ends, delimiters, returns]);
@@ -134,13 +141,15 @@ impl Structure {
         let covered = if quotes | self.inside == 0 {
             self.without_quotes(comments, line_ends)
         } else {
-            // A copy is made, and only here, so that the state itself can stay in registers.
+            // `exact` takes a copy: if it took a reference, the state could not stay in registers. The copy is made
+            // only in this rare case.
             { *self }.exact(quotes, comments, ends, line_ends)
         };
         self.leave(&covered, length, [line_ends, delimiters, returns])
     }
 
-    /// Moves the state past `length` bytes, and returns which of the line ends, delimiters and carriage returns among them have a meaning.
+    /// Moves the state past `length` bytes, and returns which of the line ends, delimiters and carriage returns among
+    /// them have a meaning.
     #[inline(always)]
     fn leave(&mut self, covered: &Covered, length: usize, [line_ends, delimiters, returns]: [u64; 3]) -> Found {
         let last = |bits: u64| bits >> (length - 1) & 1;
@@ -155,17 +164,17 @@ impl Structure {
         Found { delimiters, line_ends, line_feeds, returns, odd: covered.comments | strays }
     }
 
-    /// Finds the bytes of comments if there are no quotes: those from the first byte of a comment up to its line end.
-    /// To find that line end, 1 is added at the first byte to the set of bytes that are not line ends: the carry stops
-    /// at the next line end.
+    /// Finds the bytes of comments if there are no quotes. A comment reaches from its first byte to its line end.
+    /// Adding 1 at the first byte, to the set of bytes that are not line ends, clears the comment's bits: the carry
+    /// stops at the line end.
     #[inline(always)]
     fn without_quotes(&self, comments: u64, line_ends: u64) -> Covered {
         let (carried, ends_in_comment) = (!line_ends).overflowing_add(comments | self.in_comment & 1);
         Covered { bytes: !line_ends & !carried, closers: 0, comments, ends_in_comment }
     }
 
-    /// Finds what is within quotes and in comments by looking at quotes and line ends one by one. `comments` are the bytes that
-    /// begin a comment if the line before them ends outside quotes.
+    /// Finds which bytes lie within quotes or comments by looking at quotes and line ends one by one. Each byte in
+    /// `comments` begins a comment if it lies outside quotes.
     #[cold]
     #[inline(never)]
     fn exact(self, quotes: u64, comments: u64, ends: u64, line_ends: u64) -> Covered {
@@ -189,7 +198,7 @@ impl Structure {
             rest &= !byte;
             match within {
                 In::Quotes if quotes & byte != 0 => {
-                    // Two quotes stand for one.
+                    // Two quotes within quotes stand for one quote in the value.
                     if quotes & byte << 1 != 0 {
                         rest &= !(byte << 1);
                         continue;
@@ -221,7 +230,7 @@ impl Structure {
     }
 }
 
-/// Returns the set of bytes behind those in `bits`. `before` says whether the last of the bytes before was one of them.
+/// Returns the set of bytes that follow a byte in `bits`. `before` is 1 if the first byte follows one, too.
 #[inline(always)]
 fn behind(bits: u64, before: u64) -> u64 {
     bits << 1 | before

@@ -1,4 +1,4 @@
-//! The judge of the index, for tests and fuzzers: `split`, which finds rows one by one.
+//! Checks the index against `split`, which finds rows one by one. Tests and fuzzers use it.
 
 use super::Index;
 use crate::csv::record::{Line, split};
@@ -7,8 +7,9 @@ use crate::csv::{Format, lines};
 use crate::vectors::Vectors;
 use std::ops::{Range, RangeInclusive};
 
-/// Checks that the index finds the rows of `text`, and leaves out only what is not an ordinary row. Asks it for as many
-/// rows at a time as `limits` say in turn. First the index lists the text itself, then it is given the lists.
+/// Checks that the index finds the rows of `text`, and leaves out only what is not an ordinary row. It is asked for as
+/// many rows at a time as `limits` say in turn. In a first round the index lists the text itself. In a second round it
+/// is given the lists.
 pub fn judge(vectors: Vectors, format: Format, text: &[u8], counts: &RangeInclusive<usize>, limits: &[usize]) {
     let mut index = Index::with(vectors, format);
     rows(&mut index, vectors, format, text, counts, limits);

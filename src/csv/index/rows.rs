@@ -10,10 +10,10 @@ pub struct Rows<'a> {
     pub(super) text: &'a [u8],
     pub(super) format: Format,
     pub(super) columns: Option<&'a [usize]>,
-    /// The offset before each row, and the offset of its line end.
+    /// The offset of the byte before each row, and the offset of each line end.
     pub(super) befores: &'a [u32],
     pub(super) line_ends: &'a [u32],
-    /// The delimiter before the first row, or a stand-in, and then the delimiters of all rows.
+    /// The delimiters of all rows, behind one more entry at the front: the last delimiter listed before the rows, or 0.
     pub(super) delimiters: &'a [u32],
     pub(super) fields: usize,
     pub(super) count: usize,
@@ -25,29 +25,31 @@ pub struct Rows<'a> {
 /// Where the fields of a column are.
 #[derive(Clone, Copy, Debug)]
 pub struct Column<'a> {
-    /// The lists with the offsets before and behind each field, and how many entries there are from the field in one
-    /// row to that in the next.
+    /// The list of offsets before each field and the list of offsets behind each field. The number is how many entries
+    /// of the list belong to a row.
     before: (&'a [u32], usize),
     behind: (&'a [u32], usize),
-    /// Whether the field is the last of its row, and so may have a carriage return behind it.
+    /// Whether a carriage return may stand between the field and its end. This is so if the field is the last of its
+    /// row, and the text has carriage returns.
     may_have_return: bool,
 }
 
 impl Column<'_> {
-    /// Whether the last byte of a field may be a carriage return, which belongs to the line end.
+    /// Whether the range of a field may end with a carriage return. That byte belongs to the line end, not to the
+    /// value.
     pub fn may_have_return(&self) -> bool {
         self.may_have_return
     }
 
-    /// Returns where the field of the row at index `row` is.
+    /// Returns the range in the text of the field in the row at index `row`.
     #[inline]
     pub fn place(&self, row: usize) -> Range<usize> {
         let ((before, by), (behind, step)) = (self.before, self.behind);
         before[row * by].wrapping_add(1) as usize..behind[row * step] as usize
     }
 
-    /// Calls `take` once for each item of `rows`: with the item, and with start and end of the field in its row. The
-    /// first item belongs to the row at index `from`.
+    /// Calls `take` once for each item of `rows`, with the item and with the start and end of the field in the text.
+    /// The first item belongs to the row at index `from`, and the others to the rows that follow.
     #[inline(always)]
     pub fn each<T>(&self, from: usize, rows: &mut [T], take: impl Fn(&mut T, u32, u32)) {
         let ((before, by), (behind, step)) = (self.before, self.behind);
@@ -75,8 +77,8 @@ impl<'a> Rows<'a> {
         self.count == 0
     }
 
-    /// If there are no rows here only because the next row has another number of fields, returns that number. That row
-    /// has the index 0 then.
+    /// Returns the number of fields of the next row, if this number is the only reason why there are no rows here. The
+    /// other methods can then be asked about that row, as index 0.
     pub(crate) fn other_length(&self) -> Option<usize> {
         self.is_of_other_length.then_some(self.fields)
     }
@@ -96,7 +98,7 @@ impl<'a> Rows<'a> {
         self.columns.map_or(self.fields, <[usize]>::len)
     }
 
-    /// Returns what the kernel receives as its column `column`, from 0.
+    /// Returns the column that the kernel receives at index `column`, from 0.
     pub(crate) fn column(&self, column: usize) -> Column<'a> {
         let column = self.columns.map_or(column, |columns| columns[column]);
         let delimiters = |skip: usize| (self.delimiters.get(skip..).unwrap_or_default(), self.fields - 1);
@@ -114,12 +116,12 @@ impl<'a> Rows<'a> {
         start..end - usize::from(end > start && self.text[end - 1] == b'\r')
     }
 
-    /// Returns the offset in the text of what comes behind the line end of the row at index `row`.
+    /// Returns the offset in the text at which the line after the row at index `row` begins.
     pub(crate) fn end(&self, row: usize) -> usize {
         self.line_ends[row] as usize + 1
     }
 
-    /// Returns the row at index `row`. `fields` is overwritten; it lends the row its memory.
+    /// Returns the row at index `row`. `fields` is overwritten with the places of its fields, which the record borrows.
     pub fn record<'r>(&self, row: usize, fields: &'r mut Vec<Field>) -> Record<'r>
     where
         'a: 'r,
