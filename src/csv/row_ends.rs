@@ -94,7 +94,7 @@ impl RowEnds {
             self.scan.list(text, text.len());
             self.end = self.scan.lists.line_ends.get().last().map_or(0, |&last| last as usize + 1);
         } else if has_quotes {
-            let Last { at, line_ends } = self.scan.pass(text, Last::default());
+            let Last { at, line_ends } = self.scan.visit(text, Last::default());
             if let Some(last) = line_ends.checked_ilog2() {
                 self.end = (at + last) as usize + 1;
             }

@@ -75,7 +75,7 @@ impl Scan {
     }
 
     /// Hands what is in the rest of `text` to `listed`, and lists nothing itself.
-    pub fn pass<L: Listed>(&mut self, text: &[u8], listed: L) -> L {
+    pub fn visit<L: Listed>(&mut self, text: &[u8], listed: L) -> L {
         let range = self.seen..text.len();
         (self.seen, self.is_whole) = (text.len(), false);
         pass(self.vectors, text, range, &mut self.structure, listed)
