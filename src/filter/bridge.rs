@@ -1,5 +1,5 @@
-//! Copies bytes from the caller's `Read` to the descriptor that a run reads, and from the descriptor that a run writes
-//! to the caller's `Write`.
+//! Copies bytes between the caller and a run: from the caller's `Read` to the descriptor that the run reads, and from
+//! the descriptor that the run writes to the caller's `Write`.
 
 use crate::process::bell::ring_bell;
 use rustix::fd::OwnedFd;
@@ -20,7 +20,7 @@ pub fn ringing(stop: &OwnedFd, act: impl FnOnce() -> io::Result<()>) -> thread::
     done
 }
 
-/// Sends all of the input to `feed`, and then the end of input. If reading fails, does not send the end: the last bytes
+/// Sends all of the input to `feed`, and then the end of input. If reading fails, the end is not sent: the last bytes
 /// may be half a row, which must not be taken for a whole one.
 pub fn feed_all(input: &mut impl Read, feed: &OwnedFd) -> io::Result<()> {
     let mut buffer = vec![0; PIECE];

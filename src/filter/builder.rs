@@ -1,4 +1,4 @@
-//! Settings of a filter, which are made before it is built, and what follows from them for a run.
+//! The settings of a filter, and the values that a run derives from them. Settings are made before the filter is built.
 
 use super::Filter;
 use crate::csv::columns::{Columns, names_in};
@@ -15,7 +15,8 @@ use crate::vectors::Vectors;
 use crate::work::text::{OnBadRow, Settings};
 use std::panic::Location;
 
-/// How many bytes the result region has in addition to those for results, so that a report of a bad row fits too.
+/// How many bytes a slot's region for results has beyond the room for results, so that the report of a bad row fits,
+/// too.
 const REPORT_ROOM: usize = 1024;
 
 /// Settings of a [`Filter`], to be made before it is built.
@@ -177,7 +178,8 @@ fn appended(given: &str, kernel: &impl BatchKernel) -> Result<Vec<String>, Error
     }
 }
 
-/// Refuses a kernel that cannot be used, settings that contradict each other or do not suit it, and a number of columns that the kernel does not take.
+/// Refuses a kernel that cannot be used, settings that contradict each other or do not suit it, and a number of columns
+/// that the kernel does not take.
 fn check(rows: &RowOptions, kernel: &impl BatchKernel) -> Result<(), Error> {
     usable(kernel)?;
     if !rows.format.is_unambiguous() {
@@ -223,7 +225,7 @@ pub(crate) fn usable(kernel: &impl BatchKernel) -> Result<(), Error> {
     }
 }
 
-/// Settings for reading rows and for handling bad ones.
+/// Settings for reading rows and for handling bad rows.
 #[derive(Clone, Debug)]
 pub(crate) struct RowOptions {
     /// Delimiter, quote and comment characters.
@@ -269,8 +271,8 @@ impl Setup {
         // With `append` a result region also holds a copy of the rows, which takes up to `block_size` bytes more.
         let room = if appends { 2 * block_size } else { block_size };
         let head = Head::size(columns.as_ref(), appends, false);
-        // Workers word messages for this many bad rows in each part of a block: those that are printed, and the one
-        // that exceeds `max_bad`.
+        // For how many bad rows in each part of a block workers write a message: enough for the rows that are named on
+        // stderr, and for the row that exceeds `max_bad`.
         let most_told = max_bad.map_or(SAID, |most| SAID.max(most.saturating_add(1)));
         let is_all_told = is_all_told || on_bad_row == OnBadRow::Stop;
         let named = |names: Vec<String>| if names.is_empty() { kernel.result_names() } else { names };

@@ -9,7 +9,7 @@ use crate::csv::shown::shown;
 use crate::csv::{Format, alike, hints};
 use std::collections::HashMap;
 
-/// What the options and the kernel say about all inputs.
+/// What the options and the kernel say about the rows of all inputs.
 #[derive(Clone, Debug, Default)]
 pub struct Shape {
     /// The format of the rows.
@@ -24,10 +24,10 @@ pub struct Shape {
     /// Names of the columns of results that `--append` adds to the header. `None`: rows are not printed with their
     /// results.
     pub append: Option<Vec<String>>,
-    /// Whether the header is printed unchanged, once, if no column is added to it.
+    /// Whether the header is printed unchanged, before all results, if `append` adds no column to it.
     pub keeps_header: bool,
-    /// Whether the header is passed on to the workers in the head of each block. All rows must then have as many fields as
-    /// the header, unless columns are chosen.
+    /// Whether the header is passed on to the workers in the head of each block. All rows must then have as many fields
+    /// as the header, unless columns are chosen.
     pub passes_header: bool,
     /// Whether each block is filled as far as the input goes, even if that means waiting for more input.
     pub fills_blocks: bool,
@@ -41,8 +41,8 @@ impl Shape {
         Head::size(self.columns.as_ref(), self.append.is_some(), self.passes_header)
     }
 
-    /// Whether all rows must have as many fields as the first row. They must if results are appended to the rows, so
-    /// that all results stand in one column, unless a header or the kernel fixes the number of fields already.
+    /// Whether all rows must have as many fields as the first row. They must if results are appended to the rows and
+    /// neither a header nor the kernel fixes the number of fields. Otherwise the results would not stand in one column.
     pub fn goes_by_first_row(&self) -> bool {
         self.append.is_some() && !self.has_header && (self.columns.is_some() || self.fields.is_none())
     }
@@ -63,7 +63,7 @@ impl Shape {
     }
 }
 
-/// What must be remembered of earlier inputs' headers, with which later headers are compared.
+/// What must be remembered of the headers of earlier inputs, to compare later headers with them.
 #[derive(Default)]
 pub struct Headers {
     /// The column names in the header that was printed, and the name of the input it came from. `None` before that.
@@ -123,8 +123,8 @@ impl Headers {
         Ok(None)
     }
 
-    /// Returns the bytes to print for `header`, with the line end `end`. They are empty without `--append`, and if an
-    /// equal header has been printed already.
+    /// Returns the bytes to print for `header`, with the line end `end`. There are none if headers are not printed, or
+    /// if an equal header has been printed already.
     fn printed(&mut self, shape: &Shape, header: &Record, end: &str, input: &str) -> Result<Vec<u8>, String> {
         if shape.append.is_none() && !shape.keeps_header {
             return Ok(vec![]);
@@ -160,8 +160,8 @@ impl Headers {
     }
 }
 
-/// Returns the bytes of the header if the names of its columns (those in `columns`, or else all) can be the names of an
-/// object's members: they are text, and no two are equal.
+/// Returns the bytes of the header if the names of its columns can be the names of an object's members: they are text,
+/// and no two are equal. Only the columns in `columns` count, or all columns if that is `None`.
 fn usable_names(header: &Record, columns: Option<&[usize]>) -> Result<Vec<u8>, BadRow> {
     if header.text().len() > Head::MOST_HEADER {
         let what = format!("the header has more than {} bytes; --command-input csv needs no names", Head::MOST_HEADER);

@@ -1,6 +1,6 @@
-//! Where rows come from: [`reader`] cuts files and pipes into blocks of whole rows, [`header`] reads the headers of
-//! inputs, [`ranges`] finds where a file can be cut into parts for several runs, and [`windows`] finds rows in a part of a
-//! file for workers that read it for themselves.
+//! Where rows come from. [`reader`] cuts files and pipes into blocks of whole rows. [`header`] reads the headers of
+//! inputs. [`ranges`] finds where a file can be cut into parts for several runs. [`windows`] finds the rows in a part
+//! of a file, for workers that read the file themselves.
 
 pub mod header;
 pub mod ranges;

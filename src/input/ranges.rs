@@ -1,5 +1,5 @@
-//! `--split`: cuts a file into ranges of whole rows, so that several runs of the program can share the file, each
-//! taking one range.
+//! `--split`: cuts a file into ranges of whole rows. Several runs of the program can then share the file, each with one
+//! range.
 
 use crate::csv::row_ends::RowEnds;
 use crate::csv::row_start::RowStart;
@@ -22,12 +22,11 @@ pub struct FileRange {
 /// looked for and lines are counted.
 const PIECE: usize = 256 << 10;
 
-/// Returns at most `count` ranges of about equal size, which together are the file of `size` bytes, in order. Each
-/// range ends where a row ends, no range is empty, and the first one contains the first row, because that may be a
+/// Returns at most `count` ranges of about equal size, in order, which together cover the file of `size` bytes. Each
+/// range ends where a row ends, and no range is empty. The first one contains the first row, because that row may be a
 /// header. The first `skip_lines` lines are not rows.
 ///
-/// # Errors
-/// If the file cannot be read.
+/// # Errors If the file cannot be read.
 pub fn ranges(file: impl Read, size: u64, count: u64, format: Format, skip_lines: u64) -> io::Result<Vec<FileRange>> {
     let (file, ends) = (file.take(size), RowEnds::new(format));
     let mut walk = Walk { file, format, skip_lines, piece: vec![], start: 0, seen: 0, ends, offset: 0, lines: 0 };
@@ -52,11 +51,11 @@ pub fn ranges(file: impl Read, size: u64, count: u64, format: Format, skip_lines
     Ok(found)
 }
 
-/// Returns the offset of the next cut after the one at `cut`; the real cut is then made at the first row end at that
-/// offset or behind it. Returns `None` if the rest of the file is the last range.
+/// Returns the least offset of the next cut after the one at `cut`. The cut is then made at the first row end at or
+/// after this offset. Returns `None` if the rest of the file is the last range.
 fn target(size: u64, count: u64, cut: u64) -> Option<u64> {
     let [size, count, cut] = [size, count, cut].map(u128::from);
-    // The first of the offsets `number * size / count` that lies behind `cut`.
+    // The least `number` whose offset, `number * size / count`, lies behind `cut`.
     let number = if size == 0 { count } else { ((cut + 1) * count).div_ceil(size) };
     (number < count).then(|| (number * size / count) as u64)
 }
@@ -69,7 +68,7 @@ struct Walk<R> {
     skip_lines: u64,
     /// The piece of the file that was read last.
     piece: Vec<u8>,
-    /// Offset in the piece at which the text begins that `ends` looks at: the start of a row, or the rest of a row that
+    /// Offset in the piece at which the text for `ends` begins. That is the start of a row, or the rest of a row that
     /// began in an earlier piece.
     start: usize,
     /// How many bytes of the piece have been looked at.
@@ -82,7 +81,8 @@ struct Walk<R> {
 }
 
 impl<R: Read> Walk<R> {
-    /// Reads pieces up to the first that has more than lines to pass over. Returns whether there are bytes in it.
+    /// Reads pieces until one has bytes behind the lines that are to be passed over. Returns false if the file ends
+    /// before.
     fn read(&mut self) -> io::Result<bool> {
         while self.read_piece()? {
             while self.skip_lines > 0 && self.seen < self.piece.len() {
@@ -136,7 +136,7 @@ impl<R: Read> Walk<R> {
         None
     }
 
-    /// Looks at the rest of the piece, after which the piece is no longer needed.
+    /// Looks at the rest of the piece. The piece is then no longer needed.
     fn pass(&mut self) {
         self.look_at(self.piece.len());
         if self.ends.end() > 0 {

@@ -1,5 +1,5 @@
-//! Copies what a file has besides its contents to the file that replaces it: owner, group, mode, access list, and other
-//! extended attributes.
+//! Copies the attributes of a file to the file that replaces it: owner, group, mode, access list, and other extended
+//! attributes.
 
 use rustix::fs::{Gid, Mode, Uid, fchmod, fchown, fstat};
 use rustix::io::Errno;
@@ -13,8 +13,8 @@ use xattr::FileExt;
 /// folder.
 const ACCESS_LIST: &str = "system.posix_acl_access";
 
-/// Attributes that are not copied: they vouch for exactly the old contents, or give rights to whoever runs the file.
-/// Writing to a file removes them too.
+/// Attributes that are not copied, because they vouch for exactly the old contents, or give rights to whoever runs the
+/// file. The system removes them, too, when a file is written to.
 const OF_CONTENTS: [&str; 3] = ["security.capability", "security.evm", "security.ima"];
 
 /// The namespaces of extended attributes that must be copied, or the file is not replaced. Attributes in other
@@ -22,11 +22,11 @@ const OF_CONTENTS: [&str; 3] = ["security.capability", "security.evm", "security
 const KEPT: [&[u8]; 4] = [b"system.", b"user.", b"trusted.", b"security."];
 
 /// Copies owner, group, mode, access list and extended attributes from `old` to `new`. If this process may not give
-/// files away, it stays the owner of `new`; then no other user gets rights that he did not have before. Set-user-ID and
-/// set-group-ID bits are not copied, because writing to a file clears them too.
+/// files away, it stays the owner of `new`, and no other user gets rights to `new` that he did not have to `old`.
+/// Set-user-ID and set-group-ID bits are not copied, because writing to a file clears them, too.
 ///
-/// # Errors
-/// If the group, the mode, or an attribute that must be kept cannot be copied. What was copied before that stays.
+/// # Errors If the group, the mode, or an attribute that must be kept cannot be copied. What was copied before that
+/// stays.
 pub fn keep(old: &File, new: &File) -> rustix::io::Result<()> {
     let (stat, own) = (fstat(old)?, fstat(new)?);
     if stat.st_uid != own.st_uid {

@@ -44,10 +44,10 @@ impl BadRows {
         BadRows { most, count: 0, rejects: None }
     }
 
-    /// Returns `self` with `file` as the place to which all bad rows are written. Messages call the file `name`.
+    /// Returns `self` with `file` as the rejects, the file to which all bad rows are written. Messages call the file
+    /// `name`.
     ///
-    /// # Errors
-    /// If the file cannot be written to.
+    /// # Errors If the file cannot be written to.
     pub fn written_to(self, file: File, name: &str) -> Result<Self, Error> {
         let mut rejects =
             Rejects { writer: ::csv::Writer::from_writer(BufWriter::new(Patient(file))), name: name.to_string() };
@@ -65,8 +65,9 @@ impl BadRows {
         self.count += 1;
     }
 
-    /// Whether the next bad row is to be reported with [`enter`](Self::enter): it would be named on stderr or written
-    /// to the rejects, or end the run. If false, [`count_one`](Self::count_one) is enough.
+    /// Whether more than the number of bad rows depends on the next one: it would be named on stderr, written to the
+    /// rejects, or end the run. If so, it must be reported with [`enter`](Self::enter). Otherwise
+    /// [`count_one`](Self::count_one) is enough.
     pub fn is_heard(&self) -> bool {
         self.rejects.is_some() || self.count < SAID || self.most.is_none_or(|most| self.count >= most)
     }

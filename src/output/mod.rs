@@ -42,13 +42,14 @@ impl Output {
         Ok(Output { file, name: name.to_string(), replacement: None })
     }
 
-    /// Opens an output that replaces the file at `path`, or the file that a symbolic link there points to. It replaces
-    /// that file when [`Output::complete`] is called, and takes over its owner, permissions and attributes. A device or
-    /// a pipe at `path` is written to directly instead. If `path` names a descriptor, like `/dev/fd/3`, that is written
-    /// to directly, at the offset and in the mode that it has.
+    /// Opens an output for the file at `path`, or for the file that a symbolic link there points to. The output is a
+    /// new file, which replaces the old one when [`Output::complete`] is called, and takes over its owner, permissions
+    /// and attributes.
     ///
-    /// # Errors
-    /// If the output cannot be written at `path`.
+    /// A device or a pipe at `path` is written to directly. So is a descriptor that `path` names, like `/dev/fd/3`: it
+    /// keeps its offset and its mode.
+    ///
+    /// # Errors If the output cannot be written at `path`.
     pub fn file(path: &Path) -> Result<Self, Error> {
         let name = printable(path.as_os_str());
         Self::at(path, &name).map_err(|error| Error::io(name, error))
@@ -65,8 +66,8 @@ impl Output {
             Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
             Ok(existing) => {
-                // If stdout or stderr already writes to this file, use that open file. A second one would have an offset of
-                // its own, and the two outputs would overwrite each other.
+                // If stdout or stderr already writes to this file, use that open file. A second one would have an
+                // offset of its own, and the two outputs would overwrite each other.
                 let mut already = [Self::stdout(), Self::of("stderr", io::stderr())].into_iter().flatten();
                 let is_it = |output: &Output| output.stat().is_some_and(|output| is_same(&output, &existing));
                 if let Some(output) = already.find(|output| output.is_writable() && is_it(output)) {
@@ -96,7 +97,7 @@ impl Output {
         }
     }
 
-    /// Has the system buffer much of what is written, if the output is a pipe.
+    /// Enlarges the buffer that the system has for the output, if the output is a pipe.
     pub fn widen(&self) {
         streams::widen(&self.file);
     }
@@ -163,10 +164,9 @@ impl Output {
         one.name == other.name && matches!(folders, (Ok(one), Ok(other)) if is_same(&one, &other))
     }
 
-    /// Returns a second handle of the file, for another writer to write to before the output is completed.
+    /// Returns a second handle of the file, so that another writer can write to it before the output is completed.
     ///
-    /// # Errors
-    /// If there are no more descriptors.
+    /// # Errors If there are no more descriptors.
     pub fn file_to_write(&self) -> Result<File, Error> {
         self.file.try_clone().map_err(|error| Error::io(self.name.clone(), error))
     }

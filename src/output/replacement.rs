@@ -1,12 +1,12 @@
-//! How `-o FILE` replaces a file: results are written to a new file in the same folder, which takes the name of the old
+//! How `-o FILE` replaces a file. Results are written to a new file in the same folder, which takes the name of the old
 //! file when it is complete. If the run ends before that, for whatever reason, the old file stays as it was. Until it
 //! is complete, the new file has no name (`O_TMPFILE`), or a temporary name if the file system has no files without
 //! names.
 //!
 //! Some files cannot be replaced: a mount point, a file in a folder that this process may not write to, and any file
 //! where links are forbidden. Then the results are copied into the old file at the end, and a line on stderr says so.
-//! Whether a file can be replaced shows only at the end, when it is tried. So the old file must be writable too, which
-//! is checked before the first row is read: otherwise all results could be lost at the end.
+//! Whether a file can be replaced shows only at the end, when it is tried. So the old file must be writable, too. This
+//! is checked before the first row is read, because otherwise all results could be lost at the end.
 
 use super::attributes;
 use super::close;
@@ -42,7 +42,8 @@ pub struct Replacement {
     /// The temporary name of the file, as long as it has one. If this value is dropped before the file has its final
     /// name, the temporary name is removed.
     temporary: Option<OsString>,
-    /// If the file could not be created in that folder: the reason. The file is in the folder for temporary files then.
+    /// The reason why the file could not be created in the folder of `entry`, if so. The file is then in the folder for
+    /// temporary files.
     pub refused: Option<Errno>,
 }
 
@@ -55,8 +56,8 @@ impl Replacement {
     /// there is an existing file, but no file can be created in the folder for temporary files either.
     pub fn begin(entry: Entry, existing: Option<&File>) -> io::Result<(File, Self)> {
         let mut replacement = Replacement { entry, temporary: None, refused: None };
-        // If there is an existing file, the new file is closed to other users until `keep` has copied the mode: under a
-        // temporary name they could open it before, although the mode of the existing file may forbid that.
+        // If there is an existing file, nobody else may open the new file until `keep` has copied the mode. Other users
+        // could otherwise open it under its temporary name, although the mode of the existing file may forbid that.
         let mode = if existing.is_some() { 0o600 } else { 0o666 };
         match (replacement.beside(Mode::from_raw_mode(mode)), existing) {
             (Ok(file), None) => Ok((file, replacement)),
@@ -117,8 +118,8 @@ impl Replacement {
         let existing = self.existing();
         if let Some(existing) = &existing {
             attributes::keep(existing, file)?;
-            // In an append-only folder the file could get a temporary name, but that name could not be renamed or
-            // removed any more.
+            // In an append-only folder no name can be renamed or removed. The file could get a temporary name there,
+            // but would keep it for ever.
             let folder = statx(&self.entry.folder, "", AtFlags::EMPTY_PATH, StatxFlags::empty());
             if folder.is_ok_and(|folder| folder.stx_attributes.contains(StatxAttributes::APPEND)) {
                 return Err(Errno::PERM);

@@ -100,8 +100,8 @@ enum Owner {
     Another,
 }
 
-/// Returns whose descriptors the entries of `folder` are; `None` if it is not a folder of descriptors. Such folders are
-/// `/proc/PID/fd` and `/proc/PID/task/TID/fd`, wherever the proc file system is mounted.
+/// Returns the process whose descriptors the entries of `folder` are, or `None` if it is not a folder of descriptors.
+/// Such folders are `/proc/PID/fd` and `/proc/PID/task/TID/fd`, wherever the proc file system is mounted.
 fn descriptors_of(folder: &OwnedFd) -> Option<Owner> {
     let is_proc = fstatfs(folder).is_ok_and(|found| found.f_type == PROC_SUPER_MAGIC);
     let is_same = |one: &str, other: &str| {
@@ -129,8 +129,8 @@ fn open_already(name: &OsStr) -> io::Result<File> {
     open.map(File::from)
 }
 
-/// Opens a pipe or device that another process has open. A regular file is refused, because the offset and the mode
-/// that the other process has for it cannot be shared from here.
+/// Opens a pipe or device that another process has open. A regular file is refused, because this process cannot share
+/// the offset and the mode that the other process has for it.
 fn open_elsewhere(entry: &Entry) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(retry_on_intr(|| openat(&entry.folder, &entry.name, flags, Mode::empty()))?);

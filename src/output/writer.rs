@@ -1,6 +1,7 @@
 //! Writes results in input order, and finds the file and the line of each bad row.
 //!
-//! This is the [`Sink`] of a filter's run. The thread of the run's writer, which calls it, is in `executor/writing.rs`.
+//! This is the [`Sink`] of a filter's run: a thread calls it with the results of one part of a block after another
+//! (`executor/writing.rs`).
 
 use crate::bad_row::{BadRow, Kind, Report};
 use crate::csv::hints::Reading;
@@ -22,10 +23,11 @@ pub struct Writer<'a> {
     tally: &'a Tally,
     /// The options that say how inputs are read, for the hints about bad rows; `None` for no hints.
     reading: Option<Reading>,
-    /// Advice to the user if the current input looks like something else than CSV. Set from the first block of the
-    /// input, and taken by the first bad row, which has it as its hint.
+    /// Advice to the user if the current input looks like something else than CSV. It comes with the first block of the
+    /// input, and is the hint of the first bad row.
     disguise: Option<String>,
-    /// What is written to the output in place of a misfit.
+    /// What is written to the output in place of a misfit: a bad row that the reader could not pass on, such as a row
+    /// longer than a block.
     blank: Vec<u8>,
     /// Headers that are not written yet.
     headers: Vec<u8>,
@@ -72,8 +74,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Returns `self` with hints for bad rows. The hints say if a row looks as if it should be read in another way than
-    /// `reading`.
+    /// Returns `self`, which gives hints with bad rows. A hint says if a row looks as if it should be read in another
+    /// way than `reading`.
     pub fn hinting(self, reading: Reading) -> Self {
         Writer { reading: Some(reading), ..self }
     }
@@ -83,9 +85,9 @@ impl<'a> Writer<'a> {
         Writer { blank: blank.into(), ..self }
     }
 
-    /// Returns `self`, which keeps headers back until the first results if `holds` is true. Nothing at all is then
-    /// written if it turns out that nothing can be run. The caller must write headers that have no results at the end
-    /// of the run ([`write_headers`](Self::write_headers)).
+    /// Returns `self`. If `holds` is true, it keeps headers back until the first results, so that nothing is written if
+    /// no row can be mapped. The caller must then write, at the end of the run, the headers that are still kept back
+    /// ([`write_headers`](Self::write_headers)).
     pub fn holding_headers(self, holds: bool) -> Self {
         Writer { holds_headers: holds, ..self }
     }
@@ -122,8 +124,8 @@ impl Sink for Writer<'_> {
             self.blank = blank;
         }
         self.lines += block.lines_before;
-        // Count the bytes that the reader passed over since the block before. In the first block nothing is counted,
-        // since what comes before it may lie outside the range that is read.
+        // Count the bytes that the reader passed over between the last block and this one. Before the first block
+        // nothing is counted, because the bytes before it may lie outside the range that is read.
         let start = self.counted_to.unwrap_or(block.offset);
         self.tally.bytes.add(block.offset.saturating_sub(start));
         self.offset = block.offset;
@@ -134,7 +136,7 @@ impl Sink for Writer<'_> {
     fn write(&mut self, part: Part) -> Result<(), Error> {
         let mut reports = part.reports;
         let mut counted = (0, self.lines);
-        // The rows are needed for messages only. Those that a worker has read for itself are read again for that.
+        // The rows are needed only for messages. If a worker has read them from the file itself, they are read again.
         let mut text = None;
         while !reports.is_empty() {
             let report = Report::take(&mut reports, part.input.len(), part.results.len());
@@ -219,9 +221,9 @@ impl Writer<'_> {
         self.bad_rows.enter(bad, Standing { file, line, offset: *offset, bytes })
     }
 
-    /// Completes the bad row `bad` with what its worker could not know. If other workers died of the row, `deadly` is
-    /// the reason, if the parent knows one. For other rows a hint about what may have been meant is added. `is_first`
-    /// says that the part has no results before the row.
+    /// Adds to the bad row `bad` what its worker could not know. If workers died of the row, that is the reason,
+    /// `deadly`, if it is known. For other rows it is a hint about what may have been meant. `is_first` says that the
+    /// part has no results before the row.
     fn complete(&mut self, bad: &mut BadRow, bytes: &[u8], is_first: bool, deadly: &str) {
         if bad.kind == Kind::Deadly {
             if !deadly.is_empty() {

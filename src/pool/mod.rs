@@ -1,4 +1,5 @@
-//! Maps a kernel over rows that are in memory, for programs that use this crate. For files there is the filter.
+//! Maps a kernel over rows that are in memory, for programs that use this crate. For CSV there is the
+//! [`Filter`](crate::Filter).
 
 pub mod memory;
 
@@ -163,16 +164,16 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod + Row>> Pool<'k, K> {
         Ok(bytemuck::allocation::pod_collect_to_vec(&sink.0))
     }
 
-    /// Runs the job with the workers that the last map has left, if the executor and the number of workers are
-    /// unchanged; otherwise with new ones.
+    /// Runs the job. The workers of the last map are used again if the executor and the number of workers are
+    /// unchanged. Otherwise new ones are started.
     fn run(&self, job: Job) -> Result<(), Error> {
         let mapping = mapping(&self.records, &self.name);
         if !self.executor.has_processes() {
             return self.executor.run(&mapping, job);
         }
         let mut kept = self.workforce();
-        // Take the workforce out, so that it is dropped if the run fails or panics. An unsuitable one is dropped before
-        // a new one is made, so that the two do not exist at the same time.
+        // Take the workforce out of the pool, so that it is dropped if the run fails or panics. A workforce that does
+        // not suit is dropped before a new one is made, so that there are never two at the same time.
         let suits = |workforce: &Workforce| workforce.is(self.executor, self.jobs);
         let last = kept.take().filter(suits);
         let mut workforce = last.unwrap_or_else(|| Workforce::new(self.executor, self.jobs));

@@ -1,7 +1,7 @@
 //! The reader: cuts files and pipes into blocks of whole rows.
 //!
-//! The reader examines only headers and the ends of rows; the workers do everything else, in parallel. A block is
-//! filled while input is ready, and handed on as soon as no more input is ready. So a row that arrives alone is
+//! The reader examines only headers and the ends of rows. The workers do everything else, because they run in parallel.
+//! A block is filled while input is ready, and handed on as soon as no more is ready. So a row that arrives alone is
 //! answered at once, and an input that is always ready gives full blocks.
 
 mod open;
@@ -61,8 +61,8 @@ impl Input {
     pub fn open(self) -> io::Result<File> {
         let file = match self {
             Input::Stdin => File::from(streams::given(&io::stdin())?),
-            // Opening a FIFO that no process has open for writing would wait, and that wait could not be stopped. So
-            // the FIFO is opened without waiting, and the wait takes place in `poll` instead.
+            // Opening a FIFO waits until some process opens it for writing, and nothing could stop that wait. So the
+            // FIFO is opened without waiting, and `poll` waits instead.
             Input::Path(path) | Input::Range(path, _) => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
                 rustix::io::retry_on_intr(|| rustix::fs::open(present_name(&path), flags, Mode::empty()))?.into()
@@ -89,9 +89,10 @@ pub struct Reader<'a> {
     inputs: std::iter::Enumerate<std::vec::IntoIter<Input>>,
     shape: Shape,
     headers: Headers,
-    /// Number of fields of the first row that was read. `None` until then, and if the other rows need not have as many.
+    /// Number of fields of the first row. `None` if it has not been read yet, or if the other rows may have another
+    /// number.
     fields: Option<usize>,
-    /// Whether to pass over rows that are longer than a block. If not, such a row ends the run.
+    /// Whether rows that are longer than a block are passed over. If not, the first of them ends the run.
     passes_over: bool,
     watch: Watch<'a>,
     current: Option<Open>,
@@ -99,7 +100,7 @@ pub struct Reader<'a> {
     first: Option<usize>,
     /// Bytes of the current input that were read but did not go into the last block. The next block begins with them.
     carry: Vec<u8>,
-    /// Number of the input that was lent to workers, which read from it too.
+    /// Number of the input whose file was lent to workers. They read from the same file.
     lent: Option<usize>,
 }
 
@@ -142,8 +143,8 @@ impl<'a> Reader<'a> {
         let lines_before = std::mem::take(&mut open.lines_before);
         let mut block = Block { input: open.input, lines_before, ..Block::default() };
         if is_start {
-            // Examine all bytes that were read, and not only whole rows: a file that is not CSV may have no line feed
-            // at all, or have some by chance.
+            // Examine all bytes that were read, not only whole rows. A file that is not CSV may have no line feed at
+            // all, or have some by chance.
             let read = if let Filled::Rows(end) = filled { end + self.carry.len() } else { rows.len() };
             open.disguise = disguise(&rows[..read]);
         }
@@ -176,8 +177,7 @@ impl<'a> Reader<'a> {
         }
         let is_first = *self.first.get_or_insert(open.input) == open.input;
         if !open.wants_header {
-            // With `--append`, and with a header that is kept, the bytes of the input are printed, and a byte order mark is right only at the very front
-            // of the output.
+            // The byte order mark is part of the output if rows or the header are printed as they stand in the input.
             if std::mem::take(&mut open.has_mark)
                 && is_first
                 && (self.shape.append.is_some() || self.shape.keeps_header)
@@ -197,12 +197,11 @@ impl<'a> Reader<'a> {
         Ok(Some(block))
     }
 
-    /// Handles a line that fills `buffer` and continues behind it; `ends` has looked at the bytes in `buffer`. A blank
-    /// line or a comment is passed over. A row is passed over and reported with `block`, which has no rows then, if the
-    /// run continues after bad rows.
+    /// Passes over a line that fills `buffer` and continues behind it. `ends` has looked at the bytes in `buffer`. If
+    /// the line is a row, and the run continues after bad rows, the row is reported with `block`, which then has no
+    /// other rows. A blank line or a comment is not reported.
     ///
-    /// # Errors
-    /// If the line is a row and the run does not continue after bad rows, or the input cannot be read.
+    /// # Errors If the line is a row and the run does not continue after bad rows, or the input cannot be read.
     fn pass_over(
         &mut self,
         open: &mut Open,

@@ -30,18 +30,19 @@ pub struct Open {
     pub at_start: bool,
     /// Whether the input began with a byte order mark that has not been passed on with a block yet.
     pub has_mark: bool,
-    /// Advice to the user if the first bytes show that the input is some other kind of file (such as gzip). `None` if
-    /// they do not, and after the advice has been passed on with a block.
+    /// Advice to the user if the first bytes show that the input is some other kind of file, such as gzip. It is passed
+    /// on with the first block, and is then `None`.
     pub disguise: Option<String>,
-    /// Whether end of input was seen. Remembered because reading a terminal again after end of input would wait for
-    /// more.
+    /// Whether the end of the input was seen. A terminal must not be read again after that, because the read would wait
+    /// for more.
     pub at_end: bool,
-    /// Offset in the input, in bytes, at which the next block begins; the bytes carried over from the last read begin
-    /// there.
+    /// Offset in the input, in bytes, at which the next block begins. If bytes were carried over from the last read, it
+    /// is the offset of the first of them.
     pub offset: u64,
     /// Bytes that are still to be read of a range. `None`: the whole input is read.
     pub left: Option<u64>,
-    /// Number of line feeds before the range that is read, and in lines that were passed over. 0 after they have been passed on with a block.
+    /// Number of lines before the first row to be read: those before a range, and those that were passed over. It is
+    /// passed on with the next block, and is then 0.
     pub lines_before: u64,
     /// How many of the next lines are to be passed over.
     pub skip_lines: u64,
@@ -51,7 +52,8 @@ pub struct Open {
     pub head: Head,
 }
 
-/// How many bytes to read first. The bytes that tell what kind of file it is, if it is not CSV, may lie some kilobytes in.
+/// How many bytes to read first. If the file is not CSV, the bytes that tell what kind of file it is may lie some
+/// kilobytes behind its start.
 const FIRST_READ: usize = 32 << 10;
 /// The least number of bytes to ask for in one read. Without it, very small blocks would cost a system call each.
 const LEAST_READ: usize = 4096;
@@ -113,8 +115,8 @@ impl Open {
         let mut filled = carry.len();
         carry.clear();
         let mut ends = RowEnds::new(shape.format);
-        // `seen`: bytes that were searched for row ends. `limit`: bytes up to which the buffer is filled, raised if a
-        // row is longer.
+        // `seen`: how many bytes were searched for row ends. `limit`: up to how many bytes the buffer is filled. It is
+        // raised if a row is longer.
         let (mut seen, mut limit) =
             (0, wanted.max(if self.at_start { FIRST_READ } else { LEAST_READ }).min(buffer.len()));
         let end = loop {
@@ -177,7 +179,8 @@ impl Open {
         Ok(Filled::Rows(end))
     }
 
-    /// Returns how many bytes at the front of `text` belong to lines that are to be passed over, and counts these lines.
+    /// Returns how many bytes at the front of `text` belong to lines that are to be passed over, and counts these
+    /// lines.
     fn skip_lines(&mut self, text: &[u8]) -> usize {
         let mut at = 0;
         while self.skip_lines > 0 && at < text.len() {

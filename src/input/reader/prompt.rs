@@ -1,9 +1,9 @@
 //! Reads that return at once, even if there is no input.
 //!
-//! Even after `poll` has reported input, a read may find none, because another process that has the same pipe or
-//! terminal open may have taken it in between. If the read then waited, it could not be stopped when the run is over or
-//! nobody reads the output any more. So only `poll` waits, which also watches for these two events. Stdin is not made
-//! non-blocking for this purpose, because it would become non-blocking for all processes that share it.
+//! Even after `poll` has reported input, a read may find none: another process that has the same pipe or terminal open
+//! may have taken the input in between. A read that waited then could not be stopped when the run is over, or when
+//! nobody reads the output any more. So only `poll` waits, because it can watch for these two events, too. Stdin is not
+//! made non-blocking for this purpose, because it would become non-blocking for all processes that share it.
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, fstat, major, minor};

@@ -1,5 +1,5 @@
-//! How the reader goes to a part of a file. Before that part, it reads only the header, or the first row if the number
-//! of fields in it applies to all rows.
+//! How the reader goes to a part of a file. It reads nothing before that part except the header, or the first row if
+//! all rows must have as many fields as that row.
 
 use super::Reader;
 use super::open::Open;
@@ -11,12 +11,13 @@ use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 impl Reader<'_> {
-    /// Moves `open`, an input that was just opened, to `range`. If the header, or a first row whose number of fields
-    /// applies to all rows, comes before the range, reads that first.
+    /// Moves `open`, an input that was just opened, to `range`. If the header lies before the range, it is read first.
+    /// So is the first row, if all rows must have as many fields as that row.
     pub(super) fn enter(&mut self, open: &mut Open, range: FileRange, buffer: &mut [u8]) -> Result<(), Ending> {
         open.check(range)?;
         if range.offset > 0 {
-            // Passes over rows that are longer than a block here: the run that has such a row in its range reports it.
+            // Here a row that is longer than a block is passed over without a report: the run whose range has the row
+            // reports it.
             let passes_over = std::mem::replace(&mut self.passes_over, true);
             // Offset at which the header ends or, in an input without a header, up to which rows have been read.
             let mut end = 0;

@@ -1,5 +1,5 @@
-//! What the reader leaves to workers that read a file for themselves: the rest of the file, behind what the reader has
-//! read.
+//! What the reader leaves to workers that read a file for themselves: the part of the file behind the bytes that the
+//! reader has read.
 
 use super::Reader;
 use crate::flow::{Ending, Stretch};
