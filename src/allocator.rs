@@ -1,12 +1,12 @@
-//! The allocator of the `pmapgcd` command: the system's, except that the process prints a message and exits with status
-//! 2 when it gets no more memory. Rust would abort then, which looks like a crash.
+//! The allocator of the `pmapgcd` command. It is the system's, but if there is no more memory, the process prints a
+//! message and exits with status 2. Rust would abort, which looks like a crash.
 #![allow(unsafe_code)]
 
 use nix::libc;
 use std::alloc::{GlobalAlloc, Layout, System};
 
 /// The system's allocator. If it has no memory to give, the process exits with status 2. A worker process that exits
-/// for this reason counts as one that died of its rows, as it would after an abort.
+/// for this reason is treated like one that died of its rows.
 pub struct OrEnd;
 
 // SAFETY: all calls go to `System` unchanged. Where `System` would return null, these methods do not return.

@@ -2,9 +2,10 @@
 //! printed.
 //!
 //! Each stage adds what it knows. The kernel says what is wrong, and with which field. The worker, which has split the
-//! row, adds the position of the row and writes everything as a report behind its results. The parent reads the report.
-//! The writer, which alone knows file names and line numbers, prints a message or writes the row to the file of
-//! `--rejects`. A row that does not fit into a block and an unusable header are bad rows too; the reader finds these.
+//! row, adds the position of the row, and writes everything as a report behind its results. The parent reads the
+//! report. The parent's writer knows file names and line numbers: it prints a message, or writes the row to the file of
+//! `--rejects`. A row that does not fit into a block and an unusable header are bad rows, too. The reader finds these
+//! two.
 
 use crate::csv::record::Record;
 use crate::error::printable;
@@ -50,9 +51,9 @@ pub(crate) enum Kind {
     Missing,
     /// An unusable header. It ends the run, whatever is done about bad rows.
     Header,
-    /// The run ends at this row, whatever is done about bad rows: the command does not do what it should.
+    /// The command does not do what it should. The run ends at this row, whatever is done about bad rows.
     Failed,
-    /// The run ends, and no row is to blame: the command cannot be run.
+    /// The command cannot be run. The run ends, and no row is to blame.
     Unrunnable,
 }
 
@@ -66,7 +67,8 @@ impl Kind {
     }
 }
 
-/// The name under which a [`BadRow`] serializes itself. If an output is a `Result`, a bad row is recognized by it.
+/// The name under which a [`BadRow`] serializes itself. If an output is a `Result`, its error is recognized as a bad
+/// row by this name.
 pub(crate) const NAME: &str = "pmapgcd::BadRow";
 
 /// For an output that is a `Result`: what is wrong, and the index of the field at fault.
@@ -87,9 +89,9 @@ impl<E: Display> From<E> for BadRow {
 }
 
 impl BadRow {
-    /// Makes a bad row whose fault is in one field, as the error of an output. `field` is its index, from 0, among those that the kernel takes.
-    /// The message is `field N WHAT`, where N is the number of the field in the row, from 1. If the row has no such field, the message is
-    /// `WHAT`.
+    /// Makes a bad row whose fault is in one field, as the error of an output. `field` is its index, from 0, among
+    /// those that the kernel takes. The message is `field N WHAT`, where N is the number of the field in the row, from
+    /// 1. If the row has no such field, the message is `WHAT`.
     ///
     /// ```
     /// use pmapgcd::BadRow;
@@ -111,8 +113,8 @@ impl BadRow {
         BadRow { what: what.into(), ..BadRow::default() }
     }
 
-    /// Makes a bad row whose fault is in one field of `record`; `field` counts from 0. The message is `field N WHAT`,
-    /// where N counts from 1.
+    /// Makes a bad row whose fault is in the field of `record` at index `field`, from 0. The message is `field N WHAT`,
+    /// where N is the number of the field in the row, from 1.
     pub fn in_field(record: &Record, field: usize, what: impl Display) -> Self {
         let number = record.number(field);
         BadRow { field: Some(number), ..BadRow::row(format!("field {number} {what}")) }

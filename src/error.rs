@@ -64,7 +64,7 @@ impl Error {
     pub(crate) fn spoilt() -> Self {
         Self::workers("a worker has spoilt the memory that it shares with others: do not trust these results")
     }
-    /// Returns the error for a request that the operating system refused. `name` is what the request was about, such as
+    /// Returns the error for a request that the operating system refused. `name` is the object of the request, such as
     /// a file.
     pub(crate) fn io(name: impl fmt::Display, source: io::Error) -> Self {
         let text = format!("{name}: {}", reason(&source));
@@ -109,8 +109,8 @@ impl Error {
         }
     }
 
-    /// Whether the output is a pipe or socket that no process reads any more. A filter with this error dies by SIGPIPE,
-    /// without a message.
+    /// Whether this is the error that no process reads the output any more, which is a pipe or socket. A filter with
+    /// this error dies by SIGPIPE, without a message.
     pub fn is_broken_pipe(&self) -> bool {
         self.0.kind == Kind::BrokenPipe
     }

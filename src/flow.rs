@@ -77,8 +77,8 @@ pub struct Stretch {
     pub head: Vec<u8>,
 }
 
-/// Produces the blocks of a run. An implementation must define [`next_block`](Source::next_block); the other methods are for
-/// sources that read files.
+/// Produces the blocks of a run. An implementation must define [`next_block`](Source::next_block); the other methods
+/// are for sources that read files.
 pub trait Source: Send {
     /// Writes the head and the rows of the next block to the front of `buffer`. The rows should have about `wanted`
     /// bytes in all; a row that is longer makes a block of its own.
@@ -87,14 +87,14 @@ pub trait Source: Send {
     /// If there is no further block; the [`Ending`] says why. The source must not be called again after that.
     fn next_block(&mut self, buffer: &mut [u8], wanted: usize) -> Result<Block, Ending>;
 
-    /// Returns a descriptor of the file that the last block came from, if workers may read it for themselves. Called once,
-    /// after the first block.
+    /// Returns a descriptor of the file that the last block came from, if workers may read it for themselves. Called
+    /// once, after the first block.
     fn lend(&mut self) -> Option<OwnedFd> {
         None
     }
 
-    /// Returns the stretch of the lent file that comes next, if it has `least` bytes or more. Workers may read as many blocks
-    /// from its front as they like; then [`go_on_at`](Source::go_on_at) says how far they came.
+    /// Returns the stretch of the lent file that comes next, if it has `least` bytes or more. Workers may read as many
+    /// blocks from its front as they like. Then [`go_on_at`](Source::go_on_at) says how far they came.
     fn stretch(&mut self, least: u64) -> Option<Stretch> {
         let _ = least;
         None
@@ -110,7 +110,7 @@ pub trait Source: Send {
     }
 }
 
-/// The bytes of a block: in memory, or in a file from which only a worker has read them.
+/// The bytes of a block. They are in memory, or in a file that only a worker has read.
 #[derive(Clone, Copy, Debug)]
 pub enum Bytes<'a> {
     /// The bytes are in memory: these.

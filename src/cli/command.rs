@@ -13,8 +13,8 @@ use crate::work::text::OnBadRow;
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-/// The default of `--block-size` with a command, in bytes: a block may cost a start of the command, so it is larger than
-/// otherwise.
+/// The default of `--block-size` with a command, in bytes. It is larger than otherwise, because a block may cost a
+/// start of the command.
 const BLOCK_SIZE: usize = 4 << 20;
 
 /// The options of a command.
@@ -23,24 +23,25 @@ const BLOCK_SIZE: usize = 4 << 20;
 pub struct CommandOptions {
     /// Map with CMD: it prints a line for each row
     ///
-    /// /bin/sh -c runs CMD, once for each worker. CMD reads rows on stdin, a line each, and prints a line for each, at any
-    /// time. If it prints only at the end of its input, it is started once for each block. Rows are sent at least once: if
-    /// CMD dies, the rows that it has not answered are sent again. CMD is not confined.
+    /// /bin/sh -c runs CMD, once for each worker. CMD reads rows on stdin, a line each, and prints a line for each, at
+    /// any time. If it prints only at the end of its input, it is started once for each block. Rows are sent at least
+    /// once: if CMD dies, the rows that it has not answered are sent again. CMD is not confined.
     #[arg(short, long, help_heading = FUNCTION, value_name = "CMD", allow_hyphen_values = true)]
     command: Option<OsString>,
 
     /// How CMD answers: auto, lines, block
     ///
-    /// auto: a line for each row; if CMD waits for the end of its input, that is noticed. lines: the same, but its input
-    /// stays open while more is awaited. block: CMD is started for each block of --block-size bytes (4M) and prints any number of lines; a header
-    /// is printed once.
+    /// auto: a line for each row; if CMD waits for the end of its input, that is noticed. lines: the same, but its
+    /// input stays open while more is awaited. block: CMD is started for each block of --block-size bytes (4M) and
+    /// prints any number of lines; a header is printed once.
     #[arg(long, help_heading = FUNCTION, value_name = "HOW", value_parser = command_mode(), hide_possible_values = true, default_value = "auto", requires = "command", hide_short_help = true)]
     command_mode: Mode,
 
     /// What CMD reads: text, csv, json
     ///
-    /// text: the row as it stands; with -k and one column its value, without quotes; with several, these as they stand. csv:
-    /// the values as RFC 4180 has them. json: an object with the names of the header, or an array where there is none.
+    /// text: the row as it stands; with -k and one column its value, without quotes; with several, these as they stand.
+    /// csv: the values as RFC 4180 has them. json: an object with the names of the header, or an array where there is
+    /// none.
     #[arg(long, help_heading = FUNCTION, value_name = "FORM", value_parser = command_input(), hide_possible_values = true, default_value = "text", requires = "command", hide_short_help = true)]
     command_input: Form,
 
@@ -57,8 +58,8 @@ impl CommandOptions {
         self.command.is_some()
     }
 
-    /// Runs the filter around the command, or, in a worker process, that worker's part of the run. Returns the status for
-    /// `main` to end with.
+    /// Runs the filter around the command, or, in a worker process, that worker's part of the run. Returns the status
+    /// for `main` to end with.
     pub fn run(self, mut options: Options) -> ExitCode {
         let command = self.command.clone().unwrap_or_default();
         if let Err(what) = self.check(&command, &options) {

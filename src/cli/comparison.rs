@@ -81,7 +81,7 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
 }
 
 /// Returns the header and the rows of `inputs`. Maps all rows once while it reads them, so that a bad row is reported
-/// by its file and line before anything is measured.
+/// with its file and line before anything is measured.
 fn read(plan: &Plan, mapping: &Mapping, inputs: Vec<Input>, stdout: &Output) -> Result<(Vec<u8>, Vec<u8>), Error> {
     let (stop, tally) = (bell()?, Tally::default());
     let nowhere = Output::file("/dev/null".as_ref())?;

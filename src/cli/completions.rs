@@ -1,5 +1,5 @@
-//! Completions for shells. The scripts for bash, zsh and fish hold no options: at each Tab they ask this program, which knows its options,
-//! and reads the header of the file on the line for the names of columns.
+//! Completions for shells. The scripts for bash, zsh and fish do not contain the options. At each Tab they ask this
+//! program, which knows the options and reads the names of columns from the header of the file on the line.
 
 use super::near::FUNCTIONS;
 use super::options::Options;
@@ -13,8 +13,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The environment variable by which a script asks. Its value is the shell's name and, behind a colon, the number of the word to
-/// complete, counted from 0. The words are the arguments, without the program's name.
+/// The environment variable by which a script asks. Its value is the shell's name, a colon, and the number of the word
+/// to complete, counted from 0. The words are the arguments, without the program's name.
 const ASKED: &str = "PMAPGCD_COMPLETE";
 
 /// The most bytes of a file in which its header is looked for.
@@ -28,8 +28,8 @@ pub fn script(shell: Shell, mut command: Command) -> Vec<u8> {
         Shell::Zsh => include_str!("completions/zsh"),
         Shell::Fish => include_str!("completions/fish"),
         _ => {
-            // These shells get a list of the options. An option with `=` stands in it without its values: the shells would complete
-            // them after a blank, where they are not accepted.
+            // The script for these shells is a list of the options. An option that takes its value only behind `=` is
+            // listed without values, because the shells would complete values behind a blank.
             command = command.mut_args(|arg| if arg.is_require_equals_set() { flag(&arg) } else { arg });
             let mut script = vec![];
             clap_complete::generate(shell, &mut command, name, &mut script);
@@ -47,9 +47,9 @@ fn flag(arg: &Arg) -> Arg {
     flag.long(arg.get_long().unwrap_or_default().to_string()).help(arg.get_help().cloned().unwrap_or_default())
 }
 
-/// Returns the answer to the script that has started this process; `None` if none has. Its first line tells the script
-/// what else to do: `files`, complete the names of files; `open`, put no blank behind the word. Each line that follows
-/// is a way to complete the word: the completed word, a tab, and a description of it.
+/// Returns the answer to the script that has started this process, or `None` if no script has. The first line of the
+/// answer tells the script what else to do. `files`: complete the names of files. `open`: put no blank behind the word.
+/// Each further line is a way to complete the word: the completed word, a tab, and a description of it.
 pub fn answer(command: &Command) -> Option<String> {
     let asked = std::env::var(ASKED).ok()?;
     let (shell, at) = asked.split_once(':')?;
@@ -60,8 +60,8 @@ pub fn answer(command: &Command) -> Option<String> {
 /// A word to complete, among others.
 struct Question<'c> {
     command: &'c Command,
-    /// The name of the shell. The word to complete is as it was typed, with quotes and backslashes. In bash and zsh, so
-    /// are the other words. In bash, the answer must be in this form too.
+    /// The name of the shell. The word to complete is as the user typed it, with quotes and backslashes. In bash and
+    /// zsh, so are the other words. In bash, the answer must have quotes and backslashes, too.
     shell: &'c str,
     words: Vec<String>,
     /// The number of the word to complete.
@@ -171,9 +171,9 @@ impl Question<'_> {
         (known.collect(), arg.get_value_hint() == ValueHint::FilePath)
     }
 
-    /// Returns the lists of columns that begin with `list` and have one more name. The names come from the header of
-    /// the first file on the line. If there is no file, they are those of the columns that the kernel takes, which are
-    /// the values of `arg`.
+    /// Returns the lists of columns that consist of `list` and one more name. The names come from the header of the
+    /// first file on the line. If there is no file, they are the columns that the kernel takes, which are the values of
+    /// `arg`.
     fn columns(&self, arg: &Arg, list: &str) -> Vec<Candidate> {
         let is_open = |text: &str| text.matches('"').count() % 2 == 1;
         let comma = list.match_indices(',').map(|(at, _)| at + 1).rfind(|&at| !is_open(&list[..at]));

@@ -68,11 +68,10 @@ pub fn inputs(files: &[PathBuf]) -> Vec<Input> {
     if files.is_empty() { vec![Input::Stdin] } else { files.iter().map(input).collect() }
 }
 
-/// Checks that none of `files` was meant as the value of the option before it: options whose value may be left out take
-/// it only behind `=`.
+/// Checks that none of `files` was meant as the value of the option before it. An option whose value may be left out
+/// takes a value only behind `=`.
 ///
-/// # Errors
-/// If a word behind such an option would be read as a FILE, and there is no file of this name.
+/// # Errors If a word behind such an option would be read as a FILE, and there is no file of this name.
 pub fn check_names(files: &[PathBuf]) -> Result<(), Error> {
     let arguments: Vec<_> = std::env::args_os().take_while(|argument| argument != "--").collect();
     let is_missing = |name: &OsString| {
@@ -140,11 +139,11 @@ fn size(input: &Input) -> Option<u64> {
     let read_before = match input {
         Input::Range(_, range) => return Some(range.length),
         Input::Path(_) => 0,
-        // The process that started this program may have read the beginning of stdin: only the rest counts.
+        // The process that started this program may have read the beginning of the file already. Only the rest counts.
         Input::Stdin => rustix::fs::tell(stdin()).ok()?,
         Input::Open(file, _) => rustix::fs::tell(file).ok()?,
     };
     let stat = stat_of(input).filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)?;
-    // Files such as those in /proc have contents although they report that they are empty.
+    // A size of 0 says nothing: files such as those in /proc have contents although they report that they are empty.
     Some((stat.st_size as u64).saturating_sub(read_before)).filter(|&size| size > 0)
 }

@@ -1,5 +1,5 @@
-//! What is printed about the program in place of results: help, version, manual page and completions, all made from one definition of the
-//! command line.
+//! What is printed about the program in place of results: help, version, manual page and completions. All are made from
+//! one definition of the command line.
 
 #[cfg(feature = "color")]
 use super::options::When;
@@ -47,7 +47,7 @@ pub fn matches(command: Command) -> ArgMatches {
     matches
 }
 
-/// Returns `command` with what help, manual page and completions say about the kernel of a filter: its version, and the
+/// Returns `command` with what the help, the manual page and the completions say about the kernel: its version, and the
 /// columns that it takes.
 pub fn of_kernel(command: Command, kernel: &impl BatchKernel) -> Command {
     let version = kernel
@@ -95,8 +95,8 @@ impl TypedValueParser for Names {
     }
 }
 
-/// Returns the value of `--color`. It is read here from the bare arguments, because the errors that clap finds in a
-/// command line are coloured too.
+/// Returns the value of `--color`. It is read from the bare arguments, before clap parses them, because the errors that
+/// clap finds are coloured, too.
 #[cfg(feature = "color")]
 fn color(arguments: &[String]) -> anstream::ColorChoice {
     use anstream::ColorChoice;

@@ -27,17 +27,18 @@ use std::process::ExitCode;
 pub struct KernelOptions {
     /// Map with gcd, a function of libm, or LIBRARY:FUNCTION
     ///
-    /// A value with a / or .so in it is a shared library. LIBRARY alone stands for one with a pmap_kernel_v1 (see docs/kernels.md). A
-    /// plain C function of numbers needs --types. Workers load the library; this process loads it only with --executor
-    /// serial or threads.
+    /// A value with a / or .so in it is a shared library. LIBRARY alone stands for one with a pmap_kernel_v1 (see
+    /// docs/kernels.md). A plain C function of numbers needs --types. Workers load the library; this process loads it
+    /// only with --executor serial or threads.
     #[arg(long, help_heading = FUNCTION, value_name = "NAME", conflicts_with_all = ["command", "command_mode", "command_input", "command_ok", "python_batch"], group = "function")]
     kernel: Option<OsString>,
 
     /// Types it takes and returns, like f64,f64:f64
     ///
-    /// Of i32, i64, u32, u64, f32, f64: up to 6 integers and 8 floats in, and one number out. A kernel with a pmap_kernel_v1
-    /// says its types itself. It may have text too, /na behind a type whose values may be missing, and ... behind a last
-    /// type for any number of columns. With --python all of these may be given, and also int (of any size) and bool.
+    /// Of i32, i64, u32, u64, f32, f64: up to 6 integers and 8 floats in, and one number out. A kernel with a
+    /// pmap_kernel_v1 says its types itself. It may have text too, /na behind a type whose values may be missing, and
+    /// ... behind a last type for any number of columns. With --python all of these may be given, and also int (of any
+    /// size) and bool.
     #[arg(long, help_heading = FUNCTION, value_name = "IN:OUT", value_parser = Signature::from_text, requires = "function")]
     types: Option<Signature>,
 
@@ -125,7 +126,7 @@ impl KernelOptions {
                 }
                 let load = || Native::loaded(&wanted.load().map_err(unusable)?, self.kernel_args.clone()).map_err(of);
                 if is_worker {
-                    // The parent says what is wrong, once for all workers.
+                    // The parent prints what is wrong, once for all workers.
                     let instead = options.clone();
                     let instead = |what: String| serve_unusable(instead, format!("--kernel {name}: {what}"));
                     match probe::in_time(most, load, |what| instead(what).unwrap_or(2)) {
@@ -153,8 +154,8 @@ impl KernelOptions {
         Ok(run(&plan, &work))
     }
 
-    /// Handles `--describe`, `--types` and `--kernel-args` if the kernel is the stock one: describes it, or refuses
-    /// what it does not accept.
+    /// Handles `--describe`, `--types` and `--kernel-args` if the kernel is the stock one. Describes that kernel, or
+    /// refuses the options that it does not accept.
     fn stock(&self) -> Result<ExitCode, Error> {
         if self.types.is_some() || self.kernel_args.is_some() {
             return Err(Error::usage(

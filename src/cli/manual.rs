@@ -1,8 +1,9 @@
-//! The manual page, in roff, the language of man pages: the options, and sections in plain text. Those that all filters have are in
-//! `manual.txt`; what a program adds to them is clap's `after_long_help`, which no help shows.
+//! The manual page, in roff, the language of man pages. It has the options, and sections in plain text. The sections
+//! that all filters have are in `manual.txt`. What a program adds to them is clap's `after_long_help`, which no help
+//! shows.
 //!
-//! In these texts a line of capitals begins a section, and an empty line ends a paragraph. Lines that begin with two blanks are printed
-//! as they are, and `- TERM: TEXT` is an entry of a list.
+//! In these texts a line of capitals begins a section, and an empty line ends a paragraph. Lines that begin with two
+//! blanks are printed as they are, and `- TERM: TEXT` is an entry of a list.
 
 use super::options::FILES;
 use clap::Command;

@@ -23,9 +23,9 @@ const LOGGED: Duration = Duration::from_secs(5);
 /// measurement.
 const LOOKS: f64 = 8.0;
 
-/// Calls `run`, and meanwhile shows its progress on stderr, if `when` says so. `Auto` shows progress if stderr is a
-/// terminal and `is_among_results` is false. `total` is the size of the input in bytes, if it is known.
-/// `is_among_results` says whether results or bad rows go to a terminal: a status line would be mixed in with them.
+/// Calls `run`, and meanwhile shows its progress on stderr, if `when` says so. `total` is the size of the input in
+/// bytes, if it is known. `is_among_results` says whether results or bad rows go to a terminal, where a status line
+/// would mix with them. `Auto` shows progress if stderr is a terminal and `is_among_results` is false.
 pub fn while_running<T>(
     when: When,
     tally: &Tally,

@@ -18,8 +18,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
-/// The default of `--block-size` with Python, in bytes: larger than otherwise, because each block costs an exchange of
-/// messages.
+/// The default of `--block-size` with Python, in bytes. It is larger than otherwise, because each block costs an
+/// exchange of messages.
 const BLOCK_SIZE: usize = 512 << 10;
 
 /// The options of a function of Python.
@@ -28,16 +28,18 @@ const BLOCK_SIZE: usize = 512 << 10;
 pub struct PythonOptions {
     /// Map with FILE:FUNCTION or MODULE:FUNCTION
     ///
-    /// Annotations, or --types, say what it takes and returns: int (of any size), float, str, bool, X | None for what may be missing, and
-    /// tuples of these for several results; what has no type is text. An exception makes a bad row. Each worker starts
-    /// python3 once: $PMAPGCD_PYTHON, a virtual environment's, or the one in PATH. docs/python.md has more.
+    /// Annotations, or --types, say what it takes and returns: int (of any size), float, str, bool, X | None for what
+    /// may be missing, and tuples of these for several results; what has no type is text. An exception makes a bad row.
+    /// Each worker starts python3 once: $PMAPGCD_PYTHON, a virtual environment's, or the one in PATH. docs/python.md
+    /// has more.
     #[arg(long, help_heading = FUNCTION, value_name = "FILE:FUNCTION", allow_hyphen_values = true, conflicts_with_all = ["command", "command_mode", "command_input", "command_ok", "kernel_args"], group = "function")]
     python: Option<OsString>,
 
     /// Call the function with columns, not with rows
     ///
-    /// With numpy arrays if its module imports numpy, else with memoryviews; texts are lists. They are valid during the call alone. It
-    /// returns a column of as many results: any sequence, buffer or array, or a tuple of such for several results.
+    /// With numpy arrays if its module imports numpy, else with memoryviews; texts are lists. They are valid during the
+    /// call alone. It returns a column of as many results: any sequence, buffer or array, or a tuple of such for
+    /// several results.
     #[arg(long, help_heading = FUNCTION, requires = "python", hide_short_help = true)]
     python_batch: bool,
 }
@@ -49,8 +51,8 @@ impl PythonOptions {
     }
 
     /// Runs the filter around the function, or, in a worker process, that worker's part of the run. Returns the status
-    /// for `main` to end with. `types` are those of `--types`; `describe` says to print what the function takes and
-    /// returns, and no more; `stock_only` are the given options that are for the stock kernel alone.
+    /// for `main` to end with. `types` are those of `--types`. If `describe` is true, what the function takes and
+    /// returns is printed, and no row is mapped. `stock_only` are the given options that only the stock kernel accepts.
     pub fn run(self, options: Options, (types, describe): (Option<Signature>, bool), stock_only: &[&str]) -> ExitCode {
         self.try_run(options, types, describe, stock_only).unwrap_or_else(|error| end(Err(error)))
     }
@@ -98,7 +100,7 @@ impl PythonOptions {
         let opened = wanted.open(if is_worker { own_number() } else { 0 });
         let opened = opened.map_err(|what| format!("--python: {what}"));
         if let (true, Err(what)) = (is_worker, &opened) {
-            // The parent says so, once for all workers.
+            // The parent prints the reason, once for all workers.
             options.append = None;
             let python = Python::unusable(wanted, what.clone());
             let plan = Plan::of(options, &python)?;

@@ -123,8 +123,8 @@ impl Stats {
     }
 }
 
-/// Returns which of reader, writer and workers spent the largest share of their time working: the others waited for
-/// that one. `None` if the workers' times are not known.
+/// Returns which of reader, writer and workers spent the largest share of its time working. The others waited for it.
+/// `None` if the workers' times are not known.
 fn busiest(reader: &Times, writer: &Times, workers: &[Worker]) -> Option<&'static str> {
     let sum = |seconds: fn(&Times) -> f64| workers.iter().map(|worker| seconds(&worker.times)).sum();
     let workers = Times {

@@ -58,8 +58,8 @@ pub fn range(text: &str) -> Result<(u64, u64), String> {
     parsed.filter(|&(_, length)| length > 0).ok_or_else(expected)
 }
 
-/// Parses a time in seconds. The least time is longer than a busy machine takes to start a timer, and sums of the
-/// longest time do not overflow.
+/// Parses a time in seconds. The least time is longer than a busy machine needs to start a timer. The longest time is
+/// so short that sums of times do not overflow.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let range = Duration::from_millis(10)..=Duration::from_secs(1_000_000_000);
     let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());

@@ -1,4 +1,4 @@
-//! Tests what each executor does when a worker is killed in the middle of a run, by killing one.
+//! Finds out what each executor does when a worker dies in the middle of a run, by killing one.
 
 use crate::compare::Workload;
 use crate::compare::graded::turns_a_microsecond;
@@ -12,9 +12,11 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
-/// How long a run should take, in microseconds: long enough for a process to be killed in the middle of it.
+/// How long a run should take, in microseconds. The time is long enough for a process to be killed in the middle of the
+/// run.
 const RUN: f64 = 500_000.0;
-/// Number of rows in a run. With [`PIECE`] rows in a block or task there are results long before the end of the run.
+/// Number of rows in a run. With [`PIECE`] rows in a block or task, the first results are written long before the end
+/// of the run.
 const ROWS: usize = 2000;
 const PIECE: usize = 20;
 
@@ -54,7 +56,7 @@ fn try_one(trial: Trial, input: &File, rows: usize) -> Result<Crash, Error> {
     let has_workers = trial.executor().has_processes();
     let mut is_killed = false;
     let ended = trial.run(input, |run, results| {
-        // The run has results, so it is in the middle.
+        // If the run has written results, it is in its middle.
         let has_results = results.metadata().is_ok_and(|metadata| metadata.len() > 0);
         let victim = if has_workers { workers(run).first().copied() } else { Some(run) };
         if let (Some(victim), true) = (victim.and_then(|id| Pid::from_raw(id as i32)), has_results) {

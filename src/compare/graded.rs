@@ -1,5 +1,5 @@
-//! A work with an adjustable amount of extra work for each row, to find out how much work a row must have for an
-//! executor to pay.
+//! A work with an adjustable amount of extra work for each row. It serves to find out how much work a row must have
+//! before an executor is faster than one loop.
 
 use crate::compare::trial::Trial;
 use crate::error::Error;
@@ -24,8 +24,8 @@ impl<'w> Graded<'w> {
     }
 }
 
-/// Takes `turns` turns of a loop. Each turn needs the result of the turn before, so that a processor cannot overlap
-/// them.
+/// Takes `turns` turns of a loop. Each turn needs the result of the turn before, so that a processor cannot compute
+/// several at once.
 fn turn(turns: u64) -> u64 {
     (0..turns).fold(1, |state: u64, turn| black_box(state.wrapping_mul(6364136223846793005).wrapping_add(turn)))
 }
@@ -71,7 +71,8 @@ impl Work for Graded<'_> {
     }
 }
 
-/// The mapper of a worker: the mapper of the inner work, and then the turns for the rows that were mapped.
+/// The mapper of a worker: it calls the mapper of the inner work, and then takes the turns for the rows that were
+/// mapped.
 struct GradedMapper<'m> {
     inner: Box<dyn Mapper + 'm>,
     turns: u64,

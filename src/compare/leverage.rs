@@ -11,16 +11,17 @@ use serde::Serialize;
 /// How much extra work a row is given in the trials, in microseconds. There is one trial of each executor for each of
 /// these grades, repeated [`RUNS`] times.
 const GRADES: [f64; 9] = [0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
-/// How long a run should take on one processor, in microseconds; the rows are repeated to reach that. It is long
+/// How long a run should take on one processor, in microseconds. The rows are repeated to reach this time. It is long
 /// compared with the start of processes, which takes some milliseconds.
 const RUN: f64 = 60_000.0;
 /// A guess at the time that the kernel itself takes for a row, in microseconds. It only serves to choose how many rows
 /// a run has.
 const LEAST_WORK: f64 = 0.05;
-/// The number of runs of each executor at each amount of work; the executors take turns. The result is the median duration.
+/// The number of runs of each executor at each amount of work; the executors take turns. The result is the median
+/// duration.
 const RUNS: usize = 3;
-/// The least number of blocks and of tasks for each worker, however few rows there are: enough that all workers finish
-/// at about the same time.
+/// The least number of blocks or tasks for each worker, however few rows there are. With so many, all workers finish at
+/// about the same time.
 const PIECES: usize = 16;
 
 /// The time that executors take for a row, by the work of a row, and what follows from that.
@@ -68,10 +69,10 @@ pub fn measure(workload: &Workload) -> Result<Leverage, Error> {
     Ok(Leverage { work, times: times.into(), transport, pays_above, sentence })
 }
 
-/// Returns the amount of work from which on `times` is below `work` (the times of `serial`); `None` if it never is.
-/// Because other load on the machine always distorts some points, the result is the place that leaves the fewest
-/// measured points on the wrong side: wins below it, losses above it. Between two points the place is interpolated on a
-/// straight line between logarithms.
+/// Returns the amount of work from which on `times` is below `work` (the times of `serial`), or `None` if it never is.
+/// Other load on the machine always distorts some points. So the result is the place that leaves the fewest measured
+/// points on the wrong side: wins below it, losses above it. Between two points the place is interpolated on a straight
+/// line between logarithms.
 fn crossing(work: &[f64], times: &[f64]) -> Option<f64> {
     let gain: Vec<f64> = work.iter().zip(times).map(|(work, time)| (work / time).ln()).collect();
     let wins = |gain: &&f64| **gain > 0.0;

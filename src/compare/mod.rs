@@ -1,7 +1,8 @@
 //! `--compare`: measures the executors on the same rows, and compares them.
 //!
 //! Every measurement is a [`trial`]: this program, started again to map rows in memory. [`leverage`] finds how much
-//! work a row must have before an executor pays, and [`crash`] what happens to a run in which a worker is killed.
+//! work a row must have before an executor is faster than one loop. [`crash`] finds what happens to a run in which a
+//! worker is killed.
 
 mod crash;
 pub mod graded;
@@ -48,8 +49,8 @@ pub struct Workload {
 
 /// How often each executor is run, in turn with the others. The median of the times counts.
 const RUNS: usize = 5;
-/// The spread from which on a time is marked as doubtful: the longest of the runs less the shortest, as a part of the
-/// median.
+/// The spread from which on a time is marked as doubtful. The spread is the difference of the longest and the shortest
+/// run, divided by the median.
 const DOUBT: f64 = 0.3;
 /// The remark about doubtful times.
 const TOO_BUSY: &str = "The machine was too busy for the figures marked with ?: do not trust differences of this size.";
@@ -124,8 +125,8 @@ const STEPS: [(&str, bool); 10] = [
     ("merge the results in order", true),
 ];
 
-/// How long a run with timed steps should take on one processor, in seconds; the rows are repeated to reach that. It is
-/// long compared with what happens before the first step and after the last.
+/// How long a run with timed steps should take on one processor, in seconds. The rows are repeated to reach this time.
+/// It is long compared with the time before the first step and after the last, which is not measured.
 const TIMED: f64 = 0.3;
 /// The most rows to which the rows of the input are repeated for a run with timed steps.
 const MOST_ROWS: usize = 10_000_000;
@@ -296,7 +297,8 @@ struct Medians {
     spread: f64,
 }
 
-/// Runs the trial of each executor `runs` times, in turn with those of the others. Returns for each executor the times of its runs.
+/// Runs the trial of each executor `runs` times, in turn with those of the others. Returns for each executor the times
+/// of its runs.
 fn medians(
     executors: &[Executor],
     runs: usize,

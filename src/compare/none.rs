@@ -1,4 +1,4 @@
-//! Stands in for `--compare` if this crate is built without it: no process is a measured run.
+//! Stands in for `--compare` if this crate is built without it. No process is then a trial, that is, a measured run.
 
 /// The settings of a measured run. No process has any.
 pub mod trial {

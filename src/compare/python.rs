@@ -1,8 +1,9 @@
-//! `--compare --python`: a function of Python mapped in the ways that Python itself has, and by this program.
+//! `--compare --python`: compares this program with the ways in which Python itself can map a function of Python.
 //!
-//! Each run of Python is a process of its own, which runs `python/pmapgcd/_compare.py`. Its rows are in memory before the clock starts, its
-//! processes are started, and its results stay in memory: the time is that of the map alone. The runs of this program are trials as in
-//! other comparisons, from the text of rows to the text of results, less the time of a run over one row.
+//! Each run of Python is a process of its own, which runs `python/pmapgcd/_compare.py`. Before the clock starts, its
+//! rows are in memory and its processes are started. Its results stay in memory. So the time is that of the map alone.
+//! The runs of this program are trials as in other comparisons, from the text of rows to the text of results. From
+//! their time, that of a run over one row is subtracted.
 
 mod table;
 
@@ -36,11 +37,12 @@ pub struct Function {
 
 /// How often each way is run, in turn with the others.
 const RUNS: usize = 5;
-/// How long a map should take in one Python, in nanoseconds; the rows are repeated, or cut, to reach that.
+/// How long a map should take in one Python, in nanoseconds. The rows are repeated, or some are left out, to reach this
+/// time.
 const RUN: f64 = 0.3e9;
 /// The most rows of a run, and the least.
 const ROWS: (usize, usize) = (500_000, 64);
-/// How many rows of the input are used, because each run of Python reads them.
+/// The most rows of the input that are used. The number is limited because each run of Python reads them all.
 const INPUT_ROWS: usize = 20_000;
 /// The most rows of a run in which each task has one row. Such a task may take a tenth of a millisecond.
 const SINGLE_ROWS: usize = 5000;
@@ -214,7 +216,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 impl Time {
-    /// Returns the time of a way whose runs took `nanos` nanoseconds a row. `None` if that says nothing: the time of
+    /// Returns the time of a way whose runs took `nanos` nanoseconds a row. `None` if the time says nothing: that of
     /// this program is the difference of two measurements, and may be no larger than its spread.
     fn of(way: &Way, nanos: Vec<f64>, one_python: f64) -> Option<Self> {
         let (longest, shortest) =

@@ -1,4 +1,4 @@
-//! The picture of the ten steps: a bar for each way to map rows, with its steps stacked one on the other. It fits a
+//! The picture of the ten steps: a bar for each way to map rows, in which the steps are stacked. The picture fits a
 //! slide.
 
 use super::STEPS;
@@ -24,8 +24,8 @@ const FRAME: f64 = 210.0;
 const BAR: f64 = 74.0;
 const MARGIN: f64 = 24.0;
 
-/// The colours of the steps. What a row costs in any case is grey and green; what its way to another process and back
-/// costs has warm colours.
+/// The colours of the steps. Grey and green are the steps that every row takes in any case. Warm colours are the steps
+/// that take it to another process and back.
 const COLOURS: [&str; 10] =
     ["#8c8c8c", "#e66101", "#fdae61", "#fdd49e", "#cccccc", "#1a9850", "#d7301f", "#fc8d59", "#fee08b", "#4d4d4d"];
 

@@ -100,8 +100,9 @@ enum Owner {
     Another,
 }
 
-/// Returns the process whose descriptors the entries of `folder` are, or `None` if it is not a folder of descriptors.
-/// Such folders are `/proc/PID/fd` and `/proc/PID/task/TID/fd`, wherever the proc file system is mounted.
+/// Returns whether the entries of `folder` are descriptors of this process or of another, or `None` if it is not a
+/// folder of descriptors. Such folders are `/proc/PID/fd` and `/proc/PID/task/TID/fd`, wherever the proc file system is
+/// mounted.
 fn descriptors_of(folder: &OwnedFd) -> Option<Owner> {
     let is_proc = fstatfs(folder).is_ok_and(|found| found.f_type == PROC_SUPER_MAGIC);
     let is_same = |one: &str, other: &str| {

@@ -221,9 +221,9 @@ impl Writer<'_> {
         self.bad_rows.enter(bad, Standing { file, line, offset: *offset, bytes })
     }
 
-    /// Adds to the bad row `bad` what its worker could not know. If workers died of the row, that is the reason,
-    /// `deadly`, if it is known. For other rows it is a hint about what may have been meant. `is_first` says that the
-    /// part has no results before the row.
+    /// Adds to the bad row `bad` what its worker could not know. If workers died of the row, this is the message
+    /// `deadly`, unless it is empty. For any other row it is a hint about what the user may have meant. `is_first` says
+    /// that the part has no results before the row.
     fn complete(&mut self, bad: &mut BadRow, bytes: &[u8], is_first: bool, deadly: &str) {
         if bad.kind == Kind::Deadly {
             if !deadly.is_empty() {

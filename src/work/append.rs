@@ -1,4 +1,4 @@
-//! Writes rows with their results behind them (`--append`).
+//! Writes rows with their results appended (`--append`).
 
 use crate::csv::Format;
 use crate::kernel::batch::{BatchKernel, Written};
@@ -7,14 +7,14 @@ use crate::work::settings::line_end;
 use memchr::memchr_iter;
 use std::ops::Range;
 
-/// How many bytes of results are written at a time, unless one result is longer: few enough that they stay in the
-/// first-level cache.
+/// How many bytes of results are written at a time, unless one result is longer. The number is small, so that the
+/// results stay in the first-level cache.
 const PRINTED: usize = 8 << 10;
-/// So many bytes are copied at once, however few are needed: a row and a result are usually shorter, and a copy of a
-/// known size takes no call.
+/// How many bytes are copied at once, even if fewer are needed. A copy of a fixed size needs no function call, and most
+/// rows and results are shorter than this.
 const SHORT: usize = 32;
 
-/// Writes results behind the rows that they are of. Keeps the memory for that.
+/// Appends results to their rows. Keeps its buffer from call to call.
 #[derive(Debug)]
 pub struct Appender {
     buffer: Vec<u8>,
@@ -38,7 +38,7 @@ impl Appender {
         (block, places): (&[u8], &[Range<usize>]),
         room: &mut [u8],
     ) -> Written {
-        // How many results are printed in one call. A call takes longer than to write one of them.
+        // `most`: how many results are printed in one call. A call takes longer than the printing of one result.
         let (mut written, mut most) = (Written::default(), range.len());
         while written.outputs < range.len() {
             let first = range.start + written.outputs;
@@ -46,7 +46,8 @@ impl Appender {
             let mut printed = outputs::write(kernel, outputs, first..last, format, &mut self.buffer);
             let ends = memchr_iter(b'\n', &self.buffer[..printed.bytes]).count();
             if printed.outputs > 1 && ends != printed.outputs {
-                // A result with line ends within quotes is among them, so that they cannot be told apart.
+                // Some result has line ends within quotes, so line ends do not separate the results. Print them one by
+                // one.
                 most = 1;
                 printed = outputs::write(kernel, outputs, first..first + 1, format, &mut self.buffer);
             }
@@ -60,7 +61,7 @@ impl Appender {
             let (results, places) = (&self.buffer[..printed.bytes], &places[written.outputs..][..printed.outputs]);
             let mut start = 0;
             for place in places {
-                // Results are short, so a search byte by byte takes less time than to begin a faster one.
+                // Results are short, so a search byte by byte takes less time than the start of a vector search.
                 let (rest, is_end) = (results.get(start..).unwrap_or_default(), |&byte: &u8| byte == b'\n');
                 let mut bytes = rest.iter();
                 let length = if places.len() == 1 { bytes.rposition(is_end) } else { bytes.position(is_end) };
@@ -70,9 +71,9 @@ impl Appender {
                 start += printed.len() + 1;
                 let line_end = line_end(block, place.end);
                 let length = place.len() + 1 + result.len() + line_end.len();
-                // Row, result and line end may each be copied together with bytes behind them.
+                // Row and result may each be copied as `SHORT` bytes, even if they are shorter.
                 let Some(line) = room[written.bytes..].get_mut(..length.max(3 * SHORT)) else {
-                    // Near its end the room has no space for more than is needed.
+                    // Near its end the room may have space for the needed bytes only.
                     let Some(line) = room[written.bytes..].get_mut(..length) else { return written };
                     let parts = [&block[place.clone()], &[format.delimiter], &self.buffer[result], line_end];
                     line.copy_from_slice(&parts.concat());
@@ -97,7 +98,8 @@ impl Appender {
     }
 }
 
-/// Copies the bytes of `text` at `range` to the front of `room`, in which bytes behind them may be overwritten too.
+/// Copies the bytes of `text` at `range` to the front of `room`. It may overwrite up to `SHORT` bytes there, even if
+/// the range is shorter.
 #[inline(always)]
 fn copy(text: &[u8], range: Range<usize>, room: &mut [u8]) {
     match (text[range.start..].first_chunk::<SHORT>(), room.first_chunk_mut::<SHORT>()) {

@@ -32,13 +32,13 @@ pub struct Decoder<'k, K: BatchKernel> {
     /// The numbers of fields that a good row can have.
     counts: RangeInclusive<usize>,
     index: Index,
-    /// Whether the index has been given lists of the part that begins next.
+    /// Whether the index already has the lists of the part that begins next.
     is_listed: bool,
     /// The fields of the row that was split last.
     fields: Vec<Field>,
-    /// The rows of the current batch.
+    /// The good rows of the current batch.
     pub rows: K::Rows,
-    /// Byte range of each of these rows in the block, without its line end. Filled only with `--append`.
+    /// The byte range in the block of each row in `rows`, without its line end. Filled only with `--append`.
     pub places: Vec<Range<usize>>,
     /// The bad rows of the batch, each with the number of good rows that precede it in the same batch.
     pub bad: Vec<(usize, BadRow)>,
@@ -49,8 +49,8 @@ pub struct Decoder<'k, K: BatchKernel> {
 impl<'k, K: BatchKernel> Decoder<'k, K> {
     /// Makes a decoder for `kernel`, without rows.
     pub fn new(kernel: &'k K, settings: Settings) -> Self {
-        // If the kernel could read one of the texts for a missing value as a value, rows are not found by the index but
-        // checked one by one.
+        // If the kernel could read a text for a missing value as a value, each row must be checked for these texts, so
+        // rows are not found by the index.
         let can_miss = settings.missing.iter().any(|text| kernel.may_be_value(text));
         Decoder {
             can_find: !settings.format.blanks && !can_miss,
@@ -68,7 +68,7 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         }
     }
 
-    /// Takes the lists of what is in the part of a block that begins next.
+    /// Takes the lists of the delimiters and line ends in the part of a block that begins next.
     pub fn take_listed(&mut self, scan: &mut Scan) {
         self.index.take(scan);
         self.is_listed = true;
@@ -95,7 +95,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         self.single.begin();
     }
 
-    /// Returns the number by which messages name the field that the kernel received at index `field` of the row at `row`, if it has one.
+    /// Returns the number by which messages name the field that the kernel received at index `field` of the row at
+    /// `row`, if it has one.
     #[cold]
     #[inline(never)]
     pub fn number_in(&mut self, block: &[u8], row: &Range<usize>, field: usize) -> Option<usize> {
@@ -109,8 +110,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         split(&block[at..], self.single.settings.format, &mut self.fields)
     }
 
-    /// Reads a batch from byte `start` of the block on: at most `limit` rows. Bad ones go to `bad`. The batch ends
-    /// early at a bad row behind which no row may be read in this part. Returns where the next row begins.
+    /// Reads a batch of at most `limit` rows from byte `start` of the block on. Bad rows go to `bad`. The batch ends
+    /// early at a bad row if the rows behind it are not read in this part. Returns where the next row begins.
     pub fn read(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> usize {
         self.rows.clear();
         self.places.clear();
@@ -141,7 +142,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             match self.read_line(block, line, row.clone(), care) {
                 Ok(()) if self.single.settings.append => self.places.push(row),
                 Ok(()) => {}
-                // The fault may be on a later line of the row than the first, so `place` is not the row's start.
+                // A row may have several lines. `place` is on the line of the fault, which may be behind the start of
+                // the row.
                 Err((wrong, place)) => self.bad.push((self.rows.len(), BadRow { row, place, end, ..wrong })),
             }
             at = end;
@@ -149,8 +151,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         at
     }
 
-    /// Reads the rows from byte `at` of the block on that the index finds, at most `limit` of them. Returns where the next row begins, and
-    /// whether any was found.
+    /// Reads the rows from byte `at` of the block on that the index finds, at most `limit` of them. Returns where the
+    /// next row begins, and whether any was found.
     fn read_found(&mut self, block: &[u8], at: usize, limit: usize) -> (usize, bool) {
         let Decoder { single, head, rows, places, bad, fields, .. } = self;
         let found = self.index.rows(block, at, &self.counts, head.columns.as_deref(), limit);
@@ -228,13 +230,14 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         self.single.read(&record, &mut self.rows)
     }
 
-    /// Returns what is wrong with a row of `count` fields, whose bytes are `text`, if that is not the right number of
+    /// Returns what is wrong with a row of `count` fields, whose bytes are `text`, if it has too many or too few
     /// fields.
     fn wrong_length(&mut self, count: usize, text: &[u8]) -> Option<BadRow> {
         let needed = self.needed;
         let (is_fixed, append) = (self.head.columns.is_none() && needed > 0, self.single.settings.append);
-        // A row that lacks a column gets the same message before and behind the first good row, whose number of fields
-        // all rows must have. Which rows share a block with that one depends only on when they arrive.
+        // A row that lacks a column always gets the message about the column, even if the first row fixes another
+        // number of fields. Otherwise its message would depend on whether it shares a block with the first row, and so
+        // on when rows arrive.
         let lacks_column = self.head.columns.is_some() && count < needed;
         let by_first_row = self.head.fields.filter(|&fields| fields != count && !lacks_column);
         if by_first_row.is_some() || count < needed || (is_fixed && count > needed) {
@@ -259,8 +262,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         None
     }
 
-    /// Returns where a row is, without its line end: the one at index `number` among the good rows from byte `start` of
-    /// the block on. These rows must have been read, and no bad one may be among them.
+    /// Returns where the row at index `number` is, without its line end, among the good rows from byte `start` of the
+    /// block on. These rows must have been read, and no bad row may be among them.
     pub fn place(&mut self, block: &[u8], start: usize, number: usize) -> Option<Range<usize>> {
         let (mut at, mut left) = (start, number);
         while at < block.len() {

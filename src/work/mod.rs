@@ -1,5 +1,5 @@
-//! A work: a kernel as a function from bytes to bytes. An executor knows a [`Work`] but not the kernel in it. A work
-//! knows blocks but not the executor that has it map them.
+//! A work is a kernel in the form of a function from bytes to bytes. An executor knows a [`Work`] but not the kernel in
+//! it. A work knows blocks but not the executor that runs it.
 
 mod append;
 #[cfg(feature = "stock")]
@@ -35,16 +35,17 @@ use remote::{Failure, Remote};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// How many rows are read, mapped and written together: few enough that rows and outputs stay in the first-level cache.
+/// How many rows are read, mapped and written together. The number is small, so that rows and outputs stay in the
+/// first-level cache.
 pub(super) const BATCH: usize = 512;
 
-/// How long a worker with care works on a part of a block before it hands over its results, unless a single row takes
-/// longer. The time is short, so that the results of all but a few rows have been handed over when the worker dies or
-/// takes too long.
+/// How long a worker that takes care works on a part of a block before it hands over its results, unless a single row
+/// takes longer. The time is short: when the worker dies or is killed for being slow, all results but those of the last
+/// millisecond have been handed over.
 const CAREFUL_PART: Duration = Duration::from_millis(1);
 
-/// Decides when a part of a block is handed over. Holds the time when the part was begun if care is needed, otherwise
-/// `None`.
+/// Decides when a part of a block is handed over. If care is needed, it holds the time at which the part was begun;
+/// otherwise `None`.
 pub(super) struct Pace(Option<Instant>);
 
 impl Pace {
@@ -83,7 +84,8 @@ pub trait Work: Sync {
         false
     }
 
-    /// Says that the run has failed, so that mappers which wait for something other than their own computing stop waiting.
+    /// Says that the run has failed, so that mappers which wait for something other than their own computing stop
+    /// waiting.
     fn abandon(&self) {}
 }
 
@@ -100,17 +102,18 @@ pub struct Mapped {
     pub results: usize,
     /// Length in bytes of the reports of bad rows, which follow the results.
     pub reports: usize,
-    /// How much of the time did not depend on the rows, such as the time to start a process for the block.
+    /// How much of the time that the mapper took did not depend on the rows, such as the time to start a process for
+    /// the block.
     pub overhead: Duration,
-    /// Whether these are not yet all results of the bytes that have been processed: `map_block` must be called again
-    /// with the rest of the same block, and returns the next piece. `consumed`, `lines`, `rows` and `reports` are 0
-    /// until the last piece. If the worker dies after the first piece was written, the other pieces are lost.
+    /// Whether more results of the processed bytes are to come. If so, `map_block` must be called again with the rest
+    /// of the same block, and returns the next piece. `consumed`, `lines`, `rows` and `reports` are 0 until the last
+    /// piece. If the worker dies after the first piece was written, the other pieces are lost.
     pub is_open: bool,
 }
 
 impl Mapped {
-    /// Returns a part of a block whose rows cannot be mapped, for the reason `what`. Its report ends the run, and blames
-    /// no row.
+    /// Returns a part of a block whose rows cannot be mapped, for the reason `what`. Its report ends the run, and
+    /// blames no row.
     pub fn impossible(what: impl Into<String>, room: &mut [u8]) -> Self {
         let (bad, mut report) = (BadRow::row(what).of(Kind::Unrunnable), vec![]);
         Report::append(&bad, 0, &mut report, room.len());
@@ -131,16 +134,16 @@ impl Mapped {
 
 /// Maps blocks for one worker, and holds the scratch space for that. An implementation must define `map_block`.
 pub trait Mapper {
-    /// Maps the rows in `input`, from the first, until all are mapped or `room` is full. `head` is the head that the
-    /// source of blocks has written for this one. `care` says whether a worker has died over these rows, and how to
-    /// treat them then.
+    /// Maps the rows in `input`, from the first on, until all are mapped or `room` is full. `head` is the head of the
+    /// block. `care` says whether a worker has died over these rows, and how to treat them then.
     ///
-    /// # Errors
-    /// If the rows could not be mapped for a reason that does not lie in the rows. The mapper must not be used again.
+    /// # Errors If the rows could not be mapped for a reason that does not lie in the rows. The mapper must not be used
+    /// again.
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure>;
 
-    /// Hands over the lists of the delimiters and line ends in the rows with which [`map_block`](Mapper::map_block) is called
-    /// next, so that a mapper of CSV rows need not scan them again. By default they are ignored.
+    /// Hands over the lists of the delimiters and line ends in the rows of the next call of
+    /// [`map_block`](Mapper::map_block), so that a mapper of CSV need not scan these rows again. By default the lists
+    /// are ignored.
     fn take_listed(&mut self, _: &mut Scan) {}
 
     /// Returns the cell that holds the number of fields of a result, if the first result decides it
@@ -159,13 +162,13 @@ pub trait Mapper {
     }
 }
 
-/// The message about a row that no worker may touch again.
+/// The message about a row on which workers keep dying.
 pub(super) const DEADLY: &str = "workers keep dying on this row";
 
-/// Checks that a kernel has returned as many outputs as rows, and ends the lap of the step in which the kernel runs.
+/// Checks that a kernel has returned as many outputs as rows. Also ends the timing of the step in which the kernel
+/// runs.
 ///
-/// # Panics
-/// If the numbers differ.
+/// # Panics If the numbers differ.
 pub(super) fn check_outputs(outputs: usize, rows: usize) {
     assert_eq!(outputs, rows, "the kernel has not one output for each row");
     lap(Step::Run);

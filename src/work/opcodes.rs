@@ -1,13 +1,13 @@
 //! Checks a pickle that comes from a worker before it is unpickled.
 //!
-//! A worker that runs wild could send a bomb: a few bytes that double a list thirty times, or nest a list so deeply
-//! that taking it apart overflows the stack. Therefore a pickle is accepted only if it has no other opcodes than those
-//! that this program writes, none of which copies a value, and if its values are not nested too deeply.
+//! A worker that misbehaves could send a bomb: a few bytes that double a list thirty times, or nest a list so deeply
+//! that the code that reads it overflows the stack. So a pickle is accepted only if its values are not nested too
+//! deeply, and if it has no other opcodes than those that this program writes. None of these opcodes copies a value.
 
 /// How deep values may be nested: the same limit as in `serde_json`.
 const DEEPEST: u8 = 128;
 
-/// Returns whether these bytes are a pickle of one value, with only these opcodes and not nested too deeply.
+/// Returns whether these bytes are a pickle of one value, with only the allowed opcodes and not nested too deeply.
 pub fn is_plain(pickle: &[u8]) -> bool {
     has_one_value(pickle).is_some()
 }

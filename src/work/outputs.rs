@@ -1,5 +1,5 @@
-//! Checks that a kernel has written one line for each output. Only the line ends separate results, so an output without
-//! a line end, or with two, would move all later results to the wrong rows.
+//! Checks that a kernel has written one line for each output. Results are separated only by their line ends. So an
+//! output without a line end, or with two, would move all later results to the wrong rows.
 
 use crate::csv::Format;
 use crate::csv::record::{Line, split};
@@ -20,7 +20,8 @@ pub fn write<K: BatchKernel>(
     if kernel.is_known_to_write_rows() {
         return kernel.write(outputs, range, format, room);
     }
-    // Write one output at a time: among several, one with a line end too many could hide another without a line end.
+    // Write one output at a time. Among several, an output with one line end too many could hide another output that
+    // has none.
     let mut written = Written::default();
     for number in range {
         let room = &mut room[written.bytes..];

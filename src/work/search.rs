@@ -1,9 +1,10 @@
-//! Decides which rows are sent next after a process that maps them, a command or Python, has died over some rows, or has not answered one
-//! line for each.
+//! Decides which rows are sent next to a process that maps rows (a command, or Python) after it has died over some
+//! rows, or has not answered one line for each row.
 //!
-//! A death by a fault (the command's own doing) may be due to one row. To find it, half of the rows are sent, then half of these,
-//! and so on. If a half goes well, the row is in the other half, and half of that is sent next. So n rows take about 2 log2(n)
-//! tries. A death by a kill (a signal of the kind that others send) tells nothing about rows: the same rows are sent again.
+//! A *fault* is a death by the process's own doing, so one row may be to blame. To find that row, the first half of the
+//! rows is sent, then the first half of that half, and so on. If a half goes well, the row is in the other half, which
+//! is halved next. So n rows take about 2 log2(n) tries. A *kill* is a death by a signal that other processes send. It
+//! says nothing about rows, so the same rows are sent again.
 //!
 //! | what happens | so often | what is done |
 //! |---|---|---|
@@ -12,10 +13,10 @@
 //! | | the [`MOST_FAULTS`]th time | the row is named: a bad row |
 //! | a death by a kill, over the same rows | fewer than [`MOST_KILLS`] times | the same rows are tried again |
 //! | | the [`MOST_KILLS`]th time | the run ends |
-//! | the same, if kills blame rows too | [`MOST_KILLS_OF_MANY`] times, over several rows | half of them are tried: a row may need more memory than there is |
+//! | a death by a kill, if kills blame rows | [`MOST_KILLS_OF_MANY`] times, over several rows | half of them are tried: a row may need more memory than there is |
 //! | | [`MOST_KILLS`] times, over one row | the row is named |
 //! | more or fewer lines than rows, over several | | half of them are tried, to find the row |
-//! | more or fewer lines for one row, or none of the halves has more or fewer | | the run ends |
+//! | more or fewer lines for one row, or for several although each half had the right number | | the run ends |
 
 use std::ops::Range;
 
@@ -23,7 +24,8 @@ use std::ops::Range;
 const MOST_FAULTS: u32 = 3;
 /// How many kills over the same rows it takes to end the run.
 const MOST_KILLS: u32 = 30;
-/// How many kills over the same rows it takes to try half of them, if kills blame rows. That costs little and blames nobody yet.
+/// How many kills over the same rows it takes to try half of them, if kills blame rows. The number is small, because to
+/// try a half costs little and blames no row yet.
 const MOST_KILLS_OF_MANY: u32 = 2;
 
 /// The decision on what to do next.
@@ -46,7 +48,7 @@ pub struct Search {
     count: usize,
     /// The rows that are sent.
     part: Range<usize>,
-    /// While a row is searched for: the end of the rows among which it is. Otherwise this is not larger than
+    /// While a row is searched for, the row is one of those before this one. Otherwise this is not larger than
     /// `part.start`.
     suspect: usize,
     faults: u32,
@@ -74,7 +76,7 @@ impl Search {
         self.deaths == 1
     }
 
-    /// Records that the command answered the part.
+    /// Records that the process answered the part.
     pub fn answered(&mut self) -> Next {
         let start = self.part.end;
         (self.faults, self.kills) = (0, 0);
@@ -85,14 +87,14 @@ impl Search {
         self.deaths = 0;
         self.part = start..self.count;
         match self.mismatch.take() {
-            // Each half has as many lines as rows, but the whole has not: it is not known which line belongs to which
-            // row.
+            // Each half had as many lines as rows, but the whole had not. So it is not known which line belongs to
+            // which row.
             Some((start, what)) => Next::Ends(start, what),
             None => Next::Goes,
         }
     }
 
-    /// Records that the command died over the part. `cause` is the predicate of a sentence.
+    /// Records that the process died over the part. `cause` is the predicate of a sentence.
     pub fn died(&mut self, cause: String, is_fault: bool) -> Next {
         self.deaths += 1;
         let who = self.who;
@@ -117,7 +119,7 @@ impl Search {
         }
     }
 
-    /// Records that the command answered the part with more or fewer lines than rows. `what` is the message.
+    /// Records that the process answered the part with more or fewer lines than rows. `what` is the message.
     pub fn mismatched(&mut self, what: String) -> Next {
         let start = self.part.start;
         if !self.halve() {
@@ -127,7 +129,7 @@ impl Search {
         Next::Goes
     }
 
-    /// Cuts the part to its first half. Returns false, with the part unchanged, if it has one row only.
+    /// Cuts the part to its first half. If it has only one row, leaves it unchanged and returns false.
     fn halve(&mut self) -> bool {
         (self.faults, self.kills) = if self.part.len() > 1 { (0, 0) } else { (self.faults, self.kills) };
         if self.part.len() < 2 {

@@ -32,8 +32,8 @@ pub struct Settings {
     pub results: Option<usize>,
     /// What happens to bad rows.
     pub on_bad_row: OnBadRow,
-    /// For how many bad rows of a part messages are needed; `None` for all. No message is worded for later ones, which
-    /// saves time.
+    /// For how many bad rows of a part messages are needed. `None`: for all. Further bad rows get no message, which
+    /// saves the time to word it.
     pub most_told: Option<u64>,
     /// The texts that stand for a missing value. A row with one of them in a field that the kernel takes is not given
     /// to the kernel, and has an empty result.
@@ -78,8 +78,9 @@ impl Settings {
         bad.kind.ends_run() || self.on_bad_row == OnBadRow::Stop && bad.kind != Kind::Missing
     }
 
-    /// Whether the rows behind `bad` are not mapped in the same part of the block. A deadly row is handed over at once: if a worker
-    /// died over a later row of the same part, this one would be tried again.
+    /// Whether the part ends at `bad`, so that the rows behind it are not mapped in the same part. A row on which
+    /// workers keep dying ends its part, so that it is handed over at once. Otherwise it would be tried again if a
+    /// worker died over a later row of the part.
     pub(super) fn ends_part(&self, bad: &BadRow) -> bool {
         self.ends_run(bad) || bad.kind == Kind::Deadly
     }

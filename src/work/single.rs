@@ -12,8 +12,8 @@ pub struct Single<'k, K> {
     pub kernel: &'k K,
     /// How rows are read.
     pub settings: Settings,
-    /// For how many bad rows of this part a message was worded. Each part may use up the limit for the whole run,
-    /// because this worker does not know how many bad rows earlier blocks have.
+    /// For how many bad rows of this part of the block a message was worded. Each part may use up the limit for the
+    /// whole run, because this worker does not know how many bad rows earlier blocks have.
     told: u64,
     /// For each field, from the first on: whether the kernel accepts that it has no value.
     takes_missing: Vec<bool>,
@@ -45,7 +45,8 @@ impl<'k, K: BatchKernel> Single<'k, K> {
         what()
     }
 
-    /// Appends the row `record`, which has as many fields as it must have, to `rows`. The error says what is wrong if the row is bad.
+    /// Appends the row `record`, which has as many fields as it must have, to `rows`. The error says what is wrong if
+    /// the row is bad.
     pub fn read(&mut self, record: &Record, rows: &mut K::Rows) -> Result<(), BadRow> {
         if !self.settings.missing.is_empty() && self.lacks_value(record) {
             return Err(BadRow::default().of(Kind::Missing));
@@ -62,7 +63,7 @@ impl<'k, K: BatchKernel> Single<'k, K> {
         read
     }
 
-    /// Whether a field that the kernel would get is one of the texts for a missing value.
+    /// Whether the row has a text for a missing value in a field in which the kernel needs a value.
     fn lacks_value(&mut self, record: &Record) -> bool {
         while self.takes_missing.len() < record.len() {
             self.takes_missing.push(self.kernel.takes_missing(self.takes_missing.len()));

@@ -1,4 +1,4 @@
-//! What a command, or Python, writes to stderr: it is passed on in whole lines, and the last line is kept for messages.
+//! Passes on what a command, or Python, writes to stderr, in whole lines. The last line is kept for messages.
 
 use crate::error::printable;
 use crate::process::console;
@@ -41,7 +41,7 @@ impl Stderr {
         lines.extend_from_slice(&bytes[..=end]);
         self.open.extend_from_slice(&bytes[end + 1..]);
         if self.is_released {
-            // Pass them on in one write, because a command may write very many short lines.
+            // Pass all lines on in one write, because a command may write very many short lines.
             self.pass(lines);
         } else {
             lines.split_inclusive(|&byte| byte == b'\n').for_each(|line| self.pass(line.to_vec()));
@@ -71,7 +71,7 @@ impl Stderr {
         printable(OsStr::new(&last))
     }
 
-    /// Passes on one line, or several if the shell's are not held back.
+    /// Passes on one line. It may be several lines if those of the shell are not held back any more.
     fn pass(&mut self, line: Vec<u8>) {
         let is_of_shell = line.strip_prefix(SHELL.as_bytes()).is_some_and(|rest| rest.starts_with(b": "));
         if is_of_shell && !self.is_released {

@@ -1,8 +1,8 @@
 //! A kernel over rows of text: maps blocks of CSV to results as CSV.
 //!
-//! [`Loaded::map_block`] is the loop in which every filter spends its time. It takes a batch of rows at a time: reads
-//! the rows ([`Decoder`]), has the kernel map them, and writes the results. It goes on until the block is done, the
-//! room for results is full, or a bad row ends the run.
+//! [`Loaded::map_block`] is the loop in which every filter spends its time. It takes one batch of rows after another:
+//! it reads the rows ([`Decoder`]), has the kernel map them, and writes the results. It goes on until the block is
+//! done, the room for results is full, or a bad row ends the run.
 
 use crate::bad_row::{BadRow, Kind};
 use crate::csv::scan::Scan;
@@ -86,8 +86,8 @@ struct Loaded<'k, K: BatchKernel> {
     reports: Vec<u8>,
     /// How many rows are mapped together at most.
     batch: usize,
-    /// How many bytes the results of recent rows took on average. More than [`BATCH`] rows are mapped together only if there is room for
-    /// their results: without room they would be mapped again.
+    /// How many bytes the result of a recent row took on average. More than [`BATCH`] rows are mapped together only if
+    /// there is room for their results, because rows whose results have no room must be mapped again.
     bytes_per_row: usize,
 }
 
@@ -154,8 +154,8 @@ impl<K: BatchKernel> Loaded<'_, K> {
         true
     }
 
-    /// Does what [`write_batch`](Loaded::write_batch) does, for good rows with no bad row between them. Their outputs
-    /// may turn out to be bad.
+    /// Does what [`write_batch`](Loaded::write_batch) does for these rows, which are good and have no bad row between
+    /// them. Their outputs may turn out to be bad.
     fn write_rows(&mut self, block: &[u8], mut rows: Range<usize>, room: &mut [u8], mapped: &mut Mapped) -> bool {
         while !rows.is_empty() {
             let free = room.len() - self.reports.len();
@@ -222,7 +222,7 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
             }
         }
         self.bytes_per_row = mapped.results.checked_div(mapped.rows).map_or(1, |bytes| bytes + bytes / 8 + 1);
-        // The index has usually counted them.
+        // The index has usually counted the line ends already.
         let mapped = match self.decoder.line_feeds(mapped.consumed) {
             Some(lines) => Mapped { lines, ..mapped },
             None => mapped.with_lines(input),

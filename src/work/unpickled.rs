@@ -1,4 +1,4 @@
-//! Stands in for pickles where this crate is built without them.
+//! Stands in for `pickles.rs` if this crate is built without pickles: each function fails.
 
 use crate::error::Error;
 use serde::{Serialize, de::DeserializeOwned};

@@ -1,4 +1,5 @@
-//! The tables that `--compare --python` prints for a person. Behind each table, a line for each of its columns says what is in it.
+//! The tables that `--compare --python` prints for a person. Behind each table, a line for each of its columns says
+//! what is in it.
 
 use super::{Measured, RUNS, Report};
 use crate::compare::table::{explained, width};
@@ -26,7 +27,8 @@ impl Report {
                     time.nanos_a_row,
                     time.spread * 100.0,
                     if time.spread > DOUBT { "?" } else { " " },
-                    // A pool with chunks of one row may have a thousandth of the speed.
+                    // A speed-up below 0.1 has four decimals: a pool with chunks of one row may have a thousandth of
+                    // the speed of one Python.
                     format!("{:.*}", if time.speed_up < 0.1 { 4 } else { 2 }, time.speed_up),
                 ),
                 None => format!("{:>10} {:>7}  {:>8}", "too busy", "", ""),

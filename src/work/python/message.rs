@@ -1,9 +1,10 @@
-//! The messages between this program and Python, as `docs/protocol.md` describes them: all of one size, and each in one packet.
+//! The messages between this program and Python, as `docs/protocol.md` describes them: all of one size, and each in one
+//! packet.
 
 /// The version of the protocol. Python greets with it.
 pub const VERSION: u16 = 1;
 
-/// What each message begins with: `PMAP`, read from its end.
+/// What each message begins with: the letters `PMAP`, as a little-endian number.
 const MAGIC: u32 = 0x5041_4d50;
 
 /// The length of a message in bytes.

@@ -1,9 +1,9 @@
-//! Maps a function of Python over rows. It is a kernel of columns like those of libraries, and its calls go to another
-//! process: each worker keeps one process of Python ([`process`]), with which it shares memory that holds columns
-//! ([`region`]), and exchanges messages of fixed size ([`message`]). `docs/protocol.md` describes all three.
+//! Maps a function of Python over rows. The function is a kernel of columns, like those of libraries, but its calls go
+//! to another process. Each worker keeps one process of Python ([`process`]). The two share memory that holds columns
+//! ([`region`]), and exchange messages of fixed size ([`message`]). `docs/protocol.md` describes all three.
 //!
-//! If Python dies, its worker starts it again and lives on, as with a command. Which row is to blame is found by trying halves of the rows
-//! ([`search`](super::search)).
+//! If Python dies, its worker starts it again and lives on, as with a command. To find the row that is to blame, halves
+//! of the rows are tried ([`search`](super::search)).
 
 pub mod message;
 mod process;
@@ -31,8 +31,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub use wanted::{Described, Wanted};
 
-/// How many rows Python is given at a time at most: all rows of a block, because one exchange of messages costs as much
-/// as hundreds of rows.
+/// The most rows that Python is given at a time. That is all rows of a usual block, because one exchange of messages
+/// costs as much as hundreds of rows.
 const MOST_ROWS: usize = 1 << 16;
 
 /// How many deaths of its processes of Python a worker reports one by one.
@@ -167,7 +167,7 @@ impl Python {
 }
 
 /// Adds what Python has measured to the steps, if these are timed. The time outside of the function is spent on reading
-/// and on writing columns; how much on each is not known, so each gets half.
+/// columns and on writing columns. How much each takes is not known, so each is given half.
 fn note_steps(mapped: &Mapped) {
     if steps::is_timing() {
         let mut nanos = [0; STEPS];

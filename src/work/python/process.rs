@@ -1,8 +1,8 @@
 //! One process of Python: how it is started, and the exchange of messages with it.
 //!
-//! Its standard input is the memory that is shared with it. The memory holds the program that Python runs
-//! (`python/pmapgcd/_worker.py`) at first, and columns later. This process never maps the memory, but copies to and
-//! from it by `pwrite` and `pread`.
+//! The standard input of Python is the memory that it shares with this process. At first this memory holds the program
+//! that Python runs (`python/pmapgcd/_worker.py`), and later columns. This process does not map the memory, but copies
+//! to and from it by `pwrite` and `pread`.
 
 use super::message::{Kind, LENGTH, Message};
 use crate::error::reason;
@@ -48,16 +48,18 @@ const GREETING: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long Python may live on after it has closed its socket.
 const LINGER: Duration = Duration::from_secs(1);
-/// How often to look whether the answer is still needed.
+/// Time between two checks whether the answer is still needed.
 const ROUND: Duration = Duration::from_millis(100);
-/// The same if the system cannot tell us when a process has ended.
+/// Time between two checks if the system cannot tell us when a process has ended. It is shorter, because each check
+/// must then look for that, too.
 const SHORT_ROUND: Duration = Duration::from_millis(5);
-/// How often stderr is read before something else is done.
+/// How many times stderr is read in a row before other things get their turn.
 const STDERR_READS: u32 = 16;
 /// The most bytes of an answer.
 const MOST: u64 = 2 << 30;
 
-/// Held while a process is started: another one that is started at the same time could inherit its end of the socket.
+/// Held while a process is started. Another process that is started at the same time could inherit its end of the
+/// socket, and would keep it open.
 static STARTING: Mutex<()> = Mutex::new(());
 
 /// Returns the interpreter: that of `PMAPGCD_PYTHON`, or that of a virtual environment, or the one in `PATH`.
@@ -85,7 +87,7 @@ pub struct Running {
 
 /// Why Python could not be started.
 pub enum Unstarted {
-    /// It was killed by a signal from outside. The string is the predicate of a sentence. It may be started again.
+    /// Another process killed it by a signal, so it may be started again. The string is the predicate of a sentence.
     Killed(String),
     /// Anything else. The string is a sentence, or the predicate of one where the function that returns it says so.
     Unusable(String),
@@ -103,7 +105,7 @@ pub enum Reply {
     Answer(Message),
     /// The process has ended.
     Ended(ExitStatus),
-    /// It lives, but cannot answer any more or answers nonsense. The string is the predicate of a sentence.
+    /// The process lives, but cannot answer any more, or answers nonsense. The string is the predicate of a sentence.
     Useless(String),
     /// The answer is not needed any more.
     Abandoned,
@@ -170,11 +172,10 @@ impl Running {
         }))
     }
 
-    /// Sends the settings, has the function imported, and returns what kind of answer came, with its text. `name` is the function in
-    /// messages.
+    /// Sends the settings, has the function imported, and returns what kind of answer came, with its text. `name` is
+    /// the function in messages.
     ///
-    /// # Errors
-    /// If the system refuses to write or to poll.
+    /// # Errors If the system refuses to write or to poll.
     pub fn open(&mut self, settings: &[u8], name: &str, is_abandoned: &AtomicBool) -> io::Result<(Reply, Vec<u8>)> {
         self.memory.write_all_at(settings, 0)?;
         let (began, mut is_told) = (Instant::now(), false);

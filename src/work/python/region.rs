@@ -1,9 +1,9 @@
-//! Columns in the memory that is shared with Python: a list of entries, one for each column, and behind it the bytes to
-//! which the entries refer. All offsets count from the first entry, and all parts begin at multiples of 8.
-//! `docs/protocol.md` describes the layout.
+//! The layout of columns in the memory that is shared with Python: a list of entries, one for each column, and behind
+//! the list the bytes to which the entries refer. All offsets count from the first entry, and all parts begin at
+//! multiples of 8. `docs/protocol.md` describes the layout.
 //!
-//! What Python answers is checked like any untrusted input. What is checked is a copy, which Python cannot change any
-//! more.
+//! What Python answers is copied and then checked like any untrusted input. Python could change the shared memory after
+//! a check, but not the copy.
 
 use super::message::Mapped;
 use crate::kernel::columns::results::{BadResult, Results};
@@ -18,9 +18,9 @@ const NUMBERS: usize = 8;
 const ENTRY: usize = 8 * NUMBERS;
 /// The length in bytes of the entry for a bad row, without its message.
 const FAULT: usize = 24;
-/// Stands in place of a separator if there is none, so that offsets say where texts end.
+/// The value for a separator if there is none. Offsets then say where texts end.
 const NO_SEPARATOR: u64 = 256;
-/// Bytes that may separate texts, because they hardly ever stand in one.
+/// The bytes that are tried as separators, because they hardly ever stand in a text.
 const SEPARATORS: [u8; 9] = [0, 31, 30, 29, 28, 1, 2, 3, 4];
 
 /// Returns the number of a type in an entry.
@@ -89,8 +89,8 @@ fn text_length(values: &Values, rows: &Range<usize>) -> u64 {
     (texts.offsets[rows.end] - texts.offsets[rows.start]) as u64
 }
 
-/// Appends these texts, each with a separator behind it. If each possible separator occurs in some text, appends the
-/// texts without one, and behind them their offsets. Returns the separator, and where the offsets are.
+/// Appends these texts, each with a separator behind it. If every possible separator occurs in some text, appends the
+/// texts without separators, and their offsets behind them. Returns the separator, and where the offsets are.
 fn write_texts(texts: &Texts, rows: Range<usize>, bytes: &mut Vec<u8>) -> (u64, u64) {
     let (start, end) = (texts.offsets[rows.start], texts.offsets[rows.end]);
     let all = &texts.bytes[start as usize..end as usize];
@@ -240,7 +240,7 @@ fn read_texts(region: Region, bytes: &[u8], separator: u64, offsets: u64, done: 
 fn read_large(region: Region, at: u64, many: u64, done: usize) -> Result<Vec<(usize, Vec<u8>)>, String> {
     let length = region.numbers(at, 1)?[0];
     let rows = region.numbers(at + 8, many)?;
-    // No overflow: numbers were read from these places, so they lie within the region.
+    // The sum cannot overflow: numbers were read from these places, so they lie within the region.
     let digits = region.part(at + 8 + 8 * many, length)?;
     let texts: Vec<&[u8]> = digits.split(|&byte| byte == b'\n').collect();
     let is_integer = |text: &[u8]| {

@@ -1,4 +1,4 @@
-//! The function of Python that the user asks for: Python is started, imports it, and says what it takes and returns.
+//! The function of Python that the user asks for. To learn what it takes and returns, Python is started and imports it.
 
 use super::message::{Kind, Message};
 use super::process::{INTERPRETER, Reply, Running, Unstarted, interpreter};
@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 /// The oldest version of Python that is supported, as `sys.hexversion` has it.
 const OLDEST: u64 = 0x0309_0000;
 
-/// How often Python is started at first if it is killed from outside.
+/// How often Python is started, if other processes kill it before it has imported the function.
 const MOST_KILLS: u32 = 30;
 
 /// A function of Python, as the options ask for it.
@@ -62,7 +62,7 @@ impl Wanted {
         Ok(described)
     }
 
-    /// Starts Python, and does so again if it is killed from outside.
+    /// Starts Python, and starts it again if another process kills it.
     fn start_at_last(&self, worker: u32) -> Result<(Running, Described), String> {
         for _ in 1..MOST_KILLS {
             match self.start(worker, &AtomicBool::new(false)) {

@@ -13,8 +13,8 @@ impl Kernel for Repeat {
     }
 }
 
-/// Maps `input` part by part, with `room` bytes for results at a time, up to the first report. Returns the results, the
-/// number of line ends in the mapped input, and the message of that report.
+/// Maps `input` part by part, with `room` bytes for results at a time, and stops after the first report of a bad row.
+/// Returns the results, the number of line ends in the mapped input, and the message of that report.
 fn in_parts(input: &str, room: usize) -> (String, usize, String) {
     in_parts_with(Settings::default(), input, room)
 }
