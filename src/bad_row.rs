@@ -90,8 +90,8 @@ impl<E: Display> From<E> for BadRow {
 
 impl BadRow {
     /// Makes a bad row whose fault is in one field, as the error of an output. `field` is its index, from 0, among
-    /// those that the kernel takes. The message is `field N WHAT`, where N is the number of the field in the row, from
-    /// 1. If the row has no such field, the message is `WHAT`.
+    /// those that the kernel takes. The message is `field N WHAT`, where N counts the fields of the row from 1. If the
+    /// row has no such field, the message is `WHAT`.
     ///
     /// ```
     /// use pmapgcd::BadRow;

@@ -109,8 +109,8 @@ impl Error {
         }
     }
 
-    /// Whether this is the error that no process reads the output any more, which is a pipe or socket. A filter with
-    /// this error dies by SIGPIPE, without a message.
+    /// Whether no process reads the output any more. The output is then a pipe or a socket. A filter with this error
+    /// dies by SIGPIPE, without a message.
     pub fn is_broken_pipe(&self) -> bool {
         self.0.kind == Kind::BrokenPipe
     }

@@ -89,7 +89,8 @@
 //! | `json` | `--stats=json` |
 //! | `compare`, `plot` | `--compare`, and its `--plot` |
 //! | `stock` | what only the `pmapgcd` command has: `--command`, `--kernel` and `--python` |
-// The code that opens files, replaces them and cuts them into ranges is used by the command line only, and some of it by one feature.
+// Only the command line uses the code that opens, replaces and cuts files, and only some features use other code.
+// Without these features that code is dead.
 #![cfg_attr(not(all(feature = "cli", feature = "pickle", feature = "plot", feature = "stock")), allow(dead_code))]
 
 #[cfg(not(target_os = "linux"))]
@@ -148,10 +149,11 @@ pub use pool::Pool;
 pub use process::streams::note as __note_closed_streams;
 pub use work::text::OnBadRow;
 
-/// Whether this process was started by this program itself: as a worker, as one of the runs that `--compare` measures, or to say how the
-/// fields of an output are called.
+/// Whether this process was started by this program itself: as a worker, as one of the runs that `--compare` measures,
+/// or to say the names of the fields of an output.
 ///
-/// Such a process does again what `main` does before it reaches its filter or pool. What is to happen only once is done where this is false:
+/// Such a process does again what `main` does before it reaches its filter or pool. So do only where this is false what
+/// must happen only once:
 ///
 /// ```no_run
 /// # use pmapgcd::Function;
@@ -185,7 +187,7 @@ pub mod batch {
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// The same for the page about kernels in Rust.
+/// Holds the page about kernels in Rust as documentation, so that its examples are compiled and run as tests.
 #[cfg(all(doctest, feature = "stock"))]
 #[doc = include_str!("../docs/rust.md")]
 struct RustPage;

@@ -71,7 +71,8 @@ pub fn inputs(files: &[PathBuf]) -> Vec<Input> {
 /// Checks that none of `files` was meant as the value of the option before it. An option whose value may be left out
 /// takes a value only behind `=`.
 ///
-/// # Errors If a word behind such an option would be read as a FILE, and there is no file of this name.
+/// # Errors
+/// If a word behind such an option would be read as a FILE, and there is no file of this name.
 pub fn check_names(files: &[PathBuf]) -> Result<(), Error> {
     let arguments: Vec<_> = std::env::args_os().take_while(|argument| argument != "--").collect();
     let is_missing = |name: &OsString| {

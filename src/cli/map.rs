@@ -42,7 +42,8 @@ pub fn map_in_sight(plan: &Plan, mapping: &Mapping) -> ExitCode {
 /// # Errors
 /// If the run ended early, with the reason; or if there were bad rows.
 pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Result<(), Error> {
-    // Each input begins a block, so the size of several says little of how many blocks there will be.
+    // The size is used only for a single input. Each input begins a block, so the size of several inputs does not tell
+    // how many blocks there will be.
     let size = files.size().filter(|_| files.inputs.len() == 1);
     let Files { inputs, results, rejects } = files;
     let options = &plan.options;
@@ -56,8 +57,9 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     let mut writer = writer(plan, &results, &inputs, bad_rows, tally);
     let mut reader = Reader::new(inputs, plan.setup.shape.clone(), watch).passing_over(passes_over);
     let job = Job { input: size, ..plan.job(&mut reader, &mut writer, &stop, tally) };
-    // A command may be silent for as long as it likes, and only writing shows that the output is closed. Rejects are
-    // completed in an orderly end alone.
+    // A command may be silent for as long as it likes, and only a write shows that the output is closed. So the output
+    // is watched while a command runs. It is not watched with `--rejects`, because the watch ends the process at once
+    // and the rejects would not be completed.
     let output = results.as_fd();
     let is_watched = plan.is_command && rejects.is_none();
     let ended = thread::scope(|scope| {
@@ -65,7 +67,7 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
         let pipe = is_watched.then(|| pipe_with(PipeFlags::CLOEXEC).ok()).flatten();
         let _run = pipe.map(|(over, run)| {
             let watch = move || end_if_closed(output, over);
-            // Without a thread for it, the run ends as soon as something is written.
+            // If the thread cannot be started, a closed output is noticed when something is written.
             let _ = thread::Builder::new().name("watch".into()).spawn_scoped(scope, watch);
             run
         });
@@ -121,8 +123,8 @@ pub fn writer<'a>(
 
 /// Returns the error for the process to end with. `results` are those of the run, of writing the rejects, and of
 /// writing the output, in this order. If several are errors, the last is returned, because what the run says of its
-/// rows is true only if its outputs were kept; the others are printed, each text once. If the run ended because no
-/// process reads its output any more, its error moves to the end and is returned.
+/// rows is true only if its outputs were kept. The others are printed, each text once. If the run ended because no
+/// process reads its output any more, that error is the one that is returned.
 fn outcome(mut results: [Result<(), Error>; 3]) -> Result<(), Error> {
     if results[0].as_ref().is_err_and(Error::is_broken_pipe) {
         results.rotate_left(1);

@@ -1,6 +1,6 @@
-//! The names of a kernel's results, if they can be seen only in an output, such as a struct. This program, started once
-//! more, maps a made-up row and says what the fields of the output are called. If such a row crashes the kernel, only
-//! that process dies.
+//! The names of a kernel's results, for a kernel whose names can be seen only in an output, such as a struct. This
+//! program is started once more, maps a made-up row, and says the names of the fields of the output. If the row crashes
+//! the kernel, only that process dies.
 
 use crate::error::Error;
 use crate::executor::worker::is_worker;
@@ -21,7 +21,7 @@ use std::time::Duration;
 /// asks.
 const MARK: &str = "PMAPGCD_NAMES";
 
-/// The environment variable by which a parent passes these names on to its workers, each with a line end.
+/// The environment variable by which a parent passes the names of results on to its workers. Each name has a line end.
 const TOLD: &str = "PMAPGCD_RESULTS";
 
 /// How long to wait for an answer at most. Without an answer, the results have the name that the kernel gives them.

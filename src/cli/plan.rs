@@ -48,7 +48,8 @@ pub struct Plan<'k> {
     pub jobs: usize,
     /// Whether a command is mapped over the rows, and not a function of this program.
     pub is_command: bool,
-    /// The function of Python that is mapped over the rows, for a comparison with what Python has itself.
+    /// The function of Python that is mapped over the rows. `--compare` needs it to map the rows in the ways that
+    /// Python itself has, too.
     #[cfg(feature = "compare")]
     pub python: Option<crate::compare::python::Function>,
     /// The limits on worker processes: whether system calls are filtered, and how much memory each may use.

@@ -1,6 +1,6 @@
 //! The probe: this program, started once more to load a kernel's library and to say what the kernel is. If the library
-//! crashes while it is loaded, only the probe dies. And the process that reads the input and writes the results never
-//! has foreign code in it.
+//! crashes while it is loaded, only the probe dies. Also, no foreign code is loaded into the process that reads the
+//! input and writes the results.
 
 use crate::error::Error;
 use crate::kernel::native::{Description, Unusable};
@@ -108,10 +108,10 @@ fn too_slow(most: Duration) -> String {
     format!("its library takes longer to load and to open than --block-timeout allows, {} seconds", most.as_secs_f64())
 }
 
-/// Calls `load`, which loads a library, and returns its result. If that takes longer than `most`, this process does
-/// `instead` with the message about that, and ends. It does so in another thread, because nobody can stop a library. A
-/// library that hangs in its constructor holds a lock of the loader, which that thread may need. Then the worker is
-/// killed as one that holds a block for too long.
+/// Calls `load`, which loads a library, and returns its result. If `load` takes longer than `most`, another thread
+/// calls `instead` with a message, and ends this process. It must be another thread, because nobody can stop a library.
+/// A library that hangs in its constructor holds a lock of the loader, which the other thread may need. Then that
+/// thread hangs, too, and the worker is killed like one that holds a block for too long.
 pub fn in_time<T>(most: Option<Duration>, load: impl FnOnce() -> T, instead: impl FnOnce(String) -> u8 + Send) -> T {
     let Some(most) = most else { return load() };
     std::thread::scope(|scope| {

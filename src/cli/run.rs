@@ -49,9 +49,9 @@ impl Options {
     }
 }
 
-/// Calls `run`, which may call the kernel in this process. What the kernel prints to stdout must not get among the
-/// results, so it goes to stderr, as in worker processes. A kernel that reads stdin must not take rows away, so it is
-/// given an empty stdin.
+/// Calls `run`, which may call the kernel in this process. If so, what the kernel prints to stdout goes to stderr, as
+/// in worker processes, because it must not get among the results. A kernel that reads stdin reads an empty one,
+/// because it must not take rows away.
 fn with_streams_aside<K: BatchKernel>(plan: &Plan, kernel: &K, run: impl FnOnce() -> ExitCode) -> ExitCode {
     let is_mapping = matches!(plan.mode, Mode::Map | Mode::Try(_) | Mode::Compare);
     let is_here = !plan.options.executor.has_processes() || matches!(plan.mode, Mode::Compare);
@@ -97,9 +97,10 @@ pub(super) fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
 
 /// Returns the mapping of `work` by `plan`.
 fn mapping<'w>(plan: &Plan, work: &'w dyn Work) -> Mapping<'w> {
-    // In a trial of a comparison the parent reads all rows, so that they come to all executors in the same way: the
-    // executors are what is compared. With a command the parent reads too: it is far faster than any command, and in
-    // block mode blocks must depend on the rows alone.
+    // Workers read files for themselves only if there is a cutter. In a trial of a comparison the parent reads all
+    // rows, so that all executors get them in the same way and only the executors are compared. With a command the
+    // parent reads all rows, too: it is far faster than any command, and in block mode blocks must depend on the rows
+    // alone.
     let cutter = Cutter { format: plan.setup.shape.format, most: plan.setup.sizes.block };
     let cutter = (plan.trial.is_none() && !plan.is_command).then_some(cutter);
     Mapping { work, name: "filter".to_string(), confinement: plan.confinement, cutter }

@@ -79,8 +79,8 @@ const MARKED_UP: [(&[&str], &[u8], Known); 7] = [
     (&["["], b"[", ("JSON, not CSV", "jq -r '.[] | @csv' FILE | PROGRAM")),
 ];
 
-/// Encodings in which each ASCII character contains NUL bytes: the bytes per character, and which of these bytes, from
-/// 0, is not NUL.
+/// Encodings in which each ASCII character contains NUL bytes. The first number is how many bytes a character has. The
+/// second is the index, from 0, of the byte that is not NUL.
 const WIDE: [(usize, usize, Known); 4] = [
     (4, 0, ("UTF-32LE, not UTF-8", "iconv -f UTF-32LE -t UTF-8 FILE | PROGRAM")),
     (4, 3, ("UTF-32BE, not UTF-8", "iconv -f UTF-32BE -t UTF-8 FILE | PROGRAM")),

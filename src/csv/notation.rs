@@ -51,7 +51,8 @@ impl Notation {
     /// Returns the digits of the magnitude of the integer `text`, without leading zeros. The number 0 has no digits. At
     /// most `most` digits are allowed.
     ///
-    /// # Errors If `text` is no integer in this notation, or has too many digits.
+    /// # Errors
+    /// If `text` is no integer in this notation, or has too many digits.
     pub(crate) fn integer(self, text: &[u8], most: usize) -> Result<Cow<'_, [u8]>, NoInteger> {
         let parts = self.parts(text).ok_or(NoInteger::NoNumber)?;
         let fraction = parts.fraction.unwrap_or_default();

@@ -80,11 +80,13 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
     /// One thread reads the input and another writes the output. If the run ends early, this function still waits until
     /// a call of `read` that has begun returns.
     ///
-    /// # Errors If the output cannot be written or the input cannot be read; if a row is bad and bad rows end the run;
-    /// if workers cannot be started or keep dying. The results of rows before a bad row, or before a row that workers
-    /// die of, are written. If the input fails, only the results of rows that were taken from it by then are written.
+    /// # Errors
+    /// If the output cannot be written or the input cannot be read; if a row is bad and bad rows end the run; if
+    /// workers cannot be started or keep dying. The results of rows before a bad row, or before a row that workers die
+    /// of, are written. If the input fails, only the results of rows that were taken from it by then are written.
     ///
-    /// # Panics If `input` or `output` panics.
+    /// # Panics
+    /// If `input` or `output` panics.
     pub fn run(&self, mut input: impl Read + Send, mut output: impl Write + Send) -> Result<Summary, Error> {
         if worker::is_worker() {
             return Err(Error::usage(

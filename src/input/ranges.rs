@@ -26,7 +26,8 @@ const PIECE: usize = 256 << 10;
 /// range ends where a row ends, and no range is empty. The first one contains the first row, because that row may be a
 /// header. The first `skip_lines` lines are not rows.
 ///
-/// # Errors If the file cannot be read.
+/// # Errors
+/// If the file cannot be read.
 pub fn ranges(file: impl Read, size: u64, count: u64, format: Format, skip_lines: u64) -> io::Result<Vec<FileRange>> {
     let (file, ends) = (file.take(size), RowEnds::new(format));
     let mut walk = Walk { file, format, skip_lines, piece: vec![], start: 0, seen: 0, ends, offset: 0, lines: 0 };

@@ -25,8 +25,8 @@ const KEPT: [&[u8]; 4] = [b"system.", b"user.", b"trusted.", b"security."];
 /// files away, it stays the owner of `new`, and no other user gets rights to `new` that he did not have to `old`.
 /// Set-user-ID and set-group-ID bits are not copied, because writing to a file clears them, too.
 ///
-/// # Errors If the group, the mode, or an attribute that must be kept cannot be copied. What was copied before that
-/// stays.
+/// # Errors
+/// If the group, the mode, or an attribute that must be kept cannot be copied. What was copied before that stays.
 pub fn keep(old: &File, new: &File) -> rustix::io::Result<()> {
     let (stat, own) = (fstat(old)?, fstat(new)?);
     if stat.st_uid != own.st_uid {

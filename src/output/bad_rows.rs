@@ -47,7 +47,8 @@ impl BadRows {
     /// Returns `self` with `file` as the rejects, the file to which all bad rows are written. Messages call the file
     /// `name`.
     ///
-    /// # Errors If the file cannot be written to.
+    /// # Errors
+    /// If the file cannot be written to.
     pub fn written_to(self, file: File, name: &str) -> Result<Self, Error> {
         let mut rejects =
             Rejects { writer: ::csv::Writer::from_writer(BufWriter::new(Patient(file))), name: name.to_string() };

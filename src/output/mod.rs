@@ -49,7 +49,8 @@ impl Output {
     /// A device or a pipe at `path` is written to directly. So is a descriptor that `path` names, like `/dev/fd/3`: it
     /// keeps its offset and its mode.
     ///
-    /// # Errors If the output cannot be written at `path`.
+    /// # Errors
+    /// If the output cannot be written at `path`.
     pub fn file(path: &Path) -> Result<Self, Error> {
         let name = printable(path.as_os_str());
         Self::at(path, &name).map_err(|error| Error::io(name, error))
@@ -166,7 +167,8 @@ impl Output {
 
     /// Returns a second handle of the file, so that another writer can write to it before the output is completed.
     ///
-    /// # Errors If there are no more descriptors.
+    /// # Errors
+    /// If there are no more descriptors.
     pub fn file_to_write(&self) -> Result<File, Error> {
         self.file.try_clone().map_err(|error| Error::io(self.name.clone(), error))
     }

@@ -137,8 +137,8 @@ pub trait Mapper {
     /// Maps the rows in `input`, from the first on, until all are mapped or `room` is full. `head` is the head of the
     /// block. `care` says whether a worker has died over these rows, and how to treat them then.
     ///
-    /// # Errors If the rows could not be mapped for a reason that does not lie in the rows. The mapper must not be used
-    /// again.
+    /// # Errors
+    /// If the rows could not be mapped for a reason that does not lie in the rows. The mapper must not be used again.
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure>;
 
     /// Hands over the lists of the delimiters and line ends in the rows of the next call of
@@ -168,7 +168,8 @@ pub(super) const DEADLY: &str = "workers keep dying on this row";
 /// Checks that a kernel has returned as many outputs as rows. Also ends the timing of the step in which the kernel
 /// runs.
 ///
-/// # Panics If the numbers differ.
+/// # Panics
+/// If the numbers differ.
 pub(super) fn check_outputs(outputs: usize, rows: usize) {
     assert_eq!(outputs, rows, "the kernel has not one output for each row");
     lap(Step::Run);

@@ -36,7 +36,8 @@ pub fn unpickle<T: DeserializeOwned>(name: &str, pickle: &[u8]) -> Result<T, cra
 /// Does what [`unpickle`] does, for bytes from a worker. Such bytes may be anything, so pickles that [`pickle`] would
 /// not make are refused before they are unpickled.
 ///
-/// # Errors If these bytes are not a pickle of a `T` such as [`pickle`] makes.
+/// # Errors
+/// If these bytes are not a pickle of a `T` such as [`pickle`] makes.
 pub fn unpickle_untrusted<T: DeserializeOwned>(name: &str, pickle: &[u8]) -> Result<T, crate::error::Error> {
     if !is_plain(pickle) {
         return Err(crate::error::Error::workers(format!("a worker has sent {name} that are not what it was to send")));

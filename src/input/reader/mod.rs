@@ -201,7 +201,8 @@ impl<'a> Reader<'a> {
     /// the line is a row, and the run continues after bad rows, the row is reported with `block`, which then has no
     /// other rows. A blank line or a comment is not reported.
     ///
-    /// # Errors If the line is a row and the run does not continue after bad rows, or the input cannot be read.
+    /// # Errors
+    /// If the line is a row and the run does not continue after bad rows, or the input cannot be read.
     fn pass_over(
         &mut self,
         open: &mut Open,

@@ -175,7 +175,8 @@ impl Running {
     /// Sends the settings, has the function imported, and returns what kind of answer came, with its text. `name` is
     /// the function in messages.
     ///
-    /// # Errors If the system refuses to write or to poll.
+    /// # Errors
+    /// If the system refuses to write or to poll.
     pub fn open(&mut self, settings: &[u8], name: &str, is_abandoned: &AtomicBool) -> io::Result<(Reply, Vec<u8>)> {
         self.memory.write_all_at(settings, 0)?;
         let (began, mut is_told) = (Instant::now(), false);
