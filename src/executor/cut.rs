@@ -1,5 +1,5 @@
-//! Decides how many slots a ring has and how much input a block gets: rows that take a worker about 10 ms, so that at the
-//! end of the input no worker is idle while another has seconds of work left.
+//! Decides how many slots a ring has and how much input a block gets: rows that take a worker about 10 ms, so that at
+//! the end of the input no worker is idle while another has seconds of work left.
 //!
 //! The cost of a row is not known before rows were mapped. Therefore the first blocks are small, and later ones are cut
 //! by what earlier rows have cost. If a row takes a few nanoseconds, blocks fill their slots after the first round of
@@ -11,32 +11,36 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a block should take a worker. Claiming a block costs a ten-thousandth of this, and at the end of the input a
-/// worker waits no longer than this for the others. A run also begins with one worker, which is alone for so long after it has come up,
-/// unless rows prove cheap or the input is large: it finishes a few cheap rows before a second process has started.
+/// How long a block should take a worker. Claiming a block costs a ten-thousandth of this, and at the end of the input
+/// a worker waits no longer than this for the others. This is also the head start of the first worker: no others are
+/// started until it has been up for this time, unless rows prove cheap or the input is large. A few cheap rows are
+/// finished before a second process would have started.
 const COST: Duration = Duration::from_millis(10);
 
 /// How long the first worker may take to come up before others are started beside it.
 const MOST_START: Duration = Duration::from_millis(100);
 
-/// The longest time for which the writer does not look for results.
+/// The longest time for which the writer sleeps without being woken by results.
 const MOST_NAP: Duration = Duration::from_millis(1);
 
 /// How many times longer than its overhead a block should take.
 const MOST_OVERHEAD: u32 = 10;
 
-/// The smallest block that a worker reads for itself. Passing on the turn (`turns.rs`) costs nothing compared with the
-/// work on so many rows. With blocks of 4096 bytes a run would take five times as long as when the parent reads.
+/// The smallest block that a worker reads for itself. Compared with the work on so many rows, passing on the turn
+/// (`turns.rs`) costs nothing. If workers read blocks of 4096 bytes, a run would take five times as long as if the
+/// parent read them.
 const LARGE: usize = DEFAULT_BLOCK_SIZE;
-/// How many times as large as a block that the reader reads a window is, if rows are cheap and its results fit into a slot. The parent is
-/// woken for each block and does little else, so the larger blocks are, the less time it takes.
+/// A window is this many times as large as a block that the reader reads, if rows are cheap and the window's results
+/// fit into a slot. With windows, the parent does little more than wake up once a block, so that larger blocks take
+/// less of its time.
 const WINDOW: usize = 4;
 /// The largest window, unless blocks are larger: it has to stay in the cache of the worker's processor.
 const MOST_WINDOW: usize = 1 << 20;
-/// The environment variable that overrides this size, for tests, which try many windows in small files.
+/// The environment variable that overrides [`LARGE`]. Tests use it to have many windows in small files.
 const LEAST_WINDOW: &str = "PMAPGCD_LEAST_WINDOW";
 
-/// How many bytes of rows a block gets until the first measurement: one row, because the first rows may take seconds each.
+/// How many bytes of rows a block gets until the first measurement: one row, because the first rows may take seconds
+/// each.
 const FIRST: usize = 1;
 
 /// For a small input, the number of slots is chosen as if each block had this many bytes.
@@ -68,9 +72,9 @@ pub struct Cut {
     start: Instant,
     /// Since when it is known that the first worker has come up.
     up: OnceLock<Instant>,
-    /// For how many bytes of rows a worker needs the time that a block should take, or so many as a window may have.
+    /// How many bytes of rows a worker maps in the time that a block should take, but no more than a window may have.
     wanted: AtomicUsize,
-    /// For how many bytes of rows the results fit into a slot, by the block measured last.
+    /// How many bytes of rows have results that fit into a slot, judging by the block measured last.
     fitting: AtomicUsize,
     /// How many bytes of rows and of results a slot has room for.
     most: usize,
@@ -79,7 +83,7 @@ pub struct Cut {
     is_large: bool,
     /// Whether each block fills its slot, whatever rows cost.
     is_fixed: bool,
-    /// The size from which on a block is left to a worker to read.
+    /// Workers read blocks for themselves if blocks have at least this many bytes.
     least_window: usize,
     /// Whether the cost of rows is known from a block.
     is_measured: AtomicBool,
@@ -88,8 +92,8 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Makes the cut for a run with slots of these sizes, whose input has `input` bytes, if that is known. `is_fixed` says that
-    /// each block fills its slot, whatever rows cost.
+    /// Makes the cut for a run with slots of these sizes, whose input has `input` bytes, if that is known. `is_fixed`
+    /// says that each block fills its slot, whatever rows cost.
     pub fn new(sizes: Sizes, input: Option<u64>, is_fixed: bool) -> Self {
         let most = sizes.block;
         let is_large = input.is_some_and(|input| input / 2 >= most as u64);
@@ -124,16 +128,16 @@ impl Cut {
         self.most.max(MOST_WINDOW.min(WINDOW * self.most))
     }
 
-    /// Whether workers should read their blocks themselves: rows are so cheap that reading by the parent would slow the
-    /// run down, and blocks so large that passing on the turn costs little. Blocks of a fixed size are always read by
-    /// the reader.
+    /// Whether workers should read their blocks themselves. They should if rows are so cheap that reading by the parent
+    /// would slow the run down, and blocks are so large that passing on the turn costs little. Blocks of a fixed size
+    /// are always read by the reader.
     pub fn is_cheap(&self) -> bool {
         !self.is_fixed && self.wanted() >= self.least_window
     }
 
-    /// Records that `bytes` bytes of rows took a worker `time`, of which `overhead` did not depend on the rows, and gave `results`
-    /// bytes of results. Blocks are then made so large that the overhead is a small part of their time. An `overhead` of
-    /// `Duration::MAX` says that `time` tells nothing about the rows.
+    /// Records that `bytes` bytes of rows took a worker `time`, of which `overhead` did not depend on the rows, and
+    /// gave `results` bytes of results. Blocks are then made so large that the overhead is a small part of their time.
+    /// An `overhead` of `Duration::MAX` says that `time` tells nothing about the rows.
     pub fn measured(&self, bytes: usize, results: usize, time: Duration, overhead: Duration) {
         let time_is_unknown = overhead > time;
         let cost = COST.max(overhead.saturating_mul(MOST_OVERHEAD));
@@ -150,20 +154,21 @@ impl Cut {
         }
     }
 
-    /// Whether another block may be published while `waiting` blocks wait to be mapped and written by `workers` workers. Until
-    /// something is known about the cost of rows, there is one small block for each worker.
+    /// Whether another block may be published while `waiting` blocks wait to be mapped and written by `workers`
+    /// workers. Until something is known about the cost of rows, there is one small block for each worker.
     pub fn may_publish(&self, waiting: u64, workers: u64) -> bool {
         self.is_fixed || waiting < workers || self.is_measured.load(Ordering::Relaxed)
     }
 
-    /// Returns how long `workers` workers take for half of a ring of `slots` slots.
+    /// Returns how long `workers` workers take to map half of the blocks in a ring of `slots` slots, but at most
+    /// [`MOST_NAP`].
     pub fn nap(&self, slots: usize, workers: u64) -> Duration {
         let blocks = slots as u64 / (2 * workers.max(1));
         MOST_NAP.min(Duration::from_micros(blocks * self.last.load(Ordering::Relaxed)))
     }
 
-    /// Returns after what time to look again whether a run may still have one worker only, or `None` if it may have more now. `is_up`
-    /// says whether the first worker has come up.
+    /// Returns for how long the run should keep to one worker before the caller asks again, or `None` if the head start
+    /// of the first worker is over. `is_up` says whether the first worker has come up.
     pub fn head_start(&self, is_up: bool) -> Option<Duration> {
         let left = match is_up {
             true => COST.checked_sub(self.up.get_or_init(Instant::now).elapsed()),
@@ -201,7 +206,8 @@ mod tests {
         assert_eq!(cut.wanted(), 64 << 10);
         cut.measured(usize::MAX, 0, Duration::from_nanos(1), Duration::ZERO);
         assert_eq!(cut.wanted(), 128 << 10);
-        // 1000 bytes take 5 ms beside the 40 ms that each block takes: 80 000 bytes take ten times as long as these.
+        // 1000 bytes take 5 ms, and each block takes 40 ms of overhead. 80 000 bytes take 400 ms, ten times the
+        // overhead.
         cut.measured(1000, 0, Duration::from_millis(45), Duration::from_millis(40));
         assert_eq!(cut.wanted(), 80_000);
         let fixed = Cut::new(Sizes { block: 1000, ..SIZES }, None, true);
@@ -229,7 +235,8 @@ mod tests {
     #[test]
     fn one_worker_has_a_head_start_unless_the_input_is_large() {
         assert!(!Cut::new(SIZES, Some(1 << 18), false).is_enough_for_one(true));
-        // What begins in the future has not begun to count; what lies back by the head start is over.
+        // A head start that begins in the future has its whole time left. One that began as long ago as it lasts is
+        // over.
         let (future, up) = (Instant::now() + Duration::from_secs(3600), OnceLock::new());
         let cut = Cut { start: future, up: future.into(), ..Cut::new(SIZES, None, false) };
         for is_up in [true, false] {

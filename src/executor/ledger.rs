@@ -3,9 +3,9 @@
 //!
 //! A **kill** is a death by a signal that other processes or the out-of-memory killer send. The killer may stop, so the
 //! same rows may go well the next time. A **fault** is any other death: a crash, a panic, `exit`, or being killed
-//! because of a block held for longer than `--block-timeout`. It will most likely happen again. A worker that must take
-//! **care** takes one row at a time, records in the slot which row that is, and hands over its results after a
-//! millisecond.
+//! because of a block held for longer than `--block-timeout`. A fault will most likely happen again on the same rows. A
+//! worker that must take **care** takes one row at a time, records in the slot which row that is, and hands over its
+//! results after a millisecond.
 //!
 //! Deaths are counted for each **part** of a block: the rows that are left of it. As soon as the writer has taken
 //! results of a part, the rest is another part, and its count begins at 0. The count also begins again at 0 when a row
@@ -37,7 +37,7 @@ use crate::tally;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// The number of faults over the same part after which a row is blamed: the one that the last worker had recorded.
+/// The number of faults over the same part after which a row is blamed: the row that the last worker had recorded.
 pub const MOST_FAULTS: u32 = 3;
 
 /// The number of kills over the same part after which the part is given up. It is large because the out-of-memory
@@ -86,7 +86,8 @@ pub struct Ledger {
     accounts: HashMap<u64, Account>,
     start: Start,
     /// The faults of workers that held no block while one was waiting: how many parts had been written in all when the
-    /// first of them happened, how many there have been since without another part written, and when the first was.
+    /// first of these faults happened, how many faults there have been since then without another part being written,
+    /// and the time of the first fault.
     idle: Option<(u64, u32, Instant)>,
 }
 
@@ -95,8 +96,8 @@ pub struct Ledger {
 struct Start {
     /// How many workers had come up in all at the time of the last death.
     came_up: u32,
-    /// `deaths` counts all deaths since `came_up` changed, and `since` is the time of the first. `kills` and `faults`
-    /// leave out the first deaths, as many as there are workers.
+    /// `deaths` counts all deaths since `came_up` changed, and `since` is the time of the first of them. `kills` and
+    /// `faults` do not count the first deaths, as many as there are workers.
     deaths: u64,
     kills: u32,
     faults: u32,
@@ -135,9 +136,9 @@ impl Ledger {
         self.accounts.retain(|&written, _| written >= block);
     }
 
-    /// Records the death of a worker that held no block. Returns whether workers have died too often since one last
-    /// came up. As many deaths as there are workers do not count, because these workers may have come up before and
-    /// been idle. Those that die after them have never come up.
+    /// Records the death of a worker that held no block. Returns whether workers have died too often since a worker
+    /// last came up. The first deaths, as many as there are workers, do not count, because the dead may be workers that
+    /// had come up earlier and were idle. Workers that die after these have never come up.
     pub fn is_hopeless_start(&mut self, came_up: u32, jobs: u64, is_fault: bool) -> bool {
         let start = &mut self.start;
         if came_up != start.came_up || start.deaths == 0 {
@@ -153,8 +154,8 @@ impl Ledger {
     }
 
     /// Records a fault of a worker that held no block while one was waiting to be claimed. Returns whether there were
-    /// too many since the last of `taken` parts was written. A sound worker would have claimed the block; one that runs
-    /// wild may put it back before it dies.
+    /// too many such faults since the last of `taken` parts was written. A sound worker would have claimed the block. A
+    /// faulty worker may have claimed it and put it back before dying.
     pub fn is_hopeless_idling(&mut self, taken: u64) -> bool {
         let begun = (taken, 0, Instant::now());
         let (_, faults, since) = self.idle.filter(|&(before, ..)| before == taken).unwrap_or(begun);
@@ -202,8 +203,8 @@ impl Claims {
         self.since.retain(|&(_, worker, _), _| worker != dead);
     }
 
-    /// Removes and returns the workers that have held the same part of a block for at least `most`. Each is returned
-    /// once per claim: the next worker on that part has all the time again.
+    /// Removes and returns the workers that have held the same part of a block for at least `most`. Each worker is
+    /// returned once per claim. The next worker on the same part has the full time again.
     pub fn overdue(&mut self, most: Duration, now: Instant) -> Vec<u32> {
         let is_overdue = |since: &Instant| now.saturating_duration_since(*since) >= most;
         // A worker that waits for the turn of its window is not to blame: it waits for other workers.
@@ -219,7 +220,7 @@ pub struct Standstill(Option<(u64, Instant)>);
 impl Standstill {
     /// Returns whether the writer has waited for the same part for longer than all deaths allowed for a part could
     /// take, at `most` each. `taken` is how many parts have been written in all. `is_waited_for`: the block that is to
-    /// be written next waits for a worker or is with one.
+    /// be written next waits for a worker, or a worker holds it.
     pub fn is_too_long(&mut self, taken: u64, is_waited_for: bool, most: Duration, now: Instant) -> bool {
         let Some((_, since)) = self.0.filter(|&(before, _)| is_waited_for && before == taken) else {
             self.0 = Some((taken, now));
@@ -237,7 +238,7 @@ pub struct Clock {
     still: Duration,
 }
 
-/// How much longer than requested a sleep may last on a busy machine.
+/// How much longer than requested a sleep may last on a busy machine without the process having been stopped.
 const SLACK: Duration = Duration::from_millis(100);
 
 impl Clock {

@@ -15,8 +15,8 @@ pub fn pack(mapped: Mapped, working: Duration, waiting: Duration) -> Outcome {
     Outcome { consumed, results: results + reports, measures }
 }
 
-/// Unpacks these numbers in the writer. Returns what was mapped, how long the worker worked, and how long it had
-/// waited.
+/// Unpacks, in the writer, the numbers that [`pack`] has packed. Returns what was mapped, how long the worker worked,
+/// and how long it had waited.
 ///
 /// # Errors
 /// If the numbers contradict each other or the block, so that the worker must have broken the protocol.
@@ -27,8 +27,8 @@ pub fn unpack(taken: &Taken) -> Result<(Mapped, Duration, Duration), Spoilt> {
         [working, waiting, overhead].map(|micros| Duration::from_micros(u64::from(micros)));
     let consumed = taken.consumed();
     let results = taken.results().len().checked_sub(reports).ok_or(Spoilt)?;
-    // A part without any input would come again and again without end. It is valid only with a report, which ends the
-    // run.
+    // After a part that has consumed no input the same rest is offered again, which could go on without end. Such a
+    // part is valid only with a report, which ends the run.
     let is_nothing = consumed == 0 && !taken.is_whole() && reports == 0;
     if lines > consumed || rows > consumed || is_nothing {
         return Err(Spoilt);

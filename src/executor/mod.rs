@@ -116,8 +116,8 @@ pub struct Job<'a> {
     pub stop: &'a OwnedFd,
     /// The size of the input in bytes. `None` if it is not known, or if the segment will be used for later runs too.
     pub input: Option<u64>,
-    /// Whether each block fills its slot as far as the input goes, so that its size does not depend on the time that
-    /// rows take.
+    /// Whether each block fills its slot, except the last one of the input. The size of blocks then does not depend on
+    /// the time that rows take.
     pub has_fixed_blocks: bool,
     /// The largest number of workers, from 1 to [`MAX_JOBS`].
     pub jobs: usize,
@@ -138,12 +138,13 @@ pub const MAX_JOBS: usize = 4096;
 pub const MIN_BLOCK_SIZE: usize = 64;
 /// The largest block size: a slot's measures have 32 bits, and lengths of results and reports must fit into them.
 pub const MAX_BLOCK_SIZE: usize = 1 << 30;
-/// Large enough that computing a block costs far more than claiming it, and small enough that two blocks, rows and
-/// results stay in a core's second-level cache. Compared by `hyperfine -P s 16 19 'pmapgcd -j 2 --block-size
+/// This size is so large that computing a block costs far more than claiming it, and so small that the rows and results
+/// of two blocks stay in a core's second-level cache. Compared by `hyperfine -P s 16 19 'pmapgcd -j 2 --block-size
 /// $((1<<{s})) small.csv'`: on the reference machine 128K to 512K are within 6 % of each other.
 pub const DEFAULT_BLOCK_SIZE: usize = 128 << 10;
 /// Python's `ProcessPoolExecutor.map` has chunks of 1 row, which cost a message each way for every row. With 1024 rows
-/// the cost of messages no longer matters and pickling remains as what is measured; larger chunks are no faster.
+/// the cost of messages no longer matters, so that what is measured is the cost of pickling. Larger chunks are no
+/// faster.
 pub const DEFAULT_CHUNK_SIZE: usize = 1024;
 
 /// An executor, with what it keeps from one run to the next: worker processes, and the memory or sockets that it shares

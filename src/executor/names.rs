@@ -1,8 +1,8 @@
 //! The names by which worker processes find their pool or filter.
 //!
-//! A worker is this program started again; it works for the first pool or filter that has the name it was given. If two
-//! had the same name, a worker of one could run the kernel of the other, and no error would show it. Therefore names
-//! are counted, and a name that was given twice is refused.
+//! A worker is this program started again, and is given a name. It works for the first pool or filter with this name
+//! that it comes to. If two pools had the same name, a worker of one could run the kernel of the other, and no error
+//! would show this. Therefore names are counted, and a name that was given twice is refused.
 
 use crate::error::Error;
 use std::collections::HashMap;

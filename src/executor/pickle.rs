@@ -48,7 +48,7 @@ fn send(socket: &OwnedFd, pickle: &[u8]) -> io::Result<()> {
 pub fn receive(mut socket: impl Read) -> Option<Vec<u8>> {
     let mut length = [0; LENGTH];
     socket.read_exact(&mut length).ok()?;
-    // No block is that long, so the length is wrong. Trusting it could use up all memory.
+    // No block is longer than 32 bits can say, so a greater length is wrong. To trust it could use up all memory.
     let length = Some(u64::from_le_bytes(length)).filter(|&length| length <= u64::from(u32::MAX))?;
     let mut pickle = Vec::with_capacity(usize::try_from(length).ok()?.min(MOST_AT_ONCE));
     let count = socket.take(length).read_to_end(&mut pickle).ok()?;
@@ -56,7 +56,7 @@ pub fn receive(mut socket: impl Read) -> Option<Vec<u8>> {
     (count as u64 == length).then_some(pickle)
 }
 
-/// Sends a task to `worker`, waits for the reply and returns it. Called in the parent.
+/// Sends a task to `worker`, waits for the reply and returns the reply. Called in the parent.
 ///
 /// # Errors
 /// If the worker process has ended, or sending fails. No other task may be sent to this worker then.

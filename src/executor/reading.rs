@@ -1,5 +1,5 @@
-//! The reader of a run: publishes block after block. Where workers read a file for themselves, it publishes windows, and learns
-//! from the chain where it has to go on.
+//! The reader of a run: publishes block after block. If workers read a file for themselves, the reader publishes
+//! windows, and the chain tells it at which offset it has to go on reading.
 
 use crate::error::Error;
 use crate::executor::no_segment;
@@ -13,14 +13,14 @@ use crate::steps::{self, Step};
 use crate::tally::Stopwatch;
 use std::sync::atomic::Ordering;
 
-/// How many blocks of the file must be left to make it worth while to leave them to the workers. The parent always
-/// reads the last two itself: only one process may decide where the file ends.
+/// How many blocks of the file must be left for the reader to leave them to the workers. The parent always reads the
+/// last two blocks itself, because only one process may decide where the file ends.
 const WORTH: u64 = 8;
 
 /// How many bytes the system is asked to read ahead of the workers, if the file is not in memory.
 const AHEAD: u64 = 4 << 20;
 
-/// How many blocks the reader reads itself when the chain has been stuck for the first time.
+/// How many blocks the reader reads itself after the chain has been stuck for the first time.
 const DETOUR: u64 = 16;
 
 /// How many blocks the reader still has to read itself after the chain was stuck. The number doubles each time, so that
@@ -37,7 +37,7 @@ impl Detour {
         self.left = self.last;
     }
 
-    /// Counts one block, and returns whether it need not be read by the reader.
+    /// Counts one block, and returns whether workers may read it.
     fn is_over(&mut self) -> bool {
         self.left = self.left.saturating_sub(1);
         self.left == 0
@@ -107,7 +107,8 @@ impl Run<'_> {
 
     /// Publishes a block, and wakes whoever is to take it up.
     fn publish(&self, filling: Filling, place: Place, told: Told) {
-        // Announce the block before publishing it: a worker may finish it at once, and the writer must know it by then.
+        // Announce the block to the writer before publishing it: a worker may finish the block at once, and the writer
+        // must know of the block by then.
         self.tell(told);
         filling.publish(place);
         self.segment.filled().signal();
@@ -117,8 +118,8 @@ impl Run<'_> {
         }
     }
 
-    /// Leaves the next stretch of the file to the workers, if there is one, until it ends, rows become expensive or the chain
-    /// is stuck. Returns false if the run is over.
+    /// If the next blocks are a stretch of the file, leaves them to the workers, until the stretch ends, rows become
+    /// expensive or the chain is stuck. Returns false if the run is over.
     fn leave_to_workers(
         &self,
         ring: &mut Reader,
@@ -144,7 +145,7 @@ impl Run<'_> {
         };
         watch.waited();
         self.tell(Told::GoOn(place));
-        // Workers pass the chain on, so do not trust it.
+        // Workers write the chain's word, so do not trust the offset that follows from it.
         if !(stretch.range.start..=stretch.range.end).contains(&place) {
             return Err(Ending::Failed(Error::spoilt()));
         }
@@ -172,8 +173,8 @@ impl Run<'_> {
             watch.waited();
             let length = self.cut.window();
             let is_near_the_end = stretch.range.end - offset < 2 * length as u64;
-            // Ask this only when the slot is free. It may be the slot of the window at which the chain is stuck, which
-            // says where the reader has to go on.
+            // Ask whether the chain is stuck only now that the slot is free, and publish nothing if it is. The free
+            // slot may be the slot of the stuck window, and its content says where the reader has to go on.
             let is_stuck = matches!(ring.reached(), Ok(Reached::Stuck(_)));
             if is_near_the_end || is_stuck || !self.cut.is_cheap() {
                 return Ok(Some(offset));

@@ -1,8 +1,8 @@
 //! One run over a ring: the state that reader, writer and supervisor share, and how they are started. The reader is in
 //! `reading.rs`, the writer in `writing.rs`.
 //!
-//! `threads`, `pickle` and `shared` differ in where the ring lies and in which workers work on it. The latter is a
-//! [`Crew`]; everything else is in these three files.
+//! `threads`, `pickle` and `shared` differ in the memory that holds the ring and in their workers. The workers are a
+//! [`Crew`]; all the rest is in these three files.
 
 use crate::error::Error;
 use crate::executor::cut::Cut;
@@ -30,8 +30,8 @@ pub trait Crew {
 }
 
 /// Runs the job: the crew's workers map its blocks, which go through the ring in `segment`. Block numbers start at
-/// `first`: 0 in a new segment, otherwise the return value of the run before. Returns the number of the next block,
-/// which is one more than that of the last.
+/// `first`: 0 in a new segment, otherwise the return value of the run before. Returns the number for the first block of
+/// the next run, which is one more than the number of this run's last block.
 pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Mapping, job: Job) -> Result<u64, Error> {
     let Ends { reader, writer, supervisor, segment } = segment.ends(first);
     let Job { source, sink, stop, jobs, block_timeout, tally, chunk_size, sizes, input, has_fixed_blocks } = job;
@@ -137,14 +137,14 @@ pub struct Run<'a> {
     pub chunk_size: usize,
     /// The counters of this run.
     pub tally: &'a Tally,
-    /// Number of the next block to be published; all smaller numbers have been.
+    /// Number of the next block to be published. All blocks with smaller numbers have been published.
     pub(super) published: AtomicU64,
-    /// Number of the first block that is not written as a whole. All blocks before it are.
+    /// Number of the first block that is not completely written. All blocks before it are written.
     pub(super) written: AtomicU64,
     /// How many parts of block `written` have been written.
     pub(super) parts: AtomicU64,
-    /// How many offers of the claimant of block `written` have been taken. Locked while the writer looks for an offer, and
-    /// while the supervisor withdraws that of a dead worker.
+    /// How many offers of the claimant of block `written` have been taken since a part was last written. Locked while
+    /// the writer looks for an offer, and while the supervisor withdraws a dead worker's offer.
     offers: Mutex<u64>,
     /// How many parts of blocks have been written in the whole run.
     pub(super) taken: AtomicU64,
@@ -190,8 +190,8 @@ impl Run<'_> {
         most.min(self.published.load(Ordering::Acquire).saturating_sub(self.written())) as usize
     }
 
-    /// Whether blocks may be mapped at the same time. Until the first result has said how many fields a result has, they may not, or two
-    /// workers could have first results of different widths.
+    /// Whether blocks may be mapped at the same time. If the first result decides how many fields a result has, blocks
+    /// must not overlap before there is a first result: two workers could have first results of different widths.
     pub(super) fn may_overlap(&self) -> bool {
         !self.takes_first_width || self.segment.width().is_some()
     }
@@ -212,7 +212,7 @@ impl Run<'_> {
         !self.segment.is_shared() || self.segment.came_up() > 0
     }
 
-    /// Number of the first block that is not written as a whole. All blocks before it are.
+    /// Number of the first block that is not completely written. All blocks before it are written.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)
     }
@@ -223,15 +223,15 @@ impl Run<'_> {
         self.taken.load(Ordering::Acquire)
     }
 
-    /// Returns how many parts of `block` have been written. No living worker may hold the block, because its next part
-    /// could otherwise be written meanwhile.
+    /// Returns how many parts of `block` have been written. The caller must know that no living worker holds the block;
+    /// otherwise the block's next part could be written during this call.
     pub fn parts_taken_of(&self, block: u64) -> u64 {
         // The writer sets `parts` to 0 before it increases `written`, so the count read here is that of this block or
         // 0.
         if self.written() == block { self.parts.load(Ordering::Acquire) } else { 0 }
     }
 
-    /// Returns the decisions on blocks that are not written. The writer acts on each when it comes to its block.
+    /// Returns the decisions on blocks that are not written. The writer acts on a decision when it comes to that block.
     pub fn sentences(&self) -> MutexGuard<'_, HashMap<u64, Sentence>> {
         self.sentences.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -275,8 +275,8 @@ impl Run<'_> {
         self.cutter.zip(self.file()).map(|(cutter, file)| Windows::new(cutter, file.as_fd()))
     }
 
-    /// Announces to the writer that the run ends after the blocks published so far, and wakes it: there may be no
-    /// worker left to do so.
+    /// Announces to the writer that the run ends after the blocks published so far. Wakes the writer, because no worker
+    /// may be left that would wake it.
     pub fn tell_end(&self, ending: Ending) {
         self.tell(Told::End(ending));
         self.segment.done().signal();

@@ -38,7 +38,7 @@ impl Shared {
 }
 
 /// How many times at least the supervisor looks at the claims within `--block-timeout`, so that a worker is killed soon
-/// after it is over.
+/// after its time is over.
 const LOOKS: u32 = 8;
 
 impl Execute for Shared {
@@ -48,7 +48,8 @@ impl Execute for Shared {
             Some(ring) => ring,
             None => (segment(&job)?, 0),
         };
-        // Reap dead workers before a block is published: they held no block when they died, so no row is to blame.
+        // Reap dead workers before a block is published: they died between two runs and held no block, so no row is to
+        // blame.
         for death in self.children.ended()? {
             self.children.tell(&death, &death.cause(), "it had nothing to do, and is replaced as soon as it is needed");
         }
@@ -104,7 +105,8 @@ impl Shared {
     /// Closes the ring, and waits until all workers have ended their work.
     ///
     /// # Errors
-    /// If a worker has found that its results were wrong. The worker has printed the message about that.
+    /// If a worker has found at its end that its results were wrong. The worker has printed the message about this
+    /// error.
     fn finish(&mut self, run: &Run, ring: &Supervisor) -> Result<(), Error> {
         let start = Instant::now();
         ring.close();
@@ -152,8 +154,8 @@ impl Shared {
                 break;
             }
             let now = clock.tick(pause);
-            // A block that was given up stays claimed under the number of its dead worker, which a new worker may have
-            // by now: leave it out.
+            // Leave out blocks that were given up. Such a block stays claimed under the number of its dead worker, and
+            // a new worker may have this number by now.
             let seen: Vec<_> = ring.claims().into_iter().filter(|&(block, ..)| !run.has_given_up(block)).collect();
             if !claims.look(&seen, children.numbers(), now) {
                 return Err(Error::spoilt());
@@ -204,8 +206,8 @@ impl Undertaker {
     /// # Errors
     /// If workers that held no block have died too often, so that the run cannot go on.
     fn bury(&mut self, run: &Run, ring: &mut Supervisor, children: &mut Children, death: &Death) -> Result<(), Error> {
-        // A block that was given up stays claimed under the number of its dead worker, which a new worker may have by
-        // now: leave it out.
+        // Leave out blocks that were given up. Such a block stays claimed under the number of its dead worker, and a
+        // new worker may have this number by now.
         let is_open = |held: &Held| !run.has_given_up(held.block());
         let held_blocks: Vec<Held> = ring.held_by(death.worker).into_iter().filter(is_open).collect();
         let cause = death.cause();
@@ -285,8 +287,8 @@ impl Undertaker {
     }
 
     /// Leaves the sentence on `block` to the writer, which prints it. The sentence contains the last panic message;
-    /// earlier ones for this block are dropped, because they were about the same row and may differ only in an address
-    /// or a time.
+    /// earlier ones for this block are dropped, because they were about the same row and may differ from the last
+    /// message only in an address or a time.
     fn say_once(&mut self, run: &Run, block: u64, sentence: Sentence) {
         self.panics.retain(|(other, _)| *other != block);
         run.sentences().insert(block, sentence);
@@ -321,7 +323,7 @@ fn start(
 ) -> Result<bool, Error> {
     let mut start = || {
         if let (Some(file), None) = (run.file(), &input) {
-            // Unlike the descriptor that it is a copy of, this one is not closed when a program is started.
+            // This copy of the descriptor is not closed at `exec`, unlike the original, so that workers inherit it.
             let given = file.try_clone()?;
             fcntl_setfd(&given, FdFlags::empty())?;
             *input = Some(given);

@@ -75,8 +75,8 @@ impl Crew for Threads {
                     }
                     lap(Step::Import);
                     let ended = self.children.wait(run.bell.as_fd(), pause)?;
-                    // Empty the bell before looking at what it is rung for. The other way round, a ring in between
-                    // would be lost.
+                    // Empty the bell before looking at what it is rung for. If the bell were emptied afterwards, a ring
+                    // between the look and the emptying would be lost.
                     let _ = rustix::io::read(&run.bell, &mut [0; 8]);
                     for death in ended {
                         // Shut the socket down, because the thread may wait for a reply. The child's death alone does
@@ -92,7 +92,7 @@ impl Crew for Threads {
                         let error = self.explain(worker, failure, &deaths);
                         match ring.held_by(worker).first() {
                             Some(held) if at_work > 0 => run.give_up(held.block(), error),
-                            // No worker is left to map the blocks before that one, so end the run now.
+                            // No worker is left to map the blocks before the failed one, so end the run now.
                             _ => return Err(error),
                         }
                     }
@@ -126,8 +126,8 @@ impl Crew for Threads {
 const STACK: usize = 8 << 20;
 
 impl Threads {
-    /// Starts a worker thread. If the executor uses processes and this worker has no child process yet, starts that
-    /// too.
+    /// Starts a worker thread. If the executor uses processes and this worker has no child process yet, starts the
+    /// child process too.
     fn start<'scope>(
         &mut self,
         scope: &'scope Scope<'scope, '_>,

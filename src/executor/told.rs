@@ -1,5 +1,5 @@
 //! What the writer is told. The reader announces each block before it is published, in input order, with what the
-//! writer cannot know otherwise. The supervisor tells it about blocks that could not be mapped.
+//! writer cannot know otherwise. The supervisor tells the writer about blocks that could not be mapped.
 
 use crate::error::Error;
 use crate::flow::{Block, Ending, Stretch};
@@ -9,12 +9,12 @@ use crate::ring::Place;
 pub enum Told {
     /// A block whose rows are in its slot.
     Block(Block),
-    /// From here on blocks are windows of the file. The rows of the first begin at this offset of the file.
+    /// From here on blocks are windows of the file. The rows of the first window begin at this offset of the file.
     Stretch(u64),
     /// A block that is a window.
     Window(Window),
-    /// The reader goes on at this offset of the file. If the rows before do not end there, a worker has reported a
-    /// wrong place.
+    /// The reader goes on at this offset of the file. If the rows of the windows before do not end at this offset, a
+    /// worker has reported a wrong place.
     GoOn(u64),
     /// There is no further block.
     End(Ending),

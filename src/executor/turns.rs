@@ -1,13 +1,13 @@
-//! How a worker comes to the rows of a window of a file: it reads the window, and waits for the window's turn to say where its
-//! rows begin.
+//! How a worker finds the rows of a window of a file: it reads the window, and waits for the window's turn
+//! (`ring/chain.rs`), at which it learns where the rows begin.
 
 use crate::input::windows::Windows;
 use crate::ring::{Claim, Segment, Turn};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// How often a worker looks whether its window has its turn before it sleeps: about as long as another worker needs to read
-/// a window and find its last row.
+/// How many times a worker looks whether its window has its turn before it sleeps. All looks together take about as
+/// long as another worker needs to read a window and find its last row.
 const SPINS: u32 = 300;
 
 /// What a worker learns of a window that it has claimed.
@@ -16,12 +16,12 @@ pub enum Sight {
     Rows(Range<usize>),
     /// The window has no rows.
     Void,
-    /// It is to be put back: a window before it waits for a worker, or the run may be over.
+    /// The window is to be put back: an earlier window waits for a worker to claim it, or the run may be over.
     PutBack,
 }
 
-/// Waits until it is known which rows are in the claimed window, of `length` bytes at `offset` of the file. Also returns how
-/// long it waited.
+/// Finds the rows of the claimed window, which has `length` bytes and begins at `offset` of the file; waits for the
+/// window's turn if necessary. Also returns how long it waited.
 pub fn rows_of(
     segment: &Segment,
     claim: &mut Claim,

@@ -27,18 +27,18 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// How often a worker looks whether the writer has taken the results that it has offered. Megabytes of results are offered at
-/// a time, which take longer to write.
+/// How often a worker looks whether the writer has taken the results that it has offered. An offer has megabytes of
+/// results, and to write them takes longer than this.
 const OFFERED: Duration = Duration::from_millis(1);
 
 /// The environment variable that makes a process a worker. Its value is `EXECUTOR/PARENT/MAPPING`.
 pub const MARK: &str = "PMAPGCD_WORKER";
 
-/// The environment variable with the number of the descriptor from which a worker process may read windows of the input.
+/// The environment variable with the number of the descriptor from which a worker process may read windows.
 pub const INPUT: &str = "PMAPGCD_WORKER_INPUT";
 
-/// Returns the mark with which this process was started. The variable (and [`SIGNALS`]) is removed from the environment when it is first
-/// read, so that a process which the mapped kernel starts does not take itself for a worker.
+/// Returns the mark with which this process was started. The variable (and [`SIGNALS`]) is removed from the environment
+/// when it is first read, so that a process which the mapped kernel starts does not take itself for a worker.
 fn own_mark() -> Option<&'static OsStr> {
     static OWN: OnceLock<Option<OsString>> = OnceLock::new();
     OWN.get_or_init(|| {
@@ -113,7 +113,7 @@ pub fn reenter(mapping: &Mapping) -> Option<u8> {
     })
 }
 
-/// Ends this process if it was started as a worker for this mapping, after it has done the work; otherwise returns at once.
+/// If this process was started as a worker for this mapping, does the work, then ends the process.
 pub fn reenter_or_return(mapping: &Mapping) {
     if let Some(status) = reenter(mapping) {
         std::process::exit(i32::from(status));
@@ -122,16 +122,17 @@ pub fn reenter_or_return(mapping: &Mapping) {
 
 fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {
     let _ = rustix::thread::set_name(c"pmapgcd-worker");
-    // The signal is sent only if the parent dies after this call. Whether it has died before is checked below.
+    // The signal is sent only if the parent dies after this call. `is_of_our_parent` below checks whether the parent
+    // has died before.
     let unbound = set_parent_process_death_signal(Some(Signal::KILL)).err();
     let stdin = std::io::stdin().as_fd().try_clone_to_owned();
-    // Give the kernel, and processes that it starts, an empty stdin. They must not read the segment or take what comes
-    // through the socket.
+    // Give the kernel, and processes that it starts, an empty stdin. A kernel must neither read the segment nor receive
+    // what the parent sends through the socket.
     let stdin = stdin.and_then(|stdin| read_nothing().map(|()| stdin));
     let stdin = stdin.map_err(|error| Error::io("stdin", error))?;
     if !mark.is_of_our_parent() {
-        // Either the parent has just died, or this process is not a worker at all. In the first case stdin is what a
-        // worker gets.
+        // Either the parent has just died, or this process is not a worker at all. In the first case stdin is the
+        // segment or socket that a worker gets.
         let is_worker = match mark.executor {
             Executor::Pickle => rustix::net::sockopt::socket_type(&stdin).is_ok(),
             _ => Segment::attach(stdin).is_ok(),
@@ -141,7 +142,7 @@ fn join(mark: &Mark, mapping: &Mapping) -> Result<(), Error> {
     let number = std::env::var(NUMBER).ok().and_then(|number| number.parse().ok()).ok_or_else(not_for_you)?;
     match mark.executor {
         Executor::Pickle => {
-            // Makes the kernel ready in this thread before it is confined, as in `share`.
+            // Make the kernel ready before this process is confined, as `share` does.
             let _ready = mapping.work.mapper(None);
             let refused = confine(unbound, mapping.confinement, 0, Some(stdin.as_fd()), None);
             refused.iter().filter(|_| number == 0).for_each(|what| say(what));
@@ -254,7 +255,8 @@ pub(super) fn work<'s>(
                 _ => Ok(input),
             };
             let mapped = match input {
-                // That is not the worker's fault. The writer, which reads the rows again, names the file if it cannot either.
+                // A read error is not the worker's fault. The writer reads the rows again; if it fails too, its error
+                // names the file.
                 Err(error) => Ok(Mapped::impossible(format!("the input: {}", reason(&error)), room)),
                 Ok([]) => Ok(Mapped::default()),
                 Ok(input) if segment.is_shared() => last_words::caught(|| mapper.map_block(head, input, room, care))

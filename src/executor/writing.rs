@@ -15,7 +15,7 @@ impl Run<'_> {
     /// The writer: passes the results of block after block to the sink, until the run ends.
     pub(super) fn write(&self, mut ring: Writer, sink: &mut dyn Sink) -> Result<(), Error> {
         let mut watch = Stopwatch::new(&self.tally.writer);
-        // Where in the file the rows of the blocks so far end, if workers read the file.
+        // If workers read the file: the offset in the file at which the rows of the blocks written so far end.
         let mut end = 0;
         let mut free = 0;
         // Wake the reader when several slots are free, so that it fills several at a time, but early enough that a
@@ -23,10 +23,12 @@ impl Run<'_> {
         let slots = self.segment.slots();
         let enough = slots.saturating_sub(2 * self.jobs() as usize).min(slots / 2).max(1);
         for block in self.first.. {
-            // Before the writer sleeps until it is woken, it lets the workers go on for a while, so that it finds several blocks done.
+            // If the block is a window, the writer first sleeps for this time without being woken. Workers finish
+            // several blocks meanwhile, so that the writer wakes less often.
             let mut nap = None;
             let (place, next) = loop {
-                // Keep this a statement of its own: inside the `match` the lock would be held while the writer sleeps.
+                // Keep this a separate statement: if the call stood in the head of the `match`, the lock on the
+                // announcements could be held while the writer sleeps.
                 let told = self.next_told();
                 match told {
                     Some(Told::Block(next)) => break (Place::Slot(next.rows.clone()), next),
@@ -51,7 +53,8 @@ impl Run<'_> {
             sink.begin(next)?;
             watch.worked();
             loop {
-                // The writer sleeps on the event `done` both here and above, so that one wake-up per event is enough.
+                // The writer sleeps on the event `done` in this loop as well as in the loop above, so that whatever
+                // changes, one event has to be set.
                 let is_published = self.published.load(Ordering::Acquire) > block;
                 if let Some(taken) = ring.try_take(is_published).map_err(|Spoilt| Error::spoilt())? {
                     self.write_part(block, &taken, end, sink, &mut watch)?;
@@ -84,7 +87,8 @@ impl Run<'_> {
             self.parts.store(0, Ordering::Release);
             self.written.store(block + 1, Ordering::Release);
             free += 1;
-            // The reader may wait for slots, or, where few blocks may be published, for the number of written ones.
+            // The reader may wait for free slots. If it may publish only few blocks at a time, it may instead wait for
+            // blocks to be written.
             if free >= enough || self.published.load(Ordering::Acquire) <= block + 1 + self.jobs() {
                 self.segment.freed().signal();
                 free = 0;

@@ -94,7 +94,8 @@ pub trait BatchKernel: Sync {
         Ok(())
     }
 
-    /// Returns the number of fields that the kernel takes, which `--columns` must choose; `None` if it takes any number.
+    /// Returns the number of fields that the kernel takes, which `--columns` must choose; `None` if it takes any
+    /// number.
     fn takes(&self) -> Option<usize> {
         self.fields()
     }
@@ -157,8 +158,8 @@ pub trait BatchKernel: Sync {
         false
     }
 
-    /// Returns how many rows the kernel should be given at a time at most, if it needs more rows than other kernels to
-    /// be fast.
+    /// Returns the most rows that the kernel should be given at a time, if it needs more rows than other kernels to be
+    /// fast.
     #[doc(hidden)]
     fn most_rows(&self) -> Option<usize> {
         None
@@ -171,7 +172,8 @@ pub trait BatchKernel: Sync {
         None
     }
 
-    /// Says that the run has failed, so that calls of [`map_batch`](BatchKernel::map_batch) which wait for another process return.
+    /// Says that the run has failed, so that calls of [`map_batch`](BatchKernel::map_batch) which wait for another
+    /// process return.
     #[doc(hidden)]
     fn abandon(&self) {}
 
@@ -187,9 +189,10 @@ pub trait BatchKernel: Sync {
         self.read(record, rows).is_ok()
     }
 
-    /// Goes through the rows in `found` and appends those that it can read to `rows`. Calls `other` with the index of each other row, in
-    /// its turn: `other` appends that row if it is a good one, and answers whether to go on. Returns how many rows it has gone through.
-    /// Must be written only by a kernel that can read many rows faster than one by one with [`try_read`](BatchKernel::try_read).
+    /// Goes through the rows in `found`, in order. Appends each row that it can read to `rows`, and calls `other` with
+    /// the index of each row that it cannot: `other` appends that row if the row is good, and answers whether to go on.
+    /// Returns how many rows it has gone through. Only a kernel that can read many rows faster than one by one with
+    /// [`try_read`](BatchKernel::try_read) needs to write this method.
     fn read_rows(&self, found: &Rows, rows: &mut Self::Rows, other: Other<Self::Rows>) -> usize {
         read_each(found, rows, other)
     }

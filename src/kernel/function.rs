@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 
 /// A function of a row, given by value or by reference.
 ///
-/// This is implemented for every function and closure of one row; nobody has to write it. `M` says how it takes the row.
+/// This is implemented for every function and closure of one row; nobody has to write it. `M` says how it takes the
+/// row.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be mapped over rows",
     label = "this takes no row: not one argument, or one by value whose type lacks Clone, Serialize or Deserialize",

@@ -1,9 +1,9 @@
 //! Kernels: the functions that are mapped over rows. Here are their traits, and the stock kernel, which computes
 //! greatest common divisors.
 //!
-//! [`Kernel`] is the simple trait, for a function from one row to one output; [`function`] and [`stateful`] make one of a closure. The rest of
-//! the program knows only the trait [`BatchKernel`](batch::BatchKernel). [`rows`] makes every `Kernel` a `BatchKernel`, by reading rows and
-//! writing outputs for it.
+//! [`Kernel`] is the simple trait, for a function from one row to one output; [`function`] and [`stateful`] make a
+//! kernel of a closure. The rest of the program knows only the trait [`BatchKernel`](batch::BatchKernel). [`rows`]
+//! makes every `Kernel` a `BatchKernel`, by reading rows and writing outputs for it.
 
 pub mod batch;
 pub mod columns;
@@ -39,7 +39,8 @@ pub trait Row: Serialize + DeserializeOwned + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + 'static> Row for T {}
 
-/// A type that a row can be mapped to: any that serde can take apart into fields. Every type that is [`Serialize`] is one.
+/// A type that a row can be mapped to: any that serde can take apart into fields. Every type that is [`Serialize`] is
+/// one.
 ///
 /// - A number, text, character, `bool` or variant of an enum is a field, and `None` an empty field.
 /// - Tuples, arrays and structs are one field for each of their parts. So is a `Vec`, which must have the same length
@@ -65,8 +66,8 @@ impl<T: Serialize> Output for T {}
 /// [`BatchKernel`](batch::BatchKernel).
 ///
 /// Each worker process builds the kernel anew, so a kernel may hold settings, but no state: its output for one row must
-/// not depend on the rows before. What is expensive to make is made once for each worker by [`Stateful`](crate::Stateful). Worker processes
-/// are ended by SIGKILL, so no `Drop` is run and no buffer is flushed.
+/// not depend on the rows before. What is expensive to make is made once for each worker by
+/// [`Stateful`](crate::Stateful). Worker processes are ended by SIGKILL, so no `Drop` is run and no buffer is flushed.
 ///
 /// ```
 /// struct Hypotenuse;
@@ -112,7 +113,8 @@ pub trait Kernel: Sync {
         rows::columns::<Self::Row>()
     }
 
-    /// Whether fields of a row behind those that the kernel takes are ignored. Otherwise a row with such fields is a bad one.
+    /// Whether fields of a row behind those that the kernel takes are ignored. Otherwise a row with such fields is a
+    /// bad one.
     fn ignores_rest(&self) -> bool {
         false
     }

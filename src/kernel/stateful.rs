@@ -9,7 +9,8 @@ use std::marker::PhantomData;
 
 /// A function of a state and a row, given by value or by reference.
 ///
-/// This is implemented for every function and closure of these two; nobody has to write it. `M` says how it takes the row.
+/// This is implemented for every function and closure of these two; nobody has to write it. `M` says how it takes the
+/// row.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be mapped over rows with a state of type `{S}`",
     label = "this takes no state and row: not these two arguments, or a row by value whose type lacks Clone, Serialize or Deserialize",
@@ -116,8 +117,9 @@ where
     E: Display,
     O: Fn() -> Result<S, E>,
 {
-    /// Takes the state of this thread out, has `then` use it, and puts it back. Opens the state only if that was not
-    /// tried before: a worker that is confined by now would fail for another reason, and report that one.
+    /// Takes the state of this thread out of `STATES`, has `then` use it, and puts it back. Opens the state only if
+    /// nobody has tried to open it before. A second attempt would be made in a confined worker, which fails for another
+    /// reason, and would hide the first error.
     fn with<T>(&self, then: impl FnOnce(&mut S) -> T) -> Result<T, String> {
         let number = self.number();
         let taken = STATES.with_borrow_mut(|states| {

@@ -1,5 +1,5 @@
-//! Keeps standard input and output from kernels: they are moved to other descriptors, and what a kernel reads and
-//! prints goes elsewhere.
+//! Keeps kernels away from standard input and output. Both streams are moved to other descriptors. A kernel that reads
+//! standard input finds it empty, and what a kernel prints goes to standard error.
 #![allow(unsafe_code)]
 
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
@@ -14,7 +14,8 @@ static MOVED: [AtomicI32; 2] = [const { AtomicI32::new(-1) }; 2];
 /// Returns where the standard stream `number` is now, if it was moved.
 pub fn moved(number: i32) -> Option<BorrowedFd<'static>> {
     let moved = MOVED.get(usize::try_from(number).ok()?)?.load(Ordering::Relaxed);
-    // SAFETY: that descriptor is open, and is closed only where standard output is put back, when nothing is read or written any more.
+    // SAFETY: the descriptor `moved` is open. Only `put_stdout_back` closes it, and its caller reads and writes nothing
+    // through it any more.
     (moved >= 0).then(|| unsafe { BorrowedFd::borrow_raw(moved) })
 }
 
@@ -23,8 +24,8 @@ pub fn has_moved(number: usize, there: OwnedFd) {
     MOVED[number].store(there.into_raw_fd(), Ordering::Relaxed);
 }
 
-/// Replaces standard input by an empty one. That is a pipe that nobody writes to, and not `/dev/null`, because
-/// [`present_name`] must be able to tell it from every other file.
+/// Replaces standard input by an empty one: a pipe that nobody writes to. A pipe is used instead of `/dev/null`,
+/// because [`present_name`] must be able to tell the replacement from every other file.
 ///
 /// # Errors
 /// If no descriptors are left.
@@ -33,12 +34,14 @@ pub fn read_nothing() -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdin(end)?)
 }
 
-/// Puts standard output back in its place. What this process has printed so far still goes to standard error.
+/// Makes standard output descriptor 1 again. What this process has printed and not yet flushed still goes to standard
+/// error.
 pub fn put_stdout_back() {
     let _ = io::Write::flush(&mut io::stdout());
     let moved = MOVED[1].swap(-1, Ordering::Relaxed);
     if moved >= 0 {
-        // SAFETY: that descriptor is open, and nobody else owns it.
+        // SAFETY: the descriptor in `moved` is open, and nobody else owns it: `has_moved` took it from its owner, and
+        // `swap` has removed it from `MOVED`.
         let moved = unsafe { OwnedFd::from_raw_fd(moved) };
         let _ = rustix::stdio::dup2_stdout(moved);
     }
@@ -49,8 +52,8 @@ pub fn stdin() -> BorrowedFd<'static> {
     moved(0).unwrap_or(rustix::stdio::stdin())
 }
 
-/// Returns a name by which the file `path` can be opened now. It is another name if `path` means standard input, as
-/// `/dev/stdin` does, and standard input was moved.
+/// Returns a name by which the file `path` can be opened now. The name differs from `path` only if `path` means
+/// standard input, as `/dev/stdin` does, and standard input was moved.
 pub fn present_name(path: &Path) -> PathBuf {
     let stand_in = || Some((stat(path).ok()?, fstat(rustix::stdio::stdin()).ok()?));
     let is_moved = |(named, stand_in): (Stat, Stat)| (named.st_dev, named.st_ino) == (stand_in.st_dev, stand_in.st_ino);

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 /// worker 0 prints messages that concern all workers.
 pub const NUMBER: &str = "PMAPGCD_WORKER_NUMBER";
 
-/// How long to wait for the end of a worker that should end by itself, or that may not be killed, before going on
-/// without it.
+/// How long to wait for a worker to end if it should end by itself, or if the system does not permit killing it. After
+/// this time the parent goes on without it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How often to look whether a worker has ended, if the system gives no descriptor that becomes readable at its end.
@@ -34,7 +34,8 @@ struct Process {
     worker: u32,
     child: Child,
     /// Descriptor of the process (pidfd), which becomes readable when the process has ended. `None` if the system gives
-    /// none ([`exit::descriptor`]): then the process is looked at every [`LOOK`], by its number.
+    /// none ([`exit::descriptor`]): then the parent asks by the process number, every [`LOOK`], whether the process has
+    /// ended.
     exit: Option<OwnedFd>,
     /// If the process was killed because it held a block for too long: the time limit that it exceeded.
     overdue: Option<Duration>,
@@ -88,7 +89,8 @@ impl Process {
         if self.exit.as_ref().is_some_and(|exit| pidfd_send_signal(exit, Signal::KILL).is_ok()) {
             return Ok(());
         }
-        // Kill it by its number, but only if nobody has reaped it: until then no other process can have the number.
+        // Kill the process by its number, but only if nobody has reaped it: until it is reaped, no other process can
+        // have this number.
         match self.try_wait()? {
             None => self.child.kill(),
             Some(_) => Ok(()),
@@ -105,7 +107,8 @@ pub struct Children {
     /// The thread that starts the processes. `None` until the first process is started.
     starter: Option<Starter>,
     /// Number of the process that created this value. After a `fork` the child has a copy of the value, but the workers
-    /// are not its children: a copy that sees another process number leaves them alone.
+    /// are not the child's children. A copy that finds itself in a process with another number leaves the workers
+    /// alone.
     parent: u32,
     deaths: u64,
     redone: u64,
@@ -158,7 +161,8 @@ impl Children {
     /// Kills `worker`, which has held its block for longer than the time limit `overdue`.
     ///
     /// # Errors
-    /// If the system does not permit it. The caller must end the run then, because that block would never be done.
+    /// If the system does not permit killing the worker. The caller must then end the run, because the worker's block
+    /// would never be done.
     pub fn kill(&mut self, worker: u32, overdue: Duration) -> Result<(), Error> {
         for process in self.processes.iter_mut().filter(|process| process.worker == worker) {
             process.overdue = Some(overdue);
@@ -175,8 +179,8 @@ impl Children {
         Ok(())
     }
 
-    /// Sleeps until `bell` is readable, a worker has ended, or the time `most` is over. It may return earlier. Marks the
-    /// workers that have ended.
+    /// Sleeps until `bell` is readable, a worker has ended, or the time `most` is over. This function may return
+    /// earlier. Marks the workers that have ended.
     fn watch(&mut self, bell: Option<BorrowedFd>, most: Duration) -> Result<(), Error> {
         let watched: Vec<&mut Process> = self.processes.iter_mut().filter(|process| !process.is_told).collect();
         let mut fds: Vec<PollFd> = bell.iter().map(|bell| PollFd::new(bell, PollFlags::IN)).collect();
@@ -228,8 +232,8 @@ impl Children {
         let gone = || Error::workers(format!("worker {worker} has gone"));
         let at = self.processes.iter().position(|process| process.worker == worker).ok_or_else(gone)?;
         let mut process = self.processes.swap_remove(at);
-        // A worker may have closed its socket and run on. Kill it then, so as not to wait for ever. If it may not be
-        // killed, do not wait for it.
+        // A worker may have closed its socket and run on. Then kill it, so as not to wait for ever. If the system does
+        // not permit killing it, do not wait for it.
         let is_over = process.ends_by(Instant::now() + LAST_WORDS) || process.kill().is_ok();
         Ok(Death { status: if is_over { process.wait() } else { None }, ..process.death() })
     }
@@ -253,7 +257,8 @@ impl Children {
         let killed: Vec<bool> = self.processes.iter_mut().map(|process| process.kill().is_ok()).collect();
         let deadline = Instant::now() + LAST_WORDS;
         for (process, is_killed) in self.processes.iter_mut().zip(killed) {
-            // Do not wait for ever for a worker that may not be killed. The system kills it when this process ends.
+            // If the system does not permit killing a worker, do not wait for it for ever. The system itself kills the
+            // worker when this process ends.
             if is_killed || process.ends_by(deadline) {
                 process.wait();
             }

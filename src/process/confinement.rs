@@ -1,6 +1,6 @@
-//! The system calls left to a worker once it is set up: to use memory, read one file, read the clock, sleep, write to stderr (such as
-//! a panic's message) and exit, and a few harmless ones ([`FREE`]). `tests/crash.rs` checks that a worker can neither
-//! open a file nor start a process.
+//! Confines a worker once it is set up: limits its memory and its system calls. A worker may still use memory, read the
+//! input file that it was given, read the clock, sleep, write to stderr (for example a panic's message), exit, and make
+//! a few harmless calls ([`FREE`]). `tests/crash.rs` checks that a worker can neither open a file nor start a process.
 
 use crate::error::{Error, reason};
 use nix::libc;
@@ -23,10 +23,10 @@ pub struct Confinement {
     pub memory: Option<u64>,
 }
 
-/// Limits the address space of this process, irrevocably, to its present size plus `confinement.memory`. The present
-/// size counts the program, its libraries and mappings such as the segment, which the limit is not meant for: it is
-/// meant for what the kernel allocates. `mapped` is how many bytes are mapped beside the program; it is used only if
-/// the present size cannot be read.
+/// Limits the address space of this process, irrevocably, to its present size plus `confinement.memory`. The limit is
+/// meant for what the mapped kernel allocates. The present size, which is added to it, covers the program, its
+/// libraries and mappings such as the segment. `mapped` is how many bytes are mapped beside the program; it is used
+/// only if the present size cannot be read.
 ///
 /// # Errors
 /// If the system refuses to set the limit.
@@ -39,7 +39,7 @@ pub fn limit(confinement: Confinement, mapped: usize) -> Result<(), Error> {
     set.map_err(|error| Error::io("the memory of workers cannot be limited", error.into()))
 }
 
-/// Upper bound for the address space of a program with its libraries, used if the system does not say the real size.
+/// Upper bound for the address space of this program with its libraries. Used if the system does not say the real size.
 const PROGRAM: u64 = 64 << 20;
 
 /// Returns how many bytes of address space this process has, or `None` if `/proc` does not say.
@@ -52,9 +52,10 @@ fn address_space() -> Option<u64> {
     Some(kib << 10)
 }
 
-/// Filters the system calls of all threads of this process, irrevocably. `socket` is the one that connects a worker with its parent,
-/// if it uses one: reading from it and sending to it stay permitted. `file` is the input that a worker reads for itself, if
-/// it does: reading at given offsets of it stays permitted.
+/// Filters the system calls of all threads of this process, irrevocably. `socket` is the socket that connects the
+/// worker with its parent, if there is one: reading from the socket and sending to it stay permitted. `file` is the
+/// input file that the worker reads for itself, if there is one: reading at given offsets of the file (`pread64`) stays
+/// permitted.
 ///
 /// # Errors
 /// If the system refuses to install the filter.
@@ -65,7 +66,7 @@ pub fn filter(confinement: Confinement, socket: Option<BorrowedFd>, file: Option
     let cannot = |error: &dyn fmt::Display| Error::defect(format!("workers cannot be confined: {error}"));
     let refused = |call: &str, error| Error::io(format!("workers cannot be confined: {call}"), error);
     let program = program(socket, file).map_err(|error| cannot(&error))?;
-    // All threads, because a native kernel may have started some when it was opened.
+    // Filter all threads, because a native kernel's library may have started some when it was loaded.
     apply_filter_all_threads(&program).map_err(|error| match error {
         // The messages of these two errors end in the bare number of the system's error; take the system's error itself
         // instead.
@@ -91,13 +92,14 @@ fn program(socket: Option<BorrowedFd>, file: Option<BorrowedFd>) -> Result<BpfPr
     // The condition for one futex operation: it ignores the bits for private or shared words and for the clock.
     let futex = |operation| (1, !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME), operation);
     let conditional: [(i64, &[&[Condition]]); 11] = [
-        // Messages, such as a panic's, go to stderr. stdout (1) is a copy of stderr, to which a kernel may print.
+        // Permit messages, such as a panic's, on stderr (2). In a worker, stdout (1) is a copy of stderr, so that a
+        // kernel may print.
         (libc::SYS_write, to_stderr),
         (libc::SYS_writev, to_stderr),
         // Permit mapping of memory, but not of files and not for code.
         (libc::SYS_mmap, &[&[(3, libc::MAP_ANONYMOUS, libc::MAP_ANONYMOUS), (2, libc::PROT_EXEC, 0)]]),
         (libc::SYS_mprotect, &[&[(2, libc::PROT_EXEC, 0)]]),
-        // Allow FUTEX_WAIT and FUTEX_WAKE; deny FUTEX_REQUEUE, which would have the parent wait for another word.
+        // Allow FUTEX_WAIT and FUTEX_WAKE; deny FUTEX_REQUEUE, which could make the parent wait for another word.
         (
             libc::SYS_futex,
             &[
@@ -118,7 +120,8 @@ fn program(socket: Option<BorrowedFd>, file: Option<BorrowedFd>) -> Result<BpfPr
         // descriptor has the number -1.
         (libc::SYS_read, &[&[(0, ALL, socket)]]),
         (libc::SYS_sendto, &[&[(0, ALL, socket)]]),
-        // The same goes for the input: without one, this rule permits nothing.
+        // Permit reading the input file. Without a file this rule permits nothing, since no descriptor has the number
+        // -1.
         (libc::SYS_pread64, &[&[(0, ALL, file)]]),
     ];
     let condition = |&(argument, bits, value): &Condition| {
@@ -163,8 +166,8 @@ const FREE: &[i64] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
     libc::SYS_membarrier,
-    // A thread makes these calls when it begins. One that a native kernel started when it was opened may begin only
-    // now.
+    // A thread makes these calls when it begins. A thread that a native kernel's library has started when it was loaded
+    // may begin to run only after the filter is installed.
     libc::SYS_rseq,
     libc::SYS_set_robust_list,
 ];

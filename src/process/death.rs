@@ -10,7 +10,7 @@ pub struct Death {
     pub worker: u32,
     /// Number of the process.
     pub pid: u32,
-    /// The exit status. `None` if other code has reaped the process and Linux is older than 6.15: the system does so if
+    /// The exit status. `None` if the process was reaped elsewhere and Linux is older than 6.15: the system reaps it if
     /// this program ignores SIGCHLD, and other code of this program may reap all children.
     pub(super) status: Option<ExitStatus>,
     /// If the worker was killed because it held a block for too long: the time limit that it exceeded.
@@ -39,7 +39,8 @@ impl Death {
                 .to_string();
         };
         match (status.signal(), status.code()) {
-            // The program's own filter makes system calls fail and never sends SIGSYS, so another filter has done this.
+            // The program's own filter makes system calls fail and never sends SIGSYS, so SIGSYS comes from another
+            // filter.
             (Some(signal_hook::consts::SIGSYS), _) => {
                 "was killed by SIGSYS (by the filter of system calls that the program runs under: where that permits no other, \
                  use --no-sandbox)"
@@ -50,8 +51,8 @@ impl Death {
     }
 }
 
-/// Whether the actions of a process caused its end with this status, as opposed to a signal of the kind that users, other
-/// programs or the out-of-memory killer send.
+/// Whether the actions of a process caused its end with this status, as opposed to a signal of the kind that users,
+/// other programs or the out-of-memory killer send.
 pub fn is_fault(status: ExitStatus) -> bool {
     use signal_hook::consts::*;
     const SENT: [i32; 9] = [SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2];

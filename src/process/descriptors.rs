@@ -1,8 +1,9 @@
 //! Makes a worker process begin with its standard streams and no other descriptors.
 //!
 //! This process may have inherited descriptors that are not marked to be closed at `exec`, and libraries may open such
-//! descriptors. A worker must have none of them (`tests/crash.rs`). They are marked after `fork` and before `exec`,
-//! because the marks then apply to the child's copies only, and this process keeps its descriptors as they are.
+//! descriptors. A worker must not get any of these descriptors (`tests/crash.rs`). They are marked to be closed after
+//! `fork` and before `exec`: the marks then apply only to the child's copies, and this process keeps its descriptors as
+//! they are.
 #![allow(unsafe_code)]
 
 use nix::libc;
@@ -18,8 +19,9 @@ const FIRST: i32 = 3;
 const GUESSED: i32 = 4096;
 
 /// Has the process that `command` starts begin with its standard streams and no other descriptors. There may be two
-/// exceptions: `program`, the descriptor through which the program's file may be named, because valgrind opens that name after
-/// `exec`; and `given`, which must not be marked to be closed at `exec`.
+/// exceptions. `program` is the descriptor through which the program's file may be named; valgrind opens this name
+/// after `exec`. `given` is a descriptor that the process is given; the caller must not have marked it to be closed at
+/// `exec`.
 ///
 /// If another thread opens a descriptor without the mark (close at `exec`) during this call, the worker may inherit it,
 /// as may any other program that this process starts at that time.
@@ -69,13 +71,13 @@ fn unmark(number: i32) {
     unsafe { libc::fcntl(number, libc::F_SETFD, 0) };
 }
 
-/// Marks all descriptors except the standard streams to be closed at `exec`. Among them is the one by which std reports
-/// why a program could not be started. That does no harm: it stays open until `exec` succeeds, and has the mark
-/// already.
+/// Marks all descriptors except the standard streams to be closed at `exec`. This includes the descriptor through which
+/// std learns why a program could not be started, which does no harm: this descriptor has the mark already, and stays
+/// open until `exec` succeeds.
 fn mark_all() {
-    // Make the system call directly, because not every C library has a function for it. It fails before Linux 5.11, and
-    // under a filter of system calls that does not know it.
-    // SAFETY: the call accesses no memory, and with this flag closes nothing before `exec`.
+    // Make the system call directly, because not every C library has a function for it. The call fails before Linux
+    // 5.11, and under a filter of system calls that does not know it. SAFETY: the call accesses no memory, and with
+    // this flag closes nothing before `exec`.
     if unsafe { libc::syscall(libc::SYS_close_range, FIRST, -1, libc::CLOSE_RANGE_CLOEXEC) } != 0 {
         (FIRST..GUESSED).for_each(mark);
     }

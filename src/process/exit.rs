@@ -1,11 +1,11 @@
 //! Finds out by a descriptor (pidfd) whether a child process has ended, and how.
 //!
 //! A descriptor always means the same process, but a process number is given to a new process once the old one is
-//! reaped. That matters if this crate is part of a program that ignores SIGCHLD, so that the system reaps our workers
-//! as they end, or that reaps all children itself: the number of an ended worker may then belong to another child of
-//! that program, which we must neither wait for nor kill.
+//! reaped. This matters if this crate is part of a program that ignores SIGCHLD, so that the system reaps workers as
+//! they end, or of a program that reaps all its children itself. The number of an ended worker may then belong to
+//! another child of the program, and this crate must neither wait for that child nor kill it.
 //!
-//! std has pidfds too, but not in stable Rust yet.
+//! The functions of std for pidfds are not in stable Rust yet, so they are not used here.
 #![allow(unsafe_code)]
 
 use rustix::fd::{AsFd, OwnedFd};
@@ -75,7 +75,7 @@ const GET_INFO: Opcode = opcode::read_write::<Info>(0xff, 11);
 
 /// How often to ask for a kept status before giving up. A short time passes between the end of a process and the moment
 /// when the system keeps its status; requests during that time succeed without a status. If the system keeps no
-/// statuses at all, the request fails. So far fewer requests than these are needed in practice.
+/// statuses at all, the request fails. In practice fewer than this many requests have always been enough.
 const LOOKS: usize = 1000;
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -88,7 +88,7 @@ fn kept_status(process: &OwnedFd) -> Option<ExitStatus> {
         }
         let mut info = Info { mask: EXIT, ..Info::default() };
         // SAFETY: PIDFD_GET_INFO reads and writes a `struct pidfd_info`, whose layout `Info` has. The number of the
-        // request contains its size, so that the system does not write beyond it.
+        // request contains the size of `Info`, so that the system does not write beyond `info`.
         unsafe { ioctl(process, Updater::<GET_INFO, Info>::new(&mut info)) }.ok()?;
         if info.mask & EXIT != 0 {
             return Some(ExitStatus::from_raw(info.exit_code));

@@ -1,10 +1,11 @@
-//! A process group that ends when the process that made it ends, even if that is by SIGKILL.
+//! A process group that is killed when the process that made it ends, even if that process is killed by SIGKILL.
 //!
-//! A process that is killed by SIGKILL cannot clean up. The system can send a signal to its children then (`PR_SET_PDEATHSIG`),
-//! but not to their children. So the group is led by a *watcher*: a fork of this process that only reads from a pipe. No process
-//! writes to the pipe, and this process alone holds its other end, so the read returns when this process has ended. The watcher
-//! then kills its group. Until the watcher is reaped, no other group can get the number of this one, so killing the group by
-//! its number is safe.
+//! A process that is killed by SIGKILL cannot clean up. The system can then send a signal to the children of the
+//! process (`PR_SET_PDEATHSIG`), but not to its grandchildren. So the group is led by a *watcher*: a fork of this
+//! process that only reads from a pipe. No process writes to the pipe. Only this process holds the other end, so the
+//! watcher's read returns when this process has ended. The watcher then kills its group. The group has the watcher's
+//! process number. No other group can get this number before the watcher is reaped, so killing the group by its number
+//! is safe.
 #![allow(unsafe_code)]
 
 use nix::libc;
@@ -27,15 +28,15 @@ impl Group {
     /// If the system refuses descriptors or processes.
     pub fn new() -> io::Result<Self> {
         let (watched, alive) = pipe_with(PipeFlags::CLOEXEC)?;
-        // SAFETY: the child must not allocate memory or take a lock, because another thread may have held the lock at the fork.
-        // `watch` only makes system calls, and never returns.
+        // SAFETY: the child must not allocate memory or take a lock, because another thread may have held the lock at
+        // the fork. `watch` only makes system calls, and never returns.
         let pid = match unsafe { libc::fork() } {
-            // SAFETY: as above; this is the child.
+            // SAFETY: this is the child, which only runs `watch`: it makes only system calls, and never returns.
             0 => unsafe { watch(watched.as_raw_fd()) },
             pid => pid,
         };
         let watcher = Pid::from_raw(pid).filter(|_| pid > 0).ok_or_else(io::Error::last_os_error)?;
-        // The watcher does the same. Whichever of the two is first, the group exists before it is used.
+        // The watcher makes the same call for itself. Whichever process is first, the group exists before it is used.
         let _ = setpgid(Some(watcher), Some(watcher));
         Ok(Group { watcher, _alive: alive })
     }
@@ -58,7 +59,8 @@ impl Drop for Group {
     }
 }
 
-/// How many descriptor numbers are closed one by one if the system cannot close all at once, before Linux 5.9.
+/// How many descriptor numbers are closed one by one if the system cannot close all descriptors at once, as before
+/// Linux 5.9.
 const GUESSED: i32 = 4096;
 
 /// Runs the watcher: waits until no process holds the other end of `pipe`, then kills its own group, itself included.
@@ -66,8 +68,8 @@ const GUESSED: i32 = 4096;
 /// # Safety
 /// Must be called in a process that was just forked. It only makes system calls.
 unsafe fn watch(pipe: i32) -> ! {
-    // SAFETY: these system calls access no memory but this function's variables, and the descriptors are this process's own
-    // copies.
+    // SAFETY: these system calls access no memory but this function's variables, and the descriptors are this process's
+    // own copies.
     unsafe {
         let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigfillset(all.as_mut_ptr());
@@ -75,7 +77,8 @@ unsafe fn watch(pipe: i32) -> ! {
         libc::setpgid(0, 0);
         libc::prctl(libc::PR_SET_NAME, c"pmapgcd-watch".as_ptr());
         libc::dup2(pipe, 0);
-        // Close all other descriptors: as long as this process had a copy of a pipe's end, a reader would wait for its end.
+        // Close all other descriptors. If the watcher kept a copy of a pipe's writing end, readers of this pipe would
+        // never see the end of their input.
         if libc::syscall(libc::SYS_close_range, 1, u32::MAX, 0) != 0 {
             (1..GUESSED).for_each(|number| {
                 libc::close(number);

@@ -1,6 +1,6 @@
-//! Keeps the panic message of a worker process whose kernel panics. Several workers may panic on the same row, so that
-//! the worker does not print the message; it passes the message to the parent, which prints it once, with the row. A
-//! panic while a kernel is made ready is treated in the same way, because every worker would print it.
+//! Keeps the panic message of a worker process whose kernel panics. Several workers may panic on the same row. So the
+//! worker does not print the message, but passes it to the parent, which prints it once, with the row. A panic while a
+//! kernel is made ready is treated in the same way, because every worker would print it.
 //!
 //! In a program built with `panic = "abort"`, a panic ends the process before it can be caught. Such a panic is printed
 //! by the worker, and the parent reports that the worker was killed by SIGABRT.
@@ -16,8 +16,8 @@ pub const STATUS: i32 = 101;
 const LONGEST: usize = 500;
 
 thread_local! {
-    /// While [`caught`] runs in this thread: the message of the panic in it, empty until there is one. Otherwise
-    /// `None`.
+    /// While [`caught`] runs in this thread: the message of the panic within it, or an empty string before any panic.
+    /// `None` while `caught` does not run.
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 
-/// Link to the file that the system executes in this process. It still leads to that file after another one was
-/// installed under the same name.
+/// Link to the file that the system executes in this process. The link still leads to the executed file after another
+/// file was installed under the same name.
 const RUNNING: &str = "/proc/self/exe";
 
 /// What `/proc` appends to the name of a file that has been removed or replaced.
@@ -27,8 +27,8 @@ const REMOVED: &[u8] = b" (deleted)";
 /// Environment variables, with their values, for every process that runs this program again.
 static TOLD: Mutex<Vec<(&'static str, OsString)>> = Mutex::new(vec![]);
 
-/// Sets the variable `name` to `value` in the environment of every process that runs this program again and is
-/// described from now on.
+/// Sets the variable `name` to `value` in the environment of processes that run this program again: of all those for
+/// which [`Launch::again`] is called from now on.
 pub fn tell(name: &'static str, value: OsString) {
     TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((name, value));
 }
@@ -40,8 +40,8 @@ pub struct Launch {
     /// All arguments, of which the first is the program's name.
     arguments: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
-    /// Whether `program` is the dynamic loader, which is given this program's name as an argument and finds the file by
-    /// it.
+    /// Whether `program` is the dynamic loader, which is given this program's name as an argument and finds the
+    /// program's file by this name.
     is_loader: bool,
     /// A descriptor that the process is given under the same number.
     given: Option<i32>,
@@ -68,8 +68,8 @@ impl Launch {
         self
     }
 
-    /// Gives the process the descriptor `given` under the same number, and tells it that number in the variable `name`. The
-    /// descriptor must not be marked to be closed at `exec`, and stay open until the process has started.
+    /// Gives the process the descriptor `given` under the same number, and tells it the number in the variable `name`.
+    /// The descriptor must not be marked to be closed at `exec`, and must stay open until the process has started.
     pub fn giving(self, name: &'static str, given: &OwnedFd) -> Self {
         let number = given.as_raw_fd();
         Launch { given: Some(number), ..self.with(name, number.to_string()) }
@@ -95,8 +95,8 @@ impl Launch {
         Ok(command)
     }
 
-    /// Returns the descriptor through which `program` is named, if it is named by one. That descriptor must stay open
-    /// until the process has started.
+    /// Returns the descriptor through which `program` is named, or `None` if its name leads through no descriptor. The
+    /// descriptor must stay open until the process has started.
     pub fn descriptor(&self) -> Option<i32> {
         self.program.to_str()?.strip_prefix(BY_DESCRIPTOR)?.parse().ok()
     }
@@ -106,8 +106,8 @@ impl Launch {
 const BY_DESCRIPTOR: &str = "/proc/self/fd/";
 
 /// Returns a name for the file that the system executes in this process. The name leads through an open descriptor,
-/// because under valgrind the system executes valgrind itself: valgrind replaces it by this program's file only when
-/// the link is opened, not when it is executed.
+/// because under valgrind `/proc/self/exe` is a link to valgrind itself: valgrind makes it lead to this program's file
+/// when the link is opened, but not when the link is executed.
 fn program() -> io::Result<PathBuf> {
     static FILE: OnceLock<Option<OwnedFd>> = OnceLock::new();
     let open = || rustix::fs::open(RUNNING, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();

@@ -1,7 +1,8 @@
-//! Processes: what this one was started with (`streams`), which of its streams kernels do not see (`aside`), how worker
-//! processes are started (`launch`, `starter`, `descriptors`), confined (`confinement`), grouped with what they start
-//! (`group`), woken (`bell`), watched and ended (`children`, `exit`, `death`), how messages are printed on stderr
-//! (`console`), and how those of panics are kept (`last_words`).
+//! Processes: what this process was started with (`streams`), which of its streams kernels do not see (`aside`), how
+//! worker processes are started (`launch`, `starter`, `descriptors`), confined (`confinement`), watched and ended
+//! (`children`, `exit`, `death`), how a thread that waits for them is woken (`bell`), how processes are killed together
+//! with what they start (`group`), how messages are printed on stderr (`console`), and how panic messages are kept
+//! (`last_words`).
 
 pub mod aside;
 pub mod bell;

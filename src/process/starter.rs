@@ -1,8 +1,8 @@
 //! A thread that only starts processes.
 //!
 //! A worker asks Linux to kill it when its parent ends. Linux does so as soon as the *thread* that started the worker
-//! ends. Therefore a thread that lives as long as the workers starts them, whichever thread asks for one: the maps of a
-//! pool may be called from different threads (`tests/pool/`).
+//! ends. Therefore all workers are started by one thread that lives as long as the workers do. Any thread may ask it
+//! for a worker: a program may call the maps of a pool from different threads (`tests/pool/`).
 
 use crate::process::exit;
 use rustix::fd::OwnedFd;

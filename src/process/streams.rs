@@ -2,9 +2,9 @@
 //! sets how this process handles some signals.
 //!
 //! If a standard stream is closed when a program starts, std opens `/dev/null` in its place before `main`, and what is
-//! written there is lost without an error. From then on such a stream looks like a `/dev/null` that the user has
-//! chosen. A program that must distinguish them uses [`note_closed_streams!`](crate::note_closed_streams), which notes
-//! before std does so which streams are closed.
+//! written there is lost without an error. From then on the closed stream looks like a `/dev/null` that the user has
+//! chosen. A program that must tell the two apart uses [`note_closed_streams!`](crate::note_closed_streams), which
+//! notes which streams are closed before std opens `/dev/null`.
 #![allow(unsafe_code)]
 
 use crate::process::aside::{has_moved, moved, read_nothing};
@@ -57,17 +57,18 @@ macro_rules! note_closed_streams {
     };
 }
 
-/// The signals that were ignored and those that were blocked when this program was started, a bit each. Bit 0 stands
-/// for signal 1. Rust ignores SIGPIPE before `main`, and sets both for the programs that it starts.
+/// The signals that were ignored, and those that were blocked, when this program was started: one bit for each signal,
+/// with bit 0 for signal 1. They are noted because Rust ignores SIGPIPE before `main`, and sets both for the programs
+/// that it starts.
 static IGNORED: AtomicU64 = AtomicU64::new(0);
 static BLOCKED: AtomicU64 = AtomicU64::new(0);
 static IS_NOTED: AtomicBool = AtomicBool::new(false);
 
-/// The environment variable by which a parent tells a worker process these signals, as `IGNORED/BLOCKED` in
-/// hexadecimal.
+/// The environment variable by which a parent tells a worker process the ignored and the blocked signals, as
+/// `IGNORED/BLOCKED` in hexadecimal.
 pub const SIGNALS: &str = "PMAPGCD_SIGNALS";
 
-/// The highest number of a signal that a program may ignore, without those for real time.
+/// The highest signal number, apart from the real-time signals.
 const MOST_SIGNAL: i32 = 31;
 
 /// Returns the signals that are ignored now, and those that are blocked.
@@ -91,8 +92,8 @@ fn signals() -> (u64, u64) {
     (ignored, (1..=MOST_SIGNAL).map(|number| is_blocked(number) << (number - 1)).sum())
 }
 
-/// Returns the signals that were ignored and blocked when this program was started by its user: in a worker process, as its
-/// parent has told it; otherwise as noted before `main`. `None` if nothing was noted.
+/// Returns the signals that were ignored and blocked when the user started this program. A worker process learns them
+/// from its parent; any other process has noted them before `main`. `None` if nothing was noted.
 fn signals_at_start() -> Option<(u64, u64)> {
     if let Some(told) = take_signals() {
         let (ignored, blocked) = told.to_str()?.split_once('/')?;
@@ -113,12 +114,12 @@ pub fn signals_for_workers() -> Option<String> {
     signals_at_start().map(|(ignored, blocked)| format!("{ignored:x}/{blocked:x}"))
 }
 
-/// Has the program that `command` starts ignore and block the signals that its user's shell had this program ignore and
-/// block. `nohup`, for example, ignores SIGHUP, and a program that was started by one that ignores SIGPIPE ignores it too.
+/// Has the program that `command` starts ignore and block the signals that were ignored and blocked when the user
+/// started this program. For example, a program that is started under `nohup` ignores SIGHUP.
 pub fn restore_signals(command: &mut Command) {
     let Some((ignored, blocked)) = signals_at_start() else { return };
-    // SAFETY: the closure runs between `fork` and `exec`, where it may only make system calls. `sigset_t` is a plain set of
-    // bits, and `sigaddset` and `signal` of these numbers touch no memory but the set.
+    // SAFETY: the closure runs between `fork` and `exec`, where it may only make system calls. `sigset_t` is a plain
+    // set of bits, and `sigaddset` and `signal` of these numbers touch no memory but the set.
     unsafe {
         command.pre_exec(move || {
             let mut mask = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
@@ -197,8 +198,8 @@ pub fn set_stdin_aside() -> io::Result<()> {
     Ok(())
 }
 
-/// Moves standard output elsewhere, where [`given`] finds it, and puts standard error in its place. Whatever libraries print in this
-/// process from then on goes to standard error, and never among the results.
+/// Moves standard output elsewhere, where [`given`] finds it, and puts standard error in its place. Whatever libraries
+/// print in this process from then on goes to standard error, and never among the results.
 ///
 /// # Errors
 /// If no descriptors are left.
@@ -239,8 +240,8 @@ pub fn inherited(number: i32) -> io::Result<OwnedFd> {
     unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned()
 }
 
-/// Returns the open file that this process has inherited as descriptor `number`, as its only owner: the descriptor is closed
-/// when a program is started, and when the returned value is dropped.
+/// Returns the open file that this process has inherited as descriptor `number`, as its only owner: the descriptor is
+/// closed when a program is started, and when the returned value is dropped.
 ///
 /// # Errors
 /// If no file was inherited under this number.
@@ -264,8 +265,8 @@ pub fn widen(file: impl AsFd) {
     }
 }
 
-/// Writes to a file, and waits if a write fails with EAGAIN. That happens if another program that shares the open file
-/// has made it non-blocking.
+/// Writes to a file, and waits if a write fails with EAGAIN. Writes fail with EAGAIN if another program that shares the
+/// open file has made it non-blocking.
 pub struct Patient<F>(pub F);
 
 impl<F: AsFd> io::Write for Patient<F> {

@@ -2,8 +2,9 @@
 //! worker's [`Claim`], the writer's [`Taken`], the supervisor's [`Held`].
 //!
 //! The slices borrow the handle, so that within one process they obey Rust's aliasing rules. These rules cannot be
-//! enforced on other processes: a worker that breaks the protocol can change bytes while the parent reads them. But it
-//! cannot lead an access out of the slot, because every range is cut to a region of the slot.
+//! enforced on other processes: a worker that breaks the protocol can change bytes while the parent reads them. But
+//! such a worker cannot make the parent access memory outside the slot, because every range is cut to a region of the
+//! slot.
 #![allow(unsafe_code)]
 
 use super::claim::Claim;
@@ -70,7 +71,9 @@ impl Claim<'_> {
         // The rows of a window are not in the slot, but in the claimant's own memory.
         let input = if let Place::Slot(input) = self.place() { input } else { 0..0 };
         // SAFETY: a `Claim` is handed to one worker. The parent does not write the input of a claimed slot, and reads
-        // no results before the slot is done or they are offered, and the worker waits until it has taken an offer. A worker that is replaced is dead before its block is claimed again.
+        // results only once the slot is done or the results are offered. After an offer the worker does not write
+        // results before the parent has taken the offer. A worker that is replaced is dead before its block is claimed
+        // again.
         unsafe {
             let head = segment.input(slot, &(0..segment.sizes().head));
             (head, segment.input(slot, &input), segment.bytes_mut(segment.layout().results(slot)))
@@ -88,8 +91,8 @@ impl Claim<'_> {
 }
 
 impl Writer<'_> {
-    /// Returns the bytes of the present block that have not been taken yet, while the block waits for a worker or a
-    /// worker has it. Otherwise returns no bytes. Returns `None` if the block lies in a file.
+    /// Returns the bytes of the present block that have not been taken yet, if the block waits for a worker or a worker
+    /// holds it. Returns an empty slice if the block is in another state, and `None` if the block lies in a file.
     pub fn rest(&self) -> Option<&[u8]> {
         if !self.is_here {
             return None;
@@ -97,24 +100,25 @@ impl Writer<'_> {
         if !self.segment.is_under_way(self.block) {
             return Some(&[]);
         }
-        // SAFETY: the parent alone writes input regions. The block is published, so the reader has no `Filling` of its
-        // slot, and gets none before the writer has given the slot back, which takes a mutable borrow of this end.
+        // SAFETY: the parent alone writes input regions. The block is published, so the reader has no `Filling` of the
+        // block's slot. The reader gets one only after the writer has given the slot back, which takes a mutable borrow
+        // of this `Writer`.
         Some(unsafe { self.segment.input(self.segment.slot_of(self.block), &self.rest) })
     }
 
     /// Returns the results that the claimant of the present block offers, whose length is `length` as
     /// [`offered`](Writer::offered) has returned it.
     pub fn offered_results(&self, length: usize) -> &[u8] {
-        // SAFETY: the claimant does not write them again before `release`, which takes a mutable borrow of this end. If
-        // the claimant dies, nobody else claims the block before the supervisor has put it back, which it does not do
-        // with a block of which an offer was taken (`Run::take_offer`).
+        // SAFETY: the claimant does not write these results again before `release`, which takes a mutable borrow of
+        // this `Writer`. If the claimant dies, nobody else can claim the block unless the supervisor puts it back. The
+        // supervisor never puts back a block of which an offer was taken (`Run::take_offer`).
         unsafe { self.segment.results(self.segment.slot_of(self.block), length) }
     }
 }
 
 impl Taken<'_, '_> {
-    /// Returns all bytes of the block that had not been taken before this part: they begin with this part's. Returns `None`
-    /// if the block lies in a file.
+    /// Returns all bytes of the block that had not been taken before this part. The bytes of this part come first.
+    /// Returns `None` if the block lies in a file.
     pub fn input(&self) -> Option<&[u8]> {
         if !self.writer.is_here {
             return None;

@@ -1,20 +1,22 @@
 //! The chain: says where in a file the rows of each window begin.
 //!
-//! A window is a range of a file, and begins anywhere in a row. Its rows are those that begin in it: they begin where
-//! the rows of the previous window end. So workers pass on one word, from window to window: whoever has claimed the
-//! window that the word names has its *turn*, finds the end of its last row, and names the next window. To find that
-//! end is a hundredth of the work on a window, and can be prepared before the turn comes, so that the turn is short.
+//! A window is a range of a file, and may begin in the middle of a row. The rows of a window are the rows that begin in
+//! it, so the first of them begins where the last row of the previous window ends. Workers pass on this place in one
+//! shared word. The word names the window that has its *turn*. The worker that has claimed this window finds the end of
+//! the window's last row, and makes the word name the next window. To find the end is a hundredth of the work on a
+//! window. The search can be prepared before the turn comes, so that the turn is short.
 //!
-//! No row is mapped before its window had its turn. So no kernel ever sees text that only looks like a row, and every
-//! bad row or death that is reported is about a real row.
+//! No row is mapped before its window has had its turn. So no kernel ever sees text that only looks like a row, and
+//! every bad row or death that is reported is about a real row.
 //!
-//! The word is 64 bits that change in one step: the number of the window's block, and how many bytes behind the start of the
-//! window its rows begin. If the claimant dies before it passes the word on, the next claimant has the turn again. If it
-//! dies afterwards, the slot says where the rows are.
+//! The word is 64 bits that change in one step: the number of the window's block, and how many bytes after the start of
+//! the window its rows begin. If the claimant dies before it changes the word, the next claimant of the window has the
+//! turn again. If the claimant dies after it changed the word, the next claimant finds the range of the rows in the
+//! slot.
 //!
 //! A claimant that cannot find the end (the file has become shorter, or a row is longer than a block) marks the word as
-//! *stuck*. Then that window and all published after it are void: they have no rows, and the reader goes on from where the
-//! word was stuck.
+//! *stuck*. Then this window and all windows published after it are void, which means that they have no rows. The
+//! reader goes on reading at the place where the rows of the stuck window begin.
 
 use super::claim::Claim;
 use super::ends::{Reader, Supervisor};
@@ -24,7 +26,7 @@ use super::sync::{AtomicU64, Ordering};
 use std::ops::Range;
 
 /// The chain's word: from the lowest bit, 31 bits for the distance from the window's start to its first row, 1 bit for
-/// *stuck*, 32 bits for the last bits of the block's number.
+/// *stuck*, 32 bits for the lowest bits of the block's number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Link(u64);
 
@@ -44,8 +46,8 @@ impl Link {
     fn start(self) -> usize {
         (self.0 & (STUCK - 1)) as usize
     }
-    /// How many blocks this link is ahead of `block`. The numbers of blocks that exist at the same time differ by much less
-    /// than 2^31.
+    /// How many blocks this link is ahead of `block`. The numbers of blocks that exist at the same time differ by much
+    /// less than 2^31.
     fn ahead_of(self, block: u64) -> i32 {
         ((self.0 >> 32) as u32).wrapping_sub(block as u32) as i32
     }
@@ -56,12 +58,12 @@ impl Link {
 pub enum Turn {
     /// An earlier window has not had its turn yet.
     Waits,
-    /// It has its turn: its rows begin this many bytes behind the start of the window.
+    /// The window has its turn: its rows begin this many bytes after the start of the window.
     Begins(usize),
-    /// It had its turn: its rows, or those that are left of them, are in this range, which counts from the start of the
-    /// window.
+    /// The window has had its turn: the rows that are still to be mapped are in this range, which counts from the start
+    /// of the window.
     Over(Range<usize>),
-    /// It has no rows, because the chain was stuck at it or before it.
+    /// The window has no rows, because the chain was stuck at it or before it.
     Void,
 }
 
@@ -70,9 +72,10 @@ pub enum Turn {
 pub enum Reached {
     /// Windows that are published have not had their turn yet.
     NotYet,
-    /// All have had their turn. The rows of the last one end this many bytes behind the window.
+    /// All windows have had their turn. The rows of the last window end this many bytes after the end of that window.
     All(usize),
-    /// The chain is stuck, and all rows before this offset of the file are in windows that are not void.
+    /// The chain is stuck. All rows before this offset of the file are in windows that are not void, and the reader
+    /// must go on here.
     Stuck(u64),
 }
 
@@ -100,15 +103,15 @@ impl Reader<'_> {
     /// Returns how far the chain has come.
     ///
     /// # Errors
-    /// If it has come further than there are blocks.
+    /// If the chain has come further than the blocks that are published.
     pub fn reached(&self) -> Result<Reached, Spoilt> {
         let link = self.segment.link();
         Ok(match link.ahead_of(self.block) {
             1.. => return Err(Spoilt),
             0 => Reached::All(link.start()),
             behind if link.is_stuck() => {
-                // This is still the offset of that window: only the reader changes it, and the reader has not used the
-                // slot again.
+                // The slot still holds the offset of the stuck window: only the reader changes it, and the reader has
+                // not used the slot again.
                 let slot = self.segment.slot(self.block.wrapping_add_signed(i64::from(behind)));
                 Reached::Stuck(slot.offset.load(Ordering::Relaxed).saturating_add(link.start() as u64))
             }
@@ -118,8 +121,9 @@ impl Reader<'_> {
 }
 
 impl Supervisor<'_> {
-    /// Whether a worker has sent the chain back: `block`, which is to be written next, is a window that waits for windows
-    /// which are written already.
+    /// Whether a faulty worker has set the chain back. `block` is the block to be written next. If `block` is a window
+    /// that waits for its turn, the chain names an earlier window, but all earlier windows are written, so no worker
+    /// will pass the chain on.
     pub fn is_chain_lost(&self, block: u64) -> bool {
         let is_window = self.segment.is_under_way(block) && self.segment.slot(block).kind() == Kind::Window;
         let link = self.segment.link();
@@ -147,8 +151,8 @@ impl Claim<'_> {
         }
     }
 
-    /// Ends the turn of the claimed window, of `length` bytes: its rows are in the range `rows`, which counts from the start
-    /// of the window and ends behind it. The next window has its turn.
+    /// Ends the turn of the claimed window, of `length` bytes: its rows are in the range `rows`, which counts from the
+    /// start of the window and ends at or after the end of the window. The next window then has its turn.
     pub fn pass_on(&mut self, rows: Range<usize>, length: usize) {
         debug_assert!(rows.end >= length);
         self.own_slot().bound(&rows);
@@ -161,8 +165,8 @@ impl Claim<'_> {
         self.end_turn(start, Link::new(self.block, start).stuck());
     }
 
-    /// Replaces the link that gave the claimed window its turn. If a worker that runs wild has changed the chain, it stays as
-    /// that worker has left it, so that the parent notices.
+    /// Replaces the link that gave the claimed window its turn. If a faulty worker has changed the chain meanwhile, the
+    /// faulty value stays, so that the parent notices it.
     fn end_turn(&self, start: usize, next: Link) {
         let link = Link::new(self.block, start);
         let _ = self.segment.chain().compare_exchange(link.0, next.0, Ordering::AcqRel, Ordering::Relaxed);

@@ -8,8 +8,8 @@ use super::sync::{Ordering, fence};
 use super::word::{Counter, State, Word};
 use std::ops::Range;
 
-/// A block that a worker has claimed and not yet finished. If the `Claim` is dropped without [`Claim::finish`], the slot
-/// stays claimed, as after the death of the worker, until the supervisor offers it to the workers again.
+/// A block that a worker has claimed and not yet finished. If the `Claim` is dropped without [`Claim::finish`], the
+/// slot stays claimed, as after the death of the worker, until the supervisor offers it to the workers again.
 pub struct Claim<'s> {
     pub(super) segment: &'s Segment,
     pub(super) block: u64,
@@ -73,8 +73,8 @@ impl Segment {
         }
     }
 
-    /// Whether a block waits to be claimed. The answer may be out of date at once; a worker that has been woken uses it
-    /// to decide whether to wake the next one.
+    /// Whether a block waits to be claimed. The answer may be out of date at once. A worker that has been woken uses
+    /// the answer to decide whether to wake the next worker.
     pub fn has_filled(&self) -> bool {
         // The counter may point at blocks that are claimed or done, because it is lowered when a block is put back. So
         // look at as many blocks as there are slots.
@@ -143,22 +143,23 @@ impl<'s> Claim<'s> {
         }
     }
 
-    /// Whether a block before this one waits to be claimed. A worker that waits for the turn of its window must look: if
-    /// all workers wait and none is free, nobody else takes up the window of a dead one.
+    /// Whether an earlier block waits to be claimed. A worker that waits for the turn of its window must ask this: if a
+    /// worker dies and all others wait for turns, nobody claims the window of the dead worker, for which they wait.
     pub fn is_after_unclaimed(&self) -> bool {
         let fewest = self.block.saturating_sub(self.segment.ring().len() as u64 - 1);
         (fewest..self.block).any(|block| self.segment.slot(block).load() == Word::filled(block))
     }
 
-    /// Puts the block back as if it had not been claimed. For a worker that has not begun to compute it.
+    /// Puts the block back as if it had not been claimed. A worker may do this only if it has not begun to compute the
+    /// block.
     pub fn put_back(self) {
         let slot = self.segment.slot(self.block);
         slot.exchange(Word::claimed(self.block, self.worker), Word::filled(self.block));
         self.segment.look_again_from(self.block);
     }
 
-    /// Says how the claimant must treat the rows of the block, and gives it the place where it notes which row it is
-    /// at.
+    /// Returns how the claimant must treat the rows of the block, with the field of the slot in which the claimant
+    /// notes the row that it is at.
     pub fn care(&self) -> Care<'s> {
         let slot = self.segment.slot(self.block);
         Care {
@@ -169,9 +170,10 @@ impl<'s> Claim<'s> {
         }
     }
 
-    /// Offers the first `length` bytes of the result region, at least one, to the writer. The block stays claimed, and the
-    /// region must not be written before [`is_taken`](Self::is_taken) returns true. This is for results that are longer
-    /// than the region, if only the claimant can go on with them.
+    /// Offers the first `length` bytes of the result region, at least one, to the writer. The block stays claimed, and
+    /// the region must not be written before [`is_taken`](Self::is_taken) returns true. This is for results that are
+    /// longer than the region and that only this claimant can continue, such as the output of a process that it has
+    /// started.
     pub fn offer(&self, length: usize) {
         self.segment.slot(self.block).offered.store(length as u32, Ordering::Release);
     }
@@ -181,16 +183,17 @@ impl<'s> Claim<'s> {
         self.segment.slot(self.block).offered.load(Ordering::Acquire) == 0
     }
 
-    /// Hands the block, with its `outcome`, to the writer. Returns whether the writer may be waiting for it. If the
-    /// block before is still under way, the writer is not, because it takes blocks in order; the worker that finishes
-    /// the block before wakes it.
+    /// Hands the block, with its `outcome`, to the writer. Returns whether the writer may be waiting for this block. If
+    /// the previous block is still under way, the writer waits for the previous block instead, because it takes blocks
+    /// in order; the worker that finishes the previous block wakes the writer.
     pub fn finish(self, outcome: Outcome) -> bool {
         let slot = self.segment.slot(self.block);
         slot.block.store(self.block, Ordering::Relaxed);
         slot.worker.store(self.worker, Ordering::Relaxed);
         slot.set_outcome(outcome);
         slot.exchange(Word::claimed(self.block, self.worker), Word::done(self.block));
-        // Of two workers that finish neighbouring blocks at the same time, one must see that the other has.
+        // If two workers finish neighbouring blocks at the same time, at least one must see that the other has
+        // finished, or neither would wake the writer.
         fence(Ordering::SeqCst);
         self.block.checked_sub(1).is_none_or(|before| !self.segment.is_under_way(before))
     }

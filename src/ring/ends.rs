@@ -1,8 +1,9 @@
 //! The operations of the parent on the ring: the reader fills slots, the writer takes results in order, and the
 //! supervisor puts back blocks that dead workers held.
 //!
-//! [`Segment::ends`] borrows the segment mutably for as long as the returned ends live, so that there is one of each at
-//! a time. Reader and writer lend one slot at a time: the handle of one slot must be used up before they lend the next.
+//! [`Segment::ends`] borrows the segment mutably for as long as the returned ends live, so that there is only one
+//! reader, one writer and one supervisor at a time. Reader and writer lend one slot at a time: the handle of one slot
+//! must be used up before they lend the next.
 //!
 //! This file is long because the checks of one end rely on what the other two do.
 
@@ -12,7 +13,7 @@ use super::sync::Ordering;
 use super::word::{MAX_WORKERS, State, Word};
 use std::ops::Range;
 
-/// Stands for the start of a part that nobody can have begun to map.
+/// Stands, in [`Supervisor::claims`], for the start of a part that nobody can have begun to map.
 pub const WAITS: usize = usize::MAX;
 
 /// The parent's three ends of a ring, and the segment, which workers need.
@@ -114,8 +115,8 @@ pub struct Writer<'s> {
     pub(super) is_here: bool,
     /// The window of the present block, until its first part is taken; `None` if the block lies in the slot.
     window: Option<Window>,
-    /// The range of the slot's input region, or of the window, that has not been taken yet. The parent keeps it in its own
-    /// memory, where a worker cannot change it.
+    /// The range of the slot's input region, or of the window, that has not been taken yet. The parent keeps it in its
+    /// own memory, where a worker cannot change it.
     pub(super) rest: Range<usize>,
 }
 
@@ -154,11 +155,12 @@ impl<'s> Writer<'s> {
         self.rest.len()
     }
 
-    /// Returns where the rows of the present block are. Its claimant has said so; this checks that it can be true.
+    /// Returns where the rows of the present block are. The claimant wrote this range into the slot; this function
+    /// checks that it can be true.
     ///
     /// # Errors
-    /// If the rows do not begin where those of earlier blocks end, or do not end behind the window and within a block's
-    /// length of it.
+    /// If the rows do not begin where the rows of earlier blocks end, if they end before the end of the window, or if
+    /// they end more than the length of a block after it.
     fn bound(&self, slot: &Slot, Window { length, start }: Window) -> Result<Range<usize>, Spoilt> {
         let rows = slot.input();
         match slot.kind() {
@@ -174,8 +176,8 @@ impl<'s> Writer<'s> {
         }
     }
 
-    /// Returns the next part of the present block, or `None` if workers are not done with it. `is_published` says that
-    /// the block was published before this call: then its slot cannot be free.
+    /// Returns the next part of the present block, or `None` if no worker has finished it yet. `is_published` says that
+    /// the block was published before this call, so that its slot cannot be free.
     ///
     /// # Errors
     /// If the slot holds another block, or if its numbers cannot be true: more input than was left, more results than
@@ -199,8 +201,8 @@ impl<'s> Writer<'s> {
         if is_sound { Ok(Some(Taken { writer: self, outcome, worker })) } else { Err(Spoilt) }
     }
 
-    /// Returns how many bytes of results the claimant of the present block offers before the block is done; 0 if there is
-    /// no offer.
+    /// Returns how many bytes of results the claimant of the present block offers before the block is done; 0 if there
+    /// is no offer.
     pub fn offered(&self) -> usize {
         let slot = self.segment.slot(self.block);
         let is_claimed = slot.load().is_claim_on(self.block);
@@ -270,8 +272,8 @@ pub struct Supervisor<'s> {
 
 /// A block that a dead worker had claimed.
 pub struct Held {
-    /// Number of the slot whose word names the dead worker. If a worker has spoilt the word, `block` may be one that
-    /// belongs in another slot.
+    /// Number of the slot whose word names the dead worker. If a worker has spoilt the word, `block` may be the number
+    /// of a block that belongs in another slot.
     pub(super) slot: usize,
     block: u64,
     worker: u32,
@@ -297,8 +299,8 @@ impl Supervisor<'_> {
         held.map(|(slot, word)| Held { slot, block: word.block(), worker }).collect()
     }
 
-    /// Returns the byte of the slot's input region at which the dead claimant noted that a row begins. `None` if it was
-    /// not asked to take one row at a time, or if its note lies outside the block.
+    /// Returns the byte of the slot's input region at which the dead claimant noted that a row begins. `None` if the
+    /// claimant was not told to take one row at a time, or if its note lies outside the block.
     pub fn row_of(&self, held: &Held) -> Option<usize> {
         let slot = self.slot(held);
         let progress = slot.progress.load(Ordering::Relaxed) as usize;
@@ -320,8 +322,8 @@ impl Supervisor<'_> {
 
     /// Puts the block of a dead worker back, so that other workers can claim it.
     ///
-    /// The caller must know that the worker is dead. The ring cannot check that for a thread of this process, which
-    /// might be alive and still hold the block; but no executor calls this for threads.
+    /// The caller must know that the worker is dead. The ring cannot check this. A thread of this process might be
+    /// alive and still hold the block; therefore no executor calls this function for threads.
     pub fn recover(&mut self, held: Held) {
         let slot = self.slot(&held);
         slot.forget_claimant();
@@ -334,15 +336,16 @@ impl Supervisor<'_> {
         self.segment.slot(block).load() == Word::filled(block)
     }
 
-    /// Whether `block` is published and waits for workers: it waits to be claimed, or a worker has claimed it and does not
-    /// wait for the writer.
+    /// Whether `block` is published and it is the workers' turn to act: the block waits to be claimed, or a worker has
+    /// claimed it and does not wait for the writer to take an offer.
     pub fn is_under_way(&self, block: u64) -> bool {
         self.segment.is_under_way(block) && self.segment.slot(block).offered.load(Ordering::Relaxed) == 0
     }
 
-    /// Returns all claims, except those of workers that wait for the writer to take what they offer. Each has the
-    /// block, its worker, and the byte of the input region, or of the window, at which the claimed part begins. For a
-    /// window whose turn has not come, that is [`WAITS`]: its claimant cannot have begun.
+    /// Returns all claims, except those of workers that wait for the writer to take what they offer. For each claim:
+    /// the number of the block, the number of the worker, and the byte of the input region, or of the window, at which
+    /// the claimed part begins. For a window whose turn has not come, [`WAITS`] stands in place of this byte, because
+    /// its claimant cannot have begun.
     pub fn claims(&self) -> Vec<(u64, u32, usize)> {
         let slots = self.segment.ring().iter().map(|slot| (slot.load(), slot));
         let is_at_work = |slot: &Slot| slot.offered.load(Ordering::Relaxed) == 0;

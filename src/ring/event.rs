@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 const CLEAR: u32 = 0;
 const SIGNALED: u32 = 1;
 
-/// How often to look at the word before sleeping, which takes about a microsecond in all. If the event is set within
-/// that time, two context switches are saved.
+/// How many times to look at the word before sleeping. All looks together take about a microsecond. If the event is set
+/// within that time, two context switches are saved.
 const SPINS: u32 = 50;
 
 /// The longest time to sleep before looking at the ring again.
@@ -60,14 +60,15 @@ impl FutexEvent<'_> {
     }
 }
 
-/// An event for workers that each wait for the turn of their own block. The first word counts turns. The second counts
-/// sleepers, so that no system call is made while nobody sleeps. A sleeper that is killed stays counted, which costs a
-/// needless system call a turn and does no other harm.
+/// An event for workers that each wait for the turn of their own block. The first word counts turns. The second word
+/// counts sleepers, so that a turn is announced without a system call if nobody sleeps. A sleeper that is killed stays
+/// counted; from then on each turn costs a system call, which does no other harm.
 #[derive(Clone, Copy)]
 pub struct FutexTurns<'a>(pub &'a AtomicU32, pub &'a AtomicU32);
 
 impl FutexTurns<'_> {
-    /// Returns the count of turns. A waiter asks for it, looks whether it has its turn, and sleeps if it has not.
+    /// Returns the count of turns. A waiter reads the count, then looks whether its turn has come, and if not, sleeps
+    /// with this count.
     pub fn count(&self) -> u32 {
         self.0.load(Ordering::Acquire)
     }
@@ -83,15 +84,16 @@ impl FutexTurns<'_> {
     }
 
     fn wake(&self, bits: NonZeroU32) {
-        // Either this thread sees a sleeper counted, or the sleeper's system call sees the new count of turns.
+        // The sequentially consistent order makes sure that no sleeper is missed: either this thread sees the sleeper
+        // counted, or the sleeper's system call sees the new count of turns and returns at once.
         self.0.fetch_add(1, Ordering::SeqCst);
         if self.1.load(Ordering::SeqCst) != 0 {
             let _ = futex::wake_bitset(self.0, futex::Flags::empty(), i32::MAX as u32, bits);
         }
     }
 
-    /// Sleeps until the turn of `block` is announced, unless one has been since `count` was returned; but no longer than
-    /// [`ROUND`].
+    /// Sleeps until the turn of `block` is announced, but no longer than [`ROUND`]. Returns at once if any turn was
+    /// announced since [`FutexTurns::count`] returned `count`.
     pub fn sleep(&self, count: u32, block: u64) {
         let now = clock_gettime(ClockId::Monotonic);
         let until = Timespec { tv_sec: now.tv_sec + ROUND.as_secs() as i64, tv_nsec: now.tv_nsec };
@@ -101,8 +103,8 @@ impl FutexTurns<'_> {
     }
 }
 
-/// Returns the bit that stands for `block` in the bit set with which a waiter sleeps on the futex. It tells apart
-/// waiters for different blocks.
+/// Returns the bit that stands for `block` in the futex's bit set. A wake-up with this bit wakes only the workers that
+/// sleep with the same bit. There are 32 bits, so blocks 32 apart share one.
 fn bit(block: u64) -> NonZeroU32 {
     // One bit is set, so the number is not 0.
     NonZeroU32::new(1u32.rotate_left(block as u32)).unwrap_or(NonZeroU32::MAX)

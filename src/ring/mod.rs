@@ -31,9 +31,9 @@
 //! no bytes: it only says where to look for work.
 //!
 //! **Who is trusted.** The parent keeps its own count of blocks and of the bytes left of each, and checks what it reads
-//! from a slot against them. It returns [`Spoilt`] if a slot's word is one that no correct worker leaves, or if there
-//! are more results than room for them. Whether the measures of a block can be true is for the caller to check.
-//! `tests/hostile.rs` and the fuzz target `segment` overwrite all of this memory.
+//! from a slot against them. It returns [`Spoilt`] if a slot's word is one that no correct worker leaves, or if the
+//! slot announces more results than its result region can hold. The caller checks whether the measures of a block can
+//! be true. `tests/hostile.rs` and the fuzz target `segment` overwrite all of this memory.
 
 #[cfg(not(loom))]
 mod bytes;

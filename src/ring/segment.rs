@@ -30,13 +30,13 @@ const MAGIC: u64 = u64::from_be_bytes(*b"pmapgcd\0");
 const VERSION: u32 = 11;
 
 /// A segment of up to this many bytes gets all its memory pages when it is made, so that no other program can use up
-/// the memory in the middle of a run. 64 MiB is what a container has in `/dev/shm` by default. To provide them takes 18
-/// ms; the 2 MiB that two workers need take 0.3 ms.
+/// the memory in the middle of a run. 64 MiB is what a container has in `/dev/shm` by default. To have the system
+/// provide 64 MiB takes 18 ms; for the 2 MiB that two workers need, it takes 0.3 ms.
 ///
 /// A longer segment, because of large blocks or hundreds of workers, gets the pages of a slot only when the slot is
-/// first filled. Its input may be short, and all pages at once would be expensive: for one row, 55 ms instead of 28 ms
-/// with `-j2 --block-size 16M` (128 MiB), and 3 s and 8 GiB of memory with `--block-size 1G`. The run ends with an
-/// error if other programs have used up the memory by then.
+/// first filled. The input may be short, and all pages at once would be expensive: a run over one row would take 55 ms
+/// instead of 28 ms with `-j2 --block-size 16M` (128 MiB), and 3 s and 8 GiB of memory with `--block-size 1G`. If other
+/// programs have used up the memory when a slot is first filled, the run ends with an error.
 const RESERVED: usize = 64 << 20;
 
 /// Why a segment could not be made or attached to.
@@ -241,7 +241,8 @@ impl Segment {
 
     /// The slots.
     pub(super) fn ring(&self) -> &[Slot] {
-        // SAFETY: as for `control`: a `Slot` is nothing but atomics, too.
+        // SAFETY: the mapping is as long as the layout says, and this offset is a multiple of the type's alignment. A
+        // `Slot` is nothing but atomics, so a shared reference is valid whatever another process does.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(Layout::SLOTS).cast(), self.layout.slots) }
     }
 

@@ -4,8 +4,8 @@ use super::sync::{AtomicU32, AtomicU64, Ordering};
 use super::word::Word;
 use std::ops::Range;
 
-/// Aligns its content to 128 bytes, so that no two of them share a pair of cache lines. A pair, because x86 prefetches
-/// cache lines two at a time.
+/// Aligns a value to 128 bytes, so that no two such values share a pair of 64-byte cache lines. A whole pair is kept
+/// apart because x86 prefetches cache lines two at a time.
 #[repr(C, align(128))]
 #[derive(Default)]
 pub struct Lines<T>(pub T);
@@ -57,9 +57,9 @@ pub struct Chain {
 pub enum Kind {
     /// In the slot's input region.
     Slot = 0,
-    /// In a window of a file; where its rows begin and end is not known.
+    /// In a window of a file. It is not known yet where the rows of the window begin and end.
     Window = 1,
-    /// In a window of a file; its rows are at the slot's range, which counts from the start of the window.
+    /// In a window of a file. The slot's range, which counts from the start of the window, says where the rows are.
     Rows = 2,
     /// In a window of a file that has no rows.
     Void = 3,
@@ -70,9 +70,9 @@ const NONE: u64 = u64::MAX;
 
 /// A slot: its word, and the numbers that describe its input region and its result region.
 ///
-/// The word holds the state of the slot, and so decides who owns it. Only the owner may write the other fields. The word is
-/// stored with release and loaded with acquire, so that the next owner sees what the last one wrote. In a new segment all other fields are 0, and the word says that slot
-/// k is free for block k.
+/// The word holds the state of the slot, and so decides who owns it. Only the owner may write the other fields. The
+/// word is stored with release and loaded with acquire, so that the next owner sees what the last owner wrote. In a new
+/// segment all other fields are 0, and the word says that slot k is free for block k.
 #[repr(C, align(128))]
 #[derive(Default)]
 pub struct Slot {
@@ -81,9 +81,9 @@ pub struct Slot {
     // sets.
     pub(super) start: AtomicU32,
     end: AtomicU32,
-    /// How the next claimant must treat the rows. 0: as it likes. 1: one row at a time, because a worker died while it
-    /// worked on the block. 2 + n: one row at a time, and without touching the row that begins at byte n of the input
-    /// region.
+    /// How the next claimant must treat the rows. 0: without any care. 1: one row at a time, because a worker died
+    /// while it worked on the block. 2 + n: one row at a time, and without touching the row that begins at byte n of
+    /// the input region.
     pub(super) caution: AtomicU32,
     /// The byte of the input region at which a claimant last noted that a row begins. `u32::MAX` if none has noted one
     /// since the block was published, or put back after a death.
@@ -94,15 +94,16 @@ pub struct Slot {
     /// How many bytes of results the claimant offers to the writer before the block is done. The claimant sets it, and
     /// the writer sets it to 0 when it has taken them.
     pub(super) offered: AtomicU32,
-    // The claimant writes the fields from here on when it finishes. The parent needs none of them to have the block
-    // computed again, so that a claimant that dies while it writes them does no harm.
+    // The claimant writes the fields from here on when it finishes. The parent needs none of these fields to have the
+    // block computed again. So a claimant that dies while it writes them does no harm.
     /// The block that `consumed`, `results`, `worker` and `measures` belong to, or [`NONE`].
     pub(super) block: AtomicU64,
     consumed: AtomicU32,
     results: AtomicU32,
     pub(super) worker: AtomicU32,
     measures: [AtomicU32; MEASURES],
-    /// A [`Kind`]. The parent writes it, and the claimant of a window when the window has had its turn.
+    /// A [`Kind`]. The parent writes it when it publishes the block; the claimant of a window changes it when it ends
+    /// the turn of the window, or finds that the window is void.
     pub(super) kind: AtomicU32,
     /// How long the window is, and where it begins in the file. The parent writes both.
     length: AtomicU32,
@@ -129,8 +130,8 @@ impl Slot {
         self.start.load(Ordering::Relaxed) as usize..self.end.load(Ordering::Relaxed) as usize
     }
 
-    /// Offers `block` to the workers. Its rows are in the range `input` of the input region: all of them, or the part that
-    /// is left.
+    /// Offers `block` to the workers. The rows that are to be computed are in the range `input` of the input region, or
+    /// of the window.
     pub(super) fn fill(&self, block: u64, input: Range<usize>) {
         self.start.store(input.start as u32, Ordering::Relaxed);
         self.end.store(input.end as u32, Ordering::Relaxed);
@@ -221,7 +222,8 @@ pub struct Sizes {
 pub enum Place {
     /// In the slot: this range of its input region.
     Slot(Range<usize>),
-    /// In a file that workers read for themselves: the rows that begin in this window, as `chain.rs` says.
+    /// In a file that workers read for themselves. The block consists of the rows that begin in this window; `chain.rs`
+    /// says how they are found.
     File {
         /// Where the window begins in the file.
         offset: u64,
@@ -233,7 +235,8 @@ pub enum Place {
 /// What a claimant hands over when it has computed a block, or the first part of what was left of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
-    /// How many bytes of input have been processed. If the block has more, the rest is put back for workers to claim.
+    /// How many bytes of input have been processed. If the block has more bytes, the rest is put back for workers to
+    /// claim.
     pub consumed: usize,
     /// How many bytes at the start of the slot's result region have been written.
     pub results: usize,
@@ -242,7 +245,8 @@ pub struct Outcome {
 }
 
 /// How a claimant must treat the rows of a block. If a worker died while it worked on the block, the claimant takes one
-/// row at a time and notes where each begins before it starts on it. Also says whether the input may go on.
+/// row at a time, and notes where each row begins before it computes the row. Also says whether the reader may be
+/// waiting for more input.
 #[derive(Clone, Copy, Default)]
 pub struct Care<'a> {
     pub(super) awaits_input: Option<&'a AtomicU32>,
@@ -266,8 +270,8 @@ impl Care<'_> {
         self.caution > 0
     }
 
-    /// Whether the reader may be waiting for input, now. If not, the input has ended, or the reader waits for the
-    /// results of blocks that are claimed.
+    /// Whether the reader may be waiting for input now. If it is not, the input has ended, or the reader waits for
+    /// workers to finish the blocks that they hold.
     pub fn is_input_awaited(&self) -> bool {
         self.awaits_input.is_some_and(|awaits| awaits.load(Ordering::Relaxed) != 0)
     }

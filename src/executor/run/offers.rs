@@ -1,7 +1,8 @@
 //! Results that a worker offers while it keeps its block, because only that worker can go on with them.
 //!
-//! An offer that was taken is written, so the block must not be mapped again if the worker dies then. The writer counts an
-//! offer before it looks at its bytes, under the lock under which the supervisor withdraws the offer of a dead worker.
+//! The results of an offer that was taken are written. If the worker dies after that, its block must not be mapped
+//! again, or these results would be printed twice. Therefore the writer counts an offer before it reads the offered
+//! bytes. It holds the same lock for this as the supervisor does to withdraw the offer of a dead worker.
 
 use super::Run;
 use crate::error::Error;
@@ -39,8 +40,8 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Withdraws the offer of a dead worker, so that its block can be mapped again. Returns false if an offer of the
-    /// worker has been taken before, so that its block cannot be mapped again without printing results twice.
+    /// Withdraws the offer of a dead worker, so that its block can be mapped again. Returns false if an earlier offer
+    /// of the worker has been taken: to map the block again would then print results twice.
     pub fn withdraw_offer(&self, ring: &Supervisor, held: &Held) -> bool {
         let offers = self.offers();
         ring.withdraw(held);

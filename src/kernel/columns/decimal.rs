@@ -109,7 +109,8 @@ pub fn unsigned(text: &[u8; LOADED], length: usize) -> Option<Decimal> {
     Some(Decimal { is_negative: false, digits: eight(values), behind })
 }
 
-/// Returns the number of these eight digits, of which the first is the lowest byte (D. Lemire, "Quickly parsing eight digits", 2018).
+/// Returns the number of these eight digits, of which the first is the lowest byte (D. Lemire, "Quickly parsing eight
+/// digits", 2018).
 #[inline(always)]
 fn eight(values: u64) -> u64 {
     let pairs = (values.wrapping_mul(10) + (values >> 8)) & 0x00ff_00ff_00ff_00ff;

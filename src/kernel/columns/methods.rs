@@ -1,4 +1,4 @@
-//! What the kernels of columns have in common: the methods that only read rows into columns, and write results.
+//! What kernels that take columns have in common: the methods that only read rows into columns, and write results.
 
 /// Writes the methods of a [`BatchKernel`](crate::kernel::batch::BatchKernel) that only read and write columns. The
 /// kernel has a [`Reader`](super::rows::Reader) in its field `reader`.

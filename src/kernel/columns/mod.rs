@@ -1,5 +1,5 @@
-//! Rows as typed columns: each column is one array of values, in the layout that Apache Arrow has for it. A kernel that takes
-//! columns reads numbers without parsing, and every language has a view for them.
+//! Rows as typed columns: each column is one array of values, in the layout that Apache Arrow has for it. A kernel that
+//! takes columns reads numbers without parsing, and every language has a view for them.
 //!
 //! [`types`] says what columns a kernel takes. [`numbers`] finds the value of a field, exactly or not at all. [`rows`]
 //! reads rows of CSV into columns, and [`results`] prints what a kernel has made of them. `methods` has the

@@ -33,7 +33,7 @@ pub fn read<N: Number>(value: &[u8], notation: Notation) -> Option<N> {
     N::general(value, notation)
 }
 
-/// Whether every number that is written plainly has in this notation the value that [`Number::plain`] finds.
+/// Whether [`Number::plain`] finds the right value of every plainly written number in this notation.
 pub fn has_plain(of: Type, notation: Notation) -> bool {
     !of.is_float() || notation.decimal == '.'
 }
@@ -109,7 +109,7 @@ pub fn digits(text: &[u8], notation: Notation) -> Option<Vec<u8>> {
     Some([sign, if digits.is_empty() { b"0" } else { &digits }].concat())
 }
 
-/// Powers of ten that a float of 64 bits has exactly.
+/// The powers of ten that a float of 64 bits represents exactly.
 const TENS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
     1e21, 1e22,
@@ -128,8 +128,8 @@ macro_rules! floats {
 
             fn extend(_: &mut Vec<Self>, _: &[u64]) {}
 
-            /// If the digits and the power of ten are floats, one division gives the float that is nearest to the number, as W. D.
-            /// Clinger found ("How to Read Floating Point Numbers Accurately", 1990).
+            /// If the digits and the power of ten are floats, one division gives the float that is nearest to the
+            /// number, as W. D. Clinger found ("How to Read Floating Point Numbers Accurately", 1990).
             #[inline]
             fn plain(text: &[u8]) -> Option<Self> {
                 let Decimal { is_negative, digits, behind } = decimal(text)?;

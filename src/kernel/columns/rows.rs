@@ -69,8 +69,8 @@ impl Reader {
         Reader { least: signature.inputs.len(), signature, missing }
     }
 
-    /// Returns a reader for a kernel that takes any number of fields, of which a row must have only `least`. The types
-    /// behind these are those of further fields, if a row has any.
+    /// Returns a reader for a kernel that takes any number of fields, and at least `least`. The signature's types
+    /// behind the first `least` are those of further fields, if a row has any.
     pub fn at_least(self, least: usize) -> Self {
         Reader { least, ..self }
     }
@@ -121,7 +121,8 @@ impl Reader {
         })
     }
 
-    /// Goes through the rows of `found`, as [`BatchKernel::read_rows`](crate::kernel::batch::BatchKernel::read_rows) says.
+    /// Goes through the rows of `found`, as [`BatchKernel::read_rows`](crate::kernel::batch::BatchKernel::read_rows)
+    /// says.
     pub fn read_rows(&self, found: &Rows, rows: &mut Typed, other: Other<Typed>) -> usize {
         let count = self.signature.count().unwrap_or(found.width());
         if count < self.least {
@@ -183,7 +184,7 @@ impl Reader {
 
     /// Appends the values of these fields of `text`, up to the first bad one. Returns how many were appended.
     fn read_fields(&self, text: &[u8], spans: &[(u32, u32)], format: Format, at: usize, column: &mut Column) -> usize {
-        // A quote that is a sign or a digit would be taken for one in the value.
+        // A quote character that is a sign or a digit would be read as a part of the number.
         let is_confusing = |quote: u8| matches!(quote, b'+' | b'-' | b'.' | b'0'..=b'9');
         let is_plain = has_plain(column.values.of(), format.notation) && !format.quote.is_some_and(is_confusing);
         let raw = |&(start, end): &(u32, u32)| &text[start as usize..end as usize];

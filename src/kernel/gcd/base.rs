@@ -68,8 +68,8 @@ impl Base {
         char::from(byte).is_digit(self.radix())
     }
 
-    /// Returns what may be digits in `text`, which is an integer with or without a sign: all but the sign, the prefix and zeros in front,
-    /// so that 0 has no digits. Returns `None` if there is nothing behind sign and prefix.
+    /// Returns what may be digits in `text`, which is an integer with or without a sign: all but the sign, the prefix
+    /// and zeros in front, so that 0 has no digits. Returns `None` if there is nothing behind sign and prefix.
     pub(super) fn bare(self, text: &[u8]) -> Option<&[u8]> {
         let unsigned = match text {
             [b'+' | b'-', unsigned @ ..] => unsigned,
@@ -83,7 +83,8 @@ impl Base {
         (!digits.is_empty()).then(|| &digits[zeros..])
     }
 
-    /// Returns the digits of the integer `text`, without its sign, its prefix and zeros in front. Returns `None` if it is no integer.
+    /// Returns the digits of the integer `text`, without its sign, its prefix and zeros in front. Returns `None` if it
+    /// is no integer.
     pub(super) fn digits(self, text: &[u8]) -> Option<&[u8]> {
         self.bare(text).filter(|digits| digits.iter().all(|&digit| self.has_digit(digit)))
     }

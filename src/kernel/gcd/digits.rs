@@ -5,15 +5,17 @@ use dashu_int::{UBig, Word};
 
 /// This many decimal digits always fit into a limb.
 pub const CHUNK: usize = 19;
-/// By how much a digit of a chunk counts more than the same digit of the chunk behind it.
+/// The value of the lowest digit of a chunk, if the lowest digit of the next chunk has the value 1.
 pub const TEN: u64 = 10u64.pow(CHUNK as u32);
-/// How many chunks of decimal digits are taken in at a time. Each is a chain of carries from limb to limb, and a processor can work on
-/// several of them.
+/// How many chunks of decimal digits are taken in at a time. Each chunk is a chain of carries from limb to limb, and a
+/// processor can work on several of these chains at the same time.
 const TOGETHER: usize = 4;
-/// From this many decimal digits on, dashu is faster: its time grows less than with the square of their number.
+/// Numbers of more decimal digits are left to dashu, which is faster for them: its time grows less than with the square
+/// of the number of digits.
 const MOST: usize = 4000;
 
-/// Appends the number with these digits to `limbs`, without zeros on top. Returns whether all are digits; otherwise `limbs` is unchanged.
+/// Appends the number with these digits to `limbs`, without zeros on top. Returns whether all are digits; otherwise
+/// `limbs` is unchanged.
 pub fn read(base: Base, digits: &[u8], limbs: &mut Vec<u64>) -> bool {
     let start = limbs.len();
     let is_good = match base {
@@ -57,8 +59,8 @@ fn read_decimal(digits: &[u8], limbs: &mut Vec<u64>) -> bool {
     true
 }
 
-/// Appends these chunks of decimal digits to the digits of the number `limbs`. For each chunk, the number must have a
-/// limb of zero on top.
+/// Appends these chunks of decimal digits behind the digits of the number `limbs`. The number must have as many limbs
+/// of zero on top as there are chunks.
 #[inline]
 fn take_in<const COUNT: usize>(limbs: &mut [u64], chunks: [u64; COUNT]) {
     let mut carries = chunks;
@@ -128,8 +130,8 @@ fn eight_hexadecimal(bytes: u64) -> (u64, u64) {
     // Letters have the bit 0x40, and digits do not. The low halves of letters begin with 1.
     let is_letter = bytes >> 6 & ONES;
     let values = (bytes & (0xf * ONES)) + 9 * is_letter;
-    // The upper bits but 0x20, which all digits have and by which small letters differ from capital ones. The others
-    // must be 0x40 for a letter and 0x10 for a digit.
+    // The upper bits without 0x20: all digits have it, and of letters only the small ones. The other upper bits must be
+    // 0x40 for a letter and 0x10 for a digit.
     let upper = (bytes & (0xd0 * ONES)) ^ (0x10 * ONES + 0x30 * is_letter);
     let has_none = !(bytes >> 5 | bytes >> 6) & ONES;
     // The values of letters are from 10 to 15, and those of digits below 10.
@@ -154,7 +156,7 @@ fn read_bits(base: Base, bits: u32, digits: &[u8], limbs: &mut Vec<u64>) -> bool
         if filled >= u64::BITS {
             limbs.push(limb);
             filled -= u64::BITS;
-            // The bits of this digit that had no room.
+            // The upper bits of this digit, for which the last limb had no room.
             limb = value.checked_shr(bits - filled).unwrap_or(0);
         }
     }
@@ -187,7 +189,7 @@ pub fn write(base: Base, limbs: &[u64], text: &mut Vec<u8>) {
 
 /// Returns the limbs of a number, without zeros on top.
 pub fn limbs_of(number: &UBig) -> impl Iterator<Item = u64> {
-    // A limb is one word, or two where words have 32 bits.
+    // A limb is one word of dashu's, or two where its words have 32 bits.
     number.as_words().chunks((u64::BITS / Word::BITS) as usize).map(|words| {
         let mut limb = [0; (u64::BITS / Word::BITS) as usize];
         limb[..words.len()].copy_from_slice(words);

@@ -19,7 +19,8 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Returns the fields of these rows, of which there is at least one. A quote must not be a byte that an integer may have.
+    /// Returns the fields of these rows, of which there is at least one. A quote must not be a byte that an integer may
+    /// have.
     pub fn of(found: &Rows<'a>, base: Base, max_digits: usize) -> Self {
         let (columns, quote) = ([found.column(0), found.column(1)], found.format().quote);
         Fields { text: found.text(), columns, quote, base, max_digits }
@@ -31,8 +32,8 @@ impl<'a> Fields<'a> {
         self.columns.iter().any(|column| column.place(row).len() > 19)
     }
 
-    /// Appends the pair of the row at index `row`. Returns whether it did so: if it returns false, the row is to be read in the general
-    /// way, which may find it good.
+    /// Appends the pair of the row at index `row`. Returns whether it did so: if it returns false, the row is to be
+    /// read in the general way, which may find it good.
     #[inline]
     pub fn read(&self, row: usize, pairs: &mut Pairs) -> bool {
         let (Some(a), Some(b)) = (self.digits(row, 0), self.digits(row, 1)) else { return false };
@@ -51,8 +52,8 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Returns the hexadecimal number of at most 64 bits that has these digits. Returns `None` if there are other bytes or more digits, and
-    /// at the start of the text.
+    /// Returns the hexadecimal number of at most 64 bits that has these digits. Returns `None` if there are other bytes
+    /// or more digits, and at the start of the text.
     #[inline]
     fn word(&self, digits: &Range<usize>) -> Option<u64> {
         let before = 16usize.checked_sub(digits.len())?;
@@ -63,8 +64,8 @@ impl<'a> Fields<'a> {
         digits::sixteen(&bytes.to_le_bytes())
     }
 
-    /// Returns where the digits of a field may be: without quotes and blanks, a sign, a prefix and zeros in front. Returns `None` if there are
-    /// too many of them, or none.
+    /// Returns where the digits of a field may be: without quotes and blanks, a sign, a prefix and zeros in front.
+    /// Returns `None` if there are too many of them, or none.
     #[inline]
     fn digits(&self, row: usize, index: usize) -> Option<Range<usize>> {
         let mut value = &self.text[self.columns[index].place(row)];
@@ -131,6 +132,21 @@ mod tests {
                 text += "340282366920938463463374607431768211456,340282366920938463463374607431768211455\n";
             }
             check(base, &text);
+        }
+    }
+
+    #[test]
+    fn no_byte_but_a_digit_begins_a_number_of_39_digits() {
+        let gcd = Gcd::default();
+        for first in (0..=127).map(char::from).filter(|first| !"0123456789+-\t \",\n\r".contains(*first)) {
+            let text = format!("{},2\n5,{first}{}\n", "1".repeat(39), "4".repeat(38));
+            let (mut index, mut pairs, mut left) = (Index::new(Format::default()), Pairs::default(), vec![]);
+            let rows = index.rows(text.as_bytes(), 0, &(2..=2), None, usize::MAX);
+            gcd.read_rows(&rows, &mut pairs, &mut |row, _| {
+                left.push(row);
+                true
+            });
+            assert_eq!(left, [1], "{first:?}");
         }
     }
 }

@@ -6,7 +6,8 @@ use super::values::{Divisors, Pairs};
 use dashu_int::ops::Gcd;
 use std::ops::RangeInclusive;
 
-/// How many limbs the longer number of a pair has that is worked on together with others, if it has more than two.
+/// How many limbs the longer number of a pair must have for the pair to be worked on together with others. Pairs of at
+/// most two limbs are worked on by `lanes::short`.
 const TOGETHER: RangeInclusive<usize> = 3..=160;
 
 /// Sets the divisors of all large pairs.
@@ -22,7 +23,8 @@ pub fn gcds(pairs: &Pairs, divisors: &mut Divisors) {
     }
     lanes::short(&short, &mut of_short);
     let longer = |[a, b]: [&[u64]; 2]| a.len().max(b.len());
-    // One division makes numbers of different lengths alike, and that is more than many at once can do.
+    // Pairs of very different lengths are computed one at a time: a single division brings their numbers to similar
+    // lengths, which saves more time than vectors do.
     let is_for_lanes = |pair: [&[u64]; 2]| {
         TOGETHER.contains(&longer(pair)) && pair[0].len().abs_diff(pair[1].len()) <= 1 + longer(pair) / 8
     };
@@ -33,7 +35,7 @@ pub fn gcds(pairs: &Pairs, divisors: &mut Divisors) {
         order.sort_by_key(|&at| longer(limbs(at)));
     }
     let alike: Vec<lanes::Pair> = order.iter().map(|&at| limbs(at)).collect();
-    // Where the divisors of pairs that were worked on together are.
+    // The limbs of the divisors of pairs that were worked on together, and where each of these pairs has its own.
     let (mut found, mut places) = (vec![], vec![None; if alike.is_empty() { 0 } else { pairs.large.len() }]);
     lanes::gcds(&alike, &mut |at, divisor| {
         let length = divisor.iter().rposition(|&limb| limb != 0).map_or(0, |last| last + 1);
@@ -108,7 +110,7 @@ mod tests {
                 Some(large) => number_of(divisors.limbs(large)[0]),
                 None => UBig::from(divisors.small[at]),
             };
-            // Pairs of 64 bits are not for `gcds`.
+            // `gcds` leaves pairs of 64 bits alone.
             let is_large = batch.large.iter().any(|large| large.at == at);
             assert_eq!(found, if is_large { euclid(a.clone(), b.clone()) } else { UBig::ZERO }, "{a} {b}");
         }

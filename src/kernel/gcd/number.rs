@@ -32,8 +32,8 @@ impl Number {
         })
     }
 
-    /// Returns the magnitude of the integer in `field`: digits of this base, with or without a sign and a prefix. Returns `None` if the
-    /// field is not an integer, or has more than `max_digits` digits, leading zeros not counted.
+    /// Returns the magnitude of the integer in `field`: digits of this base, with or without a sign and a prefix.
+    /// Returns `None` if the field is not an integer, or has more than `max_digits` digits, leading zeros not counted.
     pub fn parse(field: &[u8], base: Base, max_digits: usize) -> Option<Self> {
         let (digits, mut limbs) = (base.bare(field).filter(|digits| digits.len() <= max_digits)?, vec![]);
         digits::read(base, digits, &mut limbs).then(|| match limbs[..] {
@@ -44,7 +44,8 @@ impl Number {
     }
 }
 
-/// Returns the value of a field that consists of 1 to 19 decimal digits, as most fields do. Returns `None` for other fields.
+/// Returns the value of a field that consists of 1 to 19 decimal digits, as most fields do. Returns `None` for other
+/// fields.
 pub fn plain(field: &[u8]) -> Option<u64> {
     let push = |value: u64, byte: &u8| byte.is_ascii_digit().then(|| value * 10 + u64::from(byte - b'0'));
     if field.is_empty() || field.len() > 19 { None } else { field.iter().try_fold(0, push) }

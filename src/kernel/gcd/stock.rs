@@ -42,8 +42,8 @@ impl Gcd {
         Gcd { small: Gcd64::new(algorithm), base: Base::default(), max_digits: Gcd::MAX_DIGITS }
     }
 
-    /// Returns this kernel, changed to read and write integers in `base`. Another [`Notation`](crate::Notation) than the default is for
-    /// integers in base 10.
+    /// Returns this kernel, changed to read and write integers in `base`. Another [`Notation`](crate::Notation) than
+    /// the default is for integers in base 10.
     pub fn base(self, base: Base) -> Self {
         Gcd { base, ..self }
     }

@@ -92,8 +92,8 @@ impl<S: Small<COUNT>, const COUNT: usize> Values<S, COUNT> {
         is_pushed
     }
 
-    /// Sets the value at index `at`, where there is a zero so far, as [`push_with`](Values::push_with) appends one. `large` must have no
-    /// value with a higher index, so that it stays in order.
+    /// Sets the value at index `at`, where there is a zero so far, as [`push_with`](Values::push_with) appends one.
+    /// `large` must have no value with a higher index, so that it stays in order.
     #[inline]
     pub(super) fn set_with(&mut self, at: usize, mut append: impl FnMut(usize, &mut Vec<u64>) -> bool) -> bool {
         let begin = self.limbs.len();

@@ -1,4 +1,5 @@
-//! The structs of `include/pmap_kernel.h`, as this version of the program knows them. The test below compares them with the header.
+//! The structs of `include/pmap_kernel.h`, as this version of the program knows them. The test below compares them with
+//! the header.
 
 use std::ffi::{c_char, c_void};
 

@@ -38,7 +38,7 @@ const UNSET: i32 = -1;
 pub const SPARE: usize = UNSET.unsigned_abs() as usize;
 
 impl Raw {
-    /// Returns room for the results of `rows` rows, of this type. `room` is how many bytes of texts it has room for.
+    /// Returns room for the results of `rows` rows, of this type. `room` is the number of bytes for their texts.
     pub fn new(of: Type, rows: usize, room: usize) -> Self {
         let values = match Values::new(of) {
             Values::Text(_) => RawValues::Texts(vec![], vec![]),
@@ -49,8 +49,7 @@ impl Raw {
         raw
     }
 
-    /// Makes room for the results of `rows` rows. What earlier calls have left in it is not removed, and is not looked
-    /// at.
+    /// Makes room for the results of `rows` rows. Results of earlier calls are left in the room, and nobody reads them.
     pub fn clear(&mut self, rows: usize, room: usize) {
         match &mut self.values {
             RawValues::Numbers(values) => {
@@ -70,7 +69,7 @@ impl Raw {
     /// Checks the first `done` results.
     ///
     /// # Errors
-    /// If they cannot be what the kernel has meant, with what is wrong.
+    /// If the results are not valid. The error says what is wrong with them.
     fn check(&self, done: usize) -> Result<(), &'static str> {
         let RawValues::Texts(offsets, bytes) = &self.values else { return Ok(()) };
         let bytes = &bytes[SPARE..];
@@ -96,7 +95,7 @@ impl Raw {
 /// kernel says what is wrong with the next one. Returns how many rows were taken.
 ///
 /// # Errors
-/// If the kernel cannot have meant what it answers, with what is wrong. Then nothing of the answer is taken, because a
+/// If the answer is not valid. The error says what is wrong with it. Then nothing of the answer is taken, because a
 /// wrong result may have overwritten the results before it.
 pub fn take(raw: &[Raw], answer: &Answer, rows: usize, count: usize, results: &mut Results) -> Result<usize, String> {
     if answer.done > rows as u64 {

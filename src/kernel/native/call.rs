@@ -1,6 +1,7 @@
-//! Calls plain C functions of numbers. There is one way for all of them: on x86-64 and on 64-bit ARM the first integers of a call are in
-//! registers for integers and the first floats in registers for floats, whatever their order among each other, and a function looks only
-//! at those that it knows of. So every call loads all of these registers, and the same call does for every function.
+//! Calls plain C functions of numbers. One kind of call serves all functions. On x86-64 and on 64-bit ARM, the first
+//! integer arguments are in registers for integers, and the first float arguments in registers for floats, whatever the
+//! order of integers among floats. A function looks only at the registers of its own arguments. So every call loads all
+//! of these registers.
 #![allow(unsafe_code)]
 
 use super::library::Function;
@@ -16,7 +17,7 @@ const FLOATS: usize = 8;
 
 /// A function that returns an integer, with all registers that it may take.
 type ToInteger = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64, f64, f64, f64, f64, f64, f64, f64, f64) -> u64;
-/// The same for a function that returns a float.
+/// A function that returns a float, with all registers that it may take.
 type ToFloat = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64, f64, f64, f64, f64, f64, f64, f64, f64) -> f64;
 
 /// Checks that a function of these types can be called.
@@ -60,7 +61,7 @@ const NOT_TOLD: &str =
 /// Appends the results of all rows of `columns`, which are of the types that `function` takes, to `results`.
 pub fn map(function: Function, columns: &Columns, results: &mut Values) {
     let rows = columns.rows;
-    // What is in the registers that the function does not use.
+    // Zeros for the registers that the function does not use.
     let none = if rows <= NONE.len() { Cow::Borrowed(&NONE[..]) } else { vec![0; rows].into() };
     let (mut integers, mut floats) = (vec![], vec![]);
     for column in &columns.columns {
@@ -106,7 +107,7 @@ struct Registers<'a> {
 impl Registers<'_> {
     fn to_floats<N>(&self, function: Function, results: &mut Vec<N>, of: impl Fn(f64) -> N) {
         let rows = self.rows;
-        // This shows the compiler that no row lies behind the end of a column.
+        // The slices show the compiler that no row lies behind the end of a column.
         let [a, b, c, d, e, f] = self.integers.map(|values| &values[..rows]);
         let [s, t, u, v, w, x, y, z] = self.floats.map(|values| &values[..rows]);
         // SAFETY: with --types the user has said that this is a function of numbers of these types.
@@ -125,7 +126,7 @@ impl Registers<'_> {
 
     fn to_integers<N>(&self, function: Function, results: &mut Vec<N>, of: impl Fn(u64) -> N) {
         let rows = self.rows;
-        // This shows the compiler that no row lies behind the end of a column.
+        // The slices show the compiler that no row lies behind the end of a column.
         let [a, b, c, d, e, f] = self.integers.map(|values| &values[..rows]);
         let [s, t, u, v, w, x, y, z] = self.floats.map(|values| &values[..rows]);
         // SAFETY: as above.

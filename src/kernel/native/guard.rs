@@ -1,5 +1,5 @@
-//! What is done around each call of a kernel: what it has printed is passed on, and a message says so if it ends the
-//! process.
+//! What is done around each call of a kernel. What the kernel has printed is passed on. If the kernel ends the process,
+//! a message says so.
 #![allow(unsafe_code)]
 
 use crate::error::program;
@@ -42,8 +42,10 @@ pub fn watch_exit() {
             unsafe { libc::_exit(3) }
         }
     }
-    // SAFETY: the function never unwinds, and the variable that it reads needs no memory that a thread gives back when it ends.
+    // SAFETY: the function never unwinds, and the variable that it reads needs no memory that a thread gives back when
+    // it ends.
     unsafe { libc::atexit(at_exit) };
-    // SAFETY: as above.
+    // SAFETY: as for `atexit`: the function never unwinds, and its variable needs no memory that a thread gives back
+    // when it ends.
     unsafe { at_quick_exit(at_exit) };
 }

@@ -49,8 +49,8 @@ impl Function {
 #[derive(Clone, Copy)]
 pub struct Exported(Kernel);
 
-// SAFETY: the texts that it points to are constant as long as the library is loaded, which is for ever, and its functions may be called by
-// each worker: the header says so.
+// SAFETY: the header says that the texts of a kernel are constant as long as the library is loaded, and that its
+// functions may be called by each worker. Libraries are never unloaded.
 unsafe impl Send for Exported {}
 // SAFETY: as above.
 unsafe impl Sync for Exported {}
@@ -118,7 +118,8 @@ impl Library {
                 );
             }
             last = found;
-            // SAFETY: it points to a `pmap_kernel`, of which the first field is its size.
+            // SAFETY: the header says that `found` points to a `pmap_kernel`, whose first field is its size, and the
+            // library is trusted to keep to the header.
             kernels.push(unsafe { Exported::read(found) }?);
         }
         let names = kernels.iter().map(|kernel: &Exported| Ok(kernel.texts()?[0].clone().unwrap_or_default()));
@@ -130,7 +131,8 @@ impl Library {
     }
 }
 
-/// The most kernels of a library that are looked at.
+/// How often a library is asked for a further kernel. If it still returns one at the last time, its list is taken for
+/// endless, and the library is refused.
 const MOST_KERNELS: u32 = 1000;
 
 impl Exported {
@@ -139,15 +141,15 @@ impl Exported {
         if !found.is_aligned() {
             return Err("has a pmap_kernel at an address that is not aligned".to_string());
         }
-        // SAFETY: the caller promises that.
+        // SAFETY: the caller promises that the address is valid for this read.
         let size = unsafe { found.cast::<u32>().read() };
         if size < LEAST_KERNEL {
             return Err(format!("has a pmap_kernel of {size} bytes; the first version has {LEAST_KERNEL}"));
         }
         let mut kernel = std::mem::MaybeUninit::<Kernel>::zeroed();
         let known = (size as usize).min(size_of::<Kernel>());
-        // SAFETY: as many bytes are readable there, as the caller promises, and as many fit here. All bits 0 are valid
-        // in all fields, so the struct is initialised.
+        // SAFETY: the caller promises that `size` bytes are readable at `found`, and `known` is at most `size` and at
+        // most the size of `kernel`. All bits 0 are valid in all fields, so the struct is initialised.
         let kernel = unsafe {
             std::ptr::copy_nonoverlapping(found.cast::<u8>(), kernel.as_mut_ptr().cast::<u8>(), known);
             kernel.assume_init()
@@ -194,7 +196,7 @@ pub unsafe fn text_at(text: *const c_char) -> Result<Option<String>, String> {
     if text.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller promises that.
+    // SAFETY: the caller promises that this is the address of a text with a NUL at its end.
     let text = unsafe { CStr::from_ptr(text) };
     text.to_str().map(|text| Some(text.to_string())).map_err(|_| "has a text that is not UTF-8".to_string())
 }

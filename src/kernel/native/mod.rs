@@ -1,8 +1,8 @@
 //! Native kernels: functions of shared libraries, in any language that has a C ABI.
 //!
-//! A library is either asked for a plain function of numbers ([`call`]), or exports kernels with `pmap_kernel_v1`, which map columns
-//! ([`session`], by the structs in [`abi`]). A process that only has to read rows for one, or to print its results, has a description of
-//! the kernel ([`wanted`]) and never loads its library ([`library`]).
+//! A library is either asked for a plain function of numbers ([`call`]), or exports kernels with `pmap_kernel_v1`,
+//! which map columns ([`session`], by the structs in [`abi`]). A process that only reads rows for a kernel, or prints
+//! its results, has a description of the kernel ([`wanted`]) and never loads its library ([`library`]).
 
 mod abi;
 pub mod answer;

@@ -23,9 +23,9 @@ const ROOM: usize = 64 << 10;
 pub struct Session {
     exported: Exported,
     this: *mut c_void,
-    /// What the kernel said about its types, and about the names of its results, when it was opened.
+    /// What the kernel said about its types when it was opened.
     pub types: Option<String>,
-    /// See [`types`](Session::types).
+    /// What the kernel said about the names of its results when it was opened.
     pub names: Option<String>,
     room: usize,
     /// The memory for the results of a call. It is kept for the next one.
@@ -62,7 +62,7 @@ impl Session {
         }
         let mut session =
             Session { exported, this: request.this, types: None, names: None, room: ROOM, raw: vec![], _args: args };
-        // SAFETY: each is null or a text with a NUL at its end: the header says so.
+        // SAFETY: the header says that both `types` and `names` are null or a text with a NUL at its end.
         (session.types, session.names) = unsafe { (text_at(request.types)?, text_at(request.names)?) };
         Ok(session)
     }
@@ -75,7 +75,7 @@ impl Session {
     /// which it belongs.
     pub fn map(&mut self, part: &Columns, types: &[Type], most: usize, results: &mut Results) {
         let has_text = types.contains(&Type::Text);
-        // How many rows the kernel is given at most.
+        // `from` is the next row, and `span` how many rows the kernel is given at most.
         let (mut from, mut span) = (0, part.rows);
         while from < part.rows {
             let rows = span.min(part.rows - from);
@@ -157,8 +157,8 @@ impl Session {
         let Some(map) = self.exported.kernel().map else {
             return Answer { done: 0, message: "the kernel has no function `map`".to_string(), field: 0 };
         };
-        // SAFETY: the structs are what the header says: each array has as many elements as there are rows, bits and offsets included. The
-        // kernel is trusted to keep to them.
+        // SAFETY: the structs are what the header says: each array has as many elements as there are rows, bits and
+        // offsets included. The kernel is trusted to keep to them.
         let done = inside(|| unsafe { map(self.this, &batch, &mut results) });
         Answer { done, message: said(&message), field: results.field }
     }
@@ -167,7 +167,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(close) = self.exported.kernel().close {
-            // SAFETY: it was opened, and nobody uses it any more.
+            // SAFETY: `this` is what the kernel returned when it was opened, and the session that used it ends here.
             unsafe { close(self.this) };
         }
     }

@@ -29,8 +29,8 @@ pub struct Description {
     pub name: String,
     /// The version of the kernel, if it has one.
     pub version: Option<String>,
-    /// What it takes and returns, in the form of `--types`. Empty in a list if the kernel says it only when it is
-    /// opened.
+    /// What the kernel takes and returns, in the form of `--types`. Empty if the kernel says this only when it is
+    /// opened, and was not opened, as in a list of all kernels.
     pub types: String,
     /// The names of the results, if the kernel gives any.
     pub names: Option<String>,
@@ -208,7 +208,7 @@ impl Description {
         self.types.parse()
     }
 
-    /// Returns the same, after a check that the kernel can be used. `shown` is its library.
+    /// Returns what the kernel takes and returns, after a check that the kernel can be used. `shown` is its library.
     fn checked(&self, shown: &str) -> Result<Signature, String> {
         let Description { name, types, .. } = self;
         if types.is_empty() {

@@ -1,5 +1,5 @@
-//! What fields a type of rows has: how many, of which types, and under which names. To find that out without a row,
-//! this module has serde make a value of the type from made-up fields, and notes what serde asks for.
+//! What fields a type of rows has: how many, of which types, and under which names. No row is needed to find out: serde
+//! makes a value of the type from made-up fields, and this module notes what serde asks for.
 //!
 //! The file has more than 300 lines because serde has a method for each kind of value.
 
@@ -88,7 +88,8 @@ pub fn sample<R: DeserializeOwned>() -> Option<R> {
     TEXTS.into_iter().find_map(made)
 }
 
-/// Returns the names of a struct's fields, each with its aliases. `keys` are all these names, those of a field side by side.
+/// Returns the names of a struct's fields, each with its aliases. `keys` are all these names, those of a field side by
+/// side.
 fn groups<R: DeserializeOwned>(keys: &[&'static str]) -> Vec<Vec<&'static str>> {
     let mut groups: Vec<Vec<&'static str>> = vec![];
     for &key in keys {

@@ -1,8 +1,9 @@
-//! Makes every [`Kernel`] a [`BatchKernel`], by reading rows of any type that serde knows, and writing outputs of any such type.
+//! Makes every [`Kernel`] a [`BatchKernel`], by reading rows of any type that serde knows, and writing outputs of any
+//! such type.
 //!
-//! [`layout`] learns once what fields a type of rows has. If all are numbers that columns have, rows are found and read many at a time, as
-//! columns, from which [`take`] makes rows; other rows are read from their text one by one, by [`record`]. [`outputs`] has [`mod@write`] take each
-//! output apart into its values, the [`cell`]s.
+//! [`layout`] learns once what fields a type of rows has. If all fields are numbers that columns have, rows are read
+//! many at a time, as columns, from which [`take`] makes rows. Other rows are read from their text one by one, by
+//! [`record`]. [`outputs`] has [`mod@write`] take each output apart into its values, the [`cell`]s.
 
 mod cell;
 mod layout;
@@ -35,7 +36,7 @@ use take::{InColumns, InList, Taken};
 /// The name by which an integer of any size asks for its field.
 pub const INTEGER: &str = "pmapgcd::Integer";
 
-/// The most digits of such an integer: as many as the stock kernel takes.
+/// The most digits of an integer of any size: as many as the stock kernel takes.
 pub const MOST_DIGITS: usize = 100_000;
 
 /// A batch of rows.
@@ -51,7 +52,7 @@ enum Fast {
     /// It is not known yet whether rows can be read many at a time.
     #[default]
     Unknown,
-    /// Rows cannot be read so, because their fields are not all numbers.
+    /// Rows cannot be read many at a time, because their fields are not all numbers.
     Never,
     /// As columns.
     Columns(Box<(Reader, Columns)>),

@@ -1,4 +1,4 @@
-//! How many fields the outputs of a kernel have, as far as their type tells it, and how these are called.
+//! How many fields the outputs of a kernel have, as far as their type tells it, and the names of these fields.
 
 use super::layout::sample;
 use super::record::read;
@@ -15,7 +15,7 @@ pub enum Width {
     Fields(usize),
     /// A list, which may have any number of fields.
     List,
-    /// The type has a name of its own: its form is not known before there is a value.
+    /// The type has a name of its own, like a struct's. How many fields it has is not known before there is a value.
     Named,
 }
 

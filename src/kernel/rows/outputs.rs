@@ -124,7 +124,8 @@ impl<O: Output> Outputs<O> {
         }
     }
 
-    /// Writes the outputs in `range` to the front of `room`, as [`BatchKernel::write`](crate::kernel::batch::BatchKernel::write) requires.
+    /// Writes the outputs in `range` to the front of `room`, as
+    /// [`BatchKernel::write`](crate::kernel::batch::BatchKernel::write) requires.
     pub fn write(&self, range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
         let mut written = Written::default();
         let mut pen = Pen::new(room);

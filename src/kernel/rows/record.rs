@@ -89,7 +89,7 @@ impl Unfit {
 pub fn read<R: DeserializeOwned>(record: &Record, ignores_rest: bool) -> Result<R, Unfit> {
     let mut fields = Fields { record, next: 0 };
     let row = R::deserialize(&mut fields).map_err(|unfit| match unfit {
-        // The type takes a single field, so that one is at fault.
+        // The type has taken the only field of the row, so the field is at fault.
         Unfit::Refused(None, what) if fields.next == 1 && record.len() == 1 => Unfit::Refused(Some(0), what),
         unfit => unfit,
     })?;

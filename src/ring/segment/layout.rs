@@ -7,8 +7,8 @@ use std::ops::Range;
 /// The fewest slots with which reader and workers can work at the same time: one slot to read into, and one to compute.
 pub const FEWEST_SLOTS: usize = 2;
 
-/// The first bytes of a segment. By them a worker checks that the segment was made by the same version of the program as
-/// the worker, and learns how the segment is laid out.
+/// The first bytes of a segment. From these bytes a worker checks that the segment was made by the same version of the
+/// program as the worker, and learns how the segment is laid out.
 #[repr(C, align(128))]
 pub struct Header {
     pub magic: u64,
@@ -64,7 +64,7 @@ impl Layout {
     }
 
     /// Returns a layout with as many slots as fit in `room` bytes, but no more than `self` has. `None` if fewer than
-    /// [`FEWEST_SLOTS`] fit, or fewer than `self` has if that is less.
+    /// [`FEWEST_SLOTS`] fit. If `self` has fewer slots than that, `None` if not all of them fit.
     pub fn within(self, room: u64) -> Option<Self> {
         let a_slot = self.stride() + size_of::<Slot>();
         let most = usize::try_from(room).unwrap_or(usize::MAX).saturating_sub(Self::SLOTS + PAGE) / a_slot;

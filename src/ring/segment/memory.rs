@@ -93,8 +93,8 @@ fn new_name() -> String {
     format!("/shmem_{:X}_{time:X}_{number:X}", std::process::id())
 }
 
-/// Has the system provide the memory pages at `range` of `file`. They must not have been written to, since they may be
-/// filled with zeros.
+/// Has the system provide the memory pages at `range` of `file`. Nobody may have written to these pages before, because
+/// this function may fill them with zeros.
 pub fn allocate(file: &File, range: Range<usize>) -> io::Result<()> {
     let (offset, length) = (range.start as u64, range.len() as u64);
     match rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), offset, length)) {

@@ -1,11 +1,11 @@
-//! Binary GCD on vectors of four pairs of 64 bits, and then of eight pairs of 32 bits. AVX2 has no instruction that counts
-//! trailing zeros or ones, and none that compares unsigned numbers of 64 bits.
+//! Binary GCD on vectors of four pairs of 64 bits, and then of eight pairs of 32 bits. AVX2 has no instruction that
+//! counts trailing zeros or ones, and none that compares unsigned numbers of 64 bits.
 
 use std::arch::x86_64::*;
 
-/// How many vectors of four pairs are worked on at once. A pair of small numbers takes 4.1, 3.8 and 3.2 ns, and one of 63
-/// bits 16.9, 16.7 and 13.4 ns, with 4, 6 and 8 vectors (`PMAPGCD_VECTORS=avx2 cargo bench --bench stages -- kernel`,
-/// Zen 4).
+/// How many vectors of four pairs are worked on at once. A pair of small numbers takes 4.1, 3.8 and 3.2 ns, and one of
+/// 63 bits 16.9, 16.7 and 13.4 ns, with 4, 6 and 8 vectors (`PMAPGCD_VECTORS=avx2 cargo bench --bench stages --
+/// kernel`, Zen 4).
 const VECTORS: usize = 8;
 
 /// Pairs of numbers: all first ones in one vector, and all second ones in another.
@@ -116,8 +116,8 @@ fn are_wide(pairs: &[Pairs; VECTORS]) -> bool {
     _mm256_testz_si256(unfinished, _mm256_set1_epi64x(!super::NARROW)) == 0
 }
 
-/// Returns the number of trailing zeros of each 64-bit word. The trailing zeros of `n` are the ones of `!n & (n - 1)`, which
-/// are counted with a table of half bytes (W. Muła, "SSSE3: fast popcount", 2008).
+/// Returns the number of trailing zeros of each 64-bit word. The trailing zeros of `n` are the ones of `!n & (n - 1)`,
+/// which are counted with a table of half bytes (W. Muła, "SSSE3: fast popcount", 2008).
 #[inline]
 #[target_feature(enable = "avx2")]
 fn trailing_zeros(n: __m256i) -> __m256i {

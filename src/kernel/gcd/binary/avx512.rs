@@ -1,11 +1,11 @@
-//! Binary GCD on vectors of eight pairs of 64 bits, and then of sixteen pairs of 32 bits. AVX-512 has no instruction that
-//! counts trailing zeros, but one that counts ones.
+//! Binary GCD on vectors of eight pairs of 64 bits, and then of sixteen pairs of 32 bits. AVX-512 has no instruction
+//! that counts trailing zeros, but one that counts ones.
 
 use std::arch::x86_64::*;
 
-/// How many vectors of eight pairs are worked on at once. A pair of small numbers takes 3.7, 2.5, 3.1, 2.2 and 2.4 ns, and
-/// one of 63 bits 11.8, 8.7, 10.7, 7.7 and 8.0 ns, with 2, 4, 6, 8 and 16 vectors (`cargo bench --bench stages -- kernel`,
-/// Zen 4).
+/// How many vectors of eight pairs are worked on at once. A pair of small numbers takes 3.7, 2.5, 3.1, 2.2 and 2.4 ns,
+/// and one of 63 bits 11.8, 8.7, 10.7, 7.7 and 8.0 ns, with 2, 4, 6, 8 and 16 vectors (`cargo bench --bench stages --
+/// kernel`, Zen 4).
 const VECTORS: usize = 8;
 
 /// Pairs of numbers: all first ones in one vector, and all second ones in another.
@@ -22,8 +22,8 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
         let mut wide = [[zero; 2]; VECTORS];
         for at in 0..VECTORS {
             let words: Pairs = bytemuck::cast(bytemuck::cast_ref::<_, [[u64; 16]; VECTORS]>(group)[at]);
-            // From here on the pairs are in the order 0, 4, 1, 5, 2, 6, 3, 7, because unpacking works within quarters of a
-            // vector.
+            // From here on the pairs are in the order 0, 4, 1, 5, 2, 6, 3, 7, because unpacking works within quarters
+            // of a vector.
             let pair = [_mm512_unpacklo_epi64(words[0], words[1]), _mm512_unpackhi_epi64(words[0], words[1])];
             let zeros_of = |n| trailing_zeros(n, _mm512_sub_epi64(zero, n));
             let zeros = [zeros_of(pair[0]), zeros_of(pair[1])];

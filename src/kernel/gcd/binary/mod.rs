@@ -14,8 +14,8 @@
 //! below 2^31, or finished, twice as many fit into a vector. The limit is not 2^32, because below 2^31 the sign of a
 //! difference says which number is the smaller. Numbers of 32 bits are below the limit after two steps.
 //!
-//! The vector code is written by hand: with AVX-512, what the compiler makes of one body for all is slower by half, and with
-//! AVX2 by three quarters.
+//! The vector code is written by hand: with AVX-512, what the compiler makes of one body for all is slower by half, and
+//! with AVX2 by three quarters.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]

@@ -33,7 +33,7 @@ impl Lanes for Avx2 {
     /// All bits are 1 in the lanes that are chosen, and 0 in the others.
     type Mask = __m256i;
     const COUNT: usize = 4;
-    /// Eight pairs take as long as dashu takes for 5 pairs of 2048 bits, or for 7 of 8192 bits.
+    /// The vectors take for eight pairs as long as dashu takes for 5 pairs of 2048 bits, or for 7 pairs of 8192 bits.
     const LEAST: usize = 7;
 
     fn lanes(vectors: &[__m256i]) -> &[u64] {
@@ -66,8 +66,9 @@ impl Lanes for Avx2 {
         fn product(a: __m256i, b: __m256i) -> __m256i { _mm256_mul_epi32(a, b) }
         fn left_to_do(halvings: u32) -> __m256i { _mm256_set1_epi64x(halvings.into()) }
         fn zeros(a: __m256i, left: __m256i) -> __m256i {{
-            // Of a number and its negative only the lowest one is the same. The exponent of that power of two counts the zeros below; for
-            // 0 it is negative, and so more than `left` as a number without a sign. In the upper halves, `left` is 0.
+            // A number and its negative have only the lowest 1 in common. Converted to a float, that power of two has
+            // an exponent that is the number of zeros below the 1. For the number 0 the exponent minus 127 is negative,
+            // which as an unsigned number is more than `left`. In the upper halves, `left` is 0.
             let lowest = _mm256_and_si256(a, _mm256_sub_epi64(_mm256_setzero_si256(), a));
             let float = _mm256_castps_si256(_mm256_cvtepi32_ps(lowest));
             _mm256_min_epu32(_mm256_sub_epi32(_mm256_srli_epi32::<23>(float), _mm256_set1_epi32(127)), left)

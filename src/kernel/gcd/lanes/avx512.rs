@@ -32,7 +32,7 @@ impl Lanes for Avx512 {
     type Vector = __m512i;
     type Mask = __mmask8;
     const COUNT: usize = 8;
-    /// Sixteen pairs take as long as dashu takes for 5 or 6, from 192 to 8192 bits.
+    /// The vectors take for sixteen pairs as long as dashu takes for 5 or 6 pairs, from 192 to 8192 bits.
     const LEAST: usize = 7;
 
     fn lanes(vectors: &[__m512i]) -> &[u64] {
@@ -70,8 +70,9 @@ impl Lanes for Avx512 {
         // As many ones as there are halvings left, from the lowest bit up.
         fn left_to_do(halvings: u32) -> __m512i { _mm512_set1_epi64((1 << halvings) - 1) }
         fn zeros(a: __m512i, left: __m512i) -> __m512i {{
-            // The ones in `left` below the lowest one of `a`. They are in lower halves, and so may be counted by halves. The compiler would
-            // know of a count of whole lanes when it is 64, and add instructions to shifts for that.
+            // Count the ones in `left` below the lowest 1 of `a`. They are all in lower halves, so a count of 32 bits
+            // is enough. With a count of 64 bits, the compiler would see that it can be 64, and add instructions to the
+            // shifts for that case.
             let below = _mm512_andnot_si512(a, _mm512_add_epi64(a, _mm512_set1_epi64(-1)));
             _mm512_popcnt_epi32(_mm512_and_si512(below, left))
         }}

@@ -11,8 +11,8 @@ pub trait Lanes: Copy {
     type Mask: Copy;
     /// How many lanes there are.
     const COUNT: usize;
-    /// How many pairs there must be for vectors to take less time than dashu. Vectors work on two pairs for each lane
-    /// at a time, even if there are fewer (`cargo bench --bench algorithms`, Zen 4).
+    /// From how many pairs on vectors take less time than dashu. Vectors work on two pairs for each lane at a time,
+    /// even if there are fewer (`cargo bench --bench algorithms`, Zen 4).
     const LEAST: usize;
 
     /// Returns the vector that has `number` in all lanes.
@@ -34,13 +34,14 @@ pub trait Lanes: Copy {
     fn carry(self, a: Self::Vector) -> Self::Vector;
     /// The products of the low halves, which are signed numbers of 32 bits.
     fn product(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// So many halvings that are left to do in each lane, at most 30, in a form of these vectors in which none is 0.
+    /// This number of halvings left to do in each lane, at most 30, in a form that each kind of vector chooses. In
+    /// every form, 0 means that none is left.
     fn left_to_do(self, halvings: u32) -> Self::Vector;
-    /// The number of trailing zeros, or of the halvings that are left where that is less.
+    /// The number of trailing zeros of `a`, but at most the number of halvings in `left`.
     fn zeros(self, a: Self::Vector, left: Self::Vector) -> Self::Vector;
-    /// What is left when so many of the halvings left are done.
+    /// What is left of `left` after this number of halvings.
     fn done(self, left: Self::Vector, halvings: Self::Vector) -> Self::Vector;
-    /// The number of halvings that are left.
+    /// The number of halvings in `left`.
     fn count(self, left: Self::Vector) -> Self::Vector;
     /// The number of bits of numbers from 1 to 2^30 - 1.
     fn length(self, a: Self::Vector) -> Self::Vector;

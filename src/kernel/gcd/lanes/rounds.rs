@@ -3,15 +3,18 @@
 use super::Pair;
 use super::instructions::{LIMB, Lanes};
 
-/// How many halvings are done with approximations at most: the bits of a limb, so that to divide by their product is to leave out a limb.
+/// The most halvings in one round. The round ends with a division by 2^30, and a limb has 30 bits: the division only
+/// leaves out the lowest limb.
 const HALVINGS: u32 = LIMB;
-/// How many subtractions are done with approximations. After as many, most lanes have no halving left. To wait for the last one would take
-/// longer than what it does less in this round (14 to 17 are alike, for 512 to 4096 bits, Zen 4).
+/// How many subtractions one round does with approximations. After 16 subtractions, most lanes have no halving left.
+/// More steps would take longer than they gain in the lanes that have halvings left (14 to 17 steps take about the same
+/// time, for 512 to 4096 bits, Zen 4).
 const STEPS: usize = 16;
 const MASK: u64 = (1 << LIMB) - 1;
-/// How many vectors of pairs are worked on together, since each step waits for the one before.
+/// How many vectors of pairs are worked on together. A step waits for the result of the step before; meanwhile the
+/// processor works on the other vector.
 const GROUPS: usize = 2;
-/// The least number of limbs: as many as an approximation is made of.
+/// The least number of limbs that numbers are stored in: an approximation is made of three limbs.
 const LEAST: usize = 3;
 
 /// The most lanes that a vector has.
@@ -32,8 +35,8 @@ impl<L: Lanes> Default for Numbers<L> {
 /// Does what [`super::with`] does.
 ///
 /// Always inlined, so that it is compiled with the vector instructions of its caller. There are no closures and
-/// iterators over vectors here: the compiler may make one of them a function of its own, without these instructions,
-/// which takes several times as long.
+/// iterators over vectors here: the compiler may make a function of its own of a closure, without these instructions,
+/// and that function takes several times as long.
 #[inline(always)]
 pub fn gcds<L: Lanes>(lanes: L, pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
     let mut groups: [Numbers<L>; GROUPS] = Default::default();
@@ -49,7 +52,8 @@ pub fn gcds<L: Lanes>(lanes: L, pairs: &[Pair], all: bool, done: &mut dyn FnMut(
             let some = some.chunks(L::COUNT).nth(group).unwrap_or_default();
             twos[group] = load(lanes, some, limbs, &mut words, numbers);
         }
-        // Each round has that many halvings at least, and shortens both numbers by as many bits in all.
+        // Each round has at least `STEPS` halvings, and each halving shortens the two numbers together by one bit. So
+        // this many rounds are enough.
         let Some(limbs) = rounds(lanes, &mut groups, limbs, 2 * bits / STEPS + 1) else {
             debug_assert!(false, "more rounds than there can be");
             continue;
@@ -68,8 +72,8 @@ fn bits(limbs: &[u64]) -> usize {
     limbs.last().map_or(0, |top| limbs.len() * 64 - top.leading_zeros() as usize)
 }
 
-/// Puts pairs of numbers into lanes, without the power of two that both are multiples of, and with the odd one first. Returns the exponents
-/// of these powers. `words` is overwritten.
+/// Puts pairs of numbers into lanes, without the power of two that both are multiples of, and with the odd one first.
+/// Returns the exponents of these powers. `words` is overwritten.
 #[inline(always)]
 fn load<L: Lanes>(
     lanes: L,
@@ -78,7 +82,7 @@ fn load<L: Lanes>(
     words: &mut Vec<L::Vector>,
     numbers: &mut Numbers<L>,
 ) -> [usize; MOST] {
-    // Lanes without a pair are finished from the start.
+    // A lane without a pair has the numbers 1 and 0: it is finished from the start.
     let (mut ordered, mut twos): ([Pair; MOST], _) = ([[&[1], &[]]; MOST], [0; MOST]);
     let mut shifts = [lanes.all(0)];
     for (lane, [a, b]) in pairs.iter().enumerate() {
@@ -97,7 +101,7 @@ fn load<L: Lanes>(
                 *place = *limb;
             }
         }
-        // The last word has zeros.
+        // The last word is 0 in all lanes, and so need not be shifted.
         for at in 1..words.len() {
             words[at - 1] = lanes.or(lanes.right_by(words[at - 1], shifts), lanes.left_by(words[at], others));
         }
@@ -113,13 +117,13 @@ fn load<L: Lanes>(
     twos
 }
 
-/// Returns how many zeros a number has below its lowest one, in base 2.
+/// Returns how many zeros a number has below its lowest 1, in base 2.
 fn zeros(limbs: &[u64]) -> usize {
     let words = limbs.iter().take_while(|&&limb| limb == 0).count();
     64 * words + limbs.get(words).map_or(0, |limb| limb.trailing_zeros() as usize)
 }
 
-/// Appends the number in a lane, times this power of two, to `limbs`.
+/// Appends the number in this lane, times 2^`twos`, to `limbs`.
 fn store<L: Lanes>(vectors: &[L::Vector], lane: usize, twos: usize, limbs: &mut Vec<u64>) {
     limbs.resize(twos / 64, 0);
     let (mut held, mut bits) = (0u128, (twos % 64) as u32);
@@ -135,8 +139,8 @@ fn store<L: Lanes>(vectors: &[L::Vector], lane: usize, twos: usize, limbs: &mut 
     limbs.push(held as u64);
 }
 
-/// Makes `a` the greatest common divisor of `a` and `b` in all lanes, and `b` 0, in at most so many rounds. Returns how many limbs are
-/// left, or `None` if that is not done.
+/// Makes `a` the greatest common divisor of `a` and `b` in all lanes, and `b` 0, in at most `most` rounds. Returns how
+/// many limbs the numbers then have, or `None` if there is a `b` other than 0 after these rounds.
 #[inline(always)]
 fn rounds<L: Lanes>(lanes: L, groups: &mut [Numbers<L>; GROUPS], mut limbs: usize, most: usize) -> Option<usize> {
     let [Numbers { a: first_a, b: first_b }, Numbers { a: second_a, b: second_b }] = groups;
@@ -177,8 +181,9 @@ fn goes_on<L: Lanes>(lanes: L, left: L::Vector) -> bool {
 struct Steps<L: Lanes> {
     a: L::Vector,
     b: L::Vector,
-    /// The factors of both old numbers for the new `a`, and those for the new `b`. Each pair of factors is in one
-    /// number: the first one plus 2^32 times the second one.
+    /// The new `a` is the sum of the products of both old numbers with the factors in `factors[0]`, and the new `b`
+    /// that with those in `factors[1]`, before the division by 2^30. Each vector holds two factors in one number: the
+    /// factor of the old `a`, plus 2^32 times the factor of the old `b`.
     factors: [L::Vector; 2],
     /// How many halvings are left to do, as [`Lanes::left_to_do`] writes it.
     left: L::Vector,
@@ -232,7 +237,7 @@ fn approximation<L: Lanes>(
     lanes.or(lanes.left::<30>(lanes.right_by(upper, length)), lowest)
 }
 
-/// Halves `b` until it is odd, if so many halvings are left to do.
+/// Halves `b` until it is odd, or until no halving is left to do.
 #[inline(always)]
 fn halve<L: Lanes>(lanes: L, Steps { a, b, factors: [a_factors, b_factors], left }: Steps<L>) -> Steps<L> {
     let zeros = lanes.zeros(b, left);
@@ -240,7 +245,7 @@ fn halve<L: Lanes>(lanes: L, Steps { a, b, factors: [a_factors, b_factors], left
     Steps { a, b: lanes.right_by(b, zeros), factors, left: lanes.done(left, zeros) }
 }
 
-/// Takes the smaller number from the larger if there are halvings left to do.
+/// Subtracts the smaller number from the larger, if there are halvings left to do.
 #[inline(always)]
 fn subtract<L: Lanes>(lanes: L, Steps { a, b, factors: [a_factors, b_factors], left }: Steps<L>) -> Steps<L> {
     let goes_on = lanes.is_other_than_zero(left);
@@ -256,10 +261,12 @@ fn subtract<L: Lanes>(lanes: L, Steps { a, b, factors: [a_factors, b_factors], l
     }
 }
 
-/// Replaces `a` and `b` by what these steps make of them. Returns whether any `b` is left that is not 0.
+/// Replaces `a` and `b` by the sums of products that the factors of these steps say. Returns whether any `b` is other
+/// than 0.
 #[inline(always)]
 fn combine<L: Lanes>(lanes: L, steps: Steps<L>, a: &mut [L::Vector], b: &mut [L::Vector]) -> bool {
-    // Where halvings are left to do, the numbers are multiplied by as many twos.
+    // The sums are divided by 2^30 in all lanes. In a lane that has done fewer than 30 halvings, a multiplication by
+    // the missing twos makes up for the others.
     let left = lanes.count(steps.left);
     let of_a = split(lanes, lanes.left_by(steps.factors[0], left));
     let of_b = split(lanes, lanes.left_by(steps.factors[1], left));
@@ -283,7 +290,7 @@ fn combine<L: Lanes>(lanes: L, steps: Steps<L>, a: &mut [L::Vector], b: &mut [L:
     if lanes.is_any(b_is_negative) {
         negate(lanes, b_is_negative, b);
     }
-    // Nearly always the lowest limbs say it.
+    // If a `b` is other than 0, its lowest limb nearly always is as well, and the other limbs need no look.
     let mut any = b[0];
     if !goes_on(lanes, any) {
         for limb in b {
@@ -296,7 +303,7 @@ fn combine<L: Lanes>(lanes: L, steps: Steps<L>, a: &mut [L::Vector], b: &mut [L:
 /// Splits two factors that are in one number. In each lane of the results, only the lower half counts.
 #[inline(always)]
 fn split<L: Lanes>(lanes: L, factors: L::Vector) -> [L::Vector; 2] {
-    // The lower factor may be negative, which takes one from the upper half. Adding half of its range gives that back.
+    // A negative lower factor has taken 1 from the upper half. Adding 2^31 to the lower half carries that 1 back.
     [factors, lanes.right::<32>(lanes.add(factors, lanes.all(1 << 31)))]
 }
 
@@ -306,7 +313,7 @@ fn sum<L: Lanes>(lanes: L, factors: [L::Vector; 2], a: L::Vector, b: L::Vector, 
     lanes.add(lanes.add(lanes.product(factors[0], a), carry), lanes.product(factors[1], b))
 }
 
-/// Changes the signs of these numbers, of which the highest limbs have the signs.
+/// Changes the signs of the numbers in the lanes `which`. The highest limb of a number has its sign.
 #[inline(always)]
 fn negate<L: Lanes>(lanes: L, which: L::Mask, limbs: &mut [L::Vector]) {
     let (mask, mut carry) = (lanes.all(MASK), lanes.all(0));

@@ -1,13 +1,15 @@
-//! Pairs of at most 128 bits, by the algorithm of [`binary`], in vectors of eight lanes: the low halves of eight numbers in one and the
-//! high ones in another. Numbers of 64 bits are left to [`binary`], from that size down.
+//! Pairs of at most 128 bits, by the algorithm of [`binary`], in vectors of eight lanes: one vector has the low halves
+//! of eight numbers, another one their high halves. Pairs that have become small enough for 64 bits are left to
+//! [`binary`].
 
 use crate::kernel::gcd::binary;
 use bytemuck::cast;
 use std::arch::x86_64::*;
 
-/// How many vectors are worked on at once, since each step waits for the one before.
+/// How many vectors are worked on at once. A step waits for the result of the step before; meanwhile the processor
+/// works on the other vectors.
 const VECTORS: usize = 4;
-/// From how many pairs on this takes less time than one pair at a time.
+/// From how many pairs on vectors take less time than one pair at a time.
 pub const LEAST: usize = 8;
 
 /// Eight numbers of 128 bits: their low halves, and their high ones.
@@ -93,7 +95,7 @@ fn step([a, b]: Numbers) -> Numbers {
     let low = _mm512_sub_epi64(b[0], a[0]);
     let high = _mm512_sub_epi64(b[1], a[1]);
     let high = _mm512_mask_add_epi64(high, has_borrow, high, ones);
-    // Where it is negative, the bits are inverted, and 1 is added.
+    // Where the difference is negative, change its sign: the bits are inverted, and 1 is added.
     let high = _mm512_mask_xor_epi64(high, is_less, high, ones);
     let high = _mm512_mask_sub_epi64(high, is_less & _mm512_testn_epi64_mask(low, low), high, ones);
     let low = _mm512_mask_sub_epi64(low, is_less, zero, low);
@@ -101,7 +103,8 @@ fn step([a, b]: Numbers) -> Numbers {
     [smaller, odd([low, high])]
 }
 
-/// Returns these numbers without their factors of two. One of which the low half is 0 loses 64 of them at first.
+/// Returns these numbers without their factors of two. Of a number whose low half is 0, the high half first takes the
+/// place of the low half, which removes 64 factors of two.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vbmi2,avx512vpopcntdq")]
 fn odd([low, high]: Halves) -> Halves {
@@ -110,6 +113,6 @@ fn odd([low, high]: Halves) -> Halves {
     let high = _mm512_maskz_mov_epi64(!is_round, high);
     let below = _mm512_andnot_si512(low, _mm512_add_epi64(low, _mm512_set1_epi64(-1)));
     let zeros = _mm512_popcnt_epi64(below);
-    // Shifts by 64 leave all as it is, and that is 0 then.
+    // A shift by 64 changes nothing. It occurs only where the number is 0.
     [_mm512_shrdv_epi64(low, high, zeros), _mm512_shrdv_epi64(high, _mm512_setzero_si512(), zeros)]
 }

@@ -6,7 +6,8 @@ use num_bigint::BigUint;
 use num_integer::Integer;
 use proptest::prelude::*;
 
-/// Checks these pairs of numbers other than 0, as many at once as a vector has lanes and more, against dashu and num-bigint.
+/// Checks these pairs of numbers other than 0, as many at once as a vector has lanes and more, against dashu and
+/// num-bigint.
 fn check(pairs: &[[UBig; 2]]) {
     let limbs: Vec<[Vec<u64>; 2]> =
         pairs.iter().map(|pair| pair.each_ref().map(|number| limbs_of(number).collect())).collect();

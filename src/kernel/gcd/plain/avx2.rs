@@ -1,6 +1,6 @@
 //! Loads numbers with AVX2: both numbers of a row in one vector, 16 digits of each at a time. Bytes before the digits
-//! are masked to zero. AVX-512 does not help: a loader that uses it takes 17 % longer for rows of two small numbers, and 4 %
-//! less for numbers of 19 digits (Zen 5).
+//! are masked to zero. AVX-512 does not help: a loader that uses it takes 17 % longer for rows of two small numbers,
+//! and 4 % less for numbers of 19 digits (Zen 5).
 
 use super::walk::{self, LOADED, Load};
 #[cfg(feature = "big")]
@@ -28,13 +28,15 @@ struct Avx2;
 impl Load for Avx2 {
     #[inline(always)]
     fn pair(&self, texts: [&[u8; LOADED]; 2], digits: [u32; 2]) -> Option<[u64; 2]> {
-        // SAFETY: only `read_rows` above makes use of this type, and its caller has made sure of the instructions.
+        // SAFETY: only `read_rows` and `load` above make use of this type, and their callers have made sure of the
+        // instructions.
         unsafe { pair(texts, digits) }
     }
 
     #[inline(always)]
     fn pairs(&self, texts: [&[u8; LOADED]; 4], digits: [[u32; 2]; 2]) -> Option<[[u64; 2]; 2]> {
-        // SAFETY: as above.
+        // SAFETY: only `read_rows` and `load` above make use of this type, and their callers have made sure of the
+        // instructions.
         unsafe { pairs(texts, digits) }
     }
 }
@@ -55,8 +57,8 @@ fn pair([a, b]: [&[u8; LOADED]; 2], digits: [u32; 2]) -> Option<[u64; 2]> {
     Some([all(first[0], last[0]), all(first[1], last[1])])
 }
 
-/// Does what [`Load::pairs`] says. Digits are combined pairwise, to numbers of 2, 4, 8 and 16 digits (W. Muła, "SIMD-ized faster parse
-/// of IPv4 addresses"); from the 8 digits on, all four numbers are in one vector.
+/// Does what [`Load::pairs`] says. Digits are combined pairwise, to numbers of 2, 4, 8 and 16 digits (W. Muła,
+/// "SIMD-ized faster parse of IPv4 addresses"); from the 8 digits on, all four numbers are in one vector.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 fn pairs(texts: [&[u8; LOADED]; 4], digits: [[u32; 2]; 2]) -> Option<[[u64; 2]; 2]> {
@@ -76,7 +78,7 @@ fn pairs(texts: [&[u8; LOADED]; 4], digits: [[u32; 2]; 2]) -> Option<[[u64; 2]; 
     }
     let (first, second) = (fours(first), fours(second));
     let last = sixteens(_mm256_packus_epi32(first, second));
-    // Now a, c, b, d; and in order:
+    // The values are in the order a, c, b, d. Put them into the order a, b, c, d.
     let last = _mm256_permute4x64_epi64::<0b11_01_10_00>(last);
     let beyond = _mm_cmpgt_epi32(counts, _mm_set1_epi32(16));
     if _mm_testz_si128(beyond, beyond) == 1 {
@@ -99,8 +101,8 @@ fn pairs(texts: [&[u8; LOADED]; 4], digits: [[u32; 2]; 2]) -> Option<[[u64; 2]; 
     Some(cast(_mm256_add_epi64(last, _mm256_add_epi64(low, high))))
 }
 
-/// Returns the values of the last `digits[0]` bytes of `a` and of the last `digits[1]` bytes of `b`, or `None` if they are not all digits.
-/// At most 16 digits are used.
+/// Returns the values of the last `digits[0]` bytes of `a` and of the last `digits[1]` bytes of `b`, or `None` if they
+/// are not all digits. At most 16 digits are used.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 fn sixteen(a: __m128i, b: __m128i, digits: [u32; 2]) -> Option<[u64; 2]> {
@@ -134,7 +136,8 @@ pub fn hexadecimal<'d>(mut digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
     digits
 }
 
-/// Returns the values of 32 hexadecimal digits as two limbs, each in the lower half of 128 bits, and which bytes are digits.
+/// Returns the values of 32 hexadecimal digits as two limbs, each in the lower half of 128 bits, and which bytes are
+/// digits.
 #[cfg(feature = "big")]
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]

@@ -1,5 +1,6 @@
-//! The fast loader of numbers: the two integers of each row, if both fit into 64 bits, or at least into 128. Rows with larger integers,
-//! and bad rows, are left to the general way. So are hexadecimal numbers, but for most digits of long ones.
+//! The fast loader of numbers. It reads the two integers of each row, if both fit into 64 bits, or, where the caller
+//! wants these too, into 128. It leaves bad rows and rows with larger integers to the general way. Of hexadecimal
+//! numbers, it reads only most digits of long ones.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -25,19 +26,21 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs
     with(Vectors::here(), found, pairs, wide, other)
 }
 
-/// Loads integers of 1 to 19 digits without signs from these fields of `text`, given by their starts and ends, as many as `loaded` has
-/// room for. Returns how many, up to the first field that holds something else, or has fewer than 32 bytes of text up to its end.
+/// Loads integers of 1 to 19 digits without signs from these fields of `text`, given by their starts and ends, as many
+/// as `loaded` has room for. Returns how many, up to the first field that holds something else, or has fewer than 32
+/// bytes of text up to its end.
 pub fn load(text: &[u8], fields: &[(u32, u32)], loaded: &mut [u64]) -> usize {
     match Vectors::here() {
-        // SAFETY: as in `with`.
+        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 | Vectors::Avx2 => unsafe { avx2::load(text, fields, loaded) },
         _ => portable::load(text, fields, loaded),
     }
 }
 
-/// Appends the limbs of the hexadecimal number with these digits to `limbs`, from the last digits on and as many at a time as are loaded
-/// together. Returns the digits that are left: too few, or with something else among the last ones.
+/// Appends the limbs of the hexadecimal number with these digits to `limbs`. Begins with the last digits, and takes as
+/// many at a time as are loaded together. Returns the digits that are left: there are too few of them, or the last ones
+/// are not all digits.
 #[cfg(feature = "big")]
 pub fn hexadecimal<'d>(digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
     hexadecimal_with(Vectors::here(), digits, limbs)
@@ -47,7 +50,7 @@ pub fn hexadecimal<'d>(digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
 #[cfg(feature = "big")]
 pub fn hexadecimal_with<'d>(vectors: Vectors, digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
     match vectors {
-        // SAFETY: as in `with`.
+        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 | Vectors::Avx2 => unsafe { avx2::hexadecimal(digits, limbs) },
         _ => digits,

@@ -47,7 +47,8 @@ fn last_digits(text: &[u8; LOADED], digits: usize) -> Option<u64> {
     Some((eight(LOADED - 16, digits - 16)? * E8 + middle).wrapping_mul(E8).wrapping_add(last))
 }
 
-/// Returns the value of the last `digits` of the eight bytes, of which there are 1 to 8, or `None` if they are not all digits.
+/// Returns the value of the last `digits` of the eight bytes, of which there are 1 to 8, or `None` if they are not all
+/// digits.
 ///
 /// All eight bytes are handled as one word ("SWAR"). The digits are found as in simdjson's `is_made_of_eight_digits`,
 /// and combined pairwise in three multiplications (D. Lemire, "Quickly parsing eight digits", 2018; after J. Khalid).

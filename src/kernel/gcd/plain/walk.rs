@@ -16,7 +16,8 @@ pub const LOADED: usize = 32;
 /// The most digits of a number of 128 bits.
 #[cfg(feature = "big")]
 pub const WIDE_DIGITS: u32 = 39;
-/// How many rows are taken together. What is unusual in one of them is expected in the next group too.
+/// How many rows are taken together. If one row of a group has quotes, blanks or signs, the next group is expected to
+/// have them too.
 const GROUP: usize = 32;
 
 /// How the numbers of rows are loaded. Each text ends with a number, whose last `digits` digits are to be loaded.
@@ -57,8 +58,8 @@ impl Group {
         }
     }
 
-    /// Returns the first of these rows that cannot be loaded together with others: one with a number of other than 1 to 19 digits, or
-    /// without enough text before it.
+    /// Returns the first of these rows that cannot be loaded together with others: a row with a number that does not
+    /// have 1 to 19 digits, or with less than `LOADED` bytes of text up to the end of a number.
     #[inline(always)]
     fn first_other(&self, text: &[u8], rows: Range<usize>) -> usize {
         let is_other = |end: u32, length: u32| {
@@ -66,14 +67,16 @@ impl Group {
         };
         let is_other = |row: &Fields| is_other(row.ends[0], row.lengths[0]) | is_other(row.ends[1], row.lengths[1]);
         let fields = &self.fields[rows.clone()];
-        // All rows of a group at once, because most groups have no such row.
+        // Look at all rows of a group without a branch for each, because most groups have no row that cannot be loaded
+        // together with others.
         if rows.start == 0 && !fields.iter().fold(false, |any, row| any | is_other(row)) {
             return rows.end;
         }
         fields.iter().position(is_other).map_or(rows.end, |found| rows.start + found)
     }
 
-    /// Reduces these fields to what may be digits. Returns whether any field has become shorter.
+    /// Takes quotes, blanks, signs and, from long numbers, leading zeros off these fields. Returns whether any field
+    /// has become shorter.
     #[inline(always)]
     fn bare(&mut self, text: &[u8], quote: Option<u8>, rows: Range<usize>) -> bool {
         let mut is_less = false;
@@ -111,8 +114,8 @@ impl Group {
         (!(is_wrapped(a, lengths[0], pair[0]) | is_wrapped(b, lengths[1], pair[1]))).then_some(pair)
     }
 
-    /// Returns the numbers of a row in which one has 20 digits or more, if they surely fit into 128 bits: the last 19 digits and the 19
-    /// before them are loaded as numbers of their own.
+    /// Returns the numbers of a row in which one has 20 digits or more, if they surely fit into 128 bits. The last 19
+    /// digits of a number, and the up to 19 digits before them, are loaded as two numbers.
     #[cfg(feature = "big")]
     #[inline(always)]
     fn wide_pair(&self, text: &[u8], row: usize, load: &impl Load) -> Option<[u128; 2]> {
@@ -123,10 +126,11 @@ impl Group {
         if lengths[0].min(lengths[1]) == 0 || longer <= CHUNK || longer > WIDE_DIGITS {
             return None;
         }
-        let (mut texts, mut digits, mut firsts) = ([&[0; LOADED]; 4], [[0; 2]; 2], [0; 2]);
+        let (mut texts, mut digits, mut firsts) = ([&[0; LOADED]; 4], [[0; 2]; 2], [b'0'; 2]);
         for which in 0..2 {
             let (end, length) = (ends[which] as usize, lengths[which]);
-            // There is nothing before the last digits of a short number: they are loaded twice.
+            // A number of at most 19 digits has no digits before the last 19. Its last digits are loaded twice, and the
+            // first result is not used.
             let above = if length > CHUNK { CHUNK } else { 0 };
             let loaded = |end: usize| text.get(end.checked_sub(LOADED)?..)?.first_chunk();
             (texts[2 * which], texts[2 * which + 1]) = (loaded(end - above as usize)?, loaded(end)?);
@@ -142,8 +146,8 @@ impl Group {
             let above = if lengths[which] > CHUNK { above } else { 0 };
             let number = u128::from(above) * TEN + u128::from(last);
             numbers[which] = match firsts[which] {
-                0 => number,
-                // A 39th digit of 4 or more makes a number of more than 128 bits, and so does one of 3 with a large rest.
+                // A number of 39 digits has more than 128 bits if its first digit is 4 or more. If the first digit is
+                // 3, the addition overflows where the number has more than 128 bits.
                 first @ b'0'..=b'3' => (u128::from(first - b'0') * (TEN * TEN)).checked_add(number)?,
                 _ => return None,
             };
@@ -156,7 +160,7 @@ impl Group {
 /// Does what [`super::read_rows`] does.
 ///
 /// Always inlined, so that it is compiled with the vector instructions of its caller. Arrays are not mapped by `map`
-/// here: the compiler may make that a function of its own, without these instructions.
+/// here: the compiler may make a function of its own of such a `map`, without these instructions.
 #[inline(always)]
 pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs>, load: impl Load) -> usize {
     let (text, quote) = (found.text(), found.format().quote);
@@ -168,7 +172,8 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs
         let count = GROUP.min(found.len() - from);
         group.list(text, 0, &first, from, count);
         group.list(text, 1, &second, from, count);
-        // Rows before `bared` have been stripped of what is not a digit. That must not be done twice: a quote behind a blank is no quote.
+        // The fields of rows before `bared` have been stripped of quotes, blanks and signs. They must not be stripped
+        // twice: a quote behind a blank is a part of the value, and only the second time would it be taken for a quote.
         let (mut row, mut bared) = (0, 0);
         if is_unusual {
             (is_unusual, bared) = (group.bare(text, quote, 0..count), count);
@@ -177,7 +182,8 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs
             let mut end = group.first_other(text, row..count);
             while row + 1 < end {
                 let (first, second) = (group.fields[row], group.fields[row + 1]);
-                // SAFETY: `first_other` has found that the fields of the rows before `end` end between `LOADED` and the end of the text.
+                // SAFETY: `first_other` has found that the fields of the rows before `end` end between `LOADED` and the
+                // end of the text.
                 let loaded = |end: u32| unsafe { &*text.as_ptr().add(end as usize - LOADED).cast::<[u8; LOADED]>() };
                 let texts =
                     [loaded(first.ends[0]), loaded(first.ends[1]), loaded(second.ends[0]), loaded(second.ends[1])];
@@ -188,7 +194,7 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs
                 pairs.small.extend_from_slice(&two);
                 row += 2;
             }
-            // The next row alone, and further ones if it is not the only one that cannot be loaded together with others.
+            // Load the next rows one by one, up to the row that cannot be loaded together with others.
             while row < count {
                 if let Some(pair) = group.pair(text, row, &load) {
                     pairs.small.push(pair);
@@ -290,7 +296,7 @@ fn digits(text: &[u8], field: Range<usize>, quote: Option<u8>) -> Range<usize> {
     while start < end && is_blank(end - 1) {
         end -= 1;
     }
-    // Without a branch, because signs often alternate at random.
+    // Skip a sign without a branch, because signs often alternate at random.
     start += usize::from(start < end && (is(start, b'-') | is(start, b'+')));
     while end - start >= MAX_DIGITS as usize && is(start, b'0') {
         start += 1;
@@ -299,9 +305,9 @@ fn digits(text: &[u8], field: Range<usize>, quote: Option<u8>) -> Range<usize> {
 }
 
 /// Whether a number may be above 2^64 - 1, so that `value`, which is the number modulo 2^64, is wrong. 2^64 - 1 has 20
-/// digits and begins with 1. A larger number of 20 digits that begins with 1 has a `value` below 10^19. Numbers of 20
-/// digits with a leading zero are taken for too large as well. There are no branches, because half of all 64-bit
-/// numbers have 20 digits.
+/// digits and begins with 1. A larger number of 20 digits that begins with 1 has a `value` below 10^19. A number of 20
+/// digits with a leading zero is taken for too large, too. There are no branches, because half of all 64-bit numbers
+/// have 20 digits.
 #[inline(always)]
 fn is_wrapped(text: &[u8; LOADED], digits: u32, value: u64) -> bool {
     (digits == MAX_DIGITS) & ((text[LOADED - MAX_DIGITS as usize] != b'1') | (value < 10_000_000_000_000_000_000))
