@@ -41,8 +41,8 @@
 //! # What a program must do first
 //!
 //! A worker process is this program, started again with the same arguments. It runs `main` up to the call that started
-//! it: [`filter()`], [`Options::run`] or [`FilterBuilder::build`] for rows of text, [`Pool::new`] for rows in memory. In
-//! the worker that call serves the parent until the worker ends; the rest of `main` is not for workers. So make the
+//! it: [`filter()`], [`Options::run`] or [`FilterBuilder::build`] for rows of text, [`Pool::new`] for rows in memory.
+//! In the worker that call serves the parent until the worker ends; the rest of `main` is not for workers. So make the
 //! kernel and reach that call first thing in `main`: whatever the program does before it, each worker does again, and
 //! the workers must make the same calls in the same order as their parent.
 //!

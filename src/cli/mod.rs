@@ -102,8 +102,8 @@ pub fn filter<K: BatchKernel>(about: &'static str, kernel: &K) -> ExitCode {
 }
 
 /// Parses the command line of a program that has options of its own beside [`Options`]. Like clap's `Parser::parse`, it
-/// exits with status 2 after an error, and with 0 after help. The program is called by the name under which it was started. It also prints the manual page and the completions for
-/// `--man` and `--completions`, and exits.
+/// exits with status 2 after an error, and with 0 after help. It also prints the manual page for `--man` and the
+/// completions for `--completions`, and exits. All of these call the program by the name under which it was started.
 ///
 /// ```no_run
 /// #[derive(clap::Parser)]

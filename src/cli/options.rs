@@ -70,23 +70,23 @@ pub struct Options {
     /// Columns to read, by header name or number from 1
     ///
     /// Names are those in the first row, as with --header. A name of digits, or with a comma in it, stands in quotes:
-    /// -k '"2020","x,y"'. Given more than once, the lists are joined: -k A -k B is -k A,B. Without this option a row has as
-    /// many fields as the kernel takes.
+    /// -k '"2020","x,y"'. Given more than once, the lists are joined: -k A -k B is -k A,B. Without this option a row
+    /// has as many fields as the kernel takes.
     #[arg(short = 'k', long = "columns", help_heading = ROWS, value_name = "A,B", value_parser = Columns::parse, action = ArgAction::Append, allow_hyphen_values = true)]
     pub(super) column_lists: Vec<Columns>,
 
     /// Character between fields, tab, or blank
     ///
-    /// `\t` means a tab too, and blank any number of spaces and tabs, which may also stand before the first field and behind
-    /// the last one; then a quote is part of the value, and an empty result that is appended is NA. Letters, digits, signs and
-    /// the point cannot be delimiters: they stand in values.
+    /// `\t` means a tab too, and blank any number of spaces and tabs, which may also stand before the first field and
+    /// behind the last one; then a quote is part of the value, and an empty result that is appended is NA. Letters,
+    /// digits, signs and the point cannot be delimiters: they stand in values.
     #[arg(short, long, help_heading = ROWS, value_name = "CHAR", value_parser = values::delimiter, default_value = ",", allow_hyphen_values = true)]
     pub(super) delimiter: Delimiter,
 
     /// Character around fields, or none [default: "; with tabs none]
     ///
-    /// Within quotes a field may have delimiters, line ends, and quotes that are doubled. Between tabs a quote is part of the
-    /// value, as TSV has it: where a program did quote its fields, --quote '"' says so.
+    /// Within quotes a field may have delimiters, line ends, and quotes that are doubled. Between tabs a quote is part
+    /// of the value, as TSV has it: where a program did quote its fields, --quote '"' says so.
     #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::quote, allow_hyphen_values = true, hide_short_help = true)]
     pub(super) quote: Option<Quote>,
 
@@ -102,8 +102,8 @@ pub struct Options {
 
     /// TEXT in a field means a missing value
     ///
-    /// A row with such a field, among those that the kernel gets, has an empty result and is not bad. Blanks and quotes around
-    /// the field do not count. May be given more than once: --na '' --na NA --na '\N'.
+    /// A row with such a field, among those that the kernel gets, has an empty result and is not bad. Blanks and quotes
+    /// around the field do not count. May be given more than once: --na '' --na NA --na '\N'.
     #[arg(long, help_heading = ROWS, value_name = "TEXT", action = ArgAction::Append, allow_hyphen_values = true, hide_short_help = true)]
     pub(super) na: Vec<OsString>,
 
@@ -113,8 +113,8 @@ pub struct Options {
 
     /// Character between thousands, as in 1,234,567
     ///
-    /// It stands before every three digits of a number, or nowhere in it. Where it is the delimiter too, such numbers stand in
-    /// quotes.
+    /// It stands before every three digits of a number, or nowhere in it. Where it is the delimiter too, such numbers
+    /// stand in quotes.
     #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::separator, hide_short_help = true)]
     pub(super) thousands: Option<char>,
 
@@ -126,8 +126,8 @@ pub struct Options {
 
     /// At a bad row: stop, skip, blank
     ///
-    /// With stop the first bad row ends the run: results before it are written, and none after it. Otherwise the first ten are
-    /// named on stderr and all are counted; skip prints nothing for a bad row, and blank an empty result.
+    /// With stop the first bad row ends the run: results before it are written, and none after it. Otherwise the first
+    /// ten are named on stderr and all are counted; skip prints nothing for a bad row, and blank an empty result.
     #[arg(long, help_heading = ROWS, value_name = "HOW", value_parser = values::on_bad_row(), hide_possible_values = true, default_value = "stop")]
     pub(super) bad_rows: OnBadRow,
 
@@ -143,31 +143,31 @@ pub struct Options {
 
     /// Write to FILE, which appears when it is complete
     ///
-    /// A file that is there is replaced then, and keeps its permissions and attributes. Where it cannot be replaced, it is
-    /// written in place at the end, and a line on stderr says so. Devices, pipes and descriptors, like /dev/fd/3, are written
-    /// to at once, as they were opened.
+    /// A file that is there is replaced then, and keeps its permissions and attributes. Where it cannot be replaced, it
+    /// is written in place at the end, and a line on stderr says so. Devices, pipes and descriptors, like /dev/fd/3,
+    /// are written to at once, as they were opened.
     #[arg(short, long, help_heading = OUTPUT, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) output: Option<PathBuf>,
 
     /// Print whole rows, with the result as field NAME
     ///
-    /// The header is printed with NAME, or else with the name that the kernel has for its results. A row with more fields or
-    /// fewer than the header, or without one than the first row, is bad.
+    /// The header is printed with NAME, or else with the name that the kernel has for its results. A row with more
+    /// fields or fewer than the header, or without one than the first row, is bad.
     #[arg(long, help_heading = OUTPUT, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(super) append: Option<String>,
 
     /// Show progress on stderr: auto, always, never
     ///
-    /// Without WHEN it is auto, which is on a terminal and in the foreground. Where results go to a terminal, auto shows
-    /// nothing. Where stderr is no terminal, always prints a line every five seconds.
+    /// Without WHEN it is auto, which is on a terminal and in the foreground. Where results go to a terminal, auto
+    /// shows nothing. Where stderr is no terminal, always prints a line every five seconds.
     #[arg(long, help_heading = OUTPUT, value_name = "WHEN", value_enum, hide_possible_values = true, num_args = 0..=1, require_equals = true, default_value = "never", hide_default_value = true, default_missing_value = "auto")]
     pub(super) progress: When,
 
     /// Say at the end what the run took: text, json
     ///
-    /// On stderr: rows, bytes and time; what reader, writer and each worker did, and how long they waited for each other; workers
-    /// that were replaced; memory. Time that the reader waits for input counts as its work, and so does time that the writer
-    /// waits for the program that reads the output.
+    /// On stderr: rows, bytes and time; what reader, writer and each worker did, and how long they waited for each
+    /// other; workers that were replaced; memory. Time that the reader waits for input counts as its work, and so does
+    /// time that the writer waits for the program that reads the output.
     #[arg(long, help_heading = OUTPUT, value_name = "FORM", value_enum, hide_possible_values = true, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     pub(super) stats: Option<StatsForm>,
 
@@ -190,7 +190,8 @@ pub struct Options {
 
     /// Most input in a block [default: 128K to 4M]
     ///
-    /// A block is what a worker takes at a time; a row has to fit into one. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
+    /// A block is what a worker takes at a time; a row has to fit into one. K, M and G stand for 2^10, 2^20 and 2^30
+    /// bytes.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, hide_short_help = true)]
     pub(super) block_size: Option<usize>,
 
@@ -208,22 +209,22 @@ pub struct Options {
 
     /// Most memory of a worker [default: 8G]
     ///
-    /// With --command and --python there is no limit unless it is given. This limits its address space; the program itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20
-    /// and 2^30 bytes.
+    /// With --command and --python there is no limit unless it is given. This limits its address space; the program
+    /// itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<u64>(LEAST_MEMORY..=MOST_MEMORY), allow_negative_numbers = true, hide_short_help = true)]
     pub(super) worker_memory: Option<u64>,
 
     /// Do not filter the system calls of workers
     ///
-    /// By default they may only allocate memory, read the clock and write to stderr. A kernel of your own is confined only if
-    /// it says that it is self-contained.
+    /// By default they may only allocate memory, read the clock and write to stderr. A kernel of your own is confined
+    /// only if it says that it is self-contained.
     #[arg(long, help_heading = WORK, hide_short_help = true)]
     pub(super) no_sandbox: bool,
 
     /// Print N ranges of FILE: offset,length,first_line
     ///
-    /// Each range holds whole rows. They are about equal in bytes, and fewer than N where there are fewer rows. Options that say
-    /// how rows look must be the same here and with --range.
+    /// Each range holds whole rows. They are about equal in bytes, and fewer than N where there are fewer rows. Options
+    /// that say how rows look must be the same here and with --range.
     #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::number::<u64>("a number of ranges", 1..=u64::MAX), allow_negative_numbers = true, conflicts_with_all = ["range", "progress", "stats"], hide_short_help = true)]
     pub(super) split: Option<u64>,
 
@@ -239,8 +240,8 @@ pub struct Options {
 
     /// Compare the executors, on FILE or sample rows
     ///
-    /// It takes half a minute, and minutes on a busy machine or with many rows. No results are printed. With --python it compares
-    /// with what Python has itself: a loop, and pools of threads and of processes.
+    /// It takes half a minute, and minutes on a busy machine or with many rows. No results are printed. With --python
+    /// it compares with what Python has itself: a loop, and pools of threads and of processes.
     #[cfg(feature = "compare")]
     #[arg(long, help_heading = MORE, conflicts_with_all = ["executor", "output", "append", "bad_rows", "max_bad", "rejects", "split", "range"])]
     pub(super) compare: bool,

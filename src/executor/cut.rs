@@ -167,8 +167,8 @@ impl Cut {
         MOST_NAP.min(Duration::from_micros(blocks * self.last.load(Ordering::Relaxed)))
     }
 
-    /// Returns for how long the run should keep to one worker before the caller asks again, or `None` if the head start
-    /// of the first worker is over. `is_up` says whether the first worker has come up.
+    /// Returns how long the first worker is still to be the only one, or `None` if others may be started. If the first
+    /// worker is not up yet, as `is_up` says, the time is an estimate, and the caller asks again after it.
     pub fn head_start(&self, is_up: bool) -> Option<Duration> {
         let left = match is_up {
             true => COST.checked_sub(self.up.get_or_init(Instant::now).elapsed()),

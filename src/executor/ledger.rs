@@ -94,13 +94,15 @@ pub struct Ledger {
 /// Deaths of workers that held no block, since a worker last came up.
 #[derive(Default)]
 struct Start {
-    /// How many workers had come up in all at the time of the last death.
+    /// How many workers had come up since the start of the run.
     came_up: u32,
-    /// `deaths` counts all deaths since `came_up` changed, and `since` is the time of the first of them. `kills` and
-    /// `faults` do not count the first deaths, as many as there are workers.
+    /// Number of all these deaths.
     deaths: u64,
+    /// Number of kills and of faults among them. The first deaths, one for each worker, are left out, as
+    /// [`Ledger::is_hopeless_start`] explains.
     kills: u32,
     faults: u32,
+    /// When the first of these deaths happened.
     since: Option<Instant>,
 }
 
@@ -136,9 +138,11 @@ impl Ledger {
         self.accounts.retain(|&written, _| written >= block);
     }
 
-    /// Records the death of a worker that held no block. Returns whether workers have died too often since a worker
-    /// last came up. The first deaths, as many as there are workers, do not count, because the dead may be workers that
-    /// had come up earlier and were idle. Workers that die after these have never come up.
+    /// Records the death of a worker that held no block. `came_up` is how many workers have come up since the start of
+    /// the run, and `jobs` how many there are at a time. Returns whether too many workers have died without coming up.
+    ///
+    /// The first `jobs` deaths do not count: these may be workers that had come up earlier and were idle. If no worker
+    /// comes up in between, all deaths after those are of workers that never came up.
     pub fn is_hopeless_start(&mut self, came_up: u32, jobs: u64, is_fault: bool) -> bool {
         let start = &mut self.start;
         if came_up != start.came_up || start.deaths == 0 {

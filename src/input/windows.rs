@@ -18,7 +18,8 @@ use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
 use std::ops::Range;
 
-/// How many bytes are read behind a window at first, for each 16 bytes of the window. The last row usually ends in there.
+/// How many bytes are read behind a window at first, for each 16 bytes of the window. The last row usually ends in
+/// there.
 const BEHIND: usize = 1;
 /// How many bytes at least are read at a time if the last row does not end in these.
 const LEAST: usize = 4096;
@@ -67,10 +68,11 @@ impl LastRow {
         LastRow { cut, most, seen: 0 }
     }
 
-    /// Looks for the end, with `ends`, which has looked at the text of the last call. `text` must begin as in that call.
+    /// Looks for the end, with `ends`, which has looked at the text of the last call. `text` must begin as in that
+    /// call.
     fn find(&mut self, ends: &mut RowEnds, text: &[u8]) -> Found {
-        // Row ends in front of the cut do not matter one by one, so the text up to there is looked at in few calls. In as
-        // many bytes as a row may have, a row must end.
+        // Row ends in front of the cut do not matter one by one, so the text up to there is looked at in few calls. In
+        // as many bytes as a row may have, a row must end.
         while ends.end() + self.most < self.cut {
             let last = ends.end();
             self.seen = (last + self.most).min(text.len()).max(self.seen);
@@ -181,8 +183,8 @@ impl<'f> Windows<'f> {
         }
     }
 
-    /// Returns where the rows of the window end, which begin at `start`, counted from the start of the window. `None` if that
-    /// cannot be found: the file ends before, or a row is longer than a row may be.
+    /// Returns where the rows of the window end, which begin at `start`, counted from the start of the window. `None`
+    /// if that cannot be found: the file ends before, or a row is longer than a row may be.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -212,7 +214,8 @@ impl<'f> Windows<'f> {
         }
     }
 
-    /// Returns the bytes of the window at `rows`, a range that counts from its start. Reads them if they have not been read.
+    /// Returns the bytes of the window at `rows`, a range that counts from its start. Reads them if they have not been
+    /// read.
     ///
     /// # Errors
     /// If the file cannot be read, or has become too short.
@@ -226,8 +229,8 @@ impl<'f> Windows<'f> {
         Ok(&self.text()[self.front() + rows.start..self.front() + rows.end])
     }
 
-    /// Returns what was listed of these rows while their end was sought, if all of them were listed. Whoever reads them need not scan them
-    /// again.
+    /// Returns what was listed of these rows while their end was sought, if all of them were listed. Whoever reads them
+    /// need not scan them again.
     pub fn listed(&mut self, rows: &Range<usize>) -> Option<&mut Scan> {
         let is_there = self.searched.take() == Some(rows.start);
         self.ends.listed().filter(|scan| is_there && !rows.is_empty() && scan.seen() == rows.len())

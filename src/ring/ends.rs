@@ -13,8 +13,10 @@ use super::sync::Ordering;
 use super::word::{MAX_WORKERS, State, Word};
 use std::ops::Range;
 
-/// Stands, in [`Supervisor::claims`], for the start of a part that nobody can have begun to map.
+/// In [`Supervisor::claims`], where a part begins that its worker cannot have begun to map.
 pub const WAITS: usize = usize::MAX;
+/// In [`Supervisor::claims`], where a part of a window begins that its worker may have begun to map.
+const IN_WINDOW: usize = usize::MAX - 1;
 
 /// The parent's three ends of a ring, and the segment, which workers need.
 pub struct Ends<'s> {
@@ -343,16 +345,16 @@ impl Supervisor<'_> {
     }
 
     /// Returns all claims, except those of workers that wait for the writer to take what they offer. For each claim:
-    /// the number of the block, the number of the worker, and the byte of the input region, or of the window, at which
-    /// the claimed part begins. For a window whose turn has not come, [`WAITS`] stands in place of this byte, because
-    /// its claimant cannot have begun.
+    /// the number of the block, the number of the worker, and the byte of the input region at which the claimed part
+    /// begins. A window is not in the input region, so it has no such byte: there is [`WAITS`] instead until its turn
+    /// has come, and another number above all bytes of a region after that.
     pub fn claims(&self) -> Vec<(u64, u32, usize)> {
         let slots = self.segment.ring().iter().map(|slot| (slot.load(), slot));
         let is_at_work = |slot: &Slot| slot.offered.load(Ordering::Relaxed) == 0;
         let claimed = slots.filter(|(word, slot)| word.state() == State::Claimed && is_at_work(slot));
         let start = |slot: &Slot, block| match slot.kind() {
             Kind::Window if self.segment.is_before_turn(block) => WAITS,
-            Kind::Window => WAITS - 1,
+            Kind::Window => IN_WINDOW,
             _ => slot.input().start,
         };
         claimed.map(|(word, slot)| (word.block(), word.worker(), start(slot, word.block()))).collect()

@@ -122,16 +122,16 @@ pub fn sixteen(digits: &[u8; 16]) -> Option<u64> {
     ((high_others | low_others) == 0).then_some(high << 32 | low)
 }
 
-/// Returns the value of eight hexadecimal digits, of which the first is the lowest byte, and a word that is 0 if all
-/// bytes are such digits. All bytes are handled at once.
+/// Returns the value of eight hexadecimal digits, and a word that is 0 if and only if all bytes are such digits. The
+/// first digit is in the lowest byte. All bytes are handled at once.
 #[inline(always)]
 fn eight_hexadecimal(bytes: u64) -> (u64, u64) {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    // Letters have the bit 0x40, and digits do not. The low halves of letters begin with 1.
+    // Letters have the bit 0x40, and digits do not. The low half of `a` and of `A` is 1.
     let is_letter = bytes >> 6 & ONES;
     let values = (bytes & (0xf * ONES)) + 9 * is_letter;
-    // The upper bits without 0x20: all digits have it, and of letters only the small ones. The other upper bits must be
-    // 0x40 for a letter and 0x10 for a digit.
+    // Without the bit 0x20, the upper half must be 0x40 for a letter and 0x10 for a digit. The bit 0x20 is left out
+    // because it tells small letters from capital ones.
     let upper = (bytes & (0xd0 * ONES)) ^ (0x10 * ONES + 0x30 * is_letter);
     let has_none = !(bytes >> 5 | bytes >> 6) & ONES;
     // The values of letters are from 10 to 15, and those of digits below 10.

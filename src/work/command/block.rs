@@ -1,7 +1,8 @@
 //! Block mode: a process of the command for each block, which may print any number of lines.
 //!
-//! What the process prints is kept until it has ended, so that nothing is printed twice if it has to be run again: in memory,
-//! or beyond [`SPILLED`] in a file without a name. A long answer is handed over in pieces ([`Mapped::is_open`]).
+//! What the process prints is kept until it has ended, so that nothing is printed twice if it has to be run again: in
+//! memory, or beyond [`SPILLED`] in a file without a name. A long answer is handed over in pieces
+//! ([`Mapped::is_open`]).
 
 use super::exchange::{Ended, Judged, Question};
 use super::process::Running;
@@ -56,8 +57,8 @@ impl<'c> ByBlock<'c> {
         ByBlock { command, number, decoder, has_answered: false, open: None }
     }
 
-    /// Reads the rows of the block up to a bad row that ends the run, or until the reports of bad rows would take more than
-    /// `room` bytes, and has the command answer them.
+    /// Reads the rows of the block up to a bad row that ends the run, or until the reports of bad rows would take more
+    /// than `room` bytes, and has the command answer them.
     fn answer(&mut self, input: &[u8], room: usize) -> Answer {
         let (mut sent, mut bad, mut reported, mut mapped) = (vec![], vec![], 0, Mapped::default());
         'rows: while mapped.consumed < input.len() {

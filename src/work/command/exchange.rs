@@ -1,9 +1,9 @@
-//! The exchange with a process of the command: rows go in and its answer comes out, in one loop over both pipes, so that the
-//! process and this loop never wait for each other.
+//! The exchange with a process of the command: rows go in and its answer comes out, in one loop over both pipes, so
+//! that the process and this loop never wait for each other.
 //!
-//! A command may write before it reads, read everything before it writes, close either pipe early, or leave both to a child of
-//! its own. The loop must not wait for something that cannot come any more in any of these cases. So it watches both pipes and
-//! the end of the shell at once, and knows how many lines are expected.
+//! A command may write before it reads, read everything before it writes, close either pipe early, or leave both to a
+//! child of its own. The loop must not wait for something that cannot come any more in any of these cases. So it
+//! watches both pipes and the end of the shell at once, and knows how many lines are expected.
 
 use super::process::Running;
 use crate::process::console::say;
@@ -31,15 +31,16 @@ pub struct Question<'a> {
     pub is_abandoned: &'a AtomicBool,
 }
 
-/// When a command that has read all rows, does nothing and waits for more input is judged to answer only at its end.
+/// After how much silence a command is judged to answer only at the end of its input. It must have read all rows, use
+/// no processor time, and wait for more input.
 #[derive(Clone, Copy)]
 pub enum Judged<'a> {
     /// Never.
     Never,
-    /// Soon: after [`QUIET`], or after [`LONG_QUIET`] if there are signs that it may go on by itself.
+    /// After [`QUIET`]. After [`LONG_QUIET`] if it may still go on without more input.
     Soon,
-    /// After [`LONG_QUIET`], without such signs, and while no more input is awaited: if nobody gave way then, the run
-    /// would never end.
+    /// After [`LONG_QUIET`], if it cannot go on without more input, and only while the reader does not wait for input.
+    /// The reader may then be waiting for this very block, so without this judgement the run might never end.
     Late(Care<'a>),
 }
 
@@ -63,10 +64,10 @@ pub enum Ended {
 /// Takes a piece of an answer.
 pub type Take<'t> = dyn FnMut(&[u8]) -> io::Result<()> + 't;
 
-/// How long the command must have been silent before it can be judged to wait for more rows.
+/// How long the command must have been silent before it can be judged to answer only at the end of its input.
 const QUIET: Duration = Duration::from_millis(200);
-/// The same for a process that has already answered rows while its input was open, and so probably does not buffer its
-/// output.
+/// The same for a process that may still go on without more input: it has answered rows while its input was open, so it
+/// probably does not buffer its output, or it waits for a network or a clock.
 const LONG_QUIET: Duration = Duration::from_secs(10);
 /// How long a command may have read all rows without having answered all of them before a message says so.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -80,15 +81,15 @@ const LINGER: Duration = Duration::from_secs(1);
 const END: Duration = Duration::from_secs(60);
 /// How long to sleep at most while waiting for a change that `poll` cannot report.
 const ROUND: Duration = Duration::from_millis(5);
-/// The same while measuring how long a process takes to start or to become idle.
+/// The same while measuring how long a process takes to start, or while waiting until it is idle.
 const START: Duration = Duration::from_millis(1);
 /// The most bytes of an answer: where its lines are counted, and where they are not.
 const MOST: u64 = 256 << 20;
 const MOST_UNCOUNTED: u64 = 4 << 30;
 
 impl Running {
-    /// Sends the rows and passes the answer on to `take`, in pieces. Returns how the exchange ended, and the number of lines
-    /// that were answered.
+    /// Sends the rows and passes the answer on to `take`, in pieces. Returns how the exchange ended, and the number of
+    /// lines that were answered.
     ///
     /// # Errors
     /// If the system refuses to read, write or poll, or if `take` returns an error.

@@ -42,8 +42,8 @@ pub struct ByLine<'c> {
     answers: Answers,
     /// The reports of bad rows in the present part of the block.
     reports: Vec<u8>,
-    /// How many bytes the result of a recent row took on average. It limits the rows of a batch to as many as are likely
-    /// to have room for their results.
+    /// How many bytes the result of a recent row took on average. It limits the rows of a batch to as many as are
+    /// likely to have room for their results.
     bytes_per_row: usize,
     /// How much of the time for the present part was spent on starting a process for it. `Duration::MAX` if the time
     /// for this part says nothing about its rows, for example because of a death.
@@ -183,7 +183,7 @@ impl<'c> ByLine<'c> {
                 Tried::Mismatch(mismatch(&counted(answered, "line"), count))
             }
             Ended::TooMuch => Tried::Mismatch(mismatch(&format!("{answered} or more lines"), count)),
-            // Too many for the rows that it had read, although more rows were on their way.
+            // The command has answered more lines than it had read rows, although more rows were on their way.
             Ended::TooEarly => {
                 let early = format!("before it had read a row for each line: {answered} or more lines");
                 Tried::Mismatch(mismatch(&early, count))
@@ -284,7 +284,8 @@ impl<'c> ByLine<'c> {
     }
 }
 
-/// Returns the message about a process that has not answered one line for each row. `lines` is how many it has answered.
+/// Returns the message about a process that has not answered one line for each row. `lines` is how many it has
+/// answered.
 fn mismatch(lines: &str, count: usize) -> String {
     format!(
         "the command has answered {lines} for {}, and not one for each (any number is right with --command-mode block)",

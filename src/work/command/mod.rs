@@ -1,11 +1,11 @@
 //! Maps a command over rows: any program that reads lines and prints lines.
 //!
-//! Each worker keeps one process of the command ([`process`]), sends it the rows of a block ([`rows`]), and reads as many lines
-//! back ([`exchange`]). A command that answers only at the end of its input is started once for each block. In block mode
-//! ([`block`]) every command is, and may print any number of lines.
+//! Each worker keeps one process of the command ([`process`]), sends it the rows of a block ([`rows`]), and reads as
+//! many lines back ([`exchange`]). A command that answers only at the end of its input is started once for each block.
+//! In block mode ([`block`]) every command is, and may print any number of lines.
 //!
-//! If the command dies, its worker starts it again and lives on, so deaths are treated alike in all executors. Which row is to
-//! blame is found by trying halves of the rows ([`search`](super::search)).
+//! If the command dies, its worker starts it again and lives on, so deaths are treated alike in all executors. Which
+//! row is to blame is found by trying halves of the rows ([`search`](super::search)).
 
 mod answers;
 mod block;
@@ -33,8 +33,7 @@ pub enum Mode {
     /// A line for each row, at once or only at the end of the input; which of the two is found out
     #[default]
     Auto,
-    /// A line for each row, none of which waits for the end of the input: that is not believed while more input is
-    /// awaited
+    /// A line for each row, before the end of the input, which is closed early only if the run could not end otherwise
     Lines,
     /// Any number of lines for each block, which has a process of its own
     Block,
@@ -119,8 +118,9 @@ enum Failed {
     Unrunnable(String),
 }
 
-/// Returns how the process has failed, given that it has ended without a good answer. `has_answered` says whether any process
-/// of this worker has answered something, which shows that the command exists; `is_counted`, whether it must answer each row.
+/// Returns how the process has failed, given that it has ended without a good answer. `has_answered` says whether any
+/// process of this worker has answered something, which shows that the command exists; `is_counted`, whether it must
+/// answer each row.
 fn failure(running: &mut Running, ended: Ended, has_answered: bool, is_counted: bool) -> Failed {
     let with_words = |what: String, words: String| if words.is_empty() { what } else { format!("{what}: {words}") };
     match ended {

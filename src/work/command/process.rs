@@ -39,7 +39,8 @@ pub struct Running {
     lost: u64,
     /// This process's end of the pipe from the command, which never blocks.
     pub stdout: OwnedFd,
-    /// The same for stderr. `None` once the command has closed it.
+    /// This process's end of the pipe from the command's stderr, which never blocks. `None` once the command has closed
+    /// it.
     pub stderr: Option<OwnedFd>,
     said: Stderr,
     /// Whether rows have been answered while the input was open.
@@ -141,8 +142,8 @@ impl Running {
         Ok(rustix::io::ioctl_fionread(&self.stdout)? > 0)
     }
 
-    /// Passes on what the command has written to stderr so far, but no more than a pipe holds: a command may write without
-    /// end.
+    /// Passes on what the command has written to stderr so far, but no more than a pipe holds: a command may write
+    /// without end.
     pub fn pass_stderr(&mut self) {
         let mut buffer = [0; 4096];
         for _ in 0..STDERR_READS {
@@ -157,8 +158,8 @@ impl Running {
         }
     }
 
-    /// Passes on everything that the command has written to stderr, after its end. Returns the last line. `could_run` is false
-    /// if the command could not be run: the shell's messages about that are then left out.
+    /// Passes on everything that the command has written to stderr, after its end. Returns the last line. `could_run`
+    /// is false if the command could not be run: the shell's messages about that are then left out.
     pub fn last_words(&mut self, could_run: bool) -> String {
         self.pass_stderr();
         self.said.end();

@@ -107,7 +107,8 @@ impl BatchKernel for Lines {
     fn read_rows(&self, found: &Found, rows: &mut Rows, other: Other<Rows>) -> usize {
         let count = found.len();
         if self.form == Form::Text && self.chosen.is_none() && count > 0 {
-            // Rows that follow each other are copied together, unless one has another line end or has one within quotes.
+            // Rows that follow each other are copied together, unless one has another line end or has one within
+            // quotes.
             let (start, end) = (found.place(0).start, found.place(count - 1).end);
             let text = &found.text()[start..=end];
             let is_plain = memchr::memchr(b'\r', text).is_none() && memchr::memchr_iter(b'\n', text).count() == count;

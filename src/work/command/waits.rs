@@ -1,8 +1,8 @@
 //! Tells what a thread of a command waits for, by the system call that it is in.
 //!
 //! A command that has read all rows and waits for more may hold back its answers until its input ends. If one of its
-//! threads waits for a socket, sleeps, or polls with a time limit, it may work on its answers, although another thread waits for
-//! more rows. Other clocks and devices are not seen.
+//! threads waits for a socket, sleeps, or polls with a time limit, it may work on its answers, although another thread
+//! waits for more rows. Other clocks and devices are not seen.
 
 use nix::libc;
 use std::ffi::{OsStr, OsString, c_long};
@@ -24,8 +24,8 @@ pub enum Waits {
 /// The most descriptors that a thread is believed to wait for at once.
 const MOST: usize = 1024;
 
-/// Returns what a thread waits for. `process` is the folder of its process in `/proc`, `call` is what `syscall` says there
-/// of the thread, and `input` is the name of the pipe that is the command's input, as in `pipe:[123]`.
+/// Returns what a thread waits for. `process` is the folder of its process in `/proc`, `call` is what `syscall` says
+/// there of the thread, and `input` is the name of the pipe that is the command's input, as in `pipe:[123]`.
 pub fn of_thread(process: &Path, call: &str, input: &OsStr) -> Waits {
     let number = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok();
     let mut words = call.split_ascii_whitespace();
