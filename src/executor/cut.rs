@@ -85,8 +85,8 @@ pub struct Cut {
     is_fixed: bool,
     /// Workers read blocks for themselves if blocks have at least this many bytes.
     least_window: usize,
-    /// Whether the cost of rows is known from a block.
-    is_measured: AtomicBool,
+    /// Whether blocks have grown to the size that they should have.
+    is_settled: AtomicBool,
     /// How many microseconds the last block took a worker.
     last: AtomicU64,
 }
@@ -109,7 +109,7 @@ impl Cut {
             is_large,
             is_fixed,
             least_window: least_window.unwrap_or(LARGE),
-            is_measured: AtomicBool::new(false),
+            is_settled: AtomicBool::new(is_fixed),
             last: AtomicU64::new(0),
         }
     }
@@ -150,14 +150,25 @@ impl Cut {
             // An eighth is left for rows whose results are longer.
             let fitting = self.room as u128 * bytes as u128 / results.max(1) as u128 * 7 / 8;
             self.fitting.store(fitting.min(usize::MAX as u128) as usize, Ordering::Relaxed);
-            self.is_measured.store(true, Ordering::Relaxed);
+            if bytes >= self.wanted() / 2 {
+                self.is_settled.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Records that a block was cut which has `bytes` bytes and should have `wanted`. It has much less where input comes
+    /// slowly or ends. Then no block will have more soon.
+    pub fn was_cut(&self, bytes: usize, wanted: usize) {
+        if bytes < wanted / 2 {
+            self.is_settled.store(true, Ordering::Relaxed);
         }
     }
 
     /// Whether another block may be published while `waiting` blocks wait to be mapped and written by `workers`
-    /// workers. Until something is known about the cost of rows, there is one small block for each worker.
+    /// workers. While blocks still grow, there is one for each worker: further ones would be as small, and each takes
+    /// its overhead.
     pub fn may_publish(&self, waiting: u64, workers: u64) -> bool {
-        self.is_fixed || waiting < workers || self.is_measured.load(Ordering::Relaxed)
+        waiting < workers || self.is_settled.load(Ordering::Relaxed)
     }
 
     /// Returns how long `workers` workers take to map half of the blocks in a ring of `slots` slots, but at most

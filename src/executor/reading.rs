@@ -72,7 +72,8 @@ impl Run<'_> {
                 return Some(Ending::Failed(no_segment(error)));
             }
             self.segment.set_awaits_input(true);
-            let read = source.next_block(filling.input(), self.cut.wanted());
+            let wanted = self.cut.wanted();
+            let read = source.next_block(filling.input(), wanted);
             self.segment.set_awaits_input(false);
             steps::lap(Step::Take);
             let block = match read {
@@ -82,6 +83,7 @@ impl Run<'_> {
             if !std::mem::replace(&mut has_begun, true) && self.cutter.is_some() {
                 source.lend().into_iter().for_each(|file| drop(self.file.set(file)));
             }
+            self.cut.was_cut(block.rows.len(), wanted);
             let place = Place::Slot(block.rows.clone());
             self.publish(filling, place, Told::Block(block));
             watch.worked();
