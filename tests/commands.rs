@@ -335,6 +335,24 @@ fn a_silent_command_does_not_hide_that_nobody_reads_the_output() {
 }
 
 #[test]
+fn a_command_may_do_something_after_its_last_answer_although_nobody_reads_the_output_any_more() {
+    for way in ways().filter(|way| way[5] == "128K") {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = folder.path().join("saved");
+        let command =
+            format!("while read row; do echo $row; done; timeout 2.5 yes > /dev/null; echo done > {}", saved.display());
+        let mut running = Running::start(&mut filter(way, &[], &command));
+        running.send("1\n2\n3\n");
+        running.child.stdin = None;
+        assert_eq!([running.line(), running.line(), running.line()], ["1", "2", "3"]);
+        running.child.stdout = None;
+        let finished = running.end();
+        assert_eq!((finished.status.code(), &*finished.stderr), (Some(0), ""), "{way:?}");
+        assert!(saved.exists(), "{way:?}");
+    }
+}
+
+#[test]
 fn what_a_silent_command_leaves_undone_is_said() {
     for (command, said) in [
         (

@@ -11,7 +11,7 @@ use crate::output::Output;
 use crate::output::bad_rows::BadRows;
 use crate::output::writer::Writer;
 use crate::process::bell::bell;
-use crate::process::console::say;
+use crate::process::console::{self, say};
 use crate::process::streams::die_of_broken_pipe;
 use crate::tally::Tally;
 use crate::work::text::OnBadRow;
@@ -19,6 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -54,19 +55,19 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     }
     let stop = bell()?;
     let watch = Watch { stop: stop.as_fd(), output: results.as_fd() };
-    let mut writer = writer(plan, &results, &inputs, bad_rows, tally);
+    let is_written = AtomicBool::new(false);
+    let mut writer = writer(plan, &results, &inputs, bad_rows, tally).telling_end(&is_written);
     let mut reader = Reader::new(inputs, plan.setup.shape.clone(), watch).passing_over(passes_over);
     let job = Job { input: size, ..plan.job(&mut reader, &mut writer, &stop, tally) };
-    // A command may be silent for as long as it likes, and only a write shows that the output is closed. So the output
-    // is watched while a command runs. It is not watched with `--rejects`, because the watch ends the process at once
-    // and the rejects would not be completed.
-    let output = results.as_fd();
-    let is_watched = plan.is_command && rejects.is_none();
+    // A kernel may take as long as it likes for a row, and only a write shows that the output is closed. So the output
+    // is watched. It is not watched with `--rejects`, because the watch ends the process at once and the rejects would
+    // not be completed.
+    let (output, is_written) = (results.as_fd(), &is_written);
     let ended = thread::scope(|scope| {
         // The end of this pipe ends the watch, even if the run panics.
-        let pipe = is_watched.then(|| pipe_with(PipeFlags::CLOEXEC).ok()).flatten();
+        let pipe = rejects.is_none().then(|| pipe_with(PipeFlags::CLOEXEC).ok()).flatten();
         let _run = pipe.map(|(over, run)| {
-            let watch = move || end_if_closed(output, over);
+            let watch = move || end_if_closed(output, over, is_written);
             // If the thread cannot be started, a closed output is noticed when something is written.
             let _ = thread::Builder::new().name("watch".into()).spawn_scoped(scope, watch);
             run
@@ -85,18 +86,23 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     if count > 0 { Err(Error::bad_rows(count)) } else { Ok(()) }
 }
 
-/// Ends the process if nobody can read the output any more, until `over` is closed. The commands end with the process.
-fn end_if_closed(output: BorrowedFd, over: OwnedFd) {
+/// Ends the process if nobody can read the output any more and not all results are written, until `over` is closed.
+/// Workers and commands end with the process.
+fn end_if_closed(output: BorrowedFd, over: OwnedFd, is_written: &AtomicBool) {
     let mut fds = [PollFd::from_borrowed_fd(output, PollFlags::empty()), PollFd::new(&over, PollFlags::IN)];
-    let polled = rustix::io::retry_on_intr(|| poll(&mut fds, None));
-    if polled.is_err() || !fds[1].revents().is_empty() {
-        return;
-    }
-    // Usually something is written soon, and the run ends in order.
-    let most = Timespec { tv_sec: 1, tv_nsec: 0 };
-    let is_over = rustix::io::retry_on_intr(|| poll(&mut fds[1..], Some(&most)));
-    if is_over == Ok(0) {
-        die_of_broken_pipe();
+    let poll = |fds: &mut [PollFd], most: Option<&Timespec>| rustix::io::retry_on_intr(|| poll(fds, most));
+    let (second, now) = (Timespec { tv_sec: 1, tv_nsec: 0 }, Timespec::default());
+    while poll(&mut fds, None).is_ok() && fds[1].revents().is_empty() {
+        // Usually something is written soon, and the run ends in order.
+        let is_still_running = poll(&mut fds[1..], Some(&second)) == Ok(0) && !is_written.load(Ordering::Relaxed);
+        if !is_still_running {
+            return;
+        }
+        // A FIFO may have got another reader by now.
+        if poll(&mut fds[..1], Some(&now)) == Ok(1) {
+            console::status(None);
+            die_of_broken_pipe();
+        }
     }
 }
 

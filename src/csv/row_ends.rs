@@ -9,8 +9,9 @@ use super::structure::Found;
 use memchr::{memchr, memrchr};
 
 /// The most bytes of a text that are listed. For each byte, the lists of delimiters and of line ends reserve an offset
-/// of four bytes each, so a longer text would take too much memory.
-const MOST_LISTED: usize = 1 << 20;
+/// of four bytes each, so a longer text would take too much memory. Windows of up to 1 MiB are shorter, together with
+/// their last row.
+const MOST_LISTED: usize = 2 << 20;
 
 /// The search for row ends in a text that begins with a row. Each call of [`look_at`](RowEnds::look_at) continues the
 /// search where the last call stopped.

@@ -13,8 +13,8 @@ use crate::steps::{self, Step};
 use crate::tally::Stopwatch;
 use std::sync::atomic::Ordering;
 
-/// How many blocks of the file must be left for the reader to leave them to the workers. The parent always reads the
-/// last two blocks itself, because only one process may decide where the file ends.
+/// How many windows of the file must be left for the reader to leave them to the workers. The parent always reads the
+/// last two of them itself, in blocks, because only one process may decide where the file ends.
 const WORTH: u64 = 8;
 
 /// How many bytes the system is asked to read ahead of the workers, if the file is not in memory.

@@ -13,6 +13,7 @@ use crate::process::streams::Patient;
 use crate::tally::Tally;
 use rustix::fd::{AsFd, BorrowedFd};
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Writes results to an output, and counts the lines of the input, so that it knows the line of each bad row.
 pub struct Writer<'a> {
@@ -35,6 +36,8 @@ pub struct Writer<'a> {
     holds_headers: bool,
     /// Index of the current input: the one that the last block came from.
     input: usize,
+    /// Set to true once all results are written.
+    is_written: Option<&'a AtomicBool>,
     /// How many lines of the current input come before the next part.
     lines: u64,
     /// Where the next part begins in the current input, in bytes.
@@ -66,6 +69,7 @@ impl<'a> Writer<'a> {
             blank: vec![],
             headers: vec![],
             holds_headers: false,
+            is_written: None,
             input: 0,
             lines: 0,
             offset: 0,
@@ -90,6 +94,11 @@ impl<'a> Writer<'a> {
     /// ([`write_headers`](Self::write_headers)).
     pub fn holding_headers(self, holds: bool) -> Self {
         Writer { holds_headers: holds, ..self }
+    }
+
+    /// Returns `self`, which sets `is_written` to true once all results are written.
+    pub fn telling_end(self, is_written: &'a AtomicBool) -> Self {
+        Writer { is_written: Some(is_written), ..self }
     }
 
     /// Writes the headers that have been kept back.
@@ -181,6 +190,7 @@ impl Sink for Writer<'_> {
     }
 
     fn end(&mut self, ending: Ending) -> Result<(), Error> {
+        self.is_written.inspect(|is_written| is_written.store(true, Ordering::Relaxed));
         match ending {
             Ending::Done | Ending::Stopped => Ok(()),
             Ending::Failed(error) => Err(error),

@@ -76,8 +76,8 @@ fn unmark(number: i32) {
 /// open until `exec` succeeds.
 fn mark_all() {
     // Make the system call directly, because not every C library has a function for it. The call fails before Linux
-    // 5.11, and under a filter of system calls that does not know it. SAFETY: the call accesses no memory, and with
-    // this flag closes nothing before `exec`.
+    // 5.11, and under a filter of system calls that does not know it.
+    // SAFETY: the call accesses no memory, and with this flag closes nothing before `exec`.
     if unsafe { libc::syscall(libc::SYS_close_range, FIRST, -1, libc::CLOSE_RANGE_CLOEXEC) } != 0 {
         (FIRST..GUESSED).for_each(mark);
     }
