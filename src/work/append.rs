@@ -38,7 +38,8 @@ impl Appender {
         (block, places): (&[u8], &[Range<usize>]),
         room: &mut [u8],
     ) -> Written {
-        // `most`: how many results are printed in one call. A call takes longer than the printing of one result.
+        // `most`: the most results that one call prints. It is large at first, because a call itself takes longer than
+        // printing one result.
         let (mut written, mut most) = (Written::default(), range.len());
         while written.outputs < range.len() {
             let first = range.start + written.outputs;
@@ -61,7 +62,8 @@ impl Appender {
             let (results, places) = (&self.buffer[..printed.bytes], &places[written.outputs..][..printed.outputs]);
             let mut start = 0;
             for place in places {
-                // Results are short, so a search byte by byte takes less time than the start of a vector search.
+                // Results are short, so a search byte by byte takes less time than the start of a vector search. A
+                // result that was printed alone can have line ends within quotes, so it ends at the last line end.
                 let (rest, is_end) = (results.get(start..).unwrap_or_default(), |&byte: &u8| byte == b'\n');
                 let mut bytes = rest.iter();
                 let length = if places.len() == 1 { bytes.rposition(is_end) } else { bytes.position(is_end) };
@@ -71,9 +73,10 @@ impl Appender {
                 start += printed.len() + 1;
                 let line_end = line_end(block, place.end);
                 let length = place.len() + 1 + result.len() + line_end.len();
-                // Row and result may each be copied as `SHORT` bytes, even if they are shorter.
+                // Row and result can each be copied as `SHORT` bytes even if they are shorter, so there must be space
+                // for that.
                 let Some(line) = room[written.bytes..].get_mut(..length.max(3 * SHORT)) else {
-                    // Near its end the room may have space for the needed bytes only.
+                    // Near the end of `room` there can be enough space for the exact line, but no more.
                     let Some(line) = room[written.bytes..].get_mut(..length) else { return written };
                     let parts = [&block[place.clone()], &[format.delimiter], &self.buffer[result], line_end];
                     line.copy_from_slice(&parts.concat());
@@ -98,8 +101,8 @@ impl Appender {
     }
 }
 
-/// Copies the bytes of `text` at `range` to the front of `room`. It may overwrite up to `SHORT` bytes there, even if
-/// the range is shorter.
+/// Copies the bytes of `text` at `range` to the front of `room`. If the range is shorter than `SHORT`, up to `SHORT`
+/// bytes can be overwritten. The caller writes what belongs behind the copy afterwards.
 #[inline(always)]
 fn copy(text: &[u8], range: Range<usize>, room: &mut [u8]) {
     match (text[range.start..].first_chunk::<SHORT>(), room.first_chunk_mut::<SHORT>()) {

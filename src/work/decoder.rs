@@ -1,8 +1,8 @@
 //! Reads the rows of a block into the kernel's form of rows, and says what is wrong with bad ones.
 //!
 //! Rows are found many at a time by an [`Index`] of delimiters and line ends, and read by [`BatchKernel::read_rows`]. A
-//! row that the kernel does not read in this way is read alone. Where the index stops, and for every row of a block
-//! that needs care, [`split`](crate::csv::record::split) finds the fields.
+//! row that the kernel does not read in this way is read alone. Rows that the index cannot find, and all rows of a
+//! block that needs care, are split one by one ([`split`](crate::csv::record::split)).
 
 use crate::bad_row::{BadRow, Kind};
 use crate::csv::head::Head;
@@ -49,8 +49,8 @@ pub struct Decoder<'k, K: BatchKernel> {
 impl<'k, K: BatchKernel> Decoder<'k, K> {
     /// Makes a decoder for `kernel`, without rows.
     pub fn new(kernel: &'k K, settings: Settings) -> Self {
-        // If the kernel could read a text for a missing value as a value, each row must be checked for these texts, so
-        // rows are not found by the index.
+        // If the kernel might read one of the texts for a missing value as a value, each row must be checked for these
+        // texts first. `read_rows` does not check, so rows are then read one by one.
         let can_miss = settings.missing.iter().any(|text| kernel.may_be_value(text));
         Decoder {
             can_find: !settings.format.blanks && !can_miss,
@@ -95,8 +95,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         self.single.begin();
     }
 
-    /// Returns the number by which messages name the field that the kernel received at index `field` of the row at
-    /// `row`, if it has one.
+    /// Messages name a field by its number in the row. Returns this number for the field that the kernel received at
+    /// index `field` of the row at `row`; `None` if the row has no such field.
     #[cold]
     #[inline(never)]
     pub fn number_in(&mut self, block: &[u8], row: &Range<usize>, field: usize) -> Option<usize> {
@@ -110,8 +110,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         split(&block[at..], self.single.settings.format, &mut self.fields)
     }
 
-    /// Reads a batch of at most `limit` rows from byte `start` of the block on. Bad rows go to `bad`. The batch ends
-    /// early at a bad row if the rows behind it are not read in this part. Returns where the next row begins.
+    /// Reads a batch of at most `limit` rows from byte `start` of the block on. Bad rows go to `bad`. A bad row that
+    /// ends the part ends the batch, too. Returns where the next row begins.
     pub fn read(&mut self, block: &[u8], start: usize, limit: usize, care: Care) -> usize {
         self.rows.clear();
         self.places.clear();
@@ -142,8 +142,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
             match self.read_line(block, line, row.clone(), care) {
                 Ok(()) if self.single.settings.append => self.places.push(row),
                 Ok(()) => {}
-                // A row may have several lines. `place` is on the line of the fault, which may be behind the start of
-                // the row.
+                // A row with line ends within quotes has several lines. `place` is on the line of the fault, so it can
+                // lie behind the start of the row.
                 Err((wrong, place)) => self.bad.push((self.rows.len(), BadRow { row, place, end, ..wrong })),
             }
             at = end;
@@ -151,8 +151,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         at
     }
 
-    /// Reads the rows from byte `at` of the block on that the index finds, at most `limit` of them. Returns where the
-    /// next row begins, and whether any was found.
+    /// Reads at most `limit` of the rows that the index finds from byte `at` of the block on. Returns where the next
+    /// row begins, and whether any row was read. If none was, that row must be split.
     fn read_found(&mut self, block: &[u8], at: usize, limit: usize) -> (usize, bool) {
         let Decoder { single, head, rows, places, bad, fields, .. } = self;
         let found = self.index.rows(block, at, &self.counts, head.columns.as_deref(), limit);
@@ -262,8 +262,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         None
     }
 
-    /// Returns where the row at index `number` is, without its line end, among the good rows from byte `start` of the
-    /// block on. These rows must have been read, and no bad row may be among them.
+    /// Returns the range in the block, without the line end, of the good row at index `number`, counted from byte
+    /// `start` of the block on. All rows from `start` up to that row must be good rows that have been read.
     pub fn place(&mut self, block: &[u8], start: usize, number: usize) -> Option<Range<usize>> {
         let (mut at, mut left) = (start, number);
         while at < block.len() {

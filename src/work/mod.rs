@@ -39,12 +39,12 @@ use std::time::{Duration, Instant};
 /// first-level cache.
 pub(super) const BATCH: usize = 512;
 
-/// How long a worker that takes care works on a part of a block before it hands over its results, unless a single row
-/// takes longer. The time is short: when the worker dies or is killed for being slow, all results but those of the last
-/// millisecond have been handed over.
+/// How long a part of a block may take in a worker that takes care. Then the results are handed over, but not before
+/// the row that is being mapped is done. The time is short so that little is lost: if the worker dies, or is killed for
+/// being slow, only the results of the last millisecond are missing.
 const CAREFUL_PART: Duration = Duration::from_millis(1);
 
-/// Decides when a part of a block is handed over. If care is needed, it holds the time at which the part was begun;
+/// Decides when a part of a block is handed over. Holds the time at which the part was begun if care is needed,
 /// otherwise `None`.
 pub(super) struct Pace(Option<Instant>);
 
@@ -64,7 +64,7 @@ impl Pace {
 /// and `map_task`. The other methods have defaults.
 pub trait Work: Sync {
     /// Makes the mapper of one worker, which the worker keeps from block to block. If there is a `remote`, the process
-    /// behind it runs the kernel; otherwise the mapper does.
+    /// behind it runs the kernel; without a `remote`, the mapper runs the kernel.
     fn mapper<'m>(&'m self, remote: Option<Remote<'m>>) -> Box<dyn Mapper + 'm>;
 
     /// Maps the rows of a task. Called in the process behind a [`Remote`]. Returns the reply and the number of rows.
@@ -73,19 +73,18 @@ pub trait Work: Sync {
     /// If `task` is not one that a mapper of this work sends.
     fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error>;
 
-    /// Whether a mapper has something to do after its last block, for which [`Mapper::finish`] must be called.
+    /// Whether [`Mapper::finish`] must be called after the last block of a mapper.
     fn has_end(&self) -> bool {
         false
     }
 
-    /// Whether the number of fields of a result is known only from the first result of the run. Until it is known,
-    /// workers get one block at a time.
+    /// Whether only the first result of the run decides how many fields a result has. Until it has decided, only one
+    /// block is mapped at a time, because two workers could have first results of different widths.
     fn takes_first_width(&self) -> bool {
         false
     }
 
-    /// Says that the run has failed, so that mappers which wait for something other than their own computing stop
-    /// waiting.
+    /// Tells this work that the run has failed, so that mappers which wait for another process stop waiting.
     fn abandon(&self) {}
 }
 
@@ -103,17 +102,17 @@ pub struct Mapped {
     /// Length in bytes of the reports of bad rows, which follow the results.
     pub reports: usize,
     /// How much of the time that the mapper took did not depend on the rows, such as the time to start a process for
-    /// the block.
+    /// the block. `Duration::MAX` if the time says nothing about the rows.
     pub overhead: Duration,
-    /// Whether more results of the processed bytes are to come. If so, `map_block` must be called again with the rest
-    /// of the same block, and returns the next piece. `consumed`, `lines`, `rows` and `reports` are 0 until the last
-    /// piece. If the worker dies after the first piece was written, the other pieces are lost.
+    /// Whether more results of this input are to come. If so, `map_block` must be called again with the same input, and
+    /// writes the next piece of the results. `consumed`, `lines`, `rows` and `reports` are 0 until the last piece. If
+    /// the worker dies after the first piece was handed over, the other pieces are lost.
     pub is_open: bool,
 }
 
 impl Mapped {
-    /// Returns a part of a block whose rows cannot be mapped, for the reason `what`. Its report ends the run, and
-    /// blames no row.
+    /// Returns the outcome for rows that cannot be mapped at all, for the reason `what`. The report in it ends the run,
+    /// and blames no row.
     pub fn impossible(what: impl Into<String>, room: &mut [u8]) -> Self {
         let (bad, mut report) = (BadRow::row(what).of(Kind::Unrunnable), vec![]);
         Report::append(&bad, 0, &mut report, room.len());
@@ -126,7 +125,7 @@ impl Mapped {
         Mapped { reports: reports.len(), ..self }
     }
 
-    /// Counts the lines of what has been processed of `input`.
+    /// Sets `lines` to the number of line ends in the processed bytes of `input`.
     fn with_lines(self, input: &[u8]) -> Self {
         Mapped { lines: lines(&input[..self.consumed]), ..self }
     }
@@ -141,14 +140,14 @@ pub trait Mapper {
     /// If the rows could not be mapped for a reason that does not lie in the rows. The mapper must not be used again.
     fn map_block(&mut self, head: &[u8], input: &[u8], room: &mut [u8], care: Care) -> Result<Mapped, Failure>;
 
-    /// Hands over the lists of the delimiters and line ends in the rows of the next call of
-    /// [`map_block`](Mapper::map_block), so that a mapper of CSV need not scan these rows again. By default the lists
+    /// Gives the mapper the lists of all delimiters and line ends in the input of the next call of
+    /// [`map_block`](Mapper::map_block), so that a mapper of CSV need not scan that input again. By default the lists
     /// are ignored.
     fn take_listed(&mut self, _: &mut Scan) {}
 
-    /// Returns the cell that holds the number of fields of a result, if the first result decides it
-    /// ([`Work::takes_first_width`]). Before the worker has a block mapped, it sets the cell to the number that the run
-    /// knows; afterwards it tells the other workers the number in the cell.
+    /// Returns the cell that holds the number of fields of a result, if the first result decides that number
+    /// ([`Work::takes_first_width`]). Before each block, the worker sets the cell to the number that the run knows.
+    /// After the block, it tells the run the number in the cell.
     fn first_width(&self) -> Option<&Cell<Option<usize>>> {
         None
     }

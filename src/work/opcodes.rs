@@ -12,7 +12,7 @@ pub fn is_plain(pickle: &[u8]) -> bool {
     has_one_value(pickle).is_some()
 }
 
-/// Returns whether a pickle is one of a text, and not of outputs.
+/// Returns whether this is the pickle of a text. A worker that cannot use the kernel sends a text in place of outputs.
 pub fn is_text(pickle: &[u8]) -> bool {
     matches!(pickle, [PROTO, _, BINUNICODE, ..])
 }
@@ -56,8 +56,8 @@ fn has_one_value(mut rest: &[u8]) -> Option<()> {
                 if opcode == TUPLE {
                     depths.push(0);
                 }
-                // The container that takes the values is the one below them on the stack, but it must lie above the
-                // last mark.
+                // The values go into the container that is now the last value on the stack. It must lie above the last
+                // mark, otherwise the pickle is not valid.
                 let below = marks.last().copied().unwrap_or(0);
                 let around = depths.get_mut(below..)?.last_mut()?;
                 *around = (*around).max(deepest + 1);

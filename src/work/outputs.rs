@@ -50,8 +50,8 @@ fn is_row(text: &[u8], format: Format) -> bool {
     if format.quote.is_none_or(|quote| memchr(quote, text).is_none()) {
         return memchr(b'\n', text).is_some_and(|end| end + 1 == text.len());
     }
-    // A line end within quotes does not end the row. An output that looks like a comment is valid, so ignore comments
-    // here.
+    // A line end within quotes does not end the row. An output that looks like a comment is valid, so it must not be
+    // taken for a comment here.
     let length = match split(text, Format { comment: None, ..format }, &mut vec![]) {
         Line::Nothing { length } | Line::Row { length, .. } | Line::Stray { length, .. } => length,
         Line::Unclosed { .. } => return false,
@@ -78,9 +78,9 @@ mod tests {
     use crate::work::Work;
     use crate::work::text::{OnBadRow, Settings, Text};
 
-    /// Writes each output as its row says, in the form `BYTES|OUTPUTS|TEXT`: writes TEXT, with `\n` and `\r` replaced
-    /// by the characters, and returns BYTES and OUTPUTS as the numbers written. An empty number stands for the correct
-    /// one.
+    /// A kernel that can write wrong outputs and make false statements about them. Its rows have the form
+    /// `BYTES|OUTPUTS|TEXT`. It writes TEXT, in which `\n` and `\r` stand for these characters, and says that it has
+    /// written BYTES bytes and OUTPUTS outputs. If one of these numbers is empty, it says the true number.
     struct Loose;
 
     impl BatchKernel for Loose {

@@ -1,4 +1,4 @@
-//! Has batches mapped by another process: sends it the rows as a pickle, and receives the outputs as a pickle.
+//! Sends batches to another process to be mapped: the rows go there as a pickle, and the outputs come back as one.
 //!
 //! Everything else about a block (finding rows, bad rows, writing results) is done by the [`Mapper`](super::Mapper), in
 //! the same loop as for batches that it maps itself.
@@ -48,11 +48,11 @@ impl From<Failure> for Error {
 }
 
 impl Remote<'_> {
-    /// Has `rows` mapped by the other process. `count` is their number. Returns their outputs, one for each.
+    /// Sends these `count` rows to the other process to be mapped. Returns their outputs, one for each row.
     ///
     /// # Errors
-    /// If there is no reply, or it does not have one output for each row. The reply is checked before it is unpickled,
-    /// because the process is not trusted.
+    /// If there is no reply, if the other process cannot use the kernel, or if the reply does not have one output for
+    /// each row. The reply is checked before it is unpickled, because the process is not trusted.
     pub fn map<O: Batch>(&mut self, rows: &impl Serialize, count: usize) -> Result<O, Failure> {
         let mut task = vec![];
         pickle("rows", rows, &mut task)?;
@@ -71,7 +71,7 @@ impl Remote<'_> {
     }
 }
 
-/// Returns the reply of a process in which the kernel cannot be used, for this reason.
+/// Returns the reply of a process that cannot use the kernel, for the reason `what`, and 0 as the number of rows.
 ///
 /// # Errors
 /// If the reason cannot be pickled.

@@ -1,10 +1,10 @@
-//! Decides which rows are sent next to a process that maps rows (a command, or Python) after it has died over some
-//! rows, or has not answered one line for each row.
+//! Decides which rows are tried next if a process that maps rows (a command, or Python) has died over some rows, or has
+//! not answered with one line for each row.
 //!
-//! A *fault* is a death by the process's own doing, so one row may be to blame. To find that row, the first half of the
-//! rows is sent, then the first half of that half, and so on. If a half goes well, the row is in the other half, which
-//! is halved next. So n rows take about 2 log2(n) tries. A *kill* is a death by a signal that other processes send. It
-//! says nothing about rows, so the same rows are sent again.
+//! A *fault* is a death by the process's own doing, so one row might be to blame. To find that row, the first half of
+//! the rows is sent, then the first half of that half, and so on. If a half goes well, the row is in the other half,
+//! which is halved next. So n rows take about 2 log2(n) tries. A *kill* is a death by a signal that other processes
+//! send. A kill says nothing about rows, so the same rows are sent again.
 //!
 //! | what happens | so often | what is done |
 //! |---|---|---|
@@ -48,7 +48,7 @@ pub struct Search {
     count: usize,
     /// The rows that are sent.
     part: Range<usize>,
-    /// While a row is searched for, the row is one of those before this one. Otherwise this is not larger than
+    /// While a row is searched for, its number is smaller than this number. Otherwise this number is not larger than
     /// `part.start`.
     suspect: usize,
     faults: u32,

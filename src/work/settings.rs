@@ -32,19 +32,19 @@ pub struct Settings {
     pub results: Option<usize>,
     /// What happens to bad rows.
     pub on_bad_row: OnBadRow,
-    /// For how many bad rows of a part messages are needed. `None`: for all. Further bad rows get no message, which
-    /// saves the time to word it.
+    /// The most bad rows of a part for which a message is needed. `None`: all of them. Further bad rows get no message,
+    /// because wording a message takes time.
     pub most_told: Option<u64>,
-    /// The texts that stand for a missing value. A row with one of them in a field that the kernel takes is not given
-    /// to the kernel, and has an empty result.
+    /// The texts that stand for a missing value. If a row has one of them in a field in which the kernel needs a value,
+    /// the row is not given to the kernel, and its result is empty.
     pub missing: Arc<[Vec<u8>]>,
 }
 
 impl Settings {
-    /// Writes what is printed for `bad` behind the results in `room`, and its report behind `reports`. `bad` is a bad
-    /// row, or one that lacks a value. Returns whether the rows behind it belong to the same part of the block. If
-    /// there is no room, nothing is written, and the row becomes the first of the next part, where it has all of the
-    /// room.
+    /// Appends what is printed for `bad` to the results in `room`, and its report to `reports`. `bad` is a bad row, or
+    /// a row that lacks a value, which is not reported. Returns whether the rows behind `bad` still belong to this part
+    /// of the block. If there is not enough room, nothing is written, and `bad` becomes the first row of the next part,
+    /// where all of the room is free for it.
     pub(super) fn enter(
         &self,
         bad: &BadRow,
@@ -79,13 +79,14 @@ impl Settings {
     }
 
     /// Whether the part ends at `bad`, so that the rows behind it are not mapped in the same part. A row on which
-    /// workers keep dying ends its part, so that it is handed over at once. Otherwise it would be tried again if a
-    /// worker died over a later row of the part.
+    /// workers keep dying ends its part, so that its report is handed over at once. Otherwise, if a worker died over a
+    /// later row of the part, the row would be tried again with the whole part.
     pub(super) fn ends_part(&self, bad: &BadRow) -> bool {
         self.ends_run(bad) || bad.kind == Kind::Deadly
     }
 
-    /// Returns what is printed, without `append`, in place of a result: an empty line, or one of empty fields.
+    /// Returns what stands in place of a result if `append` is off: an empty line, or a line of empty fields if a
+    /// result has several fields.
     pub fn empty_result(&self) -> Vec<u8> {
         let Settings { format, results, .. } = *self;
         let fields = results.filter(|&count| count > 1).map_or(vec![], |count| vec![format.empty_field(); count]);

@@ -12,10 +12,10 @@ pub struct Single<'k, K> {
     pub kernel: &'k K,
     /// How rows are read.
     pub settings: Settings,
-    /// For how many bad rows of this part of the block a message was worded. Each part may use up the limit for the
-    /// whole run, because this worker does not know how many bad rows earlier blocks have.
+    /// For how many bad rows of this part of the block a message was worded. The limit of the whole run applies to each
+    /// part anew, because this worker does not know how many bad rows earlier blocks have.
     told: u64,
-    /// For each field, from the first on: whether the kernel accepts that it has no value.
+    /// Whether the kernel accepts a row without a value in the field at this index. Only as long as was needed so far.
     takes_missing: Vec<bool>,
 }
 
@@ -30,7 +30,7 @@ impl<'k, K: BatchKernel> Single<'k, K> {
         self.told = 0;
     }
 
-    /// Returns whether a message about the next bad row of this part may be printed.
+    /// Whether the message about the next bad row of this part might be printed.
     fn is_heard(&self) -> bool {
         self.settings.most_told.is_none_or(|most| self.told < most)
     }

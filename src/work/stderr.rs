@@ -8,13 +8,13 @@ use std::ffi::OsStr;
 /// The shell that runs commands. Its own messages begin with this name.
 pub const SHELL: &str = "/bin/sh";
 
-/// How many bytes of a line without an end are kept until they are passed on.
+/// The most bytes of an unfinished line that are kept. If the line grows longer, they are passed on without its end.
 const LONGEST_OPEN: usize = 64 << 10;
 
 /// How many bytes of the last line are kept for messages.
 const LONGEST: usize = 300;
 
-/// The stderr of one process of the command.
+/// What one process of a command, or of Python, has written to stderr.
 #[derive(Default)]
 pub struct Stderr {
     /// The start of a line that has no end yet.
@@ -57,7 +57,7 @@ impl Stderr {
         }
     }
 
-    /// Passes on the shell's messages, and holds no more of them back.
+    /// Passes on the messages of the shell that are held back. From now on, none are held back.
     pub fn release(&mut self) {
         if !std::mem::replace(&mut self.is_released, true) && !self.held.is_empty() {
             console::print(std::mem::take(&mut self.held));
@@ -71,7 +71,7 @@ impl Stderr {
         printable(OsStr::new(&last))
     }
 
-    /// Passes on one line. It may be several lines if those of the shell are not held back any more.
+    /// Passes on `line`. While the shell's lines are held back, `line` must be one line; afterwards it may be several.
     fn pass(&mut self, line: Vec<u8>) {
         let is_of_shell = line.strip_prefix(SHELL.as_bytes()).is_some_and(|rest| rest.starts_with(b": "));
         if is_of_shell && !self.is_released {

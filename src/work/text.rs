@@ -103,8 +103,8 @@ impl<K: BatchKernel> Loaded<'_, K> {
     /// Maps the rows of the batch, here or in the process behind `remote`.
     fn map_rows(&mut self) -> Result<(), Failure> {
         let rows = &self.decoder.rows;
-        // Each output must have as many fields as the ones before, unless the options or the kernel say how many there
-        // are.
+        // Unless the options or the kernel say how many fields an output has, the first output of the run decides it.
+        // Keep this number, because outputs from another process come without it.
         let first = self.kernel.first_width(&self.outputs).and_then(Cell::get);
         if let Some(remote) = &mut self.remote {
             self.outputs = remote.map(rows, rows.len())?;
@@ -155,7 +155,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
     }
 
     /// Does what [`write_batch`](Loaded::write_batch) does for these rows, which are good and have no bad row between
-    /// them. Their outputs may turn out to be bad.
+    /// them. One of their outputs can still turn out to be bad.
     fn write_rows(&mut self, block: &[u8], mut rows: Range<usize>, room: &mut [u8], mapped: &mut Mapped) -> bool {
         while !rows.is_empty() {
             let free = room.len() - self.reports.len();
@@ -207,7 +207,7 @@ impl<K: BatchKernel> Mapper for Loaded<'_, K> {
             let limit = if self.remote.is_some() { batch } else { batch.min(room_for.max(BATCH)) };
             let end = self.decoder.read(input, mapped.consumed, limit, care);
             lap(Step::Take);
-            // If many rows are bad, batches may be empty.
+            // If all rows that were read are bad, the batch is empty.
             if !self.decoder.rows.is_empty() {
                 self.map_rows()?;
                 if let Some(what) = self.kernel.failure() {

@@ -1,4 +1,4 @@
-//! The answers of a command to a batch of rows: a line for each, up to the first row that has none.
+//! The answers of a command to a batch of rows: one line for each row, up to the first row that has no answer.
 
 use crate::csv::shown::shown;
 use crate::work::settings::{Settings, line_end};
@@ -12,7 +12,7 @@ pub struct Answers {
     pub bytes: Vec<u8>,
     /// The end of each answer in `bytes`.
     ends: Vec<usize>,
-    /// One row with its answer.
+    /// A row with its answer, while it is written. Kept so that its memory is reused.
     line: Vec<u8>,
 }
 

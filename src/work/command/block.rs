@@ -1,8 +1,8 @@
 //! Block mode: a process of the command for each block, which may print any number of lines.
 //!
-//! What the process prints is kept until it has ended, so that nothing is printed twice if it has to be run again: in
-//! memory, or beyond [`SPILLED`] in a file without a name. A long answer is handed over in pieces
-//! ([`Mapped::is_open`]).
+//! What the process prints is kept until the process has ended. So nothing is printed twice if the process has to be
+//! run again. Up to [`SPILLED`] bytes are kept in memory, and a longer answer in a file without a name. A long answer
+//! is handed over in pieces ([`Mapped::is_open`]).
 
 use super::exchange::{Ended, Judged, Question};
 use super::process::Running;
@@ -25,7 +25,7 @@ use tempfile::SpooledTempFile;
 /// How many bytes of an answer are kept in memory. A longer answer is kept in a file, in `TMPDIR` or /tmp.
 const SPILLED: usize = 64 << 20;
 
-/// How often a block is tried if the command ends with a bad status.
+/// How often a block is tried if its processes fail by their own doing, for example by a bad exit status.
 const MOST_TRIES: u32 = 2;
 /// How often a block is tried if its processes are killed from outside (SIGKILL, SIGTERM and the like).
 const MOST_KILLS: u32 = 30;
@@ -57,8 +57,8 @@ impl<'c> ByBlock<'c> {
         ByBlock { command, number, decoder, has_answered: false, open: None }
     }
 
-    /// Reads the rows of the block up to a bad row that ends the run, or until the reports of bad rows would take more
-    /// than `room` bytes, and has the command answer them.
+    /// Reads rows, and has the command answer them. Stops reading at a bad row that ends the run, or if the reports of
+    /// bad rows would take more than `room` bytes.
     fn answer(&mut self, input: &[u8], room: usize) -> Answer {
         let (mut sent, mut bad, mut reported, mut mapped) = (vec![], vec![], 0, Mapped::default());
         'rows: while mapped.consumed < input.len() {
@@ -103,8 +103,8 @@ impl<'c> ByBlock<'c> {
         }
     }
 
-    /// Runs the command on these rows, again if it fails, until a process has succeeded. Returns the text of its
-    /// answer, or how the run ends and why.
+    /// Runs the command on these rows, and again if it fails, until it succeeds or has failed too often. Returns the
+    /// text of the answer, or how and why the run ends.
     fn run(&mut self, rows: &[u8]) -> Result<SpooledTempFile, (Kind, String)> {
         let (mut tries, mut kills) = (0, 0);
         loop {

@@ -2,8 +2,8 @@
 //! that the process and this loop never wait for each other.
 //!
 //! A command may write before it reads, read everything before it writes, close either pipe early, or leave both to a
-//! child of its own. The loop must not wait for something that cannot come any more in any of these cases. So it
-//! watches both pipes and the end of the shell at once, and knows how many lines are expected.
+//! child of its own. In none of these cases may the loop wait for something that cannot come any more. So it watches
+//! both pipes and the end of the shell at once, and knows how many lines are expected.
 
 use super::process::Running;
 use crate::process::console::say;
@@ -37,10 +37,10 @@ pub struct Question<'a> {
 pub enum Judged<'a> {
     /// Never.
     Never,
-    /// After [`QUIET`]. After [`LONG_QUIET`] if it may still go on without more input.
+    /// After [`QUIET`], or after [`LONG_QUIET`] if the command might still go on without more input.
     Soon,
-    /// After [`LONG_QUIET`], if it cannot go on without more input, and only while the reader does not wait for input.
-    /// The reader may then be waiting for this very block, so without this judgement the run might never end.
+    /// After [`LONG_QUIET`], if the command cannot go on without more input, and only while the reader is not waiting
+    /// for input. The reader might then wait for this very block, and without this judgement the run would never end.
     Late(Care<'a>),
 }
 
@@ -66,8 +66,8 @@ pub type Take<'t> = dyn FnMut(&[u8]) -> io::Result<()> + 't;
 
 /// How long the command must have been silent before it can be judged to answer only at the end of its input.
 const QUIET: Duration = Duration::from_millis(200);
-/// The same for a process that may still go on without more input: it has answered rows while its input was open, so it
-/// probably does not buffer its output, or it waits for a network or a clock.
+/// The same for a process that might still go on without more input, because it waits for a network or a clock, or
+/// because it has answered rows while its input was open, and so probably does not buffer its output.
 const LONG_QUIET: Duration = Duration::from_secs(10);
 /// How long a command may have read all rows without having answered all of them before a message says so.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -120,8 +120,8 @@ impl Running {
         }
     }
 
-    /// Closes the command's input. Then waits until the command has ended or has been idle for [`LINGER`], but for
-    /// [`END`] at most. Returns how it ended: [`Ended::TooMuch`] if it has answered anything.
+    /// Closes the command's input. Then waits until the command has ended or has been idle for [`LINGER`], at most for
+    /// [`END`]. Returns how it ended: [`Ended::TooMuch`] if it has answered, [`Ended::Answered`] if it lives on.
     ///
     /// # Errors
     /// If the system refuses to read or poll.
@@ -175,7 +175,8 @@ struct Talk<'q> {
     quiet: Quiet,
 }
 
-/// A time in which nothing has been read or sent: its start, and what was seen of the command's processes since then.
+/// A time in which nothing has been read or sent: when it began, when to look at the command's processes next, the
+/// pause after that look, and how much processor time they had used at the last look.
 struct Quiet {
     since: Instant,
     next: Instant,
@@ -227,8 +228,8 @@ impl Talk<'_> {
         Ok(())
     }
 
-    /// Counts the lines that the command has read. To be called after its answer was read: a row that is read and
-    /// answered between the two calls would otherwise seem to be answered before it was read.
+    /// Counts the lines that the command has read. Must be called after [`read`](Talk::read): otherwise a row that is
+    /// read and answered between the two calls would seem to be answered before it was read.
     fn count_read(&mut self, running: &Running) {
         let read = self.sent - self.sent.min(running.unread() as usize);
         if let Some(rows) = self.question.rows.get(self.read..read) {
@@ -271,7 +272,7 @@ impl Talk<'_> {
         }
         let is_complete = self.question.lines == Some(self.lines) && self.are_sent() && running.unread() == 0;
         if is_complete && !self.question.is_last {
-            // A line too many may still be on its way, and would later be taken for the answer to the next row.
+            // A line too many might still be on its way, and would later be taken for the answer to the next row.
             let until = *self.rest.get_or_insert_with(|| Instant::now() + REST);
             // Wait only once for a command whose processes go on working after all answers.
             let is_late = Instant::now() >= until;
@@ -312,7 +313,7 @@ impl Talk<'_> {
         let is_idle = self.quiet.used.replace(look.used) == Some(look.used);
         let has_read_all = self.are_sent() && running.stdin.is_some() && running.unread() == 0;
         let quiet = now - self.quiet.since;
-        // What waits for a network or a clock, or has answered before, may go on by itself: it is given more time.
+        // A command that waits for a network or a clock, or has answered before, might go on by itself: give it time.
         let (may_wait, is_late) = match self.question.judged {
             Judged::Never => (false, true),
             Judged::Soon => (true, running.has_answered_rows || look.waits_for_other()),
@@ -343,7 +344,7 @@ impl Talk<'_> {
         None
     }
 
-    /// Sends what the pipe has room for, and closes the command's input if that was all.
+    /// Sends what the pipe has room for. Once all rows are sent, closes the command's input if they are the last.
     fn send(&mut self, running: &mut Running) -> io::Result<()> {
         while let Some(stdin) = running.stdin.as_ref().filter(|_| !self.are_sent()) {
             match rustix::io::write(stdin, &self.question.rows[self.sent..]) {

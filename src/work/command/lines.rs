@@ -34,7 +34,7 @@ pub struct ByLine<'c> {
     has_answered: bool,
     /// Whether the command answers only at the end of its input.
     is_once: bool,
-    /// Whether the message about that has been printed.
+    /// Whether the message that it answers only at the end of its input has been printed.
     is_once_told: bool,
     /// How many deaths have been reported.
     told: u32,
@@ -42,8 +42,8 @@ pub struct ByLine<'c> {
     answers: Answers,
     /// The reports of bad rows in the present part of the block.
     reports: Vec<u8>,
-    /// How many bytes the result of a recent row took on average. It limits the rows of a batch to as many as are
-    /// likely to have room for their results.
+    /// How many bytes the result of a recent row took on average; 0 if none is known. A batch has only as many rows as
+    /// are likely to have room for their results.
     bytes_per_row: usize,
     /// How much of the time for the present part was spent on starting a process for it. `Duration::MAX` if the time
     /// for this part says nothing about its rows, for example because of a death.
@@ -87,7 +87,8 @@ impl<'c> ByLine<'c> {
         }
     }
 
-    /// Has the command answer `count` rows, up to the first that is found to have no answer. Returns why it has none.
+    /// Sends `count` rows to the command, and keeps its answers up to the first row that turns out to have none.
+    /// Returns why that row has no answer.
     fn ask(&mut self, rows: &Rows, count: usize, care: Care) -> Option<Fault> {
         self.answers.clear();
         let mut search = Search::new(count, "the command", false);
@@ -120,7 +121,7 @@ impl<'c> ByLine<'c> {
                 Next::Goes => {}
                 Next::Names(what) => {
                     let never = if self.has_answered { "" } else { " (it has answered no row at all: try it by hand)" };
-                    // grep, diff and test end with status 1 if they have found nothing.
+                    // For grep, diff and test, status 1 is no failure: grep, for example, has found nothing.
                     let finds = if what.ends_with("exited with status 1") {
                         "; if it prints a line for some rows only, use --command-mode block --command-ok 0,1"
                     } else {
@@ -137,8 +138,8 @@ impl<'c> ByLine<'c> {
         None
     }
 
-    /// Sends the rows in `part` to a process of the command. If it does not answer them all as it should, its answer is
-    /// dropped and it is killed.
+    /// Sends the rows in `part` to a process of the command. If the process does not answer each row with one line, its
+    /// answers are dropped, and the process is killed.
     fn try_part(&mut self, rows: &Rows, part: Range<usize>, care: Care) -> std::io::Result<Tried> {
         let (before, count, start) = (self.answers.bytes.len(), part.len(), Instant::now());
         let mut running = match self.running.take() {
@@ -219,8 +220,8 @@ impl<'c> ByLine<'c> {
 
     /// Writes the answers to the rows of the batch, which begin at byte `mapped.consumed` of the block and end at byte
     /// `end`, together with what is printed for its bad rows. `fault` says why the first row without an answer has
-    /// none. Returns whether this part of the block goes on. It does so behind the batch, or with the first row of the
-    /// batch that is not written.
+    /// none. Returns whether this part of the block goes on. It then goes on at byte `mapped.consumed`: behind the
+    /// batch, or at the first row that is not written.
     fn write_batch(
         &mut self,
         block: &[u8],
@@ -337,7 +338,7 @@ impl Mapper for ByLine<'_> {
             return Err(Error::workers(what).into());
         }
         if ended == Ended::Answered {
-            // Whatever it was going to do is not done.
+            // Tell the user, because the command might have had more to do.
             let worker = self.number;
             say(&format_args!(
                 "the command of worker {worker} has answered all rows, and is killed because it does not end"

@@ -2,7 +2,7 @@
 //!
 //! Each worker keeps one process of the command ([`process`]), sends it the rows of a block ([`rows`]), and reads as
 //! many lines back ([`exchange`]). A command that answers only at the end of its input is started once for each block.
-//! In block mode ([`block`]) every command is, and may print any number of lines.
+//! In block mode ([`block`]) this is done with every command, and the command may print any number of lines.
 //!
 //! If the command dies, its worker starts it again and lives on, so deaths are treated alike in all executors. Which
 //! row is to blame is found by trying halves of the rows ([`search`](super::search)).
@@ -33,9 +33,10 @@ pub enum Mode {
     /// A line for each row, at once or only at the end of the input; which of the two is found out
     #[default]
     Auto,
-    /// A line for each row, before the end of the input, which is closed early only if the run could not end otherwise
+    /// A line for each row, before the end of the input; the input is closed early only if the run could not end
+    /// otherwise
     Lines,
-    /// Any number of lines for each block, which has a process of its own
+    /// Any number of lines for each block; each block has a process of its own
     Block,
 }
 
@@ -44,7 +45,7 @@ pub struct Command {
     command: OsString,
     mode: Mode,
     lines: Lines,
-    /// The exit statuses of a command that has done well.
+    /// The exit statuses that mean success.
     good: Vec<i32>,
     settings: Settings,
     /// The number of the next worker.
@@ -54,9 +55,9 @@ pub struct Command {
 }
 
 impl Command {
-    /// Makes the work that has `/bin/sh -c` run `command` over text, read and printed as `settings` say. `good` are the
-    /// exit statuses that mean success. `is_worker` says whether this process is a worker: its parent has then put its
-    /// number into the environment.
+    /// Makes a work that runs `command` by `/bin/sh -c`. `settings` say how text is read and printed. `good` are the
+    /// exit statuses that mean success. `is_worker` says whether this process is a worker: its parent has then put the
+    /// worker's number into the environment.
     pub fn new(
         command: OsString,
         mode: Mode,
@@ -119,8 +120,8 @@ enum Failed {
 }
 
 /// Returns how the process has failed, given that it has ended without a good answer. `has_answered` says whether any
-/// process of this worker has answered something, which shows that the command exists; `is_counted`, whether it must
-/// answer each row.
+/// process of this worker has answered something, which shows that the command exists. `is_counted` says whether the
+/// command must answer each row.
 fn failure(running: &mut Running, ended: Ended, has_answered: bool, is_counted: bool) -> Failed {
     let with_words = |what: String, words: String| if words.is_empty() { what } else { format!("{what}: {words}") };
     match ended {

@@ -35,7 +35,7 @@ pub struct Running {
     pub exit: Option<OwnedFd>,
     /// This process's end of the pipe to the command, which never blocks. `None` once it is closed.
     pub stdin: Option<OwnedFd>,
-    /// How many bytes had not been read by the command when its input was closed.
+    /// How many bytes were still unread in the pipe to the command when its last reader had gone.
     lost: u64,
     /// This process's end of the pipe from the command, which never blocks.
     pub stdout: OwnedFd,
@@ -49,7 +49,7 @@ pub struct Running {
     pub is_waiting_told: bool,
     /// Whether a message has said that the command leaves rows unread.
     pub is_leaving_told: bool,
-    /// Whether its processes have gone on working for long after all rows were answered.
+    /// Whether the command's processes have gone on working for long after all rows were answered.
     pub is_restless: bool,
     began: Instant,
     /// How long it took until the command read its first row. `None`: it has not read any.
@@ -101,7 +101,8 @@ impl Running {
         self.shell.try_wait()
     }
 
-    /// Returns how many bytes of its input the command has not read.
+    /// Returns how many bytes of its input the command has not read. After [`close_input`](Running::close_input) the
+    /// number is not known, and 0 is returned.
     pub fn unread(&self) -> u64 {
         self.lost + self.stdin.as_ref().map_or(0, |stdin| rustix::io::ioctl_fionread(stdin).unwrap_or(0))
     }
@@ -142,8 +143,8 @@ impl Running {
         Ok(rustix::io::ioctl_fionread(&self.stdout)? > 0)
     }
 
-    /// Passes on what the command has written to stderr so far, but no more than a pipe holds: a command may write
-    /// without end.
+    /// Passes on what the command has written to stderr so far, but no more than a pipe holds, because the command
+    /// might write without end.
     pub fn pass_stderr(&mut self) {
         let mut buffer = [0; 4096];
         for _ in 0..STDERR_READS {
@@ -158,8 +159,8 @@ impl Running {
         }
     }
 
-    /// Passes on everything that the command has written to stderr, after its end. Returns the last line. `could_run`
-    /// is false if the command could not be run: the shell's messages about that are then left out.
+    /// Called when the command has ended. Passes on everything that it has written to stderr. Returns the last line.
+    /// `could_run` is false if the command could not be run: the shell's messages about that are then left out.
     pub fn last_words(&mut self, could_run: bool) -> String {
         self.pass_stderr();
         self.said.end();
@@ -169,7 +170,7 @@ impl Running {
         self.said.last()
     }
 
-    /// Looks at the shell and its descendants; at what they wait for, too, if that is asked for.
+    /// Looks at the command's processes: the shell and its descendants. `at_waits`: also at what they wait for.
     pub fn look(&self, at_waits: bool) -> Look {
         let mut look = Look::default();
         let pipe = self.stdin.as_ref().and_then(|stdin| fstat(stdin.as_fd()).ok()).map(|stat| stat.st_ino);
@@ -183,7 +184,8 @@ impl Running {
             look.is_stopped |= state == b'T';
             look.is_running |= state == b'R' || state == b'D';
             look.seen += 1;
-            // `schedstat` has nanoseconds, but of one thread only; `stat` has all threads, but in ticks.
+            // `schedstat` counts in nanoseconds, but only for one thread; `stat` counts for all threads, but in ticks.
+            // The sum of the two changes if one of them does.
             let schedule = fs::read_to_string(folder.join("schedstat")).unwrap_or_default();
             let nanos: u64 = schedule.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0);
             look.used = look.used.wrapping_add(nanos).wrapping_add(ticks << 32);
@@ -226,8 +228,8 @@ pub struct Look {
 }
 
 impl Look {
-    /// Whether one of them waits for input. If the system does not say which system calls they are in, that is assumed
-    /// to be so.
+    /// Whether a process of the command waits for more input. If the system does not say which system calls the
+    /// processes are in, the answer is yes.
     pub fn waits_for_input(&self) -> bool {
         self.seen > 0 && (self.waits_for_rows || !self.is_readable)
     }
@@ -237,13 +239,15 @@ impl Look {
         self.waits_for_other
     }
 
-    /// Whether none of them does anything.
+    /// Whether no process of the command runs or waits for a disk.
     pub fn is_at_rest(&self) -> bool {
         !self.is_running
     }
 }
 
-/// Returns the state and the processor time in ticks, from a line of `/proc/PID/stat`.
+/// Returns the state and the processor time in ticks, from a line of `/proc/PID/stat`. The name of the program, in
+/// parentheses, can contain anything, so fields are counted from the last `)` on: the state has index 0, and the ticks
+/// in the program and in the system have 11 and 12.
 fn fields(stat: &[u8]) -> Option<(u8, u64)> {
     let after_name = std::str::from_utf8(&stat[memrchr(b')', stat)? + 1..]).ok()?;
     let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
@@ -255,7 +259,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stdin = None;
         self.group.kill();
-        // The shell may have left its group, for example by `exec setsid`.
+        // The shell might have left its group, for example by `exec setsid`, so kill it by itself, too.
         let _ = self.shell.kill();
         let _ = self.shell.wait();
         self.pass_stderr();

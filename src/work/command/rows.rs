@@ -23,8 +23,8 @@ pub enum Form {
     Json,
 }
 
-/// Writes rows for a command. It is a kernel that reads rows and maps nothing: so the decoder of rows and its messages
-/// about bad rows serve commands too.
+/// Turns rows into lines for a command. It is a kernel that only reads rows and maps nothing, so that commands can use
+/// the decoder of rows and its messages about bad rows.
 #[derive(Clone, Debug)]
 pub struct Lines {
     /// The form of the lines.
@@ -107,8 +107,9 @@ impl BatchKernel for Lines {
     fn read_rows(&self, found: &Found, rows: &mut Rows, other: Other<Rows>) -> usize {
         let count = found.len();
         if self.form == Form::Text && self.chosen.is_none() && count > 0 {
-            // Rows that follow each other are copied together, unless one has another line end or has one within
-            // quotes.
+            // Copy all rows together if there is one line feed for each row: then no comment or blank line lies between
+            // them, and no line end within quotes. A row that ends with `\r\n` is not copied, because it is sent
+            // without the `\r`.
             let (start, end) = (found.place(0).start, found.place(count - 1).end);
             let text = &found.text()[start..=end];
             let is_plain = memchr::memchr(b'\r', text).is_none() && memchr::memchr_iter(b'\n', text).count() == count;

@@ -1,8 +1,8 @@
 //! Tells what a thread of a command waits for, by the system call that it is in.
 //!
-//! A command that has read all rows and waits for more may hold back its answers until its input ends. If one of its
-//! threads waits for a socket, sleeps, or polls with a time limit, it may work on its answers, although another thread
-//! waits for more rows. Other clocks and devices are not seen.
+//! A command that has read all rows and waits for more might hold back its answers until its input ends. But if one of
+//! its threads waits for a socket, sleeps, or polls with a time limit, that thread might still produce answers,
+//! although another thread waits for more rows. A wait for another kind of clock or device is not recognized.
 
 use nix::libc;
 use std::ffi::{OsStr, OsString, c_long};
@@ -21,11 +21,12 @@ pub enum Waits {
     No,
 }
 
-/// The most descriptors that a thread is believed to wait for at once.
+/// How many descriptors are looked at, at most, if a thread waits for several at once. The command decides how many
+/// there are, so there must be a limit.
 const MOST: usize = 1024;
 
-/// Returns what a thread waits for. `process` is the folder of its process in `/proc`, `call` is what `syscall` says
-/// there of the thread, and `input` is the name of the pipe that is the command's input, as in `pipe:[123]`.
+/// Returns what a thread waits for. `process` is the folder of its process in `/proc`, and `call` is the content of the
+/// thread's file `syscall`. `input` is the name of the pipe that is the command's input, as in `pipe:[123]`.
 pub fn of_thread(process: &Path, call: &str, input: &OsStr) -> Waits {
     let number = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok();
     let mut words = call.split_ascii_whitespace();
@@ -34,7 +35,8 @@ pub fn of_thread(process: &Path, call: &str, input: &OsStr) -> Waits {
     for (argument, word) in arguments.iter_mut().zip(words) {
         *argument = number(word).unwrap_or(0);
     }
-    // A time limit in milliseconds is negative if there is none.
+    // For calls that take the time limit in milliseconds: a negative number means no limit. The other calls take the
+    // address of the limit, or 0.
     let has_limit = |argument: u64| argument as i32 >= 0;
     let (descriptors, has_limit) = match call {
         libc::SYS_read => (vec![arguments[0]], false),
@@ -73,7 +75,7 @@ fn memory(process: &Path, at: u64, length: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Returns the descriptors in an array of `count` times `struct pollfd`.
+/// Returns the descriptors in the array of `count` `struct pollfd` at address `at`.
 fn polled(process: &Path, at: u64, count: u64) -> Vec<u64> {
     let count = MOST.min(count as usize);
     let bytes = memory(process, at, 8 * count).unwrap_or_default();
@@ -82,7 +84,7 @@ fn polled(process: &Path, at: u64, count: u64) -> Vec<u64> {
     numbers.filter_map(|number| number.try_into().ok()).collect()
 }
 
-/// Returns the descriptors below `end` in an `fd_set`.
+/// Returns the descriptors below `end` in the `fd_set` at address `at`.
 fn selected(process: &Path, end: u64, at: u64) -> Vec<u64> {
     let end = MOST.min(end as usize);
     let bytes = memory(process, at, 8 * end.div_ceil(64)).unwrap_or_default();

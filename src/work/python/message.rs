@@ -11,7 +11,7 @@ const MAGIC: u32 = 0x5041_4d50;
 pub const LENGTH: usize = 16 + 8 * VALUES;
 const VALUES: usize = 8;
 
-/// The kinds of messages. Python sends all but the first of its messages as answers.
+/// The kinds of messages. Python sends `Hello` unasked, and every other message as the answer to a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// Python has started. Value: its version, as `sys.hexversion` has it.

@@ -39,7 +39,8 @@ const MOST_ROWS: usize = 1 << 16;
 const TOLD: u32 = 10;
 
 thread_local! {
-    /// The Python of this thread, if there is one: a program maps one function.
+    /// The session of this thread, if Python has been started in it. There is only one, because a program maps one
+    /// function.
     static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
 }
 
@@ -62,7 +63,7 @@ pub struct Python {
     wanted: Wanted,
     described: Described,
     reader: Reader,
-    /// Why the function cannot be used in this process, if so.
+    /// Why the function cannot be used in this process; `None` if it can.
     unusable: Option<String>,
     /// The number of the next worker of this process.
     number: AtomicU32,
@@ -71,9 +72,9 @@ pub struct Python {
 }
 
 impl Python {
-    /// Makes the kernel of the function that `described` describes. `missing` are the texts that stand for missing
-    /// values, besides the empty text, if the function accepts missing values. `is_worker` says whether this process is
-    /// a worker: its parent has then put its number into the environment.
+    /// Makes the kernel of the function that `described` describes. `missing` are the texts, besides the empty text,
+    /// that stand for missing values if the function accepts missing values. `is_worker` says whether this process is a
+    /// worker: its parent has then put the worker's number into the environment.
     pub fn new(wanted: Wanted, described: Described, missing: Vec<Vec<u8>>, is_worker: bool) -> Self {
         let reader = Reader::new(described.signature.clone(), missing).at_least(described.least);
         let number = AtomicU32::new(if is_worker { own_number() } else { 0 });
@@ -124,7 +125,7 @@ impl Python {
         }
     }
 
-    /// Has these rows mapped. Starts a new process of Python if there is none.
+    /// Sends these rows to Python to be mapped. Starts a new process of Python first if there is none.
     fn try_rows(&self, session: &mut Session, part: &Columns, rows: Range<usize>, results: &mut Results) -> Tried {
         let running = match &mut session.running {
             Some(running) => running,
@@ -178,7 +179,7 @@ fn note_steps(mapped: &Mapped) {
     }
 }
 
-/// The outcome of having rows mapped.
+/// How an attempt to map some rows has ended.
 enum Tried {
     /// This many rows are mapped. If these are fewer than all, the last one is bad and ends the run.
     Mapped(usize),
@@ -188,7 +189,7 @@ enum Tried {
     Hopeless(String),
 }
 
-/// Returns the number of this worker process.
+/// Returns the number of this worker, which its parent has put into the environment; 0 if it has not.
 pub fn own_number() -> u32 {
     std::env::var(NUMBER).ok().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
@@ -208,7 +209,7 @@ impl BatchKernel for Python {
         if let Some(what) = &self.unusable {
             return Err(what.clone());
         }
-        // The session that learned the types serves the first worker of this thread as well.
+        // Python might already run in this thread: it was started there if the types of the function had to be learned.
         if SESSION.with_borrow(Option::is_none) {
             self.wanted.open(self.number.fetch_add(1, Ordering::Relaxed))?;
         }
@@ -226,7 +227,7 @@ impl BatchKernel for Python {
                 let is_whole = results.columns.rows == results.rows;
                 results.rows += part.rows;
                 match session {
-                    // An earlier part has ended the results.
+                    // A row of an earlier part has ended the results, so this part is not mapped.
                     _ if !is_whole => {}
                     Some(session) => self.map_part(session, part, results),
                     None => {

@@ -50,16 +50,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_secs(1);
 /// Time between two checks whether the answer is still needed.
 const ROUND: Duration = Duration::from_millis(100);
-/// Time between two checks if the system cannot tell us when a process has ended. It is shorter, because each check
-/// must then look for that, too.
+/// The same if each check must also ask whether the process has ended: because the system has no descriptor that tells
+/// us, or because the process has closed its socket.
 const SHORT_ROUND: Duration = Duration::from_millis(5);
 /// How many times stderr is read in a row before other things get their turn.
 const STDERR_READS: u32 = 16;
 /// The most bytes of an answer.
 const MOST: u64 = 2 << 30;
 
-/// Held while a process is started. Another process that is started at the same time could inherit its end of the
-/// socket, and would keep it open.
+/// Held while a process is started. Otherwise a process that another thread starts at the same time could inherit
+/// Python's end of the socket and keep it open after Python's death.
 static STARTING: Mutex<()> = Mutex::new(());
 
 /// Returns the interpreter: that of `PMAPGCD_PYTHON`, or that of a virtual environment, or the one in `PATH`.
@@ -89,7 +89,7 @@ pub struct Running {
 pub enum Unstarted {
     /// Another process killed it by a signal, so it may be started again. The string is the predicate of a sentence.
     Killed(String),
-    /// Anything else. The string is a sentence, or the predicate of one where the function that returns it says so.
+    /// Anything else. The string is a sentence, but from [`Running::greeting`] only the predicate of one.
     Unusable(String),
 }
 
@@ -112,7 +112,7 @@ pub enum Reply {
 }
 
 impl Running {
-    /// Starts the interpreter for the worker with this number. `memory` is the most memory that it may use.
+    /// Starts the interpreter for the worker with this number. It may use at most `most_memory` bytes of memory.
     ///
     /// # Errors
     /// If the system refuses descriptors or processes, or if there is no such program.
@@ -172,8 +172,8 @@ impl Running {
         }))
     }
 
-    /// Sends the settings, has the function imported, and returns what kind of answer came, with its text. `name` is
-    /// the function in messages.
+    /// Sends the settings, which tell Python what to import. Returns the reply and the text that came with it. Messages
+    /// call the function `name`.
     ///
     /// # Errors
     /// If the system refuses to write or to poll.
@@ -194,7 +194,8 @@ impl Running {
         Ok((reply, text))
     }
 
-    /// Writes these columns, has the rows mapped, and returns the reply.
+    /// Writes these columns to the memory, asks Python to map their `rows` rows, and returns the reply. `count` is the
+    /// number of columns.
     ///
     /// # Errors
     /// If the system refuses to write or to poll.
@@ -208,7 +209,7 @@ impl Running {
     /// Returns a copy of these bytes of the memory.
     ///
     /// # Errors
-    /// If the memory does not have these bytes: a description of the wrong answer.
+    /// If the memory does not have these bytes. The error is the object of a sentence: "Python has answered …".
     pub fn bytes(&self, offset: u64, length: u64) -> Result<Vec<u8>, String> {
         let size = self.memory.metadata().map_or(0, |memory| memory.len());
         if length > MOST || offset.checked_add(length).is_none_or(|end| end > size) {
@@ -236,8 +237,8 @@ impl Running {
         self.wait(self.number, is_abandoned, note)
     }
 
-    /// Waits for the answer to the request `number`. Meanwhile calls `note` again and again, and stops waiting if that
-    /// says so.
+    /// Waits for the answer to the request `number`. Calls `note` again and again meanwhile, and stops waiting once
+    /// `note` returns true.
     fn wait(&mut self, number: u64, is_abandoned: &AtomicBool, note: &mut dyn FnMut() -> bool) -> io::Result<Reply> {
         let mut closed: Option<Instant> = None;
         loop {
@@ -253,8 +254,8 @@ impl Running {
                     Ok((_, 0)) | Err(Errno::CONNRESET) => closed = Some(Instant::now()),
                     Ok((_, length)) => {
                         self.pass_stderr();
-                        // Pass on the rest of its stderr now: this worker may be killed as soon as its last block is
-                        // done.
+                        // Pass on the last line of stderr now, even if the line has no end: this worker can be killed
+                        // as soon as its last block is done.
                         self.said.end();
                         return Ok(match Message::from_bytes(&bytes[..length.min(LENGTH + 1)]) {
                             Ok(message) if message.number == number => Reply::Answer(message),
@@ -291,7 +292,8 @@ impl Running {
         Ok(rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(exit, PollFlags::IN)], Some(&now)))? > 0)
     }
 
-    /// Passes on what the process has written to stderr so far, but no more than a pipe holds.
+    /// Passes on what the process has written to stderr so far, but no more than a pipe holds, because the process
+    /// might write without end.
     fn pass_stderr(&mut self) {
         let mut buffer = [0; 4096];
         for _ in 0..STDERR_READS {
@@ -306,7 +308,7 @@ impl Running {
         }
     }
 
-    /// Passes on everything that the process has written to stderr, after its end. Returns the last line.
+    /// Called when the process has ended. Passes on everything that it has written to stderr. Returns the last line.
     fn last_words(&mut self) -> String {
         self.pass_stderr();
         self.said.end();
@@ -317,7 +319,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.group.kill();
-        // The process may have left its group, so kill it by itself.
+        // The process might have left its group, so kill it by itself, too.
         let _ = self.child.kill();
         let _ = self.child.wait();
         self.pass_stderr();

@@ -12,13 +12,13 @@ use crate::kernel::columns::{Column, Columns, Texts, Validity, Values, with_valu
 use memchr::{memchr, memchr_iter};
 use std::ops::Range;
 
-/// The numbers in an entry.
+/// How many numbers an entry has.
 const NUMBERS: usize = 8;
 /// The length of an entry in bytes.
 const ENTRY: usize = 8 * NUMBERS;
 /// The length in bytes of the entry for a bad row, without its message.
 const FAULT: usize = 24;
-/// The value for a separator if there is none. Offsets then say where texts end.
+/// Stands in place of the separator, if there is none: no byte has this value. Offsets then say where texts end.
 const NO_SEPARATOR: u64 = 256;
 /// The bytes that are tried as separators, because they hardly ever stand in a text.
 const SEPARATORS: [u8; 9] = [0, 31, 30, 29, 28, 1, 2, 3, 4];
@@ -63,7 +63,7 @@ pub fn write(columns: &Columns, of: impl Fn(usize) -> Type, rows: Range<usize>, 
             Values::Bool(values) => bytes.extend_from_slice(bytemuck::cast_slice(&values[rows.clone()])),
             Values::Text(texts) => (entry[3], entry[4]) = write_texts(texts, rows.clone(), bytes),
         }
-        // The offsets of texts lie behind the texts.
+        // The offsets of texts, if any, lie behind the texts, and are not part of this length.
         entry[2] = if entry[4] > 0 { text_length(&column.values, &rows) } else { bytes.len() as u64 - entry[1] };
         if !rows.clone().all(|row| column.has(row)) {
             entry[5] = align(bytes) as u64;
@@ -90,7 +90,7 @@ fn text_length(values: &Values, rows: &Range<usize>) -> u64 {
 }
 
 /// Appends these texts, each with a separator behind it. If every possible separator occurs in some text, appends the
-/// texts without separators, and their offsets behind them. Returns the separator, and where the offsets are.
+/// texts without separators, and their offsets behind them. Returns the separator, and where the offsets are (or 0).
 fn write_texts(texts: &Texts, rows: Range<usize>, bytes: &mut Vec<u8>) -> (u64, u64) {
     let (start, end) = (texts.offsets[rows.start], texts.offsets[rows.end]);
     let all = &texts.bytes[start as usize..end as usize];

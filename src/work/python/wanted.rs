@@ -1,4 +1,5 @@
-//! The function of Python that the user asks for. To learn what it takes and returns, Python is started and imports it.
+//! The function of Python that the user asks for. To learn what the function takes and returns, Python is started and
+//! imports the function.
 
 use super::message::{Kind, Message};
 use super::process::{INTERPRETER, Reply, Running, Unstarted, interpreter};
@@ -13,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 /// The oldest version of Python that is supported, as `sys.hexversion` has it.
 const OLDEST: u64 = 0x0309_0000;
 
-/// How often Python is started, if other processes kill it before it has imported the function.
+/// Python is started fewer times than this if other processes keep killing it before it has imported the function.
 const MOST_KILLS: u32 = 30;
 
 /// A function of Python, as the options ask for it.
@@ -51,7 +52,7 @@ pub struct Described {
 }
 
 impl Wanted {
-    /// Starts Python in this thread and has the function imported. Returns what Python says of it.
+    /// Starts Python for this thread and has it import the function. Returns what Python says of the function.
     ///
     /// # Errors
     /// If that cannot be done: the message.
@@ -62,7 +63,7 @@ impl Wanted {
         Ok(described)
     }
 
-    /// Starts Python, and starts it again if another process kills it.
+    /// Starts Python, and starts it again if another process kills it before it has imported the function.
     fn start_at_last(&self, worker: u32) -> Result<(Running, Described), String> {
         for _ in 1..MOST_KILLS {
             match self.start(worker, &AtomicBool::new(false)) {
@@ -74,7 +75,7 @@ impl Wanted {
         Err(format!("{}: Python keeps being killed while it starts", printable(&self.target)))
     }
 
-    /// Starts a Python, and has it import the function.
+    /// Starts one process of Python, and has it import the function.
     pub(super) fn start(&self, worker: u32, is_abandoned: &AtomicBool) -> Result<(Running, Described), Unstarted> {
         let (interpreter, target) = (interpreter(), printable(&self.target));
         let shown = printable(&interpreter);
