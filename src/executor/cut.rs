@@ -12,35 +12,36 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a block should take a worker. Claiming a block costs a ten-thousandth of this, and at the end of the input
-/// a worker waits no longer than this for the others. This is also the head start of the first worker: no others are
-/// started until it has been up for this time, unless rows prove cheap or the input is large. A few cheap rows are
-/// finished before a second process would have started.
+/// a worker waits no longer than this for the others. This is also the head start of the first worker: until the first
+/// has been up for this time, no other worker is started, because a few cheap rows are finished before a second process
+/// would have started. Others are started earlier if the input is large, or if rows are so cheap that blocks fill their
+/// slots.
 const COST: Duration = Duration::from_millis(10);
 
-/// How long the first worker may take to come up before others are started beside it.
+/// If the first worker takes longer than this to come up, others are started beside it.
 const MOST_START: Duration = Duration::from_millis(100);
 
-/// The longest time for which the writer sleeps without being woken by results.
+/// The longest time for which the writer sleeps without results waking it.
 const MOST_NAP: Duration = Duration::from_millis(1);
 
 /// How many times longer than its overhead a block should take.
 const MOST_OVERHEAD: u32 = 10;
 
-/// The smallest block that a worker reads for itself. Compared with the work on so many rows, passing on the turn
-/// (`turns.rs`) costs nothing. If workers read blocks of 4096 bytes, a run would take five times as long as if the
-/// parent read them.
+/// The smallest block that a worker reads for itself. Passing on the turn (`turns.rs`) costs nothing compared with the
+/// work on this many bytes of rows. With blocks of 4096 bytes, a run takes five times as long if workers read them as
+/// it takes if the parent does.
 const LARGE: usize = DEFAULT_BLOCK_SIZE;
 /// A window is this many times as large as a block that the reader reads, if rows are cheap and the window's results
-/// fit into a slot. With windows, the parent does little more than wake up once a block, so that larger blocks take
+/// fit into a slot. With windows, the parent does little more than wake up once for each, so that larger windows take
 /// less of its time.
 const WINDOW: usize = 4;
-/// The largest window, unless blocks are larger: it has to stay in the cache of the worker's processor.
+/// The largest window, unless blocks are larger. A window has to stay in the cache of the worker's processor.
 const MOST_WINDOW: usize = 1 << 20;
 /// The environment variable that overrides [`LARGE`]. Tests use it to have many windows in small files.
 const LEAST_WINDOW: &str = "PMAPGCD_LEAST_WINDOW";
 
-/// How many bytes of rows a block gets until the first measurement: one row, because the first rows may take seconds
-/// each.
+/// How many bytes of rows a block should have until the first measurement. A block has whole rows, so this means one
+/// row. The first blocks must be that small because each row may take seconds.
 const FIRST: usize = 1;
 
 /// For a small input, the number of slots is chosen as if each block had this many bytes.
@@ -53,7 +54,8 @@ const SLOTS_PER_JOB: usize = 4;
 /// every single block.
 const LEAST_INPUT: usize = 512 << 10;
 /// If there are many workers, the ring has fewer slots per worker, down to little more than one, so that the input
-/// regions together take no more bytes than this: /dev/shm of a stock container has 64 MiB.
+/// regions together take no more bytes than this. The segment must fit into the /dev/shm of a stock container, which
+/// has 64 MiB.
 const MOST_INPUT: usize = 16 << 20;
 
 /// Returns how many slots a ring for this job has.
@@ -76,7 +78,7 @@ pub struct Cut {
     wanted: AtomicUsize,
     /// How many bytes of rows have results that fit into a slot, judging by the block measured last.
     fitting: AtomicUsize,
-    /// How many bytes of rows and of results a slot has room for.
+    /// How many bytes of rows (`most`) and of results (`room`) a slot has room for.
     most: usize,
     room: usize,
     /// Whether the size of the input is known and large enough for more than one worker.
@@ -93,7 +95,7 @@ pub struct Cut {
 
 impl Cut {
     /// Makes the cut for a run with slots of these sizes, whose input has `input` bytes, if that is known. `is_fixed`
-    /// says that each block fills its slot, whatever rows cost.
+    /// says whether each block fills its slot, whatever rows cost.
     pub fn new(sizes: Sizes, input: Option<u64>, is_fixed: bool) -> Self {
         let most = sizes.block;
         let is_large = input.is_some_and(|input| input / 2 >= most as u64);
@@ -137,7 +139,7 @@ impl Cut {
 
     /// Records that `bytes` bytes of rows took a worker `time`, of which `overhead` did not depend on the rows, and
     /// gave `results` bytes of results. Blocks are then made so large that the overhead is a small part of their time.
-    /// An `overhead` of `Duration::MAX` says that `time` tells nothing about the rows.
+    /// An `overhead` longer than `time`, such as `Duration::MAX`, says that `time` tells nothing about the rows.
     pub fn measured(&self, bytes: usize, results: usize, time: Duration, overhead: Duration) {
         let time_is_unknown = overhead > time;
         let cost = COST.max(overhead.saturating_mul(MOST_OVERHEAD));
@@ -147,7 +149,7 @@ impl Cut {
         self.last.store(time as u64, Ordering::Relaxed);
         if bytes > 0 && !self.is_fixed && !time_is_unknown {
             self.wanted.store(wanted.clamp(1, self.most_window() as u128) as usize, Ordering::Relaxed);
-            // An eighth is left for rows whose results are longer.
+            // An eighth of the room is left free, because the next rows may have longer results.
             let fitting = self.room as u128 * bytes as u128 / results.max(1) as u128 * 7 / 8;
             self.fitting.store(fitting.min(usize::MAX as u128) as usize, Ordering::Relaxed);
             if bytes >= self.wanted() / 2 {
@@ -156,8 +158,8 @@ impl Cut {
         }
     }
 
-    /// Records that a block was cut which has `bytes` bytes and should have `wanted`. It has much less where input comes
-    /// slowly or ends. Then no block will have more soon.
+    /// Records that a block of `bytes` bytes was cut where `wanted` bytes were wanted. A block that has much less shows
+    /// that the input comes slowly or ends, so blocks do not grow any more.
     pub fn was_cut(&self, bytes: usize, wanted: usize) {
         if bytes < wanted / 2 {
             self.is_settled.store(true, Ordering::Relaxed);
@@ -165,8 +167,8 @@ impl Cut {
     }
 
     /// Whether another block may be published while `waiting` blocks wait to be mapped and written by `workers`
-    /// workers. While blocks still grow, there is one for each worker: further ones would be as small, and each takes
-    /// its overhead.
+    /// workers. While blocks still grow, there is at most one for each worker. More of them would be as small, and each
+    /// would take its overhead.
     pub fn may_publish(&self, waiting: u64, workers: u64) -> bool {
         waiting < workers || self.is_settled.load(Ordering::Relaxed)
     }
@@ -178,8 +180,9 @@ impl Cut {
         MOST_NAP.min(Duration::from_micros(blocks * self.last.load(Ordering::Relaxed)))
     }
 
-    /// Returns how long the first worker is still to be the only one, or `None` if others may be started. If the first
-    /// worker is not up yet, as `is_up` says, the time is an estimate, and the caller asks again after it.
+    /// Returns for how much longer the first worker must be the only one, or `None` if others may be started. `is_up`
+    /// says whether the first worker has come up. If it has not, the time is an estimate, after which the caller asks
+    /// again.
     pub fn head_start(&self, is_up: bool) -> Option<Duration> {
         let left = match is_up {
             true => COST.checked_sub(self.up.get_or_init(Instant::now).elapsed()),
@@ -188,7 +191,7 @@ impl Cut {
         left.filter(|left| !left.is_zero())
     }
 
-    /// Whether one worker is enough for now: nothing shows yet that there is work for more.
+    /// Whether one worker is enough for now, because nothing shows yet that there is work for more.
     pub fn is_enough_for_one(&self, is_up: bool) -> bool {
         !self.is_large && self.wanted() < self.most && self.head_start(is_up).is_some()
     }
@@ -246,8 +249,8 @@ mod tests {
     #[test]
     fn one_worker_has_a_head_start_unless_the_input_is_large() {
         assert!(!Cut::new(SIZES, Some(1 << 18), false).is_enough_for_one(true));
-        // A head start that begins in the future has its whole time left. One that began as long ago as it lasts is
-        // over.
+        // A head start that begins in the future has its whole time left. A head start that began as long ago as it
+        // lasts is over.
         let (future, up) = (Instant::now() + Duration::from_secs(3600), OnceLock::new());
         let cut = Cut { start: future, up: future.into(), ..Cut::new(SIZES, None, false) };
         for is_up in [true, false] {

@@ -1,11 +1,11 @@
 //! The policy on deaths: decides what is done when a worker process dies, and when the run is given up.
 //! [`shared`](super::shared) carries out the decisions. `process/death.rs` says which deaths are faults.
 //!
-//! A **kill** is a death by a signal that other processes or the out-of-memory killer send. The killer may stop, so the
-//! same rows may go well the next time. A **fault** is any other death: a crash, a panic, `exit`, or being killed
-//! because of a block held for longer than `--block-timeout`. A fault will most likely happen again on the same rows. A
-//! worker that must take **care** takes one row at a time, records in the slot which row that is, and hands over its
-//! results after a millisecond.
+//! A **kill** is a death by a signal of the kind that other processes or the out-of-memory killer send, or a death of
+//! which the cause is not known. The same rows can go well the next time. A **fault** is any other death: a crash, a
+//! panic, `exit`, or being killed for holding a block longer than `--block-timeout`. A fault will most likely happen
+//! again on the same rows. A worker that must take **care** takes one row at a time, records in the slot which row that
+//! is, and hands over its results whenever it has worked for a millisecond.
 //!
 //! Deaths are counted for each **part** of a block: the rows that are left of it. As soon as the writer has taken
 //! results of a part, the rest is another part, and its count begins at 0. The count also begins again at 0 when a row
@@ -19,17 +19,17 @@
 //! | | the [`MOST_FAULTS`]th time | the row that the worker had recorded is named: it becomes a bad row, which no worker touches again |
 //! | | [`MOST_FAULTS`] times more, over a part of which a row was named | the part is given up: leaving out that row did not help |
 //! | | the [`MOST_FAULTS`]th time, and the worker had not recorded a row | the part is given up |
-//! | over no part, before any worker came up since the last death | more often than there are workers, and then by [`MOST_FAULTS`] faults, or [`MOST_KILLS`] kills in [`PATIENCE`] | the run ends |
-//! | by a fault, over no part, while the block that is to be written next waits | [`MOST_FAULTS`] times and for [`PATIENCE`] without any progress | the run ends |
+//! | over no part, and no worker has come up since the first of these deaths | as often as there are workers, and then [`MOST_FAULTS`] times by a fault, or [`MOST_KILLS`] times by a kill and for [`PATIENCE`] | the run ends |
+//! | by a fault, over no part, while the block to be written next waits to be claimed | [`MOST_FAULTS`] times and for [`PATIENCE`] without any progress | the run ends |
 //! | over no part, otherwise | | another worker is started in place of the dead one |
 //!
 //! | a worker that lives | what is done |
 //! |---|---|
 //! | holds a part for longer than `--block-timeout` | it is killed, which is a fault |
 //! | makes an impossible claim: two parts at once, or under a number that no worker has | the run ends: the shared memory is spoilt |
-//! | keeps the writer waiting for the same part, alone or in turn with others, for longer than all deaths allowed for a part could take | the run ends: the shared memory is spoilt |
+//! | keeps the writer waiting for the same part, alone or in turn with other workers, for longer than all deaths allowed for a part could take with `--block-timeout` | the run ends: the shared memory is spoilt |
 //!
-//! Kills and faults may come in any order and number: a row is named if and only if workers die of it by a fault, as
+//! In whatever order kills and faults come, a row is named if and only if workers die of it by a fault. This holds as
 //! long as fewer than [`MOST_KILLS`] kills fall on one part. The tests below try random sequences of both.
 
 use crate::ring::WAITS;
@@ -40,24 +40,25 @@ use std::time::{Duration, Instant};
 /// The number of faults over the same part after which a row is blamed: the row that the last worker had recorded.
 pub const MOST_FAULTS: u32 = 3;
 
-/// The number of kills over the same part after which the part is given up. It is large because the out-of-memory
-/// killer may strike several times before memory is free again.
+/// The number of kills over the same part after which the part is given up. The number is large because the
+/// out-of-memory killer can strike several times before memory is free again.
 pub const MOST_KILLS: u32 = 30;
 
-/// How long the run must have made no progress before kills of workers that never came up, or faults of idle workers,
-/// end it. Their number alone is not enough: on a busy machine kills can come faster than a worker can start.
+/// How long there must have been no progress before the run ends because of kills of workers that never came up, or of
+/// faults of idle workers. The number of these deaths alone is not enough: on a busy machine kills can come faster than
+/// a worker can start.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is to be done with a part over which a worker has died.
+/// What must be done with a part over which a worker has died.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// The part is computed again.
     Again,
-    /// The part is computed again with care, and without the row named before, if there is one. The row is given as its
-    /// start in the slot's input region.
+    /// The part is computed again with care, and without the row that was named before, if there is one. The number is
+    /// where that row starts in the slot's input region, or in the window.
     Carefully(Option<usize>),
-    /// The row that begins at this byte of the slot's input region is named. The part is computed again with care and
-    /// without that row.
+    /// The row that starts at this byte of the slot's input region, or of the window, is named. The part is computed
+    /// again with care and without that row.
     Without(usize),
     /// The part is given up, after this number of deaths.
     GiveUp(u32),
@@ -74,32 +75,32 @@ struct Account {
     before: u32,
     /// Whether a row of this part has been named.
     has_named: bool,
-    /// Start of the row of this block that was named last. It is kept from part to part, because workers may not have
-    /// reached the row yet.
+    /// Start of the row of this block that was named last. It is kept from part to part, because the part in which
+    /// workers come to this row may be a later one.
     avoided: Option<usize>,
 }
 
-/// All deaths that may still matter for a verdict.
+/// All deaths that can still matter for a verdict.
 #[derive(Default)]
 pub struct Ledger {
     /// The deaths over the current part of each block, by block number.
     accounts: HashMap<u64, Account>,
     start: Start,
-    /// The faults of workers that held no block while one was waiting: how many parts had been written in all when the
-    /// first of these faults happened, how many faults there have been since then without another part being written,
-    /// and the time of the first fault.
+    /// The faults of workers that held no block while a block waited to be claimed, since a part was last written. The
+    /// numbers are: how many parts had been written by then, how many such faults there have been since, and when the
+    /// first of them happened.
     idle: Option<(u64, u32, Instant)>,
 }
 
 /// Deaths of workers that held no block, since a worker last came up.
 #[derive(Default)]
 struct Start {
-    /// How many workers had come up since the start of the run.
+    /// How many workers had come up in all when the first of these deaths was recorded.
     came_up: u32,
     /// Number of all these deaths.
     deaths: u64,
-    /// Number of kills and of faults among them. The first deaths, one for each worker, are left out, as
-    /// [`Ledger::is_hopeless_start`] explains.
+    /// Number of kills and of faults among these deaths. As many of the first deaths as there are workers are left out,
+    /// as [`Ledger::is_hopeless_start`] explains.
     kills: u32,
     faults: u32,
     /// When the first of these deaths happened.
@@ -138,11 +139,11 @@ impl Ledger {
         self.accounts.retain(|&written, _| written >= block);
     }
 
-    /// Records the death of a worker that held no block. `came_up` is how many workers have come up since the start of
-    /// the run, and `jobs` how many there are at a time. Returns whether too many workers have died without coming up.
+    /// Records the death of a worker that held no block. `came_up` is how many workers have come up so far, and `jobs`
+    /// how many there are at a time. Returns whether too many workers have died without coming up.
     ///
-    /// The first `jobs` deaths do not count: these may be workers that had come up earlier and were idle. If no worker
-    /// comes up in between, all deaths after those are of workers that never came up.
+    /// The first `jobs` deaths do not count, because as many workers may have come up earlier and been idle. If no
+    /// worker comes up in between, all later deaths are of workers that never came up.
     pub fn is_hopeless_start(&mut self, came_up: u32, jobs: u64, is_fault: bool) -> bool {
         let start = &mut self.start;
         if came_up != start.came_up || start.deaths == 0 {
@@ -157,9 +158,10 @@ impl Ledger {
         start.faults >= MOST_FAULTS || (start.kills >= MOST_KILLS && is_long)
     }
 
-    /// Records a fault of a worker that held no block while one was waiting to be claimed. Returns whether there were
-    /// too many such faults since the last of `taken` parts was written. A sound worker would have claimed the block. A
-    /// faulty worker may have claimed it and put it back before dying.
+    /// Records a fault of a worker that held no block while one was waiting to be claimed. `taken` is how many parts
+    /// have been written. Returns whether there have been too many such faults since the last of these parts. The
+    /// faults count because a sound worker would have claimed the block. A faulty worker may even have claimed the
+    /// block, and put it back before dying.
     pub fn is_hopeless_idling(&mut self, taken: u64) -> bool {
         let begun = (taken, 0, Instant::now());
         let (_, faults, since) = self.idle.filter(|&(before, ..)| before == taken).unwrap_or(begun);
@@ -175,7 +177,8 @@ impl Account {
 }
 
 /// A claim that the supervisor has read from the ring: the number of the block, the number of the worker, and the byte
-/// of the slot's input region at which the claimed part begins.
+/// of the slot's input region at which the claimed part begins. For a window there is no such byte:
+/// [`Supervisor::claims`](crate::ring::Supervisor::claims) says what stands for it.
 pub type SeenClaim = (u64, u32, usize);
 
 /// When each claim was first seen, for as long as it lasts.
@@ -194,7 +197,7 @@ impl Claims {
         let mut lasting: Vec<u32> = self.since.keys().map(|&(_, worker, _)| worker).collect();
         lasting.sort_unstable();
         // Count only claims that were also seen last time: while the claims were being read, a worker may have finished
-        // one and made the next.
+        // one and made the next, so that both were seen.
         let is_twice = lasting.windows(2).any(|pair| pair[0] == pair[1]);
         claims.iter().for_each(|&claim| {
             self.since.entry(claim).or_insert(now);
@@ -207,8 +210,8 @@ impl Claims {
         self.since.retain(|&(_, worker, _), _| worker != dead);
     }
 
-    /// Removes and returns the workers that have held the same part of a block for at least `most`. Each worker is
-    /// returned once per claim. The next worker on the same part has the full time again.
+    /// Returns the workers that have held the same part of a block for at least `most`. Removes their claims, so that
+    /// each worker is returned once per claim. The next worker on the same part has the full time again.
     pub fn overdue(&mut self, most: Duration, now: Instant) -> Vec<u32> {
         let is_overdue = |since: &Instant| now.saturating_duration_since(*since) >= most;
         // A worker that waits for the turn of its window is not to blame: it waits for other workers.
@@ -223,26 +226,28 @@ pub struct Standstill(Option<(u64, Instant)>);
 
 impl Standstill {
     /// Returns whether the writer has waited for the same part for longer than all deaths allowed for a part could
-    /// take, at `most` each. `taken` is how many parts have been written in all. `is_waited_for`: the block that is to
-    /// be written next waits for a worker, or a worker holds it.
+    /// take, at `most` each. `taken` is how many parts have been written in all. `is_waited_for` says whether the
+    /// writer waits for workers: the block to be written next waits to be claimed, or a worker holds it.
     pub fn is_too_long(&mut self, taken: u64, is_waited_for: bool, most: Duration, now: Instant) -> bool {
         let Some((_, since)) = self.0.filter(|&(before, _)| is_waited_for && before == taken) else {
             self.0 = Some((taken, now));
             return false;
         };
+        // Each number is allowed twice: before a row of the part is named, and after that.
         let deaths = 2 * MOST_FAULTS + 2 * MOST_KILLS;
         now.saturating_duration_since(since) >= most.saturating_mul(deaths).saturating_add(PATIENCE)
     }
 }
 
-/// A clock that stops while this process is stopped, for example by Ctrl-Z or a freezer. The workers are usually
-/// stopped together with it, so that this time must not count as time for which they held a block.
+/// A clock that stops while this process is stopped, for example by Ctrl-Z or by freezing its control group. The
+/// workers are usually stopped together with this process, so this time must not count as time for which they held a
+/// block.
 pub struct Clock {
     last: Instant,
     still: Duration,
 }
 
-/// How much longer than requested a sleep may last on a busy machine without the process having been stopped.
+/// How much longer than requested a sleep can last on a busy machine although the process was not stopped.
 const SLACK: Duration = Duration::from_millis(100);
 
 impl Clock {
@@ -251,8 +256,8 @@ impl Clock {
         Clock { last: Instant::now(), still: Duration::ZERO }
     }
 
-    /// Returns the time on the clock. Since the last call at most `most` should have passed; if it was more than
-    /// `SLACK` longer, the process was stopped, and the excess is left out.
+    /// Returns the time on the clock. Since the last call, at most the time `most` should have passed. If it was more
+    /// than `most` and [`SLACK`] together, the process was stopped, and all time beyond `most` is left out.
     pub fn tick(&mut self, most: Duration) -> Instant {
         let passed = tally::lap(&mut self.last);
         if passed > most + SLACK {

@@ -4,9 +4,9 @@ use crate::ring::{MEASURES, Outcome, Spoilt, Taken};
 use crate::work::Mapped;
 use std::time::Duration;
 
-/// Packs what a worker has made of a block, or of a part of one, into the numbers that a slot has room for: `working`
-/// is how long it worked, and `waiting` how long it had waited for the block. Times are passed in microseconds; 32 bits
-/// hold more than an hour.
+/// Packs what a worker has made of a block, or of a part of a block, into the numbers that a slot has room for.
+/// `working` is how long the worker worked, and `waiting` how long it had waited for the block. Times are passed in
+/// microseconds, of which 32 bits hold more than an hour.
 pub fn pack(mapped: Mapped, working: Duration, waiting: Duration) -> Outcome {
     let Mapped { consumed, lines, rows, results, reports, overhead, is_open: _ } = mapped;
     let micros = |time: Duration| time.as_micros().try_into().unwrap_or(u32::MAX);
@@ -19,7 +19,7 @@ pub fn pack(mapped: Mapped, working: Duration, waiting: Duration) -> Outcome {
 /// and how long it had waited.
 ///
 /// # Errors
-/// If the numbers contradict each other or the block, so that the worker must have broken the protocol.
+/// If the numbers contradict each other or the block, which shows that a worker has broken the protocol.
 pub fn unpack(taken: &Taken) -> Result<(Mapped, Duration, Duration), Spoilt> {
     let [lines, rows, reports, working, waiting, overhead] = taken.measures();
     let [lines, rows, reports] = [lines, rows, reports].map(|number| number as usize);
@@ -27,8 +27,8 @@ pub fn unpack(taken: &Taken) -> Result<(Mapped, Duration, Duration), Spoilt> {
         [working, waiting, overhead].map(|micros| Duration::from_micros(u64::from(micros)));
     let consumed = taken.consumed();
     let results = taken.results().len().checked_sub(reports).ok_or(Spoilt)?;
-    // After a part that has consumed no input the same rest is offered again, which could go on without end. Such a
-    // part is valid only with a report, which ends the run.
+    // After a part that has consumed no input, the next claimant gets the same rows again, which could go on for ever.
+    // Such a part is valid only with a report, because that report ends the run.
     let is_nothing = consumed == 0 && !taken.is_whole() && reports == 0;
     if lines > consumed || rows > consumed || is_nothing {
         return Err(Spoilt);

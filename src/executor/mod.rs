@@ -1,4 +1,4 @@
-//! The executors: four ways to have a kernel mapped over rows, behind one trait.
+//! The executors: four ways to map a kernel over rows, behind one trait.
 
 mod cut;
 mod ledger;
@@ -45,7 +45,7 @@ impl Executor {
     /// All executors, from the simplest to the one that this program was made for.
     #[cfg(feature = "pickle")]
     pub const ALL: [Executor; 4] = [Executor::Serial, Executor::Threads, Executor::Pickle, Executor::Shared];
-    /// All executors but [`Executor::Pickle`], for which this crate is built without the feature `pickle`.
+    /// All executors of this build. [`Executor::Pickle`] is missing, because it needs the feature `pickle`.
     #[cfg(not(feature = "pickle"))]
     pub const ALL: [Executor; 3] = [Executor::Serial, Executor::Threads, Executor::Shared];
 
@@ -70,7 +70,7 @@ impl Executor {
         self.with(Children::new()).run(mapping, job)
     }
 
-    /// Makes the executor. It starts its worker processes, if it has any, as members of `children`.
+    /// Makes the executor. If its workers are processes, its runs start them as members of `children`.
     fn with(self, children: Children) -> Box<dyn Execute> {
         match self {
             Executor::Serial => Box::new(serial::Serial),
@@ -92,7 +92,7 @@ pub struct Mapping<'k> {
     /// The name by which a worker process finds this mapping. It differs from the names of all other mappings of the
     /// program and is the same in every process of the program.
     pub name: String,
-    /// Which system calls and how much memory are left to the worker processes.
+    /// Which system calls the worker processes may make, and how much memory they may use.
     pub confinement: Confinement,
     /// How workers find rows in a file that they read for themselves. `None`: the parent reads all rows.
     pub cutter: Option<Cutter>,
@@ -114,14 +114,15 @@ pub struct Job<'a> {
     pub sink: &'a mut dyn Sink,
     /// A bell that is rung to make the source stop waiting for input.
     pub stop: &'a OwnedFd,
-    /// The size of the input in bytes. `None` if it is not known, or if the segment will be used for later runs too.
+    /// The size of the input in bytes: a small input gets fewer slots. `None` if the size is not known, or if later
+    /// runs, whose inputs may be larger, use the same segment.
     pub input: Option<u64>,
     /// Whether each block fills its slot, except the last one of the input. The size of blocks then does not depend on
     /// the time that rows take.
     pub has_fixed_blocks: bool,
     /// The largest number of workers, from 1 to [`MAX_JOBS`].
     pub jobs: usize,
-    /// The sizes of a slot's regions; a block's input has up to [`MAX_BLOCK_SIZE`] bytes.
+    /// The sizes of a slot's regions. The region for a block's rows has up to [`MAX_BLOCK_SIZE`] bytes.
     pub sizes: Sizes,
     /// How long a worker process may hold a block before it is killed. `None`: as long as it likes.
     pub block_timeout: Option<Duration>,
@@ -136,11 +137,12 @@ pub const MAX_JOBS: usize = 4096;
 /// The smallest block size for text: a block must hold a row, and a row of two 64-bit integers with some blanks has up
 /// to this many bytes.
 pub const MIN_BLOCK_SIZE: usize = 64;
-/// The largest block size: a slot's measures have 32 bits, and lengths of results and reports must fit into them.
+/// The largest block size. Workers pass the lengths of a block's results and reports to the writer as numbers of 32
+/// bits, into which these lengths must fit.
 pub const MAX_BLOCK_SIZE: usize = 1 << 30;
-/// This size is so large that computing a block costs far more than claiming it, and so small that the rows and results
-/// of two blocks stay in a core's second-level cache. Compared by `hyperfine -P s 16 19 'pmapgcd -j 2 --block-size
-/// $((1<<{s})) small.csv'`: on the reference machine 128K to 512K are within 6 % of each other.
+/// With this size, computing a block costs far more than claiming it, and the rows and results of two blocks stay in a
+/// core's second-level cache. Sizes were compared by `hyperfine -P s 16 19 'pmapgcd -j 2 --block-size $((1<<{s}))
+/// small.csv'`: on the reference machine 128K to 512K are within 6 % of each other.
 pub const DEFAULT_BLOCK_SIZE: usize = 128 << 10;
 /// Python's `ProcessPoolExecutor.map` has chunks of 1 row, which cost a message each way for every row. With 1024 rows
 /// the cost of messages no longer matters, so that what is measured is the cost of pickling. Larger chunks are no
@@ -151,7 +153,8 @@ pub const DEFAULT_CHUNK_SIZE: usize = 1024;
 /// with them.
 trait Execute: Send {
     /// Maps the kernel over all rows of the job. A later run must have the same mapping, the same sizes and at most as
-    /// many workers. After a run that failed or panicked there must be no other.
+    /// many workers. After a run that failed or panicked there must be no other run, because workers may still hold its
+    /// blocks.
     fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error>;
 }
 

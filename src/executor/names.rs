@@ -1,8 +1,8 @@
 //! The names by which worker processes find their pool or filter.
 //!
-//! A worker is this program started again, and is given a name. It works for the first pool or filter with this name
-//! that it comes to. If two pools had the same name, a worker of one could run the kernel of the other, and no error
-//! would show this. Therefore names are counted, and a name that was given twice is refused.
+//! A worker is this program started again, and is given a name. It runs `main` as usual until it comes to a pool or
+//! filter with this name, for which it then works. If two pools had the same name, a worker of one could run the kernel
+//! of the other, and no error would show this. Therefore names are counted, and a name that was given twice is refused.
 
 use crate::error::Error;
 use std::collections::HashMap;
@@ -37,8 +37,8 @@ impl Name {
         Self::entered(format!("{what} at {place}"), what, place, true)
     }
 
-    /// Makes a name from the one that the program gives. It is escaped, because it is passed in an environment
-    /// variable, which cannot contain NUL.
+    /// Makes a name from the one that the program gives. The program's name is escaped, because a worker gets it in an
+    /// environment variable, which cannot contain NUL.
     pub fn given(what: &'static str, name: &str, place: &'static Location<'static>) -> Self {
         Self::entered(format!("{what} {name:?}"), what, place, false)
     }

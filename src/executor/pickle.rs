@@ -15,8 +15,8 @@ use std::io::{self, Read, Write};
 
 /// Size in bytes of the length that precedes each pickle.
 const LENGTH: usize = size_of::<u64>();
-/// How many bytes are allocated at most before any part of a pickle has arrived, because its announced length may be
-/// wrong.
+/// How many bytes at most are allocated for a pickle before any of it has arrived. The limit is there because the
+/// announced length may be wrong.
 const MOST_AT_ONCE: usize = 1 << 20;
 
 /// A socket that is read and written only by system calls that a confined child may make.
@@ -48,7 +48,8 @@ fn send(socket: &OwnedFd, pickle: &[u8]) -> io::Result<()> {
 pub fn receive(mut socket: impl Read) -> Option<Vec<u8>> {
     let mut length = [0; LENGTH];
     socket.read_exact(&mut length).ok()?;
-    // No block is longer than 32 bits can say, so a greater length is wrong. To trust it could use up all memory.
+    // No block is longer than 32 bits can say, so a greater length is wrong. Trusting a wrong length could use up all
+    // memory.
     let length = Some(u64::from_le_bytes(length)).filter(|&length| length <= u64::from(u32::MAX))?;
     let mut pickle = Vec::with_capacity(usize::try_from(length).ok()?.min(MOST_AT_ONCE));
     let count = socket.take(length).read_to_end(&mut pickle).ok()?;
@@ -59,7 +60,7 @@ pub fn receive(mut socket: impl Read) -> Option<Vec<u8>> {
 /// Sends a task to `worker`, waits for the reply and returns the reply. Called in the parent.
 ///
 /// # Errors
-/// If the worker process has ended, or sending fails. No other task may be sent to this worker then.
+/// If the worker process has ended, or sending fails. After that no other task may be sent to this worker.
 pub fn call(socket: &OwnedFd, worker: u32, task: &[u8]) -> Result<Vec<u8>, Failure> {
     if let Err(error) = send(socket, task) {
         if error.kind() != io::ErrorKind::BrokenPipe {

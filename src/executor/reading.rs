@@ -13,18 +13,20 @@ use crate::steps::{self, Step};
 use crate::tally::Stopwatch;
 use std::sync::atomic::Ordering;
 
-/// How many windows of the file must be left for the reader to leave them to the workers. The parent always reads the
-/// last two of them itself, in blocks, because only one process may decide where the file ends.
+/// If the rest of the file has fewer windows than this, the reader does not let workers read it. The parent always
+/// reads the last one or two windows itself, because only one process may decide where the file ends.
 const WORTH: u64 = 8;
 
-/// How many bytes the system is asked to read ahead of the workers, if the file is not in memory.
+/// How far ahead of the published windows the system is asked to read the file, and how many bytes it is asked for at a
+/// time. Bytes that are in memory already are not asked for.
 const AHEAD: u64 = 4 << 20;
 
 /// How many blocks the reader reads itself after the chain has been stuck for the first time.
 const DETOUR: u64 = 16;
 
-/// How many blocks the reader still has to read itself after the chain was stuck. The number doubles each time, so that
-/// a file full of rows that no worker can take costs hardly more than if the parent read all of it.
+/// How many blocks the reader still has to read itself after the chain was stuck. The number doubles each time the
+/// chain is stuck. So a file with many rows that are too long for workers costs little more than if the parent read all
+/// of it.
 #[derive(Default)]
 struct Detour {
     left: u64,
@@ -107,9 +109,9 @@ impl Run<'_> {
         }
     }
 
-    /// Publishes a block, and wakes whoever is to take it up.
+    /// Publishes a block, and wakes a worker to claim it. Wakes the supervisor, too, if there is work for more workers.
     fn publish(&self, filling: Filling, place: Place, told: Told) {
-        // Announce the block to the writer before publishing it: a worker may finish the block at once, and the writer
+        // Announce the block to the writer before publishing it: a worker can finish the block at once, and the writer
         // must know of the block by then.
         self.tell(told);
         filling.publish(place);
@@ -120,8 +122,9 @@ impl Run<'_> {
         }
     }
 
-    /// If the next blocks are a stretch of the file, leaves them to the workers, until the stretch ends, rows become
-    /// expensive or the chain is stuck. Returns false if the run is over.
+    /// If the source has a stretch of the file that workers can read, publishes windows of it. Goes on with that until
+    /// the stretch ends, rows become expensive or the chain is stuck; then takes up reading where the windows' rows
+    /// end. Returns false if the run is over.
     fn leave_to_workers(
         &self,
         ring: &mut Reader,
@@ -175,8 +178,8 @@ impl Run<'_> {
             watch.waited();
             let length = self.cut.window();
             let is_near_the_end = stretch.range.end - offset < 2 * length as u64;
-            // Ask whether the chain is stuck only now that the slot is free, and publish nothing if it is. The free
-            // slot may be the slot of the stuck window, and its content says where the reader has to go on.
+            // Ask only now, when the slot is free, whether the chain is stuck. If the chain is stuck, publish nothing:
+            // this may be the slot of the stuck window, and its content says where the reader has to go on.
             let is_stuck = matches!(ring.reached(), Ok(Reached::Stuck(_)));
             if is_near_the_end || is_stuck || !self.cut.is_cheap() {
                 return Ok(Some(offset));

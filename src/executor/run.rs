@@ -118,14 +118,14 @@ pub struct Run<'a> {
     /// The bell that makes the source stop waiting for input.
     stop: &'a OwnedFd,
     jobs: u64,
-    /// How many workers have been started or asked for, as the supervisor last said. The reader rings the bell if more
-    /// are wanted.
+    /// How many workers have been started or asked for, as the supervisor last recorded. The reader rings the
+    /// supervisor's bell if more are wanted.
     pub(super) workers: AtomicUsize,
     /// Decides how large the next block is.
     pub(super) cut: Cut,
     /// How workers find rows in the file.
     pub(super) cutter: Option<Cutter>,
-    /// The file that workers may read for themselves, if there is one. Set before the first block is published.
+    /// The file that workers can read for themselves, if there is one. Set before the first block is published.
     pub(super) file: OnceLock<OwnedFd>,
     /// Whether the first result decides how many fields a result has.
     takes_first_width: bool,
@@ -186,7 +186,7 @@ impl Run<'_> {
     /// but only one while the first worker has its head start.
     pub fn wanted(&self) -> usize {
         let most = if self.cut.is_enough_for_one(self.has_worker()) { 1 } else { self.jobs };
-        // A block may be written before the reader has counted it as published.
+        // The difference must not fall below 0: a block can be written before the reader has counted it as published.
         most.min(self.published.load(Ordering::Acquire).saturating_sub(self.written())) as usize
     }
 
@@ -196,18 +196,19 @@ impl Run<'_> {
         !self.takes_first_width || self.segment.width().is_some()
     }
 
-    /// Records how many workers there are, so that the reader wakes the supervisor only if there is work for more.
+    /// Records how many workers there are, so that the reader wakes the supervisor only if there is work for more
+    /// workers.
     pub fn has_workers(&self, count: usize) {
         self.workers.store(count, Ordering::Release);
     }
 
-    /// Returns how long the supervisor may sleep, at most `most`: it must wake when the first worker's head start ends,
-    /// to start others.
+    /// Returns how long the supervisor may sleep: until the first worker's head start ends, when the supervisor must
+    /// start others, but at most `most`.
     pub fn pause(&self, most: Duration) -> Duration {
         self.cut.head_start(self.has_worker()).map_or(most, |left| left.min(most))
     }
 
-    /// Whether a worker has come up. Threads need no time for that.
+    /// Whether a worker has come up. Threads count as up at once, because they need no time to start.
     fn has_worker(&self) -> bool {
         !self.segment.is_shared() || self.segment.came_up() > 0
     }
@@ -231,12 +232,12 @@ impl Run<'_> {
         if self.written() == block { self.parts.load(Ordering::Acquire) } else { 0 }
     }
 
-    /// Returns the decisions on blocks that are not written. The writer acts on a decision when it comes to that block.
+    /// Returns the decisions on blocks that are not written. The writer acts on a decision when it comes to the block.
     pub fn sentences(&self) -> MutexGuard<'_, HashMap<u64, Sentence>> {
         self.sentences.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Makes the writer end the run with `error` when it comes to `block`, unless the run ends before.
+    /// Makes the writer end the run with `error` when the writer comes to `block`, unless the run ends earlier.
     pub fn give_up(&self, block: u64, error: Error) {
         self.sentences().insert(block, Sentence::Ends(Some(error)));
         self.segment.done().signal();
@@ -265,7 +266,7 @@ impl Run<'_> {
         self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front()
     }
 
-    /// Returns the file that workers may read for themselves, if there is one.
+    /// Returns the file that workers can read for themselves, if there is one.
     pub fn file(&self) -> Option<&OwnedFd> {
         self.file.get()
     }
@@ -275,15 +276,15 @@ impl Run<'_> {
         self.cutter.zip(self.file()).map(|(cutter, file)| Windows::new(cutter, file.as_fd()))
     }
 
-    /// Announces to the writer that the run ends after the blocks published so far. Wakes the writer, because no worker
-    /// may be left that would wake it.
+    /// Announces to the writer that the run ends after the blocks published so far. Wakes the writer, because there may
+    /// be no worker left that would wake it.
     pub fn tell_end(&self, ending: Ending) {
         self.tell(Told::End(ending));
         self.segment.done().signal();
     }
 
     /// Repeats every wake-up, and makes workers look again at blocks that have not been claimed. This repairs the run
-    /// if a worker has overwritten the events or the counter, or died before it could pass on a wake-up.
+    /// if a worker has overwritten the events or the counter of claims, or has died before it could pass on a wake-up.
     pub fn remind(&self, ring: &Supervisor) {
         ring.look_again_from(self.written());
         for event in [self.segment.filled(), self.segment.done(), self.segment.freed()] {

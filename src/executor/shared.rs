@@ -1,5 +1,5 @@
 //! The executor `shared`: worker processes on a ring in a shared segment, and the supervisor that replaces those that
-//! die.
+//! die. This file is long because the handling of a death needs all that the supervisor knows of the run.
 //!
 //! The thread that calls `run` is the supervisor. The workers stay for the next run, whichever thread calls it: they
 //! live as long as their [`Children`].
@@ -26,7 +26,7 @@ pub struct Shared {
     /// two runs all slots are free.
     ring: Option<(Segment, u64)>,
     children: Children,
-    /// The file that workers read for themselves, as they inherit it.
+    /// A descriptor, which workers inherit, of the file that workers read for themselves.
     input: Option<OwnedFd>,
 }
 
@@ -43,7 +43,7 @@ const LOOKS: u32 = 8;
 
 impl Execute for Shared {
     fn run(&mut self, mapping: &Mapping, job: Job) -> Result<(), Error> {
-        // Take the segment out, so that it is dropped if this run fails: its slots may not be free then.
+        // Take the segment out, so that it is dropped if this run fails: some slots may then not be free.
         let (mut segment, next) = match self.ring.take() {
             Some(ring) => ring,
             None => (segment(&job)?, 0),
@@ -53,7 +53,7 @@ impl Execute for Shared {
         for death in self.children.ended()? {
             self.children.tell(&death, &death.cause(), "it had nothing to do, and is replaced as soon as it is needed");
         }
-        // More workers than slots would be idle: each works on a slot of its own.
+        // Workers beyond the number of slots would be idle, because each works on a slot of its own.
         let jobs = job.jobs.min(segment.slots());
         let next = run(&mut segment, next, self, mapping, Job { jobs, ..job })?;
         self.ring = Some((segment, next));
@@ -194,8 +194,8 @@ impl Shared {
 #[derive(Default)]
 struct Undertaker {
     ledger: Ledger,
-    /// Panic messages with the numbers of their blocks. Kept until a row or the block is blamed with one of them, or
-    /// the block is written.
+    /// Panic messages with the numbers of their blocks. A message is kept until the block or a row of it is blamed, or
+    /// until the block is written.
     panics: Vec<(u64, String)>,
 }
 
@@ -294,8 +294,8 @@ impl Undertaker {
         run.sentences().insert(block, sentence);
     }
 
-    /// Forgets blocks that are written. Prints the messages of panics for which no row was blamed, because the block
-    /// went well the next time or the run has ended.
+    /// Forgets blocks that are written. Prints the messages of panics for which no row was blamed: the block went well
+    /// the next time, or the run has ended.
     fn settle(&mut self, run: &Run) {
         let written = run.written();
         self.ledger.forget_before(written);

@@ -27,8 +27,8 @@ use std::thread::{self, Scope};
 /// run, children when a run first has work for them.
 pub struct Threads {
     executor: Executor,
-    /// The parent's ends of the sockets to the children, indexed by worker number. Declared before `children`, so that
-    /// they are closed before the children are killed.
+    /// The parent's ends of the sockets to the children, indexed by worker number. Declared before `children`, because
+    /// fields are dropped in this order: the sockets are closed before the children are killed.
     sockets: Vec<Arc<OwnedFd>>,
     children: Children,
 }
@@ -75,8 +75,8 @@ impl Crew for Threads {
                     }
                     lap(Step::Import);
                     let ended = self.children.wait(run.bell.as_fd(), pause)?;
-                    // Empty the bell before looking at what it is rung for. If the bell were emptied afterwards, a ring
-                    // between the look and the emptying would be lost.
+                    // Empty the bell before looking at what it was rung for. If the bell were emptied after the look, a
+                    // ring in between would be lost.
                     let _ = rustix::io::read(&run.bell, &mut [0; 8]);
                     for death in ended {
                         // Shut the socket down, because the thread may wait for a reply. The child's death alone does
@@ -113,8 +113,8 @@ impl Crew for Threads {
             }
             ended.unwrap_or_else(|panic| resume_unwind(panic))
         })?;
-        // All threads have ended. After the last block a thread can only fail because its child has not sent the times
-        // of its steps.
+        // All threads have ended. After the last block a thread fails only if its mapper finds at the end that results
+        // were wrong, or if its child has not sent the times of its steps.
         match failures.try_iter().find(|_| run.is_complete()) {
             Some((worker, failure)) => Err(self.explain(worker, failure, &deaths)),
             None => Ok(()),
@@ -122,7 +122,8 @@ impl Crew for Threads {
     }
 }
 
-/// The stack of a thread in which a kernel runs, in bytes: that of main threads unless `ulimit -s` says otherwise.
+/// The size in bytes of the stack of a thread in which a kernel runs. Main threads have as much unless `ulimit -s` says
+/// otherwise.
 const STACK: usize = 8 << 20;
 
 impl Threads {
@@ -166,8 +167,8 @@ impl Threads {
             }
         };
         let thread = thread::Builder::new().name(format!("worker {number}"));
-        // A kernel has as much stack here as in the main thread of a worker process. The system provides memory for it
-        // only as it is used.
+        // A kernel has as much stack here as in the main thread of a worker process. The system provides memory for the
+        // stack only as it is used.
         let thread = if self.executor.has_processes() { thread } else { thread.stack_size(STACK) };
         thread.spawn_scoped(scope, work).map(drop)
     }

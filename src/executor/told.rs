@@ -1,5 +1,5 @@
-//! What the writer is told. The reader announces each block before it is published, in input order, with what the
-//! writer cannot know otherwise. The supervisor tells the writer about blocks that could not be mapped.
+//! Messages to the writer. The reader announces each block to the writer before it publishes the block, in input order,
+//! with what the slot does not hold. The supervisor tells the writer about blocks that could not be mapped.
 
 use crate::error::Error;
 use crate::flow::{Block, Ending, Stretch};
@@ -13,7 +13,7 @@ pub enum Told {
     Stretch(u64),
     /// A block that is a window.
     Window(Window),
-    /// The reader goes on at this offset of the file. If the rows of the windows before do not end at this offset, a
+    /// The reader goes on at this offset of the file. If the rows of the windows before it do not end at this offset, a
     /// worker has reported a wrong place.
     GoOn(u64),
     /// There is no further block.
@@ -48,10 +48,10 @@ impl Window {
 /// The supervisor's decision on a block that could not be mapped, and the message about it.
 #[derive(Debug)]
 pub enum Sentence {
-    /// A row of the block is blamed: no worker will touch it. The string is the message about that row.
+    /// A row of the block is blamed, and no worker will touch that row again. The string is the message about the row.
     WithoutRow(String),
-    /// The rest of the block is given up: the run ends there, with an error that adds the numbers of the lines to this
-    /// message.
+    /// The rest of the block is given up: the run ends before these rows. The error is this message, to which the
+    /// writer adds the numbers of their lines.
     GivenUp(String),
     /// The rest of the block is given up, and the run ends with this error, to which no line numbers are added. The
     /// writer takes the error out of the option.

@@ -6,8 +6,8 @@ use crate::ring::{Claim, Segment, Turn};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// How many times a worker looks whether its window has its turn before it sleeps. All looks together take about as
-/// long as another worker needs to read a window and find its last row.
+/// How many times a worker looks whether the turn of its window has come before it sleeps. All looks together take
+/// about as long as another worker needs to read a window and find its last row.
 const SPINS: u32 = 300;
 
 /// What a worker learns of a window that it has claimed.
@@ -16,7 +16,7 @@ pub enum Sight {
     Rows(Range<usize>),
     /// The window has no rows.
     Void,
-    /// The window is to be put back: an earlier window waits for a worker to claim it, or the run may be over.
+    /// The worker must put the window back, because an earlier window waits to be claimed, or because the run is over.
     PutBack,
 }
 
@@ -38,7 +38,8 @@ pub fn rows_of(
         match claim.turn() {
             Turn::Over(rows) => return (Sight::Rows(rows), waited(waiting)),
             Turn::Void => return (Sight::Void, waited(waiting)),
-            // Ignore an error: the rows are read again when the window has its turn, and the error is handled then.
+            // Ignore an error here: once the window has its turn, what is missing is read again, and an error is
+            // handled then.
             _ if !has_read => {
                 let _ = windows.read();
                 has_read = true;

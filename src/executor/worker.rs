@@ -27,14 +27,14 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// How often a worker looks whether the writer has taken the results that it has offered. An offer has megabytes of
-/// results, and to write them takes longer than this.
+/// How often a worker looks whether the writer has taken the results that the worker has offered. An offer usually has
+/// megabytes of results, and writing them takes longer than this.
 const OFFERED: Duration = Duration::from_millis(1);
 
 /// The environment variable that makes a process a worker. Its value is `EXECUTOR/PARENT/MAPPING`.
 pub const MARK: &str = "PMAPGCD_WORKER";
 
-/// The environment variable with the number of the descriptor from which a worker process may read windows.
+/// The environment variable with the number of the descriptor from which a worker process reads windows.
 pub const INPUT: &str = "PMAPGCD_WORKER_INPUT";
 
 /// Returns the mark with which this process was started. The variable (and [`SIGNALS`]) is removed from the environment
@@ -90,13 +90,14 @@ pub fn launch(executor: Executor, mapping: &Mapping) -> io::Result<Launch> {
     })
 }
 
-/// Returns whether this process was started as a worker.
+/// Whether this process was started as a worker.
 pub fn is_worker() -> bool {
     own_mark().is_some()
 }
 
-/// Turns this process into a worker if it was started as one for this mapping, and answers with the status to end with.
-/// Call it as soon as the kernel is known: whatever is done before that is done in each worker too.
+/// If this process was started as a worker for this mapping, does the work, then returns the exit status. Otherwise
+/// returns `None`. Call this as soon as the kernel is known: whatever a program does before this call, each worker does
+/// too.
 pub fn reenter(mapping: &Mapping) -> Option<u8> {
     let mark = own_mark()?;
     let joined = match Mark::parse(&mark.to_string_lossy()) {
@@ -113,7 +114,7 @@ pub fn reenter(mapping: &Mapping) -> Option<u8> {
     })
 }
 
-/// If this process was started as a worker for this mapping, does the work, then ends the process.
+/// Does the same as [`reenter`], but ends the process when the work is done.
 pub fn reenter_or_return(mapping: &Mapping) {
     if let Some(status) = reenter(mapping) {
         std::process::exit(i32::from(status));
@@ -164,8 +165,8 @@ fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mappi
     let mut mapper = mapping.work.mapper(None);
     let file = input().map_err(|error| Error::io("the input", error))?;
     let refused = confine(unbound, mapping.confinement, segment.length(), None, file.as_ref().map(AsFd::as_fd));
-    // Report only now that this worker has come up: if the program runs under a foreign filter of system calls that
-    // kills, the worker dies in `confine`, and that must count as not having come up.
+    // Report only now that this worker has come up: another program's filter of system calls can make the call of
+    // `confine` fatal, and a worker that dies there must count as not having come up.
     let is_first = segment.report_up() == 0;
     refused.iter().filter(|_| is_first).for_each(|what| say(what));
     steps::lap(Step::Import);
@@ -179,7 +180,7 @@ fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mappi
     if ends && segment.is_closed() { mapper.finish().map_err(Error::from) } else { Ok(()) }
 }
 
-/// Returns the file from which this worker is to read windows, if it was given one.
+/// Returns the file from which this worker reads windows, if it was given a file.
 fn input() -> io::Result<Option<OwnedFd>> {
     let Some(number) = take_variable(INPUT) else { return Ok(None) };
     let number = number.to_str().and_then(|number| number.parse().ok()).ok_or(Errno::BADF)?;
@@ -199,8 +200,8 @@ pub(super) fn work<'s>(
     ends: bool,
     is_wanted: impl Fn() -> bool,
 ) -> Result<(), (Claim<'s>, Failure)> {
-    // Do not ask the ring in a process whose work has nothing to do at its end: any worker that runs wild could close a
-    // shared ring. Such a process goes on until its parent kills it or dies.
+    // Look whether the ring is closed only if the work has something to do at its end, because any worker that runs
+    // wild could close a shared ring. Other processes go on until their parent kills them or dies.
     let is_closed = || ends && segment.is_closed();
     let is_over = || is_closed() || !is_wanted();
     let mut last = Instant::now();
@@ -214,7 +215,7 @@ pub(super) fn work<'s>(
             }
             continue;
         };
-        // One wake-up may stand for several published blocks, so the worker that got it wakes the next one.
+        // One wake-up can stand for several published blocks, so the worker that was woken wakes the next one.
         if segment.has_filled() {
             segment.filled().signal();
         }
@@ -255,8 +256,8 @@ pub(super) fn work<'s>(
                 _ => Ok(input),
             };
             let mapped = match input {
-                // A read error is not the worker's fault. The writer reads the rows again; if it fails too, its error
-                // names the file.
+                // A read error is not the worker's fault. The writer reads the rows again. If that fails too, the
+                // writer's error names the file.
                 Err(error) => Ok(Mapped::impossible(format!("the input: {}", reason(&error)), room)),
                 Ok([]) => Ok(Mapped::default()),
                 Ok(input) if segment.is_shared() => last_words::caught(|| mapper.map_block(head, input, room, care))
@@ -291,7 +292,7 @@ pub(super) fn work<'s>(
 }
 
 /// Adds the processor time that this process has measured for each step to the sums in the segment. Must be called
-/// before a block is finished: after that the run may be over, and this process killed.
+/// before a block is finished, because after that the run may end and this process be killed.
 fn hand_in_steps(segment: &Segment) {
     if steps::is_timing() && segment.is_shared() {
         segment.add(&steps::take());

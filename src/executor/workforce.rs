@@ -5,8 +5,8 @@ use crate::executor::{Execute, Executor, Job, Mapping};
 use crate::process::children::Children;
 
 /// The workers of one executor, with the memory or sockets that they share with the parent. Each worker process is
-/// started when a run first has work for it, and lives until this value is dropped or the parent exits. It does not end
-/// with the thread whose run started it.
+/// started when a run first has work for it. The process lives until this value is dropped or the parent exits, even if
+/// the thread whose run started it ends earlier.
 pub struct Workforce {
     executor: Executor,
     jobs: usize,

@@ -18,8 +18,8 @@ impl Run<'_> {
         // If workers read the file: the offset in the file at which the rows of the blocks written so far end.
         let mut end = 0;
         let mut free = 0;
-        // Wake the reader when several slots are free, so that it fills several at a time, but early enough that a
-        // block still waits for each worker.
+        // Wake the reader when several slots are free, so that it fills several at each wake-up, but early enough that
+        // a block still waits for each worker.
         let slots = self.segment.slots();
         let enough = slots.saturating_sub(2 * self.jobs() as usize).min(slots / 2).max(1);
         for block in self.first.. {
@@ -27,8 +27,8 @@ impl Run<'_> {
             // several blocks meanwhile, so that the writer wakes less often.
             let mut nap = None;
             let (place, next) = loop {
-                // Keep this a separate statement: if the call stood in the head of the `match`, the lock on the
-                // announcements could be held while the writer sleeps.
+                // Do not lock the announcements in the head of the `match`: the lock would be held while the writer
+                // sleeps. `next_told` releases the lock before it returns.
                 let told = self.next_told();
                 match told {
                     Some(Told::Block(next)) => break (Place::Slot(next.rows.clone()), next),
@@ -53,8 +53,8 @@ impl Run<'_> {
             sink.begin(next)?;
             watch.worked();
             loop {
-                // The writer sleeps on the event `done` in this loop as well as in the loop above, so that whatever
-                // changes, one event has to be set.
+                // The writer sleeps on the event `done` in this loop as well as in the loop above. So whoever changes
+                // something that the writer waits for has to set only this event.
                 let is_published = self.published.load(Ordering::Acquire) > block;
                 if let Some(taken) = ring.try_take(is_published).map_err(|Spoilt| Error::spoilt())? {
                     self.write_part(block, &taken, end, sink, &mut watch)?;
@@ -87,8 +87,8 @@ impl Run<'_> {
             self.parts.store(0, Ordering::Release);
             self.written.store(block + 1, Ordering::Release);
             free += 1;
-            // The reader may wait for free slots. If it may publish only few blocks at a time, it may instead wait for
-            // blocks to be written.
+            // The reader waits for free slots (first condition). While the cost of rows is not known, it can also wait
+            // for blocks to be written, because few may be published (second condition).
             if free >= enough || self.published.load(Ordering::Acquire) <= block + 1 + self.jobs() {
                 self.segment.freed().signal();
                 free = 0;
@@ -97,7 +97,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Returns the rows of a block: `here` if they are in the slot, otherwise the `length` bytes at `offset` of the
+    /// Returns the rows of a block: `here` if the rows are in the slot, otherwise the `length` bytes at `offset` of the
     /// file.
     pub(super) fn text<'t>(&'t self, here: Option<&'t [u8]>, length: usize, offset: u64) -> Bytes<'t> {
         match (here, self.file()) {
@@ -126,7 +126,8 @@ impl Run<'_> {
         let input = self.text(taken.input(), taken.left(), end);
         sink.write(Part { input, consumed, lines, rows, results, reports, deadly: &deadly })?;
         if consumed == 0 && !taken.is_whole() {
-            // A part without any input is valid only if its report ends the run, but the sink has returned no error.
+            // A part that consumes no input is valid only if its report ends the run. This report has not, because the
+            // sink has returned no error.
             return Err(Error::spoilt());
         }
         steps::lap(Step::Merge);

@@ -31,7 +31,7 @@ pub struct Shape {
     pub passes_header: bool,
     /// Whether each block is filled as far as the input goes, even if that means waiting for more input.
     pub fills_blocks: bool,
-    /// How many lines at the start of each input are no rows.
+    /// How many lines at the start of each input are not rows.
     pub skip_lines: u64,
 }
 
@@ -42,7 +42,8 @@ impl Shape {
     }
 
     /// Whether all rows must have as many fields as the first row. They must if results are appended to the rows and
-    /// neither a header nor the kernel fixes the number of fields. Otherwise the results would not stand in one column.
+    /// neither a header nor the kernel fixes the number of fields. If rows differed in their numbers of fields, the
+    /// results would not stand in one column.
     pub fn goes_by_first_row(&self) -> bool {
         self.append.is_some() && !self.has_header && (self.columns.is_some() || self.fields.is_none())
     }
@@ -66,16 +67,17 @@ impl Shape {
 /// What must be remembered of the headers of earlier inputs, to compare later headers with them.
 #[derive(Default)]
 pub struct Headers {
-    /// The column names in the header that was printed, and the name of the input it came from. `None` before that.
+    /// The column names in the header that was printed, and the name of the input with this header. `None` until a
+    /// header is printed.
     printed: Option<(Vec<Vec<u8>>, String)>,
 }
 
 /// A header that was found at the front of an input.
 #[derive(Default, Debug)]
 pub struct Header {
-    /// How many bytes of the searched text come before the first row behind the header.
+    /// Number of bytes from the start of the searched text to the end of the header, behind which the rows begin.
     pub length: usize,
-    /// What the header says about the rows under it, in the form in which each block passes it to the workers.
+    /// What the header says about the rows, in the form in which the head of each block passes it to the workers.
     pub head: Head,
     /// The bytes to print before the rows: the header with one more column, or nothing.
     pub print: Vec<u8>,
@@ -86,8 +88,8 @@ impl Headers {
     /// `None` if `text` has only blank lines and comments.
     ///
     /// # Errors
-    /// If the header is bad, lacks a column, or differs from the header that has been printed. The error has the offset
-    /// in `text` that the message is to name.
+    /// If the header is bad, lacks a chosen column, or differs from the header that has been printed. The error holds
+    /// the offset in `text` of the place that its message must name.
     pub fn find(&mut self, shape: &Shape, text: &[u8], input: &str) -> Result<Option<Header>, BadRow> {
         let mut fields = vec![];
         let mut at = 0;
@@ -123,8 +125,8 @@ impl Headers {
         Ok(None)
     }
 
-    /// Returns the bytes to print for `header`, with the line end `end`. There are none if headers are not printed, or
-    /// if an equal header has been printed already.
+    /// Returns the bytes to print for `header`, with the line end `end`. Returns no bytes if headers are not printed,
+    /// or if an equal header has been printed already.
     fn printed(&mut self, shape: &Shape, header: &Record, end: &str, input: &str) -> Result<Vec<u8>, String> {
         if shape.append.is_none() && !shape.keeps_header {
             return Ok(vec![]);
@@ -161,7 +163,7 @@ impl Headers {
 }
 
 /// Returns the bytes of the header if the names of its columns can be the names of an object's members: they are text,
-/// and no two are equal. Only the columns in `columns` count, or all columns if that is `None`.
+/// and no two are equal. Only the columns in `columns` count; if `columns` is `None`, all columns count.
 fn usable_names(header: &Record, columns: Option<&[usize]>) -> Result<Vec<u8>, BadRow> {
     if header.text().len() > Head::MOST_HEADER {
         let what = format!("the header has more than {} bytes; --command-input csv needs no names", Head::MOST_HEADER);

@@ -52,7 +52,7 @@ pub fn ranges(file: impl Read, size: u64, count: u64, format: Format, skip_lines
     Ok(found)
 }
 
-/// Returns the least offset of the next cut after the one at `cut`. The cut is then made at the first row end at or
+/// Returns the least offset that the next cut after `cut` may have. The next cut is made at the first row end at or
 /// after this offset. Returns `None` if the rest of the file is the last range.
 fn target(size: u64, count: u64, cut: u64) -> Option<u64> {
     let [size, count, cut] = [size, count, cut].map(u128::from);
@@ -65,12 +65,12 @@ fn target(size: u64, count: u64, cut: u64) -> Option<u64> {
 struct Walk<R> {
     file: R,
     format: Format,
-    /// How many of the next lines are to be passed over.
+    /// How many of the next lines must be passed over (`--skip-lines`).
     skip_lines: u64,
     /// The piece of the file that was read last.
     piece: Vec<u8>,
-    /// Offset in the piece at which the text for `ends` begins. That is the start of a row, or the rest of a row that
-    /// began in an earlier piece.
+    /// Offset in the piece at which the text that `ends` looks at begins. The text begins with the start of a row, or
+    /// with the rest of a row that began in an earlier piece.
     start: usize,
     /// How many bytes of the piece have been looked at.
     seen: usize,
@@ -82,8 +82,8 @@ struct Walk<R> {
 }
 
 impl<R: Read> Walk<R> {
-    /// Reads pieces until one has bytes behind the lines that are to be passed over. Returns false if the file ends
-    /// before.
+    /// Reads pieces until one has bytes behind the lines that must be passed over. Returns false if the file ends
+    /// before that.
     fn read(&mut self) -> io::Result<bool> {
         while self.read_piece()? {
             while self.skip_lines > 0 && self.seen < self.piece.len() {
@@ -99,7 +99,7 @@ impl<R: Read> Walk<R> {
         Ok(false)
     }
 
-    /// Reads the next piece. Returns whether there are bytes in it.
+    /// Reads the next piece. Returns whether the piece has bytes, besides a byte order mark at the start of the file.
     fn read_piece(&mut self) -> io::Result<bool> {
         self.piece.clear();
         self.file.by_ref().take(PIECE as u64).read_to_end(&mut self.piece)?;
@@ -124,7 +124,8 @@ impl<R: Read> Walk<R> {
     /// Moves to the first row end at offset `place` of the file or behind it, and returns the offset of that row end.
     /// Returns `None` if there is none in this piece.
     fn pass_to(&mut self, place: u64) -> Option<u64> {
-        // Row ends before `place` do not matter, so all bytes before it are looked at in one call.
+        // Row ends before `place` do not matter, so the bytes before it are looked at in one call, except the last
+        // byte: that byte is the line feed of a row that ends exactly at `place`.
         let before = self.start as u64 + (place - 1).saturating_sub(self.offset);
         self.look_at((before.min(self.piece.len() as u64) as usize).max(self.seen));
         while let Some(line) = memchr::memchr(b'\n', self.news()) {
@@ -137,7 +138,7 @@ impl<R: Read> Walk<R> {
         None
     }
 
-    /// Looks at the rest of the piece. The piece is then no longer needed.
+    /// Looks at the rest of the piece, so that the piece is no longer needed.
     fn pass(&mut self) {
         self.look_at(self.piece.len());
         if self.ends.end() > 0 {

@@ -1,10 +1,11 @@
 //! Windows of a file: finds the rows that begin in a range of a file, without having seen what comes before it.
 //!
-//! The rows of a window are those that begin in it. They begin where the rows of the previous window end, which the
-//! caller says (`ring/chain.rs`), and end with the last row that begins before the window's end. Where a row ends
-//! depends on quotes, and so on where the first row begins. Until the caller knows that, this module guesses: the rows
-//! begin with the first line of the window. If the guess was right, the end is known at once; if it was wrong, only the
-//! time for it is lost. A third of this file is tests.
+//! The rows of a window are those that begin in it. They begin where the rows of the previous window end, and end with
+//! the last row that begins before the window's end. The chain (`ring/chain.rs`) tells the caller where the rows begin,
+//! and the caller tells this module. Where rows end depends on quotes, and therefore on where the first row begins.
+//! Until that is known, this module guesses that the rows begin with the first line of the window. If the guess proves
+//! right, the end is known at once; if it proves wrong, only the time for guessing is lost. A third of this file is
+//! tests.
 
 use crate::csv::Format;
 use crate::csv::row_ends::RowEnds;
@@ -18,14 +19,14 @@ use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
 use std::ops::Range;
 
-/// How many bytes are read behind a window at first, for each 16 bytes of the window. The last row usually ends in
-/// there.
+/// For each 16 bytes of a window, this many bytes behind the window are read together with it, because the last row
+/// usually ends in these bytes. They are at least 64 and at most [`LEAST`] bytes in all.
 const BEHIND: usize = 1;
-/// How many bytes at least are read at a time if the last row does not end in these.
+/// How many bytes at least are read at a time if the last row does not end in the bytes read at first.
 const LEAST: usize = 4096;
 
 /// Asks the system to read this range of the file ahead, unless its beginning is in memory. Asking for 4 MiB that are
-/// in memory already would take 65 µs. Looking whether they are takes 1 µs.
+/// in memory already would take 65 µs. Looking whether they are in memory takes 1 µs.
 pub fn announce(file: impl AsFd, range: Range<u64>) {
     let file = file.as_fd();
     let look = preadv2(file, &mut [IoSliceMut::new(&mut [0])], range.start, ReadWriteFlags::NOWAIT);
@@ -43,7 +44,8 @@ pub struct Cutter {
     pub most: usize,
 }
 
-/// The search for the end of the last row that begins before a cut. It searches text that begins with a row and grows.
+/// The search for the end of the last row that begins before a cut. The text begins with a row, and is longer in each
+/// call of [`find`](LastRow::find).
 struct LastRow {
     cut: usize,
     /// The most bytes that a row may have.
@@ -56,9 +58,9 @@ struct LastRow {
 enum Found {
     /// The last row ends here.
     End(usize),
-    /// A row is longer than a row may be.
+    /// A row is longer than `most` bytes.
     TooLong,
-    /// The last row does not end in the text.
+    /// The last row does not end in the text so far.
     More,
 }
 
@@ -68,11 +70,11 @@ impl LastRow {
         LastRow { cut, most, seen: 0 }
     }
 
-    /// Looks for the end, with `ends`, which has looked at the text of the last call. `text` must begin as in that
-    /// call.
+    /// Looks for the end in `text`, which must begin with the text of the last call. `ends` must have looked at that
+    /// earlier text, and nothing else.
     fn find(&mut self, ends: &mut RowEnds, text: &[u8]) -> Found {
-        // Row ends in front of the cut do not matter one by one, so the text up to there is looked at in few calls. In
-        // as many bytes as a row may have, a row must end.
+        // Only the row end at or behind the cut must be found exactly, so look at the text before the cut in few calls.
+        // Each call looks at as many bytes as a row may have: if no row ends in them, a row is too long.
         while ends.end() + self.most < self.cut {
             let last = ends.end();
             self.seen = (last + self.most).min(text.len()).max(self.seen);
@@ -110,14 +112,16 @@ pub struct Windows<'f> {
     buffer: Vec<u8>,
     filled: usize,
     start: u64,
-    /// The present window.
+    /// The present window: its offset in the file and its length.
     offset: u64,
     length: usize,
-    /// Where the rows of the window begin and end if they begin with the first line.
+    /// Where the rows of the window begin and end if they begin with its first line. Counted from the start of the
+    /// window.
     guess: Option<Range<usize>>,
-    /// The last search for the end of rows. If they have quotes, it has listed their delimiters and line ends.
+    /// The last search for the end of rows. If the rows have quotes, the search has listed their delimiters and line
+    /// ends.
     ends: RowEnds,
-    /// Where in the window the rows begin whose end that search has found.
+    /// The start, in the window, of the rows whose end the search in `ends` has found. `None` if it has found none.
     searched: Option<usize>,
 }
 
@@ -139,13 +143,13 @@ impl<'f> Windows<'f> {
     /// Reads the window, as far as the file goes.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If the file cannot be read.
     pub fn read(&mut self) -> io::Result<()> {
         self.read_on(self.front() + self.length + (self.length * BEHIND).div_ceil(16).clamp(64, LEAST))
     }
 
-    /// How many of the bytes that have been read lie before the window. Not to be called after [`rows`](Self::rows) had
-    /// to read again.
+    /// How many of the bytes that have been read lie before the window: 1, or 0 at the start of the file. Also 0 after
+    /// [`rows`](Self::rows) had to read again, because then only the rows have been read.
     fn front(&self) -> usize {
         self.offset.saturating_sub(self.start) as usize
     }
@@ -183,8 +187,9 @@ impl<'f> Windows<'f> {
         }
     }
 
-    /// Returns where the rows of the window end, which begin at `start`, counted from the start of the window. `None`
-    /// if that cannot be found: the file ends before, or a row is longer than a row may be.
+    /// Returns where the rows of the window end, if they begin at `start`. Both offsets count from the start of the
+    /// window. Returns `None` if the end cannot be found: the file ends before it, or a row is longer than
+    /// [`Cutter::most`] bytes.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -192,6 +197,7 @@ impl<'f> Windows<'f> {
         if let Some(guess) = self.guess.take().filter(|guess| guess.start == start) {
             return Ok(Some(guess.end));
         }
+        // If the rows begin behind the end of the window, a row of an earlier window covers it, and it has no rows.
         let Some(cut) = self.length.checked_sub(start) else { return Ok(Some(start)) };
         let from = self.front() + start;
         self.ends.restart_listing();
@@ -214,8 +220,8 @@ impl<'f> Windows<'f> {
         }
     }
 
-    /// Returns the bytes of the window at `rows`, a range that counts from its start. Reads them if they have not been
-    /// read.
+    /// Returns the bytes of the window at `rows`, a range that counts from the start of the window. Reads the bytes if
+    /// they have not been read.
     ///
     /// # Errors
     /// If the file cannot be read, or has become too short.
@@ -229,8 +235,8 @@ impl<'f> Windows<'f> {
         Ok(&self.text()[self.front() + rows.start..self.front() + rows.end])
     }
 
-    /// Returns what was listed of these rows while their end was sought, if all of them were listed. Whoever reads them
-    /// need not scan them again.
+    /// Returns the lists of the delimiters and line ends of these rows, if the search for their end has listed all of
+    /// them. A mapper that has the lists need not scan the rows again. The lists are returned only once.
     pub fn listed(&mut self, rows: &Range<usize>) -> Option<&mut Scan> {
         let is_there = self.searched.take() == Some(rows.start);
         self.ends.listed().filter(|scan| is_there && !rows.is_empty() && scan.seen() == rows.len())
@@ -268,8 +274,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Windows of any sizes, each told where the rows of the previous one end, have the rows of one sequential
-        /// pass, whether or not they were guessed first.
+        /// Windows of any sizes together have the rows that one sequential pass finds, if each is told where the rows
+        /// of the previous one end. This holds whether or not their rows were guessed first.
         #[test]
         fn the_chain_cuts_a_file_as_one_pass_does(
             text in vec(select(b"\"\"\",,,,,\n\n\n1#\r \t".as_slice()), 0..400),

@@ -2,7 +2,8 @@
 //!
 //! The results of an offer that was taken are written. If the worker dies after that, its block must not be mapped
 //! again, or these results would be printed twice. Therefore the writer counts an offer before it reads the offered
-//! bytes. It holds the same lock for this as the supervisor does to withdraw the offer of a dead worker.
+//! bytes. The writer holds a lock while it looks for an offer and counts it. The supervisor holds the same lock while
+//! it withdraws the offer of a dead worker. So each offer is either counted or withdrawn.
 
 use super::Run;
 use crate::error::Error;
@@ -40,8 +41,8 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Withdraws the offer of a dead worker, so that its block can be mapped again. Returns false if an earlier offer
-    /// of the worker has been taken: to map the block again would then print results twice.
+    /// Withdraws the offer of a dead worker, so that its block can be mapped again. Returns false if an offer of the
+    /// worker has already been taken: mapping the block again would then print results twice.
     pub fn withdraw_offer(&self, ring: &Supervisor, held: &Held) -> bool {
         let offers = self.offers();
         ring.withdraw(held);

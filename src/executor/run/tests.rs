@@ -17,8 +17,8 @@ enum Panics {
     Kernel(u64),
 }
 
-/// A source without end. Each block has one row: 13 in the block whose kernel call is to panic, otherwise 1. The second
-/// field counts the blocks.
+/// A source without end. Each block has one row: 13 in the block for which the kernel must panic, otherwise 1. The
+/// second field counts the blocks.
 struct Rows(Panics, u64);
 
 impl Source for Rows {

@@ -1,8 +1,8 @@
 //! The reader: cuts files and pipes into blocks of whole rows.
 //!
 //! The reader examines only headers and the ends of rows. The workers do everything else, because they run in parallel.
-//! A block is filled while input is ready, and handed on as soon as no more is ready. So a row that arrives alone is
-//! answered at once, and an input that is always ready gives full blocks.
+//! A block is filled while input is ready, and handed on as soon as no more input is ready. So a row that arrives alone
+//! is answered at once, and an input that is always ready gives full blocks.
 
 mod open;
 mod prompt;
@@ -53,11 +53,11 @@ impl Input {
         }
     }
 
-    /// Opens the input such that reads never wait. Stdin is open already, so it is only duplicated; `prompt.rs` reads
-    /// it without waiting.
+    /// Opens the input in such a way that reads never wait. Stdin is open already, so its descriptor is only
+    /// duplicated; `prompt.rs` reads stdin without waiting.
     ///
     /// # Errors
-    /// If the input does not exist, may not be read, or is a folder.
+    /// If the input does not exist, cannot be read, or is a folder.
     pub fn open(self) -> io::Result<File> {
         let file = match self {
             Input::Stdin => File::from(streams::given(&io::stdin())?),
@@ -89,18 +89,18 @@ pub struct Reader<'a> {
     inputs: std::iter::Enumerate<std::vec::IntoIter<Input>>,
     shape: Shape,
     headers: Headers,
-    /// Number of fields of the first row. `None` if it has not been read yet, or if the other rows may have another
-    /// number.
+    /// Number of fields of the first row. `None` if that row has not been read yet, or if rows may differ in their
+    /// numbers of fields.
     fields: Option<usize>,
-    /// Whether rows that are longer than a block are passed over. If not, the first of them ends the run.
+    /// Whether rows that are longer than a block are passed over. If they are not, the first such row ends the run.
     passes_over: bool,
     watch: Watch<'a>,
     current: Option<Open>,
-    /// Number of the first input that is not empty. `None` until it is known.
+    /// Number of the first input that is not empty. `None` until that input is known.
     first: Option<usize>,
     /// Bytes of the current input that were read but did not go into the last block. The next block begins with them.
     carry: Vec<u8>,
-    /// Number of the input whose file was lent to workers. They read from the same file.
+    /// Number of the input whose file was lent to workers. Workers read windows of this file only.
     lent: Option<usize>,
 }
 
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
         Reader { passes_over, ..self }
     }
 
-    /// Whether all rows must have as many fields as the first row, and that row has not been read yet.
+    /// Whether all rows must have as many fields as the first row, and the first row has not been read yet.
     fn wants_first_row(&self) -> bool {
         self.fields.is_none() && self.shape.goes_by_first_row()
     }

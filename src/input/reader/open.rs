@@ -30,21 +30,21 @@ pub struct Open {
     pub at_start: bool,
     /// Whether the input began with a byte order mark that has not been passed on with a block yet.
     pub has_mark: bool,
-    /// Advice to the user if the first bytes show that the input is some other kind of file, such as gzip. It is passed
-    /// on with the first block, and is then `None`.
+    /// Advice to the user if the first bytes show that the input is some other kind of file, such as gzip. The advice
+    /// is passed on with the first block, and is then `None`.
     pub disguise: Option<String>,
-    /// Whether the end of the input was seen. A terminal must not be read again after that, because the read would wait
-    /// for more.
+    /// Whether the end of the input was seen. After that, a terminal must not be read again, because the read would
+    /// wait for more input.
     pub at_end: bool,
-    /// Offset in the input, in bytes, at which the next block begins. If bytes were carried over from the last read, it
-    /// is the offset of the first of them.
+    /// Offset in the input, in bytes, at which the next block begins. If bytes were carried over from the last read,
+    /// the block begins with the first of these bytes.
     pub offset: u64,
     /// Bytes that are still to be read of a range. `None`: the whole input is read.
     pub left: Option<u64>,
-    /// Number of lines before the first row to be read: those before a range, and those that were passed over. It is
-    /// passed on with the next block, and is then 0.
+    /// Number of lines before the first row to be read: the lines before a range, and the lines that were passed over.
+    /// The number is passed on with the next block, and is then 0.
     pub lines_before: u64,
-    /// How many of the next lines are to be passed over.
+    /// How many of the next lines must be passed over (`--skip-lines`).
     pub skip_lines: u64,
     /// Whether the input has a header that has not been read yet.
     pub wants_header: bool,
@@ -52,8 +52,8 @@ pub struct Open {
     pub head: Head,
 }
 
-/// How many bytes to read first. If the file is not CSV, the bytes that tell what kind of file it is may lie some
-/// kilobytes behind its start.
+/// How many bytes to read at the start of an input. If the file is not CSV, the bytes that tell what kind of file it is
+/// can lie some kilobytes behind its start.
 const FIRST_READ: usize = 32 << 10;
 /// The least number of bytes to ask for in one read. Without it, very small blocks would cost a system call each.
 const LEAST_READ: usize = 4096;
@@ -72,8 +72,8 @@ impl Open {
     /// Opens `input`, which has the position `number` among all inputs.
     pub fn new(number: usize, input: Input, shape: &Shape) -> Result<Self, Error> {
         let name = input.name();
-        // Only stdin may be shared with other processes and thus must not be made non-blocking. All other files are
-        // regular or were opened non-blocking.
+        // Other processes can share stdin, so stdin must not be made non-blocking. All other files are regular or were
+        // opened non-blocking.
         let is_shared = matches!(input, Input::Stdin);
         let open = || {
             let file = input.open()?;
@@ -115,13 +115,14 @@ impl Open {
         let mut filled = carry.len();
         carry.clear();
         let mut ends = RowEnds::new(shape.format);
-        // `seen`: how many bytes were searched for row ends. `limit`: up to how many bytes the buffer is filled. It is
-        // raised if a row is longer.
+        // `seen`: how many bytes were searched for row ends. `limit`: up to how many bytes the buffer is filled. The
+        // limit is raised if a row is longer.
         let (mut seen, mut limit) =
             (0, wanted.max(if self.at_start { FIRST_READ } else { LEAST_READ }).min(buffer.len()));
         let end = loop {
             seen = seen.max(filled.min(wanted));
             ends.look_at(&buffer[..seen]);
+            // If no row has ended by then, look line by line, so as to find the end of the first row.
             while ends.end() == 0 && seen < filled {
                 seen = memchr::memchr(b'\n', &buffer[seen..filled]).map_or(filled, |at| seen + at + 1);
                 ends.look_at(&buffer[..seen]);
@@ -137,8 +138,8 @@ impl Open {
                 break filled;
             }
             if filled == buffer.len() {
-                // One more byte shows whether the input ends here. If so, its last row is exactly as long as a block,
-                // which is allowed.
+                // One more byte shows whether the input ends here. If it does, the row in the buffer is exactly as long
+                // as a block, which is allowed.
                 let mut next = [0];
                 if self.read(&mut next, watch)? > 0 {
                     carry.extend(next);
@@ -179,8 +180,7 @@ impl Open {
         Ok(Filled::Rows(end))
     }
 
-    /// Returns how many bytes at the front of `text` belong to lines that are to be passed over, and counts these
-    /// lines.
+    /// Returns how many bytes at the front of `text` belong to lines that must be passed over, and counts these lines.
     fn skip_lines(&mut self, text: &[u8]) -> usize {
         let mut at = 0;
         while self.skip_lines > 0 && at < text.len() {
@@ -204,7 +204,8 @@ impl Open {
         mut look: impl FnMut(&[u8]),
     ) -> Result<(), Ending> {
         self.offset += buffer.len() as u64;
-        // `carry` is the one byte by which `fill` saw that the line goes on. It precedes the bytes still to be read.
+        // `carry` is the one byte by which `fill` saw that the line goes on. This byte comes before the bytes still to
+        // be read.
         let mut filled = carry.len();
         buffer[..filled].copy_from_slice(carry);
         carry.clear();
@@ -253,7 +254,7 @@ impl Open {
         }
     }
 
-    /// Whether a read would find bytes or the end of the input. If `waits`, waits until it would.
+    /// Whether a read would find bytes or the end of the input. If `waits` is true, waits until a read would.
     ///
     /// # Errors
     /// If the run is over or no process reads the output any more; both are noticed only while waiting. If `poll`

@@ -1,9 +1,9 @@
 //! Reads that return at once, even if there is no input.
 //!
 //! Even after `poll` has reported input, a read may find none: another process that has the same pipe or terminal open
-//! may have taken the input in between. A read that waited then could not be stopped when the run is over, or when
-//! nobody reads the output any more. So only `poll` waits, because it can watch for these two events, too. Stdin is not
-//! made non-blocking for this purpose, because it would become non-blocking for all processes that share it.
+//! may have taken the input in between. If the read then waited, nothing could stop it when the run is over, or when
+//! nobody reads the output any more. So only `poll` waits, because `poll` can watch for these two events, too. Stdin is
+//! not made non-blocking for this purpose, because it would become non-blocking for all processes that share it.
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, fstat, major, minor};
@@ -15,15 +15,15 @@ use std::io::IoSliceMut;
 #[derive(Debug)]
 pub enum Way {
     /// By `read`. For regular files, which never make a read wait; for files that this program has opened non-blocking;
-    /// and for devices that allow no other way, where a read may wait.
+    /// and for devices that allow no other way, whose reads can wait.
     Plain,
     /// By `recv` with `MSG_DONTWAIT`. For sockets.
     Socket,
     /// By `preadv2` with `RWF_NOWAIT`, which pipes support since Linux 6.4. For pipes.
     Flag,
     /// By `read` from a second, non-blocking opening of the same pipe or terminal, which no other process shares.
-    /// `poll` still watches the first opening, because an opening that was made after the last writer of a pipe has
-    /// gone never reports the end.
+    /// `poll` still watches the first opening. On an opening that was made after the last writer of a pipe had gone,
+    /// `poll` would never report the end.
     Reopened(OwnedFd),
 }
 
@@ -72,8 +72,8 @@ impl Way {
     }
 }
 
-/// Whether `descriptor` is a terminal that may be opened a second time. The controlling side of a pseudoterminal
-/// (`/dev/ptmx`) may not, because opening it would create a new terminal.
+/// Whether `descriptor` is a terminal that can be opened a second time. The controlling side of a pseudoterminal
+/// (`/dev/ptmx`) cannot, because opening it again creates a new terminal.
 fn is_terminal(descriptor: BorrowedFd) -> bool {
     const OTHER_SIDE: (u32, u32) = (5, 2);
     let device = fstat(descriptor).map(|stat| (major(stat.st_rdev), minor(stat.st_rdev)));

@@ -1,5 +1,5 @@
-//! How the reader goes to a part of a file. It reads nothing before that part except the header, or the first row if
-//! all rows must have as many fields as that row.
+//! How the reader goes to a range of a file. Before the range, it reads only the header, or the first row if all rows
+//! must have as many fields as that row.
 
 use super::Reader;
 use super::open::Open;
@@ -11,8 +11,8 @@ use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 impl Reader<'_> {
-    /// Moves `open`, an input that was just opened, to `range`. If the header lies before the range, it is read first.
-    /// So is the first row, if all rows must have as many fields as that row.
+    /// Moves `open`, an input that was just opened, to `range`. Reads the header first, if it lies before the range.
+    /// Also reads the first row, if all rows must have as many fields as that row.
     pub(super) fn enter(&mut self, open: &mut Open, range: FileRange, buffer: &mut [u8]) -> Result<(), Ending> {
         open.check(range)?;
         if range.offset > 0 {
@@ -58,8 +58,8 @@ impl Open {
         if end < size && !ends_line(end)? {
             return Err(self.refused(format!("the range does not end where a line does, at byte {end}")));
         }
-        // Each line before the range has at least one byte, and there is at least one such line unless the range begins
-        // at byte 0.
+        // The number of the first line must be possible: each line before the range has at least one byte, and there is
+        // at least one such line unless the range begins at byte 0.
         let (line, offset) = (range.first_line, range.offset);
         if line == 0 || line - 1 > offset || (line == 1) != (offset == 0) {
             return Err(self.refused(format!("byte {offset} cannot be in line {line}")));

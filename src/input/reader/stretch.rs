@@ -8,7 +8,8 @@ use rustix::fs::{OFlags, fcntl_getfl};
 use std::io::{Seek, SeekFrom};
 
 impl Reader<'_> {
-    /// Lends the file that the last block came from, if it is a regular file that is open for reading only.
+    /// Lends the file that the last block came from, if it is a regular file. The file must be open for reading only,
+    /// because workers must not be able to write to it.
     pub(super) fn lend_file(&mut self) -> Option<OwnedFd> {
         let open = self.current.as_ref().filter(|open| open.is_regular)?;
         let is_read_only = fcntl_getfl(&open.file).is_ok_and(|flags| flags & OFlags::ACCMODE == OFlags::RDONLY);
@@ -16,7 +17,9 @@ impl Reader<'_> {
         is_read_only.then(|| open.file.try_clone().map(OwnedFd::from).ok())?
     }
 
-    /// Returns the rest of the lent file, or of the range of it that is read, if it has `least` bytes or more.
+    /// Returns the part of the lent file that lies behind the last block, up to the end of the file or of the range
+    /// that is read. Returns `None` if the part has fewer than `least` bytes, or if the reader must first read a header
+    /// or the first row itself.
     pub(super) fn rest_of_lent(&mut self, least: u64) -> Option<Stretch> {
         let wants_first_row = self.wants_first_row();
         let open = self.current.as_ref()?;
@@ -24,7 +27,7 @@ impl Reader<'_> {
         if self.lent != Some(open.input) || is_before_rows {
             return None;
         }
-        // The file's offset lies behind the bytes that are carried over.
+        // The read position of the file lies behind the bytes that are carried over, which belong to the stretch.
         let start = (&open.file).stream_position().ok()?.checked_sub(self.carry.len() as u64)?;
         let end = match open.left {
             Some(left) => start + self.carry.len() as u64 + left,
