@@ -9,16 +9,17 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use xattr::FileExt;
 
-/// The extended attribute that is the access list. A new file may have one too, given by the default list of its
-/// folder.
+/// The extended attribute that holds the access list (ACL). A new file can have an access list already, from the
+/// default list of its folder.
 const ACCESS_LIST: &str = "system.posix_acl_access";
 
 /// Attributes that are not copied, because they vouch for exactly the old contents, or give rights to whoever runs the
 /// file. The system removes them, too, when a file is written to.
 const OF_CONTENTS: [&str; 3] = ["security.capability", "security.evm", "security.ima"];
 
-/// The namespaces of extended attributes that must be copied, or the file is not replaced. Attributes in other
-/// namespaces belong to the file system and concern how it stores the file, so a failure to copy them is ignored.
+/// The namespaces of extended attributes that must be copied. If one of these cannot be copied, the file is not
+/// replaced. Attributes in other namespaces belong to the file system and concern how it stores the file, so a failure
+/// to copy them is ignored.
 const KEPT: [&[u8]; 4] = [b"system.", b"user.", b"trusted.", b"security."];
 
 /// Copies owner, group, mode, access list and extended attributes from `old` to `new`. If this process may not give
@@ -55,8 +56,8 @@ fn keep_extended(old: &File, new: &File) -> io::Result<()> {
 }
 
 fn keep_one(old: &File, new: &File, name: &OsStr) -> io::Result<()> {
-    // The attribute may have been removed since it was listed. If `new` has the same value already it is not set again,
-    // because this process might not be allowed to set it (a security label, for example).
+    // The attribute might have been removed since it was listed. If `new` has the same value already, the attribute is
+    // not set again, because this process might not be allowed to set it (a security label, for example).
     match old.get_xattr(name)? {
         Some(value) if new.get_xattr(name).ok().flatten().as_ref() != Some(&value) => new.set_xattr(name, &value),
         _ => Ok(()),

@@ -1,5 +1,5 @@
-//! Handles bad rows: counts them, names the first on stderr, writes all to the file of `--rejects`, and ends the run if
-//! there are too many.
+//! Handles bad rows: counts them, names the first [`SAID`] on stderr, writes all to the file of `--rejects`, and ends
+//! the run if there are too many.
 
 use crate::bad_row::{BadRow, Kind};
 use crate::csv::lines;
@@ -66,9 +66,9 @@ impl BadRows {
         self.count += 1;
     }
 
-    /// Whether more than the number of bad rows depends on the next one: it would be named on stderr, written to the
-    /// rejects, or end the run. If so, it must be reported with [`enter`](Self::enter). Otherwise
-    /// [`count_one`](Self::count_one) is enough.
+    /// Whether the next bad row must be reported and not only counted: it would be named on stderr, written to the
+    /// rejects, or end the run. If so, pass it to [`enter`](Self::enter). Otherwise [`count_one`](Self::count_one) is
+    /// enough.
     pub fn is_heard(&self) -> bool {
         self.rejects.is_some() || self.count < SAID || self.most.is_none_or(|most| self.count >= most)
     }
@@ -77,7 +77,8 @@ impl BadRows {
     /// first [`SAID`].
     ///
     /// # Errors
-    /// If the row is one too many: an error with the message about the row. If the rejects cannot be written.
+    /// If the row ends the run, by its kind or because it is one bad row too many: the error is the message about the
+    /// row. Also if the rejects cannot be written.
     pub fn enter(&mut self, bad: &BadRow, at: Standing) -> Result<(), Error> {
         if bad.kind.ends_run() {
             return Err(match bad.kind {

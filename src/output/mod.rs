@@ -43,11 +43,11 @@ impl Output {
     }
 
     /// Opens an output for the file at `path`, or for the file that a symbolic link there points to. The output is a
-    /// new file, which replaces the old one when [`Output::complete`] is called, and takes over its owner, permissions
-    /// and attributes.
+    /// new file. It replaces the old file when [`Output::complete`] is called, and gets the old file's owner,
+    /// permissions and attributes.
     ///
-    /// A device or a pipe at `path` is written to directly. So is a descriptor that `path` names, like `/dev/fd/3`: it
-    /// keeps its offset and its mode.
+    /// A device or a pipe at `path` is written to directly. So is a descriptor that `path` names, like `/dev/fd/3`: the
+    /// descriptor keeps its offset and its mode.
     ///
     /// # Errors
     /// If the output cannot be written at `path`.
@@ -74,7 +74,8 @@ impl Output {
                 if let Some(output) = already.find(|output| output.is_writable() && is_it(output)) {
                     return as_it_is(output.file);
                 }
-                // The file is opened for writing, so that a file without write permission is not replaced either.
+                // Open the file for writing, although it will be replaced. So a file that this process may not write to
+                // is an error, even in a folder in which the file could be replaced.
                 let file = entry.open(OFlags::empty())?;
                 if FileType::from_raw_mode(existing.st_mode) != FileType::RegularFile {
                     return as_it_is(file);
@@ -86,8 +87,8 @@ impl Output {
         Ok(Output { file, name: name.to_string(), replacement: Some(replacement) })
     }
 
-    /// The name of the output in messages. It also names the folder for temporary files if the results are written
-    /// there first.
+    /// The name of the output in messages. If the results are first written to the folder for temporary files, the text
+    /// names this folder, too.
     pub fn name(&self) -> String {
         let temporary = || printable(std::env::temp_dir().as_os_str());
         match &self.replacement {
@@ -108,8 +109,8 @@ impl Output {
         self.file.is_terminal()
     }
 
-    /// Whether the file is open for writing. Stdout, for example, may have been opened for reading only by the process
-    /// that started this one.
+    /// Whether the file is open for writing. The process that started this one might have opened stdout, for example,
+    /// for reading only.
     fn is_writable(&self) -> bool {
         let flags = fcntl_getfl(&self.file).unwrap_or(OFlags::PATH);
         matches!(flags & OFlags::RWMODE, OFlags::WRONLY | OFlags::RDWR) && !flags.contains(OFlags::PATH)
@@ -133,10 +134,10 @@ impl Output {
     /// Checks that this output and `other` go to different files.
     ///
     /// # Errors
-    /// If both go to the same file, unless that is a device.
+    /// If both go to the same file, unless that file is a character device.
     pub fn is_not(&self, other: &Output) -> Result<(), Error> {
         let same = match (self.stat(), other.stat()) {
-            // Both may go to the same device: in /dev/null, for example, nothing is lost.
+            // Two outputs can go to the same device, such as /dev/null, because neither overwrites the other there.
             (Some(one), Some(other)) => {
                 is_same(&one, &other) && FileType::from_raw_mode(one.st_mode) != FileType::CharacterDevice
             }
@@ -149,7 +150,7 @@ impl Output {
         Ok(())
     }
 
-    /// The file that is written to, or that will be replaced; `None` if no file has the name yet.
+    /// The status of the file that is written to, or that will be replaced; `None` if no file has the name yet.
     fn stat(&self) -> Option<Stat> {
         match &self.replacement {
             None => fstat(&self.file).ok(),
@@ -181,8 +182,8 @@ impl Output {
         streams::Patient(&self.file).write_all(bytes).map_err(|error| Error::write(self.name(), error))
     }
 
-    /// Has the disk store the new file, and then gives it its name. An output that is written to directly is closed,
-    /// and an error that the system reports only on closing is returned.
+    /// Waits until the disk has stored the new file, and then gives the file its name. An output that is written to
+    /// directly is closed, and an error that the system reports only on closing is returned.
     ///
     /// # Errors
     /// If what was written cannot be stored, or the name cannot be given to the file.
@@ -194,7 +195,7 @@ impl Output {
         done.map_err(|error| Error::io(self.name, error))
     }
 
-    /// Ends the output. If `is_complete`, does the same as [`complete`](Self::complete); if not, the file that is to be
+    /// Ends the output. If `is_complete`, does the same as [`complete`](Self::complete); if not, the file that would be
     /// replaced stays as it was. A device, a pipe or a descriptor is completed in both cases, since results have been
     /// written to it directly.
     ///
@@ -211,11 +212,11 @@ impl AsFd for Output {
     }
 }
 
-/// Closes `file` and returns any error, because NFS, FUSE and quotas may report only on closing that they could not
-/// store what was written. std closes a file when it is dropped, and ignores such errors.
+/// Closes `file` and returns any error, because some file systems (NFS, FUSE, or any with quotas) report only on
+/// closing that they could not store what was written. std closes a file when it is dropped, and ignores such errors.
 fn close(file: impl Into<OwnedFd>) -> io::Result<()> {
     match nix::unistd::close(file.into()) {
-        // If close fails with EINTR, Linux has closed the descriptor all the same.
+        // Linux has closed the descriptor even if `close` fails with EINTR.
         Ok(()) | Err(nix::errno::Errno::EINTR) => Ok(()),
         Err(error) => Err(error.into()),
     }

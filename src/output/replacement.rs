@@ -3,10 +3,10 @@
 //! is complete, the new file has no name (`O_TMPFILE`), or a temporary name if the file system has no files without
 //! names.
 //!
-//! Some files cannot be replaced: a mount point, a file in a folder that this process may not write to, and any file
-//! where links are forbidden. Then the results are copied into the old file at the end, and a line on stderr says so.
-//! Whether a file can be replaced shows only at the end, when it is tried. So the old file must be writable, too. This
-//! is checked before the first row is read, because otherwise all results could be lost at the end.
+//! Some files cannot be replaced: a mount point, a file in a folder that this process may not write to, and any file if
+//! this process may not make links. Then the results are copied into the old file at the end, and a line on stderr says
+//! so. Whether a file can be replaced shows only at the end, when it is tried. So the old file must be writable, too.
+//! This is checked before the first row is read, because otherwise all results could be lost at the end.
 
 use super::attributes;
 use super::close;
@@ -42,8 +42,8 @@ pub struct Replacement {
     /// The temporary name of the file, as long as it has one. If this value is dropped before the file has its final
     /// name, the temporary name is removed.
     temporary: Option<OsString>,
-    /// The reason why the file could not be created in the folder of `entry`, if so. The file is then in the folder for
-    /// temporary files.
+    /// The reason why the new file could not be created in the folder of `entry`; it is then in the folder for
+    /// temporary files. `None` if it was created beside its name.
     pub refused: Option<Errno>,
 }
 
@@ -62,8 +62,8 @@ impl Replacement {
         match (replacement.beside(Mode::from_raw_mode(mode)), existing) {
             (Ok(file), None) => Ok((file, replacement)),
             (Ok(file), Some(existing)) => {
-                // The attributes are copied again at the end, because they may change during the run. They are copied
-                // here too, because the existing file may have been removed by then.
+                // The attributes are copied again at the end, because they can change during the run. They are copied
+                // here too, because the existing file might be removed before the end.
                 let _ = attributes::keep(existing, &file);
                 Ok((file, replacement))
             }
@@ -75,7 +75,7 @@ impl Replacement {
         }
     }
 
-    /// Creates the new file in the folder of its name.
+    /// Creates the new file in the folder in which it will get its name.
     fn beside(&mut self, mode: Mode) -> rustix::io::Result<File> {
         // A file without a name gets one by a link to its path in /proc/self/fd, so it is only used if that folder
         // exists.
@@ -103,7 +103,7 @@ impl Replacement {
         match self.take_place(&file) {
             Ok(()) => {}
             // If the disk fails or is full, the results are not copied into the old file: the copy would end half-way
-            // and destroy it.
+            // and destroy the old file.
             Err(error @ (Errno::IO | Errno::NOSPC | Errno::DQUOT)) => return Err(error.into()),
             Err(refused) => self.write_in_place(&file, refused, shown)?,
         }
@@ -151,7 +151,7 @@ impl Replacement {
         file.metadata().is_ok_and(|found| found.is_file()).then_some(file)
     }
 
-    /// Copies `file` into the file that has its name now, or into a new one of that name. `refused` is the reason why
+    /// Copies `file` into the file that has the name now, or into a new file of that name. `refused` is the reason why
     /// `file` cannot take the name itself.
     fn write_in_place(&self, file: &File, refused: Errno, shown: &str) -> io::Result<()> {
         let created = || self.entry.open(OFlags::CREATE | OFlags::EXCL).ok();
@@ -159,8 +159,8 @@ impl Replacement {
         let why = reason(&refused.into());
         say(&format_args!("{shown}: it cannot be replaced ({why}), so it is written in place"));
         let length = file.metadata()?.len();
-        // Reserves room before any of the old file is overwritten, because a full disk would destroy it half-way. Some
-        // file systems cannot reserve room; then the copy is tried all the same.
+        // Reserve room before any of the old file is overwritten: if the disk became full half-way, the old file would
+        // be destroyed. Some file systems cannot reserve room; then the copy is tried without.
         let room = || fallocate(&target, FallocateFlags::KEEP_SIZE, 0, length);
         if length > 0
             && let Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) = retry_on_intr(room)
@@ -214,8 +214,8 @@ fn elsewhere(refused: Errno) -> io::Result<File> {
     })
 }
 
-/// Has the disk store what was written, before the file gets its name. Also opens a second descriptor of the file and
-/// closes it, because some file systems report only on closing that they could not store the file.
+/// Waits until the disk has stored what was written, before the file gets its name. Also opens a second descriptor of
+/// the file and closes it, because some file systems report only on closing that they could not store the file.
 fn settle(file: &File) -> io::Result<()> {
     sync(file)?;
     close(file.try_clone()?)
@@ -223,8 +223,8 @@ fn settle(file: &File) -> io::Result<()> {
 
 fn sync(file: &File) -> io::Result<()> {
     match retry_on_intr(|| fdatasync(file.as_fd())) {
-        // These errors mean that the file is on no disk, or that this process may not call fdatasync. The data was
-        // written in both cases.
+        // These errors mean that the file is on no disk, or that this process is not permitted to call fdatasync. In
+        // each of these cases the data was written.
         Ok(()) | Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => Ok(()),
         Err(error) => Err(error.into()),
     }

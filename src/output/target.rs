@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub enum Target {
     /// A file that is open already. It is written to with the offset and the mode that it has.
     Open(File),
-    /// A name in a folder. A file of that name may exist or not.
+    /// A name in a folder. It does not matter whether a file of that name exists.
     Entry(Entry),
 }
 
@@ -55,8 +55,8 @@ const MOST_LINKS: usize = 40;
 /// If the folder in `path` does not exist, if `path` is itself a folder, or if it is a descriptor that cannot be
 /// written to.
 pub fn of(path: &Path) -> io::Result<Target> {
-    // The system refuses to follow some links, such as those of other users in /tmp with fs.protected_symlinks. This
-    // call fails then, so such links are not followed here either.
+    // The loop below reads links itself, and would also follow links that the system refuses to follow, such as those
+    // of other users in /tmp with fs.protected_symlinks. This call fails for such links.
     if let Err(error) = fs::metadata(path)
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -116,8 +116,8 @@ fn descriptors_of(folder: &OwnedFd) -> Option<Owner> {
     Some(if is_own { Owner::This } else { Owner::Another })
 }
 
-/// Duplicates the descriptor of the number `name` that this process was started with. The duplicate has the same offset
-/// and mode.
+/// Duplicates the descriptor whose number is `name`, if this process was started with it. The duplicate has the same
+/// offset and mode.
 fn open_already(name: &OsStr) -> io::Result<File> {
     let number = name
         .to_str()

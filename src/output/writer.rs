@@ -24,8 +24,8 @@ pub struct Writer<'a> {
     tally: &'a Tally,
     /// The options that say how inputs are read, for the hints about bad rows; `None` for no hints.
     reading: Option<Reading>,
-    /// Advice to the user if the current input looks like something else than CSV. It comes with the first block of the
-    /// input, and is the hint of the first bad row.
+    /// Advice to the user if the current input looks like something else than CSV. The reader passes it with the first
+    /// block of the input, and the first bad row of the input gets it as its hint.
     disguise: Option<String>,
     /// What is written to the output in place of a misfit: a bad row that the reader could not pass on, such as a row
     /// longer than a block.
@@ -134,7 +134,7 @@ impl Sink for Writer<'_> {
         }
         self.lines += block.lines_before;
         // Count the bytes that the reader passed over between the last block and this one. Before the first block
-        // nothing is counted, because the bytes before it may lie outside the range that is read.
+        // nothing is counted, because the bytes before it can lie outside the range that is read.
         let start = self.counted_to.unwrap_or(block.offset);
         self.tally.bytes.add(block.offset.saturating_sub(start));
         self.offset = block.offset;
@@ -145,7 +145,8 @@ impl Sink for Writer<'_> {
     fn write(&mut self, part: Part) -> Result<(), Error> {
         let mut reports = part.reports;
         let mut counted = (0, self.lines);
-        // The rows are needed only for messages. If a worker has read them from the file itself, they are read again.
+        // The text of the rows is needed only for messages, so it is fetched at the first one. If a worker has read the
+        // rows from the file itself, they are read again here.
         let mut text = None;
         while !reports.is_empty() {
             let report = Report::take(&mut reports, part.input.len(), part.results.len());
@@ -232,8 +233,8 @@ impl Writer<'_> {
     }
 
     /// Adds to the bad row `bad` what its worker could not know. If workers died of the row, this is the message
-    /// `deadly`, unless it is empty. For any other row it is a hint about what the user may have meant. `is_first` says
-    /// that the part has no results before the row.
+    /// `deadly`, unless `deadly` is empty. For any other row this is a hint about what the user might have meant.
+    /// `is_first` says that the part has no results before the row.
     fn complete(&mut self, bad: &mut BadRow, bytes: &[u8], is_first: bool, deadly: &str) {
         if bad.kind == Kind::Deadly {
             if !deadly.is_empty() {
@@ -246,7 +247,8 @@ impl Writer<'_> {
             bad.what = "the row is bad".to_string();
         }
         bad.hint = match (self.disguise.take(), &self.reading) {
-            // The row could be read and the kernel refused it, so neither the format nor the delimiter is wrong.
+            // The row could be read and the kernel refused it, so the format and the delimiter are right. But the row
+            // might be a header.
             (_, Some(reading)) if bad.kind == Kind::Refused => {
                 reading.hint_at_header(bytes, is_first && !self.has_rows)
             }
@@ -256,7 +258,7 @@ impl Writer<'_> {
         };
     }
 
-    /// Writes `bytes`, behind the headers that have been kept back for them.
+    /// Writes `bytes`. If headers have been kept back and `bytes` is not empty, writes the headers first.
     fn write_all(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if !bytes.is_empty() && !self.headers.is_empty() {
             self.write_headers()?;

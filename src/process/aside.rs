@@ -14,8 +14,8 @@ static MOVED: [AtomicI32; 2] = [const { AtomicI32::new(-1) }; 2];
 /// Returns where the standard stream `number` is now, if it was moved.
 pub fn moved(number: i32) -> Option<BorrowedFd<'static>> {
     let moved = MOVED.get(usize::try_from(number).ok()?)?.load(Ordering::Relaxed);
-    // SAFETY: the descriptor `moved` is open. Only `put_stdout_back` closes it, and its caller reads and writes nothing
-    // through it any more.
+    // SAFETY: the descriptor `moved` is open: `has_moved` took it from its owner, and only `put_stdout_back` closes it.
+    // That is called when the run is over and nobody uses a descriptor that this function has returned.
     (moved >= 0).then(|| unsafe { BorrowedFd::borrow_raw(moved) })
 }
 

@@ -19,11 +19,11 @@ use std::time::{Duration, Instant};
 /// worker 0 prints messages that concern all workers.
 pub const NUMBER: &str = "PMAPGCD_WORKER_NUMBER";
 
-/// How long to wait for a worker to end if it should end by itself, or if the system does not permit killing it. After
-/// this time the parent goes on without it.
+/// How long to wait for a worker that should end by itself, before it is killed; and how long to wait for a worker that
+/// the system does not permit killing, before the parent goes on without it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How often to look whether a worker has ended, if the system gives no descriptor that becomes readable at its end.
+/// The time between two checks whether a worker has ended, where no descriptor becomes readable when it ends.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// How many deaths are reported with a message each. Later ones are only counted, so that they do not flood stderr.
@@ -39,7 +39,7 @@ struct Process {
     exit: Option<OwnedFd>,
     /// If the process was killed because it held a block for too long: the time limit that it exceeded.
     overdue: Option<Duration>,
-    /// Whether [`Children::watch`] has returned that the process has ended.
+    /// Whether [`Children::watch`] has found that the process has ended.
     is_told: bool,
 }
 
@@ -143,8 +143,8 @@ impl Children {
     pub fn start(&mut self, worker: u32, launch: &Launch, stdin: OwnedFd) -> io::Result<()> {
         let mut command = launch.command()?;
         command.env(NUMBER, worker.to_string());
-        // Beside stdin the worker inherits only stderr. Its stdout is stderr too, so that what a kernel prints is not
-        // mixed with the results.
+        // Of this process's standard streams the worker inherits only stderr. The worker's stdout is stderr too, so
+        // that what a kernel prints does not get among the results.
         command.stdin(stdin);
         command.stdout(io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| Stdio::null(), Stdio::from));
         keep_standard_streams_only(&mut command, launch.descriptor(), launch.given());
@@ -179,8 +179,9 @@ impl Children {
         Ok(())
     }
 
-    /// Sleeps until `bell` is readable, a worker has ended, or the time `most` is over. This function may return
-    /// earlier. Marks the workers that have ended.
+    /// Sleeps until `bell` is readable, a worker has ended, or the time `most` is over. Returns earlier if there are
+    /// workers without a descriptor ([`Process::exit`]), which must be checked every [`LOOK`]. Marks the workers that
+    /// have ended.
     fn watch(&mut self, bell: Option<BorrowedFd>, most: Duration) -> Result<(), Error> {
         let watched: Vec<&mut Process> = self.processes.iter_mut().filter(|process| !process.is_told).collect();
         let mut fds: Vec<PollFd> = bell.iter().map(|bell| PollFd::new(bell, PollFlags::IN)).collect();
@@ -232,8 +233,8 @@ impl Children {
         let gone = || Error::workers(format!("worker {worker} has gone"));
         let at = self.processes.iter().position(|process| process.worker == worker).ok_or_else(gone)?;
         let mut process = self.processes.swap_remove(at);
-        // A worker may have closed its socket and run on. Then kill it, so as not to wait for ever. If the system does
-        // not permit killing it, do not wait for it.
+        // A worker that has closed its socket might run on. Then kill it, so as not to wait for ever. If the system
+        // does not permit killing it, do not wait for it.
         let is_over = process.ends_by(Instant::now() + LAST_WORDS) || process.kill().is_ok();
         Ok(Death { status: if is_over { process.wait() } else { None }, ..process.death() })
     }
@@ -271,8 +272,8 @@ impl Drop for Children {
     fn drop(&mut self) {
         if self.parent != std::process::id() {
             // This is a copy in a forked process: the workers are not its children. The starter thread does not exist
-            // in the fork, and may have held a lock on its queue at the moment of the fork, so that dropping the queue
-            // could wait for ever.
+            // in the fork, and might have held a lock on its queue at the moment of the fork. Then dropping the queue
+            // would wait for ever.
             std::mem::forget(self.starter.take());
             return;
         }

@@ -23,10 +23,10 @@ pub struct Confinement {
     pub memory: Option<u64>,
 }
 
-/// Limits the address space of this process, irrevocably, to its present size plus `confinement.memory`. The limit is
-/// meant for what the mapped kernel allocates. The present size, which is added to it, covers the program, its
-/// libraries and mappings such as the segment. `mapped` is how many bytes are mapped beside the program; it is used
-/// only if the present size cannot be read.
+/// Limits the address space of this process, irrevocably, to its present size plus `confinement.memory`.
+/// `confinement.memory` is meant for what the kernel allocates while it maps rows. So the present size is added: it
+/// covers the program, its libraries and mappings such as the segment. `mapped` is how many bytes are mapped beside the
+/// program; it is used only if the present size cannot be read.
 ///
 /// # Errors
 /// If the system refuses to set the limit.
@@ -66,10 +66,10 @@ pub fn filter(confinement: Confinement, socket: Option<BorrowedFd>, file: Option
     let cannot = |error: &dyn fmt::Display| Error::defect(format!("workers cannot be confined: {error}"));
     let refused = |call: &str, error| Error::io(format!("workers cannot be confined: {call}"), error);
     let program = program(socket, file).map_err(|error| cannot(&error))?;
-    // Filter all threads, because a native kernel's library may have started some when it was loaded.
+    // Filter all threads, because a native kernel's library might have started some when it was loaded.
     apply_filter_all_threads(&program).map_err(|error| match error {
-        // The messages of these two errors end in the bare number of the system's error; take the system's error itself
-        // instead.
+        // The messages of these two errors give the system's error only as a number. Pass on the system's error itself,
+        // which is printed in words.
         seccompiler::Error::Prctl(error) => refused("prctl", error),
         seccompiler::Error::Seccomp(error) => refused("seccomp", error),
         other => cannot(&other),
@@ -83,17 +83,17 @@ type Condition = (u8, i32, i32);
 /// Mask that compares all bits of an argument.
 const ALL: i32 = -1;
 
-/// Builds the filter. It permits the calls in [`FREE`], and each call in `conditional` if one of its lists of
-/// conditions is fulfilled. All other calls fail with EPERM.
+/// Builds the filter. It permits the calls in [`FREE`], and each call in `conditional` if all conditions in one of its
+/// lists are fulfilled. All other calls fail with EPERM.
 fn program(socket: Option<BorrowedFd>, file: Option<BorrowedFd>) -> Result<BpfProgram, seccompiler::BackendError> {
     let to_stderr: &[&[Condition]] = &[&[(0, ALL, 1)], &[(0, ALL, 2)]];
     let own = std::process::id() as i32;
     let [socket, file] = [socket, file].map(|descriptor| descriptor.map_or(-1, |descriptor| descriptor.as_raw_fd()));
-    // The condition for one futex operation: it ignores the bits for private or shared words and for the clock.
+    // The condition for one futex operation. The bits that choose private or shared words, or the clock, are ignored.
     let futex = |operation| (1, !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME), operation);
     let conditional: [(i64, &[&[Condition]]); 11] = [
         // Permit messages, such as a panic's, on stderr (2). In a worker, stdout (1) is a copy of stderr, so that a
-        // kernel may print.
+        // kernel can print.
         (libc::SYS_write, to_stderr),
         (libc::SYS_writev, to_stderr),
         // Permit mapping of memory, but not of files and not for code.
@@ -167,7 +167,7 @@ const FREE: &[i64] = &[
     libc::SYS_poll,
     libc::SYS_membarrier,
     // A thread makes these calls when it begins. A thread that a native kernel's library has started when it was loaded
-    // may begin to run only after the filter is installed.
+    // might not begin to run before the filter is installed.
     libc::SYS_rseq,
     libc::SYS_set_robust_list,
 ];
@@ -201,7 +201,7 @@ mod tests {
         let mapped = memmap2::MmapMut::map_anon(1 << 30).unwrap();
         let with_more = address_space().unwrap();
         drop(mapped);
-        // Other tests may map and unmap something at the same time, but not that much.
+        // Other tests might map and unmap something at the same time, but not that much.
         assert!((1 << 20..1 << 40).contains(&before) && with_more > before + (1 << 29), "{before} {with_more}");
     }
 }

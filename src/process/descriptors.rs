@@ -1,9 +1,9 @@
 //! Makes a worker process begin with its standard streams and no other descriptors.
 //!
-//! This process may have inherited descriptors that are not marked to be closed at `exec`, and libraries may open such
-//! descriptors. A worker must not get any of these descriptors (`tests/crash.rs`). They are marked to be closed after
-//! `fork` and before `exec`: the marks then apply only to the child's copies, and this process keeps its descriptors as
-//! they are.
+//! This process might have inherited descriptors that are not marked to be closed at `exec`, and libraries might open
+//! such descriptors. A worker must not get any of these descriptors (`tests/crash.rs`). They are marked to be closed
+//! after `fork` and before `exec`: the marks then apply only to the child's copies, and this process keeps its
+//! descriptors as they are.
 #![allow(unsafe_code)]
 
 use nix::libc;
@@ -18,17 +18,17 @@ const FIRST: i32 = 3;
 /// those that are open.
 const GUESSED: i32 = 4096;
 
-/// Has the process that `command` starts begin with its standard streams and no other descriptors. There may be two
-/// exceptions. `program` is the descriptor through which the program's file may be named; valgrind opens this name
-/// after `exec`. `given` is a descriptor that the process is given; the caller must not have marked it to be closed at
-/// `exec`.
+/// Makes the process that `command` starts begin with its standard streams and no other descriptors, with up to two
+/// exceptions. `program` is the descriptor through which the program's file is named, if it is named by one: valgrind
+/// opens this name after `exec`. `given` is a descriptor that the process is given; the caller must not have marked it
+/// to be closed at `exec`.
 ///
-/// If another thread opens a descriptor without the mark (close at `exec`) during this call, the worker may inherit it,
-/// as may any other program that this process starts at that time.
+/// If another thread opens a descriptor without the mark (close at `exec`) during this call, the worker might inherit
+/// it, and so might any other program that this process starts at that time.
 pub fn keep_standard_streams_only(command: &mut Command, program: Option<i32>, given: Option<i32>) {
     let mark = match unmarked([program, given]) {
-        // Usually there is nothing to mark. std then needs no `fork` to start the program, which saves a third of a
-        // millisecond, and much more if this process has gigabytes of memory.
+        // Usually there is nothing to mark. Without a function to call before `exec`, std needs no `fork` to start the
+        // program, which saves a third of a millisecond, and much more if this process has gigabytes of memory.
         Some(numbers) if numbers.is_empty() => return,
         Some(numbers) => Box::new(move || numbers.iter().copied().for_each(mark)) as Box<dyn Fn() + Send + Sync>,
         None => Box::new(move || {
@@ -36,7 +36,7 @@ pub fn keep_standard_streams_only(command: &mut Command, program: Option<i32>, g
             given.into_iter().for_each(unmark);
         }),
     };
-    // SAFETY: between `fork` and `exec` the child must not allocate memory or take a lock, since another thread may
+    // SAFETY: between `fork` and `exec` the child must not allocate memory or take a lock, because another thread might
     // have held the lock at the fork. Both marking functions only make system calls.
     unsafe {
         command.pre_exec(move || {
@@ -65,7 +65,7 @@ fn mark(number: i32) {
     unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
 }
 
-/// Has a descriptor stay open at `exec`.
+/// Removes the mark, so that the descriptor stays open at `exec`.
 fn unmark(number: i32) {
     // SAFETY: F_SETFD accesses no memory, and only fails for a descriptor that is not open.
     unsafe { libc::fcntl(number, libc::F_SETFD, 0) };
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(all, [0, 1, 2, 3]);
         for program in [ours[0], ours[100], ours[199]] {
             let seen = seen(|command| keep_standard_streams_only(command, Some(program), None));
-            // The other one is the folder that `ls` reads.
+            // The fifth descriptor is the folder that `ls` reads.
             assert!(seen.len() == 5 && seen.contains(&program), "{program}: {seen:?}");
         }
         assert!(are_open());

@@ -1,9 +1,9 @@
 //! Finds out by a descriptor (pidfd) whether a child process has ended, and how.
 //!
-//! A descriptor always means the same process, but a process number is given to a new process once the old one is
-//! reaped. This matters if this crate is part of a program that ignores SIGCHLD, so that the system reaps workers as
-//! they end, or of a program that reaps all its children itself. The number of an ended worker may then belong to
-//! another child of the program, and this crate must neither wait for that child nor kill it.
+//! A descriptor always means the same process, but the number of a process can be given to a new process once the old
+//! one is reaped. This matters if this crate is part of a program that ignores SIGCHLD, so that the system reaps
+//! workers as they end, or of a program that reaps all its children itself. The number of an ended worker can then
+//! belong to another child of the program, and this crate must neither wait for that child nor kill it.
 //!
 //! The functions of std for pidfds are not in stable Rust yet, so they are not used here.
 #![allow(unsafe_code)]

@@ -17,7 +17,7 @@ use std::io;
 /// A process group. All its processes are killed when this value is dropped, or when this process ends.
 pub struct Group {
     watcher: Pid,
-    /// The end of the watcher's pipe that this process holds as long as it lives.
+    /// The writing end of the watcher's pipe. The system closes it when this process ends, which the watcher notices.
     _alive: OwnedFd,
 }
 
@@ -28,7 +28,7 @@ impl Group {
     /// If the system refuses descriptors or processes.
     pub fn new() -> io::Result<Self> {
         let (watched, alive) = pipe_with(PipeFlags::CLOEXEC)?;
-        // SAFETY: the child must not allocate memory or take a lock, because another thread may have held the lock at
+        // SAFETY: the child must not allocate memory or take a lock, because another thread might have held the lock at
         // the fork. `watch` only makes system calls, and never returns.
         let pid = match unsafe { libc::fork() } {
             // SAFETY: this is the child, which only runs `watch`: it makes only system calls, and never returns.

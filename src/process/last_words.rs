@@ -1,6 +1,6 @@
-//! Keeps the panic message of a worker process whose kernel panics. Several workers may panic on the same row. So the
-//! worker does not print the message, but passes it to the parent, which prints it once, with the row. A panic while a
-//! kernel is made ready is treated in the same way, because every worker would print it.
+//! Keeps the panic message of a worker process whose kernel panics. Several workers can panic on the same row. So a
+//! worker does not print its message, but passes it to the parent, which prints one message, with the row. A panic
+//! while a kernel is made ready is treated in the same way, because every worker would print it.
 //!
 //! In a program built with `panic = "abort"`, a panic ends the process before it can be caught. Such a panic is printed
 //! by the worker, and the parent reports that the worker was killed by SIGABRT.

@@ -1,9 +1,9 @@
 //! How to start this program again as a new process: as a worker, or as one of the runs that a comparison measures.
 //!
-//! The file that the system executes in this process need not be the program itself. A user may start the program
-//! through the dynamic loader (`/lib64/ld-linux-x86-64.so.2 PROGRAM`), because the program lies on a disk from which
-//! nothing may be executed, or because it needs other libraries. Then the system executes the loader, and the loader
-//! loads the program. `tests/started.rs` starts the program in every way that we know.
+//! The file that the system executes in this process need not be the program itself. A user can also start the program
+//! through the dynamic loader (`/lib64/ld-linux-x86-64.so.2 PROGRAM`), for example because the program lies on a disk
+//! that is mounted `noexec`, or because the program needs other libraries. Then the system executes the loader, and the
+//! loader loads the program. `tests/started.rs` starts the program in every way that we know.
 
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};

@@ -1,8 +1,10 @@
-//! Processes: what this process was started with (`streams`), which of its streams kernels do not see (`aside`), how
-//! worker processes are started (`launch`, `starter`, `descriptors`), confined (`confinement`), watched and ended
-//! (`children`, `exit`, `death`), how a thread that waits for them is woken (`bell`), how processes are killed together
-//! with what they start (`group`), how messages are printed on stderr (`console`), and how panic messages are kept
-//! (`last_words`).
+//! Processes: what this one was started with, and the worker processes that it starts.
+//!
+//! - `streams`: what this process was started with. `aside`: which of its streams kernels do not see.
+//! - `launch`, `starter`, `descriptors`: how worker processes are started. `confinement`: how they are confined.
+//! - `children`, `exit`, `death`: how worker processes are watched and ended. `bell`: how a thread that waits for
+//!   workers is woken. `group`: how processes are killed together with what they start.
+//! - `console`: how messages are printed on stderr. `last_words`: how panic messages are kept.
 
 pub mod aside;
 pub mod bell;

@@ -1,8 +1,8 @@
 //! A thread that only starts processes.
 //!
 //! A worker asks Linux to kill it when its parent ends. Linux does so as soon as the *thread* that started the worker
-//! ends. Therefore all workers are started by one thread that lives as long as the workers do. Any thread may ask it
-//! for a worker: a program may call the maps of a pool from different threads (`tests/pool/`).
+//! ends. Therefore all workers are started by one thread that lives as long as the workers do. Any thread can ask this
+//! thread for a worker, because a program can call the maps of a pool from different threads (`tests/pool/`).
 
 use crate::process::exit;
 use rustix::fd::OwnedFd;
@@ -40,7 +40,7 @@ impl Starter {
         Ok(Starter(orders))
     }
 
-    /// Has the thread start a process, and waits until it has.
+    /// Tells the thread to start a process, and waits until the process is started.
     ///
     /// # Errors
     /// If the process cannot be started.

@@ -34,8 +34,8 @@ fn flags(number: i32) -> i32 {
 ///
 /// Write it once, beside `main`, in a program that calls [`filter()`](crate::filter()) or
 /// [`Options::run`](crate::Options::run). It adds a function of this crate to those that the loader calls before
-/// `main`. That function asks whether the descriptors 0, 1 and 2 are open, and does nothing else. Do not write it in a
-/// library, because this choice belongs to the author of the program.
+/// `main`. That function asks whether the descriptors 0, 1 and 2 are open, and which signals are ignored or blocked. It
+/// does nothing else. Do not write it in a library, because this choice belongs to the author of the program.
 ///
 /// ```no_run
 /// pmapgcd::note_closed_streams!();
@@ -58,8 +58,8 @@ macro_rules! note_closed_streams {
 }
 
 /// The signals that were ignored, and those that were blocked, when this program was started: one bit for each signal,
-/// with bit 0 for signal 1. They are noted because Rust ignores SIGPIPE before `main`, and sets both for the programs
-/// that it starts.
+/// with bit 0 for signal 1. They are noted because std changes them: it ignores SIGPIPE before `main`, and resets
+/// SIGPIPE and the blocked signals in the programs that it starts.
 static IGNORED: AtomicU64 = AtomicU64::new(0);
 static BLOCKED: AtomicU64 = AtomicU64::new(0);
 static IS_NOTED: AtomicBool = AtomicBool::new(false);
@@ -114,12 +114,12 @@ pub fn signals_for_workers() -> Option<String> {
     signals_at_start().map(|(ignored, blocked)| format!("{ignored:x}/{blocked:x}"))
 }
 
-/// Has the program that `command` starts ignore and block the signals that were ignored and blocked when the user
+/// Makes the program that `command` starts ignore and block the signals that were ignored and blocked when the user
 /// started this program. For example, a program that is started under `nohup` ignores SIGHUP.
 pub fn restore_signals(command: &mut Command) {
     let Some((ignored, blocked)) = signals_at_start() else { return };
-    // SAFETY: the closure runs between `fork` and `exec`, where it may only make system calls. `sigset_t` is a plain
-    // set of bits, and `sigaddset` and `signal` of these numbers touch no memory but the set.
+    // SAFETY: the closure runs between `fork` and `exec`, where it must not allocate memory or take a lock. `sigset_t`
+    // is a plain set of bits, and `sigaddset` and `signal` of these numbers touch no memory but the set.
     unsafe {
         command.pre_exec(move || {
             let mut mask = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
@@ -137,7 +137,7 @@ pub fn restore_signals(command: &mut Command) {
     };
 }
 
-/// The function that [`note_closed_streams!`](crate::note_closed_streams) has the loader call before `main`.
+/// The function that [`note_closed_streams!`](crate::note_closed_streams) makes the loader call before `main`.
 #[doc(hidden)]
 pub extern "C" fn note() {
     let (ignored, blocked) = signals();
@@ -151,7 +151,7 @@ pub extern "C" fn note() {
 
 /// Returns the value of the environment variable `name`, which is meant for this process only. Removes the variable, so
 /// that libraries and processes that this one starts do not see it. The variable stays if other threads are running,
-/// because they may be reading the environment.
+/// because they might be reading the environment.
 pub fn take_variable(name: &str) -> Option<OsString> {
     let value = std::env::var_os(name)?;
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
@@ -185,8 +185,8 @@ pub fn die_of_broken_pipe() -> ! {
     std::process::exit(128 + signal_hook::consts::SIGPIPE)
 }
 
-/// Moves standard input elsewhere, where [`given`] finds it. From then on, a kernel that reads standard input in this
-/// process finds it empty.
+/// Moves standard input to another descriptor, which [`given`] knows. From then on, a kernel that reads standard input
+/// in this process finds it empty.
 ///
 /// # Errors
 /// If no descriptors are left.
@@ -198,8 +198,8 @@ pub fn set_stdin_aside() -> io::Result<()> {
     Ok(())
 }
 
-/// Moves standard output elsewhere, where [`given`] finds it, and puts standard error in its place. Whatever libraries
-/// print in this process from then on goes to standard error, and never among the results.
+/// Moves standard output to another descriptor, which [`given`] knows, and puts standard error in its place. Whatever
+/// libraries print in this process from then on goes to standard error, and never among the results.
 ///
 /// # Errors
 /// If no descriptors are left.
@@ -236,12 +236,12 @@ pub fn inherited(number: i32) -> io::Result<OwnedFd> {
     if flags == -1 || is_own || closed.is_some_and(|closed| closed.load(Ordering::Relaxed)) {
         return Err(Errno::BADF.into());
     }
-    // SAFETY: the descriptor is open, and no code here closes inherited descriptors.
+    // SAFETY: the descriptor is open, as `flags` shows, and nobody closes it while it is duplicated here.
     unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned()
 }
 
-/// Returns the open file that this process has inherited as descriptor `number`, as its only owner: the descriptor is
-/// closed when a program is started, and when the returned value is dropped.
+/// Returns the open file that this process has inherited as descriptor `number`, as its only owner. The descriptor is
+/// not inherited by programs that this process starts, and is closed when the returned value is dropped.
 ///
 /// # Errors
 /// If no file was inherited under this number.
@@ -257,8 +257,8 @@ pub fn taken(number: i32) -> io::Result<OwnedFd> {
 /// may ask for.
 const PIPE_SIZE: usize = 1 << 20;
 
-/// Has the system buffer more in `file` if that is a pipe. Then the processes at its two ends wake each other less
-/// often. If enlarging is not permitted, the pipe keeps its size.
+/// Asks the system to buffer more in `file`, if `file` is a pipe. Then the processes at the two ends of the pipe wake
+/// each other less often. If enlarging is not permitted, the pipe keeps its size.
 pub fn widen(file: impl AsFd) {
     if rustix::pipe::fcntl_getpipe_size(&file).is_ok_and(|size| size < PIPE_SIZE) {
         let _ = rustix::pipe::fcntl_setpipe_size(file, PIPE_SIZE);

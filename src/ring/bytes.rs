@@ -46,8 +46,8 @@ impl Segment {
 }
 
 impl Filling<'_, '_> {
-    /// Has the system provide the memory pages of the slot. To be called before the slot's bytes are used for the first
-    /// time, since touching a page for which no memory is left would kill the process.
+    /// Asks the system for the memory pages of the slot. This must be called before the slot's bytes are used for the
+    /// first time, because touching a page for which the system has no memory would kill the process.
     ///
     /// # Errors
     /// If the system has not enough memory to share.
@@ -59,7 +59,8 @@ impl Filling<'_, '_> {
     pub fn input(&mut self) -> &mut [u8] {
         let segment = self.reader.segment;
         // SAFETY: no worker reads the input of a free slot, and the writer has given the slot back. There is one
-        // reader, which has one `Filling` at a time, and lends the region for as long as that is borrowed.
+        // reader, which has one `Filling` at a time, and the slice borrows the `Filling` mutably, so there is no second
+        // slice of this region.
         unsafe { segment.bytes_mut(segment.layout().input(self.slot())) }
     }
 }
@@ -73,15 +74,16 @@ impl Claim<'_> {
         // SAFETY: a `Claim` is handed to one worker. The parent does not write the input of a claimed slot, and reads
         // results only once the slot is done or the results are offered. After an offer the worker does not write
         // results before the parent has taken the offer. A worker that is replaced is dead before its block is claimed
-        // again.
+        // again. The result region does not overlap the input region.
         unsafe {
             let head = segment.input(slot, &(0..segment.sizes().head));
             (head, segment.input(slot, &input), segment.bytes_mut(segment.layout().results(slot)))
         }
     }
 
-    /// Leaves the error message `words` for the supervisor in the result region, cut to its size. The claimant keeps
-    /// its claim and must end its process now, so that the supervisor finds the message when it puts the block back.
+    /// Leaves the error message `words` for the supervisor in the result region, and cuts the message to the size of
+    /// the region. The claimant keeps its claim and must end its process now, so that the supervisor finds the message
+    /// when it puts the block back.
     pub fn leave_last_words(mut self, words: &[u8]) {
         let (.., room) = self.parts();
         let length = words.len().min(room.len());
@@ -106,8 +108,8 @@ impl Writer<'_> {
         Some(unsafe { self.segment.input(self.segment.slot_of(self.block), &self.rest) })
     }
 
-    /// Returns the results that the claimant of the present block offers, whose length is `length` as
-    /// [`offered`](Writer::offered) has returned it.
+    /// Returns the results that the claimant of the present block offers. Their `length` is what
+    /// [`offered`](Writer::offered) has returned.
     pub fn offered_results(&self, length: usize) -> &[u8] {
         // SAFETY: the claimant does not write these results again before `release`, which takes a mutable borrow of
         // this `Writer`. If the claimant dies, nobody else can claim the block unless the supervisor puts it back. The
@@ -123,14 +125,15 @@ impl Taken<'_, '_> {
         if !self.writer.is_here {
             return None;
         }
-        // SAFETY: the parent alone writes input regions, and not before the slot is given back, which takes this
-        // handle.
+        // SAFETY: the parent alone writes input regions. It does not write this one before the slot is given back, and
+        // giving it back consumes this handle.
         Some(unsafe { self.writer.segment.input(self.slot(), &self.writer.rest) })
     }
 
     /// Returns the results of this part.
     pub fn results(&self) -> &[u8] {
-        // SAFETY: the claimant wrote them before the slot was done, and nobody writes them until it is given back.
+        // SAFETY: the claimant wrote the results before the slot was done. Nobody writes them before the slot is given
+        // back, and giving it back consumes this handle.
         unsafe { self.writer.segment.results(self.slot(), self.outcome.results) }
     }
 }
@@ -140,7 +143,8 @@ impl Supervisor<'_> {
     pub fn last_words(&self, held: &Held) -> Option<Vec<u8>> {
         let length = (self.slot(held).last_words.load(Ordering::Acquire) as usize).min(MOST_WORDS);
         // SAFETY: the claimant is dead, and nobody else can claim the block before it is put back. If the writer reads
-        // these bytes too, because the claimant has offered them, both only read.
+        // these bytes too, because the claimant has offered them, there is no conflict, because neither writer nor
+        // supervisor writes them.
         let words = unsafe { self.segment.results(held.slot, length) };
         (length > 0).then(|| words.to_vec())
     }

@@ -1,6 +1,6 @@
 //! The chain: says where in a file the rows of each window begin.
 //!
-//! A window is a range of a file, and may begin in the middle of a row. The rows of a window are the rows that begin in
+//! A window is a range of a file, and can begin in the middle of a row. The rows of a window are the rows that begin in
 //! it, so the first of them begins where the last row of the previous window ends. Workers pass on this place in one
 //! shared word. The word names the window that has its *turn*. The worker that has claimed this window finds the end of
 //! the window's last row, and makes the word name the next window. To find the end is a hundredth of the work on a
@@ -46,8 +46,8 @@ impl Link {
     fn start(self) -> usize {
         (self.0 & (STUCK - 1)) as usize
     }
-    /// How many blocks this link is ahead of `block`. The numbers of blocks that exist at the same time differ by much
-    /// less than 2^31.
+    /// How many blocks this link is ahead of `block`. The lowest 32 bits are enough to tell this, because the numbers
+    /// of blocks that exist at the same time differ by much less than 2^31.
     fn ahead_of(self, block: u64) -> i32 {
         ((self.0 >> 32) as u32).wrapping_sub(block as u32) as i32
     }
@@ -75,7 +75,7 @@ pub enum Reached {
     /// All windows have had their turn. The rows of the last window end this many bytes after the end of that window.
     All(usize),
     /// The chain is stuck. All rows before this offset of the file are in windows that are not void, and the reader
-    /// must go on here.
+    /// must go on reading at this offset.
     Stuck(u64),
 }
 
@@ -95,7 +95,8 @@ impl Segment {
 }
 
 impl Reader<'_> {
-    /// Begins a chain with the block that is published next: its window begins where a row does.
+    /// Begins a chain with the block that is published next. The caller must know that the window of this block begins
+    /// where a row begins.
     pub fn begin_chain(&mut self) {
         self.segment.chain().store(Link::new(self.block, 0).0, Ordering::Release);
     }
@@ -142,8 +143,8 @@ impl Claim<'_> {
         match link.ahead_of(self.block) {
             0 if link.is_stuck() => Turn::Void,
             0 => Turn::Begins(link.start()),
-            // Look at the slot after the chain: an earlier claimant has written to the slot before it passed the chain
-            // on.
+            // Read the slot only after the chain's word: whoever ended the turn of this window wrote to the slot first,
+            // and changed the chain's word after that.
             1.. if self.own_slot().kind() == Kind::Rows => Turn::Over(self.own_slot().input()),
             1.. => Turn::Void,
             _ if link.is_stuck() => Turn::Void,
@@ -160,7 +161,8 @@ impl Claim<'_> {
         self.input = rows;
     }
 
-    /// Ends the turn of the claimed window, whose rows begin at `start`, without having found where they end.
+    /// Ends the turn of the claimed window, whose rows begin at `start`, without having found where the rows end. From
+    /// then on the chain is stuck.
     pub fn stick(&mut self, start: usize) {
         self.end_turn(start, Link::new(self.block, start).stuck());
     }
@@ -172,7 +174,7 @@ impl Claim<'_> {
         let _ = self.segment.chain().compare_exchange(link.0, next.0, Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    /// Records that the claimed window has no rows, before it is finished with nothing consumed.
+    /// Records that the claimed window has no rows. The claimant must then finish the block with nothing consumed.
     pub fn make_void(&mut self) {
         self.own_slot().set_kind(Kind::Void);
         self.input = 0..0;

@@ -1,6 +1,6 @@
 //! The operations of workers on the ring: claim a block, compute it, and hand over its results.
 //!
-//! Any number of workers may ask for a claim at once: each block is given to only one of them.
+//! Any number of workers can ask for a claim at once: each block is given to only one of them.
 
 use super::segment::Segment;
 use super::slots::{Care, Kind, Outcome, Place, Slot};
@@ -9,7 +9,7 @@ use super::word::{Counter, State, Word};
 use std::ops::Range;
 
 /// A block that a worker has claimed and not yet finished. If the `Claim` is dropped without [`Claim::finish`], the
-/// slot stays claimed, as after the death of the worker, until the supervisor offers it to the workers again.
+/// slot stays claimed, as after the death of the worker, until the supervisor puts the block back.
 pub struct Claim<'s> {
     pub(super) segment: &'s Segment,
     pub(super) block: u64,
@@ -31,7 +31,7 @@ impl Segment {
         Counter(self.control().next.0.load(Ordering::Acquire))
     }
 
-    /// Replaces the counter by `new` if it still equals `seen`. Returns whether it did.
+    /// Replaces the counter by `new` if it still equals `seen`. Returns whether the counter was replaced.
     fn exchange_counter(&self, seen: Counter, new: Counter) -> bool {
         self.control().next.0.compare_exchange(seen.0, new.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
@@ -51,8 +51,8 @@ impl Segment {
         while !lower() {}
     }
 
-    /// Claims for `worker` the first block from the counter on that nobody has claimed. Returns `None` if all published
-    /// blocks are claimed or done.
+    /// Claims a block for `worker`: the first one that waits to be claimed, beginning at the counter. Returns `None` if
+    /// all published blocks are claimed or done.
     pub fn try_claim(&self, worker: u32) -> Option<Claim<'_>> {
         loop {
             let counter = self.counter();
@@ -64,7 +64,7 @@ impl Segment {
             }
             if word != Word::filled(block) {
                 // The block is claimed or done, or the slot already holds a later block. Advance the counter on behalf
-                // of the claimant, which may have died before it could.
+                // of the claimant, which might have died before it could.
                 self.exchange_counter(counter, counter.advanced());
             } else if slot.exchange(word, Word::claimed(block, worker)) {
                 self.exchange_counter(counter, counter.advanced());
@@ -73,11 +73,11 @@ impl Segment {
         }
     }
 
-    /// Whether a block waits to be claimed. The answer may be out of date at once. A worker that has been woken uses
-    /// the answer to decide whether to wake the next worker.
+    /// Whether a block waits to be claimed. The answer can be out of date as soon as it is given. A worker that has
+    /// been woken uses the answer to decide whether to wake the next worker.
     pub fn has_filled(&self) -> bool {
-        // The counter may point at blocks that are claimed or done, because it is lowered when a block is put back. So
-        // look at as many blocks as there are slots.
+        // The counter can point at a block that is claimed or done, because the counter is lowered when a block is put
+        // back. So look at as many blocks as there are slots.
         let blocks = (self.counter().block()..).take(self.ring().len());
         let words = blocks.map(|block| (block, self.slot(block).load()));
         words.take_while(|&(block, word)| !word.is_before(block)).any(|(block, word)| word == Word::filled(block))
@@ -98,8 +98,8 @@ impl Segment {
         self.control().came_up.0.load(Ordering::Relaxed)
     }
 
-    /// Returns how many fields each result of the run has, if a first result has decided that. A claimant sees every
-    /// number that was set before its block was published.
+    /// Returns how many fields each result of the run has, if a first result has decided that. A width that was set
+    /// before a block was published is seen by the claimant of this block.
     pub fn width(&self) -> Option<usize> {
         let width = self.control().width.0.load(Ordering::Acquire);
         (width > 0).then_some(width as usize)
@@ -110,7 +110,7 @@ impl Segment {
         self.control().width.0.store(width as u32, Ordering::Release);
     }
 
-    /// Sets whether the reader may be waiting for input. Claimants ask [`Care::is_input_awaited`].
+    /// Sets whether the reader might be waiting for input. Claimants learn this from [`Care::is_input_awaited`].
     pub fn set_awaits_input(&self, awaits: bool) {
         self.control().awaits_input.0.store(u32::from(awaits), Ordering::Relaxed);
     }
@@ -144,14 +144,15 @@ impl<'s> Claim<'s> {
     }
 
     /// Whether an earlier block waits to be claimed. A worker that waits for the turn of its window must ask this: if a
-    /// worker dies and all others wait for turns, nobody claims the window of the dead worker, for which they wait.
+    /// worker dies and all others wait for turns, nobody would claim the window of the dead worker, and all would wait
+    /// for its turn for ever.
     pub fn is_after_unclaimed(&self) -> bool {
         let fewest = self.block.saturating_sub(self.segment.ring().len() as u64 - 1);
         (fewest..self.block).any(|block| self.segment.slot(block).load() == Word::filled(block))
     }
 
-    /// Puts the block back as if it had not been claimed. A worker may do this only if it has not begun to compute the
-    /// block.
+    /// Puts the block back as if it had not been claimed. A worker that has begun to compute the block must not do
+    /// this.
     pub fn put_back(self) {
         let slot = self.segment.slot(self.block);
         slot.exchange(Word::claimed(self.block, self.worker), Word::filled(self.block));
@@ -183,17 +184,18 @@ impl<'s> Claim<'s> {
         self.segment.slot(self.block).offered.load(Ordering::Acquire) == 0
     }
 
-    /// Hands the block, with its `outcome`, to the writer. Returns whether the writer may be waiting for this block. If
-    /// the previous block is still under way, the writer waits for the previous block instead, because it takes blocks
-    /// in order; the worker that finishes the previous block wakes the writer.
+    /// Hands the block, with its `outcome`, to the writer. Returns whether the writer might be waiting for this block.
+    /// If the previous block is still under way, the writer waits for the previous block instead, because it takes
+    /// blocks in order; the worker that finishes the previous block wakes the writer.
     pub fn finish(self, outcome: Outcome) -> bool {
         let slot = self.segment.slot(self.block);
         slot.block.store(self.block, Ordering::Relaxed);
         slot.worker.store(self.worker, Ordering::Relaxed);
         slot.set_outcome(outcome);
         slot.exchange(Word::claimed(self.block, self.worker), Word::done(self.block));
-        // If two workers finish neighbouring blocks at the same time, at least one must see that the other has
-        // finished, or neither would wake the writer.
+        // The fence makes this block's `Done` visible to others before this worker reads the previous block's word.
+        // Otherwise the previous block could be finished in between: the writer would be woken for it, would not see
+        // that this block is done too, and nobody would wake the writer again.
         fence(Ordering::SeqCst);
         self.block.checked_sub(1).is_none_or(|before| !self.segment.is_under_way(before))
     }

@@ -13,9 +13,10 @@ use super::sync::Ordering;
 use super::word::{MAX_WORKERS, State, Word};
 use std::ops::Range;
 
-/// In [`Supervisor::claims`], where a part begins that its worker cannot have begun to map.
+/// Stands in [`Supervisor::claims`] instead of the byte at which a part begins, while the block is a window that waits
+/// for its turn. The worker then waits for other workers, and is not to blame if the wait is long.
 pub const WAITS: usize = usize::MAX;
-/// In [`Supervisor::claims`], where a part of a window begins that its worker may have begun to map.
+/// Stands in the same place while the window has its turn and its rows are not known yet. The worker is then at work.
 const IN_WINDOW: usize = usize::MAX - 1;
 
 /// The parent's three ends of a ring, and the segment, which workers need.
@@ -26,7 +27,7 @@ pub struct Ends<'s> {
     pub writer: Writer<'s>,
     /// Puts back the blocks of dead workers.
     pub supervisor: Supervisor<'s>,
-    /// Where workers claim blocks.
+    /// The segment itself, through which workers claim blocks.
     pub segment: &'s Segment,
 }
 
@@ -66,8 +67,8 @@ impl<'s> Reader<'s> {
     /// the ring earlier.
     ///
     /// # Errors
-    /// If the slot's word is wrong: it must be either free for this block, or in use by the block that had the slot one
-    /// round earlier.
+    /// If the slot's word is wrong. A right word says that the slot is free for this block, or in use by the block that
+    /// had the slot one round earlier.
     pub fn try_fill(&mut self) -> Result<Option<Filling<'_, 's>>, Spoilt> {
         Ok(self.is_free()?.then_some(Filling { reader: self }))
     }
@@ -131,7 +132,7 @@ struct Window {
     start: Option<usize>,
 }
 
-/// A block with its results, or a part of a block, which the writer may read until it gives the slot back.
+/// A block or a part of one, with its results. The writer can read both until it gives the slot back.
 pub struct Taken<'w, 's> {
     pub(super) writer: &'w mut Writer<'s>,
     pub(super) outcome: Outcome,
@@ -162,7 +163,7 @@ impl<'s> Writer<'s> {
     ///
     /// # Errors
     /// If the rows do not begin where the rows of earlier blocks end, if they end before the end of the window, or if
-    /// they end more than the length of a block after it.
+    /// they end further behind the end of the window than a block can be long.
     fn bound(&self, slot: &Slot, Window { length, start }: Window) -> Result<Range<usize>, Spoilt> {
         let rows = slot.input();
         match slot.kind() {
@@ -211,7 +212,8 @@ impl<'s> Writer<'s> {
         if is_claimed { slot.offered.load(Ordering::Acquire) as usize } else { 0 }
     }
 
-    /// Tells the claimant of the present block that the results it offered are taken: it may write the next ones.
+    /// Tells the claimant of the present block that the results it offered are taken, so that the claimant goes on to
+    /// write the next ones.
     pub fn release(&mut self) {
         self.segment.slot(self.block).offered.store(0, Ordering::Release);
     }
@@ -223,7 +225,7 @@ impl Taken<'_, '_> {
         self.writer.segment.slot_of(self.writer.block)
     }
 
-    /// How many bytes of the input the claimant has processed.
+    /// How many bytes of the input the claimant has processed for this part.
     pub fn consumed(&self) -> usize {
         self.outcome.consumed
     }
@@ -274,7 +276,7 @@ pub struct Supervisor<'s> {
 
 /// A block that a dead worker had claimed.
 pub struct Held {
-    /// Number of the slot whose word names the dead worker. If a worker has spoilt the word, `block` may be the number
+    /// Number of the slot whose word names the dead worker. If a worker has spoilt the word, `block` can be the number
     /// of a block that belongs in another slot.
     pub(super) slot: usize,
     block: u64,
@@ -310,7 +312,7 @@ impl Supervisor<'_> {
     }
 
     /// Tells the next claimant of the block to take one row at a time, and not to touch the row that begins at byte
-    /// `avoid` of the input region, if that is given.
+    /// `avoid` of the input region, if `avoid` is given.
     pub fn caution(&mut self, held: &Held, avoid: Option<usize>) {
         let caution = avoid.map_or(1, |row| (row as u32).saturating_add(2));
         self.slot(held).caution.store(caution, Ordering::Relaxed);
@@ -346,8 +348,9 @@ impl Supervisor<'_> {
 
     /// Returns all claims, except those of workers that wait for the writer to take what they offer. For each claim:
     /// the number of the block, the number of the worker, and the byte of the input region at which the claimed part
-    /// begins. A window is not in the input region, so it has no such byte: there is [`WAITS`] instead until its turn
-    /// has come, and another number above all bytes of a region after that.
+    /// begins. A window is not in the input region, so it has no such byte. In its place stands [`WAITS`] until the
+    /// window has its turn, then `IN_WINDOW` until its rows are known, and then the byte of the window at which they
+    /// begin.
     pub fn claims(&self) -> Vec<(u64, u32, usize)> {
         let slots = self.segment.ring().iter().map(|slot| (slot.load(), slot));
         let is_at_work = |slot: &Slot| slot.offered.load(Ordering::Relaxed) == 0;

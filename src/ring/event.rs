@@ -2,8 +2,8 @@
 //!
 //! raw_sync's own Unix event holds a pthread mutex that is not robust: if a worker were killed while it held the mutex,
 //! all others would wait for ever. A futex word has no owner, so the death of a waiter blocks nobody. A wake-up is only
-//! a hint, so whoever wakes looks at the ring again. A wake-up is lost if a worker is killed between setting the word
-//! and waking a waiter, or between being woken and looking. Therefore the supervisor repeats wake-ups
+//! a hint, so whoever is woken looks at the ring again. A wake-up is lost if a worker is killed between setting the
+//! word and waking a waiter, or between being woken and looking at the ring. Therefore the supervisor repeats wake-ups
 //! ([`FutexEvent::repeat`]) after each death.
 //!
 //! The ring keeps its events in `Control`, and does not need `EventInit`. That trait is implemented so that code
@@ -29,56 +29,62 @@ const SPINS: u32 = 50;
 /// The longest time to sleep before looking at the ring again.
 pub const ROUND: Duration = Duration::from_secs(1);
 
-/// An event in memory that processes may share. A successful wait resets it (auto-reset).
+/// An event in memory that processes can share. A successful wait resets it (auto-reset).
 #[derive(Clone, Copy)]
 pub struct FutexEvent<'a>(pub &'a AtomicU32);
 
 impl FutexEvent<'_> {
-    /// Sets the event and wakes one waiter, even if the event was set already: the process that set it may have been
-    /// killed before it woke a waiter, and the waiter that was woken may have been killed before it looked at the ring.
+    /// Sets the event and wakes one waiter, even if the event is set already. This is needed after a death: the process
+    /// that set the event might have been killed before it woke a waiter, and a waiter that was woken might have been
+    /// killed before it looked at the ring.
     pub fn repeat(&self) {
         self.0.swap(SIGNALED, Ordering::AcqRel);
         let _ = futex::wake(self.0, futex::Flags::empty(), 1);
     }
 
-    /// Sets the event and wakes one waiter. If nobody waits, the next wait returns at once.
+    /// Sets the event and wakes one waiter, unless the event is set already. If nobody waits, the next wait returns at
+    /// once.
     pub fn signal(&self) {
         let _ = self.set(EventState::Signaled);
     }
 
-    /// Waits until the event is set, but no longer than [`ROUND`], because a worker that writes anywhere may have
-    /// cleared the event before the waiter saw it. Returning without an event does no harm, since the caller looks at
-    /// the ring in any case.
+    /// Waits until the event is set, but no longer than [`ROUND`], because a faulty worker that writes to any memory
+    /// might have cleared the event before the waiter saw it. Returning without an event does no harm, since the caller
+    /// looks at the ring in any case.
     pub fn sleep(&self) {
         let _ = self.wait(Timeout::Val(ROUND));
     }
 
     fn consume(&self) -> bool {
-        // Any value other than CLEAR counts as set. A faulty worker may write a value that is neither CLEAR nor
-        // SIGNALED: it must wake a waiter, and be reset so that later waits sleep.
+        // Any value other than CLEAR counts as set. A faulty worker might write a value that is neither CLEAR nor
+        // SIGNALED. Such a value must end the wait and be reset, because the system lets nobody sleep on a word that is
+        // not CLEAR.
         self.0.load(Ordering::Relaxed) != CLEAR && self.0.swap(CLEAR, Ordering::Acquire) != CLEAR
     }
 }
 
-/// An event for workers that each wait for the turn of their own block. The first word counts turns. The second word
-/// counts sleepers, so that a turn is announced without a system call if nobody sleeps. A sleeper that is killed stays
-/// counted; from then on each turn costs a system call, which does no other harm.
+/// An event for those who wait for the turn of one block: each worker for its own block, and the reader for the block
+/// that it publishes next. The first word counts turns. The second word counts sleepers, so that a turn is announced
+/// without a system call if nobody sleeps. A sleeper that is killed stays counted; from then on each turn costs a
+/// system call, which does no other harm.
 #[derive(Clone, Copy)]
 pub struct FutexTurns<'a>(pub &'a AtomicU32, pub &'a AtomicU32);
 
 impl FutexTurns<'_> {
     /// Returns the count of turns. A waiter reads the count, then looks whether its turn has come, and if not, sleeps
-    /// with this count.
+    /// with this count. A turn that is announced after the count was read changes the count, so that the waiter does
+    /// not sleep.
     pub fn count(&self) -> u32 {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Wakes the worker that waits for the turn of `block`, which has come.
+    /// Announces that the turn of `block` has come, and wakes whoever waits for it.
     pub fn announce(&self, block: u64) {
         self.wake(bit(block));
     }
 
-    /// Wakes all sleepers: something else has changed that they must look at.
+    /// Wakes all sleepers, because something other than one turn has changed: the chain is stuck, a worker has died, or
+    /// the run is over.
     pub fn repeat(&self) {
         self.wake(NonZeroU32::MAX);
     }
@@ -149,7 +155,7 @@ impl EventImpl for FutexEvent<'_> {
     }
 }
 
-#[allow(unsafe_code)] // raw_sync hands over memory as a bare pointer
+#[allow(unsafe_code)] // raw_sync hands over memory as a raw pointer
 impl EventInit for FutexEvent<'static> {
     fn size_of(_: Option<*mut u8>) -> usize {
         size_of::<AtomicU32>()
@@ -214,7 +220,7 @@ mod tests {
         let turns = FutexTurns(&words[0], &words[1]);
         let count = turns.count();
         turns.announce(5);
-        turns.sleep(count, 3); // A turn was announced since.
+        turns.sleep(count, 3); // Returns at once: a turn was announced after `count`.
         let count = turns.count();
         let start = Instant::now();
         std::thread::scope(|scope| {

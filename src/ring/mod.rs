@@ -1,5 +1,5 @@
 //! The ring: blocks that one thread reads, many workers compute, and one thread writes out, in memory that processes
-//! may share.
+//! can share.
 //!
 //! This folder uses no other code of the program, as if it were a crate of its own. It handles blocks as numbers and
 //! bytes and never interprets the bytes.
@@ -14,26 +14,28 @@
 //! - `bytes` gives access to the bytes of a slot, only through a handle such as a [`Claim`], which shows that its owner
 //!   may use them.
 //! - `segment` maps the memory in which the control words, the slots and their bytes lie.
-//! - `event` lets one thread or process sleep until another wakes it. A wake-up is only a hint, so whoever wakes looks
-//!   at the slots again.
+//! - `event` lets one thread or process sleep until another wakes it. A wake-up is only a hint, so whoever is woken
+//!   looks at the slots again.
 //!
-//! No operation on the ring waits: each is a `try_…` that returns at once. So the same code of `claim` and `ends` runs
-//! in shared memory, in one process's own memory, and under the model checker (`tests/loom/`), which replaces the
-//! atomics by loom's and the segment by one without bytes.
+//! No operation on the ring waits. An operation that cannot succeed yet (`try_…`) returns at once and says so.
+//! Therefore the same code of `claim` and `ends` runs in shared memory, in one process's own memory, and under the
+//! model checker (`tests/loom/`), which replaces the atomics by loom's and the segment by one without bytes.
 //!
 //! **The promise.** A worker that has a claim sees all that the reader wrote before it published the block. A writer
 //! that has taken a block sees all that the claimant wrote before it finished. When the reader has a slot to fill, the
-//! writer no longer uses what was in the slot. Each part of a published block is taken exactly once with its results,
-//! whichever workers are killed at whichever instruction, as long as the supervisor recovers what each dead worker held
-//! and one worker is left.
+//! writer no longer uses what was in the slot. The writer takes each part of a published block exactly once, with its
+//! results, whichever workers are killed at whichever instruction. The condition is that the supervisor puts back the
+//! blocks that dead workers held, and that one worker is left.
 //!
-//! Each hand-over of bytes is a release store of the slot's word and an acquire load of that word. The counter orders
-//! no bytes: it only says where to look for work.
+//! A slot's bytes are handed over by a release store of the slot's word and an acquire load of that word. Two kinds of
+//! bytes are handed over while the block stays claimed, each by a field of the slot: results that are offered early
+//! (`offered`), and an error message (`last_words`). The counter orders no bytes: it only says where to look for work.
 //!
-//! **Who is trusted.** The parent keeps its own count of blocks and of the bytes left of each, and checks what it reads
-//! from a slot against them. It returns [`Spoilt`] if a slot's word is one that no correct worker leaves, or if the
-//! slot announces more results than its result region can hold. The caller checks whether the measures of a block can
-//! be true. `tests/hostile.rs` and the fuzz target `segment` overwrite all of this memory.
+//! **Who is trusted.** The parent trusts no worker. It keeps its own count of blocks and of the bytes left of each, and
+//! checks what it reads from a slot against these counts. Its operations return [`Spoilt`] if a slot's word is one that
+//! no correct worker leaves, or if the slot announces more results than its result region can hold. The caller checks
+//! whether the measures of a block can be true. `tests/hostile.rs` and the fuzz target `segment` test this: they
+//! overwrite all memory of the ring.
 
 #[cfg(not(loom))]
 mod bytes;
@@ -58,7 +60,7 @@ use std::sync::atomic as sync;
 
 #[allow(unused_imports)]
 pub use chain::{Reached, Turn};
-#[allow(unused_imports)] // Callers may want to name any of these types.
+#[allow(unused_imports)] // Callers might want to name any of these types.
 pub use claim::Claim;
 #[allow(unused_imports)]
 pub use ends::{Ends, Filling, Held, Reader, Supervisor, Taken, WAITS, Writer};

@@ -29,14 +29,14 @@ const MAGIC: u64 = u64::from_be_bytes(*b"pmapgcd\0");
 /// Version of the layout. Raise it whenever `Header`, `Control`, `Slot` or the place of a region changes.
 const VERSION: u32 = 11;
 
-/// A segment of up to this many bytes gets all its memory pages when it is made, so that no other program can use up
-/// the memory in the middle of a run. 64 MiB is what a container has in `/dev/shm` by default. To have the system
-/// provide 64 MiB takes 18 ms; for the 2 MiB that two workers need, it takes 0.3 ms.
+/// A segment of up to this many bytes gets all its memory pages when it is made, so that no other program can take that
+/// memory in the middle of a run. 64 MiB is what a container has in `/dev/shm` by default. To have the system provide
+/// 64 MiB takes 18 ms; for the 2 MiB that two workers need, it takes 0.3 ms.
 ///
 /// A longer segment, because of large blocks or hundreds of workers, gets the pages of a slot only when the slot is
-/// first filled. The input may be short, and all pages at once would be expensive: a run over one row would take 55 ms
-/// instead of 28 ms with `-j2 --block-size 16M` (128 MiB), and 3 s and 8 GiB of memory with `--block-size 1G`. If other
-/// programs have used up the memory when a slot is first filled, the run ends with an error.
+/// first filled. The input might be short, and all pages at once would be expensive: a run over one row would take 55
+/// ms instead of 28 ms with `-j2 --block-size 16M` (128 MiB), and 3 s and 8 GiB of memory with `--block-size 1G`. If
+/// other programs have used up the memory when a slot is first filled, the run ends with an error.
 const RESERVED: usize = 64 << 20;
 
 /// Why a segment could not be made or attached to.
@@ -93,7 +93,8 @@ impl Segment {
             let made = file.set_len(layout.length() as u64);
             match made.and_then(|()| memory::allocate(&file, 0..reserved)) {
                 Ok(()) => break reserved,
-                // Another program has taken the memory meanwhile, or the file system has less than it says.
+                // Another program has taken the memory meanwhile, or the file system has less than it says. Try again
+                // with half as many slots.
                 Err(error) if is_full(&error) && layout.slots > least.slots => {
                     layout.slots = (layout.slots / 2).max(least.slots);
                     bound = Bound::Free;
@@ -142,8 +143,8 @@ impl Segment {
             return Err(SegmentError::NotOurs("too short"));
         }
         let map = MmapOptions::new().len(length).map_raw(&file).map_err(|_| SegmentError::NotOurs("no memory"))?;
-        // SAFETY: the mapping is page-aligned and longer than a header, which is plain integers, written before any
-        // worker was started and not written since.
+        // SAFETY: the mapping is page-aligned, and longer than a header, as was checked above. A header is plain
+        // integers. The parent wrote it before it started any worker, and no correct worker writes it.
         let Header { magic, version, layout } = unsafe { map.as_ptr().cast::<Header>().read() };
         let why_not = match () {
             () if magic != MAGIC => "no magic",
@@ -157,8 +158,8 @@ impl Segment {
         Err(SegmentError::NotOurs(why_not))
     }
 
-    /// Has the system provide the memory pages of `slot`, if it has not yet. Slots are first filled in the order of
-    /// their numbers, so that each call provides the pages of one slot.
+    /// Asks the system for the memory pages of `slot`, if it has not provided them yet. Slots are first filled in the
+    /// order of their numbers, so each call asks for the pages of one slot.
     ///
     /// # Errors
     /// If the system has not that much memory to share.
@@ -211,7 +212,7 @@ impl Segment {
         FutexEvent(&self.control().freed.0)
     }
 
-    /// Wakes workers that wait for the turn of a window.
+    /// Event that announces the turns of windows. Workers and the reader wait for it.
     pub fn turns(&self) -> FutexTurns<'_> {
         let chain = &self.control().chain.0;
         FutexTurns(&chain.turns, &chain.sleepers)
@@ -266,7 +267,7 @@ impl Segment {
     ///
     /// # Panics
     /// If `range` reaches beyond the segment.
-    #[allow(clippy::mut_from_ref)] // The caller borrows a handle for writing, not the segment.
+    #[allow(clippy::mut_from_ref)] // Callers borrow the handle of one slot mutably, but share the segment.
     pub(super) unsafe fn bytes_mut(&self, range: Range<usize>) -> &mut [u8] {
         assert!(range.start <= range.end && range.end <= self.layout.length());
         // SAFETY: the range lies in the mapping, as was just checked. The rest is the caller's promise.
@@ -274,7 +275,7 @@ impl Segment {
     }
 }
 
-/// Whether the error means that there is not enough room for a file of this length, so that a shorter one may succeed.
+/// Whether the error means that there is not enough room for a file of this length, so that a shorter file might fit.
 fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, OutOfMemory, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | OutOfMemory | QuotaExceeded | FileTooLarge)

@@ -4,8 +4,9 @@ use super::sync::{AtomicU32, AtomicU64, Ordering};
 use super::word::Word;
 use std::ops::Range;
 
-/// Aligns a value to 128 bytes, so that no two such values share a pair of 64-byte cache lines. A whole pair is kept
-/// apart because x86 prefetches cache lines two at a time.
+/// Aligns a value to 128 bytes, so that no two such values share a pair of 64-byte cache lines. Then processes that
+/// write to different values do not slow each other down. A pair is kept apart because x86 prefetches cache lines two
+/// at a time.
 #[repr(C, align(128))]
 #[derive(Default)]
 pub struct Lines<T>(pub T);
@@ -13,10 +14,11 @@ pub struct Lines<T>(pub T);
 /// How many sums the workers share: as many as fill a pair of cache lines.
 pub const SUMS: usize = 16;
 
-/// How many numbers a claimant may hand over with a block. The ring does not interpret them.
+/// How many numbers a claimant hands over with a block. The ring does not interpret them.
 pub const MEASURES: usize = 6;
 
-/// The words of the ring as a whole. All are 0 in a new segment: the counter is at block 0, and no event is set.
+/// The words of the ring as a whole. All are 0 in a new segment, which means that the counter is at block 0 and no
+/// event is set.
 #[repr(C)]
 #[derive(Default)]
 pub struct Control {
@@ -38,7 +40,7 @@ pub struct Control {
     pub(super) freed: Lines<AtomicU32>,
     /// The chain of windows, and the words by which workers that wait for their turn are woken.
     pub(super) chain: Lines<Chain>,
-    /// 1 while the reader may be waiting for input, otherwise 0.
+    /// 1 while the reader might be waiting for input, otherwise 0.
     pub(super) awaits_input: Lines<AtomicU32>,
 }
 
@@ -52,7 +54,7 @@ pub struct Chain {
     pub(super) sleepers: AtomicU32,
 }
 
-/// What is known of where the bytes of a slot's block lie.
+/// Where the bytes of a slot's block lie, as far as this is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// In the slot's input region.
@@ -61,7 +63,7 @@ pub enum Kind {
     Window = 1,
     /// In a window of a file. The slot's range, which counts from the start of the window, says where the rows are.
     Rows = 2,
-    /// In a window of a file that has no rows.
+    /// In a window of a file, but no rows are taken from this window.
     Void = 3,
 }
 
@@ -70,15 +72,16 @@ const NONE: u64 = u64::MAX;
 
 /// A slot: its word, and the numbers that describe its input region and its result region.
 ///
-/// The word holds the state of the slot, and so decides who owns it. Only the owner may write the other fields. The
-/// word is stored with release and loaded with acquire, so that the next owner sees what the last owner wrote. In a new
-/// segment all other fields are 0, and the word says that slot k is free for block k.
+/// The word holds the state of the slot, and so decides who owns the slot. Only the owner may write the other fields,
+/// except `offered`, which the writer resets. If the owner is dead, the supervisor may write them. The word is stored
+/// with release and loaded with acquire, so that the next owner sees what the last owner wrote. In a new segment all
+/// other fields are 0, and the word says that slot k is free for block k.
 #[repr(C, align(128))]
 #[derive(Default)]
 pub struct Slot {
     pub(super) word: AtomicU64,
-    // The parent writes `start`, `end` and `caution`. It also resets `progress` and `last_words`, which the claimant
-    // sets.
+    // The parent writes `start`, `end` and `caution`. The claimant of a window writes `start` and `end` too, when it
+    // has found the window's rows. The claimant sets `progress` and `last_words`, and the parent resets them.
     pub(super) start: AtomicU32,
     end: AtomicU32,
     /// How the next claimant must treat the rows. 0: without any care. 1: one row at a time, because a worker died
@@ -92,10 +95,10 @@ pub struct Slot {
     /// it has left none.
     pub(super) last_words: AtomicU32,
     /// How many bytes of results the claimant offers to the writer before the block is done. The claimant sets it, and
-    /// the writer sets it to 0 when it has taken them.
+    /// the writer sets it to 0 when it has taken the results.
     pub(super) offered: AtomicU32,
-    // The claimant writes the fields from here on when it finishes. The parent needs none of these fields to have the
-    // block computed again. So a claimant that dies while it writes them does no harm.
+    // The claimant writes the fields from `block` to `measures` when it finishes. The parent does not need these fields
+    // to let another worker compute the block, so a claimant that dies while it writes them does no harm.
     /// The block that `consumed`, `results`, `worker` and `measures` belong to, or [`NONE`].
     pub(super) block: AtomicU64,
     consumed: AtomicU32,
@@ -105,7 +108,8 @@ pub struct Slot {
     /// A [`Kind`]. The parent writes it when it publishes the block; the claimant of a window changes it when it ends
     /// the turn of the window, or finds that the window is void.
     pub(super) kind: AtomicU32,
-    /// How long the window is, and where it begins in the file. The parent writes both.
+    /// The length of the window in bytes, and (`offset`) where it begins in the file. The parent writes these two
+    /// fields.
     length: AtomicU32,
     pub(super) offset: AtomicU64,
 }
@@ -120,18 +124,18 @@ impl Slot {
         Word(self.word.load(Ordering::Acquire))
     }
 
-    /// Replaces the word by `to` if it still equals `from`. Returns whether it did.
+    /// Replaces the word by `to` if it still equals `from`. Returns whether the word was replaced.
     pub(super) fn exchange(&self, from: Word, to: Word) -> bool {
         self.word.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// The range of the input region that is still to be computed.
+    /// The range that is still to be computed, of the input region or of the window.
     pub(super) fn input(&self) -> Range<usize> {
         self.start.load(Ordering::Relaxed) as usize..self.end.load(Ordering::Relaxed) as usize
     }
 
-    /// Offers `block` to the workers. The rows that are to be computed are in the range `input` of the input region, or
-    /// of the window.
+    /// Publishes `block`, or what is left of it, for workers to claim. The rows that are to be computed are in the
+    /// range `input` of the input region, or of the window.
     pub(super) fn fill(&self, block: u64, input: Range<usize>) {
         self.start.store(input.start as u32, Ordering::Relaxed);
         self.end.store(input.end as u32, Ordering::Relaxed);
@@ -139,8 +143,8 @@ impl Slot {
         self.word.store(Word::filled(block).0, Ordering::Release);
     }
 
-    /// Records where the bytes of the next block lie, before the block is offered. Returns the range in which its rows
-    /// are, or may be.
+    /// Records where the bytes of the next block lie, before the block is published. Returns the range in which its
+    /// rows are. For a window this is the whole window, because it is not known yet where its rows are.
     pub(super) fn place(&self, place: Place) -> Range<usize> {
         match place {
             Place::Slot(input) => {
@@ -181,7 +185,7 @@ impl Slot {
         self.kind.store(kind as u32, Ordering::Relaxed);
     }
 
-    /// Resets what a claimant has noted in the slot, so that it is not mistaken for notes of the next claimant.
+    /// Resets what a claimant has noted in the slot, so that nobody takes these notes for those of the next claimant.
     pub(super) fn forget_claimant(&self) {
         self.progress.store(u32::MAX, Ordering::Relaxed);
         self.last_words.store(0, Ordering::Relaxed);
@@ -211,7 +215,7 @@ impl Slot {
 pub struct Sizes {
     /// Size of the head, which stands in front of each block's rows.
     pub head: usize,
-    /// The most bytes of rows that a block may have, without the head.
+    /// The most bytes of rows that a block can have, without the head.
     pub block: usize,
     /// Size of the result region: the most bytes of results and reports of bad rows together.
     pub room: usize,
@@ -245,7 +249,7 @@ pub struct Outcome {
 }
 
 /// How a claimant must treat the rows of a block. If a worker died while it worked on the block, the claimant takes one
-/// row at a time, and notes where each row begins before it computes the row. Also says whether the reader may be
+/// row at a time, and notes where each row begins before it computes the row. Also says whether the reader might be
 /// waiting for more input.
 #[derive(Clone, Copy, Default)]
 pub struct Care<'a> {
@@ -270,7 +274,7 @@ impl Care<'_> {
         self.caution > 0
     }
 
-    /// Whether the reader may be waiting for input now. If it is not, the input has ended, or the reader waits for
+    /// Whether the reader might be waiting for input now. If it is not, the input has ended, or the reader waits for
     /// workers to finish the blocks that they hold.
     pub fn is_input_awaited(&self) -> bool {
         self.awaits_input.is_some_and(|awaits| awaits.load(Ordering::Relaxed) != 0)
@@ -283,6 +287,6 @@ impl Care<'_> {
     }
 }
 
-/// The segment has content that no correct worker writes, so that the run cannot go on.
+/// The segment has content that no correct worker writes, so the run cannot go on.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Spoilt;

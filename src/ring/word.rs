@@ -1,5 +1,5 @@
-//! The two packed words of the claim protocol: [`Word`], of which each slot has one, and [`Counter`]. Every change of
-//! their state is a function here.
+//! The two packed words of the claim protocol: [`Word`], of which each slot has one, and [`Counter`]. Every new value
+//! of either word is made by a function of this file.
 
 /// Bits for the number of a block. At a million blocks a second, 2^44 numbers last for half a year.
 const BLOCK_BITS: u32 = 44;
@@ -7,10 +7,11 @@ const WORKER_BITS: u32 = 18;
 const BLOCK_MASK: u64 = (1 << BLOCK_BITS) - 1;
 const WORKER_MASK: u64 = (1 << WORKER_BITS) - 1;
 
-/// Upper bound of worker numbers (exclusive): as many as fit into the bits that a [`Word`] has for one.
+/// Upper bound (exclusive) of worker numbers: a [`Word`] has `WORKER_BITS` bits for a worker's number.
 pub const MAX_WORKERS: u32 = 1 << WORKER_BITS;
 
-/// State of a slot. A slot goes through these in the order `Free → Filled → Claimed → Done → Free`.
+/// State of a slot. A slot goes through the states in the order `Free → Filled → Claimed → Done → Free`. It goes back
+/// to `Filled` from `Claimed` if the worker dies or puts the block back, and from `Done` if rows are left of the block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
     /// The slot is free: the reader may fill it with the block that the word names.
@@ -63,11 +64,12 @@ impl Word {
     pub fn is_before(self, block: u64) -> bool {
         self.block() < block || self == Word::free(block)
     }
-    /// Whether a worker has claimed `block`, and nobody is done with it.
+    /// Whether a worker has claimed `block` and has not finished it.
     pub fn is_claim_on(self, block: u64) -> bool {
         self.state() == State::Claimed && self.block() == block
     }
-    /// Whether the slot holds `block` in a state that a correct worker can leave.
+    /// Whether the slot holds `block`, filled, claimed or done, in a word that the parent or a correct worker has
+    /// written: a word that is not a claim has 0 in place of a worker's number.
     pub fn is_in_use_by(self, block: u64) -> bool {
         let is_sound = self.state() == State::Claimed || self.worker() == 0;
         self.block() == block && self.state() != State::Free && is_sound

@@ -72,7 +72,7 @@ impl Layout {
         (slots >= FEWEST_SLOTS.min(self.slots)).then_some(Layout { slots, ..self })
     }
 
-    /// Whether a real segment may have these sizes: small enough that the length in bytes does not overflow.
+    /// Whether a real segment can have these sizes. They must be so small that the length in bytes does not overflow.
     pub fn is_plausible(&self) -> bool {
         let Sizes { head, block, room } = self.sizes;
         (1..=1 << 20).contains(&self.slots) && [head, block, room].iter().all(|&size| size <= 1 << 32)

@@ -19,12 +19,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Files in `/dev/shm` grow by this many bytes at a time.
 pub const PAGE: usize = 4096;
 
-/// How many names are tried for the file. A name may exist already: a process in another container that shares
-/// `/dev/shm` may have the same process number, and so have chosen the same name.
+/// How many names are tried for the file. A name can be taken already, because a process in another container that
+/// shares `/dev/shm` can have the same process number and choose the same name.
 const TRIES: u32 = 100;
 
-/// Returns how many bytes `file` may have, and what the limit is: either the free space of its file system, or `ulimit
-/// -f`, which applies to shared memory as well, whichever is less.
+/// Returns how many bytes `file` can have, and what limits them: the free space of its file system or `ulimit -f`,
+/// whichever is less. The latter applies to shared memory, too.
 pub fn room(file: &File) -> (u64, Bound) {
     // A file system without a size limit reports 0 blocks.
     let free = rustix::fs::fstatvfs(file).ok().filter(|disk| disk.f_blocks > 0);
@@ -44,7 +44,7 @@ pub enum Bound {
     OfAFile(u64),
 }
 
-/// Returns the longest length in bytes that this process may give a file, or `None` if there is no limit.
+/// Returns the greatest length in bytes that the system lets this process give a file, or `None` if there is no limit.
 fn most_of_a_file() -> Option<u64> {
     let (limit, _) = getrlimit(Resource::RLIMIT_FSIZE).ok()?;
     (limit != RLIM_INFINITY).then_some(limit)
@@ -56,8 +56,8 @@ pub fn unnamed() -> io::Result<File> {
         return Err(Errno::FBIG.into());
     }
     // Block all signals while the file has a name, so that no signal but SIGKILL can end the process and leave the file
-    // behind. This is not certain: another thread may still take a signal that ends the process, and some systems do
-    // not block signals at all.
+    // behind. This is not certain: another thread might still receive a signal that ends the process, and some systems
+    // do not block signals at all.
     let signals = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
     let made = made_and_unlinked();
     if let Some(signals) = signals {
@@ -84,8 +84,9 @@ fn made_and_unlinked() -> io::Result<File> {
     Ok(opened?.into())
 }
 
-/// Returns a name that hardly any other file has in the microseconds during which it is used. `shared_memory` would
-/// choose a random name, and panics if the system provides no random numbers.
+/// Returns a name for the microseconds in which the file has one. It contains the process number, the time and a count,
+/// so another file of that name is unlikely. The random names of `shared_memory` are not used, because it panics if the
+/// system provides no random numbers.
 fn new_name() -> String {
     static NAMES: AtomicU32 = AtomicU32::new(0);
     let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
@@ -93,12 +94,13 @@ fn new_name() -> String {
     format!("/shmem_{:X}_{time:X}_{number:X}", std::process::id())
 }
 
-/// Has the system provide the memory pages at `range` of `file`. Nobody may have written to these pages before, because
-/// this function may fill them with zeros.
+/// Asks the system for the memory pages at `range` of `file`. The pages must not have been written to before, because
+/// this function might fill them with zeros.
 pub fn allocate(file: &File, range: Range<usize>) -> io::Result<()> {
     let (offset, length) = (range.start as u64, range.len() as u64);
     match rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), offset, length)) {
-        // Some file systems and some systems do not support `fallocate`. There, writing zeros has the same effect.
+        // Some file systems do not support `fallocate`, and some systems do not know or permit it. There, writing zeros
+        // has the same effect.
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => fill(file, range),
         done => Ok(done?),
     }

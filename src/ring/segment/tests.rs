@@ -11,7 +11,7 @@ fn reopened(segment: &Segment) -> Result<Segment, SegmentError> {
     Segment::attach(segment.descriptor().unwrap())
 }
 
-/// Publishes the next block, whose bytes lie at `input`, and has the writer begin with it.
+/// Publishes the next block, whose bytes lie at `input`, and tells the writer to begin with it.
 fn publish(ends: &mut Ends, input: Range<usize>) {
     ends.reader.try_fill().unwrap().unwrap().publish(Place::Slot(input.clone()));
     ends.writer.begin(Place::Slot(input), 0);
@@ -44,7 +44,7 @@ fn there_are_as_many_slots_as_there_is_room_for() {
                 continue;
             };
             assert!(fits.length() as u64 <= room && fits.slots >= before && fits.slots <= wanted);
-            // There is hardly any room for one more slot.
+            // One more slot would not fit, if up to two pages are lost to rounding.
             let more = Layout { slots: fits.slots + 1, sizes }.length() as u64;
             assert!(fits.slots == wanted || more + 2 * PAGE as u64 > room, "{} of {wanted}", fits.slots);
             before = fits.slots;
@@ -168,7 +168,8 @@ fn a_worker_trusts_no_other_file() {
 
 #[test]
 fn asking_for_too_much_is_an_error() {
-    // The error comes at once if the file system knows how much room it has, or else when the first slot is allocated.
+    // If the file system knows how much room it has, the error comes at once. Otherwise it comes when the first slot is
+    // allocated.
     let granted = Segment::shared(2, Sizes { block: 1 << 44, ..SIZES })
         .and_then(|mut segment| segment.ends(0).reader.try_fill().unwrap().unwrap().allocate());
     let is_refused = matches!(granted, Err(SegmentError::Refused { length, .. }) if length > 1 << 44);
