@@ -138,6 +138,7 @@ impl Run<'_> {
         let Some(end) = self.publish_windows(ring, &stretch, watch)? else { return Ok(false) };
         let place = loop {
             let count = self.segment.turns().count();
+            let are_written = self.written() == ring.block();
             match ring.reached().map_err(|Spoilt| Ending::Failed(Error::spoilt()))? {
                 Reached::All(behind) => break end + behind as u64,
                 Reached::Stuck(place) => {
@@ -145,6 +146,8 @@ impl Run<'_> {
                     break place;
                 }
                 Reached::NotYet if self.is_over() => return Ok(false),
+                // A window is written after its turn, so a faulty worker has set the chain back.
+                Reached::NotYet if are_written => return Err(Ending::Failed(Error::spoilt())),
                 Reached::NotYet => self.segment.turns().sleep(count, ring.block()),
             }
         };

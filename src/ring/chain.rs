@@ -123,10 +123,10 @@ impl Reader<'_> {
 
 impl Supervisor<'_> {
     /// Whether a faulty worker has set the chain back. `block` is the block to be written next. If `block` is a window
-    /// that waits for its turn, the chain names an earlier window, but all earlier windows are written, so no worker
-    /// will pass the chain on.
+    /// and the chain names an earlier one, no worker will pass the chain on, because all earlier windows are written.
+    /// The window may have had its turn already, because the rest of it is claimed anew after a part is written.
     pub fn is_chain_lost(&self, block: u64) -> bool {
-        let is_window = self.segment.is_under_way(block) && self.segment.slot(block).kind() == Kind::Window;
+        let is_window = self.segment.is_under_way(block) && self.segment.slot(block).kind() != Kind::Slot;
         let link = self.segment.link();
         is_window && link.ahead_of(block) < 0 && !link.is_stuck()
     }
