@@ -33,16 +33,17 @@ impl<T: Serialize + DeserializeOwned> Batch for Vec<T> {
     }
 }
 
-/// What [`BatchKernel::read_rows`] calls with the index of each row that it does not read itself.
+/// The function that [`BatchKernel::read_rows`] calls with the index of each row that it does not read itself. The
+/// function returns whether to go on.
 pub type Other<'a, R> = &'a mut dyn FnMut(usize, &mut R) -> bool;
 
 /// A kernel that takes rows in batches, in a form of its own. This is the trait of the kernels that a filter runs.
 ///
 /// The types [`Rows`](BatchKernel::Rows) and [`Outputs`](BatchKernel::Outputs) and four methods must be written:
 /// [`result_name`](BatchKernel::result_name), [`read`](BatchKernel::read), [`map_batch`](BatchKernel::map_batch) and
-/// [`write`](BatchKernel::write). The other methods are for speed, isolation and `--compare`.
+/// [`write`](BatchKernel::write). All other methods have defaults.
 ///
-/// To write a `BatchKernel` pays if rows can be kept in a form that is faster to work on than a vector of rows.
+/// Writing a `BatchKernel` pays if rows can be kept in a form that is faster to work on than a vector of rows.
 /// [`Gcd`](crate::Gcd) is an example: it keeps integers of 64 bits in one array and larger ones in another. Every
 /// [`Kernel`](crate::Kernel) is a `BatchKernel` whose batches are vectors.
 ///
@@ -73,13 +74,13 @@ pub trait BatchKernel: Sync {
         vec![self.result_name().to_string()]
     }
 
-    /// Returns how many fields each output has, if that is known before there is one.
+    /// Returns how many fields each output has, if that is known before any row is mapped.
     fn width(&self) -> Option<usize> {
         Some(self.result_names().len())
     }
 
-    /// Returns the cell in `outputs` that holds the number of fields of an output once it is known, and through which
-    /// it may be set; `None` if outputs always have as many fields as there are names.
+    /// Returns the cell in `outputs` for the number of fields of each output. The cell is empty until the number is
+    /// known, and the caller can set it. `None`: outputs always have as many fields as there are names.
     #[doc(hidden)]
     fn first_width<'o>(&self, _outputs: &'o Self::Outputs) -> Option<&'o Cell<Option<usize>>> {
         None
@@ -94,8 +95,8 @@ pub trait BatchKernel: Sync {
         Ok(())
     }
 
-    /// Returns the number of fields that the kernel takes, which `--columns` must choose; `None` if it takes any
-    /// number.
+    /// Returns the number of fields that the kernel takes; `None` if it takes any number. `--columns` must choose this
+    /// many columns.
     fn takes(&self) -> Option<usize> {
         self.fields()
     }
@@ -127,7 +128,7 @@ pub trait BatchKernel: Sync {
     fn write(&self, outputs: &Self::Outputs, range: Range<usize>, format: Format, room: &mut [u8]) -> Written;
 
     /// Returns the number of fields that every row must have, or `None` if rows may differ. If `--columns` is given, it
-    /// must choose as many columns.
+    /// must choose this many columns.
     fn fields(&self) -> Option<usize> {
         None
     }
@@ -138,8 +139,8 @@ pub trait BatchKernel: Sync {
         false
     }
 
-    /// Makes ready what a worker needs to map rows. It is called in the worker's thread, before the worker is confined,
-    /// and possibly again: then it should do nothing that is not needed.
+    /// Makes ready what a worker needs to map rows. It is called in the worker's thread, before the worker is confined.
+    /// It can be called again in the same thread, and should then keep what is ready already.
     ///
     /// # Errors
     /// If the kernel cannot be used. The run then ends with this message.
@@ -147,33 +148,33 @@ pub trait BatchKernel: Sync {
         Ok(())
     }
 
-    /// Gives back what [`open`](BatchKernel::open) has made ready in this thread. It is called when a worker ends whose
-    /// process lives on.
+    /// Gives back what [`open`](BatchKernel::open) has made ready in this thread. It is called when a worker ends but
+    /// its process goes on, as with worker threads.
     fn close(&self) {}
 
-    /// Whether the kernel accepts rows in which the field at index `field`, from 0, has no value. The kernel is then
-    /// told so. Otherwise it is not given such rows.
+    /// Whether the kernel accepts rows in which the field at index `field`, from 0, has no value. If so, the kernel is
+    /// told which values are missing. If not, the kernel is not given such rows.
     #[doc(hidden)]
     fn takes_missing(&self, _field: usize) -> bool {
         false
     }
 
-    /// Returns the most rows that the kernel should be given at a time, if it needs more rows than other kernels to be
-    /// fast.
+    /// Returns how many rows the kernel should be given at most at a time; `None` for the usual number. A kernel that
+    /// is fast only with more rows than usual asks for more.
     #[doc(hidden)]
     fn most_rows(&self) -> Option<usize> {
         None
     }
 
-    /// Called after [`map_batch`](BatchKernel::map_batch). If no further row can be mapped in this thread, whatever it
-    /// contains, returns the reason. The run then ends with this message.
+    /// Called after [`map_batch`](BatchKernel::map_batch). Returns the reason if no further row can be mapped in this
+    /// thread, whatever the row contains. The run then ends with this message.
     #[doc(hidden)]
     fn failure(&self) -> Option<String> {
         None
     }
 
-    /// Says that the run has failed, so that calls of [`map_batch`](BatchKernel::map_batch) which wait for another
-    /// process return.
+    /// Tells the kernel that the run has failed, so that calls of [`map_batch`](BatchKernel::map_batch) which wait for
+    /// another process return.
     #[doc(hidden)]
     fn abandon(&self) {}
 
@@ -203,7 +204,8 @@ pub trait BatchKernel: Sync {
         false
     }
 
-    /// Whether [`read_rows`](BatchKernel::read_rows) may accept a field with this value, which has no blanks around it.
+    /// Whether [`read_rows`](BatchKernel::read_rows) might accept a field with this value, which has no blanks around
+    /// it.
     #[doc(hidden)]
     fn may_be_value(&self, _text: &[u8]) -> bool {
         true
@@ -223,7 +225,7 @@ pub trait BatchKernel: Sync {
     }
 }
 
-/// Does what [`BatchKernel::read_rows`] says, and reads no row itself.
+/// Goes through the rows as [`BatchKernel::read_rows`] requires, and leaves every row to `other`.
 pub(crate) fn read_each<R>(found: &Rows, rows: &mut R, other: Other<R>) -> usize {
     (0..found.len()).find(|&row| !other(row, rows)).map_or(found.len(), |last| last + 1)
 }
@@ -238,7 +240,6 @@ pub struct Written {
     /// What is wrong with the next output, if `write` stopped because of it. `None` if all outputs were written or the
     /// room is full.
     pub bad: Option<String>,
-    /// The index of the field at fault, in that case, among the fields that the kernel receives, if it is a single
-    /// field.
+    /// If `bad` is set and a single field is at fault: the index of that field among those that the kernel receives.
     pub field: Option<usize>,
 }

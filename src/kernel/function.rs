@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 
 /// A function of a row, given by value or by reference.
 ///
-/// This is implemented for every function and closure of one row; nobody has to write it. `M` says how it takes the
-/// row.
+/// The trait is implemented for every function and closure that takes one row, so nobody has to write an
+/// implementation. `M` marks how the function takes the row: it is [`ByValue`] or [`ByReference`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be mapped over rows",
     label = "this takes no row: not one argument, or one by value whose type lacks Clone, Serialize or Deserialize",
@@ -53,7 +53,7 @@ impl<F: Fn(R) -> O, R: Row + Clone, O> Maps<ByValue<R, O>> for F {
     }
 }
 
-/// What is set for a kernel that is made of closures.
+/// The settings of a kernel that is made of closures.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Said {
     pub names: Vec<String>,
@@ -63,7 +63,8 @@ pub(super) struct Said {
     pub is_self_contained: bool,
 }
 
-/// The settings that kernels made of closures have, and what they answer for a [`Kernel`].
+/// `said!()` writes the methods that change the settings of a kernel made of closures. `said!(answers)` writes the
+/// methods of [`Kernel`] that answer from these settings.
 macro_rules! said {
     () => {
         /// Names the output columns that `--append` adds to the header: as many as an output has fields.
@@ -135,7 +136,7 @@ pub(super) use said;
 
 /// A kernel that consists of a function: [`Function()`] makes one.
 ///
-/// If its type has to be written out, it names the type of the function, and how the function takes rows:
+/// Where the type must be written out, `F` is the type of the function, and `M` marks how the function takes rows:
 /// `Function<fn(&[u64; 2]) -> u64, ByReference<[u64; 2], u64>>`.
 pub struct Function<F, M> {
     function: F,
@@ -169,7 +170,7 @@ impl<F, M> fmt::Debug for Function<F, M> {
 /// let scaled = Function(move |&x: &f64| x * factor).names(["scaled"]);
 /// assert_eq!(scaled.map(&4.0), 10.0);
 /// ```
-#[allow(non_snake_case)] // It is used as if it were the name of the type that it makes.
+#[allow(non_snake_case)] // It is called as if it were a constructor of the type.
 pub fn Function<F, M>(function: F) -> Function<F, M>
 where
     F: Maps<M>,

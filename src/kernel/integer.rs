@@ -10,8 +10,8 @@ use std::str::FromStr;
 /// An integer of any size and sign, as a field of a row or of an output. Its arithmetic is that of the crate
 /// `dashu_int`, which this crate exports as [`dashu_int`](crate::dashu_int).
 ///
-/// The integer is read as exactly as those of the stock kernel: with a sign or without, in the notation that
-/// `--thousands` and `--whole-floats` say, and with at most 100 000 digits.
+/// An integer is read by the same rules as in the stock kernel. It may have a sign, it is written in the notation that
+/// `--thousands` and `--whole-floats` set, and it has at most 100 000 digits.
 ///
 /// ```
 /// use pmapgcd::{Function, Integer, Kernel};

@@ -61,12 +61,12 @@ impl<T: Serialize> Output for T {}
 /// A function from a row to an output.
 ///
 /// Only the types [`Row`](Kernel::Row) and [`Output`](Kernel::Output) and the method [`map`](Kernel::map) must be
-/// written. A kernel that is faster on many rows at once can
-/// override [`map_rows`](Kernel::map_rows). A kernel that keeps rows in a form of its own is a
+/// written. All other methods have defaults. A kernel that is faster on many rows at once can override
+/// [`map_rows`](Kernel::map_rows). A kernel that keeps rows in a form of its own is a
 /// [`BatchKernel`](batch::BatchKernel).
 ///
 /// Each worker process builds the kernel anew, so a kernel may hold settings, but no state: its output for one row must
-/// not depend on the rows before. What is expensive to make is made once for each worker by
+/// not depend on the rows before. A value that is expensive to make can be made once for each worker with
 /// [`Stateful`](crate::Stateful). Worker processes are ended by SIGKILL, so no `Drop` is run and no buffer is flushed.
 ///
 /// ```
@@ -100,21 +100,21 @@ pub trait Kernel: Sync {
         "result"
     }
 
-    /// Returns the names of the output columns of a kernel whose output has several fields: one for each. Without this
-    /// method they are numbered.
+    /// Returns the names of the output columns of a kernel whose output has several fields: one for each. By default
+    /// they are the name of the kernel, numbered if there are several.
     fn names(&self) -> Vec<String> {
         rows::names::by_type(self)
     }
 
     /// Returns the names of the columns that the kernel takes, in the order of its fields. With a header they choose
-    /// the columns, unless `--columns` does. Without this method they are the names of the fields if the row is a
-    /// struct. Help and completions show them.
+    /// the columns, unless `--columns` does. By default they are the names of the fields if the row is a struct. Help
+    /// and completions show the names.
     fn columns(&self) -> Vec<String> {
         rows::columns::<Self::Row>()
     }
 
-    /// Whether fields of a row behind those that the kernel takes are ignored. Otherwise a row with such fields is a
-    /// bad one.
+    /// Whether a row may have more fields than the kernel takes. If so, the further fields are ignored. By default,
+    /// such a row is bad.
     fn ignores_rest(&self) -> bool {
         false
     }
@@ -124,8 +124,8 @@ pub trait Kernel: Sync {
         None
     }
 
-    /// Makes ready what a worker needs to map rows. It is called in the worker's thread, before the worker is confined,
-    /// and possibly again: then it should do nothing that is not needed.
+    /// Makes ready what a worker needs to map rows. It is called in the worker's thread, before the worker is confined.
+    /// It can be called again in the same thread, and should then keep what is ready already.
     ///
     /// # Errors
     /// If the kernel cannot be used. The run then ends with this message.
@@ -133,8 +133,8 @@ pub trait Kernel: Sync {
         Ok(())
     }
 
-    /// Gives back what [`open`](Kernel::open) has made ready in this thread. It is called when a worker ends whose
-    /// process lives on.
+    /// Gives back what [`open`](Kernel::open) has made ready in this thread. It is called when a worker ends but its
+    /// process goes on, as with worker threads.
     fn close(&self) {}
 
     /// Whether the kernel needs only memory and time from the system: no file, no network, no other process, no thread.

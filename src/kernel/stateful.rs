@@ -9,8 +9,8 @@ use std::marker::PhantomData;
 
 /// A function of a state and a row, given by value or by reference.
 ///
-/// This is implemented for every function and closure of these two; nobody has to write it. `M` says how it takes the
-/// row.
+/// The trait is implemented for every function and closure that takes a state and a row, so nobody has to write an
+/// implementation. `M` marks whether the function takes the row by value or by reference.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be mapped over rows with a state of type `{S}`",
     label = "this takes no state and row: not these two arguments, or a row by value whose type lacks Clone, Serialize or Deserialize",
@@ -48,14 +48,15 @@ impl<F: Fn(&mut S, R) -> O, S, R: Row + Clone, O> MapsWith<S, super::function::B
 }
 
 thread_local! {
-    /// The states of this thread, each with the number of its kernel. In place of a state that could not be opened,
-    /// there is the reason.
+    /// The states of this thread, each with the number of its kernel: a `Result` of the state, or of the reason why
+    /// it could not be opened.
     static STATES: RefCell<Vec<(usize, Box<dyn Any>)>> = const { RefCell::new(vec![]) };
 }
 
 /// A kernel that is given a state, which each worker opens once: a model, a connection, a table.
 ///
-/// What it returns for a row must not depend on the rows before: which rows a worker gets is a matter of chance.
+/// The output for a row must not depend on the rows before, because it is a matter of chance which rows a worker
+/// gets.
 ///
 /// ```no_run
 /// use pmapgcd::Stateful;
@@ -93,8 +94,8 @@ where
     F::Row: Row,
     F::Output: Output,
 {
-    /// Makes a kernel of `open`, which each worker calls once, and of `function`, which is given the state that `open`
-    /// has returned, and a row.
+    /// Makes a kernel of two functions. Each worker calls `open` once. `function` is then called for each row, with the
+    /// state that `open` has returned.
     ///
     /// If `open` fails, its error is printed once, and the run ends with status 2.
     pub fn new(open: O, function: F) -> Self {
@@ -105,7 +106,7 @@ where
 impl<S, E, O, F, M> Stateful<S, E, O, F, M> {
     said!();
 
-    /// The number of this kernel among those that have states in this thread.
+    /// Returns a number that tells this kernel from all others that are in use: its address.
     fn number(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
@@ -117,9 +118,9 @@ where
     E: Display,
     O: Fn() -> Result<S, E>,
 {
-    /// Takes the state of this thread out of `STATES`, has `then` use it, and puts it back. Opens the state only if
-    /// nobody has tried to open it before. A second attempt would be made in a confined worker, which fails for another
-    /// reason, and would hide the first error.
+    /// Takes this kernel's state out of the `STATES` of this thread, passes it to `then`, and puts it back. Opens the
+    /// state only if nobody has tried to open it before. A second attempt would be made when the worker is confined
+    /// already. It would fail for that reason, and hide the first error.
     fn with<T>(&self, then: impl FnOnce(&mut S) -> T) -> Result<T, String> {
         let number = self.number();
         let taken = STATES.with_borrow_mut(|states| {
@@ -149,7 +150,7 @@ where
     type Output = F::Output;
 
     /// # Panics
-    /// If the state cannot be opened, which a worker does before it maps.
+    /// If the state cannot be opened. A worker calls `open` before it maps rows, and so learns of this earlier.
     fn map(&self, row: &F::Row) -> F::Output {
         match self.with(|state| self.function.output(state, row)) {
             Ok(output) => output,

@@ -11,7 +11,7 @@ pub struct Decimal {
     pub behind: u32,
 }
 
-/// A number of up to this many digits is always below 2^64.
+/// The most digits with which every number is below 2^64.
 const MOST: usize = 19;
 
 /// Returns the sign of the number in `text`, and what follows it.
@@ -80,18 +80,19 @@ const ONES: u64 = u64::MAX / 255;
 const ZEROS: u64 = ONES * b'0' as u64;
 const HIGHS: u64 = ONES << 7;
 
-/// Does what [`decimal`] does for the last `length` of these bytes, which are 1 to 8 and have no sign. Longer numbers
-/// are read byte by byte, because that is faster than 16 bytes in a word of 128 bits.
+/// Does what [`decimal`] does for the last `length` bytes of `text`. `length` is 1 to 8, and the number has no sign.
+/// Longer numbers are read byte by byte, because that is faster than 16 bytes in a word of 128 bits.
 ///
 /// All bytes are handled as one word. The point is taken out by moving up what is before it, and the digits are found
 /// and combined as in `kernel/gcd/plain/portable.rs`. There is no branch that depends on how many digits there are,
 /// because that changes from number to number.
 #[inline]
 pub fn unsigned(text: &[u8; LOADED], length: usize) -> Option<Decimal> {
-    // Zeros replace the bytes before the number. The first byte is the lowest.
+    // The digit 0 replaces each byte before the number. The first byte of the text is the lowest in the word.
     let mask = u64::MAX << (8 * (LOADED - length));
     let bytes = (u64::from_le_bytes(*text) & mask) | (ZEROS & !mask);
-    // The lowest bit that is set here marks the first point. Bits above it may be set by mistake.
+    // The lowest bit that is set in `points` marks the first point. Bits above it can be wrong, because the subtraction
+    // borrows from higher bytes.
     let differing = bytes ^ (ONES * u64::from(b'.'));
     let points = differing.wrapping_sub(ONES) & !differing & HIGHS;
     let (bytes, behind) = match points.trailing_zeros() / 8 {
@@ -102,6 +103,7 @@ pub fn unsigned(text: &[u8; LOADED], length: usize) -> Option<Decimal> {
             (moved | bytes & (!before << 8), LOADED as u32 - 1 - at)
         }
     };
+    // Adding 0x76 sets the highest bit of a byte from 10 on, which is no digit. A point alone is no number.
     let values = bytes ^ ZEROS;
     if (values.wrapping_add(ONES * 0x76) | values) & HIGHS != 0 || (length == 1 && points != 0) {
         return None;

@@ -1,5 +1,5 @@
 //! Rows as typed columns: each column is one array of values, in the layout that Apache Arrow has for it. A kernel that
-//! takes columns reads numbers without parsing, and every language has a view for them.
+//! takes columns reads numbers without parsing, and every language can view such arrays without copying them.
 //!
 //! [`types`] says what columns a kernel takes. [`numbers`] finds the value of a field, exactly or not at all. [`rows`]
 //! reads rows of CSV into columns, and [`results`] prints what a kernel has made of them. `methods` has the
@@ -46,7 +46,7 @@ impl Validity {
         self.len += 1;
     }
 
-    /// Appends that the next `count` values are present.
+    /// Marks the next `count` values as present.
     fn extend(&mut self, count: usize) {
         let last = self.len % 8;
         if last > 0 {
@@ -230,7 +230,7 @@ impl Column {
         }
     }
 
-    /// Says that the values which were appended since the last call are present.
+    /// Marks the values that were appended since the last call as present.
     fn note_values(&mut self) {
         if let Some(validity) = &mut self.validity {
             validity.extend(self.values.len() - validity.len);

@@ -75,7 +75,7 @@ macro_rules! integers {
 }
 integers!(i32, i64, u32, u64);
 
-/// The most digits of an integer of any type, those of 128 bits among them.
+/// The most digits of an integer of a type with a fixed size: the largest `u128` has 39.
 pub const MOST_DIGITS: usize = 39;
 
 impl Number for bool {
@@ -115,8 +115,8 @@ const TENS: [f64; 23] = [
     1e21, 1e22,
 ];
 
-/// Returns the largest n for which all powers of ten up to 10^n are floats of this many binary digits: 5^n must not
-/// have more digits than that.
+/// Returns the largest n for which 10^n is exact in a float of this many binary digits. That is so if 5^n has at most
+/// this many, and each factor 5 adds log2(5), about 2.33, of them.
 const fn most_tens(digits: u32) -> u32 {
     digits * 100 / 233
 }
@@ -128,7 +128,7 @@ macro_rules! floats {
 
             fn extend(_: &mut Vec<Self>, _: &[u64]) {}
 
-            /// If the digits and the power of ten are floats, one division gives the float that is nearest to the
+            /// If floats represent the digits and the power of ten exactly, one division gives the float nearest to the
             /// number, as W. D. Clinger found ("How to Read Floating Point Numbers Accurately", 1990).
             #[inline]
             fn plain(text: &[u8]) -> Option<Self> {

@@ -157,7 +157,7 @@ pub(in crate::kernel) enum Unprinted {
 
 impl Results {
     /// Writes the results of the rows in `range` to the front of `room`, as
-    /// [`BatchKernel::write`](crate::kernel::batch::BatchKernel::write) requires. They must be of these types.
+    /// [`BatchKernel::write`](crate::kernel::batch::BatchKernel::write) requires. The results must be of these `types`.
     pub fn write(&self, types: &[Type], range: Range<usize>, format: Format, room: &mut [u8]) -> Written {
         let mut written = Written::default();
         if self.columns.columns.iter().map(|column| column.values.of()).ne(types.iter().map(|of| of.stored()))

@@ -75,17 +75,18 @@ impl Reader {
         Reader { least, ..self }
     }
 
-    /// Returns the types of the columns that are read, and of those of the results.
+    /// Returns the types of the columns that are read, and the types of the results.
     pub fn signature(&self) -> &Signature {
         &self.signature
     }
 
-    /// Whether a field with this value, which has no blanks around it, may be good in some column.
+    /// Whether a field with this value, which has no blanks around it, can be good in some column.
     pub fn may_be_value(&self, text: &[u8]) -> bool {
         may_be_number(text) || self.signature.inputs.iter().any(|input| matches!(input.of, Type::Text | Type::Bool))
     }
 
-    /// Appends `record` to `rows`. Returns the first field at fault if the row is bad; `rows` is then unchanged.
+    /// Appends `record` to `rows`. If the row is bad, leaves `rows` unchanged and returns the index of the first field
+    /// at fault. If fields are missing, that is the index of the first missing one.
     pub fn try_read(&self, record: &Record, rows: &mut Typed) -> Result<(), usize> {
         let count = record.len();
         if count < self.least {
@@ -188,8 +189,8 @@ impl Reader {
         let is_confusing = |quote: u8| matches!(quote, b'+' | b'-' | b'.' | b'0'..=b'9');
         let is_plain = has_plain(column.values.of(), format.notation) && !format.quote.is_some_and(is_confusing);
         let raw = |&(start, end): &(u32, u32)| &text[start as usize..end as usize];
-        // A text that stands for a missing value could be read as a value: as a text or, if it is a number, as one in a
-        // column of numbers.
+        // The fast way knows no texts that stand for missing values. It would read such a text as a value in a column
+        // of texts or truth values, and, if it is a number, in a column of numbers.
         let could_be_missed = self.signature.input(at).may_lack
             && (matches!(column.values.of(), Type::Text | Type::Bool)
                 || self.missing.iter().any(|text| may_be_number(text)));
@@ -210,8 +211,8 @@ impl Reader {
         spans.iter().take_while(|span| self.take(Raw(raw(span), format), at, column)).count()
     }
 
-    /// Appends the value of one field, which has the index `at` among those that the kernel takes. Returns false if it
-    /// is not a value of the column's type.
+    /// Appends the value of one field, which has the index `at` among those that the kernel takes. Returns false if the
+    /// field is not a value of the column's type.
     fn take(&self, Raw(raw, format): Raw, at: usize, column: &mut Column) -> bool {
         let value = unquoted(raw, format);
         if self.signature.input(at).may_lack {
@@ -233,7 +234,8 @@ impl Reader {
 }
 
 impl Reader {
-    /// Appends the integer in `value` if it has more than 64 bits and the kernel takes such. Returns whether it did.
+    /// Appends the integer in `value` if it has more than 64 bits and the kernel takes integers of any size. Returns
+    /// whether it did.
     #[cold]
     fn take_large(&self, value: &[u8], format: Format, at: usize, column: &mut Column) -> bool {
         let digits = (self.signature.input(at).of == Type::Int).then(|| digits(value, format.notation)).flatten();
@@ -249,7 +251,7 @@ fn push_plain<N: Number>(numbers: &mut Vec<N>, text: &[u8], spans: &[(u32, u32)]
     numbers.reserve(spans.len());
     while done < spans.len() {
         if N::IS_INTEGER {
-            // Numbers without a sign, and below 10^19, many at a time.
+            // First read numbers that have no sign and are below 10^19, many at a time.
             let mut loaded = [0; GROUP];
             let count = plain::load(text, &spans[done..], &mut loaded);
             let before = numbers.len();

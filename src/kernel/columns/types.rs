@@ -90,7 +90,7 @@ pub struct Input {
 pub struct Signature {
     /// The columns that the kernel takes, in order: at least one.
     pub inputs: Vec<Input>,
-    /// Whether it takes any number of further columns that are like the last one.
+    /// Whether the kernel takes any number of further columns of the same type as the last one.
     pub repeats: bool,
     /// The types of the results: at least one.
     pub outputs: Vec<Type>,
@@ -105,7 +105,7 @@ impl Signature {
     /// Checks that a library can have a kernel of these types.
     ///
     /// # Errors
-    /// If one of them is for Python alone.
+    /// If one of the types is for Python alone.
     pub fn is_native(&self) -> Result<(), String> {
         let mut all = self.inputs.iter().map(|input| input.of).chain(self.outputs.iter().copied());
         let what = |of: Type| {
@@ -120,7 +120,7 @@ impl Signature {
     }
 }
 
-/// What messages say that types look like.
+/// What messages say about the form of types.
 const EXPECTED: &str = "what goes in and what comes out are expected, as in f64,f64:f64";
 
 impl FromStr for Signature {

@@ -58,7 +58,7 @@ pub struct Open {
     pub message_room: u64,
 }
 
-/// `pmap_kernel`. All bits 0 are a valid value.
+/// `pmap_kernel`. If all bits are 0, the struct is valid: its pointers are null, and its functions are `None`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Kernel {
@@ -73,15 +73,16 @@ pub struct Kernel {
     pub close: Option<unsafe extern "C" fn(*mut c_void)>,
 }
 
-/// The least size of a `pmap_kernel`: that of the first version.
+/// The least size of a `pmap_kernel`, in bytes: the size that it had in the first version.
 pub const LEAST_KERNEL: u32 = 64;
 
-/// The function that a library exports under the name [`SYMBOL`].
+/// The function that a library exports under the name [`SYMBOL`]. It returns the kernel with the given index, from 0,
+/// and null behind the last kernel.
 pub type Find = unsafe extern "C" fn(u32) -> *const Kernel;
 
 /// The symbol that a library exports for this version of the interface.
 pub const SYMBOL: &std::ffi::CStr = c"pmap_kernel_v1";
-/// The symbols that libraries export for later versions.
+/// The symbols that libraries export for later versions of the interface. They are looked for only to make a message.
 pub const NEWER: [&std::ffi::CStr; 3] = [c"pmap_kernel_v2", c"pmap_kernel_v3", c"pmap_kernel_v4"];
 
 #[cfg(test)]
@@ -91,7 +92,8 @@ mod tests {
     use std::mem::offset_of;
     use std::process::Command;
 
-    /// Checks the size of a struct and the offsets of its fields, given as an array of C and as numbers.
+    /// Returns the size of a struct and the offsets of its fields twice: as the elements of an array in C, and as
+    /// numbers.
     macro_rules! layout {
         ($c:ident: $rust:ident, $($there:ident: $here:ident),*) => {
             (
@@ -120,7 +122,7 @@ mod tests {
             // An array of a negative size does not compile.
             for (at, value) in there.iter().enumerate() {
                 let item = here.split(", ").collect::<Vec<_>>();
-                // `offsetof(a, b)` was split in two.
+                // Each `offsetof(a, b)` was split in two at its comma.
                 let item =
                     if at == 0 { item[0].to_string() } else { format!("{}, {}", item[2 * at - 1], item[2 * at]) };
                 writeln!(expected, "typedef char is_{number}_{at}[{item} == {value} ? 1 : -1];").unwrap();

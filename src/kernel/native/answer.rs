@@ -1,5 +1,5 @@
-//! What a kernel that exports `pmap_kernel_v1` answers. The answer is checked like any untrusted input: a kernel that
-//! counts wrongly does no harm, and gets a message.
+//! What a kernel that exports `pmap_kernel_v1` answers. The answer is checked like any untrusted input, so that wrong
+//! numbers in it do no harm, but lead to a message.
 
 use crate::kernel::columns::results::Results;
 use crate::kernel::columns::types::Type;
@@ -7,11 +7,11 @@ use crate::kernel::columns::{Texts, Validity, Values, with_values};
 
 /// A kernel's answer: how many rows are done, and what it says about the next one.
 pub struct Answer {
-    /// The number of rows.
+    /// The number of rows that are done.
     pub done: u64,
     /// What is wrong with the next row. Empty if nothing is said.
     pub message: String,
-    /// The number of the column at fault, from 1, or anything else.
+    /// The number of the column at fault, from 1. Any other number means that it is not known.
     pub field: u64,
 }
 
@@ -31,10 +31,11 @@ pub enum RawValues {
     Texts(Vec<i32>, Vec<u8>),
 }
 
-/// What an offset is before the kernel sets it. No text ends there, so that an offset that was forgotten is found.
+/// The value of each offset before the kernel sets it. No text can end at -1, so an offset that the kernel forgot is
+/// found.
 const UNSET: i32 = -1;
-/// How many bytes lie before the room for texts. A kernel that forgets to set an offset, and then takes it for the
-/// start of the next text, writes there.
+/// How many bytes lie before the room for texts. A kernel that forgets to set an offset, and then takes the unset
+/// offset for the start of the next text, writes into these bytes, and not outside of its memory.
 pub const SPARE: usize = UNSET.unsigned_abs() as usize;
 
 impl Raw {
@@ -49,7 +50,8 @@ impl Raw {
         raw
     }
 
-    /// Makes room for the results of `rows` rows. Results of earlier calls are left in the room, and nobody reads them.
+    /// Makes room for the results of `rows` rows. Results of earlier calls are left in the room, because the kernel
+    /// overwrites the result of each row that it maps.
     pub fn clear(&mut self, rows: usize, room: usize) {
         match &mut self.values {
             RawValues::Numbers(values) => {
@@ -91,8 +93,8 @@ impl Raw {
     }
 }
 
-/// Appends the results of one call for `rows` rows of `count` fields to `results`, with the bad row behind them if the
-/// kernel says what is wrong with the next one. Returns how many rows were taken.
+/// Appends the results of one call for `rows` rows of `count` fields to `results`. If the kernel says what is wrong
+/// with the next row, appends that one as a bad row. Returns how many rows were appended, with the bad one.
 ///
 /// # Errors
 /// If the answer is not valid. The error says what is wrong with it. Then nothing of the answer is taken, because a
@@ -127,7 +129,7 @@ fn note(bits: &[u8], done: usize, before: usize, validity: &mut Option<Validity>
     (0..done).for_each(|row| validity.push(bits[row / 8] >> (row % 8) & 1 == 1));
 }
 
-/// Appends the first `done` of these values to `to`, which are of the same type.
+/// Appends the first `done` of `values` to `to`, whose values have the same type.
 fn append(values: &RawValues, done: usize, to: &mut Values) {
     match (values, to) {
         (RawValues::Numbers(Values::I32(new)), Values::I32(to)) => to.extend_from_slice(&new[..done]),

@@ -110,11 +110,11 @@ impl Registers<'_> {
         // The slices show the compiler that no row lies behind the end of a column.
         let [a, b, c, d, e, f] = self.integers.map(|values| &values[..rows]);
         let [s, t, u, v, w, x, y, z] = self.floats.map(|values| &values[..rows]);
-        // SAFETY: with --types the user has said that this is a function of numbers of these types.
+        // SAFETY: with --types the user vouches that this is a function of numbers, and so the address of code.
         let call = unsafe { std::mem::transmute::<*mut c_void, ToFloat>(function.address()) };
         results.extend((0..rows).map(|row| {
-            // SAFETY: with --types the user has said that it takes its arguments from some of these registers and
-            // returns a float.
+            // SAFETY: the user vouches with --types that the function takes numbers and returns a float. So it finds
+            // its arguments in some of these registers, as the top of this file says.
             of(unsafe {
                 call(
                     a[row], b[row], c[row], d[row], e[row], f[row], s[row], t[row], u[row], v[row], w[row], x[row],
@@ -132,8 +132,8 @@ impl Registers<'_> {
         // SAFETY: as above.
         let call = unsafe { std::mem::transmute::<*mut c_void, ToInteger>(function.address()) };
         results.extend((0..rows).map(|row| {
-            // SAFETY: with --types the user has said that it takes its arguments from some of these registers and
-            // returns an integer.
+            // SAFETY: the user vouches with --types that the function takes numbers and returns an integer. So it finds
+            // its arguments in some of these registers, as the top of this file says.
             of(unsafe {
                 call(
                     a[row], b[row], c[row], d[row], e[row], f[row], s[row], t[row], u[row], v[row], w[row], x[row],
@@ -188,7 +188,8 @@ mod tests {
         }
     }
 
-    /// Also measures both: `cargo test --release --lib -- --nocapture mapped_results_are_those_of_direct_calls`.
+    /// Also prints how long a row takes, called directly and mapped:
+    /// `cargo test --release --lib -- --nocapture mapped_results_are_those_of_direct_calls`.
     #[test]
     fn mapped_results_are_those_of_direct_calls() {
         use std::hint::black_box;

@@ -20,7 +20,7 @@ pub fn inside<T>(call: impl FnOnce() -> T) -> T {
     IS_INSIDE.set(true);
     let answer = call();
     IS_INSIDE.set(false);
-    // SAFETY: null stands for all streams of C, of which the kernel may have some.
+    // SAFETY: null is allowed here: it means all output streams of C, and so all that the kernel has printed to.
     unsafe { libc::fflush(null_mut()) };
     answer
 }
@@ -31,8 +31,8 @@ unsafe extern "C" {
 }
 
 /// From here on, a kernel that calls `exit` or `quick_exit` ends this process with status 3 and a message, whatever
-/// status it asks for. To be called if the kernel runs in the process that prints the results: otherwise the run would
-/// seem to have gone well.
+/// status it asks for. Call this if the kernel runs in the process that prints the results. Otherwise a run that the
+/// kernel ends with status 0 would seem to have succeeded.
 pub fn watch_exit() {
     extern "C" fn at_exit() {
         if IS_INSIDE.get() {
@@ -42,10 +42,9 @@ pub fn watch_exit() {
             unsafe { libc::_exit(3) }
         }
     }
-    // SAFETY: the function never unwinds, and the variable that it reads needs no memory that a thread gives back when
-    // it ends.
+    // SAFETY: `at_exit` never unwinds. It reads only `IS_INSIDE`, which has no destructor and so can be read even while
+    // its thread ends.
     unsafe { libc::atexit(at_exit) };
-    // SAFETY: as for `atexit`: the function never unwinds, and its variable needs no memory that a thread gives back
-    // when it ends.
+    // SAFETY: the same as for `atexit`.
     unsafe { at_quick_exit(at_exit) };
 }

@@ -1,4 +1,5 @@
-//! Loads shared libraries, and finds functions in them. A library is never unloaded: its threads may be running.
+//! Loads shared libraries, and finds functions in them. A library is never unloaded, because threads that it has
+//! started may still run its code.
 #![allow(unsafe_code)]
 
 use super::abi::{Find, Kernel, LEAST_KERNEL, NEWER, SELF_CONTAINED, SYMBOL};
@@ -71,10 +72,12 @@ impl Library {
         if let Some(what) = machine::other(file) {
             return Err(what);
         }
-        // SAFETY: a text of the loader that stays until this thread calls it again, or null.
+        // SAFETY: `dlerror` returns null, or a text with a NUL at its end that is valid until this thread calls the
+        // loader again.
         let said = unsafe { libc::dlerror().as_ref() }.map(|said| unsafe { CStr::from_ptr(said) });
         let said = said.map_or("it is not known why".into(), |said| said.to_string_lossy().into_owned());
-        // The loader often names the file first, and so does our message.
+        // The loader's text often begins with the name of the file. Cut the name off, because our message begins with
+        // it too.
         let named = format!("{}: ", file.to_string_lossy());
         Err(said.strip_prefix(&named).map_or(said.clone(), str::to_string))
     }
@@ -86,10 +89,10 @@ impl Library {
         (!found.is_null()).then_some(Function(found))
     }
 
-    /// Returns the kernels that the library exports. `None`: it exports no kernels of this version.
+    /// Returns the kernels that the library exports. `None`: it does not export [`SYMBOL`].
     ///
     /// # Errors
-    /// If a kernel cannot be used by this version of the program, with what to do.
+    /// If this version of the program cannot use one of the kernels. The error says what to do.
     pub fn kernels(self) -> Result<Option<Vec<Exported>>, String> {
         let Some(find) = self.function(SYMBOL) else {
             let newer = NEWER.iter().find(|name| self.function(name).is_some());
@@ -102,7 +105,7 @@ impl Library {
                 None => Ok(None),
             };
         };
-        // SAFETY: the symbol stands for a function of this type: the header says so.
+        // SAFETY: the header says that a function with this name has this type, and the library is trusted.
         let find: Find = unsafe { std::mem::transmute::<*mut c_void, Find>(find.0) };
         let (mut kernels, mut last) = (vec![], std::ptr::null());
         for index in 0..MOST_KERNELS {
@@ -191,7 +194,7 @@ impl Exported {
 /// Returns the text at this address; `None` if there is none.
 ///
 /// # Safety
-/// It must be null, or the address of a text with a NUL at its end.
+/// `text` must be null, or the address of a text with a NUL at its end.
 pub unsafe fn text_at(text: *const c_char) -> Result<Option<String>, String> {
     if text.is_null() {
         return Ok(None);

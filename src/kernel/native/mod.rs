@@ -26,7 +26,8 @@ use std::cell::RefCell;
 use wanted::{Code, Loaded};
 
 thread_local! {
-    /// The kernel that is open in this thread, if there is one: a program maps one native kernel.
+    /// The kernel that is open in this thread, if there is one. There is never a second one, because a program maps
+    /// only one native kernel.
     static SESSIONS: RefCell<Vec<Session>> = const { RefCell::new(vec![]) };
 }
 
@@ -82,7 +83,7 @@ impl Native {
     /// Returns the kernel that is loaded. `args` are those of `--kernel-args`.
     ///
     /// # Errors
-    /// If what it says about itself is not valid.
+    /// If what the kernel says about itself is not valid.
     pub fn loaded(loaded: &Loaded, args: Option<String>) -> Result<Self, String> {
         let described = Native::described(loaded.description())?;
         Ok(Native { code: Some(loaded.code), args: args.unwrap_or_default(), ..described })
@@ -101,7 +102,8 @@ impl Native {
     }
 }
 
-/// Half of what the texts of a batch may have, which is less than 2^31 bytes.
+/// The most bytes of text that one call can add to a column of results. A call is made only if there are at most as
+/// many already, so a column stays below 2^31 bytes, the limit of its offsets.
 const MOST: usize = (1 << 30) - 1;
 
 impl BatchKernel for Native {
@@ -124,7 +126,7 @@ impl BatchKernel for Native {
             return Err(what.clone());
         }
         let Some(Code::Columns(exported)) = self.code else { return Ok(()) };
-        // The session that learned the types serves the first worker of this thread as well.
+        // If this thread opened a session to learn the types, its first worker uses that session.
         if SESSIONS.with_borrow(Vec::is_empty) {
             let session =
                 Session::open(exported, &self.args).map_err(|what| format!("the kernel cannot be opened: {what}"))?;
@@ -143,7 +145,8 @@ impl BatchKernel for Native {
         for part in rows.parts.iter().filter(|part| part.rows > 0) {
             results.rows += part.rows;
             if results.columns.rows + part.rows < results.rows {
-                // An earlier part has ended the results.
+                // An earlier part had too many results for a batch. Later rows are not mapped, so that results stay in
+                // order.
                 continue;
             }
             match self.code {

@@ -16,7 +16,7 @@ use std::ptr::{null, null_mut};
 
 /// The room for messages of a kernel, in bytes.
 const MESSAGE: usize = 1024;
-/// The room for the texts of a batch, at first.
+/// The room for texts in a column of results at first, in bytes.
 const ROOM: usize = 64 << 10;
 
 /// A kernel that is open.
@@ -53,7 +53,8 @@ impl Session {
             message_room: MESSAGE as u64,
         };
         if let Some(open) = exported.kernel().open {
-            // SAFETY: the struct is what the header says, and the kernel is trusted to keep to it.
+            // SAFETY: `request` is a `pmap_open` as the header describes it, and what it points to lives longer than
+            // this call. The kernel is trusted to keep to the header.
             let answer = inside(|| unsafe { open(&mut request) });
             if answer != 0 {
                 let said = said(&message);
@@ -68,11 +69,11 @@ impl Session {
     }
 
     /// Maps the rows of `part` to results of these types, and appends them to `results`, with the bad rows among them.
-    /// `most` is the room for texts: a row that needs more is bad, and rows for whose results no room is left are not
-    /// mapped.
+    /// `most` limits their texts, in bytes. A row that needs more than `most` alone is bad. Once all results have more,
+    /// the rows that are left are not mapped.
     ///
-    /// If the kernel gives an invalid answer for several rows, they are mapped again by halves, down to the row to
-    /// which it belongs.
+    /// If the kernel gives an invalid answer for several rows, half of these rows are mapped again, and so on until the
+    /// row at fault is alone.
     pub fn map(&mut self, part: &Columns, types: &[Type], most: usize, results: &mut Results) {
         let has_text = types.contains(&Type::Text);
         // `from` is the next row, and `span` how many rows the kernel is given at most.
@@ -110,7 +111,7 @@ impl Session {
         }
     }
 
-    /// Has the kernel map `rows` rows of `part`, from `from` on.
+    /// Calls the kernel for `rows` rows of `part`, of which the first has the index `from`.
     fn call(&mut self, part: &Columns, from: usize, rows: usize, raw: &mut [Raw]) -> Answer {
         let validities: Vec<Option<Vec<u8>>> =
             part.columns.iter().map(|column| column.validity.as_ref().map(|bits| bits.from(from))).collect();
@@ -157,8 +158,9 @@ impl Session {
         let Some(map) = self.exported.kernel().map else {
             return Answer { done: 0, message: "the kernel has no function `map`".to_string(), field: 0 };
         };
-        // SAFETY: the structs are what the header says: each array has as many elements as there are rows, bits and
-        // offsets included. The kernel is trusted to keep to them.
+        // SAFETY: the structs are as the header describes them. `part` has `rows` rows from `from` on, and the
+        // caller has made room in `raw` for as many, so all arrays are long enough. The kernel is trusted to stay
+        // within them.
         let done = inside(|| unsafe { map(self.this, &batch, &mut results) });
         Answer { done, message: said(&message), field: results.field }
     }

@@ -14,7 +14,7 @@ use std::ffi::{CString, OsString};
 pub struct Wanted {
     /// The file of the library; `None` for the C library with libm.
     pub library: Option<OsString>,
-    /// The name of the function, or of one of the library's kernels. `None`: its only kernel.
+    /// The name of the function, or of one of the library's kernels. `None`: the library's only kernel.
     pub function: Option<String>,
     /// The types of `--types`.
     pub types: Option<Signature>,
@@ -60,13 +60,13 @@ pub(super) enum Code {
     Columns(Exported),
 }
 
-/// A kernel whose library is loaded, which only some processes do.
+/// A kernel whose library this process has loaded.
 pub struct Loaded {
     pub(super) code: Code,
     description: Description,
 }
 
-/// The names of libm. It needs the C library, so a function is found in either of them.
+/// The file names that libm can have. libm is linked to the C library, so functions of both are found through it.
 const LIBM: [&str; 2] = ["libm.so.6", "libm.so"];
 
 impl Wanted {
@@ -125,7 +125,7 @@ impl Wanted {
             }
         }
         let description = self.load()?.description;
-        // The kernel was opened only to ask for its types.
+        // `load` has opened the kernel only to ask for its types, so close it.
         SESSIONS.with_borrow_mut(Vec::clear);
         Ok(vec![description])
     }
@@ -151,15 +151,15 @@ impl Wanted {
         Ok(Some(Loaded { code: Code::Plain(function), description }))
     }
 
-    /// Returns what a kernel says of itself before it is opened. It has no types if the kernel says them only when it
-    /// is opened.
+    /// Returns what a kernel says of itself before it is opened. The description has no types if the kernel says them
+    /// only when it is opened.
     fn listed(&self, exported: Exported, shown: &str) -> Result<Description, String> {
         let [name, version, types, names] = exported.texts().map_err(|what| format!("{shown} {what}"))?;
         let (name, types) = (name.unwrap_or_default(), types.unwrap_or_default());
         Ok(Description { name, version, types, names, is_self_contained: exported.is_self_contained() })
     }
 
-    /// Returns what a kernel says of itself without being opened, after a check.
+    /// Returns what a kernel says of itself before it is opened. Checks it, unless opening can still tell the types.
     fn listed_well(&self, exported: Exported, shown: &str) -> Result<Description, String> {
         let description = self.listed(exported, shown)?;
         let is_to_be_opened = description.types.is_empty() && exported.kernel().open.is_some();
@@ -169,7 +169,8 @@ impl Wanted {
         Ok(description)
     }
 
-    /// Returns a kernel that the library exports. It is opened, which may tell its types, and closed again.
+    /// Returns a kernel that the library exports. Opens it, because some kernels tell their types only then, and keeps
+    /// it open in `SESSIONS`, so that the first worker of this thread need not open it again.
     fn columns(&self, exported: Exported, shown: &str) -> Result<Loaded, Unusable> {
         let mut description = self.listed(exported, shown)?;
         let name = description.name.clone();

@@ -71,7 +71,7 @@ pub enum Sent {
     Bad(Option<usize>, String),
 }
 
-/// The names of the types that pickles do not have.
+/// The keys of the dictionaries that stand for values which pickles do not have.
 const SINGLE: &str = "f32";
 const INTEGER: &str = "integer";
 const BAD: &str = "bad";
@@ -95,7 +95,7 @@ impl Serialize for Kept {
             Cell::Unsigned(value) => serializer.serialize_u64(value),
             Cell::Double(value) => serializer.serialize_f64(value),
             Cell::Text(text) => serializer.serialize_str(text),
-            // As a float of 64 bits the value would be printed with more digits.
+            // Name the type: as a float of 64 bits, the value would be printed with more digits.
             Cell::Single(value) => entry(serializer, SINGLE, &f64::from(value)),
             Cell::Wide(value) => entry(serializer, INTEGER, &value.to_string()),
             Cell::Widest(value) => entry(serializer, INTEGER, &value.to_string()),

@@ -38,7 +38,7 @@ impl Layout {
     pub fn of<R: DeserializeOwned>() -> Self {
         let whole = trace::<R>(&[]);
         if whole.keys.is_empty() || whole.refused.is_some() {
-            // If no value could be made, only the fields up to the one that refused all these texts are known.
+            // If no value could be made, the fields behind the one that refused all these texts are not known.
             let is_open = whole.is_open || !whole.is_made;
             return Layout { fields: whole.fields, is_open, refused: whole.refused };
         }
@@ -79,7 +79,7 @@ impl Layout {
     }
 }
 
-/// Returns a made-up row: its numbers are 1, and its texts one of a few.
+/// Returns a made-up row: its numbers are 1, and all its texts the same one of [`TEXTS`].
 pub fn sample<R: DeserializeOwned>() -> Option<R> {
     let made = |text| {
         let mut found = Found::default();
@@ -88,13 +88,13 @@ pub fn sample<R: DeserializeOwned>() -> Option<R> {
     TEXTS.into_iter().find_map(made)
 }
 
-/// Returns the names of a struct's fields, each with its aliases. `keys` are all these names, those of a field side by
-/// side.
+/// Returns the names of a struct's fields, each with its aliases. `keys` are all these names; the names of one field
+/// follow each other.
 fn groups<R: DeserializeOwned>(keys: &[&'static str]) -> Vec<Vec<&'static str>> {
     let mut groups: Vec<Vec<&'static str>> = vec![];
     for &key in keys {
-        // A struct refuses a field that is given twice, under its name or an alias, and says the name. So two keys that
-        // are refused together belong to one field.
+        // A struct refuses a field that is given twice, under its name or an alias, and the error has the field's name.
+        // So two keys that are refused together belong to one field.
         let last = groups.last_mut().and_then(|last| Some((trace::<R>(&[last[0], key]).twice?, last)));
         match last {
             Some((own, last)) if own == key => last.insert(0, key),
@@ -105,7 +105,7 @@ fn groups<R: DeserializeOwned>(keys: &[&'static str]) -> Vec<Vec<&'static str>> 
     groups
 }
 
-/// What was noted of a type while a value of it was made, or while that was tried.
+/// What was noted about a type in an attempt to make a value of it.
 #[derive(Default)]
 struct Found {
     fields: Vec<Field>,
@@ -113,16 +113,16 @@ struct Found {
     refused: Option<&'static str>,
     /// The names of the fields of a struct, aliases among them.
     keys: Vec<&'static str>,
-    /// Whether a value was made: of the type or, if keys were given, for the last of these.
+    /// Whether a value of the type was made. If only some fields of a struct were given: of the last such field.
     is_made: bool,
-    /// Whether there are tuples, structs or lists within.
+    /// Whether the row has tuples, structs or lists in it.
     is_nested: bool,
     /// The field that was given twice, if one was.
     twice: Option<&'static str>,
 }
 
-/// Tries to make a value of type `R`. A struct is given the fields whose names are in `only`; if that is empty, it is
-/// given all of its fields, as a tuple is.
+/// Tries to make a value of type `R`. A struct is given the fields whose names are in `only`, or all fields if `only`
+/// is empty.
 fn trace<R: DeserializeOwned>(only: &[&'static str]) -> Found {
     let mut found = Found::default();
     for text in TEXTS {

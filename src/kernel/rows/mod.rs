@@ -1,9 +1,10 @@
 //! Makes every [`Kernel`] a [`BatchKernel`], by reading rows of any type that serde knows, and writing outputs of any
 //! such type.
 //!
-//! [`layout`] learns once what fields a type of rows has. If all fields are numbers that columns have, rows are read
-//! many at a time, as columns, from which [`take`] makes rows. Other rows are read from their text one by one, by
-//! [`record`]. [`outputs`] has [`mod@write`] take each output apart into its values, the [`cell`]s.
+//! [`layout`] learns once what fields a type of rows has. If all fields are numbers of types that columns have, many
+//! rows are read at a time: first into columns, from which [`take`] then makes rows. Other rows are read from their
+//! text one by one, by [`record`]. [`outputs`] writes outputs; [`mod@write`] takes each one apart into its values, the
+//! [`cell`]s.
 
 mod cell;
 mod layout;
@@ -33,7 +34,7 @@ use serde::ser::{Serialize, Serializer};
 use std::ops::Range;
 use take::{InColumns, InList, Taken};
 
-/// The name by which an integer of any size asks for its field.
+/// The name of the struct as which an `Integer` asks serde for its field. It tells [`record`] to allow any size.
 pub const INTEGER: &str = "pmapgcd::Integer";
 
 /// The most digits of an integer of any size: as many as the stock kernel takes.
@@ -54,7 +55,7 @@ enum Fast {
     Unknown,
     /// Rows cannot be read many at a time, because their fields are not all numbers.
     Never,
-    /// As columns.
+    /// Rows are read by this reader, into these columns.
     Columns(Box<(Reader, Columns)>),
 }
 
@@ -105,7 +106,7 @@ impl<'de, R: Row> Deserialize<'de> for Rows<R> {
 }
 
 impl<R: Row> Rows<R> {
-    /// Goes through `found`, as [`BatchKernel::read_rows`] says.
+    /// Goes through `found`, as [`BatchKernel::read_rows`] requires.
     fn read_found(&mut self, found: &Found, ignores_rest: bool, other: Other<Self>) -> usize {
         if let Fast::Unknown = self.fast {
             self.fast = Fast::of(&Layout::of::<R>());
@@ -125,7 +126,7 @@ impl<R: Row> Rows<R> {
             let before = list.len();
             list.extend((0..good).map_while(|at| row(at).ok()));
             from += list.len() - before;
-            // The next row is unusual or bad, or the type refuses it.
+            // The next row is unusual or bad, or the type refuses it. So leave it to `other`.
             if from < to {
                 from += 1;
                 if !other(from - 1, self) {

@@ -51,7 +51,7 @@ const SINGLE: [&str; 19] = [
     "pmapgcd::kernel::integer::Integer",
 ];
 
-/// Types that are written as the value in them is.
+/// Types that are written in the same way as the value that they contain.
 const AROUND: [&str; 5] = [
     "core::option::Option<",
     "core::result::Result<",
@@ -118,13 +118,13 @@ pub fn by_type<K: Kernel + ?Sized>(kernel: &K) -> Vec<String> {
     }
 }
 
-/// Returns how many fields each output of `kernel` has, if that is known before there is one.
+/// Returns how many fields each output of `kernel` has, if that is known before any row is mapped.
 pub fn width<K: Kernel + ?Sized>(kernel: &K) -> Option<usize> {
     let named = kernel.names();
     match of::<K::Output>() {
         Width::Fields(count) => Some(count),
-        // The type does not tell. But if the names differ from the default, the kernel's author has given one for each
-        // field.
+        // The type does not tell the number. But if the names differ from the default, the kernel's author has given
+        // one name for each field.
         _ => (named != [kernel.name()]).then_some(named.len()),
     }
 }
@@ -143,7 +143,7 @@ pub fn by_trial<K: Kernel>(kernel: &K) -> Option<Vec<String>> {
         }
         None => sample::<K::Row>()?,
     };
-    // The kernel may well panic on a made-up row. Do not print that.
+    // The kernel might panic on a made-up row. Do not print that, because no row of the user is at fault.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let mapped = catch_unwind(AssertUnwindSafe(|| Kernel::open(kernel).ok().map(|()| kernel.map(&row))));

@@ -10,14 +10,14 @@ use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use std::ops::Range;
 
-/// A number that is set when it is known.
+/// A number that is set as soon as it is known, even while the outputs are only borrowed.
 pub type Known = std::cell::Cell<Option<usize>>;
 
 /// The outputs of a batch of rows.
 #[derive(Debug)]
 pub struct Outputs<O> {
     list: List<O>,
-    /// How many fields each output has, once that is known. If nobody else says it, the first output decides it.
+    /// How many fields each output has, once that is known. If nobody else sets it, the first output does.
     pub width: Known,
 }
 

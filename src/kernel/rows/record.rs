@@ -19,7 +19,7 @@ use std::fmt::{self, Display};
 pub enum Unfit {
     /// There are too few fields.
     Few,
-    /// There are more fields than the type takes, which is this number.
+    /// There are more fields than the type takes. The number is how many it takes.
     Many(usize),
     /// The field at this index, from 0, is not a number of this type.
     NoNumber(usize, Type),
@@ -27,7 +27,7 @@ pub enum Unfit {
     NoInteger(usize, &'static str, String),
     /// The field at this index is not UTF-8.
     NotText(usize),
-    /// This was expected, and the field at this index (if it is a single field) is something else.
+    /// The field at this index, or the whole row if there is no index, is not what the text says.
     Other(Option<usize>, &'static str),
     /// The type has refused the row, or the field at this index, with these words.
     Refused(Option<usize>, String),
@@ -160,12 +160,12 @@ fn integer<N: TryFrom<u128> + TryFrom<i128>>(value: &[u8], notation: Notation) -
     if !value.starts_with(b"-") {
         return N::try_from(magnitude).ok();
     }
-    // The magnitude of the least integer of 128 bits is larger than any positive one.
+    // Subtract, and do not negate: the magnitude of `i128::MIN` is larger than `i128::MAX`.
     let negative = 0i128.checked_sub_unsigned(magnitude)?;
     N::try_from(negative).ok()
 }
 
-/// Numbers of the types that columns have, and integers of other types.
+/// Writes the methods that read numbers: first those of the types that columns have, then the other integers.
 macro_rules! numbers {
     ($($ask:ident $visit:ident $of:expr,)*; $($ask_integer:ident $visit_integer:ident $number:ident,)*) => {
         $(fn $ask<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {

@@ -11,11 +11,11 @@ use std::fmt::{self, Display};
 pub trait Source {
     /// Returns the next cell, without passing over it.
     fn peek(&self) -> Option<Cell<'_>>;
-    /// Passes over a cell.
+    /// Passes over the next cell, which must exist.
     fn pass(&mut self);
 }
 
-/// The row at one place in columns.
+/// The cells of one row in columns.
 pub struct InColumns<'c> {
     /// The columns that are left.
     pub columns: &'c [Column],
@@ -59,8 +59,8 @@ impl Source for InList<'_> {
     }
 }
 
-/// Why cells do not make a value. There is no message in it: a bad row is read again from its text, which says what is
-/// wrong.
+/// Why cells do not make a value. It has no message, because a bad row is read again from its text, and the error of
+/// that attempt says what is wrong.
 #[derive(Debug)]
 pub struct Unfit;
 
@@ -78,8 +78,8 @@ impl de::Error for Unfit {
     }
 }
 
-/// Writes the methods of a `Deserializer` that read a value made of several fields, or of none. `elements` returns the
-/// next so many fields, or all that are left, as a `SeqAccess`.
+/// Writes the methods of a `Deserializer` that read a value made of several fields, or of none. They call the method
+/// `elements`, which must return a `SeqAccess` for that many of the next fields, or for all that are left.
 macro_rules! deserialize_sequences {
     () => {
         fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
@@ -192,6 +192,7 @@ impl<'de, S: Source> Deserializer<'de> for &mut Taken<S> {
 /// The elements of a list, of a tuple or of a struct.
 struct Elements<'t, S> {
     taken: &'t mut Taken<S>,
+    /// How many elements are left. Above `usize::MAX / 2`: all cells that the source still has.
     left: usize,
 }
 

@@ -16,7 +16,7 @@ pub trait Sink {
     /// If it cannot be taken.
     fn put(&mut self, cell: Cell, is_first: bool, is_alone: bool) -> Result<(), Unwritten>;
 
-    /// Takes the name of the next cell, where it has one.
+    /// Takes the name of the next cell. Not called if the cell has none.
     #[inline(always)]
     fn name(&mut self, _name: &'static str) {}
 }
@@ -52,7 +52,7 @@ fn unwritable<T>(what: &str) -> Result<T, Unwritten> {
 pub struct Writer<'s, S> {
     /// Where cells go.
     pub sink: &'s mut S,
-    /// How many cells are written for a missing value that would have several.
+    /// How many cells are written if the whole value is missing.
     pub width: usize,
     count: usize,
     is_alone: bool,
@@ -62,7 +62,7 @@ pub struct Writer<'s, S> {
 }
 
 impl<'s, S: Sink> Writer<'s, S> {
-    /// Returns a writer for a value that has `width` cells, if that is known, and otherwise one.
+    /// Returns a writer for one value. If the whole value is missing, `width` cells are written for it.
     #[inline]
     pub fn new(sink: &'s mut S, width: usize) -> Self {
         Writer { sink, width, count: 0, is_alone: true, is_bad_row: false, is_nothing: false }
@@ -107,7 +107,7 @@ impl<'s, S: Sink> Writer<'s, S> {
     }
 }
 
-/// Returns the message in the value of an error.
+/// Returns the message in `error`, which the kernel has returned in an `Err`.
 fn words(error: &(impl Serialize + ?Sized)) -> Unwritten {
     let mut cells: Vec<Kept> = vec![];
     let mut writer = Writer::new(&mut cells, 1);
@@ -257,7 +257,7 @@ impl<S: Sink> Serializer for &mut Writer<'_, S> {
     fn serialize_struct(self, name: &'static str, count: usize) -> Result<Self, Unwritten> {
         self.is_bad_row = name == bad_row::NAME;
         // serde leaves out of `count` the fields that are skipped in this value, so a field that seems to be the only
-        // one may have others beside it. If it is missing, it is written as one cell.
+        // one may have others beside it. Such a field is written as one cell if it is missing.
         self.width = 1;
         Ok(self.begin(count))
     }
@@ -302,7 +302,7 @@ impl<S: Sink> ser::SerializeStruct for &mut Writer<'_, S> {
         value.serialize(&mut **self)
     }
     fn skip_field(&mut self, name: &'static str) -> Result<(), Unwritten> {
-        // Write a skipped field as missing, so that all values of the type have as many cells.
+        // Write a skipped field as missing, so that all values of the type have the same number of cells.
         self.sink.name(name);
         self.put(Cell::Missing)
     }
