@@ -12,6 +12,7 @@ mod plot;
 pub mod python;
 mod stacked;
 mod table;
+mod ten_steps;
 pub mod trial;
 
 use crate::csv::Format;
@@ -19,10 +20,10 @@ use crate::csv::record::{self, Line};
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::output::Output;
-use crate::steps::Nanos;
 use serde::Serialize;
 use std::fs::File;
 use std::time::Duration;
+use ten_steps::{StepCost, Steps};
 use trial::{Trial, in_memory};
 
 /// The rows for a comparison, and the settings of its runs.
@@ -54,10 +55,6 @@ const RUNS: usize = 5;
 const DOUBT: f64 = 0.3;
 /// The remark about doubtful times.
 const TOO_BUSY: &str = "The machine was too busy for the figures marked with ?: do not trust differences of this size.";
-/// How many more runs are made to time the ten steps. These are separate runs, because timing the steps makes a run
-/// slower.
-const TIMED_RUNS: usize = 3;
-
 /// The results of a comparison.
 #[derive(Serialize)]
 pub struct Report {
@@ -90,41 +87,6 @@ struct Measured {
     peak_memory_bytes: u64,
 }
 
-/// The cost of the ten steps of Item 41 with `pickle` and with `shared`.
-#[derive(Serialize)]
-struct Steps {
-    steps: Vec<StepCost>,
-    /// The sum of all steps, divided by the processor time of the same runs with `pickle`. Near 1, unless time was
-    /// spent outside the steps.
-    pickle_part_of_cpu: f64,
-    shared_part_of_cpu: f64,
-}
-
-/// The cost of one of the ten steps, in nanoseconds of processor time for a row.
-#[derive(Serialize)]
-struct StepCost {
-    number: usize,
-    name: &'static str,
-    pickle: f64,
-    /// `None` if `shared` does not have this step.
-    shared: Option<f64>,
-}
-
-/// The ten steps that a process pool takes for each item, after Item 41 of *Effective Python*, in our words; and
-/// whether `shared` takes them too.
-const STEPS: [(&str, bool); 10] = [
-    ("take each item from the input", true),
-    ("serialise it (pickle)", false),
-    ("copy it to the child (socket)", false),
-    ("deserialise it (unpickle)", false),
-    ("make the function ready in the child", true),
-    ("run the function", true),
-    ("serialise the result (pickle)", false),
-    ("copy it back (socket)", false),
-    ("deserialise it (unpickle)", false),
-    ("merge the results in order", true),
-];
-
 /// How long a run with timed steps should take on one processor, in seconds. The rows are repeated to reach this time.
 /// It is long compared with the time before the first step and after the last, which is not measured.
 const TIMED: f64 = 0.3;
@@ -148,7 +110,7 @@ pub fn compare(workload: Workload, as_json: bool, plot: Option<Output>) -> Resul
     #[cfg(feature = "plot")]
     if let Some(plot) = plot {
         if let Some(leverage) = &report.leverage {
-            let chart = report.steps.as_ref().map(|steps| Steps::chart(steps, report.jobs));
+            let chart = report.steps.as_ref().map(|steps| chart(steps, report.jobs));
             plot.write_all(stacked::above(chart.as_ref(), &plot::svg(leverage)?).as_bytes())?;
         }
         plot.complete()?;
@@ -245,32 +207,16 @@ impl Report {
     }
 }
 
-impl Steps {
-    /// Returns the steps as a picture has them.
-    fn chart(&self, jobs: usize) -> stacked::Chart {
-        let bar = |name: &str, of: fn(&StepCost) -> f64| (name.to_string(), self.steps.iter().map(of).collect());
-        stacked::Chart {
-            title: "What a row costs: Item 41's ten steps".to_string(),
-            subtitle: format!("ns of processor time, {jobs} workers, GCD"),
-            bars: vec![
-                bar("pickle: a pool that sends rows", |step| step.pickle),
-                bar("shared: memory that all see", |step| step.shared.unwrap_or_default()),
-            ],
-        }
-    }
-
-    /// Measures the steps on `rows` rows of the workload. Returns them, and how many bytes `pickle` copies for a row.
-    fn of(workload: &Workload, rows: usize) -> Result<(Self, f64), Error> {
-        let repeated = in_memory(&workload.repeated(rows).bytes)?;
-        let (pickle, copied, pickle_part_of_cpu) = steps_of(Executor::Pickle, &repeated, rows)?;
-        let (shared, _, shared_part_of_cpu) = steps_of(Executor::Shared, &repeated, rows)?;
-        let steps = STEPS.into_iter().enumerate().map(|(at, (name, is_shared))| StepCost {
-            number: at + 1,
-            name,
-            pickle: pickle[at],
-            shared: is_shared.then_some(shared[at]),
-        });
-        Ok((Steps { steps: steps.collect(), pickle_part_of_cpu, shared_part_of_cpu }, copied))
+/// Returns the steps as a picture has them.
+fn chart(steps: &Steps, jobs: usize) -> stacked::Chart {
+    let bar = |name: &str, of: fn(&StepCost) -> f64| (name.to_string(), steps.steps.iter().map(of).collect());
+    stacked::Chart {
+        title: "What a row costs: Item 41's ten steps".to_string(),
+        subtitle: format!("ns of processor time, {jobs} workers, GCD"),
+        bars: vec![
+            bar("pickle: a pool that sends rows", |step| step.pickle),
+            bar("shared: memory that all see", |step| step.shared.unwrap_or_default()),
+        ],
     }
 }
 
@@ -324,21 +270,6 @@ fn medians(
 fn median(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     times[times.len() / 2].as_secs_f64()
-}
-
-/// Runs the executor with timed steps. Returns the nanoseconds of processor time for a row by step, the bytes that were
-/// copied between processes for a row, and the sum of the steps divided by the processor time of the runs.
-fn steps_of(executor: Executor, input: &File, rows: usize) -> Result<(Vec<f64>, f64, f64), Error> {
-    let (mut sum, mut copied, mut cpu): (Nanos, u64, Duration) = Default::default();
-    for _ in 0..TIMED_RUNS {
-        let (ended, account) = Trial { timed: true, ..Trial::new(executor, 0) }.measured(input)?;
-        sum = std::array::from_fn(|step| sum[step] + account.steps[step]);
-        copied += account.copied;
-        cpu += ended.cpu;
-    }
-    let a_row = |total: u64| total as f64 / (TIMED_RUNS * rows) as f64;
-    let part = sum.iter().sum::<u64>() as f64 / cpu.as_nanos() as f64;
-    Ok((sum.into_iter().map(a_row).collect(), a_row(copied), part))
 }
 
 #[cfg(test)]

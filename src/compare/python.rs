@@ -4,6 +4,8 @@
 //! rows are in memory and its processes are started. Its results stay in memory. So the time is that of the map alone.
 //! The runs of this program are trials as in other comparisons, from the text of rows to the text of results. From
 //! their time, that of a run over one row is subtracted.
+//!
+//! This file is long because the ways, their runs and the report have the figures of one comparison in common.
 
 mod table;
 

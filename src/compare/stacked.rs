@@ -1,7 +1,7 @@
 //! The picture of the ten steps: a bar for each way to map rows, in which the steps are stacked. The picture fits a
 //! slide.
 
-use super::STEPS;
+use super::ten_steps::STEPS;
 use crate::error::must_be_escaped;
 use std::fmt::Write;
 use std::fs;

@@ -3,7 +3,8 @@
 
 use crate::compare::crash::Crash;
 use crate::compare::leverage::{Leverage, short};
-use crate::compare::{DOUBT, RUNS, Report, Steps, TOO_BUSY};
+use crate::compare::ten_steps::Steps;
+use crate::compare::{DOUBT, RUNS, Report, TOO_BUSY};
 use rustix::termios::tcgetwinsize;
 use std::io::IsTerminal;
 

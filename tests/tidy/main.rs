@@ -125,6 +125,19 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+fn no_file_is_longer_than_it_has_a_reason_for() {
+    for file in sources() {
+        let text = fs::read_to_string(Path::new("src").join(&file)).unwrap();
+        let lines = text.lines().count();
+        let head = text.lines().take_while(|line| line.starts_with("//!")).collect::<String>();
+        let has_reason =
+            ["is long because", "has more than 300 lines because"].iter().any(|reason| head.contains(reason));
+        assert!(lines <= 300 || has_reason, "{file}: it has {lines} lines, and its first ones do not say why");
+        assert!(lines <= 400, "{file}: it has {lines} lines");
+    }
+}
+
+#[test]
 fn files_that_are_named_are_there() {
     let is_in_name = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     let mut count = 0;

@@ -3,7 +3,8 @@
 
 use super::{Measured, RUNS, Report};
 use crate::compare::table::{explained, width};
-use crate::compare::{DOUBT, STEPS, TOO_BUSY};
+use crate::compare::ten_steps::STEPS;
+use crate::compare::{DOUBT, TOO_BUSY};
 use std::fmt::Write;
 
 impl Report {

@@ -4,8 +4,9 @@
 //! run again. Up to [`SPILLED`] bytes are kept in memory, and a longer answer in a file without a name. A long answer
 //! is handed over in pieces ([`Mapped::is_open`]).
 
-use super::exchange::{Ended, Judged, Question};
+use super::exchange::{Ended, Question};
 use super::process::Running;
+use super::quiet::Judged;
 use super::rows::Lines;
 use super::{Command, Failed, failure};
 use crate::bad_row::{BadRow, Kind, Report};

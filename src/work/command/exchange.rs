@@ -4,10 +4,11 @@
 //! A command may write before it reads, read everything before it writes, close either pipe early, or leave both to a
 //! child of its own. In none of these cases may the loop wait for something that cannot come any more. So it watches
 //! both pipes and the end of the shell at once, and knows how many lines are expected.
+//!
+//! This file is long because each decision of the loop rests on all that it has seen of the process.
 
 use super::process::Running;
-use crate::process::console::say;
-use crate::ring::Care;
+use super::quiet::{Judged, Quiet, Silent};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
@@ -31,19 +32,6 @@ pub struct Question<'a> {
     pub is_abandoned: &'a AtomicBool,
 }
 
-/// After how much silence a command is judged to answer only at the end of its input. It must have read all rows, use
-/// no processor time, and wait for more input.
-#[derive(Clone, Copy)]
-pub enum Judged<'a> {
-    /// Never.
-    Never,
-    /// After [`QUIET`], or after [`LONG_QUIET`] if the command might still go on without more input.
-    Soon,
-    /// After [`LONG_QUIET`], if the command cannot go on without more input, and only while the reader is not waiting
-    /// for input. The reader might then wait for this very block, and without this judgement the run would never end.
-    Late(Care<'a>),
-}
-
 /// How an exchange ended. In every case, what was answered before has been passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -64,17 +52,8 @@ pub enum Ended {
 /// Takes a piece of an answer.
 pub type Take<'t> = dyn FnMut(&[u8]) -> io::Result<()> + 't;
 
-/// How long the command must have been silent before it can be judged to answer only at the end of its input.
-const QUIET: Duration = Duration::from_millis(200);
-/// The same for a process that might still go on without more input, because it waits for a network or a clock, or
-/// because it has answered rows while its input was open, and so probably does not buffer its output.
-const LONG_QUIET: Duration = Duration::from_secs(10);
-/// How long a command may have read all rows without having answered all of them before a message says so.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait at most until the processes of a command that has answered all rows are idle.
 const REST: Duration = Duration::from_millis(50);
-/// The first and the longest pause between two looks at the command's processes while nothing comes from it.
-const LOOKS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// How long a process may take to end after it has closed its output or has answered all rows there are.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long a command may work after the end of its input, at the end of a run.
@@ -173,22 +152,6 @@ struct Talk<'q> {
     /// When to stop waiting for the command to be idle.
     rest: Option<Instant>,
     quiet: Quiet,
-}
-
-/// A time in which nothing has been read or sent: when it began, when to look at the command's processes next, the
-/// pause after that look, and how much processor time they had used at the last look.
-struct Quiet {
-    since: Instant,
-    next: Instant,
-    pause: Duration,
-    used: Option<u64>,
-}
-
-impl Quiet {
-    fn new() -> Self {
-        let now = Instant::now();
-        Quiet { since: now, next: now + LOOKS.0, pause: LOOKS.0, used: None }
-    }
 }
 
 impl Talk<'_> {
@@ -296,52 +259,17 @@ impl Talk<'_> {
             Some((deadline, _)) if Instant::now() < deadline => None,
             Some(_) if is_complete => Some(Ended::Answered),
             Some((_, what)) => Some(Ended::Useless(what)),
-            None => self.look(running),
-        })
-    }
-
-    /// While nothing comes, looks whether the command is stopped or waits for more rows.
-    fn look(&mut self, running: &mut Running) -> Option<Ended> {
-        let now = Instant::now();
-        if now < self.quiet.next {
-            return None;
-        }
-        let look = running.look(true);
-        if look.is_stopped {
-            return Some(Ended::Useless("has been stopped, as by reading from the terminal in the background"));
-        }
-        let is_idle = self.quiet.used.replace(look.used) == Some(look.used);
-        let has_read_all = self.are_sent() && running.stdin.is_some() && running.unread() == 0;
-        let quiet = now - self.quiet.since;
-        // A command that waits for a network or a clock, or has answered before, might go on by itself: give it time.
-        let (may_wait, is_late) = match self.question.judged {
-            Judged::Never => (false, true),
-            Judged::Soon => (true, running.has_answered_rows || look.waits_for_other()),
-            Judged::Late(care) => (!care.is_input_awaited() && !look.waits_for_other(), true),
-        };
-        let is_quiet = quiet >= if is_late { LONG_QUIET } else { QUIET };
-        if may_wait && is_quiet && is_idle && has_read_all && look.waits_for_input() {
-            return Some(Ended::Waits);
-        }
-        let is_patience_over = quiet >= PATIENCE && is_idle && running.stdin.is_some();
-        if is_patience_over && has_read_all && !running.is_waiting_told {
-            running.is_waiting_told = true;
-            if let Some(count) = self.question.lines {
-                let rows = if count == 1 { "1 row".to_string() } else { format!("{count} rows") };
-                say(&format_args!(
-                    "the command has read {rows}, has answered {}, and does nothing; if it answers only at the end of its input, use \
-                     --command-mode block",
-                    self.lines
-                ));
+            None => {
+                let Talk { question, sent, lines, quiet, .. } = self;
+                let silent = quiet.look(running, question.judged, *sent == question.rows.len(), question.lines, *lines);
+                silent.map(|silent| match silent {
+                    Silent::Waits => Ended::Waits,
+                    Silent::Stopped => {
+                        Ended::Useless("has been stopped, as by reading from the terminal in the background")
+                    }
+                })
             }
-        }
-        if is_patience_over && !has_read_all && !running.is_leaving_told {
-            running.is_leaving_told = true;
-            say(&"the command leaves rows unread, and does nothing; --block-timeout says how long it may");
-        }
-        self.quiet.next = now + self.quiet.pause;
-        self.quiet.pause = LOOKS.1.min(self.quiet.pause * 3 / 2);
-        None
+        })
     }
 
     /// Sends what the pipe has room for. Once all rows are sent, closes the command's input if they are the last.
@@ -372,7 +300,7 @@ impl Talk<'_> {
 
     /// Sleeps until something is to be done.
     fn wait(&self, running: &mut Running) -> io::Result<()> {
-        let until = self.deadline.map_or(self.quiet.next, |(deadline, _)| deadline);
+        let until = self.deadline.map_or(self.quiet.next(), |(deadline, _)| deadline);
         let mut most = until.saturating_duration_since(Instant::now());
         // `poll` cannot report that the last row has been read, so look again soon.
         let is_last_unread = self.question.lines == Some(self.lines);

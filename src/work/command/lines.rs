@@ -1,8 +1,12 @@
 //! The modes in which the command answers each row with one line.
+//!
+//! This file is long because the search for a deadly row sends parts of the same rows to the same process as the plain
+//! case does.
 
 use super::answers::Answers;
-use super::exchange::{Ended, Judged, Question};
+use super::exchange::{Ended, Question};
 use super::process::Running;
+use super::quiet::Judged;
 use super::rows::{Lines, Rows};
 use super::{Command, Failed, Mode, failure};
 use crate::bad_row::{BadRow, Kind};

@@ -12,6 +12,7 @@ mod block;
 mod exchange;
 mod lines;
 mod process;
+mod quiet;
 pub mod rows;
 mod waits;
 

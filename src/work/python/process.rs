@@ -3,6 +3,8 @@
 //! The standard input of Python is the memory that it shares with this process. At first this memory holds the program
 //! that Python runs (`python/pmapgcd/_worker.py`), and later columns. This process does not map the memory, but copies
 //! to and from it by `pwrite` and `pread`.
+//!
+//! This file is long because every message may be followed by the end of the process, which all of them must handle.
 
 use super::message::{Kind, LENGTH, Message};
 use crate::error::reason;

@@ -4,6 +4,8 @@
 //!
 //! What Python answers is copied and then checked like any untrusted input. Python could change the shared memory after
 //! a check, but not the copy.
+//!
+//! This file is long because whoever changes what is written must change what is read.
 
 use super::message::Mapped;
 use crate::kernel::columns::results::{BadResult, Results};
