@@ -43,7 +43,7 @@ impl Base {
         (self != Base::Decimal).then(|| self.radix().ilog2())
     }
 
-    /// Returns the letter that may stand behind a 0 in front of the digits.
+    /// Returns the letter of the prefix, which is a 0 and this letter in front of the digits.
     fn letter(self) -> Option<u8> {
         match self {
             Base::Binary => Some(b'b'),
@@ -68,8 +68,8 @@ impl Base {
         char::from(byte).is_digit(self.radix())
     }
 
-    /// Returns what may be digits in `text`, which is an integer with or without a sign: all but the sign, the prefix
-    /// and zeros in front, so that 0 has no digits. Returns `None` if there is nothing behind sign and prefix.
+    /// Returns the part of `text` that must consist of digits if `text` is an integer: all but a sign, a prefix, and
+    /// zeros in front. For 0 this part is empty. Returns `None` if nothing follows the sign and the prefix.
     pub(super) fn bare(self, text: &[u8]) -> Option<&[u8]> {
         let unsigned = match text {
             [b'+' | b'-', unsigned @ ..] => unsigned,
@@ -89,9 +89,9 @@ impl Base {
         self.bare(text).filter(|digits| digits.iter().all(|&digit| self.has_digit(digit)))
     }
 
-    /// Returns the base in which `text` is probably written, if it is an integer in another base than this one. It must
-    /// have the prefix of that base, or be hexadecimal and not look like a word, because it has digits below ten too or
-    /// is too long.
+    /// Returns the base in which `text` is probably written, if `text` is an integer in another base than this one.
+    /// Such a `text` has the prefix of that base. Without a prefix it must consist of hexadecimal digits and not look
+    /// like a word: it has both letters and digits below ten, or at least `LONG` digits.
     pub(super) fn other(self, text: &[u8]) -> Option<Base> {
         /// From this length on, letters without a prefix are taken for a hexadecimal number: no word of so many letters
         /// has only those from a to f.
@@ -108,7 +108,7 @@ impl Base {
             };
             let is_meant = self != Base::Hexadecimal && Base::Hexadecimal.digits(text).is_some_and(is_no_word);
             is_meant.then(|| {
-                // Decimal digits alone do not show that the base is 16.
+                // If all digits are below ten, nothing shows that the base is 16 rather than 10.
                 if Base::Decimal.digits(text).is_some() { Base::Decimal } else { Base::Hexadecimal }
             })
         })

@@ -1,17 +1,17 @@
-//! From digits of any base to limbs, which are words of 64 bits with the least first, and back.
+//! Converts digits of any base to limbs, and limbs to digits. Limbs are words of 64 bits, the least significant first.
 
 use super::base::Base;
 use dashu_int::{UBig, Word};
 
 /// This many decimal digits always fit into a limb.
 pub const CHUNK: usize = 19;
-/// The value of the lowest digit of a chunk, if the lowest digit of the next chunk has the value 1.
+/// By this factor, a chunk counts more than the chunk behind it.
 pub const TEN: u64 = 10u64.pow(CHUNK as u32);
-/// How many chunks of decimal digits are taken in at a time. Each chunk is a chain of carries from limb to limb, and a
-/// processor can work on several of these chains at the same time.
+/// How many chunks of decimal digits are added to a number at a time. Adding a chunk is a chain of carries from limb to
+/// limb, and a processor can work on several of these chains at the same time.
 const TOGETHER: usize = 4;
-/// Numbers of more decimal digits are left to dashu, which is faster for them: its time grows less than with the square
-/// of the number of digits.
+/// Numbers of more decimal digits than this are left to dashu. Its time grows more slowly than the square of the number
+/// of digits, and the time of the loops in `read_decimal` does not.
 const MOST: usize = 4000;
 
 /// Appends the number with these digits to `limbs`, without zeros on top. Returns whether all are digits; otherwise
@@ -59,8 +59,8 @@ fn read_decimal(digits: &[u8], limbs: &mut Vec<u64>) -> bool {
     true
 }
 
-/// Appends these chunks of decimal digits behind the digits of the number `limbs`. The number must have as many limbs
-/// of zero on top as there are chunks.
+/// Appends these chunks of decimal digits to the digits of the number `limbs`. As many of its highest limbs as there
+/// are chunks must be 0, so that there is room for the result.
 #[inline]
 fn take_in<const COUNT: usize>(limbs: &mut [u64], chunks: [u64; COUNT]) {
     let mut carries = chunks;
@@ -73,13 +73,13 @@ fn take_in<const COUNT: usize>(limbs: &mut [u64], chunks: [u64; COUNT]) {
     debug_assert_eq!(carries, [0; COUNT]);
 }
 
-/// Returns ten times the value, plus the digit.
+/// Returns ten times the value, plus the digit, or `None` if the byte is not a digit.
 #[inline]
 fn push(value: u64, digit: u8) -> Option<u64> {
     digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0'))
 }
 
-/// Returns the value of decimal digits.
+/// Returns the value of 19 decimal digits, or `None` if some bytes are not digits.
 #[inline]
 fn chunk(digits: &[u8; CHUNK]) -> Option<u64> {
     let (&[a, b, c], rest) = digits.split_first_chunk()?;
@@ -127,14 +127,15 @@ pub fn sixteen(digits: &[u8; 16]) -> Option<u64> {
 #[inline(always)]
 fn eight_hexadecimal(bytes: u64) -> (u64, u64) {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    // Letters have the bit 0x40, and digits do not. The low half of `a` and of `A` is 1.
+    // Letters have the bit 0x40, and digits do not. The low half of `a` and of `A` is 1, so 9 is added for a letter.
     let is_letter = bytes >> 6 & ONES;
     let values = (bytes & (0xf * ONES)) + 9 * is_letter;
-    // Without the bit 0x20, the upper half must be 0x40 for a letter and 0x10 for a digit. The bit 0x20 is left out
-    // because it tells small letters from capital ones.
+    // Apart from the bit 0x20, the upper half must be 0x40 for a letter and 0x10 for a digit. The bit 0x20 is not
+    // compared, because it only tells small letters from capital ones. `has_none` marks bytes with neither 0x20 nor
+    // 0x40.
     let upper = (bytes & (0xd0 * ONES)) ^ (0x10 * ONES + 0x30 * is_letter);
     let has_none = !(bytes >> 5 | bytes >> 6) & ONES;
-    // The values of letters are from 10 to 15, and those of digits below 10.
+    // The value of a letter must be from 10 to 15, and that of a digit below 10.
     let is_ten = (values + 6 * ONES) >> 4 & ONES;
     let others = upper | has_none | (is_ten ^ is_letter) | (values & (0x10 * ONES));
     let values = values.swap_bytes();

@@ -1,5 +1,5 @@
-//! Reads the integers of rows that the fast loader leaves: integers of more than 64 bits, and those that are not in
-//! base 10. They are read where the index has found them, straight into the limbs of a batch.
+//! Reads the integers of rows that the fast loader leaves: integers of more than 64 bits, and integers that are not in
+//! base 10. The index has found where the fields are, and their integers go straight into the limbs of a batch.
 
 use super::base::Base;
 use super::digits;
@@ -19,21 +19,22 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Returns the fields of these rows, of which there is at least one. A quote must not be a byte that an integer may
-    /// have.
+    /// Returns the fields of the rows in `found`, which must not be empty. The quote character of the format must not
+    /// be one that an integer can contain.
     pub fn of(found: &Rows<'a>, base: Base, max_digits: usize) -> Self {
         let (columns, quote) = ([found.column(0), found.column(1)], found.format().quote);
         Fields { text: found.text(), columns, quote, base, max_digits }
     }
 
-    /// Whether one of the fields of the row at index `row` has more bytes than a number of 64 bits needs.
+    /// Whether one of the fields of the row at index `row` has more than 19 bytes, so that 64 bits might not hold its
+    /// number.
     #[inline]
     pub fn are_long(&self, row: usize) -> bool {
         self.columns.iter().any(|column| column.place(row).len() > 19)
     }
 
-    /// Appends the pair of the row at index `row`. Returns whether it did so: if it returns false, the row is to be
-    /// read in the general way, which may find it good.
+    /// Appends the pair of the row at index `row`. Returns whether it did so. If it returns false, the row must be read
+    /// in the general way, where it can still turn out to be good.
     #[inline]
     pub fn read(&self, row: usize, pairs: &mut Pairs) -> bool {
         let (Some(a), Some(b)) = (self.digits(row, 0), self.digits(row, 1)) else { return false };
@@ -46,14 +47,16 @@ impl<'a> Fields<'a> {
         let fields = [&self.text[a], &self.text[b]];
         pairs.push_with(|index, limbs| {
             let is_hexadecimal = self.base == Base::Hexadecimal;
-            // There are no zeros in front, and so none on top of what is loaded here.
+            // `digits::read` takes zeros off the top of only the limbs that it appends itself. The limbs loaded here
+            // have none on top, because the digits have no zeros in front.
             let left = if is_hexadecimal { plain::hexadecimal(fields[index], limbs) } else { fields[index] };
             digits::read(self.base, left, limbs)
         })
     }
 
-    /// Returns the hexadecimal number of at most 64 bits that has these digits. Returns `None` if there are other bytes
-    /// or more digits, and at the start of the text.
+    /// Returns the number with these hexadecimal digits, if it has at most 64 bits. Returns `None` if some bytes are
+    /// not digits, or if there are more than 16 digits. Also returns `None` if fewer than 16 bytes of text end with the
+    /// digits.
     #[inline]
     fn word(&self, digits: &Range<usize>) -> Option<u64> {
         let before = 16usize.checked_sub(digits.len())?;
@@ -64,8 +67,9 @@ impl<'a> Fields<'a> {
         digits::sixteen(&bytes.to_le_bytes())
     }
 
-    /// Returns where the digits of a field may be: without quotes and blanks, a sign, a prefix and zeros in front.
-    /// Returns `None` if there are too many of them, or none.
+    /// Returns where the digits of a field are, if it is an integer: without quotes, blanks, sign, prefix, and zeros in
+    /// front. Returns `None` if there are more than `max_digits` bytes in that range, or if only a sign or a prefix is
+    /// there. Whether the bytes are digits is not checked.
     #[inline]
     fn digits(&self, row: usize, index: usize) -> Option<Range<usize>> {
         let mut value = &self.text[self.columns[index].place(row)];

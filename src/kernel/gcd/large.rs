@@ -6,8 +6,8 @@ use super::values::{Divisors, Pairs};
 use dashu_int::ops::Gcd;
 use std::ops::RangeInclusive;
 
-/// How many limbs the longer number of a pair must have for the pair to be worked on together with others. Pairs of at
-/// most two limbs are worked on by `lanes::short`.
+/// How many limbs the longer number of a pair must have for the pair to go through `lanes::gcds`, together with others.
+/// Pairs of at most two limbs go through `lanes::short`.
 const TOGETHER: RangeInclusive<usize> = 3..=160;
 
 /// Sets the divisors of all large pairs.
@@ -23,8 +23,8 @@ pub fn gcds(pairs: &Pairs, divisors: &mut Divisors) {
     }
     lanes::short(&short, &mut of_short);
     let longer = |[a, b]: [&[u64]; 2]| a.len().max(b.len());
-    // Pairs of very different lengths are computed one at a time: a single division brings their numbers to similar
-    // lengths, which saves more time than vectors do.
+    // Numbers of very different lengths are not for `lanes`: their divisor is found one pair at a time, where a single
+    // division brings them to similar lengths. That saves more time than vectors do.
     let is_for_lanes = |pair: [&[u64]; 2]| {
         TOGETHER.contains(&longer(pair)) && pair[0].len().abs_diff(pair[1].len()) <= 1 + longer(pair) / 8
     };
@@ -35,7 +35,7 @@ pub fn gcds(pairs: &Pairs, divisors: &mut Divisors) {
         order.sort_by_key(|&at| longer(limbs(at)));
     }
     let alike: Vec<lanes::Pair> = order.iter().map(|&at| limbs(at)).collect();
-    // The limbs of the divisors of pairs that were worked on together, and where each of these pairs has its own.
+    // `found` has the limbs of all divisors that `lanes::gcds` finds. `places` says which of them belong to which pair.
     let (mut found, mut places) = (vec![], vec![None; if alike.is_empty() { 0 } else { pairs.large.len() }]);
     lanes::gcds(&alike, &mut |at, divisor| {
         let length = divisor.iter().rposition(|&limb| limb != 0).map_or(0, |last| last + 1);

@@ -112,9 +112,9 @@ fn euclid(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// Returns the greatest common divisor by trial division, from the smaller number downwards, in up to as many steps as
-/// that number says. *Effective Python*, Item 41, uses this slow algorithm as an example of work that is worth starting
-/// other processes for.
+/// Returns the greatest common divisor by trial division, from the smaller number downwards. The number of steps is at
+/// most the smaller number. *Effective Python*, Item 41, uses this slow algorithm as an example of work that is worth
+/// starting other processes for.
 fn trial(a: u64, b: u64) -> u64 {
     let low = a.min(b);
     (1..=low).rev().find(|&divisor| a.is_multiple_of(divisor) && b.is_multiple_of(divisor)).unwrap_or(a | b)

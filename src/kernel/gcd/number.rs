@@ -22,10 +22,11 @@ impl From<UBig> for Number {
 }
 
 impl Number {
-    /// Does what [`parse`](Number::parse) does for a `field` in any notation. Notations are for numbers in base 10.
+    /// Does what [`parse`](Number::parse) does for a `field` in any notation. The notation counts only in base 10.
     pub fn read(field: &[u8], base: Base, notation: Notation, max_digits: usize) -> Option<Self> {
         Number::parse(field, base, max_digits).or_else(|| {
-            // Most numbers are plain. No message is made here about fields that are not numbers.
+            // `parse` comes first, because most numbers are plain. What is wrong with a field is not kept here:
+            // `what_is_wrong` finds it when a message is needed.
             let has_notation = base == Base::Decimal && (notation.thousands.is_some() || notation.whole_floats);
             let digits = has_notation.then(|| notation.integer(field, max_digits).ok()).flatten()?;
             Number::parse(if digits.is_empty() { b"0" } else { &digits }, base, max_digits)

@@ -18,8 +18,9 @@ use std::ops::Range;
 /// `pmapgcd` command runs this kernel. `gcd(0, n)` is the magnitude of `n`, and `gcd(0, 0)` is 0.
 ///
 /// Pairs of 64 bits are computed as in [`Gcd64`]. Larger pairs of like length are computed several at a time in
-/// vectors, by binary algorithms. If there are too few of them, or the processor has no such vectors, they are computed
-/// one at a time by Lehmer's algorithm, from the `dashu-int` crate.
+/// vectors, by binary algorithms, if there are enough of them and the processor has such vectors. The rest are computed
+/// one at a time: up to 128 bits by a binary algorithm, and beyond that by Lehmer's algorithm, from the `dashu-int`
+/// crate.
 #[derive(Clone, Copy, Debug)]
 pub struct Gcd {
     small: Gcd64,
@@ -42,8 +43,8 @@ impl Gcd {
         Gcd { small: Gcd64::new(algorithm), base: Base::default(), max_digits: Gcd::MAX_DIGITS }
     }
 
-    /// Returns this kernel, changed to read and write integers in `base`. Another [`Notation`](crate::Notation) than
-    /// the default is for integers in base 10.
+    /// Returns this kernel, changed to read and write integers in `base`. In other bases than 10, only the default
+    /// [`Notation`](crate::Notation) can be used.
     pub fn base(self, base: Base) -> Self {
         Gcd { base, ..self }
     }
@@ -87,8 +88,8 @@ impl BatchKernel for Gcd {
     }
 
     fn sample_row(&self, number: u64) -> Option<String> {
-        // Numbers below 4 000 000, like those of Item 41. The multiplication scatters consecutive row numbers over this
-        // range without a short cycle.
+        // Numbers below 4 000 000, like those of Item 41 of *Effective Python*. The multiplication scatters consecutive
+        // row numbers over this range without a short cycle.
         let spread = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let below = |n: u64| (spread(n) * 4_000_000) >> 32;
         let mut text = vec![];
@@ -117,13 +118,15 @@ impl BatchKernel for Gcd {
     }
 
     fn read_rows(&self, found: &Rows, pairs: &mut Pairs, other: Other<Pairs>) -> usize {
-        // A quote that may stand in an integer would be taken for a part of the value.
+        // If integers can contain the quote character, the fast loader would take quotes for a part of the value. So
+        // each row is read in the general way.
         let is_confusing = |quote: u8| matches!(quote, b' ' | b'\t' | b'+' | b'-') || quote.is_ascii_alphanumeric();
         if found.format().quote.is_some_and(is_confusing) {
             return read_each(found, pairs, other);
         }
         let fields = Fields::of(found, self.base, self.max_digits);
-        // In base 10 the fast loader reads all that is short and good.
+        // In base 10 the fast loader reads all good integers that are short, so that `fields` only needs to try rows
+        // with long fields.
         let may_read = |row: usize| self.base != Base::Decimal || fields.are_long(row);
         let mut other = |row: usize, pairs: &mut Pairs| may_read(row) && fields.read(row, pairs) || other(row, pairs);
         if self.base != Base::Decimal || self.max_digits < plain::MAX_DIGITS as usize {

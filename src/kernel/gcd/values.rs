@@ -1,5 +1,5 @@
-//! Batches of pairs and of their divisors. Numbers of 64 bits are stored side by side, as the fast algorithms need
-//! them, and larger numbers separately.
+//! Batches of pairs and of their divisors. Values whose numbers fit into 64 bits are stored side by side, because the
+//! fast algorithms need them so. Larger values are stored separately.
 
 use super::base::Base;
 use super::digits;
@@ -16,13 +16,13 @@ pub type Pairs = Values<[u64; 2], 2>;
 /// A batch of greatest common divisors of any size: the outputs of [`Gcd`](crate::Gcd).
 pub type Divisors = Values<u64, 1>;
 
-/// A value of `COUNT` numbers that fit into 64 bits, as most values are.
+/// A value that consists of `COUNT` numbers of 64 bits, as most values do. All methods must be written.
 pub trait Small<const COUNT: usize>: Copy + Default + Serialize + Debug {
-    /// A value with numbers of any size, for pickles.
+    /// The same kind of value with numbers of any size, for pickles.
     type Value: Serialize + DeserializeOwned;
-    /// Returns the value with these numbers.
+    /// Returns the value with these numbers of 64 bits.
     fn of(numbers: [u64; COUNT]) -> Self;
-    /// Returns the value with these numbers.
+    /// Returns the value with these numbers of any size.
     fn value(numbers: [Number; COUNT]) -> Self::Value;
     /// Returns the numbers of a value.
     fn numbers(value: Self::Value) -> [Number; COUNT];
@@ -57,9 +57,9 @@ impl Small<2> for [u64; 2] {
 /// A value in which a number has more than 64 bits.
 #[derive(Clone, Copy, Debug)]
 pub struct Large<const COUNT: usize> {
-    /// Its index among all values.
+    /// The index of this value among all values.
     pub at: usize,
-    /// Where the limbs of its numbers begin, and where those of the last one end.
+    /// Where the limbs of each number begin and end.
     ends: [[usize; 2]; COUNT],
 }
 
@@ -81,9 +81,9 @@ impl<S: Small<COUNT>, const COUNT: usize> Default for Values<S, COUNT> {
 }
 
 impl<S: Small<COUNT>, const COUNT: usize> Values<S, COUNT> {
-    /// Appends a value whose numbers are of any size. `append` is called for each index in turn, and must append the
-    /// limbs of that number, without zeros on top, to those that it is given. Returns whether it did so for all; if it
-    /// returns false, nothing changes.
+    /// Appends a value whose numbers are of any size. Calls `append` with the index of each number in turn, and with a
+    /// list to which `append` must add the limbs of that number, without zeros on top. If a call returns false, no
+    /// value is appended. Returns whether one was.
     #[inline]
     pub(super) fn push_with(&mut self, append: impl FnMut(usize, &mut Vec<u64>) -> bool) -> bool {
         self.small.push(S::default());
@@ -92,8 +92,8 @@ impl<S: Small<COUNT>, const COUNT: usize> Values<S, COUNT> {
         is_pushed
     }
 
-    /// Sets the value at index `at`, where there is a zero so far, as [`push_with`](Values::push_with) appends one.
-    /// `large` must have no value with a higher index, so that it stays in order.
+    /// Sets the value at index `at`, so far a zero, with the limbs from `append`, as [`push_with`](Values::push_with)
+    /// does. `large` must have no value with a higher index, so that it stays in order.
     #[inline]
     pub(super) fn set_with(&mut self, at: usize, mut append: impl FnMut(usize, &mut Vec<u64>) -> bool) -> bool {
         let begin = self.limbs.len();
@@ -160,8 +160,7 @@ impl<S: Small<COUNT>, const COUNT: usize> Values<S, COUNT> {
 }
 
 impl Divisors {
-    /// Writes the outputs in `range` to the front of `room`, as
-    /// [`BatchKernel::write`](crate::batch::BatchKernel::write) requires.
+    /// Writes the outputs in `range` as [`BatchKernel::write`](crate::batch::BatchKernel::write) requires.
     pub(super) fn write(&self, range: Range<usize>, base: Base, room: &mut [u8]) -> Written {
         let mut written = Written::default();
         let (mut at, first) = (range.start, self.large.partition_point(|large| large.at < range.start));

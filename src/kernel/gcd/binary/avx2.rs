@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 /// kernel`, Zen 4).
 const VECTORS: usize = 8;
 
-/// Pairs of numbers: all first ones in one vector, and all second ones in another.
+/// Pairs of numbers: one vector has the first number of each pair, and the other vector has the second.
 type Pairs = [__m256i; 2];
 
 /// Appends the greatest common divisor of each row to `outputs`.
@@ -22,10 +22,11 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
         let mut wide = [[zero; 2]; VECTORS];
         for at in 0..VECTORS {
             let words: Pairs = bytemuck::cast(bytemuck::cast_ref::<_, [[u64; 8]; VECTORS]>(group)[at]);
-            // From here on the pairs are in the order 0, 2, 1, 3, because unpacking works within halves of a vector.
+            // From here on the pairs are in the order 0, 2, 1, 3, because unpacking works within halves of a vector. A
+            // permutation at the end restores their order.
             let pair = [_mm256_unpacklo_epi64(words[0], words[1]), _mm256_unpackhi_epi64(words[0], words[1])];
             let zeros = [trailing_zeros(pair[0]), trailing_zeros(pair[1])];
-            // Counts are at most 64, so that comparing 32 bits of them is enough.
+            // AVX2 has no minimum of 64-bit numbers. Counts are at most 64, so that a minimum of 32-bit numbers does.
             twos[at] = _mm256_min_epu32(zeros[0], zeros[1]);
             wide[at] = [_mm256_srlv_epi64(pair[0], zeros[0]), _mm256_srlv_epi64(pair[1], zeros[1])];
         }
@@ -41,7 +42,8 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
                 }
             }
         }
-        // Take out divisors that are wide, and put zeros in their place.
+        // In a finished pair `b` is the divisor, which can be wide. Move wide divisors to `divisors` and put zeros in
+        // their place, so that only numbers of 31 bits are left.
         let mut divisors = [zero; VECTORS];
         for ([_, b], divisor) in wide.iter_mut().zip(&mut divisors) {
             let is_narrow = _mm256_cmpeq_epi64(_mm256_and_si256(*b, high), zero);
@@ -82,7 +84,7 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
 #[target_feature(enable = "avx2")]
 fn wide_step([a, b]: Pairs) -> Pairs {
     let [difference, negated] = [_mm256_sub_epi64(a, b), _mm256_sub_epi64(b, a)];
-    // Changing the top bit of both numbers makes the comparison of signed numbers that of unsigned ones.
+    // AVX2 compares only signed numbers. With the top bits of both inverted, it gives the order of unsigned ones.
     let sign = _mm256_set1_epi64x(i64::MIN);
     let is_less = _mm256_cmpgt_epi64(_mm256_xor_si256(b, sign), _mm256_xor_si256(a, sign));
     let larger_less_smaller = _mm256_blendv_epi8(difference, negated, is_less);
@@ -91,9 +93,10 @@ fn wide_step([a, b]: Pairs) -> Pairs {
 
 /// Does a step of eight pairs of 31 bits. Of `a - b` and `b - a`, one is below 2^31, and is the difference.
 ///
-/// A number has only its lowest bit of value 1 in common with its negative. That power of two is converted to a float,
-/// whose exponent, above the 23 bits of the fraction, is 127 more than the number of trailing zeros. For 0 the exponent
-/// is 0, and the shift count becomes so large that the result is 0 as well.
+/// The trailing zeros are counted with the help of a float. A number and its negative have only the number's lowest 1
+/// in common. That power of two is converted to a float, whose exponent, above the 23 bits of the fraction, is 127 more
+/// than the number of trailing zeros. If the difference is 0, the exponent is 0. The shift count then wraps to a number
+/// so large that the result of the shift is 0, as it must be.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn narrow_step([a, b]: Pairs) -> Pairs {
@@ -103,7 +106,8 @@ fn narrow_step([a, b]: Pairs) -> Pairs {
     [_mm256_min_epu32(a, b), _mm256_srlv_epi32(_mm256_min_epu32(difference, negated), zeros)]
 }
 
-/// Whether there are pairs that are not yet [narrow](super::NARROW), and need more steps.
+/// Whether a pair is unfinished and has a number that is not yet [narrow](super::NARROW), so that it needs more wide
+/// steps.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn are_wide(pairs: &[Pairs; VECTORS]) -> bool {

@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 /// kernel`, Zen 4).
 const VECTORS: usize = 8;
 
-/// Pairs of numbers: all first ones in one vector, and all second ones in another.
+/// Pairs of numbers: one vector has the first number of each pair, and the other vector has the second.
 type Pairs = [__m512i; 2];
 
 /// Appends the greatest common divisor of each row to `outputs`.
@@ -23,7 +23,7 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
         for at in 0..VECTORS {
             let words: Pairs = bytemuck::cast(bytemuck::cast_ref::<_, [[u64; 16]; VECTORS]>(group)[at]);
             // From here on the pairs are in the order 0, 4, 1, 5, 2, 6, 3, 7, because unpacking works within quarters
-            // of a vector.
+            // of a vector. A permutation at the end restores their order.
             let pair = [_mm512_unpacklo_epi64(words[0], words[1]), _mm512_unpackhi_epi64(words[0], words[1])];
             let zeros_of = |n| trailing_zeros(n, _mm512_sub_epi64(zero, n));
             let zeros = [zeros_of(pair[0]), zeros_of(pair[1])];
@@ -42,7 +42,8 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
                 }
             }
         }
-        // Take out divisors that are wide, and put zeros in their place.
+        // In a finished pair `b` is the divisor, which can be wide. Move wide divisors to `divisors` and put zeros in
+        // their place, so that only numbers of 31 bits are left.
         let mut divisors = [zero; VECTORS];
         for ([_, b], divisor) in wide.iter_mut().zip(&mut divisors) {
             let is_wide = _mm512_test_epi64_mask(*b, high);
@@ -97,7 +98,8 @@ fn narrow_step([a, b]: Pairs) -> Pairs {
     [_mm512_min_epu32(a, b), _mm512_srlv_epi32(_mm512_min_epu32(difference, negated), zeros)]
 }
 
-/// Whether there are pairs that are not yet [narrow](super::NARROW), and need more steps.
+/// Whether a pair is unfinished and has a number that is not yet [narrow](super::NARROW), so that it needs more wide
+/// steps.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn are_wide(pairs: &[Pairs; VECTORS]) -> bool {
@@ -109,14 +111,15 @@ fn are_wide(pairs: &[Pairs; VECTORS]) -> bool {
     _mm512_test_epi64_mask(unfinished, _mm512_set1_epi64(!super::NARROW)) != 0
 }
 
-/// Returns the number of trailing zeros of each 64-bit word in `n`, if `negated` is `-n`.
+/// Returns the number of trailing zeros of each 64-bit word in `n`. `negated` must be `-n`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
 fn trailing_zeros(n: __m512i, negated: __m512i) -> __m512i {
     _mm512_popcnt_epi64(nor(n, negated))
 }
 
-/// Returns the bits that neither `n` nor `negated` has. If `negated` is `-n`, these are the trailing zeros of `n`.
+/// Returns the bits that are 0 in both `n` and `negated`. If `negated` is `-n`, they are where `n` has its trailing
+/// zeros.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn nor(n: __m512i, negated: __m512i) -> __m512i {

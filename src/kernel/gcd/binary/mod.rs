@@ -1,21 +1,22 @@
 //! Binary GCD (J. Stein, "Computational problems associated with Racah algebra", J. Comput. Phys. 1, 1967).
 //!
-//! A step shifts the difference right by its number of trailing zeros. That number is counted before the sign of the
-//! difference is known, as ctz(a - b) = ctz(b - a), so the count and the minimum are computed at the same time (D.
-//! Lemire, "Greatest common divisor, the extended Euclidean algorithm, and speed!", 2024).
+//! A step replaces `a` by the smaller number, and `b` by the difference, shifted right by its number of trailing zeros.
+//! These zeros are counted before it is known which number is the smaller, because ctz(a - b) = ctz(b - a). So the
+//! count and the minimum are computed at the same time (D. Lemire, "Greatest common divisor, the extended Euclidean
+//! algorithm, and speed!", 2024).
 //!
-//! A step replaces `a` by the smaller number and `b` by the shifted difference. When the numbers are equal, `a` becomes
-//! the divisor and `b` 0, and with the next step they change places: then further steps change neither of them, so that
-//! a pair that is finished needs no special case among others that are not. A pair is finished when `a` is 0. Pairs
-//! with a zero are finished from the start or after one step.
+//! When the numbers are equal, `a` becomes the divisor and `b` becomes 0. The next step exchanges them, and further
+//! steps change neither. So a finished pair, in which `a` is 0, needs no special case among pairs that are not
+//! finished. A pair with a zero is finished from the start or after one step.
 //!
-//! Each step depends on the step before it and takes about six cycles, in which a core could do steps of several other
-//! pairs as well. So several pairs are worked on at once, in vectors as wide as the processor has. Once all of them are
-//! below 2^31, or finished, twice as many fit into a vector. The limit is not 2^32, because below 2^31 the sign of a
-//! difference says which number is the smaller. Numbers of 32 bits are below the limit after two steps.
+//! Each step depends on the step before it and takes about six cycles. In this time a core could do steps of several
+//! other pairs as well. So several pairs are worked on at once, in vectors as wide as the processor has. Once all pairs
+//! have numbers below 2^31, or are finished, twice as many fit into a vector. The limit is 2^31 and not 2^32, so that
+//! the sign of a 32-bit difference shows which number is the smaller. Numbers of 32 bits are below this limit after two
+//! steps.
 //!
-//! The vector code is written by hand: with AVX-512, what the compiler makes of one body for all is slower by half, and
-//! with AVX2 by three quarters.
+//! The vector code is written by hand for each instruction set. What the compiler makes of one common body takes half
+//! as long again with AVX-512, and three quarters as long again with AVX2.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]

@@ -1,4 +1,5 @@
-//! Vectors of four lanes. AVX2 has no shift of signed numbers of 64 bits, and none of the instructions that count bits.
+//! Vectors of four lanes. AVX2 has no right shift of 64-bit numbers that keeps the sign, and no instruction that counts
+//! bits.
 
 use super::Pair;
 use super::instructions::{LIMB, Lanes};
@@ -11,7 +12,7 @@ pub fn gcds(pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
     rounds::gcds(Avx2(()), pairs, all, done);
 }
 
-/// A value of this type is a proof that the processor has the instructions.
+/// A value of this type is a proof that the processor has the instructions: only `gcds` above makes one.
 #[derive(Clone, Copy)]
 struct Avx2(());
 
@@ -21,7 +22,7 @@ macro_rules! instructions {
         $(
             #[inline(always)]
             fn $name$(<const $bits: u32>)?(self, $($argument: $type),*) -> $result {
-                // SAFETY: there is a value of this type only where the processor has these instructions.
+                // SAFETY: only `gcds` makes a value of this type, and its caller has made sure of the instructions.
                 unsafe { $body }
             }
         )*
@@ -33,7 +34,7 @@ impl Lanes for Avx2 {
     /// All bits are 1 in the lanes that are chosen, and 0 in the others.
     type Mask = __m256i;
     const COUNT: usize = 4;
-    /// The vectors take for eight pairs as long as dashu takes for 5 pairs of 2048 bits, or for 7 pairs of 8192 bits.
+    /// For eight pairs, the vectors take as long as dashu does for 5 pairs of 2048 bits, or for 7 pairs of 8192 bits.
     const LEAST: usize = 7;
 
     fn lanes(vectors: &[__m256i]) -> &[u64] {
@@ -66,17 +67,18 @@ impl Lanes for Avx2 {
         fn product(a: __m256i, b: __m256i) -> __m256i { _mm256_mul_epi32(a, b) }
         fn left_to_do(halvings: u32) -> __m256i { _mm256_set1_epi64x(halvings.into()) }
         fn zeros(a: __m256i, left: __m256i) -> __m256i {{
-            // A number and its negative have only the lowest 1 in common. Converted to a float, that power of two has
-            // an exponent that is the number of zeros below the 1. For the number 0 the exponent minus 127 is negative,
-            // which as an unsigned number is more than `left`. In the upper halves, `left` is 0.
+            // A number and its negative have only the number's lowest 1 in common. That power of two is converted to a
+            // float, whose exponent minus 127 is the number of zeros below the 1. For the number 0 this is negative,
+            // which as an unsigned number is more than `left`. In the upper half of each lane, `left` is 0, and so is
+            // the minimum.
             let lowest = _mm256_and_si256(a, _mm256_sub_epi64(_mm256_setzero_si256(), a));
             let float = _mm256_castps_si256(_mm256_cvtepi32_ps(lowest));
             _mm256_min_epu32(_mm256_sub_epi32(_mm256_srli_epi32::<23>(float), _mm256_set1_epi32(127)), left)
         }}
         fn done(left: __m256i, halvings: __m256i) -> __m256i { _mm256_sub_epi64(left, halvings) }
         fn length(a: __m256i) -> __m256i {{
-            // Clear each bit below a bit of value 1: so rounding to a float cannot reach the next power of two, whose
-            // exponent would be one more.
+            // Clear each bit whose next higher bit is 1. Otherwise rounding to a float could reach the next power of
+            // two, whose exponent is one more.
             let float = _mm256_castps_si256(_mm256_cvtepi32_ps(_mm256_andnot_si256(_mm256_srli_epi64::<1>(a), a)));
             _mm256_sub_epi64(_mm256_srli_epi64::<23>(float), _mm256_set1_epi64x(126))
         }}

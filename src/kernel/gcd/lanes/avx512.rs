@@ -11,7 +11,7 @@ pub fn gcds(pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
     rounds::gcds(Avx512(()), pairs, all, done);
 }
 
-/// A value of this type is a proof that the processor has the instructions.
+/// A value of this type is a proof that the processor has the instructions: only `gcds` above makes one.
 #[derive(Clone, Copy)]
 struct Avx512(());
 
@@ -21,7 +21,7 @@ macro_rules! instructions {
         $(
             #[inline(always)]
             fn $name$(<const $bits: u32>)?(self, $($argument: $type),*) -> $result {
-                // SAFETY: there is a value of this type only where the processor has these instructions.
+                // SAFETY: only `gcds` makes a value of this type, and its caller has made sure of the instructions.
                 unsafe { $body }
             }
         )*
@@ -32,7 +32,7 @@ impl Lanes for Avx512 {
     type Vector = __m512i;
     type Mask = __mmask8;
     const COUNT: usize = 8;
-    /// The vectors take for sixteen pairs as long as dashu takes for 5 or 6 pairs, from 192 to 8192 bits.
+    /// For sixteen pairs, the vectors take as long as dashu does for 5 or 6 pairs, from 192 to 8192 bits.
     const LEAST: usize = 7;
 
     fn lanes(vectors: &[__m512i]) -> &[u64] {
@@ -67,20 +67,20 @@ impl Lanes for Avx512 {
         fn right_by(a: __m512i, bits: __m512i) -> __m512i { _mm512_srlv_epi64(a, bits) }
         fn carry(a: __m512i) -> __m512i { _mm512_srai_epi64::<LIMB>(a) }
         fn product(a: __m512i, b: __m512i) -> __m512i { _mm512_mul_epi32(a, b) }
-        // As many ones as there are halvings left, from the lowest bit up.
+        // The number of halvings is written as that many ones, from the lowest bit up.
         fn left_to_do(halvings: u32) -> __m512i { _mm512_set1_epi64((1 << halvings) - 1) }
         fn zeros(a: __m512i, left: __m512i) -> __m512i {{
-            // Count the ones in `left` below the lowest 1 of `a`. They are all in lower halves, so a count of 32 bits
-            // is enough. With a count of 64 bits, the compiler would see that it can be 64, and add instructions to the
-            // shifts for that case.
+            // Count the ones in `left` below the lowest 1 of `a`. All of them are in the lower half of the lane, so a
+            // count of 32 bits is enough. After a count of 64 bits, which can be 64, the compiler would add
+            // instructions to the shifts for that case.
             let below = _mm512_andnot_si512(a, _mm512_add_epi64(a, _mm512_set1_epi64(-1)));
             _mm512_popcnt_epi32(_mm512_and_si512(below, left))
         }}
         fn done(left: __m512i, halvings: __m512i) -> __m512i { _mm512_srlv_epi64(left, halvings) }
         fn count(left: __m512i) -> __m512i { _mm512_popcnt_epi64(left) }
         fn length(a: __m512i) -> __m512i {{
-            // Clear each bit below a bit of value 1: so rounding to a float cannot reach the next power of two, whose
-            // exponent would be one more.
+            // Clear each bit whose next higher bit is 1. Otherwise rounding to a float could reach the next power of
+            // two, whose exponent is one more.
             let float = _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_andnot_si512(_mm512_srli_epi64::<1>(a), a)));
             _mm512_sub_epi64(_mm512_srli_epi64::<23>(float), _mm512_set1_epi64(126))
         }}

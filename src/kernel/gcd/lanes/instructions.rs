@@ -1,9 +1,10 @@
 //! The operations on vectors that the algorithm needs.
 
-/// How many bits a limb has: few enough that a limb times a factor fits into 64 bits with a sign.
+/// How many bits a limb has: few enough that the product of a limb and a factor fits into a signed number of 64 bits.
 pub const LIMB: u32 = 30;
 
-/// Vectors of numbers of 64 bits. A value of the type shows that the processor has their instructions.
+/// Vectors of numbers of 64 bits. A value of an implementing type must exist only where the processor has the
+/// instructions. All methods must be written.
 pub trait Lanes: Copy {
     /// A vector.
     type Vector: Copy;
@@ -11,15 +12,15 @@ pub trait Lanes: Copy {
     type Mask: Copy;
     /// How many lanes there are.
     const COUNT: usize;
-    /// From how many pairs on vectors take less time than dashu. Vectors work on two pairs for each lane at a time,
-    /// even if there are fewer (`cargo bench --bench algorithms`, Zen 4).
+    /// The least number of pairs for which vectors take less time than dashu. Vectors work on two pairs for each lane
+    /// at a time, even if there are fewer pairs (`cargo bench --bench algorithms`, Zen 4).
     const LEAST: usize;
 
     /// Returns the vector that has `number` in all lanes.
     fn all(self, number: u64) -> Self::Vector;
-    /// The lanes, as they lie in memory.
+    /// Returns all lanes of these vectors, as they lie in memory.
     fn lanes(vectors: &[Self::Vector]) -> &[u64];
-    /// The lanes, as they lie in memory.
+    /// Returns all lanes of these vectors, to be changed.
     fn lanes_mut(vectors: &mut [Self::Vector]) -> &mut [u64];
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
@@ -34,27 +35,27 @@ pub trait Lanes: Copy {
     fn carry(self, a: Self::Vector) -> Self::Vector;
     /// The products of the low halves, which are signed numbers of 32 bits.
     fn product(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// This number of halvings left to do in each lane, at most 30, in a form that each kind of vector chooses. In
-    /// every form, 0 means that none is left.
+    /// Returns a vector that says that `halvings` halvings, at most 30, are left to do in each lane. Each
+    /// implementation writes such numbers in its own form, in which 0 means that none is left.
     fn left_to_do(self, halvings: u32) -> Self::Vector;
-    /// The number of trailing zeros of `a`, but at most the number of halvings in `left`.
+    /// The number of trailing zeros of `a`, but at most the number of halvings that `left` stands for.
     fn zeros(self, a: Self::Vector, left: Self::Vector) -> Self::Vector;
-    /// What is left of `left` after this number of halvings.
+    /// What is left of `left` after `halvings` more halvings.
     fn done(self, left: Self::Vector, halvings: Self::Vector) -> Self::Vector;
-    /// The number of halvings in `left`.
+    /// The number of halvings that `left` stands for, as a plain number.
     fn count(self, left: Self::Vector) -> Self::Vector;
-    /// The number of bits of numbers from 1 to 2^30 - 1.
+    /// The number of bits that each lane of `a` has. Lanes must be from 1 to 2^30 - 1.
     fn length(self, a: Self::Vector) -> Self::Vector;
-    /// Where `a` is less than `b`, both of at most 63 bits.
+    /// The lanes in which `a` is less than `b`. Both must have at most 63 bits.
     fn is_less(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
-    /// Where `a` is a negative number.
+    /// The lanes in which `a` is negative.
     fn is_negative(self, a: Self::Vector) -> Self::Mask;
     fn is_other_than_zero(self, a: Self::Vector) -> Self::Mask;
     fn both(self, a: Self::Mask, b: Self::Mask) -> Self::Mask;
     fn is_any(self, mask: Self::Mask) -> bool;
     fn is_every(self, mask: Self::Mask) -> bool;
-    /// `a` where the mask says so, and `b` elsewhere.
+    /// `a` in the lanes of the mask, and `b` elsewhere.
     fn choose(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// `a - b` where the mask says so, and `c` elsewhere.
+    /// `a - b` in the lanes of the mask, and `c` elsewhere.
     fn sub_where(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
 }

@@ -1,24 +1,25 @@
 //! The greatest common divisors of many pairs of large numbers at once, one pair in each lane of a vector.
 //!
 //! The algorithm is T. Pornin's ("Optimized Binary GCD for Modular Inversion", Cryptology ePrint Archive 2020/972),
-//! without the part that finds inverses. A round takes only the lowest and the highest bits of both numbers, and finds
-//! what some 30 halvings, and the subtractions between them, do to the numbers: four factors. One pass over all limbs
-//! then applies these factors. Lanes need no branches of their own: a lane that has no halving left waits for the
-//! others.
+//! without the part that finds inverses. A round looks at only the lowest and the highest bits of both numbers. From
+//! these bits it finds what some 30 halvings, and the subtractions between them, do to the numbers, and expresses it by
+//! four factors. One pass over all limbs then applies these factors. Lanes need no branches of their own: a lane that
+//! has no halving left in a round waits for the others.
 //!
 //! 1. `a` and `b` are approximated: each by its lowest 30 bits, and by 32 bits from the top of the longer number down.
-//! 2. Sixteen times, `b` is halved while it is even, but not more than 30 times in a round; then the smaller of the two
-//!    odd numbers is subtracted from the larger, and the difference becomes `b`. After the last subtraction, `b` is
-//!    halved once more in this way. The lowest bits are exact, so each halving is a halving of the number itself. Which
-//!    number is the smaller may be found wrongly if their highest bits do not differ. The difference is then negative.
+//! 2. Sixteen times, `b` is halved until it is odd, and then the smaller number is subtracted from the larger, which
+//!    leaves the smaller number in `a` and the difference in `b`. At the end, `b` is halved once more until it is odd.
+//!    A round has at most 30 halvings in all. The lowest bits are exact, so each halving is a halving of the number
+//!    itself. If the highest bits of both numbers are equal, the wrong one can be taken for the smaller: then the
+//!    difference is negative.
 //! 3. `a` and `b` are replaced by sums: the old `a` times a factor, plus the old `b` times another factor. The sums are
-//!    divided by 2^30, which leaves no remainder, and negative ones change their signs. In a lane with fewer than 30
-//!    halvings, the factors have been multiplied by the missing power of two.
+//!    divided by 2^30, which leaves no remainder. Negative results change their signs. In a lane with fewer than 30
+//!    halvings, the factors were first multiplied by two for each missing one.
 //!
-//! *Bound.* As the paper proves, each halving shortens the two numbers together by one bit, also where a difference was
-//! negative, until `b` is 0. A difference is even, and so each round has at least 16 halvings. So the number of rounds
-//! is at most a 16th of the bits of both numbers, plus one. If a pair needed more rounds, `done` would not be called
-//! for it, and it would be left to the caller.
+//! *Bound.* Until `b` is 0, each halving shortens the two numbers together by one bit, also where a difference was
+//! negative. The paper proves this. A difference is even, so each round has at least 16 halvings. So the number of
+//! rounds is at most a 16th of the bits of both numbers, plus one. If a pair needed more rounds, `done` would not be
+//! called for this pair and those in the same vectors, and they would be left to the caller.
 //!
 //! *Exact.* The divisor is right even if that proof were wrong. The determinant of the four factors is a power of two
 //! or its negative: each halving doubles it, and a subtraction keeps its magnitude. So each odd divisor of both old
@@ -45,14 +46,15 @@ use crate::vectors::Vectors;
 /// Two numbers as limbs of 64 bits, the least first.
 pub type Pair<'a> = [&'a [u64]; 2];
 
-/// Calls `done` with the index of each of these pairs, and with the limbs of its divisor, which may have zeros on top.
-/// Pairs come in the order of their lengths. For pairs that are faster to compute one at a time, `done` is not called.
+/// Calls `done` with the index of each of these pairs, and with the limbs of its divisor, which can have zeros on top.
+/// Does not call `done` for pairs that are faster to compute one at a time. The pairs should be sorted by length,
+/// because vectors take as long for each pair as for the longest one in them.
 pub fn gcds(pairs: &[Pair], done: &mut dyn FnMut(usize, &[u64])) {
     with(Vectors::here(), pairs, false, done);
 }
 
-/// Does what [`gcds`] does, using the instructions in `vectors`. Vectors in which few lanes have a pair are used only
-/// if `all` says so.
+/// Does what [`gcds`] does, using the instructions in `vectors`. If `all` is true, vectors are used also for the last
+/// few pairs, which would be faster to compute one at a time.
 pub fn with(vectors: Vectors, pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
     match vectors {
         // SAFETY: the processor has these instructions, because a `Vectors` never names others.
@@ -92,7 +94,8 @@ pub fn short_with(vectors: Vectors, pairs: &[[u128; 2]], divisors: &mut Vec<u128
 /// Returns the greatest common divisor of two numbers, by the binary algorithm. Once both numbers fit into 64 bits,
 /// [`binary`] takes over.
 fn one(a: u128, b: u128) -> u128 {
-    // One division, as in Euclid's algorithm, brings numbers of very different lengths to similar lengths.
+    // Subtractions would take many steps for numbers of very different lengths. If only `b` fits into 64 bits, one
+    // division, as in Euclid's algorithm, makes both fit.
     let (mut a, mut b) = (a.max(b), a.min(b));
     if b == 0 {
         return a;

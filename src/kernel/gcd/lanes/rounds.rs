@@ -1,26 +1,27 @@
-//! The algorithm, in terms of vectors of any width.
+//! The algorithm, in terms of vectors of any width. This file is long because the parts of a round rely on the same
+//! form of limbs, factors and approximations.
 
 use super::Pair;
 use super::instructions::{LIMB, Lanes};
 
-/// The most halvings in one round. The round ends with a division by 2^30, and a limb has 30 bits: the division only
-/// leaves out the lowest limb.
+/// The most halvings in one round. A round ends with a division by 2^30. A limb has 30 bits too, so the division just
+/// drops the lowest limb.
 const HALVINGS: u32 = LIMB;
-/// How many subtractions one round does with approximations. After 16 subtractions, most lanes have no halving left.
-/// More steps would take longer than they gain in the lanes that have halvings left (14 to 17 steps take about the same
-/// time, for 512 to 4096 bits, Zen 4).
+/// How many subtractions one round does with approximations. After 16 of them, most lanes have no halving left, and
+/// further ones would cost more time than they gain in the other lanes (14 to 17 take about the same time, for 512 to
+/// 4096 bits, Zen 4).
 const STEPS: usize = 16;
 const MASK: u64 = (1 << LIMB) - 1;
 /// How many vectors of pairs are worked on together. A step waits for the result of the step before; meanwhile the
 /// processor works on the other vector.
 const GROUPS: usize = 2;
-/// The least number of limbs that numbers are stored in: an approximation is made of three limbs.
+/// The least number of limbs that numbers are stored in, because an approximation is made of three limbs.
 const LEAST: usize = 3;
 
 /// The most lanes that a vector has.
 const MOST: usize = 8;
 
-/// The two numbers of a pair in each lane: their limbs.
+/// The limbs of the numbers `a` and `b` of one pair in each lane. Each vector has one limb of every lane's number.
 struct Numbers<L: Lanes> {
     a: Vec<L::Vector>,
     b: Vec<L::Vector>,
@@ -34,9 +35,9 @@ impl<L: Lanes> Default for Numbers<L> {
 
 /// Does what [`super::with`] does.
 ///
-/// Always inlined, so that it is compiled with the vector instructions of its caller. There are no closures and
-/// iterators over vectors here: the compiler may make a function of its own of a closure, without these instructions,
-/// and that function takes several times as long.
+/// Always inlined, so that it is compiled with the vector instructions of its caller. It has no closures or iterators
+/// over vectors: the compiler might make a separate function of a closure, without these instructions, and that
+/// function takes several times as long.
 #[inline(always)]
 pub fn gcds<L: Lanes>(lanes: L, pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
     let mut groups: [Numbers<L>; GROUPS] = Default::default();
@@ -52,8 +53,8 @@ pub fn gcds<L: Lanes>(lanes: L, pairs: &[Pair], all: bool, done: &mut dyn FnMut(
             let some = some.chunks(L::COUNT).nth(group).unwrap_or_default();
             twos[group] = load(lanes, some, limbs, &mut words, numbers);
         }
-        // Each round has at least `STEPS` halvings, and each halving shortens the two numbers together by one bit. So
-        // this many rounds are enough.
+        // A pair has at most `2 * bits` bits. Each round has at least `STEPS` halvings, and each halving shortens the
+        // pair by one bit. So this many rounds are enough.
         let Some(limbs) = rounds(lanes, &mut groups, limbs, 2 * bits / STEPS + 1) else {
             debug_assert!(false, "more rounds than there can be");
             continue;
@@ -67,13 +68,13 @@ pub fn gcds<L: Lanes>(lanes: L, pairs: &[Pair], all: bool, done: &mut dyn FnMut(
     }
 }
 
-/// Returns how many bits a number has.
+/// Returns how many bits a number has, or more if its highest limb is 0.
 fn bits(limbs: &[u64]) -> usize {
     limbs.last().map_or(0, |top| limbs.len() * 64 - top.leading_zeros() as usize)
 }
 
-/// Puts pairs of numbers into lanes, without the power of two that both are multiples of, and with the odd one first.
-/// Returns the exponents of these powers. `words` is overwritten.
+/// Puts pairs of numbers into lanes. Divides both numbers of a pair by the largest power of two that divides both, and
+/// puts the odd one first. Returns the exponents of these powers. `words` is a buffer, whose contents do not matter.
 #[inline(always)]
 fn load<L: Lanes>(
     lanes: L,
@@ -123,7 +124,7 @@ fn zeros(limbs: &[u64]) -> usize {
     64 * words + limbs.get(words).map_or(0, |limb| limb.trailing_zeros() as usize)
 }
 
-/// Appends the number in this lane, times 2^`twos`, to `limbs`.
+/// Writes the number in this lane, times 2^`twos`, to `limbs`, which must be empty.
 fn store<L: Lanes>(vectors: &[L::Vector], lane: usize, twos: usize, limbs: &mut Vec<u64>) {
     limbs.resize(twos / 64, 0);
     let (mut held, mut bits) = (0u128, (twos % 64) as u32);
@@ -139,8 +140,8 @@ fn store<L: Lanes>(vectors: &[L::Vector], lane: usize, twos: usize, limbs: &mut 
     limbs.push(held as u64);
 }
 
-/// Makes `a` the greatest common divisor of `a` and `b` in all lanes, and `b` 0, in at most `most` rounds. Returns how
-/// many limbs the numbers then have, or `None` if there is a `b` other than 0 after these rounds.
+/// In all lanes, makes `a` the greatest common divisor of `a` and `b`, and `b` 0, in at most `most` rounds. Returns how
+/// many limbs the numbers then have, or `None` if some `b` is still not 0.
 #[inline(always)]
 fn rounds<L: Lanes>(lanes: L, groups: &mut [Numbers<L>; GROUPS], mut limbs: usize, most: usize) -> Option<usize> {
     let [Numbers { a: first_a, b: first_b }, Numbers { a: second_a, b: second_b }] = groups;
@@ -181,9 +182,9 @@ fn goes_on<L: Lanes>(lanes: L, left: L::Vector) -> bool {
 struct Steps<L: Lanes> {
     a: L::Vector,
     b: L::Vector,
-    /// The new `a` is the sum of the products of both old numbers with the factors in `factors[0]`, and the new `b`
-    /// that with those in `factors[1]`, before the division by 2^30. Each vector holds two factors in one number: the
-    /// factor of the old `a`, plus 2^32 times the factor of the old `b`.
+    /// The new `a` is the sum of both old numbers, each times its factor in `factors[0]`, divided by 2^30. The new `b`
+    /// is the same with `factors[1]`. Each vector holds two factors in one number: the factor of the old `a`, plus 2^32
+    /// times the factor of the old `b`.
     factors: [L::Vector; 2],
     /// How many halvings are left to do, as [`Lanes::left_to_do`] writes it.
     left: L::Vector,
@@ -193,8 +194,8 @@ struct Steps<L: Lanes> {
 /// 62 bits are returned whole.
 #[inline(always)]
 fn approximate<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector]) -> Steps<L> {
-    // In each lane, three limbs of both numbers: from the highest place at which one of them is not 0, or else the
-    // three lowest. A number of up to 62 bits must lose none of its bits.
+    // For each lane, find three limbs of both numbers: those from the highest place down at which either number is not
+    // 0, but at least the three lowest, so that a number of up to 62 bits loses no bits.
     let mut at = a.len() - 1;
     let mut top = top(lanes, a, b, at);
     let mut a_three = [a[at], a[at - 1], a[at - 2]];
@@ -217,14 +218,14 @@ fn approximate<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector]) -> Steps<L>
     }
 }
 
-/// Returns the limbs of both numbers at this place, combined by OR. At the lowest place that the search may reach, the
-/// result has 2 bits or more: the search ends there, and numbers of up to 62 bits are kept whole.
+/// Returns the limbs of both numbers at this place, combined by OR. At the lowest place that the search can reach, a
+/// bit is set: so the search ends there, and a length of at least 2 keeps numbers of up to 62 bits whole.
 #[inline(always)]
 fn top<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector], at: usize) -> L::Vector {
     lanes.or(lanes.or(a[at], b[at]), lanes.all(if at < LEAST { 2 } else { 0 }))
 }
 
-/// Returns 32 bits from these three limbs, of which the first has `length` bits, and behind them the lowest limb.
+/// Returns the highest 32 bits of these three limbs, of which the first has `length` bits, followed by `lowest`.
 #[inline(always)]
 fn approximation<L: Lanes>(
     lanes: L,
@@ -245,7 +246,7 @@ fn halve<L: Lanes>(lanes: L, Steps { a, b, factors: [a_factors, b_factors], left
     Steps { a, b: lanes.right_by(b, zeros), factors, left: lanes.done(left, zeros) }
 }
 
-/// Subtracts the smaller number from the larger, if there are halvings left to do.
+/// Makes the smaller number `a`, and the difference `b`, in lanes that have halvings left to do.
 #[inline(always)]
 fn subtract<L: Lanes>(lanes: L, Steps { a, b, factors: [a_factors, b_factors], left }: Steps<L>) -> Steps<L> {
     let goes_on = lanes.is_other_than_zero(left);
@@ -261,12 +262,11 @@ fn subtract<L: Lanes>(lanes: L, Steps { a, b, factors: [a_factors, b_factors], l
     }
 }
 
-/// Replaces `a` and `b` by the sums of products that the factors of these steps say. Returns whether any `b` is other
-/// than 0.
+/// Replaces `a` and `b` by the sums that [`Steps::factors`] describes. Returns whether any `b` is other than 0.
 #[inline(always)]
 fn combine<L: Lanes>(lanes: L, steps: Steps<L>, a: &mut [L::Vector], b: &mut [L::Vector]) -> bool {
-    // The sums are divided by 2^30 in all lanes. In a lane that has done fewer than 30 halvings, a multiplication by
-    // the missing twos makes up for the others.
+    // The sums are divided by 2^30 in all lanes. A lane that has done fewer than 30 halvings needs a smaller divisor,
+    // so its factors are first multiplied by two for each missing halving.
     let left = lanes.count(steps.left);
     let of_a = split(lanes, lanes.left_by(steps.factors[0], left));
     let of_b = split(lanes, lanes.left_by(steps.factors[1], left));
@@ -290,7 +290,7 @@ fn combine<L: Lanes>(lanes: L, steps: Steps<L>, a: &mut [L::Vector], b: &mut [L:
     if lanes.is_any(b_is_negative) {
         negate(lanes, b_is_negative, b);
     }
-    // If a `b` is other than 0, its lowest limb nearly always is as well, and the other limbs need no look.
+    // The lowest limb alone nearly always shows that some `b` is not 0. Only if it does not are the others looked at.
     let mut any = b[0];
     if !goes_on(lanes, any) {
         for limb in b {
@@ -300,20 +300,20 @@ fn combine<L: Lanes>(lanes: L, steps: Steps<L>, a: &mut [L::Vector], b: &mut [L:
     goes_on(lanes, any)
 }
 
-/// Splits two factors that are in one number. In each lane of the results, only the lower half counts.
+/// Splits two factors that are in one number. Only the lower half of each lane of the results is meaningful.
 #[inline(always)]
 fn split<L: Lanes>(lanes: L, factors: L::Vector) -> [L::Vector; 2] {
     // A negative lower factor has taken 1 from the upper half. Adding 2^31 to the lower half carries that 1 back.
     [factors, lanes.right::<32>(lanes.add(factors, lanes.all(1 << 31)))]
 }
 
-/// Returns the sum of the products of two limbs with these factors, and the carry.
+/// Returns `factors[0]` times the limb `a`, plus `factors[1]` times the limb `b`, plus the carry.
 #[inline(always)]
 fn sum<L: Lanes>(lanes: L, factors: [L::Vector; 2], a: L::Vector, b: L::Vector, carry: L::Vector) -> L::Vector {
     lanes.add(lanes.add(lanes.product(factors[0], a), carry), lanes.product(factors[1], b))
 }
 
-/// Changes the signs of the numbers in the lanes `which`. The highest limb of a number has its sign.
+/// Changes the signs of the numbers in the lanes `which`. The highest limb of a number carries its sign.
 #[inline(always)]
 fn negate<L: Lanes>(lanes: L, which: L::Mask, limbs: &mut [L::Vector]) {
     let (mask, mut carry) = (lanes.all(MASK), lanes.all(0));

@@ -1,6 +1,5 @@
-//! Pairs of at most 128 bits, by the algorithm of [`binary`], in vectors of eight lanes: one vector has the low halves
-//! of eight numbers, another one their high halves. Pairs that have become small enough for 64 bits are left to
-//! [`binary`].
+//! Pairs of at most 128 bits, by the algorithm of [`binary`], in vectors of eight lanes. One vector has the low halves
+//! of eight numbers, and another vector their high halves. Once a pair fits into 64 bits, [`binary`] takes over.
 
 use crate::kernel::gcd::binary;
 use bytemuck::cast;
@@ -9,12 +8,12 @@ use std::arch::x86_64::*;
 /// How many vectors are worked on at once. A step waits for the result of the step before; meanwhile the processor
 /// works on the other vectors.
 const VECTORS: usize = 4;
-/// From how many pairs on vectors take less time than one pair at a time.
+/// The least number of pairs for which vectors take less time than one pair at a time.
 pub const LEAST: usize = 8;
 
 /// Eight numbers of 128 bits: their low halves, and their high ones.
 type Halves = [__m512i; 2];
-/// Eight pairs. The first number is odd, or 0 where the second one is the divisor.
+/// Eight pairs. The first number of a pair is odd, or it is 0 and the second number is the divisor.
 type Numbers = [Halves; 2];
 
 /// Does what [`super::short`] does.
@@ -32,7 +31,8 @@ pub fn gcds(pairs: &[[u128; 2]], divisors: &mut Vec<u128>) {
             }
         }
         for [a, b] in numbers {
-            // If a number is wide now, it is the divisor, and zeros take its place.
+            // If `b` still has more than 64 bits, it is the divisor. It is kept in `wide`, and zeros take its place in
+            // `narrow`.
             let is_narrow = _mm512_testn_epi64_mask(b[1], b[1]);
             let low = [_mm512_maskz_mov_epi64(is_narrow, a[0]), _mm512_maskz_mov_epi64(is_narrow, b[0])];
             narrow.extend_from_slice(&cast::<_, [[u64; 2]; 8]>(store(low)));
@@ -43,7 +43,7 @@ pub fn gcds(pairs: &[[u128; 2]], divisors: &mut Vec<u128>) {
     divisors.reserve(pairs.len());
     for ([a, b], (wide, narrow)) in pairs.iter().zip(wide.iter().zip(&of_narrow)) {
         let odd = if wide >> 64 == 0 { u128::from(*narrow) } else { *wide };
-        // There are 128 zeros only where both numbers are 0.
+        // There are 128 zeros only if both numbers are 0, and then any shift gives 0.
         divisors.push(odd << ((a | b).trailing_zeros() & 127));
     }
 }
@@ -53,10 +53,11 @@ pub fn gcds(pairs: &[[u128; 2]], divisors: &mut Vec<u128>) {
 #[target_feature(enable = "avx512f,avx512vbmi2,avx512vpopcntdq")]
 fn load(pairs: [[u128; 2]; 8]) -> Numbers {
     let [first, second, third, fourth]: [__m512i; 4] = cast(pairs);
-    // The halves of each number side by side with those of the one two pairs further on.
+    // Put each low half next to the low half of the number two pairs further on, and each high half likewise.
     let low = [_mm512_unpacklo_epi64(first, second), _mm512_unpacklo_epi64(third, fourth)];
     let high = [_mm512_unpackhi_epi64(first, second), _mm512_unpackhi_epi64(third, fourth)];
-    // Each second such pair of halves is of second numbers. Pairs are now in the order 0, 2, 1, 3, 4, 6, 5, 7.
+    // The results alternate between first and second numbers of pairs. Take the first numbers into `a`, and the second
+    // ones into `b`. The pairs are then in the order 0, 2, 1, 3, 4, 6, 5, 7.
     let a = [
         _mm512_shuffle_i64x2::<0b10_00_10_00>(low[0], low[1]),
         _mm512_shuffle_i64x2::<0b10_00_10_00>(high[0], high[1]),
@@ -68,16 +69,16 @@ fn load(pairs: [[u128; 2]; 8]) -> Numbers {
     [odd(a), odd(b)]
 }
 
-/// Returns pairs of words, the first one of each from the first vector, in the order in which [`load`] has taken them.
+/// Interleaves the words of both vectors, starting with the first, and undoes the reordering that [`load`] has done.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn store([first, second]: [__m512i; 2]) -> [__m512i; 2] {
     let (even, odd) = (_mm512_unpacklo_epi64(first, second), _mm512_unpackhi_epi64(first, second));
-    // Now 0, 1, 4, 5 and 2, 3, 6, 7.
+    // `even` has the pairs 0, 1, 4 and 5, and `odd` has 2, 3, 6 and 7.
     [_mm512_shuffle_i64x2::<0b01_00_01_00>(even, odd), _mm512_shuffle_i64x2::<0b11_10_11_10>(even, odd)]
 }
 
-/// Whether any pair needs steps with more than 64 bits.
+/// Whether any pair is unfinished and has a number of more than 64 bits.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn is_wide(&[a, b]: &Numbers) -> bool {
@@ -85,7 +86,8 @@ fn is_wide(&[a, b]: &Numbers) -> bool {
     _mm512_mask_test_epi64_mask(_mm512_test_epi64_mask(a, a), high, high) != 0
 }
 
-/// Does a step of eight pairs: the smaller number becomes `a`, and the difference without its factors of two `b`.
+/// Does a step of eight pairs: the smaller number becomes `a`, and the difference without its factors of two becomes
+/// `b`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vbmi2,avx512vpopcntdq")]
 fn step([a, b]: Numbers) -> Numbers {
@@ -95,7 +97,8 @@ fn step([a, b]: Numbers) -> Numbers {
     let low = _mm512_sub_epi64(b[0], a[0]);
     let high = _mm512_sub_epi64(b[1], a[1]);
     let high = _mm512_mask_add_epi64(high, has_borrow, high, ones);
-    // Where the difference is negative, change its sign: the bits are inverted, and 1 is added.
+    // Where the difference is negative, change its sign: invert all bits and add 1. The 1 reaches the high half only if
+    // the low half is 0.
     let high = _mm512_mask_xor_epi64(high, is_less, high, ones);
     let high = _mm512_mask_sub_epi64(high, is_less & _mm512_testn_epi64_mask(low, low), high, ones);
     let low = _mm512_mask_sub_epi64(low, is_less, zero, low);

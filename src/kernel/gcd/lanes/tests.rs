@@ -6,8 +6,8 @@ use num_bigint::BigUint;
 use num_integer::Integer;
 use proptest::prelude::*;
 
-/// Checks these pairs of numbers other than 0, as many at once as a vector has lanes and more, against dashu and
-/// num-bigint.
+/// Checks these pairs against dashu and num-bigint. No number may be 0. All pairs are given at once, so that they fill
+/// vectors.
 fn check(pairs: &[[UBig; 2]]) {
     let limbs: Vec<[Vec<u64>; 2]> =
         pairs.iter().map(|pair| pair.each_ref().map(|number| limbs_of(number).collect())).collect();
@@ -52,7 +52,7 @@ fn agrees_at_every_edge() {
     }
     let pairs: Vec<_> = edges.iter().flat_map(|a| edges.iter().map(|b| [a.clone(), b.clone()])).collect();
     check(&pairs);
-    // All lanes alike, and too few pairs for all lanes.
+    // Equal pairs in all lanes, and fewer pairs than there are lanes.
     (1..20).for_each(|count| check(&vec![pairs[pairs.len() - 2].clone(); count]));
 }
 
@@ -80,7 +80,8 @@ fn number() -> impl Strategy<Value = UBig> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Random pairs, with common factors, multiples, equal ones, powers of two, and such as differ in a limb.
+    /// Random pairs, some with common factors, multiples, equal numbers, powers of two, or a power of two as their
+    /// difference.
     #[test]
     fn agrees_on_any_pairs(
         numbers in proptest::collection::vec((number(), number(), number(), 0..8, 0..300usize), 1..20),

@@ -28,15 +28,15 @@ struct Avx2;
 impl Load for Avx2 {
     #[inline(always)]
     fn pair(&self, texts: [&[u8; LOADED]; 2], digits: [u32; 2]) -> Option<[u64; 2]> {
-        // SAFETY: only `read_rows` and `load` above make use of this type, and their callers have made sure of the
-        // instructions.
+        // SAFETY: this type is private, only `read_rows` and `load` above use it, and their callers have made sure that
+        // the processor has the instructions.
         unsafe { pair(texts, digits) }
     }
 
     #[inline(always)]
     fn pairs(&self, texts: [&[u8; LOADED]; 4], digits: [[u32; 2]; 2]) -> Option<[[u64; 2]; 2]> {
-        // SAFETY: only `read_rows` and `load` above make use of this type, and their callers have made sure of the
-        // instructions.
+        // SAFETY: this type is private, only `read_rows` and `load` above use it, and their callers have made sure that
+        // the processor has the instructions.
         unsafe { pairs(texts, digits) }
     }
 }
@@ -58,7 +58,7 @@ fn pair([a, b]: [&[u8; LOADED]; 2], digits: [u32; 2]) -> Option<[u64; 2]> {
 }
 
 /// Does what [`Load::pairs`] says. Digits are combined pairwise, to numbers of 2, 4, 8 and 16 digits (W. Muła,
-/// "SIMD-ized faster parse of IPv4 addresses"); from the 8 digits on, all four numbers are in one vector.
+/// "SIMD-ized faster parse of IPv4 addresses"). Once they are numbers of 8 digits, one vector holds all four fields.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 fn pairs(texts: [&[u8; LOADED]; 4], digits: [[u32; 2]; 2]) -> Option<[[u64; 2]; 2]> {
@@ -84,7 +84,7 @@ fn pairs(texts: [&[u8; LOADED]; 4], digits: [[u32; 2]; 2]) -> Option<[[u64; 2]; 
     if _mm_testz_si128(beyond, beyond) == 1 {
         return Some(cast(last));
     }
-    // The up to four digits in front of the last 16.
+    // Load the up to three digits in front of the last 16, as a word of four bytes for each field.
     let words = _mm_setr_epi32(before(a), before(b), before(c), before(d));
     let words = _mm_sub_epi8(words, _mm_set1_epi8(b'0' as i8));
     let counts = _mm_max_epi32(_mm_sub_epi32(counts, _mm_set1_epi32(16)), _mm_setzero_si128());
@@ -102,7 +102,7 @@ fn pairs(texts: [&[u8; LOADED]; 4], digits: [[u32; 2]; 2]) -> Option<[[u64; 2]; 
 }
 
 /// Returns the values of the last `digits[0]` bytes of `a` and of the last `digits[1]` bytes of `b`, or `None` if they
-/// are not all digits. At most 16 digits are used.
+/// are not all digits. Of more than 16 digits, only the last 16 are used.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 fn sixteen(a: __m128i, b: __m128i, digits: [u32; 2]) -> Option<[u64; 2]> {
@@ -128,7 +128,7 @@ pub fn hexadecimal<'d>(mut digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
         if _mm256_movemask_epi8(_mm256_and_si256(front_is_good, back_is_good)) != -1 {
             break;
         }
-        // Two limbs of each half, the higher one first.
+        // Each half of the digits gives two limbs, the higher one first. The lowest limb of all must come first.
         let four = _mm256_unpacklo_epi64(back, front);
         limbs.extend_from_slice(&cast::<_, [u64; 4]>(_mm256_permute4x64_epi64::<0b01_11_00_10>(four)));
         digits = rest;
@@ -136,8 +136,8 @@ pub fn hexadecimal<'d>(mut digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
     digits
 }
 
-/// Returns the values of 32 hexadecimal digits as two limbs, each in the lower half of 128 bits, and which bytes are
-/// digits.
+/// Returns the values of 32 hexadecimal digits as two limbs, each in the lower half of 128 bits. Also returns a vector
+/// in which the bytes that are digits have all bits set.
 #[cfg(feature = "big")]
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]

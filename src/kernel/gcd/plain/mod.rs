@@ -1,6 +1,6 @@
-//! The fast loader of numbers. It reads the two integers of each row, if both fit into 64 bits, or, where the caller
-//! wants these too, into 128. It leaves bad rows and rows with larger integers to the general way. Of hexadecimal
-//! numbers, it reads only most digits of long ones.
+//! The fast loader of numbers. It reads rows whose two integers both fit into 64 bits, or into 128 bits if the caller
+//! asks for it. It leaves bad rows and rows with larger integers to the general way. Of long hexadecimal numbers, it
+//! reads most of the digits, and leaves the rest.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -26,9 +26,9 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs
     with(Vectors::here(), found, pairs, wide, other)
 }
 
-/// Loads integers of 1 to 19 digits without signs from these fields of `text`, given by their starts and ends, as many
-/// as `loaded` has room for. Returns how many, up to the first field that holds something else, or has fewer than 32
-/// bytes of text up to its end.
+/// Loads fields of `text`, given by their starts and ends, as many as `loaded` has room for, up to the first one that
+/// is not an integer of 1 to 19 digits without a sign. Returns how many were loaded. The length of `loaded` must be a
+/// multiple of four, because four fields are loaded at a time.
 pub fn load(text: &[u8], fields: &[(u32, u32)], loaded: &mut [u64]) -> usize {
     match Vectors::here() {
         // SAFETY: the processor has these instructions, because a `Vectors` never names others.
@@ -38,9 +38,9 @@ pub fn load(text: &[u8], fields: &[(u32, u32)], loaded: &mut [u64]) -> usize {
     }
 }
 
-/// Appends the limbs of the hexadecimal number with these digits to `limbs`. Begins with the last digits, and takes as
-/// many at a time as are loaded together. Returns the digits that are left: there are too few of them, or the last ones
-/// are not all digits.
+/// Appends limbs of the hexadecimal number with these digits to `limbs`, from the last digits on. With AVX2, 64 digits
+/// are loaded at a time; without it, none. Returns the digits that are left. With AVX2 there are fewer than 64, or some
+/// of the last 64 are not digits.
 #[cfg(feature = "big")]
 pub fn hexadecimal<'d>(digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
     hexadecimal_with(Vectors::here(), digits, limbs)

@@ -47,14 +47,14 @@ fn last_digits(text: &[u8; LOADED], digits: usize) -> Option<u64> {
     Some((eight(LOADED - 16, digits - 16)? * E8 + middle).wrapping_mul(E8).wrapping_add(last))
 }
 
-/// Returns the value of the last `digits` of the eight bytes, of which there are 1 to 8, or `None` if they are not all
-/// digits.
+/// Returns the value of the last `digits` of the eight bytes, or `None` if they are not all digits. `digits` must be
+/// from 1 to 8.
 ///
 /// All eight bytes are handled as one word ("SWAR"). The digits are found as in simdjson's `is_made_of_eight_digits`,
 /// and combined pairwise in three multiplications (D. Lemire, "Quickly parsing eight digits", 2018; after J. Khalid).
 #[inline(always)]
 fn eight_digits(bytes: &[u8; 8], digits: usize) -> Option<u64> {
-    // The first of the digits is in the lowest byte that is kept; those before it become zeros.
+    // The first digit is in the lowest byte that is kept. The bytes before it become zeros.
     let values = (u64::from_le_bytes(*bytes) ^ 0x3030_3030_3030_3030) & u64::MAX << (64 - 8 * digits);
     if (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080 != 0 {
         return None;

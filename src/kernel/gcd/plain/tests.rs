@@ -33,11 +33,11 @@ fn blank_lines(text: &[u8]) -> usize {
     text.iter().take_while(|&&byte| byte == b'\n').count()
 }
 
-/// Gives `check` what each implementation reads of `row` and the plain rows behind it.
+/// Calls `check` with the pairs that each implementation reads from `row` on, and the number of bytes they take.
 fn read_amid(row: &str, mut check: impl FnMut(&[[u64; 2]], usize)) {
     for vectors in Vectors::all() {
-        // The number of rows before `row` varies, so that it stands at every position in a word, and also without
-        // enough text before it to load a number whole.
+        // The number of rows before `row` varies, so that `row` begins at every position in a word, and so that
+        // sometimes too little text is before it to load a number whole.
         for before in (0..20).chain([100, 1000]) {
             let text = "3,4\n".repeat(before) + row + &"7,8\n".repeat(100);
             let (pairs, bytes) = read(vectors, &text, None);
@@ -200,7 +200,7 @@ fn chosen_columns_are_read() {
     }
 }
 
-/// What the row at the front of the text should be read as; `None` if the loader should leave it.
+/// Returns the pair in the row at the front of the text, or `None` if the loader should leave that row.
 fn judged(text: &[u8]) -> Option<([u64; 2], usize)> {
     let (mut fields, format) = (vec![], Format::default());
     let Line::Row { content, length } = split(text, format, &mut fields) else { return None };

@@ -1,4 +1,5 @@
-//! The walk from row to row, which is the same for all vector instructions.
+//! The walk from row to row, which is the same for all vector instructions. This file is long because all of the walk
+//! is inlined into one function, and its parts rely on the same checks of where fields end.
 
 use super::MAX_DIGITS;
 use crate::csv::index::Column;
@@ -20,7 +21,8 @@ pub const WIDE_DIGITS: u32 = 39;
 /// have them too.
 const GROUP: usize = 32;
 
-/// How the numbers of rows are loaded. Each text ends with a number, whose last `digits` digits are to be loaded.
+/// How the numbers of rows are loaded, for some vector instructions. Each text ends with a number, of which the last
+/// `digits` digits are loaded. Both methods must be written.
 pub trait Load {
     /// Returns the values of two numbers of 1 to 20 digits, modulo 2^64, or `None` if some bytes are not digits.
     fn pair(&self, texts: [&[u8; LOADED]; 2], digits: [u32; 2]) -> Option<[u64; 2]>;
@@ -58,8 +60,8 @@ impl Group {
         }
     }
 
-    /// Returns the first of these rows that cannot be loaded together with others: a row with a number that does not
-    /// have 1 to 19 digits, or with less than `LOADED` bytes of text up to the end of a number.
+    /// Returns the first of these rows that cannot be loaded together with others, or the end of the rows. Such a row
+    /// has a number that does not have 1 to 19 digits, or one that ends within the first `LOADED` bytes of the text.
     #[inline(always)]
     fn first_other(&self, text: &[u8], rows: Range<usize>) -> usize {
         let is_other = |end: u32, length: u32| {
@@ -90,7 +92,7 @@ impl Group {
         is_less
     }
 
-    /// Returns the bytes up to the ends of the fields of a row, or `None` if there are not enough before them.
+    /// Returns, for each field of a row, the `LOADED` bytes that end where it ends, or `None` if there are fewer.
     #[inline(always)]
     fn loaded<'t>(&self, text: &'t [u8], row: usize) -> Option<[&'t [u8; LOADED]; 2]> {
         let loaded = |end: u32| text.get((end as usize).wrapping_sub(LOADED)..)?.first_chunk();
@@ -98,7 +100,7 @@ impl Group {
         Some([loaded(a)?, loaded(b)?])
     }
 
-    /// Returns the numbers of a row, if both fit into 64 bits.
+    /// Returns the numbers of a row, or `None` if one of them is no number or does not fit into 64 bits.
     #[inline(always)]
     fn pair(&self, text: &[u8], row: usize, load: &impl Load) -> Option<[u64; 2]> {
         let Fields { ends, lengths } = self.fields[row];
@@ -115,7 +117,7 @@ impl Group {
     }
 
     /// Returns the numbers of a row in which one has 20 digits or more, if they surely fit into 128 bits. The last 19
-    /// digits of a number, and the up to 19 digits before them, are loaded as two numbers.
+    /// digits of a number, and the up to 19 digits before them, are loaded as two numbers. A 39th digit is added last.
     #[cfg(feature = "big")]
     #[inline(always)]
     fn wide_pair(&self, text: &[u8], row: usize, load: &impl Load) -> Option<[u128; 2]> {
@@ -129,7 +131,7 @@ impl Group {
         let (mut texts, mut digits, mut firsts) = ([&[0; LOADED]; 4], [[0; 2]; 2], [b'0'; 2]);
         for which in 0..2 {
             let (end, length) = (ends[which] as usize, lengths[which]);
-            // A number of at most 19 digits has no digits before the last 19. Its last digits are loaded twice, and the
+            // A number of at most 19 digits has none before the last 19. The same digits are then loaded twice, and the
             // first result is not used.
             let above = if length > CHUNK { CHUNK } else { 0 };
             let loaded = |end: usize| text.get(end.checked_sub(LOADED)?..)?.first_chunk();
@@ -159,8 +161,8 @@ impl Group {
 #[cfg(feature = "big")]
 /// Does what [`super::read_rows`] does.
 ///
-/// Always inlined, so that it is compiled with the vector instructions of its caller. Arrays are not mapped by `map`
-/// here: the compiler may make a function of its own of such a `map`, without these instructions.
+/// Always inlined, so that it is compiled with the vector instructions of its caller. It does not call `map` on arrays:
+/// the compiler might make a separate function of such a call, without these instructions.
 #[inline(always)]
 pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs>, load: impl Load) -> usize {
     let (text, quote) = (found.text(), found.format().quote);
@@ -172,8 +174,9 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs
         let count = GROUP.min(found.len() - from);
         group.list(text, 0, &first, from, count);
         group.list(text, 1, &second, from, count);
-        // The fields of rows before `bared` have been stripped of quotes, blanks and signs. They must not be stripped
-        // twice: a quote behind a blank is a part of the value, and only the second time would it be taken for a quote.
+        // Quotes, blanks and signs are already stripped from the fields of rows before `bared`. A second time would go
+        // wrong: a quote behind a blank is a part of the value, but once the blank is gone it would be stripped as
+        // well.
         let (mut row, mut bared) = (0, 0);
         if is_unusual {
             (is_unusual, bared) = (group.bare(text, quote, 0..count), count);
@@ -182,8 +185,8 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs
             let mut end = group.first_other(text, row..count);
             while row + 1 < end {
                 let (first, second) = (group.fields[row], group.fields[row + 1]);
-                // SAFETY: `first_other` has found that the fields of the rows before `end` end between `LOADED` and the
-                // end of the text.
+                // SAFETY: `first_other` has checked the rows before `end`: each field ends within the text, and at
+                // least `LOADED` bytes behind the start of the text.
                 let loaded = |end: u32| unsafe { &*text.as_ptr().add(end as usize - LOADED).cast::<[u8; LOADED]>() };
                 let texts =
                     [loaded(first.ends[0]), loaded(first.ends[1]), loaded(second.ends[0]), loaded(second.ends[1])];
@@ -194,7 +197,7 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs
                 pairs.small.extend_from_slice(&two);
                 row += 2;
             }
-            // Load the next rows one by one, up to the row that cannot be loaded together with others.
+            // Load the next rows one by one, up to and including the row that cannot be loaded together with others.
             while row < count {
                 if let Some(pair) = group.pair(text, row, &load) {
                     pairs.small.push(pair);
@@ -243,7 +246,8 @@ pub fn load(text: &[u8], fields: &[(u32, u32)], loaded: &mut [u64], load: impl L
             }
             continue;
         }
-        // SAFETY: each field ends between `LOADED` and the end of the text.
+        // SAFETY: the check above has found that each field ends within the text, and at least `LOADED` bytes behind
+        // the start of the text.
         let bytes = |(_, end): (u32, u32)| unsafe { &*text.as_ptr().add(end as usize - LOADED).cast::<[u8; LOADED]>() };
         let texts = [bytes(spans[0]), bytes(spans[1]), bytes(spans[2]), bytes(spans[3])];
         let length = |(start, end): (u32, u32)| end - start;
@@ -259,7 +263,8 @@ pub fn load(text: &[u8], fields: &[(u32, u32)], loaded: &mut [u64], load: impl L
     done
 }
 
-/// Loads the first of these fields that are integers. Returns how many, and whether all are.
+/// Loads fields up to the first one that is not an integer of 1 to 19 digits. Returns how many were loaded, and whether
+/// all were.
 #[inline(never)]
 fn one_by_one(text: &[u8], fields: &[(u32, u32)], loaded: &mut [u64]) -> (usize, bool) {
     let mut done = 0;
@@ -276,8 +281,8 @@ fn number_at(text: &[u8], (start, end): (u32, u32)) -> Option<u64> {
     text.get(start as usize..end as usize).filter(|field| field.len() < MAX_DIGITS as usize).and_then(number)
 }
 
-/// Returns where the digits are in a field, if the field is an integer of up to 20 digits: without quotes, blanks,
-/// sign, and zeros in front. Whether these bytes are digits is checked later.
+/// Returns where the digits of a field are, without quotes, blanks and sign. Zeros in front are left out only if there
+/// are 20 digits or more. Whether these bytes are digits is checked later.
 #[inline(always)]
 fn digits(text: &[u8], field: Range<usize>, quote: Option<u8>) -> Range<usize> {
     let Range { mut start, mut end } = field;
@@ -304,10 +309,10 @@ fn digits(text: &[u8], field: Range<usize>, quote: Option<u8>) -> Range<usize> {
     start..end
 }
 
-/// Whether a number may be above 2^64 - 1, so that `value`, which is the number modulo 2^64, is wrong. 2^64 - 1 has 20
-/// digits and begins with 1. A larger number of 20 digits that begins with 1 has a `value` below 10^19. A number of 20
-/// digits with a leading zero is taken for too large, too. There are no branches, because half of all 64-bit numbers
-/// have 20 digits.
+/// Whether a number might be above 2^64 - 1, so that `value`, which is the number modulo 2^64, is wrong. 2^64 - 1 has
+/// 20 digits and begins with 1. A larger number that begins with 1 has a `value` below 10^19. A number of 20 digits
+/// with a leading zero counts as too large, too. There are no branches, because half of all 64-bit numbers have 20
+/// digits.
 #[inline(always)]
 fn is_wrapped(text: &[u8; LOADED], digits: u32, value: u64) -> bool {
     (digits == MAX_DIGITS) & ((text[LOADED - MAX_DIGITS as usize] != b'1') | (value < 10_000_000_000_000_000_000))
