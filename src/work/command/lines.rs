@@ -111,10 +111,8 @@ impl<'c> ByLine<'c> {
                 Tried::Answered => search.answered(),
                 Tried::Died { cause, is_fault } => {
                     let next = search.died(cause.clone(), is_fault);
-                    if search.is_first() && self.told < TOLD {
-                        self.told += 1;
-                        let worker = self.number;
-                        say(&format_args!("the command of worker {worker} {cause}; it is started again"));
+                    if search.is_first() {
+                        self.tell_death(&cause, "; it is started again");
                     }
                     next
                 }
@@ -140,6 +138,14 @@ impl<'c> ByLine<'c> {
             }
         }
         None
+    }
+
+    /// Says that the command has died, of what, and what follows, unless that has been said often enough.
+    fn tell_death(&mut self, cause: &str, follows: &str) {
+        if self.told < TOLD {
+            self.told += 1;
+            say(&format_args!("the command of worker {} {cause}{follows}", self.number));
+        }
     }
 
     /// Sends the rows in `part` to a process of the command. If the process does not answer each row with one line, its
@@ -184,6 +190,12 @@ impl<'c> ByLine<'c> {
         let tried = match ended {
             Ended::Answered | Ended::Waits => Tried::Answered,
             Ended::Exited(status) if is_whole && self.command.is_good(status.code()) => Tried::Answered,
+            // Its input was open, so it was not asked to end. An answer is complete when its lines are counted, however
+            // soon the process ends after it.
+            Ended::Exited(status) if is_whole && !is_last => {
+                self.tell_death(&death::cause(status), " after its answer; it is started again if there are more rows");
+                Tried::Answered
+            }
             Ended::Exited(status) if is_last && self.command.is_good(status.code()) => {
                 Tried::Mismatch(mismatch(&counted(answered, "line"), count))
             }

@@ -2,7 +2,8 @@
 //!
 //! A command that has read all rows and waits for more might hold back its answers until its input ends. But if one of
 //! its threads waits for a socket, sleeps, or polls with a time limit, that thread might still produce answers,
-//! although another thread waits for more rows. A wait for another kind of clock or device is not recognized.
+//! although another thread waits for more rows. The same holds for whatever else a thread waits for, unless that is
+//! another thread or process of the command.
 
 use nix::libc;
 use std::ffi::{OsStr, OsString, c_long};
@@ -15,7 +16,7 @@ use std::path::Path;
 pub enum Waits {
     /// For more of the command's input.
     Input,
-    /// For something else that comes by itself: an answer over a network, or a point in time.
+    /// For something else, which might come by itself: an answer over a network, a point in time, a device.
     Other,
     /// For another thread or process of the command, or for nothing.
     No,
@@ -39,7 +40,10 @@ pub fn of_thread(process: &Path, call: &str, input: &OsStr) -> Waits {
     // address of the limit, or 0.
     let has_limit = |argument: u64| argument as i32 >= 0;
     let (descriptors, has_limit) = match call {
-        libc::SYS_read => (vec![arguments[0]], false),
+        libc::SYS_read | libc::SYS_readv | libc::SYS_splice | libc::SYS_tee | libc::SYS_copy_file_range => {
+            (vec![arguments[0]], false)
+        }
+        libc::SYS_sendfile => (vec![arguments[1]], false),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_poll => (polled(process, arguments[0], arguments[1]), has_limit(arguments[2])),
         libc::SYS_ppoll => (polled(process, arguments[0], arguments[1]), arguments[2] != 0),
@@ -50,14 +54,19 @@ pub fn of_thread(process: &Path, call: &str, input: &OsStr) -> Waits {
         libc::SYS_epoll_wait => (watched(process, arguments[0]), has_limit(arguments[3])),
         libc::SYS_epoll_pwait => (watched(process, arguments[0]), has_limit(arguments[3])),
         libc::SYS_epoll_pwait2 => (watched(process, arguments[0]), arguments[3] != 0),
-        libc::SYS_nanosleep | libc::SYS_clock_nanosleep => (vec![], true),
-        libc::SYS_recvfrom | libc::SYS_recvmsg | libc::SYS_connect | libc::SYS_accept | libc::SYS_accept4 => {
-            (vec![], true)
+        // These calls wait for a thread or a child of the process, or for a signal.
+        libc::SYS_futex | libc::SYS_futex_waitv | libc::SYS_wait4 | libc::SYS_waitid | libc::SYS_rt_sigsuspend => {
+            return Waits::No;
         }
-        _ => return Waits::No,
+        // Sleeping, waiting for a network, and whatever else there is, such as waiting for a device.
+        _ => return Waits::Other,
     };
     let files: Vec<OsString> = descriptors.iter().filter_map(|&number| file(process, number)).collect();
-    if has_limit || files.iter().any(|file| file.as_encoded_bytes().starts_with(b"socket:")) {
+    // Pipes without a name and events are most likely between threads and processes of the command. A socket, or a path
+    // (of a device or a FIFO), leads elsewhere.
+    let is_elsewhere =
+        |file: &OsString| [&b"socket:"[..], b"/"].iter().any(|start| file.as_encoded_bytes().starts_with(start));
+    if has_limit || files.iter().any(is_elsewhere) {
         return Waits::Other;
     }
     if files.iter().any(|file| file == input) { Waits::Input } else { Waits::No }
