@@ -9,22 +9,25 @@ use std::alloc::{GlobalAlloc, Layout, System};
 /// for this reason is treated like one that died of its rows.
 pub struct OrEnd;
 
-// SAFETY: all calls go to `System` unchanged. Where `System` would return null, these methods do not return.
+// SAFETY: all calls go to `System` unchanged, and `System` keeps the promises of `GlobalAlloc`. Where `System` returns
+// null, these methods do not return, which an allocator may do.
 unsafe impl GlobalAlloc for OrEnd {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller has promised what `System` requires, since its method has the same conditions.
+        // SAFETY: `System`'s method has the same conditions as this one, and the caller has promised to keep them.
         given(unsafe { System.alloc(layout) })
     }
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller has promised what `System` requires, and `memory` came from `System`.
+        // SAFETY: the caller keeps the conditions, as in `alloc`. `memory` is from `System`, like all that is given
+        // out.
         unsafe { System.dealloc(memory, layout) }
     }
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller has promised what `System` requires, since its method has the same conditions.
+        // SAFETY: `System`'s method has the same conditions as this one, and the caller has promised to keep them.
         given(unsafe { System.alloc_zeroed(layout) })
     }
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller has promised what `System` requires, and `memory` came from `System`.
+        // SAFETY: the caller keeps the conditions, as in `alloc`. `memory` is from `System`, like all that is given
+        // out.
         given(unsafe { System.realloc(memory, layout, size) })
     }
 }

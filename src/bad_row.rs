@@ -42,7 +42,7 @@ pub(crate) enum Kind {
     Refused,
     /// A row on which workers keep dying.
     Deadly,
-    /// A row with a quote that is never closed. Its end is not known, so the row cannot be printed with its line end.
+    /// A row with a quote that is never closed. Its end is not known, so no empty result can be appended to the row.
     Unclosed,
     /// A row that does not fit into a block.
     TooLong,
@@ -58,10 +58,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The kinds that a worker reports. A report has the position in this list.
+    /// The kinds that a worker reports. A report contains the position of its kind in this list. A kind that is not in
+    /// the list is reported as `Plain`, because the parent treats both in the same way.
     const REPORTED: [Kind; 5] = [Kind::Plain, Kind::Refused, Kind::Deadly, Kind::Failed, Kind::Unrunnable];
 
-    /// Whether the run ends at such a row, whatever is done about bad rows.
+    /// Whether a worker that finds such a row ends the run, whatever is done about bad rows. `Header` is not among
+    /// these kinds, because only the reader finds it.
     pub fn ends_run(self) -> bool {
         matches!(self, Kind::Failed | Kind::Unrunnable)
     }
@@ -71,7 +73,8 @@ impl Kind {
 /// row by this name.
 pub(crate) const NAME: &str = "pmapgcd::BadRow";
 
-/// For an output that is a `Result`: what is wrong, and the index of the field at fault.
+/// Serializes the message, and the index, from 0, of the field at fault. Outputs are serialized, and a bad row can be
+/// the error of an output that is a `Result`.
 impl Serialize for BadRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct(NAME, 2)?;
@@ -81,7 +84,7 @@ impl Serialize for BadRow {
     }
 }
 
-/// Lets `?` make a bad row of any error that can be printed.
+/// Lets `?` turn any error that can be printed into a bad row.
 impl<E: Display> From<E> for BadRow {
     fn from(error: E) -> Self {
         BadRow::row(error.to_string())
@@ -126,7 +129,7 @@ impl BadRow {
         BadRow { place: row.start, row, end, ..self }
     }
 
-    /// Has the message name the line at byte offset `place` of the text instead of the row's first line.
+    /// Makes the message name the line at byte offset `place` of the text, instead of the row's first line.
     pub(crate) fn named_at(self, place: usize) -> Self {
         BadRow { place, ..self }
     }
@@ -156,8 +159,8 @@ const HEAD: usize = NUMBERS * 4;
 
 impl Report {
     /// Appends the report of the bad row to `bytes`; `results` is [`Report::results`]. Cuts the message if the report
-    /// would take more than `room` bytes. Returns false, having appended no bytes, if `room` is too small even for a
-    /// report without a message.
+    /// would take more than `room` bytes. If `room` is too small even for a report without a message, appends nothing
+    /// and returns false.
     pub fn append(bad: &BadRow, results: usize, bytes: &mut Vec<u8>, room: usize) -> bool {
         if room < HEAD {
             return false;
@@ -182,16 +185,16 @@ impl Report {
         HEAD + bad.what.len()
     }
 
-    /// Removes the first report from the front of `bytes`. `part` is the length of the part's input and `results` that
-    /// of its results, in bytes. Returns `None` if the report is malformed or its positions exceed these lengths.
+    /// Removes the first report from the front of `bytes`. `part` is the length in bytes of the part's input, and
+    /// `results` that of its results. Returns `None` if the report is malformed or a position exceeds these lengths.
     pub fn take(bytes: &mut &[u8], part: usize, results: usize) -> Option<Self> {
         let (head, rest) = bytes.split_at_checked(HEAD)?;
         let (numbers, _) = head.as_chunks::<4>();
         let number = |at: usize| u32::from_le_bytes(numbers[at]) as usize;
         let (what, rest) = rest.split_at_checked(number(6))?;
         *bytes = rest;
-        // Copy the message before checking it: the bytes are in memory that a worker which breaks the protocol may
-        // change at any time.
+        // Copy the message before checking it, and use only the copy: a worker that breaks the protocol can change the
+        // bytes in shared memory even after the check.
         let what = String::from_utf8(what.to_vec()).ok()?;
         let what = if what.is_empty() { what } else { printable(what.as_ref()) };
         let field = Some(number(4)).filter(|&field| field > 0);

@@ -5,14 +5,14 @@ use nix::sys::resource::{Resource, getrlimit};
 use std::fmt;
 use std::io;
 
-/// Returns the error of reading bytes that were in a file when it was opened.
+/// Returns the error for a file that has become shorter since it was opened, so that expected bytes are missing.
 pub fn has_become_shorter() -> io::Error {
     io::Error::other("it has become shorter while it was read")
 }
 
 /// Why a run ended early. The message is one line that names the place, the value and what to do.
 ///
-/// The results of all rows before the place in the message were written.
+/// If the message names a place in the input, the results of all rows before that place were written.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -45,8 +45,8 @@ impl Error {
     pub(crate) fn bad_rows(count: u64) -> Self {
         Self::new(Kind::BadRows, if count == 1 { "1 bad row".to_string() } else { format!("{count} bad rows") })
     }
-    /// Returns the error for a header that does not fit the options, the kernel, or the headers of the inputs before
-    /// it. The exit status is that of wrong usage.
+    /// Returns the error for a header that does not fit the options, the kernel, or the headers of earlier inputs. The
+    /// exit status is that of wrong usage.
     pub(crate) fn header(file: &str, line: u64, what: impl fmt::Display) -> Self {
         Self::new(Kind::Usage, format!("{file}:{line}: {what}"))
     }
@@ -55,8 +55,8 @@ impl Error {
         let lines = if first == last { first.to_string() } else { format!("{first}-{last}") };
         Self::new(Kind::Workers, format!("{file}:{lines}: {what}"))
     }
-    /// Returns the error for workers that do not start, that die without a block being the cause, or that cannot be
-    /// watched.
+    /// Returns the error for workers that fail without a known row as the cause: for example, workers that do not
+    /// start, that die between blocks, or that cannot be watched.
     pub(crate) fn workers(what: impl Into<String>) -> Self {
         Self::new(Kind::Workers, what)
     }
@@ -70,8 +70,8 @@ impl Error {
         let text = format!("{name}: {}", reason(&source));
         Error(Box::new(Inner { kind: Kind::Io, text, source: Some(source) }))
     }
-    /// Returns the error for a failed write to the output `name`: [`Error::broken_pipe`] if that is a pipe or socket
-    /// that no process reads any more.
+    /// Returns the error for a failed write to the output `name`. If the output is a pipe or socket that no process
+    /// reads any more, that is [`Error::broken_pipe`].
     pub(crate) fn write(name: impl fmt::Display, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::BrokenPipe => Self::broken_pipe(),
@@ -99,8 +99,8 @@ impl Error {
         Error(Box::new(Inner { kind, text: text.into(), source: None }))
     }
 
-    /// The exit status of a filter that ends with this error: 1 for bad rows, 3 for workers that keep dying, 2 for all
-    /// others.
+    /// The exit status of a program that ends with this error: 1 for bad rows, 3 for workers that cannot be started or
+    /// keep failing, and 2 for all other errors.
     pub fn exit_status(&self) -> u8 {
         match self.0.kind {
             Kind::BadRows => 1,
@@ -109,7 +109,7 @@ impl Error {
         }
     }
 
-    /// Whether no process reads the output any more. The output is then a pipe or a socket. A filter with this error
+    /// Whether the error is that no process reads the output, a pipe or a socket, any more. The `pmapgcd` command then
     /// dies by SIGPIPE, without a message.
     pub fn is_broken_pipe(&self) -> bool {
         self.0.kind == Kind::BrokenPipe
@@ -129,7 +129,7 @@ impl std::error::Error for Error {
 }
 
 /// Returns the operating system's message for `error`, without the number that std appends. If the limit of `ulimit -f`
-/// may be the cause, the text names that limit.
+/// might be the cause, the text names that limit.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = match text.rfind(" (os error ") {

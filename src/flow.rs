@@ -21,13 +21,13 @@ pub struct Block {
     /// Number of line ends in the input between the end of the previous block (or the start of the input) and the rows
     /// of this block.
     pub lines_before: u64,
-    /// Bytes to print before the block's results, and before what is printed for `misfit`: a header or a byte order
-    /// mark.
+    /// A header or a byte order mark, to be printed before the block's results, and before anything that is printed for
+    /// `misfit`. Empty if there is neither.
     pub header: Vec<u8>,
     /// Advice to the user, to be printed with the first bad row. Set only in the first block of an input that looks
     /// like a format other than CSV.
     pub disguise: Option<String>,
-    /// A bad row in front of the block's rows that the source could not put into a block.
+    /// A bad row that comes before the block's rows in the input, and that the source could not put into a block.
     pub misfit: Option<Box<Misfit>>,
 }
 
@@ -45,40 +45,40 @@ pub struct Misfit {
     pub bytes: Vec<u8>,
 }
 
-/// Why a source has no further block. The writer acts on it after it has written all blocks before, so that errors
-/// appear in input order.
+/// Why a source has no further block. The writer acts on the ending only after it has written all blocks, so that
+/// errors appear in input order.
 #[derive(Debug)]
 pub enum Ending {
     /// All inputs have been read to their end.
     Done,
-    /// The next row of this input, or its header, cannot be put into a block, and ends the run.
+    /// The next row or the header of an input cannot be put into a block. This ends the run.
     Misfit {
         /// The number of the input, counted from 0.
         input: usize,
         /// The row or header.
         row: Box<Misfit>,
     },
-    /// An input cannot be read, or the output has been closed by its reader.
+    /// The run cannot go on: for example, an input cannot be read, or no process reads the output any more.
     Failed(Error),
     /// The bell `stop` of the run's `Job` was rung while the source was waiting for input.
     Stopped,
 }
 
-/// A stretch of a file whose rows the source leaves to the workers to read.
+/// A range of a file. The source does not read the rows in it, because the workers read them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stretch {
     /// The number of the input, counted from 0.
     pub input: usize,
-    /// Where the stretch lies in the file. A row begins with it.
+    /// Where the stretch lies in the file. A row begins at its start.
     pub range: Range<u64>,
-    /// How many bytes of the file come before the input's offset 0.
+    /// The offset in the file at which the input begins. Offsets in the input count from there.
     pub base: u64,
     /// The head of each block in the stretch.
     pub head: Vec<u8>,
 }
 
-/// Produces the blocks of a run. An implementation must define [`next_block`](Source::next_block); the other methods
-/// are for sources that read files.
+/// Produces the blocks of a run. An implementation must define only [`next_block`](Source::next_block). The other
+/// methods are for sources that leave parts of a file to workers; their defaults leave nothing.
 pub trait Source: Send {
     /// Writes the head and the rows of the next block to the front of `buffer`. The rows should have about `wanted`
     /// bytes in all; a row that is longer makes a block of its own.
@@ -87,23 +87,23 @@ pub trait Source: Send {
     /// If there is no further block; the [`Ending`] says why. The source must not be called again after that.
     fn next_block(&mut self, buffer: &mut [u8], wanted: usize) -> Result<Block, Ending>;
 
-    /// Returns a descriptor of the file that the last block came from, if workers may read it for themselves. Called
-    /// once, after the first block.
+    /// Returns a descriptor of the file that the last block came from, if workers may read that file themselves. This
+    /// is called once, after the first block.
     fn lend(&mut self) -> Option<OwnedFd> {
         None
     }
 
-    /// Returns the stretch of the lent file that comes next, if it has `least` bytes or more. Workers may read as many
-    /// blocks from its front as they like. Then [`go_on_at`](Source::go_on_at) says how far they came.
+    /// Returns the next stretch of the lent file, or `None` if that stretch has fewer than `least` bytes. Workers read
+    /// any number of blocks from its front. Then [`go_on_at`](Source::go_on_at) is told how far they have come.
     fn stretch(&mut self, least: u64) -> Option<Stretch> {
         let _ = least;
         None
     }
 
-    /// Goes on at this place in the lent file, where a row begins.
+    /// Makes the next block begin at offset `place` of the lent file, where a row must begin.
     ///
     /// # Errors
-    /// If that is impossible.
+    /// If the source cannot move to this place.
     fn go_on_at(&mut self, place: u64) -> Result<(), Ending> {
         let _ = place;
         Ok(())
@@ -137,7 +137,7 @@ impl<'a> Bytes<'a> {
     /// Returns the bytes. Reads them again if they are in a file.
     ///
     /// # Errors
-    /// If they cannot be read, or the file has become too short.
+    /// If the bytes cannot be read, or the file has become too short to contain them.
     pub fn read(&self) -> io::Result<Cow<'a, [u8]>> {
         match *self {
             Bytes::Here(bytes) => Ok(Cow::Borrowed(bytes)),
@@ -165,7 +165,7 @@ pub struct Part<'a> {
     pub lines: usize,
     /// Number of rows in the part that have results.
     pub rows: usize,
-    /// The results of these rows, as they are to be written.
+    /// The bytes to write for the part: its results, and what is printed in place of results for bad rows.
     pub results: &'a [u8],
     /// The bad rows of the part, as [`Report`](crate::bad_row::Report)s.
     pub reports: &'a [u8],
@@ -190,7 +190,7 @@ pub trait Sink: Send {
     /// Takes the source's ending. It is called after all blocks have been written.
     ///
     /// # Errors
-    /// If `ending` is a failure or a misfit that ends the run.
+    /// If `ending` is [`Ending::Failed`] or [`Ending::Misfit`].
     fn end(&mut self, ending: Ending) -> Result<(), Error>;
 
     /// Makes the error for a block that the supervisor has given up, because workers kept dying over it. `rest` holds

@@ -42,9 +42,9 @@
 //!
 //! A worker process is this program, started again with the same arguments. It runs `main` up to the call that started
 //! it: [`filter()`], [`Options::run`] or [`FilterBuilder::build`] for rows of text, [`Pool::new`] for rows in memory.
-//! In the worker that call serves the parent until the worker ends; the rest of `main` is not for workers. So make the
-//! kernel and reach that call first thing in `main`: whatever the program does before it, each worker does again, and
-//! the workers must make the same calls in the same order as their parent.
+//! In the worker that call serves the parent until there is no more work, and usually the worker never runs the rest of
+//! `main`. Therefore make the kernel and reach that call first thing in `main`. Whatever the program does before the
+//! call, each worker does again, and the workers must make the same calls in the same order as their parent.
 //!
 //! Worker processes usually end by SIGKILL: when the parent no longer needs them, when they take too long, and when the
 //! parent ends. So a kernel is never dropped there, and output that it has buffered is lost. A kernel should hold
@@ -57,7 +57,7 @@
 //! | map over rows in memory | [`Pool`] |
 //! | map over CSV from any reader to any writer | [`Filter`] |
 //! | write a filter with all options of `pmapgcd` | [`filter()`]; with options of its own, [`Options`] and [`parse`] (feature `cli`) |
-//! | have closed standard streams noticed | [`note_closed_streams!`] |
+//! | notice standard streams that are closed | [`note_closed_streams!`] |
 //! | choose who works: one loop, threads, or processes | [`Executor`] |
 //! | map a function or a closure | [`Function()`] |
 //! | give each worker something that it opens once | [`Stateful`] |
@@ -70,7 +70,7 @@
 //!
 //! | trait | methods |
 //! |---|---|
-//! | [`Kernel`] | `map`. If `is_self_contained` is true, write it too: workers are then confined |
+//! | [`Kernel`] | `map`. If the kernel needs nothing but memory and time, `is_self_contained` as well: workers are then confined |
 //! | [`BatchKernel`](batch::BatchKernel) | `result_name`, `read`, `map_batch` and `write`, and the types of rows and outputs. Every `Kernel` is one; write one only to keep rows in a form that serde does not have |
 //! | [`Batch`](batch::Batch) | `len` and `clear`. A `Vec` is one |
 //!
@@ -89,8 +89,8 @@
 //! | `json` | `--stats=json` |
 //! | `compare`, `plot` | `--compare`, and its `--plot` |
 //! | `stock` | what only the `pmapgcd` command has: `--command`, `--kernel` and `--python` |
-// Only the command line uses the code that opens, replaces and cuts files, and only some features use other code.
-// Without these features that code is dead.
+// Some code is used by one feature only: for example, only the command line opens, replaces and cuts files. Without the
+// feature, that code is dead.
 #![cfg_attr(not(all(feature = "cli", feature = "pickle", feature = "plot", feature = "stock")), allow(dead_code))]
 
 #[cfg(not(target_os = "linux"))]
@@ -150,10 +150,10 @@ pub use process::streams::note as __note_closed_streams;
 pub use work::text::OnBadRow;
 
 /// Whether this process was started by this program itself: as a worker, as one of the runs that `--compare` measures,
-/// or to say the names of the fields of an output.
+/// or to tell this program the names of the fields of an output.
 ///
-/// Such a process does again what `main` does before it reaches its filter or pool. So do only where this is false what
-/// must happen only once:
+/// Such a process, too, runs `main` until it reaches its filter or pool. So if something before that point must happen
+/// only once, do it only if this function returns false:
 ///
 /// ```no_run
 /// # use pmapgcd::Function;

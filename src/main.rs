@@ -56,7 +56,7 @@ fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
     named.map(|name| Algorithm::ALL.into_iter().find(|known| known.name() == name).unwrap_or_default())
 }
 
-/// Returns the parser of `--base`, which takes the number that a [`Base`] is.
+/// Returns the parser of `--base`, which takes the name of a [`Base`]: 2, 8, 10 or 16.
 fn base() -> impl TypedValueParser<Value = Base> {
     let help = |base| match base {
         Base::Binary => "Binary, with or without 0b",
@@ -83,7 +83,7 @@ Examples:
 
 Exit status: 0 done, 1 bad rows, 2 usage or I/O, 3 workers kept failing";
 
-/// What the manual page says of this program alone.
+/// The part of the manual page that is about this program only, and not about all filters made with the crate.
 const MANUAL: &str =
     concat!(include_str!("manual.txt"), "Please report others at ", env!("CARGO_PKG_REPOSITORY"), "/issues.\n");
 

@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// A step of Item 41's list, in the order of that list.
+/// One of the ten steps that *Effective Python* lists for every item. The order is that of the book.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
 pub enum Step {
@@ -21,7 +21,7 @@ pub enum Step {
     Send,
     /// The child deserialises the item.
     Unpickle,
-    /// The child makes the function ready. Here: the child starts as a process.
+    /// The child makes the function ready. In the book it imports a module; here the child starts as a process.
     Import,
     /// The child runs the function.
     Run,
@@ -47,7 +47,7 @@ static NANOS: [AtomicU64; STEPS] = [const { AtomicU64::new(0) }; STEPS];
 thread_local! { static LAST: Cell<u64> = const { Cell::new(0) } }
 
 /// Switches the measurement on in this process. The first lap of each thread contains all processor time that the
-/// thread has used before.
+/// thread has used since it started.
 pub fn start_timing() {
     TIMING.store(true, Ordering::Relaxed);
 }
@@ -81,7 +81,7 @@ pub fn add(nanos: Nanos) {
 
 static COPIED: AtomicU64 = AtomicU64::new(0);
 
-/// Adds `bytes` to the number of bytes copied from one process to another, if the measurement is switched on.
+/// Adds `bytes` to the number of bytes that this process has sent or received, if the measurement is switched on.
 pub fn count_copied(bytes: usize) {
     if is_timing() {
         COPIED.fetch_add(bytes as u64, Ordering::Relaxed);

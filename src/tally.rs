@@ -64,7 +64,8 @@ impl Spent {
     }
 }
 
-/// Measures how much time a thread spends at work and waiting. Each call ends a lap, which counts as one or the other.
+/// Measures how much time a thread spends at work and waiting. A lap is the time from one call to the next. The call
+/// that ends a lap decides whether the lap counts as work, as waiting, or not at all.
 pub struct Stopwatch<'a> {
     spent: &'a Spent,
     last: Instant,
@@ -75,7 +76,7 @@ impl<'a> Stopwatch<'a> {
     pub fn new(spent: &'a Spent) -> Self {
         Stopwatch { spent, last: Instant::now() }
     }
-    /// Begins a lap now. The time since the last lap is not counted, because other code used it.
+    /// Ends a lap and does not count it, because other code used the time.
     pub fn skip(&mut self) {
         self.last = Instant::now();
     }
@@ -109,7 +110,7 @@ pub struct Share {
 }
 
 impl Tally {
-    /// Adds a block, or a part of one, to the counts of the worker with number `worker`.
+    /// Adds a block, or a part of a block, to the counts of the worker with number `worker`.
     pub fn enter(&self, worker: usize, rows: usize, working: Duration, waiting: Duration) {
         let mut shares = self.locked();
         if shares.len() <= worker {

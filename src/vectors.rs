@@ -22,17 +22,18 @@ pub enum Vectors {
 }
 
 impl Vectors {
-    /// Returns the largest set that this processor has and the environment variable allows: `PMAPGCD_VECTORS=avx2` or
-    /// `portable`.
+    /// Returns the largest set that this processor has and the environment variable allows. A value of the variable
+    /// that is unknown allows all sets here, because [`allowed`](Vectors::allowed) reports it.
     pub fn here() -> Self {
         static HERE: OnceLock<Vectors> = OnceLock::new();
         *HERE.get_or_init(|| Vectors::detected().min(Vectors::allowed().unwrap_or(Vectors::Avx512)))
     }
 
-    /// Returns the largest set that the environment variable allows, which is all if it is not set, or empty.
+    /// Returns the largest set that the environment variable allows, whether or not this processor has it. If the
+    /// variable is not set or empty, that is the largest set of all.
     ///
     /// # Errors
-    /// If the value of the environment variable is unknown. The command line reports this before anything is computed.
+    /// If the value of the variable is unknown. The command line and filters report this before anything is computed.
     pub fn allowed() -> Result<Self, String> {
         let name = std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
         let Some(name) = name else { return Ok(Vectors::Avx512) };

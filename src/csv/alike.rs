@@ -1,4 +1,4 @@
-//! Column names that look alike but differ: finds them, and shows the difference.
+//! Finds column names that look alike but differ, and shows the difference.
 
 use super::shown::shown;
 use crate::error::{must_be_escaped, program};
@@ -39,8 +39,8 @@ pub fn apart(one: &[u8], other: &[u8]) -> [String; 2] {
     }
 }
 
-/// Returns a key that two column names share if a person could confuse them. The key ignores case, full or half width,
-/// blanks, invisible characters, and leading `#` or `%`, the usual signs of a comment.
+/// Returns a key that is the same for two column names if a person could confuse them. The key ignores case, full or
+/// half width, blanks, invisible characters, and leading `#` or `%`, the usual signs of a comment.
 fn likeness(name: &str) -> String {
     let is_seen = |c: &char| !c.is_whitespace() && !must_be_escaped(*c);
     let name = name.trim_start_matches(['#', '%']);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Returns where the words of `line` are. Words are separated by blanks, which are spaces and tabs, and none is empty.
+/// Returns where the words of `line` are. Blanks, which are spaces and tabs, separate words. No word is empty.
 pub fn words(line: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let mut at = 0;

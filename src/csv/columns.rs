@@ -14,7 +14,7 @@ pub(super) enum Column {
     At(usize),
     /// The column with this name in the header.
     Named(Vec<u8>),
-    /// The column with one of these names. Messages use the first one.
+    /// The column with one of these names. Messages that list chosen columns use the first name.
     OneOf(Vec<Vec<u8>>),
 }
 
@@ -55,13 +55,13 @@ impl Columns {
         fields.iter().map(column).collect::<Result<_, _>>().map(Columns)
     }
 
-    /// Returns columns, each with one of several names.
+    /// Returns a list of columns. Each item of `names` has the names that one column may have.
     pub fn called(names: Vec<Vec<String>>) -> Self {
         let column = |names: Vec<String>| Column::OneOf(names.into_iter().map(String::into_bytes).collect());
         Columns(names.into_iter().map(column).collect())
     }
 
-    /// Returns the index of each column, from 0, or its name.
+    /// Returns for each column its index, from 0, or, if it is chosen by name, an error that holds the name.
     #[cfg(feature = "cli")]
     pub fn listed(&self) -> Vec<Result<usize, String>> {
         let one = |column: &Column| match column {
@@ -88,8 +88,8 @@ impl Columns {
         self.0.iter().any(|column| !matches!(column, Column::At(_)))
     }
 
-    /// Returns the positions, from 0, of the columns that are chosen by number. An input without a header can only have
-    /// such columns.
+    /// Returns the positions, from 0, of the columns that are chosen by number. If the input has no header, all columns
+    /// are chosen by number.
     pub fn places(&self) -> Vec<usize> {
         let place = |column: &Column| if let Column::At(place) = column { Some(*place) } else { None };
         self.0.iter().filter_map(place).collect()
@@ -152,7 +152,7 @@ fn place_of(called: &[Vec<u8>], names: &[Vec<u8>]) -> Result<usize, String> {
     }
 }
 
-/// Returns the names in `list`, which is one CSV record of them, without the blanks around each.
+/// Returns the names in `list`, which is a CSV record of names, without the blanks around each name.
 ///
 /// # Errors
 /// If `list` is not such a list.

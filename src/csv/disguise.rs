@@ -51,7 +51,7 @@ const BINARY: [(&[&[u8]], Known); 28] = [
     (&[b"\xff\xfe", b"\xfe\xff"], ("UTF-16, not UTF-8", "iconv -f UTF-16 -t UTF-8 FILE | PROGRAM")),
 ];
 
-/// First bytes that are letters, with which a column name may begin, too. They identify the type only if the byte
+/// First bytes that are letters, with which a column name could begin, too. They identify the type only if the byte
 /// behind them is a control character or not ASCII.
 const LETTERS: [(&[u8], Known); 4] = [
     (b"PAR1", ("Parquet, not CSV", "duckdb -csv -c \"FROM 'FILE'\" | PROGRAM -k A,B")),
@@ -62,9 +62,9 @@ const LETTERS: [(&[u8], Known); 4] = [
 
 const HTML: [&str; 7] = ["<!doctype", "<html", "<head", "<body", "<table", "<meta", "<!--"];
 
-/// Text in another format than CSV: how it begins (in upper or lower case), and a set of bytes, one of which must
-/// follow, perhaps behind blanks. If the set is empty, any byte may follow. The part of the file that is looked at may
-/// also end there.
+/// Formats of text other than CSV. Each entry has the beginnings of such a text (in upper or lower case), and a set of
+/// bytes. A beginning counts only if one of these bytes follows, perhaps behind blanks, or if the bytes at hand end
+/// there. If the set is empty, a beginning always counts.
 const MARKED_UP: [(&[&str], &[u8], Known); 7] = [
     (&["<?xml", "<Workbook"], b"", ("XML, not CSV", "save it as CSV where it was made")),
     (
@@ -150,7 +150,8 @@ fn is_array(text: &[u8]) -> bool {
     line.ends_with(b"]") && line[1..].iter().filter(|byte| b"[]".contains(byte)).count() == 1
 }
 
-/// Recognizes text in a wide encoding, whose characters all contain NUL bytes, and data that is not text at all.
+/// Recognizes text in an encoding of [`WIDE`], whose ASCII characters contain NUL bytes, and data that is not text at
+/// all.
 fn no_text(start: &[u8]) -> Option<Known> {
     let line = memchr::memchr(b'\n', start).unwrap_or(start.len());
     let looked_at = &start[..line.min(LOOKED_AT)];
@@ -169,6 +170,7 @@ fn no_text(start: &[u8]) -> Option<Known> {
     if nuls == looked_at.len() {
         return Some(("NUL bytes, not CSV", "it may not have been written to its end"));
     }
+    // A single control character can be a mistake in a text. More of them count as mistakes only in UTF-8, if few.
     let controls = looked_at.iter().filter(|byte| matches!(byte, 0..=8 | 14..=26)).count();
     let is_text = controls < 2 || (str::from_utf8(looked_at).is_ok() && controls * 10 < looked_at.len());
     (!is_text).then_some(("no text", ELSEWHERE))

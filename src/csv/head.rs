@@ -1,5 +1,5 @@
-//! The head of a block: the bytes in front of a block's rows, in the same slot, that tell the workers what may differ
-//! from input file to input file: which columns to read, how many fields a row must have, and what the columns are
+//! The head of a block: the bytes in front of a block's rows, in the same slot. The head tells the workers what can
+//! differ from one input to the next: which columns to read, how many fields a row must have, and what the columns are
 //! called.
 
 use super::columns::Columns;
@@ -20,12 +20,12 @@ pub struct Head {
 type Word = [u8; 4];
 
 impl Head {
-    /// The most bytes of a header that workers can be told.
+    /// The most bytes that a header may have if it is passed to workers.
     pub const MOST_HEADER: usize = 64 << 10;
 
     /// Returns the size of the head in bytes, given the chosen `columns`, whether rows are printed with their results
-    /// (`append`), and whether the workers are told the header. The size is 0 if none of these is asked for, because
-    /// the head is then always empty.
+    /// (`append`), and whether the header is passed to the workers (`header`). If none of these is asked for, the size
+    /// is 0, because there is nothing to tell the workers.
     pub fn size(columns: Option<&Columns>, append: bool, header: bool) -> usize {
         let columns = columns.map_or(0, Columns::count);
         let room = if header { Head::MOST_HEADER } else { 0 };

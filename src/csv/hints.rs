@@ -30,9 +30,9 @@ pub struct Reading {
 
 impl Reading {
     /// Returns the hint for the bad row `row`, or an empty text if there is none. `at_fault` is the number of the field
-    /// that is bad, from 1, or `None` if the row as a whole is. Most hints are given only if the row is the first one
-    /// read of the input (`is_first`), because a bad row further back is seldom caused by wrong options. Hints about
-    /// quotes are given for any row.
+    /// that is bad, from 1, or `None` if the row as a whole is bad. Most hints are given only if the row is the first
+    /// one read of the input (`is_first`), because a bad row further back is seldom caused by wrong options. Hints
+    /// about quotes are given for any row.
     pub fn hint(&self, row: &[u8], at_fault: Option<usize>, is_first: bool) -> String {
         self.find(row, at_fault, is_first && self.has_front).unwrap_or_default()
     }
@@ -127,8 +127,8 @@ fn written_otherwise(columns: &Columns, header: &Record) -> Option<String> {
         _ => false,
     };
     let has_runs = text.windows(2).any(|pair| pair == b"  ");
-    // All bytes of the text that may be the delimiter: the common delimiters first, and quotation marks last, because a
-    // quotation mark is more likely the quote.
+    // All bytes of the text that could be the delimiter: the common delimiters first, and quotation marks last, because
+    // a quotation mark is more likely the quote.
     let likely = text.iter().filter(|&&byte| !(has_runs && byte == b' ') && delimiter_option(byte).is_some());
     let usual = |byte| USUAL.iter().position(|&usual| usual == byte).unwrap_or(USUAL.len());
     let likely: BTreeSet<_> = likely.map(|&byte| (usual(byte), b"'\"".contains(&byte), byte)).collect();
@@ -160,8 +160,8 @@ fn meant(format: Format, other: Format) -> String {
     if other.delimiter == format.delimiter && !format.blanks {
         return format!("; if quotes stand around fields, say so with{quote}");
     }
-    // The default of `--quote` depends on the delimiter, so changing the delimiter may make `--quote` necessary, or
-    // change nothing about quotes.
+    // The default of `--quote` depends on the delimiter. So the hint names `--quote` if the default of the new
+    // delimiter is not the right quote, or if the user has given another quote, which would still replace the default.
     let is_told = format.quote != Format::default_quote(format.delimiter);
     let is_to_be_told =
         other.quote != Format::default_quote(other.delimiter) || (is_told && other.quote != format.quote);
@@ -182,7 +182,7 @@ fn blanks() -> String {
     "; if blanks stand between fields, say so with -d blank".to_string()
 }
 
-/// Returns the hint to set the delimiter, if `row` has only one field and that contains something that may be the
+/// Returns the hint to set the delimiter, if `row` has only one field and this field contains a byte that could be the
 /// delimiter.
 fn one_field(row: &Record) -> Option<String> {
     if row.len() > 1 {
@@ -208,7 +208,7 @@ fn one_field(row: &Record) -> Option<String> {
     })
 }
 
-/// Whether `text` consists of numbers and the bytes that may stand between them.
+/// Whether `text` consists only of bytes of numbers and of bytes that can stand between numbers.
 fn is_of_numbers(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE \"".contains(byte) || USUAL.contains(byte))
 }
@@ -239,8 +239,8 @@ fn quotes(row: &Record, at_fault: Option<usize>) -> Option<String> {
         .then(|| meant(format, Format { quote: Some(quote), blanks: false, ..format }))
 }
 
-/// Returns the hint to put quotes around a column name that consists of digits. The hint is given if `columns` has a
-/// number that is too large for a column, but that is the name of one.
+/// Returns the hint to put quotes around a column name that consists of digits. The hint is given if a number in
+/// `columns` is larger than the number of columns, but is the name of a column.
 fn digits(columns: &Columns, names: &[Vec<u8>]) -> Option<String> {
     let named = |place: usize| names.iter().find(|name| is_number(name, place + 1));
     let is_meant = |column: &Column| matches!(column, Column::At(at) if *at >= names.len() && named(*at).is_some());
@@ -280,7 +280,7 @@ mod tests {
         let hint = "; if ';' stands between fields, say so with -d ';'";
         assert_eq!(reading.hint(b"1.5;-2e3", Some(1), true), hint);
         assert_eq!(reading.hint(b"a;b", None, true), hint);
-        // Words in the only field are not taken for several fields, so there is no hint.
+        // A single field that contains words is not taken for several fields, so there is no hint.
         assert_eq!(reading.hint(b"1 a; b", Some(1), true), "");
         for row in [&b"1.5;2"[..], b"a;b", b"a,b", b"", b"\n"] {
             assert_eq!(reading.hint(row, None, false), "");

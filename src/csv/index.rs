@@ -25,14 +25,14 @@ const STRETCH: usize = if cfg!(fuzzing) { 128 } else { 4096 };
 #[derive(Debug)]
 pub struct Index {
     format: Format,
-    /// The scan that lists stretches of the text. Its lists begin with a line that the search has reached. The first
-    /// entry of the delimiters is the last delimiter before that line, or 0.
+    /// The scan that lists stretches of the text. Its lists begin with a line that the search has reached. The extra
+    /// entry at the front of the delimiters is the last delimiter before that line, or 0.
     scan: Scan,
-    /// For each line in the lists, the offset of the byte before its first byte. There is one entry more: that of the
-    /// line whose end is not listed yet.
+    /// For each line in the lists, the offset of the byte before its first byte. The last entry, one more than there
+    /// are lines, is for the line whose end is not listed yet.
     befores: Vec<u32>,
-    /// How many line ends, delimiters and odd bytes in the lists lie before the next row. The first entry of the
-    /// delimiters does not count.
+    /// How many line ends, delimiters and odd bytes in the lists lie before the next row. The extra entry at the front
+    /// of the delimiters does not count.
     next: [usize; 3],
     /// Whether comments and blank lines have been taken out of the lists of lines.
     is_sifted: bool,
@@ -82,8 +82,8 @@ impl Index {
     /// There are no rows if the next row must be left to [`split`](super::record::split). [`advance`](Index::advance)
     /// then tells where that row begins.
     ///
-    /// `columns` has the positions of the fields that the kernel is to receive. Rows whose number of fields is in
-    /// `counts` must have all of these fields.
+    /// `columns` has the positions of the fields that the kernel receives. Every number in `counts` must be so large
+    /// that a row with this number of fields has all of them.
     pub fn rows<'a>(
         &'a mut self,
         text: &'a [u8],

@@ -2,14 +2,14 @@
 
 use super::structure::WIDTH;
 
-/// Room for the offsets of 64 bytes, the number that is examined together.
+/// Room for the offsets of 64 bytes, which is the number of bytes that are examined together.
 pub type Places = [u32; WIDTH];
 
 /// Offsets in a text, in order.
 #[derive(Debug, Default)]
 pub struct List {
-    /// The first `count` are the offsets of the list. Behind them are `u32::MAX` and room for more, in which old
-    /// offsets may remain.
+    /// The first `count` entries are the offsets of the list. Behind them are `u32::MAX` and room for more offsets, in
+    /// which old ones can remain.
     places: Vec<u32>,
     count: usize,
 }
@@ -21,7 +21,8 @@ impl List {
         &self.places[..self.count]
     }
 
-    /// Returns the offsets, followed by `u32::MAX`, which is larger than any offset.
+    /// Returns the offsets, followed by `u32::MAX`. This is larger than any offset, so each offset has a larger
+    /// successor.
     #[inline(always)]
     pub fn get_closed(&self) -> &[u32] {
         &self.places[..=self.count]
@@ -62,8 +63,8 @@ impl List {
         self.count -= count;
     }
 
-    /// Makes room for `more` offsets, and for 64 more: the functions that write offsets may overwrite so many, however
-    /// few they add.
+    /// Makes room for `more` offsets and, behind them, for 64 others. A function that writes offsets is always given 64
+    /// places, and can overwrite all of them, even if it adds fewer offsets.
     fn reserve(&mut self, more: usize) {
         let needed = self.count + more + WIDTH;
         if self.places.len() < needed {

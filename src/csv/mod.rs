@@ -38,8 +38,8 @@ pub struct Format {
     /// The byte that a comment line begins with. `None`: there are no comments.
     pub comment: Option<u8>,
     /// Whether fields are separated by any number of blanks (spaces or tabs), which may also stand before the first
-    /// field and behind the last one. If so, `quote` must be `None`, and `delimiter` must be a space: it is written
-    /// before a result that is appended to its row.
+    /// field and behind the last one. If so, `quote` must be `None`, and `delimiter` must be a space, which is written
+    /// between a row and the result that is appended to the row.
     pub blanks: bool,
     /// How numbers are written.
     pub notation: Notation,
@@ -72,8 +72,8 @@ impl Format {
         if self.blanks { b"NA" } else { b"" }
     }
 
-    /// Whether `byte` is a blank: a space or a tab that is not the delimiter. Blanks around a value are ignored, and a
-    /// line of blanks only is not a row.
+    /// Whether `byte` is a blank: a space or a tab. A delimiter is no blank, unless blanks separate fields. Blanks
+    /// around a value are ignored, and a line of blanks only is not a row.
     pub fn is_blank(self, byte: u8) -> bool {
         matches!(byte, b' ' | b'\t') && (self.blanks || byte != self.delimiter)
     }
@@ -85,7 +85,7 @@ impl Format {
     }
 
     /// Whether a field in this format can hold `value`. If the format has no quotes, no value with a delimiter or a
-    /// line end can be written. Between blanks no empty value can be written either.
+    /// line end can be written. If blanks separate fields, no empty value can be written, either.
     pub fn can_hold(self, value: impl AsRef<[u8]>) -> bool {
         let is_blank = |byte| self.blanks && self.is_blank(byte);
         let must_be_quoted = |&byte: &u8| byte == self.delimiter || matches!(byte, b'\r' | b'\n') || is_blank(byte);
@@ -94,8 +94,8 @@ impl Format {
     }
 
     /// Appends `value` to `line` as a field of this format, in quotes if the value needs them and the format has
-    /// quotes. `is_alone`: the row has no other field. Then an empty or blank value is quoted, too, so that the row
-    /// does not look like a blank line.
+    /// quotes. `is_alone` says that the row has no other field. Then an empty or blank value is quoted, too, so that
+    /// the row does not look like a blank line.
     pub(crate) fn append_field(self, line: &mut Vec<u8>, value: &[u8], is_alone: bool) {
         let Format { delimiter, quote: Some(quote), .. } = self else { return line.extend_from_slice(value) };
         let is_special = |&byte: &u8| byte == delimiter || byte == quote || byte == b'\n' || byte == b'\r';
@@ -113,12 +113,12 @@ impl Format {
         line.push(quote);
     }
 
-    /// Whether `field`, the text from the start of a field on, begins with a quote.
+    /// Whether `field`, a text that begins where a field begins, starts with a quote.
     pub(crate) fn is_quoted(self, field: &[u8]) -> bool {
         self.quote.is_some_and(|quote| field.first() == Some(&quote))
     }
 
-    /// Whether `line`, the text from the start of a line on, begins a comment.
+    /// Whether `line`, a text that begins where a line begins, starts with a comment.
     pub(crate) fn begins_comment(self, line: &[u8]) -> bool {
         self.comment.is_some_and(|comment| line.first() == Some(&comment))
     }

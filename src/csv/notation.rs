@@ -32,7 +32,7 @@ pub enum NoInteger {
     Fraction,
     /// It is a whole number that is written as a float, and the notation does not allow that.
     Float,
-    /// It has this many digits, more than are allowed.
+    /// It has too many digits: this many.
     TooLong(usize),
 }
 
@@ -68,7 +68,8 @@ impl Notation {
             Cow::Borrowed(digits) => *digits = &digits[zeros..],
             Cow::Owned(digits) => drop(digits.drain(..zeros)),
         }
-        // `shift` is the number of zeros to append. If it is negative, so many zeros are taken away.
+        // `shift` is the number of zeros to append. If it is negative, the digits must end with that many zeros, which
+        // are removed; other digits would be a fraction.
         if !digits.is_empty() && shift < 0 {
             let zeros = digits.iter().rev().take_while(|&&digit| digit == b'0').count();
             let taken = usize::try_from(shift.unsigned_abs()).ok().filter(|shift| *shift <= zeros);
@@ -89,7 +90,7 @@ impl Notation {
         Ok(digits)
     }
 
-    /// Returns `text` in the plain notation if it is a number in this one, and otherwise unchanged.
+    /// If `text` is a number in this notation, returns it in the plain notation. Otherwise returns `text` unchanged.
     pub(crate) fn plain(self, text: &[u8]) -> Cow<'_, [u8]> {
         /// The most digits of a whole number that is rewritten without an exponent: more than any integer type has.
         const MOST: usize = 40;
@@ -139,9 +140,8 @@ impl Notation {
         is_number.then_some(Parts { sign, whole, fraction, exponent })
     }
 
-    /// Returns the digits `text` without the characters between thousands. Returns `None` if these characters are not
-    /// where they must be, or if `text` has other bytes. A number has these characters between all its thousands, or
-    /// none.
+    /// Returns the digits `text` without the characters between thousands. A number must have such a character between
+    /// every two groups of three digits, or nowhere. Returns `None` if `text` does not, or has other bytes.
     fn ungrouped(self, text: &[u8]) -> Option<Cow<'_, [u8]>> {
         if text.iter().all(u8::is_ascii_digit) {
             return Some(text.into());
@@ -164,7 +164,7 @@ impl Notation {
 fn halves(text: &[u8], mark: char) -> (&[u8], Option<&[u8]>) {
     let mut room = [0; 4];
     let found = match mark.encode_utf8(&mut room).as_bytes() {
-        // Numbers are so short that the start of another search would take longer than this one.
+        // Numbers are so short that a vector search would take longer to start than this search takes in all.
         [mark] => text.iter().position(|byte| byte == mark),
         mark => memmem::find(text, mark),
     };
@@ -180,12 +180,12 @@ fn exponent(text: &[u8]) -> i64 {
     value.map_or(most, |value: i64| value.clamp(-MOST, MOST))
 }
 
-/// Whether some kernel may read `text` as a number: it has a digit, or is a word for a float, like NaN.
+/// Whether a kernel might read `text` as a number: it has a digit, or is a word for a float, like NaN.
 pub fn may_be_number(text: &[u8]) -> bool {
     text.iter().any(u8::is_ascii_digit) || str::from_utf8(text).is_ok_and(|text| text.parse::<f64>().is_ok())
 }
 
-/// Returns the hint to `--na` if `text` is what programs write for a missing value.
+/// Returns the hint to use `--na` if `text` is one of the texts that programs write for a missing value.
 pub fn no_value(text: &[u8]) -> Option<String> {
     const NO_VALUE: [&[u8]; 11] =
         [b"NA", b"N/A", b"#N/A", b"NaN", b"nan", b"\\N", b"NULL", b"null", b"None", b"<NA>", b"."];
@@ -193,8 +193,8 @@ pub fn no_value(text: &[u8]) -> Option<String> {
     Some(format!("; if that stands for no value, say so with --na '{text}'"))
 }
 
-/// Returns a hint for a field `text` that is not an integer. The hint names an option with which `text` would be one,
-/// or would stand for a missing value.
+/// Returns a hint for a field `text` that is not an integer. The hint names an option with which `text` would be an
+/// integer, or would stand for a missing value.
 pub fn hint(text: &[u8], notation: Notation) -> Option<String> {
     if let Some(hint) = no_value(text) {
         return Some(hint);

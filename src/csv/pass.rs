@@ -20,20 +20,21 @@ pub trait Listed {
 /// stay in registers.
 pub fn pass<L: Listed>(vectors: Vectors, text: &[u8], range: Range<usize>, structure: &mut Structure, listed: L) -> L {
     match vectors {
-        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
+        // SAFETY: the processor has these instructions: a scan's `Vectors` come from `Vectors::here` or `Vectors::all`,
+        // which return only sets that this processor has.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 => unsafe { x86_64::avx512(text, range, structure, listed) },
-        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
+        // SAFETY: the processor has these instructions, for the same reason.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx2 => unsafe { x86_64::avx2(text, range, structure, listed) },
         _ => pass_by(text, range, structure, listed, portable::equal, portable::places, portable::parity),
     }
 }
 
-/// Does what [`pass`] does, with these functions: for `equal` and `parity`, see [`Structure::step`]; for `places`, see
-/// [`Listed::take`].
+/// Does what [`pass`] does, by means of three functions. [`Structure::step`] describes `equal` and `parity`, and
+/// [`Listed::take`] describes `places`.
 ///
-/// Always inlined, so that it is compiled with the vector instructions of its caller.
+/// It is always inlined, so that it is compiled with the vector instructions of its caller.
 #[inline(always)]
 fn pass_by<L: Listed>(
     text: &[u8],
@@ -82,8 +83,8 @@ mod portable {
         const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
         bytes.as_chunks::<8>().0.iter().rev().fold(0, |bits, eight| {
             let differences = u64::from_le_bytes(*eight) ^ u64::from_ne_bytes([byte; 8]);
-            // Sets the top bit of each byte of `differences` that is zero. The multiplication then gathers these eight
-            // bits in one byte.
+            // In `equal`, the top bit of a byte is 1 if that byte of `differences` is 0. The multiplication gathers the
+            // eight top bits in one byte.
             let equal = !(((differences & LOW) + LOW) | differences) & !LOW;
             bits << 8 | (equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
         })
@@ -102,7 +103,7 @@ mod portable {
 
     #[inline(always)]
     pub fn parity(bits: u64) -> u64 {
-        // Many words that get here have no quotes: comments and carriage returns bring them here, too.
+        // Saves the loop if there are no quotes, which is often so: comments and carriage returns also lead here.
         if bits == 0 {
             return 0;
         }
@@ -133,7 +134,7 @@ mod x86_64 {
     }
 
     /// Computes the parity by a carry-less product with a word of all ones. That product is the XOR of all left shifts
-    /// of `bits`, so each of its bits is the parity of the bits up to it.
+    /// of `bits`. So each bit of the product is the parity of the bits of `bits` up to the same place.
     #[inline]
     #[target_feature(enable = "pclmulqdq")]
     fn parity(bits: u64) -> u64 {
@@ -178,7 +179,7 @@ mod x86_64 {
             let found: [__m128i; 4] = cast(_mm512_maskz_compress_epi8(bits, cast(EACH)));
             let places: &mut [[u32; 16]; 4] = bytemuck::cast_mut(places);
             let count = bits.count_ones() as usize;
-            // Writes at least 16 offsets: if there are no more, no branch then depends on their number.
+            // Always writes the first 16 offsets. So if there are at most 16, no branch depends on their number.
             for (places, found) in places.iter_mut().zip(found).take(count.div_ceil(16).max(1)) {
                 *places = cast(_mm512_add_epi32(_mm512_cvtepu8_epi32(found), _mm512_set1_epi32(at as i32)));
             }

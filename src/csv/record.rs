@@ -154,7 +154,7 @@ pub(super) fn is_nothing(line: &[u8], format: Format) -> bool {
     begins_nothing(line, format) && is_all_nothing(without_return(&line[..line.len() - 1]), format)
 }
 
-/// Whether the line at the front of `text` may be a blank line or a comment, judged by its first byte. For most rows
+/// Whether the line at the front of `text` could be a blank line or a comment, judged by its first byte. For most rows
 /// this saves looking at the whole line.
 #[inline(always)]
 fn begins_nothing(text: &[u8], format: Format) -> bool {
@@ -164,8 +164,8 @@ fn begins_nothing(text: &[u8], format: Format) -> bool {
 
 /// Whether a line, which is given without its line end, is a blank line or a comment.
 fn is_all_nothing(line: &[u8], format: Format) -> bool {
-    // A comment with a carriage return in it is reported as a stray line, because the bytes behind the carriage return
-    // may be rows.
+    // A comment that contains a carriage return is reported as a stray line, because the bytes behind the carriage
+    // return might be rows.
     let is_comment = format.begins_comment(line);
     if is_comment { !line.contains(&b'\r') } else { line.iter().all(|&byte| format.is_blank(byte)) }
 }
@@ -214,8 +214,8 @@ impl<'a> Record<'a> {
         Record { text, fields, columns, format, missing: &[] }
     }
 
-    /// Returns this record with `missing` as the texts that stand for missing values. The empty text always stands for
-    /// one.
+    /// Returns this record with `missing` as the texts that stand for missing values. The empty text stands for a
+    /// missing value in any case.
     pub(crate) fn missing(self, missing: &'a [Vec<u8>]) -> Self {
         Record { missing, ..self }
     }
@@ -250,7 +250,7 @@ impl<'a> Record<'a> {
         unquoted(self.raw(field), self.format)
     }
 
-    /// The bytes of a field as they stand in the row, quotes and all.
+    /// Returns the bytes of the field at index `field`, from 0, as they stand in the row, with quotes.
     ///
     /// # Panics
     /// If `field` is not below [`len`](Record::len).
@@ -277,7 +277,7 @@ pub fn unquoted(raw: &[u8], format: Format) -> Cow<'_, [u8]> {
     if after.is_empty() && memchr(quote, inside).is_none() {
         return Cow::Borrowed(inside);
     }
-    // Two quotes stand for one: the first of each two is left out.
+    // Two quotes stand for one, so the first of each two is left out.
     let mut is_first = false;
     let is_kept = |byte: &&u8| {
         is_first = **byte == quote && !is_first;

@@ -2,8 +2,8 @@
 //!
 //! A carriage return ends a row only with a line feed behind it, or at the end of the input. Elsewhere outside quotes
 //! it was most likely written as a line end, by a program that writes no line feeds. The text behind it is then further
-//! rows, which would be lost without notice in fields that the kernel does not read. So such a line is always a bad
-//! row, whichever columns are chosen.
+//! rows. If these were read as part of a field that the kernel does not use, they would be lost without notice. So such
+//! a line is always a bad row, whichever columns are chosen.
 
 use super::shown::shown;
 

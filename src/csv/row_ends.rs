@@ -9,8 +9,8 @@ use super::structure::Found;
 use memchr::{memchr, memrchr};
 
 /// The most bytes of a text that are listed. For each byte, the lists of delimiters and of line ends reserve an offset
-/// of four bytes each, so a longer text would take too much memory. Windows of up to 1 MiB are shorter, together with
-/// their last row.
+/// of four bytes each, so a longer text would take too much memory. A window of up to 1 MiB stays below this limit,
+/// even with the bytes of its last row that lie behind the window.
 const MOST_LISTED: usize = 2 << 20;
 
 /// The search for row ends in a text that begins with a row. Each call of [`look_at`](RowEnds::look_at) continues the
@@ -18,7 +18,7 @@ const MOST_LISTED: usize = 2 << 20;
 #[derive(Debug)]
 pub struct RowEnds {
     quote: Option<u8>,
-    /// How far the text has been looked at. Its lists are filled only if `is_listing`.
+    /// The scan, which knows how far the text has been looked at. Its lists are filled only if `is_listing`.
     scan: Scan,
     /// Whether all of the text that has been looked at is listed.
     is_listing: bool,
@@ -26,8 +26,8 @@ pub struct RowEnds {
     end: usize,
 }
 
-/// The line ends of the last 64 bytes that have any: one bit a byte, of which the lowest stands for the byte at offset
-/// `at`.
+/// The line ends of the last 64 bytes that have any. Each bit stands for one byte, and the lowest bit for the byte at
+/// offset `at`.
 #[derive(Clone, Copy, Debug, Default)]
 struct Last {
     at: u32,
@@ -48,14 +48,15 @@ impl RowEnds {
         RowEnds { quote: format.quote, scan: Scan::new(format), is_listing: false, end: 0 }
     }
 
-    /// Begins anew with another text. Its delimiters and line ends are listed, too, if its first piece has quotes.
-    /// Without quotes nothing is listed, because the search for the last line feed alone is faster than listing.
+    /// Begins anew with another text. If the first piece of the text has quotes, its delimiters and line ends are
+    /// listed as well. Otherwise nothing is listed, because the search for only the last line feed is faster than
+    /// listing.
     pub fn restart_listing(&mut self) {
         self.scan.restart(0);
         (self.is_listing, self.end) = (true, 0);
     }
 
-    /// Returns the scan if its lists reach from the start of the text to the last row end exactly.
+    /// Returns the scan if its lists reach exactly from the start of the text to the last row end.
     pub fn listed(&mut self) -> Option<&mut Scan> {
         (self.is_listing && self.scan.seen() == self.end).then_some(&mut self.scan)
     }
@@ -76,8 +77,8 @@ impl RowEnds {
         self.scan.structure().is_in_comment()
     }
 
-    /// Forgets the text that has been looked at, in which no row may have ended. The next call of `look_at` is given
-    /// the bytes that follow, as a text of their own.
+    /// Forgets the text that has been looked at. Call this only if no row has ended in that text. The next call of
+    /// `look_at` must be given the bytes that follow, as a text of their own.
     pub fn forget(&mut self) {
         self.scan.forget();
         self.is_listing = false;

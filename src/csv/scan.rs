@@ -1,6 +1,6 @@
 //! A scan goes through a text once, by [`pass`], and lists the offsets of its delimiters and line ends. An
-//! [`Index`](super::index::Index) reads rows from these lists. What it means for a delimiter to have a meaning is said
-//! in [`structure`](super::structure).
+//! [`Index`](super::index::Index) reads rows from these lists. [`structure`](super::structure) explains which
+//! delimiters and line ends have a meaning.
 
 use super::Format;
 use super::list::{List, Places, Rest};
@@ -62,19 +62,19 @@ impl Scan {
         self.seen
     }
 
-    /// Forgets the text, but keeps the state at its end. The next call is to be given the bytes that follow, as a text
+    /// Forgets the text, but keeps the state at its end. The next call must be given the bytes that follow, as a text
     /// of their own.
     pub fn forget(&mut self) {
         (self.seen, self.is_whole) = (0, false);
     }
 
-    /// Lists what is in `text` between the bytes that have been looked at and offset `to`.
+    /// Looks at `text` up to offset `to`, from where the last call stopped, and lists what is found.
     pub fn list(&mut self, text: &[u8], to: usize) {
         self.line_feeds += self.lists.extend(self.vectors, text, self.seen..to, &mut self.structure);
         self.seen = to;
     }
 
-    /// Hands what is in the rest of `text` to `listed`, and lists nothing itself.
+    /// Looks at the rest of `text`, passes what is found to `listed`, and returns `listed`. Lists nothing.
     pub fn visit<L: Listed>(&mut self, text: &[u8], listed: L) -> L {
         let range = self.seen..text.len();
         (self.seen, self.is_whole) = (text.len(), false);
@@ -92,8 +92,8 @@ impl Scan {
 /// What is listed of a text.
 #[derive(Debug, Default)]
 pub struct Lists {
-    /// The delimiters with a meaning, behind one more entry at the front. An index that drops the delimiters of past
-    /// rows keeps the last of them as this entry; at first it is 0.
+    /// One extra entry, and then the delimiters with a meaning. The extra entry is 0 at first. When an index drops the
+    /// delimiters of past rows, it keeps the last of these as the extra entry. So the first delimiter is at index 1.
     pub delimiters: List,
     /// Line ends with a meaning.
     pub line_ends: List,

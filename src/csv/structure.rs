@@ -2,23 +2,24 @@
 //! part of a value. Within a comment, only the line end at its end has one.
 //!
 //! Each of the 64 bytes is represented by one bit of a word (G. Langdale and D. Lemire, "Parsing gigabytes of JSON per
-//! second", 2019). A byte is within quotes if the number of quotes up to it is odd. This rule is right only if each
-//! opening quote, which makes the number odd, is the first byte of a field: elsewhere outside quotes, a quote is an
-//! ordinary byte. If the 64 bytes contain such an ordinary quote, or quotes and a comment, the quotes are looked at one
-//! by one.
+//! second", 2019). A byte is within quotes if the number of quotes up to that byte is odd. This rule holds only if
+//! every quote has a meaning. A quote has none if it is outside quotes and is not the first byte of a field: then it is
+//! an ordinary byte. If the 64 bytes contain such an ordinary quote, or quotes and a comment, the rule is not used, and
+//! the quotes are looked at one by one.
 
 use super::Format;
 
 /// How many bytes are examined together: as many as a `u64` has bits.
 pub const WIDTH: usize = 64;
 
-/// What must be known of the bytes before a place in a text, to go on from there. A field about one byte is 1 for yes
-/// and 0 for no.
+/// The state at a place in a text: what must be known about the bytes before that place, to go on from there. A field
+/// that answers a question about one byte is 1 for yes and 0 for no.
 #[derive(Clone, Copy, Debug)]
 pub struct Structure {
     format: Format,
     /// The byte of quotes and the byte that begins comments, each with a mask of all ones. If the format has no such
-    /// byte, a carriage return stands for it, with a mask of all zeros.
+    /// byte, there is a carriage return in its place, with a mask of all zeros. A carriage return does no harm, because
+    /// [`plain_step`](Structure::plain_step) looks for it in any case.
     quote: (u8, u64),
     comment: (u8, u64),
     /// All ones if the bytes before this place end within quotes, else all zeros.
@@ -26,10 +27,10 @@ pub struct Structure {
     /// All ones if the bytes before this place end within a comment, else all zeros.
     in_comment: u64,
     /// Whether a quote at this place has a meaning if the place is outside quotes. Behind a delimiter or line end with
-    /// a meaning, and at the start of the text, the quote opens a field. Behind a closing quote, the two are one
-    /// escaped quote, so the field is still open.
+    /// a meaning, and at the start of the text, the quote opens a field. Behind a closing quote, the two quotes are one
+    /// escaped quote, so that the field is still open.
     may_open: u64,
-    /// Whether the byte before this place is a line end, because only there may a comment begin.
+    /// Whether the byte before this place is a line end. Only behind a line end can a comment begin.
     line_end: u64,
     /// Whether the byte before this place is a carriage return outside quotes.
     is_return: u64,
@@ -55,8 +56,10 @@ pub struct Found {
 struct Covered {
     /// Bytes whose delimiters and line ends have no meaning: within quotes, or in a comment before its line end.
     bytes: u64,
-    /// Quotes within quotes that are not the first of two.
+    /// Quotes that close a field. The first of two quotes that stand for one can be among them: the second quote then
+    /// opens the field again.
     closers: u64,
+    /// The first bytes of comments.
     comments: u64,
     ends_in_comment: bool,
 }
@@ -96,9 +99,9 @@ impl Structure {
         self.may_open = self.line_end | is(self.format.delimiter) & !self.in_comment;
     }
 
-    /// Does what [`step`](Structure::step) does, but only for 64 plain bytes. Plain bytes are outside quotes and
-    /// comments, have no byte that may be a quote or begin a comment, and neither contain nor follow a carriage return.
-    /// For other bytes it returns `None` and changes nothing.
+    /// Does what [`step`](Structure::step) does, but only for 64 plain bytes. Plain bytes lie outside quotes and
+    /// comments. None of them is a quote, a carriage return or a byte with which a comment could begin, and the byte
+    /// before them is no carriage return. For other bytes this returns `None` and changes nothing.
     #[inline(always)]
     pub fn plain_step(&mut self, bytes: &[u8; WIDTH], equal: impl Fn(&[u8; WIDTH], u8) -> u64) -> Option<Found> {
         let unusual = equal(bytes, self.quote.0) | equal(bytes, self.comment.0) | equal(bytes, b'\r');
@@ -113,8 +116,8 @@ impl Structure {
     /// Finds the delimiters and line ends with a meaning among the first `length` of these bytes, and moves the state
     /// past them. `length` is at least 1.
     ///
-    /// `equal` returns the set of bytes that equal a byte. `parity` returns a word in which a bit is 1 if the number of
-    /// ones up to and including it is odd.
+    /// `equal` returns the set of those of the 64 bytes that equal a given byte. `parity` returns a word in which a bit
+    /// is 1 if the number of ones in its argument, up to and including the same bit, is odd.
     #[inline(always)]
     pub fn step(
         &mut self,
@@ -131,8 +134,8 @@ impl Structure {
         if comments | self.in_comment == 0 {
             let bytes = parity(quotes) ^ self.inside;
             let (within, closers) = (quotes & bytes, quotes & !bytes);
-            // Counting quotes was right if each quote that makes their number odd is the first byte of a field, or
-            // follows a closing quote.
+            // The count of quotes is right if each quote that makes it odd is the first byte of a field, or follows a
+            // closing quote.
             if within & !behind(ends & !bytes | closers, self.may_open) == 0 {
                 let covered = Covered { bytes, closers, comments: 0, ends_in_comment: false };
                 return self.leave(&covered, length, [line_ends, delimiters, returns]);
@@ -164,9 +167,9 @@ impl Structure {
         Found { delimiters, line_ends, line_feeds, returns, odd: covered.comments | strays }
     }
 
-    /// Finds the bytes of comments if there are no quotes. A comment reaches from its first byte to its line end.
-    /// Adding 1 at the first byte, to the set of bytes that are not line ends, clears the comment's bits: the carry
-    /// stops at the line end.
+    /// Finds the bytes of comments if there are no quotes. A comment reaches from its first byte to its line end. The
+    /// sum adds 1 at the first byte of each comment to the set of bytes that are not line ends. The carry clears the
+    /// bits of the comment, and stops at the line end, because the bit of a line end is 0.
     #[inline(always)]
     fn without_quotes(&self, comments: u64, line_ends: u64) -> Covered {
         let (carried, ends_in_comment) = (!line_ends).overflowing_add(comments | self.in_comment & 1);
@@ -230,7 +233,8 @@ impl Structure {
     }
 }
 
-/// Returns the set of bytes that follow a byte in `bits`. `before` is 1 if the first byte follows one, too.
+/// Returns the set of bytes that follow a byte in the set `bits`. `before` is 1 if the byte before the first of the 64
+/// bytes counts as a member of the set, and otherwise 0.
 #[inline(always)]
 fn behind(bits: u64, before: u64) -> u64 {
     bits << 1 | before

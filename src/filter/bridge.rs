@@ -11,7 +11,7 @@ use std::thread;
 /// How many bytes are read from the input, or from the run's results, at a time.
 const PIECE: usize = 64 << 10;
 
-/// Calls `act`. If that fails or panics, rings the bell `stop`, so that the run ends. Returns the result or the panic.
+/// Calls `act`, and returns its result or its panic. If `act` fails or panics, rings the bell `stop` to end the run.
 pub fn ringing(stop: &OwnedFd, act: impl FnOnce() -> io::Result<()>) -> thread::Result<io::Result<()>> {
     let done = catch_unwind(AssertUnwindSafe(act));
     if !matches!(done, Ok(Ok(()))) {

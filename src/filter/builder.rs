@@ -15,8 +15,7 @@ use crate::vectors::Vectors;
 use crate::work::text::{OnBadRow, Settings};
 use std::panic::Location;
 
-/// How many bytes a slot's region for results has beyond the room for results, so that the report of a bad row fits,
-/// too.
+/// Extra bytes in a slot's region for results, so that the report of a bad row fits as well.
 const REPORT_ROOM: usize = 1024;
 
 /// Settings of a [`Filter`], to be made before it is built.
@@ -54,8 +53,7 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         }
     }
 
-    /// Sets the delimiter, quote and comment characters. Without this call they are those of RFC 4180
-    /// ([`Format::default`]).
+    /// Sets the format of the rows. Without this call it is that of RFC 4180 ([`Format::default`]).
     pub fn format(mut self, format: Format) -> Self {
         self.rows.format = format;
         self
@@ -67,8 +65,8 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         self
     }
 
-    /// Makes `text` stand for a missing value. A row with this text in a field that the kernel gets (quotes and blanks
-    /// around it do not count) is not given to the kernel, and has an empty result. Call this once for each such text.
+    /// Makes `text` stand for a missing value. If a field that the kernel gets is this text, apart from quotes and
+    /// blanks around it, the row is not given to the kernel and has an empty result. Call this once for each such text.
     pub fn missing(mut self, text: impl Into<Vec<u8>>) -> Self {
         self.rows.missing.push(text.into());
         self
@@ -82,7 +80,7 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
     }
 
     /// Chooses the columns that the kernel gets, by name or by number from 1: `list` is like `3,1` or `price,"unit,
-    /// weight"`. If it has a name, the first row of each input is taken for a header, as after
+    /// weight"`. If the list has a name, the first row of each input is taken for a header, as after
     /// [`header`](Self::header).
     ///
     /// # Errors
@@ -94,15 +92,15 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         Ok(self)
     }
 
-    /// Prints each row unchanged with its result appended as another field, or as several. `names` are the results'
-    /// names in the header, like `gcd` or `km,"bearing, degrees"`; if empty, the kernel's own.
+    /// Prints each row unchanged with its result appended as one or more fields. `names` are the names of these fields
+    /// in the header, like `gcd` or `km,"bearing, degrees"`. If `names` is empty, the names are the kernel's own.
     pub fn append(mut self, names: impl Into<String>) -> Self {
         self.append = Some(names.into());
         self
     }
 
     /// Sets what happens to bad rows. Without this call the first bad row ends the run. Bad rows that do not end the
-    /// run are reported on stderr: the first ten of a run one by one.
+    /// run are counted, and the first ten of them are named on stderr.
     pub fn on_bad_row(mut self, on_bad_row: OnBadRow) -> Self {
         self.rows.on_bad_row = on_bad_row;
         self
@@ -132,8 +130,8 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         self
     }
 
-    /// Names the filter. No other filter of the program may have the name, and it must not change from one start of the
-    /// program to the next: a worker process finds its filter by it.
+    /// Names the filter. A worker process finds its filter by this name. So no other filter of the program may have the
+    /// same name, and the name must not change from one start of the program to the next.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -178,8 +176,8 @@ fn appended(given: &str, kernel: &impl BatchKernel) -> Result<Vec<String>, Error
     }
 }
 
-/// Refuses a kernel that cannot be used, settings that contradict each other or do not suit it, and a number of columns
-/// that the kernel does not take.
+/// Refuses a kernel that cannot be used, settings that contradict each other or do not suit the kernel, and a number of
+/// columns that the kernel does not take.
 fn check(rows: &RowOptions, kernel: &impl BatchKernel) -> Result<(), Error> {
     usable(kernel)?;
     if !rows.format.is_unambiguous() {
@@ -265,14 +263,14 @@ impl Setup {
         let RowOptions { format, has_header, columns, append, on_bad_row, max_bad, is_all_told, missing, skip_lines } =
             rows;
         let appends = append.is_some();
-        // A kernel may say by which names it finds its columns.
+        // If the user chooses no columns, a kernel can find its columns by their names in the header.
         let own = || Some(kernel.column_names()).filter(|names| has_header && !names.is_empty()).map(Columns::called);
         let columns = columns.or_else(own);
         // With `append` a result region also holds a copy of the rows, which takes up to `block_size` bytes more.
         let room = if appends { 2 * block_size } else { block_size };
         let head = Head::size(columns.as_ref(), appends, false);
-        // For how many bad rows in each part of a block workers write a message: enough for the rows that are named on
-        // stderr, and for the row that exceeds `max_bad`.
+        // Workers write a message for this many bad rows in each part of a block. That is enough for the rows that are
+        // named on stderr, and for the row that exceeds `max_bad`.
         let most_told = max_bad.map_or(SAID, |most| SAID.max(most.saturating_add(1)));
         let is_all_told = is_all_told || on_bad_row == OnBadRow::Stop;
         let named = |names: Vec<String>| if names.is_empty() { kernel.result_names() } else { names };

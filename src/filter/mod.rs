@@ -77,13 +77,13 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
     /// Maps the kernel over all rows of the input and writes the results in input order. Whenever no more input is
     /// available without waiting, the results so far are written and the output is flushed.
     ///
-    /// One thread reads the input and another writes the output. If the run ends early, this function still waits until
-    /// a call of `read` that has begun returns.
+    /// One thread reads the input and another writes the output. If the run ends early while `input.read` is being
+    /// called, this function still waits until that call returns.
     ///
     /// # Errors
     /// If the output cannot be written or the input cannot be read; if a row is bad and bad rows end the run; if
-    /// workers cannot be started or keep dying. The results of rows before a bad row, or before a row that workers die
-    /// of, are written. If the input fails, only the results of rows that were taken from it by then are written.
+    /// workers cannot be started or keep dying. If a row is the cause, the results of all rows before that row are
+    /// written. If the input fails, only the results of rows that the run had taken by then are written.
     ///
     /// # Panics
     /// If `input` or `output` panics.
@@ -98,7 +98,8 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
         }
         let failed = |error: rustix::io::Errno| Error::io("cannot make a pipe", error.into());
         let stop = bell()?;
-        // A socket, not a pipe: a write to a pipe without a reader raises SIGPIPE, while `send` can be told not to.
+        // This is a socket, because a write to a pipe without a reader raises SIGPIPE, while `send` can be told not to.
+        // Like all inputs but stdin, it must be non-blocking.
         let flags = SocketFlags::CLOEXEC;
         let (rows, feed) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(failed)?;
         rustix::io::ioctl_fionbio(&rows, true).map_err(failed)?;
@@ -121,6 +122,7 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
             let draining =
                 thread::Builder::new().name("output".into()).spawn_scoped(scope, draining).map_err(cannot)?;
             let ended = self.map(rows, &into_results, stop, &tally);
+            // Close the pipe, so that the thread that drains the results comes to their end.
             drop(into_results);
             let drained = draining.join().flatten().unwrap_or_else(|panic| resume_unwind(panic));
             drained.map_err(|error| match error.kind() {

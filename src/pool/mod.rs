@@ -20,23 +20,23 @@ use std::sync::{Mutex, MutexGuard};
 /// Maps a kernel over rows that are in memory, with the same executors as a filter.
 ///
 /// Rows and outputs are plain records ([`bytemuck::Pod`]), which are put into slots without being converted to text. In
-/// [`Executor::Shared`] they are not copied from process to process either. In [`Executor::Pickle`] they are pickled.
+/// [`Executor::Shared`] they are not copied from process to process. In [`Executor::Pickle`] they are pickled.
 ///
-/// With these two executors each worker is another process of this program, which runs only as far as [`Pool::new`].
-/// Therefore make all pools of a program at the start of `main`, before anything that must happen only once. A worker
-/// finds its pool by the place in the source where the pool is made; pools that are made at the same place need names
-/// ([`Pool::named`]).
+/// With [`Executor::Shared`] and [`Executor::Pickle`] each worker is another process of this program, which runs only
+/// as far as [`Pool::new`]. Therefore make all pools of a program at the start of `main`, before anything that must
+/// happen only once. A worker finds its pool by the place in the source where the pool is made; pools that are made at
+/// the same place need names ([`Pool::named`]).
 ///
 /// The first [`map`](Pool::map) starts as many worker processes as it has work for, and later maps use them again. They
-/// end when the pool is dropped or the program exits. A worker process that has died between two maps is replaced. The
-/// next map starts new worker processes after a map that failed and after a change of [`executor`](Pool::executor) or
-/// [`jobs`](Pool::jobs). Worker threads, however, are started for each map.
+/// end when the pool is dropped or the program exits. A worker process that has died between two maps is replaced.
+/// After a map that failed, or a change of [`executor`](Pool::executor) or [`jobs`](Pool::jobs), the next map starts
+/// new worker processes. Worker threads, however, are started for each map.
 ///
 /// Several threads may map over one pool; each waits until the map before is done. To map at the same time, use clones
 /// of the pool: each clone has workers of its own.
 ///
-/// A program may ignore SIGCHLD or reap all children itself; dead workers are noticed and replaced all the same. Before
-/// Linux 6.15 the cause of a worker's death is then unknown, unless it panicked.
+/// A program may ignore SIGCHLD or reap all children itself: dead workers are still noticed and replaced. In such a
+/// program, before Linux 6.15, the cause of a worker's death is unknown unless the worker panicked.
 ///
 /// ```no_run
 /// use pmapgcd::{Executor, Gcd64, Pool};
@@ -81,8 +81,8 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod + Row>> Pool<'k, K> {
         Self::with_name(Name::of_place("pool", Location::caller()), kernel)
     }
 
-    /// Makes a pool with a name. No other pool of the program may have the name, and it must not change from one start
-    /// of the program to the next: a worker process finds its pool by it.
+    /// Makes a pool with a name. A worker process finds its pool by this name. So no other pool of the program may have
+    /// the same name, and the name must not change from one start of the program to the next.
     #[track_caller]
     pub fn named(name: impl AsRef<str>, kernel: &'k K) -> Self {
         Self::with_name(Name::given("pool", name.as_ref(), Location::caller()), kernel)
@@ -157,6 +157,7 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod + Row>> Pool<'k, K> {
             chunk_size: self.chunk_size,
         };
         self.run(job)?;
+        // Only a faulty worker can cause a wrong number of outputs, so the next map starts other workers.
         if sink.0.len() != rows.len() * output {
             self.workforce().take();
             return Err(Error::spoilt());

@@ -7,9 +7,9 @@ use crate::csv::{Format, lines};
 use crate::vectors::Vectors;
 use std::ops::{Range, RangeInclusive};
 
-/// Checks that the index finds the rows of `text`, and leaves out only what is not an ordinary row. It is asked for as
-/// many rows at a time as `limits` say in turn. In a first round the index lists the text itself. In a second round it
-/// is given the lists.
+/// Checks that the index finds the rows of `text`, and leaves out only what is not an ordinary row. Each request is for
+/// as many rows as the next of `limits` allows. In a first round the index lists the text itself. In a second round the
+/// index is given the lists.
 pub fn judge(vectors: Vectors, format: Format, text: &[u8], counts: &RangeInclusive<usize>, limits: &[usize]) {
     let mut index = Index::with(vectors, format);
     rows(&mut index, vectors, format, text, counts, limits);

@@ -10,32 +10,32 @@ pub struct Rows<'a> {
     pub(super) text: &'a [u8],
     pub(super) format: Format,
     pub(super) columns: Option<&'a [usize]>,
-    /// The offset of the byte before each row, and the offset of each line end.
+    /// The offset of the byte before each row, and the offset of each row's line end.
     pub(super) befores: &'a [u32],
     pub(super) line_ends: &'a [u32],
-    /// The delimiters of all rows, behind one more entry at the front: the last delimiter listed before the rows, or 0.
+    /// One extra entry, which is the last delimiter listed before the rows, or 0. Then the delimiters of all rows.
     pub(super) delimiters: &'a [u32],
     pub(super) fields: usize,
     pub(super) count: usize,
     pub(super) is_of_other_length: bool,
-    /// Whether line ends may have carriage returns.
+    /// Whether the text has carriage returns, so that line ends can contain them.
     pub(super) has_returns: bool,
 }
 
 /// Where the fields of a column are.
 #[derive(Clone, Copy, Debug)]
 pub struct Column<'a> {
-    /// The list of offsets before each field and the list of offsets behind each field. The number is how many entries
-    /// of the list belong to a row.
+    /// A list with the offset of the byte before each field, and a list with the offset of the byte behind each field.
+    /// The number beside a list is how many entries of the list belong to one row.
     before: (&'a [u32], usize),
     behind: (&'a [u32], usize),
-    /// Whether a carriage return may stand between the field and its end. This is so if the field is the last of its
-    /// row, and the text has carriage returns.
+    /// Whether the range of a field can end with a carriage return. It can if the field is the last of its row, and the
+    /// text has carriage returns.
     may_have_return: bool,
 }
 
 impl Column<'_> {
-    /// Whether the range of a field may end with a carriage return. That byte belongs to the line end, not to the
+    /// Whether the range of a field can end with a carriage return. That byte belongs to the line end, not to the
     /// value.
     pub fn may_have_return(&self) -> bool {
         self.may_have_return

@@ -102,7 +102,7 @@ fn hints_name_the_option_that_helps() {
 }
 
 proptest::proptest! {
-    /// The judge is Python's rule: `Decimal(text)`, if that is whole.
+    /// The rule is Python's: a text is a whole number if its `Decimal` is whole.
     #[test]
     fn a_whole_number_is_read_however_it_is_written(
         number in any::<u64>(),
@@ -112,7 +112,7 @@ proptest::proptest! {
         group in any::<bool>(),
     ) {
         let digits = number.to_string();
-        // The point is moved to the left by `shift`, and the exponent says so.
+        // The point is moved to the left by `shift` digits, and the exponent moves it back.
         let padded = format!("{}{digits}", "0".repeat((shift + 1).saturating_sub(digits.len())));
         let (whole, fraction) = padded.split_at(padded.len() - shift);
         let whole = if group { grouped(whole) } else { whole.to_string() };
