@@ -335,6 +335,32 @@ fn a_silent_command_does_not_hide_that_nobody_reads_the_output() {
 }
 
 #[test]
+fn a_line_too_few_of_a_command_that_answers_row_by_row_is_found_after_one_silence() {
+    let rows = numbers(2000);
+    for way in ways().filter(|way| way[5] == "128K") {
+        let start = Instant::now();
+        let finished = run(&mut filter(way, &[], "awk '/^1500$/ {next} {print; fflush()}'"), &*rows);
+        assert_eq!(finished.status.code(), Some(3), "{way:?}: {}", finished.stderr);
+        assert!(last_line(&finished.stderr).contains("stdin:1500: "), "{way:?}: {}", finished.stderr);
+        assert!(start.elapsed() < Duration::from_secs(18), "{way:?}: {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn the_status_after_a_complete_answer_does_not_count() {
+    for way in ways().filter(|way| way[5] == "128K") {
+        for pause in ["0", "0.2"] {
+            for status in [1, 3, 126, 127] {
+                let command = format!("read row; echo $row; sleep {pause}; exit {status}");
+                let finished = run(&mut filter(way, &[], &command), "1\n2\n3\n");
+                assert_eq!(finished.status.code(), Some(0), "{way:?} {command}: {}", finished.stderr);
+                assert_eq!(finished.stdout, b"1\n2\n3\n", "{way:?} {command}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_command_may_do_something_after_its_last_answer_although_nobody_reads_the_output_any_more() {
     for way in ways().filter(|way| way[5] == "128K") {
         let folder = tempfile::tempdir().unwrap();

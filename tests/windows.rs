@@ -111,6 +111,21 @@ fn stdin_is_read_from_where_it_stands_and_stands_behind_the_last_row_in_the_end(
     }
 }
 
+#[test]
+fn stdin_stands_behind_the_bad_row_that_ends_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    let (before, after) = ("12,18\n".repeat(60_000), "1,1\n".repeat(60_000));
+    for (bad, end) in [("x,1\r\n", "1,1\n"), ("\"1\n\",1\n", "1,1\n")] {
+        fs::write(&file, format!("first\n{before}{bad}{after}")).unwrap();
+        for executor in ["serial", "threads", "pickle", "shared"] {
+            let run_it = format!("\"$0\" -j2 --block-size 4K --executor {executor} 2>/dev/null | wc -l");
+            let script = format!("{{ read -r first; {run_it}; head -n 1; }} < rows.csv");
+            run(shell(&script).current_dir(folder.path()), "").is(0, format!("60000\n{end}"), "");
+        }
+    }
+}
+
 /// A run of which nobody takes the results until the ring and the pipe are full, so that most of its file is not read yet.
 fn held_up(file: &Path, options: &[&str]) -> Running {
     let mut running = Running::start(pmapgcd(["-j2", "--block-size=4K", "--stats"]).args(options).arg(file));

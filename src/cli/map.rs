@@ -18,6 +18,8 @@ use crate::work::text::OnBadRow;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::pipe::{PipeFlags, pipe_with};
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -55,6 +57,7 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     }
     let stop = bell()?;
     let watch = Watch { stop: stop.as_fd(), output: results.as_fd() };
+    let stdin = began_at(&inputs);
     let is_written = AtomicBool::new(false);
     let mut writer = writer(plan, &results, &inputs, bad_rows, tally).telling_end(&is_written);
     let mut reader = Reader::new(inputs, plan.setup.shape.clone(), watch).passing_over(passes_over);
@@ -75,6 +78,15 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
         options.executor.run(mapping, job)
     });
     let ended = ended.and(writer.write_headers());
+    // At the end of all rows the descriptor stands where it should. Otherwise the reader may have been ahead of the
+    // writer, or behind workers that read for themselves.
+    let (input, offset) = writer.position();
+    if ended.is_err()
+        && let Some((number, mut file, start)) = stdin
+        && number == input
+    {
+        let _ = file.seek(SeekFrom::Start(start + offset));
+    }
     let bad_rows = writer.bad_rows();
     let count = bad_rows.count();
     // Even if the run failed, its bad rows are worth reading, so the rejects are completed. Only a run that failed and
@@ -84,6 +96,15 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     let written = results.close(ended.is_ok() && rejected.is_ok());
     outcome([ended, rejected, written])?;
     if count > 0 { Err(Error::bad_rows(count)) } else { Ok(()) }
+}
+
+/// If stdin is among the inputs and is a regular file, returns the number of that input, a duplicate of the descriptor,
+/// and where the descriptor stands.
+fn began_at(inputs: &[Input]) -> Option<(usize, File, u64)> {
+    let number = inputs.iter().position(|input| matches!(input, Input::Stdin))?;
+    let mut file = Input::Stdin.open().ok()?;
+    let is_regular = file.metadata().is_ok_and(|about| about.is_file());
+    is_regular.then(|| file.stream_position().ok()).flatten().map(|start| (number, file, start))
 }
 
 /// Ends the process if nobody can read the output any more and not all results are written, until `over` is closed.

@@ -113,7 +113,10 @@ impl Headers {
                         columns.places_under(&record).map_err(|what| hinting(bad(what)))
                     });
                     let columns = columns.transpose()?;
-                    let passed = if shape.passes_header { usable_names(&record, columns.as_deref())? } else { vec![] };
+                    let passed = match shape.passes_header {
+                        true => usable_names(&record, columns.as_deref()).map_err(|bad| bad.named_at(at))?,
+                        false => vec![],
+                    };
                     let is_fixed = shape.append.is_some() || shape.passes_header && columns.is_none();
                     let head = Head { fields: is_fixed.then_some(record.len()), columns, header: passed };
                     let end = if rest[content..].starts_with(b"\r") { "\r\n" } else { "\n" };

@@ -110,6 +110,11 @@ impl<'a> Writer<'a> {
         Patient(self.output).write_all(&headers).map_err(|error| Error::write(&self.output_name, error))
     }
 
+    /// The number of the current input, and the offset behind its last row that was written or reported.
+    pub fn position(&self) -> (usize, u64) {
+        (self.input, self.offset)
+    }
+
     /// The bad rows so far.
     pub fn bad_rows(&mut self) -> &mut BadRows {
         &mut self.bad_rows
@@ -168,12 +173,15 @@ impl Sink for Writer<'_> {
             let bytes = &text[bad.row.clone()];
             self.complete(&mut bad, bytes, before == 0, part.deadly);
             let offset = self.offset + bad.row.start as u64;
+            let line_end = memchr::memchr(b'\n', &text[bad.row.end..]).map_or(0, |at| at + 1);
+            let end = (bad.row.end + line_end) as u64;
             let at = Standing { file: &self.inputs[self.input], line: counted.1 + 1, offset, bytes };
             let entered = self.bad_rows.enter(&bad, at);
             self.tally.bad_rows.add(1);
             if let Err(error) = entered {
                 self.tally.rows.add(part.rows as u64);
                 self.write_all(&part.results[..before])?;
+                self.offset += end;
                 if bad.kind == Kind::Unrunnable {
                     self.headers.clear();
                 }

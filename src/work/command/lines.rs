@@ -40,6 +40,9 @@ pub struct ByLine<'c> {
     is_once: bool,
     /// Whether the message that it answers only at the end of its input has been printed.
     is_once_told: bool,
+    /// Whether a process has kept silent over the present batch. Each further part of the batch gets a process whose
+    /// input is closed behind it: this shows at once how many lines it answers.
+    is_closing: bool,
     /// How many deaths have been reported.
     told: u32,
     /// The answers to the present batch of rows.
@@ -83,6 +86,7 @@ impl<'c> ByLine<'c> {
             has_answered: false,
             is_once: false,
             is_once_told: false,
+            is_closing: false,
             told: 0,
             answers: Answers::default(),
             reports: vec![],
@@ -96,6 +100,7 @@ impl<'c> ByLine<'c> {
     fn ask(&mut self, rows: &Rows, count: usize, care: Care) -> Option<Fault> {
         self.answers.clear();
         let mut search = Search::new(count, "the command", false);
+        self.is_closing = false;
         while let Some(part) = search.part() {
             let tried = match self.try_part(rows, part, care) {
                 Ok(tried) => tried,
@@ -157,7 +162,8 @@ impl<'c> ByLine<'c> {
             None => Running::start(&self.command.command, self.number)?,
         };
         let had_started = running.has_started();
-        let mut is_last = self.is_once;
+        let is_closing = self.is_closing;
+        let mut is_last = self.is_once || is_closing;
         let judged = if self.command.mode == Mode::Auto { Judged::Soon } else { Judged::Late(care) };
         let is_abandoned = &self.command.is_abandoned;
         let answers = &mut self.answers.bytes;
@@ -169,6 +175,7 @@ impl<'c> ByLine<'c> {
         let (mut ended, mut answered) = running.exchange(question, &mut take)?;
         if ended == Ended::Waits {
             is_last = true;
+            self.is_closing = true;
             self.overhead = Duration::MAX;
             let question =
                 Question { rows: &[], lines: Some(count - answered), is_last, judged: Judged::Never, is_abandoned };
@@ -230,7 +237,7 @@ impl<'c> ByLine<'c> {
                 ));
             }
         }
-        self.is_once |= is_last;
+        self.is_once |= is_last && !is_closing;
         Ok(tried)
     }
 
