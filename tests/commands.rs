@@ -135,8 +135,8 @@ fn json_takes_values_that_text_cannot() {
         named(&["--header"], "{\"name\":\"1\",\"x \\\"y\\\"\":\"a\\nb\"}\n{\"name\":\"2\",\"x \\\"y\\\"\":\"c\"}\n");
         named(&["-k", "2", "--header"], "{\"x \\\"y\\\"\":\"a\\nb\"}\n{\"x \\\"y\\\"\":\"c\"}\n");
         named(&["-k", "name"], "{\"name\":\"1\"}\n{\"name\":\"2\"}\n");
-        let twice = run(&mut filter(way, &[&json[..], &["--header"]].concat(), "cat"), "a,b,a\n1,2,3\n");
-        twice.is(2, "", "pmapgcd: stdin:1: field 3 has the name of field 1 too, \"a\"; choose one with -k\n");
+        let twice = run(&mut filter(way, &[&json[..], &["--header"]].concat(), "cat"), "\n\na,b,a\n1,2,3\n");
+        twice.is(2, "", "pmapgcd: stdin:3: field 3 has the name of field 1 too, \"a\"; choose one with -k\n");
         let ragged = run(&mut filter(way, &[&json[..], &["--header"]].concat(), "cat"), "a,b\n1\n");
         let what = "1 field where 2 are expected: \"1\"; each is given the name that its column has in the header";
         ragged.is(1, "", &format!("pmapgcd: stdin:2: {what}\n"));
