@@ -13,8 +13,8 @@ use crate::work::text::OnBadRow;
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-/// The default of `--block-size` with a command, in bytes. It is larger than otherwise, because a block may cost a
-/// start of the command.
+/// The default of `--block-size` with a command, in bytes. It is larger than [`crate::executor::DEFAULT_BLOCK_SIZE`],
+/// because some commands have to be started again for each block.
 const BLOCK_SIZE: usize = 4 << 20;
 
 /// The options of a command.

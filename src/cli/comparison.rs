@@ -80,8 +80,8 @@ pub fn compare(plan: &Plan, mapping: &Mapping) -> Result<(), Error> {
     compare_executors(workload, options.json, plot)
 }
 
-/// Returns the header and the rows of `inputs`. Maps all rows once while it reads them, so that a bad row is reported
-/// with its file and line before anything is measured.
+/// Reads `inputs`, and returns their header and rows. All rows are mapped once meanwhile, so that a bad row is reported
+/// with its file and line before anything is measured. The results are thrown away.
 fn read(plan: &Plan, mapping: &Mapping, inputs: Vec<Input>, stdout: &Output) -> Result<(Vec<u8>, Vec<u8>), Error> {
     let (stop, tally) = (bell()?, Tally::default());
     let nowhere = Output::file("/dev/null".as_ref())?;
@@ -92,12 +92,12 @@ fn read(plan: &Plan, mapping: &Mapping, inputs: Vec<Input>, stdout: &Output) -> 
     Ok((copied.header, copied.rows))
 }
 
-/// A source that keeps a copy of the header and of all rows that it reads. In the copy, the last row has a line end
-/// too.
+/// A source that keeps a copy of the header and of all rows that it reads. In the copy every row has a line end, even
+/// if the last row of an input has none.
 struct Copied<'a> {
     reader: Reader<'a>,
-    /// How many bytes the head takes at the start of each buffer. Between the head and the rows lies the header, if the
-    /// block begins with one.
+    /// How many bytes at the start of each buffer are for the block's head. Between the head and the rows lies the
+    /// header, if the block begins with one.
     head: usize,
     header: Vec<u8>,
     rows: Vec<u8>,

@@ -13,11 +13,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The environment variable by which a script asks. Its value is the shell's name, a colon, and the number of the word
-/// to complete, counted from 0. The words are the arguments, without the program's name.
+/// The environment variable by which a script asks for completions. Its value is the shell's name, a colon, and the
+/// number of the word to complete, counted from 0. The words are the arguments, without the program's name.
 const ASKED: &str = "PMAPGCD_COMPLETE";
 
-/// The most bytes of a file in which its header is looked for.
+/// How many bytes at the front of a file are searched for its header.
 const HEADER: u64 = 1 << 16;
 
 /// Returns the script that makes `shell` complete the arguments of `command`.
@@ -57,11 +57,12 @@ pub fn answer(command: &Command) -> Option<String> {
     Some(Question { command, shell, words, at: at.parse().unwrap_or(0) }.answer())
 }
 
-/// A word to complete, among others.
+/// The words on a command line, and which of them is to be completed.
 struct Question<'c> {
     command: &'c Command,
     /// The name of the shell. The word to complete is as the user typed it, with quotes and backslashes. In bash and
-    /// zsh, so are the other words. In bash, the answer must have quotes and backslashes, too.
+    /// zsh the other words are as typed, too. For bash, the answer must have backslashes before special characters,
+    /// unless the word begins with a quote.
     shell: &'c str,
     words: Vec<String>,
     /// The number of the word to complete.
@@ -86,7 +87,7 @@ impl Question<'_> {
             None => (vec![], true),
         };
         candidates.retain(|(candidate, _)| candidate.starts_with(value));
-        // More may follow the completed value: a comma, or the colon behind a file.
+        // The user can go on after the completed value: with a comma behind a column, or a colon behind a file.
         let is_open = arg.is_some_and(|arg| is_columns(&arg) || arg.get_id() == "python");
         let mut answer = String::new();
         answer += if wants_files && candidates.is_empty() { "files " } else { "" };
@@ -99,8 +100,8 @@ impl Question<'_> {
         answer
     }
 
-    /// Returns the option to whose value the word to complete belongs, with the offset of the value in the word; `None`
-    /// if the word is no value of an option. Also returns whether the word may be an option.
+    /// If the word to complete is or contains the value of an option, returns this option and the offset of the value
+    /// in the word, and otherwise `None` and 0. Also returns whether the word can be an option itself.
     fn wanted(&self) -> (Option<Arg>, usize, bool) {
         let mut pending = None;
         for word in &self.words[..self.at] {
@@ -118,8 +119,8 @@ impl Question<'_> {
         }
     }
 
-    /// Returns the option that a word names (the last one if it names several), and where its value begins if the word
-    /// contains that too.
+    /// Returns the option that a word names, and where the option's value begins if the word contains the value too. Of
+    /// several short options in one word, it returns the last.
     fn option(&self, word: &str) -> Option<(Arg, Option<usize>)> {
         let find = |is: &dyn Fn(&Arg) -> bool| self.command.get_arguments().find(|arg| is(arg)).cloned();
         if let Some(long) = word.strip_prefix("--") {
@@ -150,8 +151,8 @@ impl Question<'_> {
         options
     }
 
-    /// Returns the possible values of an option if `value` is what has been typed of it so far, and whether it may be a
-    /// file.
+    /// Returns the values that an option can have, and whether its value can be the name of a file. `value` is what has
+    /// been typed of the value so far.
     fn values(&self, arg: &Arg, value: &str) -> (Vec<Candidate>, bool) {
         if is_columns(arg) {
             return (self.columns(arg, value), false);
@@ -171,9 +172,9 @@ impl Question<'_> {
         (known.collect(), arg.get_value_hint() == ValueHint::FilePath)
     }
 
-    /// Returns the lists of columns that consist of `list` and one more name. The names come from the header of the
-    /// first file on the line. If there is no file, they are the columns that the kernel takes, which are the values of
-    /// `arg`.
+    /// Returns the lists of columns that consist of the complete names in `list` and one more name. That name is one in
+    /// the header of the first file on the line. If there is no file, it is that of a column that the kernel takes:
+    /// these are the possible values of `arg`.
     fn columns(&self, arg: &Arg, list: &str) -> Vec<Candidate> {
         let is_open = |text: &str| text.matches('"').count() % 2 == 1;
         let comma = list.match_indices(',').map(|(at, _)| at + 1).rfind(|&at| !is_open(&list[..at]));
@@ -231,7 +232,7 @@ fn header(text: &[u8], skip_lines: u64, format: Format) -> Option<Vec<String>> {
     None
 }
 
-/// Returns a name as it is written in a list of columns: in quotes, if it would be read as something else without.
+/// Returns a name as it is written in a list of columns: in quotes, if it would be read as something else without them.
 fn listed(name: &str) -> String {
     let mut listed = vec![];
     Format::default().append_field(&mut listed, name.as_bytes(), true);
@@ -245,8 +246,8 @@ fn first_line(help: Option<String>) -> String {
     help.unwrap_or_default().lines().next().unwrap_or_default().to_string()
 }
 
-/// Returns a path that begins with `~`, `$NAME` or `${NAME}` with this beginning replaced, as a shell does from the
-/// variables of the environment; `None` if it begins otherwise.
+/// Returns `path` with `~`, `$NAME` or `${NAME}` at its front replaced by the value of the environment variable, as a
+/// shell does (`~` stands for `$HOME`). `None` if the path begins otherwise or the variable is not set.
 fn expanded(path: &Path) -> Option<PathBuf> {
     let (first, rest) = path.to_str()?.split_once('/')?;
     let braced = first.strip_prefix("${").and_then(|name| name.strip_suffix('}'));
@@ -255,7 +256,8 @@ fn expanded(path: &Path) -> Option<PathBuf> {
     is_name.then(|| std::env::var_os(name)).flatten().map(|folder| PathBuf::from(folder).join(rest))
 }
 
-/// Returns a word of a line of bash, as bash would give it to a program. A quote may be open.
+/// Returns `word`, which is as typed in bash, as bash would pass it to a program. The last quote can be open, because
+/// the user has not finished typing.
 fn without_quotes(word: &str) -> String {
     let (mut plain, mut open, mut chars) = (String::new(), None, word.chars());
     while let Some(c) = chars.next() {

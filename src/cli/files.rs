@@ -68,8 +68,8 @@ pub fn inputs(files: &[PathBuf]) -> Vec<Input> {
     if files.is_empty() { vec![Input::Stdin] } else { files.iter().map(input).collect() }
 }
 
-/// Checks that none of `files` was meant as the value of the option before it. An option whose value may be left out
-/// takes a value only behind `=`.
+/// Checks that none of `files` was meant as the value of the option before it. An option whose value can be left out
+/// takes a value only behind `=`, so a word behind a blank is read as a FILE.
 ///
 /// # Errors
 /// If a word behind such an option would be read as a FILE, and there is no file of this name.

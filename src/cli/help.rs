@@ -79,7 +79,8 @@ pub fn of_kernel(command: Command, kernel: &impl BatchKernel) -> Command {
     command.version(version).mut_arg("column_lists", columns)
 }
 
-/// A parser of columns. Completions offer these names as its values.
+/// A parser of lists of columns. It holds the names of the columns that the kernel takes: completions offer them as
+/// values.
 #[derive(Clone)]
 struct Names(Vec<String>);
 
@@ -110,8 +111,8 @@ fn color(arguments: &[String]) -> anstream::ColorChoice {
     }
 }
 
-/// Returns `command` with options for help and version. `-h` shows what most people want, `--help` shows all, and both
-/// give each option one line. (clap's own long help takes three.)
+/// Returns `command` with options for help and version. `-h` shows what most people want, and `--help` shows all. Both
+/// print clap's short help, which has one line for each option, because clap's long help takes three.
 fn with_help(command: Command, is_short: bool) -> Command {
     let help = |name: &'static str, action, text: &'static str| {
         Arg::new(name).long(name).action(action).help(text).help_heading(MORE)

@@ -59,7 +59,8 @@ impl Signature {
 }
 
 impl KernelOptions {
-    /// Whether these options choose another kernel than the stock one, or ask about a kernel.
+    /// Whether these options choose another kernel than the stock one, or stand beside `--kernel gcd`, so that
+    /// [`KernelOptions::run`] has to handle them.
     pub fn is_given(&self) -> bool {
         self.kernel
             .as_ref()
@@ -115,7 +116,8 @@ impl KernelOptions {
         let executor = Trial::of_this_process()?.map_or(options.executor, |trial| trial.executor());
         let of = |what: String| unusable(Unusable::Other(what));
         let native = match described.first() {
-            // A comparison maps the rows once itself, to see whether they are good.
+            // If workers are processes, only they load the library. A comparison is an exception: it maps the rows once
+            // in this process, to see whether they are good.
             Some(described) if executor.has_processes() && !options.is_comparison() => {
                 Native::described(described).map_err(of)?
             }
@@ -126,7 +128,7 @@ impl KernelOptions {
                 }
                 let load = || Native::loaded(&wanted.load().map_err(unusable)?, self.kernel_args.clone()).map_err(of);
                 if is_worker {
-                    // The parent prints what is wrong, once for all workers.
+                    // A worker does not print what is wrong. It tells its parent, which prints it once for all workers.
                     let instead = options.clone();
                     let instead = |what: String| serve_unusable(instead, format!("--kernel {name}: {what}"));
                     match probe::in_time(most, load, |what| instead(what).unwrap_or(2)) {
@@ -139,7 +141,7 @@ impl KernelOptions {
             }
         };
         if executor == Executor::Threads {
-            // From here on only worker threads need the library.
+            // From here on only the worker threads need the kernel, and each of them opens it for itself.
             native.close();
         }
         let missing = options.na.iter().map(|text| trimmed(text.as_bytes()).to_vec()).collect();
@@ -147,7 +149,8 @@ impl KernelOptions {
         let memory = options.worker_memory;
         let mut plan = Plan::of(options, &native)?;
         if !native.needs_nothing() {
-            // Libraries for graphics cards reserve more address space than the default allows.
+            // A kernel that is not self-contained has no limit unless one is given: libraries for graphics cards
+            // reserve more address space than the default allows.
             plan.confinement.memory = memory;
         }
         let work = Text::new(&native, plan.setup.settings.clone());
@@ -180,7 +183,8 @@ impl KernelOptions {
                 _ => wrong("a kernel is expected: gcd, a function of libm, or LIBRARY:FUNCTION"),
             };
         }
-        // The name of the file may contain a colon too. The name of a function contains neither `/` nor `.`.
+        // The name of the file can contain a colon too. So the last colon counts, unless `/` or `.` is behind it: the
+        // name of a function contains neither.
         let colon = bytes.iter().rposition(|&byte| byte == b':');
         let colon = colon.filter(|&at| !bytes[at..].iter().any(|byte| b"/.".contains(byte)));
         let (file, function) = colon.map_or((bytes, None), |at| (&bytes[..at], Some(&bytes[at + 1..])));
@@ -193,10 +197,10 @@ impl KernelOptions {
     }
 }
 
-/// Serves the parent of this worker process with a kernel that cannot be used, for the reason `what`. Returns the
-/// status to end with.
+/// Serves the parent of this worker process in place of a kernel that cannot be used: tells the parent the reason,
+/// `what`. Returns the status to end with.
 fn serve_unusable(mut options: Options, what: String) -> Result<u8, Error> {
-    // The names of results are not known here.
+    // `--append` could not be checked, because the names of results are not known without the kernel.
     options.append = None;
     let native = Native::unusable(what);
     let plan = Plan::of(options, &native)?;

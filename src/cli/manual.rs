@@ -1,6 +1,6 @@
-//! The manual page, in roff, the language of man pages. It has the options, and sections in plain text. The sections
-//! that all filters have are in `manual.txt`. What a program adds to them is clap's `after_long_help`, which no help
-//! shows.
+//! The manual page, in roff, the language of man pages. It has the options, and sections that are made from plain text.
+//! The text of all filters is in `manual.txt`. The text that a program adds is clap's `after_long_help`, which neither
+//! `-h` nor `--help` prints.
 //!
 //! In these texts a line of capitals begins a section, and an empty line ends a paragraph. Lines that begin with two
 //! blanks are printed as they are, and `- TERM: TEXT` is an entry of a list.
@@ -20,7 +20,7 @@ const BEHIND: [&str; 5] = ["EXIT STATUS", "ENVIRONMENT", "EXAMPLES", "BUGS", "SE
 /// Returns the manual page of `command`.
 ///
 /// # Errors
-/// If writing fails, which does not happen here.
+/// If writing fails, which does not happen here: the page is written to memory.
 pub fn page(command: Command) -> io::Result<Vec<u8>> {
     let mut command = command.mut_args(|arg| {
         // The description of the program says what FILE is.

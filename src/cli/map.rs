@@ -62,12 +62,12 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     let mut writer = writer(plan, &results, &inputs, bad_rows, tally).telling_end(&is_written);
     let mut reader = Reader::new(inputs, plan.setup.shape.clone(), watch).passing_over(passes_over);
     let job = Job { input: size, ..plan.job(&mut reader, &mut writer, &stop, tally) };
-    // A kernel may take as long as it likes for a row, and only a write shows that the output is closed. So the output
-    // is watched. It is not watched with `--rejects`, because the watch ends the process at once and the rejects would
-    // not be completed.
+    // If nobody reads the output any more, the run should end. A write would show that, but a kernel can take any time
+    // for a row, and until then nothing is written. So the output is watched. With `--rejects` it is not, because the
+    // watch ends the process at once, and the rejects would not be completed.
     let (output, is_written) = (results.as_fd(), &is_written);
     let ended = thread::scope(|scope| {
-        // The end of this pipe ends the watch, even if the run panics.
+        // The watch ends when `run`, the writing end of this pipe, is dropped. That happens even if the run panics.
         let pipe = rejects.is_none().then(|| pipe_with(PipeFlags::CLOEXEC).ok()).flatten();
         let _run = pipe.map(|(over, run)| {
             let watch = move || end_if_closed(output, over, is_written);
@@ -107,19 +107,19 @@ fn began_at(inputs: &[Input]) -> Option<(usize, File, u64)> {
     is_regular.then(|| file.stream_position().ok()).flatten().map(|start| (number, file, start))
 }
 
-/// Ends the process if nobody can read the output any more and not all results are written, until `over` is closed.
-/// Workers and commands end with the process.
+/// Watches `output` until the other end of the pipe `over` is closed. If nobody can read the output any more although
+/// not all results are written, ends the process. Workers and commands end with the process.
 fn end_if_closed(output: BorrowedFd, over: OwnedFd, is_written: &AtomicBool) {
     let mut fds = [PollFd::from_borrowed_fd(output, PollFlags::empty()), PollFd::new(&over, PollFlags::IN)];
     let poll = |fds: &mut [PollFd], most: Option<&Timespec>| rustix::io::retry_on_intr(|| poll(fds, most));
     let (second, now) = (Timespec { tv_sec: 1, tv_nsec: 0 }, Timespec::default());
     while poll(&mut fds, None).is_ok() && fds[1].revents().is_empty() {
-        // Usually something is written soon, and the run ends in order.
+        // Wait a second: usually results are written by then. The write fails, and the run ends in order.
         let is_still_running = poll(&mut fds[1..], Some(&second)) == Ok(0) && !is_written.load(Ordering::Relaxed);
         if !is_still_running {
             return;
         }
-        // A FIFO may have got another reader by now.
+        // Look again, because a FIFO can have got another reader by now.
         if poll(&mut fds[..1], Some(&now)) == Ok(1) {
             console::status(None);
             die_of_broken_pipe();
@@ -127,8 +127,8 @@ fn end_if_closed(output: BorrowedFd, over: OwnedFd, is_written: &AtomicBool) {
     }
 }
 
-/// Returns a writer that writes the results of `inputs` to `output`. `plan` decides about hints and about the blank
-/// line for a bad row.
+/// Returns a writer that writes the results of `inputs` to `output`. `plan` says how rows are read, for the hints in
+/// messages about bad rows, and whether a bad row gets a blank line.
 pub fn writer<'a>(
     plan: &Plan,
     output: &'a Output,
@@ -144,14 +144,14 @@ pub fn writer<'a>(
         (plan.setup.shape.format, plan.setup.shape.columns.clone(), plan.setup.shape.has_header);
     let reading = Reading { format, columns, has_header, has_front };
     let writer = Writer::new(output, output.name(), names, bad_rows, tally).hinting(reading).blank(blank);
-    // Whether a command can be run is known only from its first answer.
+    // Only its first answer shows that a command can be run. Until then no header is written.
     writer.holding_headers(plan.is_command)
 }
 
 /// Returns the error for the process to end with. `results` are those of the run, of writing the rejects, and of
-/// writing the output, in this order. If several are errors, the last is returned, because what the run says of its
-/// rows is true only if its outputs were kept. The others are printed, each text once. If the run ended because no
-/// process reads its output any more, that error is the one that is returned.
+/// writing the output, in this order. If several are errors, the last is returned, and the others are printed before
+/// it. So an error of an output counts more than one of the run, because what the run says of its rows is true only if
+/// its outputs were kept. One error of the run counts most: that no process reads its output any more.
 fn outcome(mut results: [Result<(), Error>; 3]) -> Result<(), Error> {
     if results[0].as_ref().is_err_and(Error::is_broken_pipe) {
         results.rotate_left(1);

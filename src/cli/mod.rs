@@ -103,7 +103,7 @@ pub fn filter<K: BatchKernel>(about: &'static str, kernel: &K) -> ExitCode {
 
 /// Parses the command line of a program that has options of its own beside [`Options`]. Like clap's `Parser::parse`, it
 /// exits with status 2 after an error, and with 0 after help. It also prints the manual page for `--man` and the
-/// completions for `--completions`, and exits. All of these call the program by the name under which it was started.
+/// completions for `--completions`, and exits. In what is printed, the program has the name by which it was started.
 ///
 /// ```no_run
 /// #[derive(clap::Parser)]

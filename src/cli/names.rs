@@ -21,7 +21,7 @@ use std::time::Duration;
 /// asks.
 const MARK: &str = "PMAPGCD_NAMES";
 
-/// The environment variable by which a parent passes the names of results on to its workers. Each name has a line end.
+/// The environment variable by which a parent passes the names of results on to its workers. A line end follows each.
 const TOLD: &str = "PMAPGCD_RESULTS";
 
 /// How long to wait for an answer at most. Without an answer, the results have the name that the kernel gives them.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-/// Functions of libm that people ask for. If an unknown name resembles some of them, these are suggested.
+/// The stock kernel, and functions of libm that people ask for. The message suggests those that resemble the unknown
+/// name, and completions offer all.
 pub const FUNCTIONS: [&str; 44] = [
     "gcd",
     "acos",
@@ -59,7 +60,7 @@ pub fn unknown(name: &str) -> String {
         None if near.is_empty() => String::new(),
         None => format!("; {} is meant, perhaps", near.join(" or ")),
     };
-    // A library `libNAME.so` usually has a function NAME: users may give either as the name.
+    // A library `libNAME.so` usually has a function NAME. The user can have given `libNAME` or NAME.
     let name_within = name.strip_prefix("lib").filter(|rest| !rest.is_empty()).unwrap_or(name);
     format!(
         "there is no kernel {name}{hint}. A kernel is gcd, a function of libm or libc (--kernel hypot --types f64,f64:f64), or one of a \
@@ -68,7 +69,7 @@ pub fn unknown(name: &str) -> String {
 }
 
 /// Returns the distance between two names: how many letters have to be changed, added, removed or swapped with the next
-/// one to turn one name into the other (Damerau and Levenshtein, where no letter is changed twice).
+/// one to turn one name into the other (the distance of Damerau and Levenshtein, restricted to one change a letter).
 fn distance(one: &str, other: &str) -> usize {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let mut rows: Vec<Vec<usize>> = vec![(0..=other.len()).collect()];

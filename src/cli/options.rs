@@ -24,7 +24,7 @@ pub const MORE: &str = "More";
 /// The id of the argument FILE in clap.
 pub const FILES: &str = "files";
 
-/// The least value of `--worker-memory`, in bytes. A row and its result may need as much.
+/// The least value of `--worker-memory`, in bytes. A single long row and its result can need as much.
 const LEAST_MEMORY: u64 = 64 << 20;
 /// The default of `--worker-memory`, in bytes.
 pub const DEFAULT_MEMORY: u64 = 8 << 30;
@@ -54,8 +54,8 @@ pub enum StatsForm {
 
 /// The command line that every filter has.
 ///
-/// If an option is given twice, the last one counts, so that users can override what an alias or a wrapper gives. The
-/// exceptions are lists, FILE, `--columns` and `--na`, which add up.
+/// If an option is given twice, the last one counts, so that users can override what an alias or a wrapper gives. FILE,
+/// `--columns` and `--na` are exceptions: they are lists, and all that are given add up.
 #[derive(clap::Args, Clone, Debug)]
 #[command(args_override_self = true)]
 pub struct Options {
@@ -151,8 +151,8 @@ pub struct Options {
 
     /// Print whole rows, with the result as field NAME
     ///
-    /// The header is printed with NAME, or else with the name that the kernel has for its results. A row with more
-    /// fields or fewer than the header, or without one than the first row, is bad.
+    /// The header is printed with NAME, or else with the name that the kernel has for its results. A row is bad if it
+    /// has not as many fields as the header, or, where there is no header, as the first row.
     #[arg(long, help_heading = OUTPUT, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(super) append: Option<String>,
 
@@ -184,7 +184,7 @@ pub struct Options {
 
     /// serial, threads, pickle, or shared, the default
     ///
-    /// All give the same output, and the same errors but for dead workers.
+    /// All give the same output and, unless workers die, the same errors.
     #[arg(long, help_heading = WORK, value_name = "HOW", value_parser = values::executor(), hide_possible_values = true, default_value = "shared", hide_default_value = true, hide_short_help = true)]
     pub(super) executor: Executor,
 
@@ -209,8 +209,8 @@ pub struct Options {
 
     /// Most memory of a worker [default: 8G]
     ///
-    /// With --command and --python there is no limit unless it is given. This limits its address space; the program
-    /// itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
+    /// With --command and --python there is no limit unless this is given. The worker's address space is limited; the
+    /// program itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<u64>(LEAST_MEMORY..=MOST_MEMORY), allow_negative_numbers = true, hide_short_help = true)]
     pub(super) worker_memory: Option<u64>,
 
@@ -251,14 +251,15 @@ pub struct Options {
     #[arg(long, help_heading = MORE, requires = "compare", hide_short_help = true)]
     pub(super) json: bool,
 
-    /// With --compare: draw the ten steps as SVG
+    /// With --compare: draw what a row costs as SVG
     ///
-    /// A bar of Item 41's ten steps for each way, with machine and date; below it, but for --python, time against work.
+    /// A bar for each way, of the ten steps of a process pool, with machine and date; without --python, also a plot of
+    /// time against work.
     #[cfg(feature = "plot")]
     #[arg(long, help_heading = MORE, requires = "compare", value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub(super) plot: Option<PathBuf>,
 
-    /// The names of the results, as the output for a made-up row has shown them.
+    /// The names of the results of a kernel that shows them only in an output, from mapping a made-up row (`names.rs`).
     #[arg(skip)]
     pub(super) names_by_trial: Option<Vec<String>>,
 

@@ -151,8 +151,8 @@ impl<'k> Plan<'k> {
     }
 }
 
-/// Returns the names in the value of `--append`; none if the value is empty. `results` is how many results the kernel
-/// has, if that is known.
+/// Returns the names in `given`, the value of `--append`; an empty list if the value is empty. `results` is how many
+/// results the kernel has for a row, if that is known: there must be as many names.
 fn appended(given: &str, results: Option<usize>, format: Format) -> Result<Vec<String>, Error> {
     if given.is_empty() {
         return Ok(vec![]);
@@ -182,7 +182,8 @@ fn appended(given: &str, results: Option<usize>, format: Format) -> Result<Vec<S
     wrong.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(names), |(_, what)| Err(Error::usage(what)))
 }
 
-/// Checks that the options suit each other, and a kernel whose rows have `fields` fields (`None`: any number).
+/// Checks that the options suit each other, and that they suit a kernel whose rows have `fields` fields (`None`: any
+/// number).
 fn check(options: &Options, fields: Option<usize>, format: Format) -> Result<(), Error> {
     let named = options.columns().map(|columns| columns.count());
     let lists = if options.column_lists.len() > 1 { "; all that -k is given add up" } else { "" };

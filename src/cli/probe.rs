@@ -26,7 +26,7 @@ const MARK: &str = "PMAPGCD_PROBE";
 /// How long a library may take to load before a message says so.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the probe answers.
+/// What the probe answers: the kernels of the library, or why they cannot be used.
 pub type Answer = Result<Vec<Description>, Unusable>;
 
 /// Whether this process was started as a probe.
@@ -109,9 +109,9 @@ fn too_slow(most: Duration) -> String {
 }
 
 /// Calls `load`, which loads a library, and returns its result. If `load` takes longer than `most`, another thread
-/// calls `instead` with a message, and ends this process. It must be another thread, because nobody can stop a library.
-/// A library that hangs in its constructor holds a lock of the loader, which the other thread may need. Then that
-/// thread hangs, too, and the worker is killed like one that holds a block for too long.
+/// calls `instead` with a message, and ends this process. It must be another thread, because a library cannot be
+/// interrupted. A library that hangs in its constructor holds a lock of the loader. If the other thread needs this
+/// lock, it hangs, too, and the parent kills the worker, as it kills one that holds a block for too long.
 pub fn in_time<T>(most: Option<Duration>, load: impl FnOnce() -> T, instead: impl FnOnce(String) -> u8 + Send) -> T {
     let Some(most) = most else { return load() };
     std::thread::scope(|scope| {

@@ -33,7 +33,7 @@ pub fn while_running<T>(
     is_among_results: bool,
     run: impl FnOnce() -> T,
 ) -> T {
-    // A terminal of the type `dumb` cannot erase a line, so it gets plain lines, and none with `Auto`.
+    // A terminal of the type `dumb` cannot erase a line, so `Always` prints plain lines there, and `Auto` nothing.
     let is_terminal = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
     let is_shown = match when {
         When::Never => false,
@@ -62,8 +62,8 @@ fn show(in_place: bool, tally: &Tally, total: Option<u64>, ended: &Receiver<()>)
         let line = rates.line(total, tally.workers.get());
         if !in_place {
             say(&line);
-        // A process in the background draws no status line: it would appear within what the user types in the
-        // foreground.
+        // A process in the background draws no status line, because the line would appear within what the user types
+        // in the foreground.
         } else if tcgetpgrp(io::stderr()).is_ok_and(|group| group == getpgrp()) {
             let columns = tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
             let columns = if columns == 0 { 80 } else { columns };
@@ -106,7 +106,7 @@ impl Rates {
         let Some(total) = total.filter(|&total| total > 0) else {
             return format!("{rows}, {done}, {rate}{workers}");
         };
-        // If a file grows during the run, more bytes may be read than `total` says.
+        // If a file grows during the run, more bytes than `total` can be read.
         let percent = (bytes_done as f64 / total as f64 * 100.0).min(100.0) as u64;
         let left = total.saturating_sub(bytes_done) as f64 / bytes_rate;
         let left = if left.is_finite() { format!(", {} left", clock(left)) } else { String::new() };
@@ -114,7 +114,8 @@ impl Rates {
     }
 }
 
-/// Returns `number` with three digits, divided by a power of 1000, and the prefix for that power.
+/// Divides `number` by a power of 1000 so that three digits stand for it. Returns these digits, and the unit's prefix
+/// for that power.
 fn scaled(mut number: f64) -> (String, &'static str) {
     let mut prefix = "";
     for larger in ["k", "M", "G", "T", "P"] {

@@ -18,8 +18,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
-/// The default of `--block-size` with Python, in bytes. It is larger than otherwise, because each block costs an
-/// exchange of messages.
+/// The default of `--block-size` with Python, in bytes. It is larger than [`crate::executor::DEFAULT_BLOCK_SIZE`],
+/// because the worker and its Python exchange messages for each block.
 const BLOCK_SIZE: usize = 512 << 10;
 
 /// The options of a function of Python.
@@ -100,7 +100,7 @@ impl PythonOptions {
         let opened = wanted.open(if is_worker { own_number() } else { 0 });
         let opened = opened.map_err(|what| format!("--python: {what}"));
         if let (true, Err(what)) = (is_worker, &opened) {
-            // The parent prints the reason, once for all workers.
+            // A worker does not print the reason. It tells its parent, which prints it once for all workers.
             options.append = None;
             let python = Python::unusable(wanted, what.clone());
             let plan = Plan::of(options, &python)?;
@@ -116,7 +116,7 @@ impl PythonOptions {
         let (executor, memory) = (options.executor, options.worker_memory);
         let python = Python::new(wanted, described, missing, is_worker);
         let executor = Trial::of_this_process()?.map_or(executor, |trial| trial.executor());
-        // A comparison maps the rows once itself, to see whether they are good.
+        // A comparison maps the rows once in this process, to see whether they are good. So it needs Python here.
         let is_comparing = options.compare && Trial::of_this_process()?.is_none();
         if !is_worker && !is_comparing && executor != Executor::Serial {
             // From here on only workers need Python.

@@ -49,9 +49,9 @@ impl Options {
     }
 }
 
-/// Calls `run`, which may call the kernel in this process. If so, what the kernel prints to stdout goes to stderr, as
-/// in worker processes, because it must not get among the results. A kernel that reads stdin reads an empty one,
-/// because it must not take rows away.
+/// Calls `run`. If `run` calls the kernel in this process, what the kernel prints to stdout goes to stderr meanwhile,
+/// as in worker processes, so that it does not get among the results. A kernel that reads stdin then finds it empty,
+/// so that it cannot take rows away.
 fn with_streams_aside<K: BatchKernel>(plan: &Plan, kernel: &K, run: impl FnOnce() -> ExitCode) -> ExitCode {
     let is_mapping = matches!(plan.mode, Mode::Map | Mode::Try(_) | Mode::Compare);
     let is_here = !plan.options.executor.has_processes() || matches!(plan.mode, Mode::Compare);
@@ -95,12 +95,12 @@ pub(super) fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
     }
 }
 
-/// Returns the mapping of `work` by `plan`.
+/// Returns `work` with what worker processes have to know to map it: their confinement, and how they cut files.
 fn mapping<'w>(plan: &Plan, work: &'w dyn Work) -> Mapping<'w> {
     // Workers read files for themselves only if there is a cutter. In a trial of a comparison the parent reads all
     // rows, so that all executors get them in the same way and only the executors are compared. With a command the
-    // parent reads all rows, too: it is far faster than any command, and in block mode blocks must depend on the rows
-    // alone.
+    // parent reads all rows, too: it is far faster than any command, and in block mode only the rows may decide where
+    // blocks end.
     let cutter = Cutter { format: plan.setup.shape.format, most: plan.setup.sizes.block };
     let cutter = (plan.trial.is_none() && !plan.is_command).then_some(cutter);
     Mapping { work, name: "filter".to_string(), confinement: plan.confinement, cutter }

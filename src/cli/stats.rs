@@ -39,7 +39,8 @@ struct Worker {
     times: Times,
 }
 
-/// The peak of resident memory of a process, in bytes. A shared page counts for each process that has touched it.
+/// The peaks of resident memory of the parent and of the worker that had most, in bytes. A page that several processes
+/// share counts for each of them that has touched it.
 #[derive(Serialize)]
 struct Peak {
     parent: u64,
@@ -123,8 +124,8 @@ impl Stats {
     }
 }
 
-/// Returns which of reader, writer and workers spent the largest share of its time working. The others waited for it.
-/// `None` if the workers' times are not known.
+/// Returns which of reader, writer and workers spent the largest share of its time working: the other two waited for
+/// it. `None` if the workers have not both worked and waited: `serial`, for example, never waits.
 fn busiest(reader: &Times, writer: &Times, workers: &[Worker]) -> Option<&'static str> {
     let sum = |seconds: fn(&Times) -> f64| workers.iter().map(|worker| seconds(&worker.times)).sum();
     let workers = Times {

@@ -33,7 +33,8 @@ fn within<N: TryFrom<u64>>(range: &RangeInclusive<u64>, number: Option<u64>) -> 
     number.filter(|number| range.contains(number))?.try_into().ok()
 }
 
-/// The units that may follow a number of bytes, and their sizes in bytes. The largest comes first, for `with_unit`.
+/// The units that may follow a number of bytes, and their sizes in bytes. The largest comes first, because `with_unit`
+/// takes the first that fits.
 const UNITS: [(char, u64); 3] = [('G', 1 << 30), ('M', 1 << 20), ('K', 1 << 10)];
 
 /// Parses a number of bytes, with a unit or without. `None` if `text` is no such number, or the number needs more than
@@ -113,8 +114,8 @@ pub fn status(text: &str) -> Result<i32, String> {
     number("an exit status", 0..=255)(text)
 }
 
-/// Returns a parser of `values`: each has a value, its name, and the description that the manual page and completions
-/// show.
+/// Returns a parser that takes a name from `values` and returns the value of this name. Each element of `values` is a
+/// value, its name, and the description that the manual page and completions show.
 fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
     values: [(T, &'static str, &'static str); N],
 ) -> impl TypedValueParser<Value = T> {
@@ -143,7 +144,7 @@ pub fn delimiter(text: &str) -> Result<Delimiter, String> {
     }
 }
 
-/// Parses the value of `--decimal` and `--thousands`, a character of numbers.
+/// Parses the value of `--decimal` and `--thousands`, a character that stands between the digits of a number.
 pub fn separator(text: &str) -> Result<char, String> {
     let mut chars = text.chars();
     match (chars.next(), chars.next()) {

@@ -56,18 +56,19 @@ fn try_one(trial: Trial, input: &File, rows: usize) -> Result<Crash, Error> {
     let has_workers = trial.executor().has_processes();
     let mut is_killed = false;
     let ended = trial.run(input, |run, results| {
-        // If the run has written results, it is in its middle.
+        // The first results show that the run has started. It is far from its end then, as `ROWS` explains.
         let has_results = results.metadata().is_ok_and(|metadata| metadata.len() > 0);
         let victim = if has_workers { workers(run).first().copied() } else { Some(run) };
         if let (Some(victim), true) = (victim.and_then(|id| Pid::from_raw(id as i32)), has_results) {
-            // The process number still belongs to the victim: the run itself has not been waited for yet, and the run
-            // does not wait for its workers before its end.
+            // The process number still belongs to the victim. If the victim is the run, it has not been waited for yet.
+            // If it is a worker, it lives until the end of the run.
             let _ = kill_process(victim, Signal::KILL);
             is_killed = true;
         }
         (!is_killed).then_some(Duration::from_micros(200))
     })?;
     let written = lines(&ended.stdout);
+    // A run that has replaced a worker says on stderr which signal ended the worker.
     let is_said = ended.stderr.windows(7).any(|word| word == b"SIGKILL");
     let outcome = match ended.status.code() {
         _ if !is_killed => "over too soon",

@@ -30,7 +30,7 @@ fn turn(turns: u64) -> u64 {
     (0..turns).fold(1, |state: u64, turn| black_box(state.wrapping_mul(6364136223846793005).wrapping_add(turn)))
 }
 
-/// Measures how many turns take a microsecond on this machine, under its present load.
+/// Measures how many turns of the loop fit into a microsecond on this machine, under its present load.
 pub fn turns_a_microsecond() -> f64 {
     const TURNS: u64 = 2_000_000;
     let time = || {
@@ -55,7 +55,8 @@ fn take_turns(turns: u64, rows: usize) {
 
 impl Work for Graded<'_> {
     fn mapper<'m>(&'m self, remote: Option<Remote<'m>>) -> Box<dyn Mapper + 'm> {
-        // With a remote the kernel runs there, in `map_task`, so the turns are taken there and not by the mapper.
+        // With a remote the kernel runs in another process, in `map_task`. So `map_task` takes the turns there, and the
+        // mapper takes none.
         let turns = if remote.is_some() { 0 } else { self.turns };
         Box::new(GradedMapper { inner: self.work.mapper(remote), turns })
     }

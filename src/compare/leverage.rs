@@ -20,8 +20,8 @@ const LEAST_WORK: f64 = 0.05;
 /// The number of runs of each executor at each amount of work; the executors take turns. The result is the median
 /// duration.
 const RUNS: usize = 3;
-/// The least number of blocks or tasks for each worker, however few rows there are. With so many, all workers finish at
-/// about the same time.
+/// The least number of blocks or tasks that each worker should get. With so many, all workers finish at about the same
+/// time. If there are few rows, blocks and tasks are made smaller to reach this number.
 const PIECES: usize = 16;
 
 /// The time that executors take for a row, by the work of a row, and what follows from that.
@@ -70,9 +70,9 @@ pub fn measure(workload: &Workload) -> Result<Leverage, Error> {
 }
 
 /// Returns the amount of work from which on `times` is below `work` (the times of `serial`), or `None` if it never is.
-/// Other load on the machine always distorts some points. So the result is the place that leaves the fewest measured
-/// points on the wrong side: wins below it, losses above it. Between two points the place is interpolated on a straight
-/// line between logarithms.
+/// A point where `times` is below `work` is a win, and any other is a loss. Other load on the machine always distorts
+/// some points. So the result is the amount that has the fewest wins below it and losses above it. Between two points
+/// it is interpolated on a straight line between logarithms.
 fn crossing(work: &[f64], times: &[f64]) -> Option<f64> {
     let gain: Vec<f64> = work.iter().zip(times).map(|(work, time)| (work / time).ln()).collect();
     let wins = |gain: &&f64| **gain > 0.0;
@@ -83,8 +83,8 @@ fn crossing(work: &[f64], times: &[f64]) -> Option<f64> {
         0 => Some(work[0]),
         from if from == gain.len() => None,
         from => {
-            // The point before `from` is a loss and the point at `from` is a win: otherwise another place would have
-            // fewer points on the wrong side.
+            // The point before `from` is a loss and the point at `from` is a win. Otherwise fewer points would be
+            // on the wrong side of the place one point earlier or later.
             let part = -gain[from - 1] / (gain[from] - gain[from - 1]);
             Some((work[from - 1].ln() + part * (work[from] / work[from - 1]).ln()).exp())
         }

@@ -43,14 +43,15 @@ pub struct Workload {
     pub block_size: usize,
     /// The most rows in a task of `pickle`.
     pub chunk_size: usize,
-    /// Whether a command is mapped over the rows. Then `pickle`, which cannot run commands, is left out. So are the ten
-    /// steps and the trials with growing work, which can be measured only for functions of this program.
+    /// Whether a command is mapped over the rows. Then `pickle`, which cannot run commands, is left out. So are the
+    /// costs of steps ([`ten_steps`]) and the trials with growing work ([`leverage`]), which can be measured only for
+    /// functions of this program.
     pub is_command: bool,
 }
 
 /// How often each executor is run, in turn with the others. The median of the times counts.
 const RUNS: usize = 5;
-/// The spread from which on a time is marked as doubtful. The spread is the difference of the longest and the shortest
+/// The spread above which a time is marked as doubtful. The spread is the difference of the longest and the shortest
 /// run, divided by the median.
 const DOUBT: f64 = 0.3;
 /// The remark about doubtful times.
@@ -78,7 +79,7 @@ pub struct Report {
 struct Measured {
     executor: &'static str,
     seconds: f64,
-    /// The longest of the runs less the shortest, as a part of the median.
+    /// The time of the longest run less that of the shortest, as a part of the median.
     spread: f64,
     speed_up: f64,
     rows_per_second: f64,
@@ -207,7 +208,7 @@ impl Report {
     }
 }
 
-/// Returns the steps as a picture has them.
+/// Returns the chart that shows the costs of the steps.
 fn chart(steps: &Steps, jobs: usize) -> stacked::Chart {
     let bar = |name: &str, of: fn(&StepCost) -> f64| (name.to_string(), steps.steps.iter().map(of).collect());
     stacked::Chart {
@@ -243,8 +244,8 @@ struct Medians {
     spread: f64,
 }
 
-/// Runs the trial of each executor `runs` times, in turn with those of the others. Returns for each executor the times
-/// of its runs.
+/// Runs the trial of each executor `runs` times. The executors take turns, so that a change of the machine's load
+/// affects all of them. Returns the medians of each executor.
 fn medians(
     executors: &[Executor],
     runs: usize,

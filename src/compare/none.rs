@@ -10,9 +10,9 @@ pub mod trial {
     #[derive(Clone, Copy)]
     pub struct Trial {
         never: Infallible,
-        /// The same as in a comparison.
+        /// As in `compare/trial.rs`.
         pub pieces: Option<(usize, usize)>,
-        /// The same as in a comparison.
+        /// As in `compare/trial.rs`.
         pub accounts: bool,
     }
 

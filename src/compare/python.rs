@@ -2,8 +2,8 @@
 //!
 //! Each run of Python is a process of its own, which runs `python/pmapgcd/_compare.py`. Before the clock starts, its
 //! rows are in memory and its processes are started. Its results stay in memory. So the time is that of the map alone.
-//! The runs of this program are trials as in other comparisons, from the text of rows to the text of results. From
-//! their time, that of a run over one row is subtracted.
+//! The runs of this program are trials as in other comparisons, from the text of rows to the text of results. A run
+//! over one row takes about as long as the start, so its time is subtracted from theirs.
 //!
 //! This file is long because the ways, their runs and the report have the figures of one comparison in common.
 
@@ -24,14 +24,14 @@ use std::io;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// What each run of Python runs.
+/// The Python program that each run of Python executes.
 const COMPARED: &str = include_str!("../../python/pmapgcd/_compare.py");
 
 /// A function of Python, and how it is called.
 pub struct Function {
     /// `FILE:FUNCTION` or `MODULE:FUNCTION`.
     pub target: OsString,
-    /// What it takes and returns.
+    /// The types that the function takes and returns, in the form of `--types`.
     pub types: String,
     /// The chosen columns, by index or name; `None` if none are chosen.
     pub columns: Option<Vec<Result<usize, String>>>,
@@ -46,16 +46,18 @@ const RUN: f64 = 0.3e9;
 const ROWS: (usize, usize) = (500_000, 64);
 /// The most rows of the input that are used. The number is limited because each run of Python reads them all.
 const INPUT_ROWS: usize = 20_000;
-/// The most rows of a run in which each task has one row. Such a task may take a tenth of a millisecond.
+/// The most rows of a run in which each task has one row. It is small because such a task can take a tenth of a
+/// millisecond.
 const SINGLE_ROWS: usize = 5000;
-/// How many rows the runs have in which a process is killed.
+/// The number of rows of a run in which a process is killed.
 const CRASH_ROWS: usize = 1000;
 
 /// A way to map rows.
 struct Way {
     name: &'static str,
-    /// Its name in `_compare.py`; `None` for this program.
+    /// The name of the way in `_compare.py`; `None` for this program.
     python: Option<&'static str>,
+    /// The most rows in a task of a pool. The other ways ignore it.
     chunk: usize,
 }
 
@@ -86,7 +88,8 @@ struct Measured {
     /// `None` if the machine was too busy to tell.
     #[serde(flatten)]
     time: Option<Time>,
-    /// Nanoseconds for each of the ten steps; `None` for a step that cannot be measured by itself.
+    /// Nanoseconds a row for each of the ten steps; `None` for a step that happens once and not for each row. No list
+    /// if the way does not have these steps.
     steps: Option<Vec<Option<f64>>>,
     crash: String,
     written: usize,
@@ -143,7 +146,7 @@ struct Answer {
     outcome: String,
     #[serde(default)]
     written: usize,
-    /// Why there is nothing to compare.
+    /// Why the function cannot be compared; empty if it can.
     #[serde(default)]
     refused: String,
 }
@@ -161,7 +164,7 @@ impl<'a> Runs<'a> {
         Ok(Runs { function, workload, folder })
     }
 
-    /// Runs Python for a task. Returns its answer, or nothing if it was killed.
+    /// Runs Python for a task. Returns its answer, or `None` if the task is `crash` and Python itself was killed.
     fn run(&self, task: &str, way: &Way, count: usize) -> Result<Option<Answer>, Error> {
         let format = self.workload.format;
         let column = |column: &Result<usize, String>| match column {
@@ -218,8 +221,9 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 impl Time {
-    /// Returns the time of a way whose runs took `nanos` nanoseconds a row. `None` if the time says nothing: that of
-    /// this program is the difference of two measurements, and may be no larger than its spread.
+    /// Returns the time of a way whose runs took `nanos` nanoseconds a row. `None` if the time says nothing. This can
+    /// happen with this program: its time is the difference of two measurements, and so it can be smaller than its own
+    /// spread.
     fn of(way: &Way, nanos: Vec<f64>, one_python: f64) -> Option<Self> {
         let (longest, shortest) =
             (nanos.iter().copied().fold(0.0, f64::max), nanos.iter().copied().fold(f64::INFINITY, f64::min));
@@ -290,13 +294,13 @@ impl Report {
         })
     }
 
-    /// Returns the steps as a picture has them.
+    /// Returns the chart that shows the costs of the steps.
     fn chart(&self) -> Chart {
         let bar = |way: &Measured| {
             let steps = way.steps.as_ref()?;
             Some((way.way.to_string(), steps.iter().map(|step| step.unwrap_or_default()).collect()))
         };
-        // The bar for tasks of one row would make the others too short to be seen.
+        // The way with tasks of one row is left out, because its bar would make all others too short to be seen.
         let bars = self.ways.iter().filter(|way| way.way != WAYS[2].name).filter_map(bar).collect();
         Chart {
             title: format!("What a row costs: {} in {} workers", self.function, self.jobs),
@@ -306,7 +310,7 @@ impl Report {
     }
 }
 
-/// Returns the nanoseconds for each step of a way, if it has them.
+/// Returns the nanoseconds a row for each step of a way, or `None` if the way does not have the steps of a pool.
 fn steps(runs: &Runs, way: &Way, text: &Text, rows: usize) -> Result<Option<Vec<Option<f64>>>, Error> {
     match way.python {
         Some("processes") => Ok(runs.run("steps", way, rows)?.map(|answer| answer.steps)),
@@ -316,7 +320,7 @@ fn steps(runs: &Runs, way: &Way, text: &Text, rows: usize) -> Result<Option<Vec<
             let (_, account) = Trial { timed: true, ..Trial::new(Executor::Shared, 0) }.measured(&input)?;
             let mut steps: Vec<Option<f64>> =
                 account.steps.iter().map(|&nanos| Some(nanos as f64 / text.rows as f64)).collect();
-            // The start of Python is measured apart from the steps.
+            // Step 5, to make the function ready, is done once, when Python starts, and not for each row.
             steps[4] = None;
             Ok(Some(steps))
         }

@@ -1,5 +1,5 @@
-//! The picture of the ten steps: a bar for each way to map rows, in which the steps are stacked. The picture fits a
-//! slide.
+//! The picture of the ten [`STEPS`] of a process pool. It has a bar for each way to map rows, in which the costs of the
+//! steps are stacked. The picture fits a slide.
 
 use super::ten_steps::STEPS;
 use crate::error::must_be_escaped;
@@ -13,7 +13,7 @@ pub struct Chart {
     pub title: String,
     /// How the figures were measured.
     pub subtitle: String,
-    /// The bars. A step that a bar does not have is 0.
+    /// The name of each bar, and the nanoseconds of its steps, in the order of [`STEPS`]. A step that it lacks has 0.
     pub bars: Vec<(String, Vec<f64>)>,
 }
 
@@ -24,8 +24,8 @@ const FRAME: f64 = 210.0;
 const BAR: f64 = 74.0;
 const MARGIN: f64 = 24.0;
 
-/// The colours of the steps. Grey and green are the steps that every row takes in any case. Warm colours are the steps
-/// that take it to another process and back.
+/// The colours of the steps. Steps that a row takes in every way are grey or green. Steps that take a row to another
+/// process and its result back have warm colours.
 const COLOURS: [&str; 10] =
     ["#8c8c8c", "#e66101", "#fdae61", "#fdd49e", "#cccccc", "#1a9850", "#d7301f", "#fc8d59", "#fee08b", "#4d4d4d"];
 
@@ -81,10 +81,10 @@ impl Chart {
     }
 }
 
-/// Returns the picture with another one, `below`, under it.
+/// Returns one picture of `chart` and, under it, `below`; only `below` if there is no chart.
 pub fn above(chart: Option<&Chart>, below: &str) -> String {
     let Some(chart) = chart else { return below.to_string() };
-    /// The height of `below`.
+    /// The height of `below`, as `plot.rs` draws it.
     const BELOW: f64 = 560.0;
     let (upper, height) = (chart.svg(), chart.height());
     let below = below.replacen("<svg ", &format!("<svg y=\"{height}\" "), 1);
@@ -112,7 +112,7 @@ fn grouped(number: f64) -> String {
     parts.collect::<Vec<_>>().join(" ")
 }
 
-/// Returns the machine and today's date.
+/// Returns a line that names the machine, today's date and the version of this program.
 pub fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

@@ -106,7 +106,8 @@ fn steps(steps: &Steps, width: usize) -> Vec<String> {
     lines
 }
 
-/// The table of time by work, and the sentences about how much work makes an executor pay.
+/// The table of the time that a row takes by the work of a row, and the sentences about what sending a row costs and
+/// from how much work on that pays.
 fn leverage(leverage: &Leverage, width: usize) -> Vec<String> {
     let (work, others) = (&leverage.work, &leverage.times[1..]);
     let names: String = others.iter().map(|(name, _)| format!("{name:>10}")).collect();

@@ -1,4 +1,4 @@
-//! What each of the ten steps of a process pool costs with `pickle` and with `shared`.
+//! What each of the ten [`STEPS`] that a process pool takes for a row costs with `pickle` and with `shared`.
 
 use super::Workload;
 use super::trial::{Trial, in_memory};
@@ -13,13 +13,14 @@ use std::time::Duration;
 /// slower.
 const TIMED_RUNS: usize = 3;
 
-/// The cost of the ten steps of Item 41 with `pickle` and with `shared`.
+/// The costs of the ten [`STEPS`] with `pickle` and with `shared`.
 #[derive(Serialize)]
 pub struct Steps {
     pub steps: Vec<StepCost>,
-    /// The sum of all steps, divided by the processor time of the same runs with `pickle`. Near 1, unless time was
-    /// spent outside the steps.
+    /// The sum of all steps with `pickle`, divided by the whole processor time of the same runs. Near 1, unless time
+    /// was spent outside the steps.
     pub pickle_part_of_cpu: f64,
+    /// The same with `shared`.
     pub shared_part_of_cpu: f64,
 }
 

@@ -163,8 +163,8 @@ impl Trial {
         Ok((ended, account))
     }
 
-    /// Runs the trial over `input`. Returns its results, and the highest memory use that was sampled for the process
-    /// and its workers together, in bytes of proportional set size.
+    /// Runs the trial over `input`. Returns its results, and the peak of the memory of the process and its workers
+    /// together, in bytes of proportional set size. The memory is sampled every few milliseconds.
     ///
     /// # Errors
     /// If the trial fails; the message has its status and its stderr.
@@ -190,7 +190,7 @@ impl Ended {
     }
 }
 
-/// Returns a file in memory that holds `bytes`. Its offset is behind them.
+/// Returns a file in memory that holds `bytes`. The file's offset is at its end.
 ///
 /// # Errors
 /// If there is not enough memory.

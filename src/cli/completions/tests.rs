@@ -32,7 +32,7 @@ fn options_and_their_values_are_completed() {
     assert_eq!(answer("fish", &["-o", "x"]), "files \n");
     assert_eq!(answer("fish", &["--output=x"]), "files \n");
     assert_eq!(answer("fish", &["-j", ""]), "\n");
-    // A function comes behind its file, and only the file can be completed.
+    // In FILE:FUNCTION only the file can be completed.
     assert_eq!(answer("bash", &["--python", "de"]), "files open\n");
     assert_eq!(answer("fish", &["--python=de"]), "files open\n");
     assert_eq!(answer("bash", &["--python", "deg.py:"]), "open\n");
@@ -88,7 +88,8 @@ fn the_front_of_a_path_is_expanded_as_shells_do() {
     ] {
         assert_eq!(expanded(Path::new(path)), None, "{path}");
     }
-    // The tests run in the folder of the sources; $PWD is that of the shell.
+    // The tests run in the folder of the sources, but $PWD is the folder in which a shell started them. So this is
+    // tested only if the example is found there.
     if std::env::var("PWD").is_ok_and(|folder| Path::new(&folder).join("examples/screens.csv").exists()) {
         assert_eq!(answer("bash", &["$PWD/examples/screens.csv", "-k", "wi"]), "open\nwidth\n");
     }

@@ -28,8 +28,8 @@ impl Report {
                     time.nanos_a_row,
                     time.spread * 100.0,
                     if time.spread > DOUBT { "?" } else { " " },
-                    // A speed-up below 0.1 has four decimals: a pool with chunks of one row may have a thousandth of
-                    // the speed of one Python.
+                    // A speed-up below 0.1 has four decimals, because a pool with chunks of one row can be a thousand
+                    // times as slow as one Python.
                     format!("{:.*}", if time.speed_up < 0.1 { 4 } else { 2 }, time.speed_up),
                 ),
                 None => format!("{:>10} {:>7}  {:>8}", "too busy", "", ""),
