@@ -119,6 +119,17 @@ fn rows_said(finished: &Finished) -> String {
     finished.stderr.split_inclusive('\n').filter(is_of_row).collect()
 }
 
+/// Messages or rejects without hints: a hint depends on whether a row is the first of its file, which is not known of a range
+/// that begins behind the header.
+fn without_hints(text: &str) -> String {
+    let mut parts = text.split("; if ");
+    let first = parts.next().unwrap_or_default().to_string();
+    parts.fold(first, |kept, part| {
+        let end = ["\",", "\n"].iter().filter_map(|end| part.find(end)).min().unwrap_or(part.len());
+        kept + &part[end..]
+    })
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -172,8 +183,9 @@ proptest! {
         }
         prop_assert_eq!(Some(together.0), whole.status.code(), "{:?}", whole);
         prop_assert_eq!(String::from_utf8_lossy(&together.1), String::from_utf8_lossy(&whole.stdout));
-        prop_assert_eq!(&together.3, &rejects);
+        prop_assert_eq!(without_hints(&together.3), without_hints(&rejects));
         // Of a run with more than ten bad rows only the first ten are named.
-        prop_assert!(together.2.starts_with(&rows_said(&whole)), "{} and not {}", together.2, whole.stderr);
+        let (said, named) = (without_hints(&together.2), without_hints(&rows_said(&whole)));
+        prop_assert!(said.starts_with(&named), "{} and not {}", together.2, whole.stderr);
     }
 }

@@ -257,8 +257,8 @@ impl Open {
     /// Whether a read would find bytes or the end of the input. If `waits` is true, waits until a read would.
     ///
     /// # Errors
-    /// If the run is over or no process reads the output any more; both are noticed only while waiting. If `poll`
-    /// fails.
+    /// If the run is over or no process reads the output any more; both are noticed only while waiting for input. If
+    /// `poll` fails.
     fn is_ready(&self, watch: &Watch, waits: bool) -> Result<bool, Ending> {
         if self.is_regular {
             return Ok(true);
@@ -272,7 +272,10 @@ impl Open {
         let (fds, timeout) = if waits { (&mut fds[..], None) } else { (&mut fds[..1], Some(&now)) };
         let ready = rustix::io::retry_on_intr(|| poll(fds, timeout)).map_err(|error| self.failed(error.into()))?;
         match fds {
-            [_, output, _] if output.revents().intersects(PollFlags::ERR | PollFlags::HUP) => {
+            // If the input has ended too, no result may be missing, and the run ends in order.
+            [input, output, _]
+                if input.revents().is_empty() && output.revents().intersects(PollFlags::ERR | PollFlags::HUP) =>
+            {
                 Err(Ending::Failed(Error::broken_pipe()))
             }
             [.., stop] if waits && !stop.revents().is_empty() => Err(Ending::Stopped),
