@@ -24,8 +24,8 @@ pub struct Decoder<'k, K: BatchKernel> {
     single: Single<'k, K>,
     /// The head of the current block.
     pub head: Head,
-    /// The smallest number of fields that a row must have. If no columns are chosen and this is not 0, a row must not
-    /// have more either.
+    /// The least number of fields of a row. If no columns are chosen, a row must have exactly this number, or any number
+    /// if this is 0.
     needed: usize,
     /// The number of fields that the kernel takes, where no columns are chosen.
     fixed: Option<usize>,

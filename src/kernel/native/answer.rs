@@ -9,7 +9,8 @@ use crate::kernel::columns::{Texts, Validity, Values, with_values};
 pub struct Answer {
     /// The number of rows that are done.
     pub done: u64,
-    /// What is wrong with the next row. Empty if nothing is said.
+    /// The kernel's message about the next row, which it could not map. Empty if all rows are done, or if the kernel
+    /// gave no reason.
     pub message: String,
     /// The number of the column at fault, from 1. Any other number means that it is not known.
     pub field: u64,

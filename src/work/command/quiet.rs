@@ -14,8 +14,9 @@ pub enum Judged<'a> {
     Never,
     /// After [`QUIET`], or after [`LONG_QUIET`] if the command might still go on without more input.
     Soon,
-    /// After [`LONG_QUIET`], if the command cannot go on without more input, and only while the reader is not waiting
-    /// for input. The reader might then wait for this very block, and without this judgement the run would never end.
+    /// After [`LONG_QUIET`], if the command cannot go on without more input, and only while the parent's reader does not
+    /// wait for more of the program's own input. The reader may then be waiting until this very block is done, and
+    /// without this judgement the run would never end.
     Late(Care<'a>),
 }
 

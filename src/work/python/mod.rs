@@ -35,7 +35,7 @@ pub use wanted::{Described, Wanted};
 /// costs as much as hundreds of rows.
 const MOST_ROWS: usize = 1 << 16;
 
-/// How many deaths of its processes of Python a worker reports one by one.
+/// A worker reports this many deaths of its Python processes one by one.
 const TOLD: u32 = 10;
 
 thread_local! {
