@@ -35,8 +35,9 @@ pub fn is_asked() -> bool {
     std::env::var_os(MARK).is_some()
 }
 
-/// Returns the names of the results of `kernel`, if only an output tells them. Ends the process if it was started to
-/// say them. Waits for the answer no longer than `most`, if that is given, and no longer than [`PATIENCE`].
+/// Returns the names of the results of `kernel`, if only an output tells them. They are found by a process that maps a
+/// made-up row. Waits for that process no longer than `most`, if that is given, and no longer than [`PATIENCE`]. If
+/// this process is the one that was started to find the names, it prints them and ends.
 ///
 /// # Errors
 /// If this process is marked as one that says the names, but was not started by the process that the mark names.

@@ -16,7 +16,7 @@ use std::ptr::{null, null_mut};
 
 /// The room for messages of a kernel, in bytes.
 const MESSAGE: usize = 1024;
-/// The room for texts in a column of results at first, in bytes.
+/// How many bytes of texts a column of results has room for at first.
 const ROOM: usize = 64 << 10;
 
 /// A kernel that is open.

@@ -113,7 +113,8 @@ struct Found {
     refused: Option<&'static str>,
     /// The names of the fields of a struct, aliases among them.
     keys: Vec<&'static str>,
-    /// Whether a value of the type was made. If only some fields of a struct were given: of the last such field.
+    /// Whether a value of the type was made. If only some fields of a struct were given: whether a value of the last of
+    /// these fields was made.
     is_made: bool,
     /// Whether the row has tuples, structs or lists in it.
     is_nested: bool,

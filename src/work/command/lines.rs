@@ -25,7 +25,7 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// How many deaths of its commands a worker reports one by one.
+/// A worker reports this many deaths of its commands one by one.
 const TOLD: u32 = 10;
 
 /// What one worker keeps from block to block.

@@ -31,7 +31,7 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs
 /// multiple of four, because four fields are loaded at a time.
 pub fn load(text: &[u8], fields: &[(u32, u32)], loaded: &mut [u64]) -> usize {
     match Vectors::here() {
-        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
+        // SAFETY: the processor has these instructions: `Vectors::here` and `Vectors::all` name no others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 | Vectors::Avx2 => unsafe { avx2::load(text, fields, loaded) },
         _ => portable::load(text, fields, loaded),
@@ -50,7 +50,7 @@ pub fn hexadecimal<'d>(digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
 #[cfg(feature = "big")]
 pub fn hexadecimal_with<'d>(vectors: Vectors, digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
     match vectors {
-        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
+        // SAFETY: the processor has these instructions: `Vectors::here` and `Vectors::all` name no others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 | Vectors::Avx2 => unsafe { avx2::hexadecimal(digits, limbs) },
         _ => digits,
@@ -61,7 +61,7 @@ pub fn hexadecimal_with<'d>(vectors: Vectors, digits: &'d [u8], limbs: &mut Vec<
 /// Does what [`read_rows`] does, using the instructions in `vectors`.
 fn with(vectors: Vectors, found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs>) -> usize {
     match vectors {
-        // SAFETY: the processor has these instructions, because a `Vectors` never names others.
+        // SAFETY: the processor has these instructions: `Vectors::here` and `Vectors::all` name no others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 | Vectors::Avx2 => unsafe { avx2::read_rows(found, pairs, wide, other) },
         _ => portable::read_rows(found, pairs, wide, other),
