@@ -60,7 +60,7 @@ pub fn by_trial(kernel: &impl BatchKernel, most: Option<Duration>) -> Result<Opt
         let what = format!("the environment variable {MARK} is for a process that looks at a kernel only; unset it");
         return Err(Error::usage(what));
     }
-    // The standard input of such a process is the pipe to the one that asks.
+    // The names are written to standard input, which is the writing end of a pipe to the process that asks.
     let pipe = io::stdin().as_fd().try_clone_to_owned().map(File::from);
     let lines: String = kernel.names_by_trial().unwrap_or_default().iter().map(|name| format!("{name}\n")).collect();
     let told = pipe.and_then(|mut pipe| pipe.write_all(format!("{lines}\n").as_bytes()));
