@@ -286,9 +286,9 @@ impl Undertaker {
         (is_idle && self.ledger.is_hopeless_idling(run.taken())) || is_hopeless_start
     }
 
-    /// Leaves the sentence on `block` to the writer, which prints it. The sentence contains the last panic message;
-    /// earlier ones for this block are dropped, because they were about the same row and may differ from the last
-    /// message only in an address or a time.
+    /// Hands the sentence about `block` to the writer, which prints it. The sentence contains the last panic message.
+    /// Earlier ones for this block are dropped, because they were about the same row, and often differ from the last
+    /// message in no more than an address or a time.
     fn say_once(&mut self, run: &Run, block: u64, sentence: Sentence) {
         self.panics.retain(|(other, _)| *other != block);
         run.sentences().insert(block, sentence);

@@ -61,7 +61,7 @@ fn target(size: u64, count: u64, cut: u64) -> Option<u64> {
     (number < count).then(|| (number * size / count) as u64)
 }
 
-/// A walk through a file, which is read in pieces, from one row end to the next.
+/// A walk through a file from one row end to the next. The file is read in pieces.
 struct Walk<R> {
     file: R,
     format: Format,

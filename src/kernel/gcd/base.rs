@@ -43,7 +43,8 @@ impl Base {
         (self != Base::Decimal).then(|| self.radix().ilog2())
     }
 
-    /// Returns the letter of the prefix, which is a 0 and this letter in front of the digits.
+    /// Returns the letter that follows the 0 in the prefix of a number (`0b`, `0o`, `0x`), or `None` for decimal numbers,
+    /// which have no prefix.
     fn letter(self) -> Option<u8> {
         match self {
             Base::Binary => Some(b'b'),

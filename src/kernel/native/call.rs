@@ -94,7 +94,7 @@ pub fn map(function: Function, columns: &Columns, results: &mut Values) {
     }
 }
 
-/// Zeros, one for each row. Few batches have more rows than these.
+/// Zeros for a register that no column fills, one for each row. A batch with more rows gets a longer list.
 static NONE: [u64; 1024] = [0; 1024];
 
 /// The contents of the registers in the call for each row.

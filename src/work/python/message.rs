@@ -22,7 +22,8 @@ pub enum Kind {
     Opened = 3,
     /// The function cannot be imported. Values: offset and length of the text of the message.
     Failed = 4,
-    /// Map rows. Values: the number of rows, the number of columns, and the offset and length of the columns.
+    /// Map rows. Values: the number of rows, the number of columns, and the offset and length of the bytes
+    /// in which all columns are.
     Map = 5,
     /// Rows are mapped. Values: the fields of [`Mapped`].
     Mapped = 6,
