@@ -32,7 +32,7 @@ pub struct BadRow {
     pub(crate) kind: Kind,
 }
 
-/// How a bad row differs from others in how it must be treated.
+/// The kind of a bad row, which decides how the row is treated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum Kind {
     /// An ordinary bad row, such as one with a field that is not a number.

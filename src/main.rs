@@ -8,8 +8,8 @@ static ALLOCATOR: allocator::OrEnd = allocator::OrEnd;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use pmapgcd::{Algorithm, Base};
 
-/// Map a function over the rows of CSV FILEs or stdin, in parallel and in order: the greatest common divisor (GCD),
-/// unless another is named
+/// Map a function, by default the greatest common divisor (GCD), over the rows of CSV FILEs or stdin, in parallel,
+/// keeping their order
 #[derive(clap::Parser)]
 #[command(name = "pmapgcd", version, max_term_width = 80, after_help = AFTER_HELP, after_long_help = MANUAL)]
 struct Arguments {

@@ -256,8 +256,8 @@ fn expanded(path: &Path) -> Option<PathBuf> {
     is_name.then(|| std::env::var_os(name)).flatten().map(|folder| PathBuf::from(folder).join(rest))
 }
 
-/// Returns `word`, which is as typed in bash, as bash would pass it to a program. The last quote can be open, because
-/// the user has not finished typing.
+/// Removes the quotes and backslashes from a word as bash would before it passes the word to a program. The last quote
+/// can be open, because the user has not finished typing.
 fn without_quotes(word: &str) -> String {
     let (mut plain, mut open, mut chars) = (String::new(), None, word.chars());
     while let Some(c) = chars.next() {

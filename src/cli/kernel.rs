@@ -27,9 +27,9 @@ use std::process::ExitCode;
 pub struct KernelOptions {
     /// Map with gcd, a function of libm, or LIBRARY:FUNCTION
     ///
-    /// A value with a / or .so in it is a shared library. LIBRARY alone stands for one with a pmap_kernel_v1 (see
-    /// docs/kernels.md). A plain C function of numbers needs --types. Workers load the library; this process loads it
-    /// only with --executor serial or threads.
+    /// A value with a / or .so in it names a shared library. LIBRARY without :FUNCTION must export pmap_kernel_v1 (see
+    /// docs/kernels.md). A plain C function of numbers needs --types. The worker processes load the library; the main
+    /// process loads it only with --executor serial or threads.
     #[arg(long, help_heading = FUNCTION, value_name = "NAME", conflicts_with_all = ["command", "command_mode", "command_input", "command_ok", "python_batch"], group = "function")]
     kernel: Option<OsString>,
 

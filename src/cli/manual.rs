@@ -1,6 +1,6 @@
 //! The manual page, in roff, the language of man pages. It has the options, and sections that are made from plain text.
-//! The text of all filters is in `manual.txt`. The text that a program adds is clap's `after_long_help`, which neither
-//! `-h` nor `--help` prints.
+//! The text that all filters share is in `manual.txt`. A program adds its own text as clap's `after_long_help`, which
+//! this crate's `--help` does not print.
 //!
 //! In these texts a line of capitals begins a section, and an empty line ends a paragraph. Lines that begin with two
 //! blanks are printed as they are, and `- TERM: TEXT` is an entry of a list.

@@ -79,7 +79,7 @@ pub struct Report {
 struct Measured {
     executor: &'static str,
     seconds: f64,
-    /// The time of the longest run less that of the shortest, as a part of the median.
+    /// The time of the longest run minus that of the shortest, divided by the median time.
     spread: f64,
     speed_up: f64,
     rows_per_second: f64,

@@ -24,8 +24,8 @@ const FRAME: f64 = 210.0;
 const BAR: f64 = 74.0;
 const MARGIN: f64 = 24.0;
 
-/// The colours of the steps. Steps that a row takes in every way are grey or green. Steps that take a row to another
-/// process and its result back have warm colours.
+/// The colours of the steps. Steps that a row takes with every executor are grey or green. Steps that take a row to
+/// another process and its result back have warm colours.
 const COLOURS: [&str; 10] =
     ["#8c8c8c", "#e66101", "#fdae61", "#fdd49e", "#cccccc", "#1a9850", "#d7301f", "#fc8d59", "#fee08b", "#4d4d4d"];
 

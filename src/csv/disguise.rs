@@ -188,7 +188,7 @@ fn spreadsheet_line(start: &[u8]) -> Option<(&'static str, String)> {
 }
 
 /// Returns the option that makes `delimiter` the delimiter, as it is typed in a shell. Returns `None` for bytes that
-/// may be part of values, such as digits and letters.
+/// cannot be the delimiter: NUL, line ends, and bytes that may be part of values, such as digits and letters.
 pub fn delimiter_option(delimiter: u8) -> Option<String> {
     match delimiter {
         b'\t' => Some("-d tab".to_string()),

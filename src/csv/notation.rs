@@ -140,8 +140,9 @@ impl Notation {
         is_number.then_some(Parts { sign, whole, fraction, exponent })
     }
 
-    /// Returns the digits `text` without the characters between thousands. A number must have such a character between
-    /// every two groups of three digits, or nowhere. Returns `None` if `text` does not, or has other bytes.
+    /// Returns the digits in `text` without the thousands separators. Separators must either be absent or stand before
+    /// every group of three digits, counted from the end. Returns `None` if a separator is misplaced or missing, or if
+    /// there are other bytes.
     fn ungrouped(self, text: &[u8]) -> Option<Cow<'_, [u8]>> {
         if text.iter().all(u8::is_ascii_digit) {
             return Some(text.into());

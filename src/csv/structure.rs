@@ -113,11 +113,11 @@ impl Structure {
         Some(Found { delimiters, line_ends, line_feeds: line_ends, ..Found::default() })
     }
 
-    /// Finds the delimiters and line ends with a meaning among the first `length` of these bytes, and moves the state
-    /// past them. `length` is at least 1.
+    /// Finds the delimiters and line ends among the first `length` of these bytes, except those inside quotes or
+    /// comments. Moves the state past these bytes. `length` is at least 1.
     ///
-    /// `equal` returns the set of those of the 64 bytes that equal a given byte. `parity` returns a word in which a bit
-    /// is 1 if the number of ones in its argument, up to and including the same bit, is odd.
+    /// `equal` returns the set of those of the 64 bytes that equal a given byte. `parity` returns the prefix XOR of its
+    /// argument: each bit is the XOR of the argument's bits from the lowest up to the same bit.
     #[inline(always)]
     pub fn step(
         &mut self,

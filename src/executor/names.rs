@@ -37,7 +37,7 @@ impl Name {
         Self::entered(format!("{what} at {place}"), what, place, true)
     }
 
-    /// Makes a name from the one that the program gives. The program's name is escaped, because a worker gets it in an
+    /// Makes a name from `name`, which the program has chosen. `name` is escaped, because workers get it in an
     /// environment variable, which cannot contain NUL.
     pub fn given(what: &'static str, name: &str, place: &'static Location<'static>) -> Self {
         Self::entered(format!("{what} {name:?}"), what, place, false)

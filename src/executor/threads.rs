@@ -2,7 +2,7 @@
 //!
 //! In `threads` the kernel runs in the worker threads. That is fast, but a kernel that crashes ends the whole program.
 //! In `pickle` each thread has a child process, to which it sends the rows of its block as pickles. If a child dies,
-//! the run ends before the rows that had been sent to that child.
+//! the run ends with an error. The results of the rows before its block are still written.
 
 use crate::error::{Error, reason};
 use crate::executor::cut::slots;

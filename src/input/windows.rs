@@ -74,7 +74,8 @@ impl LastRow {
     /// earlier text, and nothing else.
     fn find(&mut self, ends: &mut RowEnds, text: &[u8]) -> Found {
         // Only the row end at or behind the cut must be found exactly, so look at the text before the cut in few calls.
-        // Each call looks at as many bytes as a row may have: if no row ends in them, a row is too long.
+        // Each call looks up to `most` bytes past the last row end, which is as long as a row may be. If no row ends
+        // there, the row is too long, or, if the text ends sooner, more text is needed.
         while ends.end() + self.most < self.cut {
             let last = ends.end();
             self.seen = (last + self.most).min(text.len()).max(self.seen);
@@ -115,8 +116,8 @@ pub struct Windows<'f> {
     /// The present window: its offset in the file and its length.
     offset: u64,
     length: usize,
-    /// Where the rows of the window begin and end if they begin with its first line. Counted from the start of the
-    /// window.
+    /// A guess at the byte range of the window's rows, counted from the window's start: it assumes that the first line
+    /// that begins in the window begins a row. `None` if there is no guess.
     guess: Option<Range<usize>>,
     /// The last search for the end of rows. If the rows have quotes, the search has listed their delimiters and line
     /// ends.
@@ -235,8 +236,8 @@ impl<'f> Windows<'f> {
         Ok(&self.text()[self.front() + rows.start..self.front() + rows.end])
     }
 
-    /// Returns the lists of the delimiters and line ends of these rows, if the search for their end has listed all of
-    /// them. A mapper that has the lists need not scan the rows again. The lists are returned only once.
+    /// Returns the lists of the delimiters and line ends in these rows, if the search for the end of the rows scanned
+    /// exactly these rows. A mapper that has the lists need not scan the rows again. The lists are returned only once.
     pub fn listed(&mut self, rows: &Range<usize>) -> Option<&mut Scan> {
         let is_there = self.searched.take() == Some(rows.start);
         self.ends.listed().filter(|scan| is_there && !rows.is_empty() && scan.seen() == rows.len())

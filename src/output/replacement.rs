@@ -77,8 +77,8 @@ impl Replacement {
 
     /// Creates the new file in the folder in which it will get its name.
     fn beside(&mut self, mode: Mode) -> rustix::io::Result<File> {
-        // A file without a name gets one by a link to its path in /proc/self/fd, so it is only used if that folder
-        // exists.
+        // A file without a name (O_TMPFILE) gets its name later, through /proc/self/fd. So make such a file only if
+        // that folder exists.
         if Path::new("/proc/self/fd").exists() {
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
             if let Ok(file) = openat(&self.entry.folder, ".", flags, mode) {

@@ -44,7 +44,7 @@ pub struct Writer<'a> {
     offset: u64,
     /// Up to which offset in the current input the tally has counted bytes; `None` before the first block of the input.
     counted_to: Option<u64>,
-    /// Whether the current input has had a row before the next part: one with a result, or a bad one.
+    /// Whether the parts of the current input so far had any row, good or bad.
     has_rows: bool,
 }
 

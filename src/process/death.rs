@@ -19,8 +19,8 @@ pub struct Death {
 }
 
 impl Death {
-    /// Whether the worker's own actions caused its death, as opposed to a signal of the kind that users, other programs
-    /// or the out-of-memory killer send.
+    /// Whether the worker itself is to blame for its death, because it was killed at its time limit or because of how
+    /// it ended (see the function `is_fault`).
     pub fn is_fault(&self) -> bool {
         self.overdue.is_some() || self.status.is_some_and(is_fault)
     }
@@ -52,8 +52,8 @@ impl Death {
     }
 }
 
-/// Whether the actions of a process caused its end with this status, as opposed to a signal of the kind that users,
-/// other programs or the out-of-memory killer send.
+/// Whether a process that ended with this status is itself to blame. It is not if it was ended by a signal that commonly
+/// comes from outside: from users, other programs, the out-of-memory killer, a closed pipe or a timer.
 pub fn is_fault(status: ExitStatus) -> bool {
     use signal_hook::consts::*;
     const SENT: [i32; 9] = [SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2];

@@ -174,11 +174,11 @@ pub fn heed_signals() {
     }
 }
 
-/// Ends this process by SIGPIPE, without a message, as filters end when nobody reads their output any more. The signal
-/// must be sent explicitly because Rust programs ignore it.
+/// Ends this process by SIGPIPE, without a message, as filters end when nobody reads their output any more. Rust
+/// programs ignore SIGPIPE, so this function first restores the default action.
 pub fn die_of_broken_pipe() -> ! {
-    // The system does not kill process 1, the first of a container, by a signal that it sends itself. That process ends
-    // with the exit status that shells report for SIGPIPE.
+    // The first process of a container has the id 1. No signal that such a process sends to itself can kill it, so it
+    // exits with the status that shells report for SIGPIPE.
     if std::process::id() != 1 {
         let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
     }

@@ -123,8 +123,9 @@ impl Reader<'_> {
 
 impl Supervisor<'_> {
     /// Whether a faulty worker has set the chain back. `block` is the block to be written next. If `block` is a window
-    /// and the chain names an earlier one, no worker will pass the chain on, because all earlier windows are written.
-    /// The window may have had its turn already, because the rest of it is claimed anew after a part is written.
+    /// and the chain names an earlier block, no worker will pass the chain on, because all earlier blocks are written.
+    /// The chain may name a later block: after a part of a window is written, the rest is claimed again, although the
+    /// window has had its turn.
     pub fn is_chain_lost(&self, block: u64) -> bool {
         let is_window = self.segment.is_under_way(block) && self.segment.slot(block).kind() != Kind::Slot;
         let link = self.segment.link();

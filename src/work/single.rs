@@ -15,7 +15,8 @@ pub struct Single<'k, K> {
     /// For how many bad rows of this part of the block a message was worded. The limit of the whole run applies to each
     /// part anew, because this worker does not know how many bad rows earlier blocks have.
     told: u64,
-    /// Whether the kernel accepts a row without a value in the field at this index. Only as long as was needed so far.
+    /// For each field index, whether the kernel accepts a row without a value in that field. The list grows when a
+    /// field beyond its end is asked for.
     takes_missing: Vec<bool>,
 }
 

@@ -8,7 +8,8 @@ use std::ffi::OsStr;
 /// The shell that runs commands. Its own messages begin with this name.
 pub const SHELL: &str = "/bin/sh";
 
-/// The most bytes of an unfinished line that are kept. If the line grows longer, they are passed on without its end.
+/// The most bytes of an unfinished line that are kept. If the line grows longer, the bytes so far are passed on before
+/// the line has ended.
 const LONGEST_OPEN: usize = 64 << 10;
 
 /// How many bytes of the last line are kept for messages.

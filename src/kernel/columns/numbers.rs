@@ -24,7 +24,7 @@ pub trait Number: Copy + Default {
     /// [`read`].
     fn plain(text: &[u8]) -> Option<Self>;
 
-    /// Does what [`read`] does, for a text without blanks around it.
+    /// Returns the number that `text` consists of, in whatever way it is written. There must be no blanks around it.
     fn general(text: &[u8], notation: Notation) -> Option<Self>;
 }
 
@@ -115,8 +115,8 @@ const TENS: [f64; 23] = [
     1e21, 1e22,
 ];
 
-/// Returns the largest n for which 10^n is exact in a float of this many binary digits. That is so if 5^n has at most
-/// this many, and each factor 5 adds log2(5), about 2.33, of them.
+/// Returns the largest n for which 10^n is exact in a float of this many binary digits. It is exact if 5^n has at most
+/// this many binary digits. Each factor 5 adds log2(5) digits, a little less than 2.33.
 const fn most_tens(digits: u32) -> u32 {
     digits * 100 / 233
 }

@@ -30,7 +30,8 @@ pub struct BadResult {
 }
 
 impl Results {
-    /// Makes columns for results of these types, if there are none yet.
+    /// Makes columns for results of these types, unless there are already as many columns as types. Those were made for
+    /// the same kernel, and so for the same types.
     pub fn begin(&mut self, types: &[Type]) {
         if self.columns.columns.len() != types.len() {
             self.columns = Columns { columns: types.iter().map(|&of| Column::new(of, false)).collect(), rows: 0 };

@@ -69,8 +69,8 @@ impl Reader {
         Reader { least: signature.inputs.len(), signature, missing }
     }
 
-    /// Returns a reader for a kernel that takes any number of fields, and at least `least`. The signature's types
-    /// behind the first `least` are those of further fields, if a row has any.
+    /// Returns a reader for a kernel that takes `least` or more fields. The first `least` types of the signature are
+    /// those of the fields that every row has. The other types are those of further fields.
     pub fn at_least(self, least: usize) -> Self {
         Reader { least, ..self }
     }

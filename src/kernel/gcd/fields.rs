@@ -76,7 +76,8 @@ impl<'a> Fields<'a> {
         if self.columns[index].may_have_return() {
             value = value.strip_suffix(b"\r").unwrap_or(value);
         }
-        // What quotes within the field mean does not matter: no integer has them.
+        // Remove only the quotes around the field. Quotes inside it need no decoding, because a field that has them is
+        // not an integer.
         let value = match (self.quote, value) {
             (Some(quote), [first, inner @ .., last]) if [*first, *last] == [quote; 2] => trimmed(inner),
             _ => trimmed(value),

@@ -134,7 +134,7 @@ impl Library {
     }
 }
 
-/// How often a library is asked for a further kernel. If it still returns one at the last time, its list is taken for
+/// How many times at most a library is asked for its next kernel. If it returns one even then, its list is taken to be
 /// endless, and the library is refused.
 const MOST_KERNELS: u32 = 1000;
 

@@ -95,7 +95,8 @@ impl Serialize for Kept {
             Cell::Unsigned(value) => serializer.serialize_u64(value),
             Cell::Double(value) => serializer.serialize_f64(value),
             Cell::Text(text) => serializer.serialize_str(text),
-            // Name the type: as a float of 64 bits, the value would be printed with more digits.
+            // Pickles have only floats of 64 bits. Send the type's name too: without it, the receiver would print the
+            // value with the digits of such a float.
             Cell::Single(value) => entry(serializer, SINGLE, &f64::from(value)),
             Cell::Wide(value) => entry(serializer, INTEGER, &value.to_string()),
             Cell::Widest(value) => entry(serializer, INTEGER, &value.to_string()),

@@ -78,8 +78,9 @@ impl de::Error for Unfit {
     }
 }
 
-/// Writes the methods of a `Deserializer` that read a value made of several fields, or of none. They call the method
-/// `elements`, which must return a `SeqAccess` for that many of the next fields, or for all that are left.
+/// Writes the methods of a `Deserializer` that read a value made of several fields, or of none. For several fields they
+/// call the method `elements` with the number of fields, or with `None` for all that are left. It must return a
+/// `SeqAccess` to these fields.
 macro_rules! deserialize_sequences {
     () => {
         fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {

@@ -43,7 +43,7 @@ pub enum Ended {
     TooEarly,
     /// The shell has ended with this status, and everything that was in the pipe is read.
     Exited(ExitStatus),
-    /// The process lives but cannot answer any more, for this reason: the predicate of a sentence.
+    /// The process lives but cannot answer any more. The text says why, as the predicate of a sentence.
     Useless(&'static str),
     /// The process has read all rows and waits for more, and has not answered all of them.
     Waits,

@@ -241,10 +241,10 @@ impl<'c> ByLine<'c> {
         Ok(tried)
     }
 
-    /// Writes the answers to the rows of the batch, which begin at byte `mapped.consumed` of the block and end at byte
-    /// `end`, together with what is printed for its bad rows. `fault` says why the first row without an answer has
-    /// none. Returns whether this part of the block goes on. It then goes on at byte `mapped.consumed`: behind the
-    /// batch, or at the first row that is not written.
+    /// Writes the answers to the rows of the batch, and what is printed for its bad rows. At the start, the batch is
+    /// the bytes from `mapped.consumed` to `end` of the block. `fault` says why the first row without an answer has
+    /// none. Moves `mapped.consumed` to `end`, or to the first row that is not written, or behind a bad row. Returns
+    /// whether this part of the block goes on from there.
     fn write_batch(
         &mut self,
         block: &[u8],

@@ -75,7 +75,7 @@ pub fn short(pairs: &[[u128; 2]], divisors: &mut Vec<u128>) {
 /// Does what [`short`] does, using the instructions in `vectors`.
 pub fn short_with(vectors: Vectors, pairs: &[[u128; 2]], divisors: &mut Vec<u128>) {
     match vectors {
-        // SAFETY: the processor has these instructions: `Vectors::here` and `Vectors::all` name no others.
+        // SAFETY: the processor has these instructions, because `Vectors::here` and `Vectors::all` return no others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 if pairs.len() >= short::LEAST => unsafe { short::gcds(pairs, divisors) },
         Vectors::Avx2 => {

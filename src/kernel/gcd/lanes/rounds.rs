@@ -218,8 +218,9 @@ fn approximate<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector]) -> Steps<L>
     }
 }
 
-/// Returns the limbs of both numbers at this place, combined by OR. At the lowest place that the search can reach, a
-/// bit is set: so the search ends there, and a length of at least 2 keeps numbers of up to 62 bits whole.
+/// Returns the limbs of both numbers at this place, combined by OR. At the lowest place that the search can reach, bit
+/// 1 is set as well, so that the search ends there. It also makes this limb at least 2 bits long. So the approximation
+/// keeps every number of up to 62 bits (2 + 30 + 30) whole.
 #[inline(always)]
 fn top<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector], at: usize) -> L::Vector {
     lanes.or(lanes.or(a[at], b[at]), lanes.all(if at < LEAST { 2 } else { 0 }))
@@ -246,7 +247,8 @@ fn halve<L: Lanes>(lanes: L, Steps { a, b, factors: [a_factors, b_factors], left
     Steps { a, b: lanes.right_by(b, zeros), factors, left: lanes.done(left, zeros) }
 }
 
-/// Makes the smaller number `a`, and the difference `b`, in lanes that have halvings left to do.
+/// Sets `a` to the smaller number and `b` to the difference, in lanes that have halvings left to do. Updates the
+/// factors to match.
 #[inline(always)]
 fn subtract<L: Lanes>(lanes: L, Steps { a, b, factors: [a_factors, b_factors], left }: Steps<L>) -> Steps<L> {
     let goes_on = lanes.is_other_than_zero(left);

@@ -80,8 +80,8 @@ fn number() -> impl Strategy<Value = UBig> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Random pairs, some with common factors, multiples, equal numbers, powers of two, or a power of two as their
-    /// difference.
+    /// Random pairs. In some, the numbers have a common factor, are equal, are powers of two, or differ by a power of
+    /// two, or one is a multiple of the other.
     #[test]
     fn agrees_on_any_pairs(
         numbers in proptest::collection::vec((number(), number(), number(), 0..8, 0..300usize), 1..20),
