@@ -92,9 +92,9 @@ impl<E: Display> From<E> for BadRow {
 }
 
 impl BadRow {
-    /// Makes a bad row whose fault is in one field, as the error of an output. `field` is its index, from 0, among
-    /// those that the kernel takes. The message is `field N WHAT`, where N counts the fields of the row from 1. If the
-    /// row has no such field, the message is `WHAT`.
+    /// Makes a bad row whose fault is in one field. A kernel returns it in the `Err` of its output. `field` is the
+    /// index of the field, from 0, among the fields that the kernel takes. The message is `field N WHAT`, where N
+    /// counts the fields of the row from 1. If the row has no such field, the message is `WHAT`.
     ///
     /// ```
     /// use pmapgcd::BadRow;

@@ -2,8 +2,8 @@
 //!
 //! This is the crate behind the `pmapgcd` command. Rows are read once, into a segment of memory that worker processes
 //! share. Each worker that is free claims the next block of rows and computes its results in the segment. The results
-//! are written to the output from there, in input order. If a worker dies, for whatever reason, only its block is
-//! computed again; the run goes on.
+//! are written to the output from there, in input order. If a worker dies, only its block is computed again, and the
+//! run goes on. If workers keep dying on the same row, that row is a bad one.
 //!
 //! Use this crate if a row costs well under a millisecond, and a crash on one row must not end the whole program. If
 //! the rows are in memory already and the function cannot crash, threads are simpler. If a row costs seconds, one
@@ -47,8 +47,9 @@
 //! call, each worker does again, and the workers must make the same calls in the same order as their parent.
 //!
 //! Worker processes usually end by SIGKILL: when the parent no longer needs them, when they take too long, and when the
-//! parent ends. So a kernel is never dropped there, and output that it has buffered is lost. A kernel should hold
-//! settings and no state: what it does for one row must not depend on the rows before.
+//! parent ends. So do not rely on a kernel's `Drop` in a worker: usually it does not run, and output that the kernel
+//! has buffered is lost. A kernel should hold settings and no state: what it does for one row must not depend on the
+//! rows before.
 //!
 //! # What is where
 //!

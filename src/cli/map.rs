@@ -150,8 +150,9 @@ pub fn writer<'a>(
 
 /// Returns the error for the process to end with. `results` are those of the run, of writing the rejects, and of
 /// writing the output, in this order. If several are errors, the last is returned, and the others are printed before
-/// it. So an error of an output counts more than one of the run, because what the run says of its rows is true only if
-/// its outputs were kept. One error of the run counts most: that no process reads its output any more.
+/// it. So errors of the outputs take precedence over those of the run, because what the run says about its rows is true
+/// only if its outputs were written. The exception is a broken pipe, an error of the run, which takes precedence over
+/// all others.
 fn outcome(mut results: [Result<(), Error>; 3]) -> Result<(), Error> {
     if results[0].as_ref().is_err_and(Error::is_broken_pipe) {
         results.rotate_left(1);

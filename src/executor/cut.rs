@@ -27,9 +27,9 @@ const MOST_NAP: Duration = Duration::from_millis(1);
 /// How many times longer than its overhead a block should take.
 const MOST_OVERHEAD: u32 = 10;
 
-/// The smallest block that a worker reads for itself. Passing on the turn (`turns.rs`) costs nothing compared with the
-/// work on this many bytes of rows. With blocks of 4096 bytes, a run takes five times as long if workers read them as
-/// it takes if the parent does.
+/// The smallest block that a worker reads for itself. For blocks of this size the cost of passing on the turn
+/// (`turns.rs`) is negligible. For small blocks it is not: with blocks of 4096 bytes, a run takes five times as long if
+/// the workers read them as if the parent did.
 const LARGE: usize = DEFAULT_BLOCK_SIZE;
 /// A window is this many times as large as a block that the reader reads, if rows are cheap and the window's results
 /// fit into a slot. With windows, the parent does little more than wake up once for each, so that larger windows take
@@ -50,8 +50,8 @@ const LEAST_BLOCK: usize = 64;
 /// Slots per worker: one with the block that the worker works on, one whose block waits for the worker, one whose
 /// results wait to be written, and one in reserve, because blocks take different times.
 const SLOTS_PER_JOB: usize = 4;
-/// If blocks are small, the ring gets as many slots as hold this many bytes, so that a sleeping thread is not woken for
-/// every single block.
+/// The ring has slots for at least this many bytes of blocks. So if blocks are small, there are many slots, and a
+/// sleeping thread is not woken for every single block.
 const LEAST_INPUT: usize = 512 << 10;
 /// If there are many workers, the ring has fewer slots per worker, down to little more than one, so that the input
 /// regions together take no more bytes than this. The segment must fit into the /dev/shm of a stock container, which
@@ -166,9 +166,9 @@ impl Cut {
         }
     }
 
-    /// Whether another block may be published while `waiting` blocks wait to be mapped and written by `workers`
-    /// workers. While blocks still grow, there is at most one for each worker. More of them would be as small, and each
-    /// would take its overhead.
+    /// Whether another block may be published. `waiting` is the number of blocks that are published and not yet
+    /// written, and `workers` the number of workers. While blocks still grow, at most one block waits for each worker,
+    /// because further blocks would be just as small, and each block has a fixed overhead.
     pub fn may_publish(&self, waiting: u64, workers: u64) -> bool {
         waiting < workers || self.is_settled.load(Ordering::Relaxed)
     }

@@ -233,7 +233,7 @@ impl Standstill {
             self.0 = Some((taken, now));
             return false;
         };
-        // Each number is allowed twice: before a row of the part is named, and after that.
+        // Both limits apply twice: to the deaths before a row of the part is named, and to the deaths after that.
         let deaths = 2 * MOST_FAULTS + 2 * MOST_KILLS;
         now.saturating_duration_since(since) >= most.saturating_mul(deaths).saturating_add(PATIENCE)
     }

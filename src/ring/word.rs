@@ -76,13 +76,13 @@ impl Word {
     }
 }
 
-/// The claim counter: the number of the next block to look at (low 44 bits), and an epoch that changes whenever the
-/// counter is lowered (high 20 bits).
+/// The claim counter: the number of the next block to look at (low 44 bits), and an epoch (high 20 bits). The epoch
+/// changes whenever a block is put back.
 ///
-/// Without the epoch a block could be lost. Suppose that a worker sees block 5 claimed and is about to move the counter
-/// from 5 to 6. Then the claimant dies, and the supervisor puts block 5 back and lowers the counter to 5. The worker's
-/// compare-and-exchange from 5 to 6 would now succeed, and no worker would ever look at block 5 again. `tests/loom/`
-/// finds this error if the epoch is removed.
+/// Without the epoch a block could be lost. Suppose that the counter is at 5, and a worker sees that block 5 is claimed
+/// and is about to move the counter to 6. Then the claimant dies, and the supervisor puts block 5 back. The counter
+/// need not be lowered, because it is still at 5. But the worker's compare-and-exchange from 5 to 6 would now succeed,
+/// and no worker would ever look at block 5 again. `tests/loom/` finds this error if the epoch is removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Counter(pub u64);
 

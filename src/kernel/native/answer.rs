@@ -51,8 +51,8 @@ impl Raw {
         raw
     }
 
-    /// Makes room for the results of `rows` rows. Results of earlier calls are left in the room, because the kernel
-    /// overwrites the result of each row that it maps.
+    /// Makes room for the results of `rows` rows, and for `room` bytes of text. Results of earlier calls are not
+    /// erased: the kernel overwrites the result of each row that it maps.
     pub fn clear(&mut self, rows: usize, room: usize) {
         match &mut self.values {
             RawValues::Numbers(values) => {

@@ -172,7 +172,8 @@ struct Tracer<'t> {
     is_top: bool,
     /// Whether the value may be missing.
     may_lack: bool,
-    /// The fields that a struct is given; if this is empty, all.
+    /// The names of the fields for which a struct is given values. If the list is empty, it is given values for all its
+    /// fields.
     only: &'t [&'static str],
 }
 

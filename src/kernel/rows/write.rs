@@ -91,7 +91,7 @@ impl<'s, S: Sink> Writer<'s, S> {
         Ok(())
     }
 
-    /// Writes a missing value, in as many cells as a value would have.
+    /// Writes a missing value: `width` cells if it is the whole value that is written, otherwise one cell.
     fn nothing(&mut self) -> Result<(), Unwritten> {
         let cells = if self.count == 0 && self.is_alone { self.width } else { 1 };
         self.is_nothing = true;

@@ -33,7 +33,7 @@ impl Answers {
         self.ends.truncate(len);
     }
 
-    /// Records the lines that begin at byte `before` or later as answers.
+    /// Records as answers the lines that end at byte `before` or later. Lines that end before it are recorded already.
     pub fn note_ends(&mut self, before: usize) {
         self.ends.extend(memchr_iter(b'\n', &self.bytes[before..]).map(|end| before + end + 1));
     }

@@ -108,8 +108,8 @@ impl Running {
         let (start, mut busy, mut used) = (Instant::now(), Instant::now(), 0);
         self.close_input();
         while start.elapsed() < END && busy.elapsed() < LINGER {
-            // Ask whether the process has ended before looking into the pipe: if it has, all that it wrote is in the
-            // pipe already.
+            // First ask whether the process has ended, and then look into the pipe. If the process has ended, all that
+            // it wrote is in the pipe already.
             let status = self.try_wait()?;
             self.pass_stderr();
             if self.has_answer()? {

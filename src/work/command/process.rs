@@ -37,10 +37,10 @@ pub struct Running {
     pub stdin: Option<OwnedFd>,
     /// How many bytes were still unread in the pipe to the command when its last reader had gone.
     lost: u64,
-    /// This process's end of the pipe from the command, which never blocks.
+    /// The read end of the pipe from the command. Reads from it never block.
     pub stdout: OwnedFd,
-    /// This process's end of the pipe from the command's stderr, which never blocks. `None` once the command has closed
-    /// it.
+    /// The read end of the pipe from the command's stderr. Reads from it never block. `None` once the command has
+    /// closed its end.
     pub stderr: Option<OwnedFd>,
     said: Stderr,
     /// Whether rows have been answered while the input was open.
@@ -49,7 +49,7 @@ pub struct Running {
     pub is_waiting_told: bool,
     /// Whether a message has said that the command leaves rows unread.
     pub is_leaving_told: bool,
-    /// Whether the command's processes have gone on working for long after all rows were answered.
+    /// Whether all rows were answered, and the command's processes have still worked for a long time since then.
     pub is_restless: bool,
     began: Instant,
     /// How long it took until the command read its first row. `None`: it has not read any.
@@ -234,7 +234,8 @@ impl Look {
         self.seen > 0 && (self.waits_for_rows || !self.is_readable)
     }
 
-    /// Whether one of them waits for something else that comes by itself, such as an answer over a network.
+    /// Whether a process of the command waits for something other than its input that comes by itself, such as an
+    /// answer over a network.
     pub fn waits_for_other(&self) -> bool {
         self.waits_for_other
     }

@@ -46,7 +46,8 @@ fn align(bytes: &mut Vec<u8>) -> usize {
     bytes.len()
 }
 
-/// Replaces `bytes` by these rows of `columns`. `of` returns the type of the column at an index.
+/// Replaces `bytes` by the rows `rows` of `columns`: first an entry for each column, then the values to which the
+/// entries point. `of` returns the type of the column at an index.
 pub fn write(columns: &Columns, of: impl Fn(usize) -> Type, rows: Range<usize>, bytes: &mut Vec<u8>) {
     bytes.clear();
     bytes.resize(ENTRY * columns.columns.len(), 0);

@@ -194,8 +194,8 @@ struct Steps<L: Lanes> {
 /// 62 bits are returned whole.
 #[inline(always)]
 fn approximate<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector]) -> Steps<L> {
-    // For each lane, find three limbs of both numbers: those from the highest place down at which either number is not
-    // 0, but at least the three lowest, so that a number of up to 62 bits loses no bits.
+    // For each lane, take three consecutive limbs of both numbers, at the same places. The highest of these places is
+    // the highest at which either number is not 0. If that is below the third place, the three lowest limbs are taken.
     let mut at = a.len() - 1;
     let mut top = top(lanes, a, b, at);
     let mut a_three = [a[at], a[at - 1], a[at - 2]];

@@ -1,6 +1,6 @@
 //! The fast loader of numbers. It reads rows whose two integers both fit into 64 bits, or into 128 bits if the caller
-//! asks for it. It leaves bad rows and rows with larger integers to the general way. Of long hexadecimal numbers, it
-//! reads most of the digits, and leaves the rest.
+//! asks for it. It leaves bad rows and rows with larger integers to the general loader, which can call a function of
+//! this module for most of the digits of long hexadecimal numbers.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]

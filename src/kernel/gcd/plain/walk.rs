@@ -12,7 +12,8 @@ use crate::kernel::{
 };
 use std::ops::Range;
 
-/// How many bytes are loaded together with a number: its digits and those before them.
+/// How many bytes are loaded for a number. They end with the number's last digit, so the first of them may belong to
+/// other fields.
 pub const LOADED: usize = 32;
 /// The most digits of a number of 128 bits.
 #[cfg(feature = "big")]
