@@ -158,8 +158,8 @@ pub struct Options {
 
     /// Show progress on stderr: auto, always, never
     ///
-    /// Without WHEN it is auto, which is on a terminal and in the foreground. Where results go to a terminal, auto
-    /// shows nothing. Where stderr is no terminal, always prints a line every five seconds.
+    /// --progress alone means auto. auto shows progress if stderr is a terminal, results do not go to a terminal, and
+    /// the program runs in the foreground. always prints a line every five seconds where stderr is not a terminal.
     #[arg(long, help_heading = OUTPUT, value_name = "WHEN", value_enum, hide_possible_values = true, num_args = 0..=1, require_equals = true, default_value = "never", hide_default_value = true, default_missing_value = "auto")]
     pub(super) progress: When,
 

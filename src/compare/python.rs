@@ -2,8 +2,9 @@
 //!
 //! Each run of Python is a process of its own, which runs `python/pmapgcd/_compare.py`. Before the clock starts, its
 //! rows are in memory and its processes are started. Its results stay in memory. So the time is that of the map alone.
-//! The runs of this program are trials as in other comparisons, from the text of rows to the text of results. A run
-//! over one row takes about as long as the start, so its time is subtracted from theirs.
+//! The runs of this program are trials as in other comparisons, from the text of rows to the text of results. Their
+//! time includes the start of the processes. A run over one row takes about as long as the start alone, so the time of
+//! such a run is subtracted.
 //!
 //! This file is long because the ways, their runs and the report have the figures of one comparison in common.
 

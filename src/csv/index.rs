@@ -208,7 +208,7 @@ impl Index {
             }
         }
         odd.drain(kept_odd..next_odd);
-        // The line whose end is not listed yet keeps its entry, behind those of the kept lines.
+        // `befores` also has an entry for the line whose end is not listed yet. Move it behind those of the kept lines.
         self.befores[kept] = self.befores[ends.len()];
         self.befores.truncate(kept + 1);
         self.scan.lists.line_ends.truncate(kept);

@@ -8,9 +8,9 @@ use super::scan::Scan;
 use super::structure::Found;
 use memchr::{memchr, memrchr};
 
-/// The most bytes of a text that are listed. For each byte, the lists of delimiters and of line ends reserve an offset
-/// of four bytes each, so a longer text would take too much memory. A window of up to 1 MiB stays below this limit,
-/// even with the bytes of its last row that lie behind the window.
+/// The longest text whose delimiters and line ends are listed, in bytes. Each of the two lists reserves four bytes for
+/// each byte of the text, so the lists of a longer text would take too much memory. A window of up to 1 MiB is below
+/// this limit, even with the end of its last row, which lies behind the window.
 const MOST_LISTED: usize = 2 << 20;
 
 /// The search for row ends in a text that begins with a row. Each call of [`look_at`](RowEnds::look_at) continues the

@@ -5,8 +5,8 @@ use crate::work::Mapped;
 use std::time::Duration;
 
 /// Packs what a worker has made of a block, or of a part of a block, into the numbers that a slot has room for.
-/// `working` is how long the worker worked, and `waiting` how long it had waited for the block. Times are passed in
-/// microseconds, of which 32 bits hold more than an hour.
+/// `working` is how long the worker worked, and `waiting` how long it had waited for the block. Times are packed as
+/// microseconds. More than an hour fits into 32 bits.
 pub fn pack(mapped: Mapped, working: Duration, waiting: Duration) -> Outcome {
     let Mapped { consumed, lines, rows, results, reports, overhead, is_open: _ } = mapped;
     let micros = |time: Duration| time.as_micros().try_into().unwrap_or(u32::MAX);

@@ -200,8 +200,8 @@ struct Undertaker {
 }
 
 impl Undertaker {
-    /// Handles the death of a worker: puts the block that it held back to be claimed, unless the block is given up, and
-    /// reports the death on stderr.
+    /// Handles the death of a worker. Lets other workers claim the blocks that it held, except those that are given up.
+    /// Reports the death on stderr.
     ///
     /// # Errors
     /// If workers that held no block have died too often, so that the run cannot go on.

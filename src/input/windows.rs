@@ -175,8 +175,8 @@ impl<'f> Windows<'f> {
         Ok(())
     }
 
-    /// Finds where the rows of the window end if they begin with its first line, so that the answer is ready if that
-    /// turns out to be true.
+    /// Guesses that the first line that begins in the window begins a row, and finds where the window's rows end in
+    /// this case. The answer is then ready if the guess turns out to be right.
     pub fn guess(&mut self) {
         let Some(line) = memchr(b'\n', &self.text()[..self.filled.min(self.front() + self.length)]) else { return };
         let start = (line + 1).saturating_sub(self.front());

@@ -116,7 +116,8 @@ pub struct Writer<'s> {
     pub(super) block: u64,
     /// Whether the present block lies in its slot, and not in a file.
     pub(super) is_here: bool,
-    /// The window of the present block, until its first part is taken; `None` if the block lies in the slot.
+    /// The window of the present block. `None` if the block lies in the slot, and once the first part of the window is
+    /// taken.
     window: Option<Window>,
     /// The range of the slot's input region, or of the window, that has not been taken yet. The parent keeps it in its
     /// own memory, where a worker cannot change it.

@@ -152,7 +152,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
     }
 
     /// Reads at most `limit` of the rows that the index finds from byte `at` of the block on. Returns where the next
-    /// row begins, and whether any row was read. If none was, that row must be split.
+    /// row begins, and whether any row was read. If none was, the index cannot read the next row, and the caller must
+    /// split it into fields.
     fn read_found(&mut self, block: &[u8], at: usize, limit: usize) -> (usize, bool) {
         let Decoder { single, head, rows, places, bad, fields, .. } = self;
         let found = self.index.rows(block, at, &self.counts, head.columns.as_deref(), limit);

@@ -1,4 +1,5 @@
-//! Sends batches to another process to be mapped: the rows go there as a pickle, and the outputs come back as one.
+//! Sends batches to another process to be mapped. The rows of a batch are sent as a pickle, and its outputs come back
+//! as a pickle.
 //!
 //! Everything else about a block (finding rows, bad rows, writing results) is done by the [`Mapper`](super::Mapper), in
 //! the same loop as for batches that it maps itself.

@@ -90,9 +90,9 @@ impl Base {
         self.bare(text).filter(|digits| digits.iter().all(|&digit| self.has_digit(digit)))
     }
 
-    /// Returns the base in which `text` is probably written, if `text` is an integer in another base than this one.
-    /// Such a `text` has the prefix of that base. Without a prefix it must consist of hexadecimal digits and not look
-    /// like a word: it has both letters and digits below ten, or at least `LONG` digits.
+    /// Returns the base in which `text` is probably written, if `text` is an integer in another base than this one. A
+    /// prefix shows the base. A `text` without a prefix is probably hexadecimal if it consists of hexadecimal digits
+    /// and does not look like a word: if it has both letters and digits below ten, or at least `LONG` digits.
     pub(super) fn other(self, text: &[u8]) -> Option<Base> {
         /// From this length on, letters without a prefix are taken for a hexadecimal number: no word of so many letters
         /// has only those from a to f.

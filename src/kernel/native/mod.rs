@@ -26,7 +26,7 @@ use std::cell::RefCell;
 use wanted::{Code, Loaded};
 
 thread_local! {
-    /// The kernel that is open in this thread, if there is one. There is never a second one, because a program maps
+    /// The session of the kernel that is open in this thread. The list has at most one element, because a program maps
     /// only one native kernel.
     static SESSIONS: RefCell<Vec<Session>> = const { RefCell::new(vec![]) };
 }

@@ -322,7 +322,7 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
     }
 }
 
-/// Gives some fields of a struct by their names, and notes them.
+/// Gives serde made-up values for the fields `left` of a struct, by name, and notes these fields in `found`.
 struct Keyed<'t> {
     text: &'static str,
     found: &'t mut Found,

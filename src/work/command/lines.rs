@@ -25,7 +25,7 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// A worker reports this many deaths of its commands one by one.
+/// The most deaths of its commands that a worker reports. Further deaths get no message.
 const TOLD: u32 = 10;
 
 /// What one worker keeps from block to block.

@@ -1,5 +1,5 @@
 //! Binary GCD on vectors of eight pairs of 64 bits, and then of sixteen pairs of 32 bits. AVX-512 has no instruction
-//! that counts trailing zeros, but one that counts ones.
+//! that counts trailing zeros, but one (`vpopcnt`) that counts all bits that are 1.
 
 use std::arch::x86_64::*;
 

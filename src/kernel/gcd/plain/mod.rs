@@ -61,7 +61,8 @@ pub fn hexadecimal_with<'d>(vectors: Vectors, digits: &'d [u8], limbs: &mut Vec<
 /// Does what [`read_rows`] does, using the instructions in `vectors`.
 fn with(vectors: Vectors, found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs>) -> usize {
     match vectors {
-        // SAFETY: the processor has these instructions: `Vectors::here` and `Vectors::all` name no others.
+        // SAFETY: the processor has AVX2: `Vectors::here` and `Vectors::all` return only what the processor has, and
+        // every processor with AVX-512 has AVX2.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 | Vectors::Avx2 => unsafe { avx2::read_rows(found, pairs, wide, other) },
         _ => portable::read_rows(found, pairs, wide, other),
