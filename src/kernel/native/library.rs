@@ -179,8 +179,8 @@ impl Exported {
         self.0.flags & SELF_CONTAINED != 0
     }
 
-    /// Returns four texts of the kernel: its name, its version, the types of its columns and their names. Returns
-    /// `None` for each text that the kernel does not have.
+    /// Returns four texts of the kernel: its name, its version, its types, and the names of its results. Returns `None`
+    /// for each text that the kernel does not have.
     ///
     /// # Errors
     /// If one is not UTF-8.
