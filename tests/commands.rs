@@ -179,6 +179,21 @@ fn the_row_that_a_command_dies_of_is_named_with_how_and_its_last_words() {
 }
 
 #[test]
+fn a_last_line_without_its_end_is_an_answer_only_of_a_command_that_succeeds() {
+    for way in ways() {
+        for (end, status, results) in [("exit 0", 0, "12\n"), ("exit 5", 3, ""), ("kill -KILL $$", 3, "")] {
+            let cut_short = format!("read row; printf ${{row%??}}; {end}");
+            let finished = run(&mut filter(way, &[], &cut_short), "1234\n");
+            assert_eq!((finished.status.code(), &*finished.stdout), (Some(status), results.as_bytes()), "{finished:?}");
+            let answers = format!("while read row; do printf \"$row\\n\"; done; printf x; {end}");
+            let finished = run(&mut filter(way, &["--command-mode=block"], &answers), "1\n");
+            let results = if status == 0 { "1\nx\n" } else { "" };
+            assert_eq!((finished.status.code(), &*finished.stdout), (Some(status), results.as_bytes()), "{finished:?}");
+        }
+    }
+}
+
+#[test]
 fn a_command_that_dies_once_is_started_again_and_a_kill_blames_no_row() {
     let folder = tempfile::tempdir().unwrap();
     for (number, way) in ways().enumerate() {

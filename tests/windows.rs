@@ -126,6 +126,27 @@ fn stdin_stands_behind_the_bad_row_that_ends_the_run() {
     }
 }
 
+#[test]
+fn stdin_stands_in_front_of_a_header_or_a_row_that_is_too_long_to_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let long = format!("\"{}\",1\n", "1".repeat(5000));
+    write("named.csv", "a,b\n12,18\n");
+    write("header.csv", "first\na,c\n12,18\n");
+    write("long.csv", &format!("first\n12,18\n{long}1,1\n"));
+    for executor in ["serial", "threads", "shared"] {
+        for (options, stdin, results, rest) in [
+            ("--header -k a,b named.csv -", "header.csv", "6\n", "a,c\n12,18\n".to_string()),
+            ("--block-size 4096", "long.csv", "6\n", format!("{long}1,1\n")),
+            ("--block-size 4096 --bad-rows skip --max-bad 0", "long.csv", "6\n", "1,1\n".to_string()),
+        ] {
+            let script =
+                format!("{{ read -r first; \"$0\" -j2 --executor {executor} {options} 2>/dev/null; cat; }} < {stdin}");
+            run(shell(&script).current_dir(folder.path()), "").is(0, format!("{results}{rest}"), "");
+        }
+    }
+}
+
 /// A run of which nobody takes the results until the ring and the pipe are full, so that most of its file is not read yet.
 fn held_up(file: &Path, options: &[&str]) -> Running {
     let mut running = Running::start(pmapgcd(["-j2", "--block-size=4K", "--stats"]).args(options).arg(file));

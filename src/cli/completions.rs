@@ -172,9 +172,9 @@ impl Question<'_> {
         (known.collect(), arg.get_value_hint() == ValueHint::FilePath)
     }
 
-    /// Returns the lists of columns that consist of the complete names in `list` and one more name. That name is one in
-    /// the header of the first file on the line. If there is no file, it is that of a column that the kernel takes:
-    /// these are the possible values of `arg`.
+    /// Returns the lists of columns that consist of the complete names in `list` and one more name. That name is one of
+    /// the names in the header of the first file on the line. If there is no file, it is one of the columns that the
+    /// kernel takes, which are the possible values of `arg`.
     fn columns(&self, arg: &Arg, list: &str) -> Vec<Candidate> {
         let is_open = |text: &str| text.matches('"').count() % 2 == 1;
         let comma = list.match_indices(',').map(|(at, _)| at + 1).rfind(|&at| !is_open(&list[..at]));

@@ -110,7 +110,8 @@ impl<'a> Writer<'a> {
         Patient(self.output).write_all(&headers).map_err(|error| Error::write(&self.output_name, error))
     }
 
-    /// The number of the current input, and the offset behind its last row that was written or reported.
+    /// The number of the current input, and the offset behind its last row that was written or reported. If a misfit
+    /// has ended the run, the offset is where the misfit begins, because its end is not known.
     pub fn position(&self) -> (usize, u64) {
         (self.input, self.offset)
     }
@@ -124,6 +125,7 @@ impl<'a> Writer<'a> {
 impl Sink for Writer<'_> {
     fn begin(&mut self, block: Block) -> Result<(), Error> {
         self.enter(block.input);
+        self.offset = block.offset;
         if block.disguise.is_some() {
             self.disguise = block.disguise;
         }
@@ -142,7 +144,6 @@ impl Sink for Writer<'_> {
         // nothing is counted, because the bytes before it can lie outside the range that is read.
         let start = self.counted_to.unwrap_or(block.offset);
         self.tally.bytes.add(block.offset.saturating_sub(start));
-        self.offset = block.offset;
         self.counted_to = Some(block.offset);
         Ok(())
     }
@@ -205,6 +206,7 @@ impl Sink for Writer<'_> {
             Ending::Failed(error) => Err(error),
             Ending::Misfit { input, row } => {
                 self.enter(input);
+                self.offset = row.offset;
                 self.refuse(&row)
             }
         }

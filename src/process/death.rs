@@ -10,9 +10,8 @@ pub struct Death {
     pub worker: u32,
     /// Number of the process.
     pub pid: u32,
-    /// The exit status, or `None` if it is lost. It is lost if the process was reaped elsewhere and Linux is older than
-    /// 6.15, which does not keep it. The system reaps the process if this program ignores SIGCHLD, and other code of
-    /// this program might reap all children.
+    /// The exit status, or `None` if it is lost. Before Linux 6.15, it is lost if something else reaped the process:
+    /// the system does if this program ignores SIGCHLD, and other code of this program might reap all children.
     pub(super) status: Option<ExitStatus>,
     /// If the worker was killed because it held a block for too long: the time limit that it exceeded.
     pub(super) overdue: Option<Duration>,

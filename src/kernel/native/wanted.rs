@@ -29,8 +29,8 @@ pub struct Description {
     pub name: String,
     /// The version of the kernel, if it has one.
     pub version: Option<String>,
-    /// What the kernel takes and returns, in the form of `--types`. Some kernels say this only once they are
-    /// opened; it is empty for them in a list of all kernels, which opens none.
+    /// What the kernel takes and returns, in the form of `--types`. Empty if the kernel says this only when it is
+    /// opened and has not been opened. A list of all kernels opens none.
     pub types: String,
     /// The names of the results, if the kernel gives any.
     pub names: Option<String>,

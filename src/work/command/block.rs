@@ -115,7 +115,12 @@ impl<'c> ByBlock<'c> {
             let mut text = SpooledTempFile::new(SPILLED);
             let is_abandoned = &self.command.is_abandoned;
             let question = Question { rows, lines: None, is_last: true, judged: Judged::Never, is_abandoned };
-            let (ended, _) = running.exchange(question, &mut |bytes| text.write_all(bytes)).map_err(unkept)?;
+            let mut is_in_line = false;
+            let mut take = |bytes: &[u8]| {
+                is_in_line = bytes.last() != Some(&b'\n');
+                text.write_all(bytes)
+            };
+            let (ended, _) = running.exchange(question, &mut take).map_err(unkept)?;
             if is_abandoned.load(Ordering::Relaxed) {
                 // Nobody reads this message, because the run has failed already.
                 return Err((Kind::Failed, "the run has ended".to_string()));
@@ -125,6 +130,10 @@ impl<'c> ByBlock<'c> {
                 Ended::Exited(status) if self.command.is_good(status.code()) => {
                     self.has_answered = true;
                     running.last_words(true);
+                    // The last line of a program's output may lack its line end.
+                    if is_in_line {
+                        text.write_all(b"\n").map_err(unkept)?;
+                    }
                     return Ok(text);
                 }
                 Ended::TooMuch | Ended::TooEarly => {

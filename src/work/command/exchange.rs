@@ -68,7 +68,7 @@ const MOST_UNCOUNTED: u64 = 4 << 30;
 
 impl Running {
     /// Sends the rows and passes the answer on to `take`, in pieces. Returns how the exchange ended, and the number of
-    /// lines that were answered.
+    /// lines that were answered. A last line without its line end is passed on, but not counted.
     ///
     /// # Errors
     /// If the system refuses to read, write or poll, or if `take` returns an error.
@@ -91,7 +91,7 @@ impl Running {
             talk.read(self, take)?;
             self.pass_stderr();
             talk.count_read(self);
-            if let Some(ended) = talk.ended(self, take)? {
+            if let Some(ended) = talk.ended(self)? {
                 return Ok((ended, talk.lines));
             }
             talk.send(self)?;
@@ -215,7 +215,7 @@ impl Talk<'_> {
     }
 
     /// Returns how the exchange has ended, if it has.
-    fn ended(&mut self, running: &mut Running, take: &mut Take) -> io::Result<Option<Ended>> {
+    fn ended(&mut self, running: &mut Running) -> io::Result<Option<Ended>> {
         if self.question.is_abandoned.load(Ordering::Relaxed) {
             return Ok(Some(Ended::Useless("is not needed any more")));
         }
@@ -226,11 +226,6 @@ impl Talk<'_> {
             return Ok(Some(Ended::TooEarly));
         }
         if let Some(status) = self.has_ended {
-            // The last line of a program's output may lack its line end.
-            if std::mem::take(&mut self.is_in_line) {
-                self.lines += 1;
-                take(b"\n")?;
-            }
             return Ok(Some(Ended::Exited(status)));
         }
         let is_complete = self.question.lines == Some(self.lines) && self.are_sent() && running.unread() == 0;

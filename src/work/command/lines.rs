@@ -192,7 +192,16 @@ impl<'c> ByLine<'c> {
             let start = if self.is_once { running.start_time() } else { Duration::MAX };
             self.overhead = self.overhead.saturating_add(start);
         }
-        self.has_answered |= answered > 0;
+        let answer = &mut self.answers.bytes;
+        self.has_answered |= answer.len() > before;
+        // The last line of a program's output may lack its line end, but not if the program has failed: then the line
+        // may be cut short.
+        if matches!(ended, Ended::Exited(status) if self.command.is_good(status.code()))
+            && answer[before..].last().is_some_and(|&byte| byte != b'\n')
+        {
+            answer.push(b'\n');
+            answered += 1;
+        }
         let is_whole = answered == count && running.unread() == 0;
         let tried = match ended {
             Ended::Answered | Ended::Waits => Tried::Answered,
