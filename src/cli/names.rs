@@ -35,9 +35,10 @@ pub fn is_asked() -> bool {
     std::env::var_os(MARK).is_some()
 }
 
-/// Returns the names of the results of `kernel`, if only an output tells them. They are found by a process that maps a
-/// made-up row. Waits for that process no longer than `most`, if that is given, and no longer than [`PATIENCE`]. If
-/// this process is the one that was started to find the names, it prints them and ends.
+/// Returns the names of the results of `kernel` if they can be learnt only from an output. The parent learns them from
+/// a process that maps a made-up row. It waits for that process no longer than `most`, if that is given, and no longer
+/// than [`PATIENCE`]. A worker is told the names by its parent. If this process is the one that was started to find the
+/// names, it prints them and ends.
 ///
 /// # Errors
 /// If this process is marked as one that says the names, but was not started by the process that the mark names.

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// The stock kernel, and functions of libm that people ask for. The message suggests those that resemble the unknown
-/// name, and completions offer all.
+/// The stock kernel, and functions of libm that people ask for. If the user names a function that does not exist, the
+/// message suggests those with similar names. Completions offer all of them.
 pub const FUNCTIONS: [&str; 44] = [
     "gcd",
     "acos",

@@ -75,7 +75,7 @@ const WAYS: [Way; 5] = [
 struct Time {
     /// The median of the nanoseconds for a row.
     nanos_a_row: f64,
-    /// The longest of the runs less the shortest, as a part of the median.
+    /// The time of the longest run minus that of the shortest, divided by the median time.
     spread: f64,
     /// How many times as fast as one Python.
     speed_up: f64,

@@ -1,4 +1,5 @@
-//! What each of the ten [`STEPS`] that a process pool takes for a row costs with `pickle` and with `shared`.
+//! Measures the ten [`STEPS`] that a process pool takes for each row: what each step costs with `pickle` and with
+//! `shared`.
 
 use super::Workload;
 use super::trial::{Trial, in_memory};

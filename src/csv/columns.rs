@@ -88,8 +88,8 @@ impl Columns {
         self.0.iter().any(|column| !matches!(column, Column::At(_)))
     }
 
-    /// Returns the positions, from 0, of the columns that are chosen by number. If the input has no header, all columns
-    /// are chosen by number.
+    /// Returns the positions, from 0, of the columns that are chosen by number. These are all chosen columns if the
+    /// input has no header, because names need one.
     pub fn places(&self) -> Vec<usize> {
         let place = |column: &Column| if let Column::At(place) = column { Some(*place) } else { None };
         self.0.iter().filter_map(place).collect()
@@ -131,7 +131,7 @@ impl Column {
     }
 }
 
-/// Returns the position of the column that has one of the names `called` among `names`.
+/// Returns the index in `names` of the one name that is also in `called`.
 fn place_of(called: &[Vec<u8>], names: &[Vec<u8>]) -> Result<usize, String> {
     let places: Vec<usize> = (0..names.len()).filter(|&at| called.contains(&names[at])).collect();
     match places[..] {

@@ -1,9 +1,9 @@
 //! Finds many rows at a time, from lists of the delimiters and line ends in a stretch of text. It finds the same rows
 //! as [`split`](super::record::split), but faster, and skips comments and blank lines.
 //!
-//! Only ordinary rows are found. These are left to `split`: a row with a stray carriage return, a row with a number of
-//! fields that is not wanted, and a row without a line end. In this file, *odd* bytes are those that show that a line
-//! is not an ordinary row.
+//! Only ordinary rows are found. All others are left to `split`: a row with a stray carriage return, a row with a
+//! number of fields that is not wanted, and a row without a line end. In this file, *odd* bytes are those that show
+//! that a line is not an ordinary row.
 
 #[cfg(any(test, fuzzing))]
 pub mod judge;
@@ -117,7 +117,8 @@ impl Index {
         }
     }
 
-    /// Returns how many ordinary rows follow, at most `limit`, with as many fields as the first.
+    /// Returns how many ordinary rows come next that have the same number of fields, but at most `limit`. Returns 0 if
+    /// this number is not one of `counts`.
     fn count(&mut self, counts: &RangeInclusive<usize>, limit: usize) -> usize {
         let ends = &self.scan.lists.line_ends.get()[self.next[0]..];
         let delimiters = &self.scan.lists.delimiters.get_closed()[self.next[1]..];

@@ -103,7 +103,8 @@ mod portable {
 
     #[inline(always)]
     pub fn parity(bits: u64) -> u64 {
-        // Saves the loop if there are no quotes, which is often so: comments and carriage returns also lead here.
+        // Without quotes the loop is not needed. That is often so, because bytes with comments or carriage returns are
+        // also passed to this function.
         if bits == 0 {
             return 0;
         }

@@ -99,8 +99,8 @@ struct Start {
     came_up: u32,
     /// Number of all these deaths.
     deaths: u64,
-    /// Number of kills and of faults among these deaths. As many of the first deaths as there are workers are left out,
-    /// as [`Ledger::is_hopeless_start`] explains.
+    /// Number of kills and of faults among these deaths. The first deaths, one for each worker, are not counted;
+    /// [`Ledger::is_hopeless_start`] explains why.
     kills: u32,
     faults: u32,
     /// When the first of these deaths happened.
@@ -159,9 +159,9 @@ impl Ledger {
     }
 
     /// Records a fault of a worker that held no block while one was waiting to be claimed. `taken` is how many parts
-    /// have been written. Returns whether there have been too many such faults since the last of these parts. The
-    /// faults count because a sound worker would have claimed the block. A faulty worker may even have claimed the
-    /// block, and put it back before dying.
+    /// have been written. Returns whether there have been [`MOST_FAULTS`] such faults since the last of these parts,
+    /// over a time of at least [`PATIENCE`]. The faults count because a sound worker would have claimed the block. A
+    /// faulty worker may even have claimed the block, and put it back before dying.
     pub fn is_hopeless_idling(&mut self, taken: u64) -> bool {
         let begun = (taken, 0, Instant::now());
         let (_, faults, since) = self.idle.filter(|&(before, ..)| before == taken).unwrap_or(begun);

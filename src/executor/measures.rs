@@ -27,8 +27,8 @@ pub fn unpack(taken: &Taken) -> Result<(Mapped, Duration, Duration), Spoilt> {
         [working, waiting, overhead].map(|micros| Duration::from_micros(u64::from(micros)));
     let consumed = taken.consumed();
     let results = taken.results().len().checked_sub(reports).ok_or(Spoilt)?;
-    // After a part that has consumed no input, the next claimant gets the same rows again, which could go on for ever.
-    // Such a part is valid only with a report, because that report ends the run.
+    // After a part that has consumed none of its input, the next claimant gets the same rows again, which could go on
+    // for ever. So such a part is valid only if it has a report, which ends the run.
     let is_nothing = consumed == 0 && !taken.is_whole() && reports == 0;
     if lines > consumed || rows > consumed || is_nothing {
         return Err(Spoilt);

@@ -146,8 +146,8 @@ impl Run<'_> {
                     break place;
                 }
                 Reached::NotYet if self.is_over() => return Ok(false),
-                // A window is written only after its turn has come. All are written, yet the chain says that the turn of
-                // the last has not come: a faulty worker has set it back.
+                // A window is written only after its turn in the chain. All windows are written, yet according to the
+                // chain the last one has not had its turn. So a faulty worker has set the chain back.
                 Reached::NotYet if are_written => return Err(Ending::Failed(Error::spoilt())),
                 Reached::NotYet => self.segment.turns().sleep(count, ring.block()),
             }

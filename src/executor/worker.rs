@@ -165,8 +165,8 @@ fn share(stdin: OwnedFd, mark: &Mark, number: u32, unbound: Option<Errno>, mappi
     let mut mapper = mapping.work.mapper(None);
     let file = input().map_err(|error| Error::io("the input", error))?;
     let refused = confine(unbound, mapping.confinement, segment.length(), None, file.as_ref().map(AsFd::as_fd));
-    // Report only now that this worker has come up: another program's filter of system calls can make the call of
-    // `confine` fatal, and a worker that dies there must count as not having come up.
+    // The report that this worker has come up must follow the call of `confine`. If another program has installed a
+    // filter of system calls, that call can kill the worker, which must then count as not having come up.
     let is_first = segment.report_up() == 0;
     refused.iter().filter(|_| is_first).for_each(|what| say(what));
     steps::lap(Step::Import);
@@ -200,8 +200,8 @@ pub(super) fn work<'s>(
     ends: bool,
     is_wanted: impl Fn() -> bool,
 ) -> Result<(), (Claim<'s>, Failure)> {
-    // Look whether the ring is closed only if the work has something to do at its end, because any worker that runs
-    // wild could close a shared ring. Other processes go on until their parent kills them or dies.
+    // If the work has nothing to do at its end, do not ask whether the ring is closed, because a worker that runs wild
+    // could close a shared ring. Such a process goes on until its parent kills it or dies.
     let is_closed = || ends && segment.is_closed();
     let is_over = || is_closed() || !is_wanted();
     let mut last = Instant::now();

@@ -48,8 +48,8 @@ impl<F: Fn(&mut S, R) -> O, S, R: Row + Clone, O> MapsWith<S, super::function::B
 }
 
 thread_local! {
-    /// The states of this thread, each with the number of its kernel: a `Result` of the state, or of the reason why
-    /// it could not be opened.
+    /// The states of this thread, each with the number of its kernel. The `dyn Any` is a `Result`: the state, or the
+    /// reason why it could not be opened.
     static STATES: RefCell<Vec<(usize, Box<dyn Any>)>> = const { RefCell::new(vec![]) };
 }
 

@@ -24,9 +24,9 @@ pub struct Confinement {
 }
 
 /// Limits the address space of this process, irrevocably, to its present size plus `confinement.memory`.
-/// `confinement.memory` is meant for what the kernel allocates while it maps rows. So the present size is added: it
-/// covers the program, its libraries and mappings such as the segment. `mapped` is how many bytes are mapped beside the
-/// program; it is used only if the present size cannot be read.
+/// `confinement.memory` is for what the mapped function allocates. The present size is added for the program, its
+/// libraries, and mappings such as the segment. `mapped` is how many bytes are mapped beside the program. It is used
+/// only if the present size cannot be read.
 ///
 /// # Errors
 /// If the system refuses to set the limit.
@@ -166,8 +166,8 @@ const FREE: &[i64] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
     libc::SYS_membarrier,
-    // A thread makes these calls when it begins. A thread that a native kernel's library has started when it was loaded
-    // might not begin to run before the filter is installed.
+    // A thread makes these calls when it begins. The library of a native kernel can start a thread while it is loaded,
+    // and that thread may begin to run only after the filter is installed.
     libc::SYS_rseq,
     libc::SYS_set_robust_list,
 ];

@@ -19,12 +19,12 @@ const FIRST: i32 = 3;
 const GUESSED: i32 = 4096;
 
 /// Makes the process that `command` starts begin with its standard streams and no other descriptors, with up to two
-/// exceptions. `program` is the descriptor through which the program's file is named, if it is named by one: valgrind
-/// opens this name after `exec`. `given` is a descriptor that the process is given; the caller must not have marked it
-/// to be closed at `exec`.
+/// exceptions. `program` is the descriptor N if the program is started by a path such as `/proc/self/fd/N`. It must
+/// stay open because valgrind opens that path after `exec`. `given` is a descriptor that the process is given. The
+/// caller must not have marked it as close-on-exec.
 ///
-/// If another thread opens a descriptor without the mark (close at `exec`) during this call, the worker might inherit
-/// it, and so might any other program that this process starts at that time.
+/// If another thread opens a descriptor that is not close-on-exec during this call, the new process might inherit it,
+/// and so might any other program that this process starts at that time.
 pub fn keep_standard_streams_only(command: &mut Command, program: Option<i32>, given: Option<i32>) {
     let mark = match unmarked([program, given]) {
         // Usually there is nothing to mark. Without a function to call before `exec`, std needs no `fork` to start the

@@ -66,7 +66,7 @@ impl Filling<'_, '_> {
 }
 
 impl Claim<'_> {
-    /// Returns the block's head, its bytes, and the region for its results.
+    /// Returns the block's head, its rows as far as they lie in the slot, and the region for its results.
     pub fn parts(&mut self) -> (&[u8], &[u8], &mut [u8]) {
         let (segment, slot) = (self.segment, self.slot());
         // The rows of a window are not in the slot, but in the claimant's own memory.

@@ -88,7 +88,7 @@ pub struct Slot {
     /// while it worked on the block. 2 + n: one row at a time, and without touching the row that begins at byte n of
     /// the input region.
     pub(super) caution: AtomicU32,
-    /// The byte of the input region at which a claimant last noted that a row begins. `u32::MAX` if none has noted one
+    /// Where the row that a claimant has noted last begins in the input region. `u32::MAX` if no row has been noted
     /// since the block was published, or put back after a death.
     pub(super) progress: AtomicU32,
     /// How many bytes of an error message the claimant has put into the result region because it is about to die. 0 if

@@ -26,8 +26,8 @@ impl Fate {
     }
 }
 
-/// Runs blocks of rows through the policy, some of which are deadly, with random kills. Returns the rows that were
-/// named, in input order, or an error if a block was given up.
+/// Runs blocks through the policy. Some of their rows are deadly, and workers are killed at random. Returns the rows
+/// that were named, in input order, or an error if a block was given up.
 fn named(rows: &[Vec<bool>], mut fate: Fate, kill_one_in: usize) -> Result<Vec<(usize, usize)>, String> {
     let mut ledger = Ledger::default();
     let mut blocks = vec![Block::default(); rows.len()];

@@ -197,9 +197,9 @@ impl<'a> Reader<'a> {
         Ok(Some(block))
     }
 
-    /// Passes over a line that fills `buffer` and continues behind it. `ends` has looked at the bytes in `buffer`. If
-    /// the line is a row, and the run continues after bad rows, the row is reported with `block`, which then has no
-    /// other rows. A blank line or a comment is not reported.
+    /// Passes over a line that is longer than `buffer`, which holds its beginning. `ends` has looked at the bytes in
+    /// `buffer`. If the line is a row, and the run continues after bad rows, the row is reported with `block`, which
+    /// then has no other rows. A blank line or a comment is not reported.
     ///
     /// # Errors
     /// If the line is a row and the run does not continue after bad rows, or the input cannot be read.

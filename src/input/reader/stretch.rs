@@ -8,8 +8,8 @@ use rustix::fs::{OFlags, fcntl_getfl};
 use std::io::{Seek, SeekFrom};
 
 impl Reader<'_> {
-    /// Lends the file that the last block came from, if it is a regular file. The file must be open for reading only,
-    /// because workers must not be able to write to it.
+    /// Lends the file that the last block came from. Returns `None` if it is not a regular file, or if it is open for
+    /// writing too, because workers must not be able to write to it.
     pub(super) fn lend_file(&mut self) -> Option<OwnedFd> {
         let open = self.current.as_ref().filter(|open| open.is_regular)?;
         let is_read_only = fcntl_getfl(&open.file).is_ok_and(|flags| flags & OFlags::ACCMODE == OFlags::RDONLY);

@@ -103,7 +103,8 @@ pub fn unsigned(text: &[u8; LOADED], length: usize) -> Option<Decimal> {
             (moved | bytes & (!before << 8), LOADED as u32 - 1 - at)
         }
     };
-    // Adding 0x76 sets the highest bit of a byte from 10 on, which is no digit. A point alone is no number.
+    // Adding 0x76 sets the highest bit of each byte whose value is above 9, and thus not a digit. A point alone is no
+    // number.
     let values = bytes ^ ZEROS;
     if (values.wrapping_add(ONES * 0x76) | values) & HIGHS != 0 || (length == 1 && points != 0) {
         return None;

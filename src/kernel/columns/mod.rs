@@ -188,8 +188,8 @@ pub struct Column {
     pub values: Values,
     /// Which of the values are present; `None` if all are.
     pub validity: Option<Validity>,
-    /// The integers of more than 64 bits in a column of integers of any size, each with its row, in order: decimal
-    /// digits, with a minus in front if it is negative. `values` has zeros in their places.
+    /// In a column of integers of any size, those of more than 64 bits, in the order of rows: the index of the row, and
+    /// the integer in decimal digits, behind a minus if it is negative. `values` has zeros in their places.
     #[serde(skip)]
     pub large: Vec<(usize, Vec<u8>)>,
 }

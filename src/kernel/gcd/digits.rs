@@ -10,8 +10,8 @@ pub const TEN: u64 = 10u64.pow(CHUNK as u32);
 /// How many chunks of decimal digits are added to a number at a time. Adding a chunk is a chain of carries from limb to
 /// limb, and a processor can work on several of these chains at the same time.
 const TOGETHER: usize = 4;
-/// Numbers of more decimal digits than this are left to dashu. Its time grows more slowly than the square of the number
-/// of digits, and the time of the loops in `read_decimal` does not.
+/// Numbers of more decimal digits than this are left to dashu. The loops in `read_decimal` take time in proportion to
+/// the square of the number of digits. The time of dashu grows more slowly.
 const MOST: usize = 4000;
 
 /// Appends the number with these digits to `limbs`, without zeros on top. Returns whether all are digits; otherwise

@@ -28,7 +28,8 @@ pub struct Raw {
 pub enum RawValues {
     /// Numbers.
     Numbers(Values),
-    /// Texts: where they begin and end, and the room that they are in, behind [`SPARE`] bytes.
+    /// Texts: the offsets at which they begin and end, and the buffer with their bytes. Offset 0 is at byte [`SPARE`]
+    /// of the buffer.
     Texts(Vec<i32>, Vec<u8>),
 }
 

@@ -170,7 +170,7 @@ impl Wanted {
     }
 
     /// Returns a kernel that the library exports. Opens it, because some kernels tell their types only then, and keeps
-    /// it open in `SESSIONS`, so that the first worker of this thread need not open it again.
+    /// it open in `SESSIONS`. So if this thread itself maps rows later, it need not open the kernel again.
     fn columns(&self, exported: Exported, shown: &str) -> Result<Loaded, Unusable> {
         let mut description = self.listed(exported, shown)?;
         let name = description.name.clone();

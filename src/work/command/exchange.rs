@@ -99,8 +99,9 @@ impl Running {
         }
     }
 
-    /// Closes the command's input. Then waits until the command has ended or has been idle for [`LINGER`], at most for
-    /// [`END`]. Returns how it ended: [`Ended::TooMuch`] if it has answered, [`Ended::Answered`] if it lives on.
+    /// Closes the command's input. Then waits until the command has ended or has been idle for [`LINGER`], but no
+    /// longer than [`END`]. Returns [`Ended::TooMuch`] if the command has written something, because no more answers
+    /// are expected; [`Ended::Answered`] if it is still running; or else how it ended.
     ///
     /// # Errors
     /// If the system refuses to read or poll.

@@ -1,7 +1,6 @@
 //! The modes in which the command answers each row with one line.
 //!
-//! This file is long because the search for a deadly row sends parts of the same rows to the same process as the plain
-//! case does.
+//! This file is long because it has both the plain case and the search for a deadly row, which share rows and process.
 
 use super::answers::Answers;
 use super::exchange::{Ended, Question};

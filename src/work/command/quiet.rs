@@ -30,8 +30,8 @@ pub enum Silent {
 
 /// How long the command must have been silent before it can be judged to answer only at the end of its input.
 const QUIET: Duration = Duration::from_millis(200);
-/// The same for a process that might still go on without more input, because it waits for a network or a clock, or
-/// because it has answered rows while its input was open, and so probably does not buffer its output.
+/// The time for a command that can probably still answer without more input: one that waits for a network or a clock,
+/// and one that has answered earlier rows while its input was open, and so does not seem to buffer its output.
 const LONG_QUIET: Duration = Duration::from_secs(10);
 /// How long a command may have read all rows without having answered all of them before a message says so.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -181,7 +181,8 @@ fn note_steps(mapped: &Mapped) {
 
 /// How an attempt to map some rows has ended.
 enum Tried {
-    /// This many rows are mapped. If these are fewer than all, the last one is bad and ends the run.
+    /// How many rows are done: mapped or found bad. If these are fewer than all, the last of them is bad and ends the
+    /// run.
     Mapped(usize),
     /// Python died. `cause` is the predicate of a sentence.
     Died { cause: String, is_fault: bool },

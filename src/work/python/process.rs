@@ -55,7 +55,7 @@ const ROUND: Duration = Duration::from_millis(100);
 /// The same if each check must also ask whether the process has ended: because the system has no descriptor that tells
 /// us, or because the process has closed its socket.
 const SHORT_ROUND: Duration = Duration::from_millis(5);
-/// How many times stderr is read in a row before other things get their turn.
+/// How many times stderr is read without a break before other things get their turn.
 const STDERR_READS: u32 = 16;
 /// The most bytes of an answer.
 const MOST: u64 = 2 << 30;

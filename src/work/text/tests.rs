@@ -116,7 +116,8 @@ fn with_bad_rows(input: &str, settings: &Settings, room: usize) -> (String, Vec<
 
 #[test]
 fn bad_rows_and_bad_results_leave_their_neighbours_alone() {
-    // Good rows, a row that is bad, one whose result has no room, and lines that are no rows, in every order of three.
+    // Good rows, bad rows, a row whose result has no room, and a blank line. All sequences of three of these lines are
+    // tried.
     let kinds = ["3,a\n", "9,zz\n", "5000,b\n", "\n", "1\n", "1,c\r\n", "2,\"d\"\n"];
     let each = || kinds.iter().copied();
     let lines: Vec<&str> = each().flat_map(|a| each().flat_map(move |b| each().flat_map(move |c| [a, b, c]))).collect();

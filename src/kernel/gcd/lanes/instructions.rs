@@ -44,7 +44,7 @@ pub trait Lanes: Copy {
     fn done(self, left: Self::Vector, halvings: Self::Vector) -> Self::Vector;
     /// The number of halvings that `left` stands for, as a plain number.
     fn count(self, left: Self::Vector) -> Self::Vector;
-    /// The number of bits that each lane of `a` has. Lanes must be from 1 to 2^30 - 1.
+    /// The bit length of the number in each lane of `a`. The numbers must be from 1 to 2^30 - 1.
     fn length(self, a: Self::Vector) -> Self::Vector;
     /// The lanes in which `a` is less than `b`. Both must have at most 63 bits.
     fn is_less(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
