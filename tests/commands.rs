@@ -468,9 +468,24 @@ fn python(read: &str) -> String {
     format!("python3 -c 'import os, queue, select, sys, threading, time\n{read}'")
 }
 
+/// Code of Python that reads all rows, calls `wait` before each read, and answers at the end of its input.
+const ALL: &str = "text = b\"\"\nwhile piece := os.read(0, 65536):\n    text += piece\n    wait()\nos.write(1, text)";
+
+#[test]
+fn one_with_a_thread_that_waits_for_a_signal_is_known_for_one_that_buffers() {
+    let way = ["--executor", "shared", "-j", "1", "--block-size", "64"];
+    for waits in ["signal.sigwait([signal.SIGUSR1])", "signal.pause()"] {
+        let thread =
+            format!("import signal\nthreading.Thread(target=lambda: {waits}, daemon=True).start()\nwait = bool");
+        let start = Instant::now();
+        let finished = run(&mut filter(way, &[], &python(&format!("{thread}\n{ALL}"))), numbers(50));
+        finished.is(0, numbers(50), &finished.stderr);
+        assert!(start.elapsed() < Duration::from_secs(9), "{waits}: {:?}", start.elapsed());
+    }
+}
+
 #[test]
 fn one_that_waits_for_its_input_by_polling_is_known_for_one_that_buffers() {
-    let all = "text = b\"\"\nwhile piece := os.read(0, 65536):\n    text += piece\n    wait()\nos.write(1, text)";
     let pollers = [
         "p = select.poll(); p.register(0, select.POLLIN); wait = p.poll",
         "p = select.epoll(); p.register(0, select.EPOLLIN); wait = p.poll",
@@ -478,7 +493,7 @@ fn one_that_waits_for_its_input_by_polling_is_known_for_one_that_buffers() {
     ];
     let way = ["--executor", "shared", "-j", "1", "--block-size", "64"];
     for poller in pollers {
-        let finished = run(&mut filter(way, &[], &python(&format!("{poller}\n{all}"))), numbers(50));
+        let finished = run(&mut filter(way, &[], &python(&format!("{poller}\n{ALL}"))), numbers(50));
         finished.is(0, numbers(50), &finished.stderr);
         assert!(finished.stderr.contains("answers only at the end of its input"), "{poller}: {}", finished.stderr);
     }

@@ -115,14 +115,27 @@ fn stdin_is_read_from_where_it_stands_and_stands_behind_the_last_row_in_the_end(
 fn stdin_stands_behind_the_bad_row_that_ends_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rows.csv");
-    let (before, after) = ("12,18\n".repeat(60_000), "1,1\n".repeat(60_000));
-    for (bad, end) in [("x,1\r\n", "1,1\n"), ("\"1\n\",1\n", "1,1\n")] {
-        fs::write(&file, format!("first\n{before}{bad}{after}")).unwrap();
-        for executor in ["serial", "threads", "pickle", "shared"] {
-            let run_it = format!("\"$0\" -j2 --block-size 4K --executor {executor} 2>/dev/null | wc -l");
-            let script = format!("{{ read -r first; {run_it}; head -n 1; }} < rows.csv");
-            run(shell(&script).current_dir(folder.path()), "").is(0, format!("60000\n{end}"), "");
+    // The reader cuts the blocks of 4 KiB. Of the larger file, workers read windows.
+    for (block_size, rows) in [("--block-size 4K", 60_000), ("", 1_000_000)] {
+        let (before, after) = ("12,18\n".repeat(rows), "1,1\n".repeat(rows));
+        for bad in ["x,1\r\n", "\"1\n\",1\n"] {
+            fs::write(&file, format!("first\n{before}{bad}{after}")).unwrap();
+            for executor in ["serial", "threads", "pickle", "shared"] {
+                let run_it = format!("\"$0\" -j2 {block_size} --executor {executor} 2>/dev/null | wc -l");
+                let script = format!("{{ read -r first; {run_it}; head -n 1; }} < rows.csv");
+                run(shell(&script).current_dir(folder.path()), "").is(0, format!("{rows}\n1,1\n"), "");
+            }
         }
+    }
+}
+
+#[test]
+fn stdin_stands_in_front_of_rows_whose_results_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rows.csv"), "12,18\n".repeat(100)).unwrap();
+    for executor in ["serial", "threads", "shared"] {
+        let script = format!("{{ \"$0\" --executor {executor} 2>/dev/null >/dev/full; wc -l; }} < rows.csv");
+        run(shell(&script).current_dir(folder.path()), "").is(0, "100\n", "");
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Writer<'a> {
     holds_headers: bool,
     /// Index of the current input: the one that the last block came from.
     input: usize,
-    /// Set to true once all results are written.
+    /// Set to true once all results are written, or the run ends at a bad row.
     is_written: Option<&'a AtomicBool>,
     /// How many lines of the current input come before the next part.
     lines: u64,
@@ -96,7 +96,7 @@ impl<'a> Writer<'a> {
         Writer { holds_headers: holds, ..self }
     }
 
-    /// Returns `self`, which sets `is_written` to true once all results are written.
+    /// Returns `self`, which sets `is_written` to true once all results are written, or the run ends at a bad row.
     pub fn telling_end(self, is_written: &'a AtomicBool) -> Self {
         Writer { is_written: Some(is_written), ..self }
     }
@@ -180,6 +180,7 @@ impl Sink for Writer<'_> {
             let entered = self.bad_rows.enter(&bad, at);
             self.tally.bad_rows.add(1);
             if let Err(error) = entered {
+                self.tell_end();
                 self.tally.rows.add(part.rows as u64);
                 self.write_all(&part.results[..before])?;
                 self.offset += end;
@@ -194,13 +195,14 @@ impl Sink for Writer<'_> {
         self.tally.rows.add(part.rows as u64);
         self.tally.bytes.add(part.consumed as u64);
         self.lines += part.lines as u64;
+        self.write_all(part.results)?;
         self.offset += part.consumed as u64;
         self.counted_to = Some(self.offset);
-        self.write_all(part.results)
+        Ok(())
     }
 
     fn end(&mut self, ending: Ending) -> Result<(), Error> {
-        self.is_written.inspect(|is_written| is_written.store(true, Ordering::Relaxed));
+        self.tell_end();
         match ending {
             Ending::Done | Ending::Stopped => Ok(()),
             Ending::Failed(error) => Err(error),
@@ -220,6 +222,10 @@ impl Sink for Writer<'_> {
 }
 
 impl Writer<'_> {
+    fn tell_end(&self) {
+        self.is_written.inspect(|is_written| is_written.store(true, Ordering::Relaxed));
+    }
+
     fn enter(&mut self, input: usize) {
         if input != self.input {
             (self.input, self.lines, self.counted_to, self.has_rows) = (input, 0, None, false);
@@ -239,7 +245,8 @@ impl Writer<'_> {
         }
         self.has_rows = true;
         self.tally.bad_rows.add(1);
-        self.bad_rows.enter(bad, Standing { file, line, offset: *offset, bytes })
+        let entered = self.bad_rows.enter(bad, Standing { file, line, offset: *offset, bytes });
+        entered.inspect_err(|_| self.tell_end())
     }
 
     /// Adds to the bad row `bad` what its worker could not know. If workers died of the row, this is the message

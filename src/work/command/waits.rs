@@ -40,9 +40,7 @@ pub fn of_thread(process: &Path, call: &str, input: &OsStr) -> Waits {
     // address of the limit, or 0.
     let has_limit = |argument: u64| argument as i32 >= 0;
     let (descriptors, has_limit) = match call {
-        libc::SYS_read | libc::SYS_readv | libc::SYS_splice | libc::SYS_tee | libc::SYS_copy_file_range => {
-            (vec![arguments[0]], false)
-        }
+        libc::SYS_read | libc::SYS_readv | libc::SYS_splice | libc::SYS_tee => (vec![arguments[0]], false),
         libc::SYS_sendfile => (vec![arguments[1]], false),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_poll => (polled(process, arguments[0], arguments[1]), has_limit(arguments[2])),
@@ -54,6 +52,10 @@ pub fn of_thread(process: &Path, call: &str, input: &OsStr) -> Waits {
         libc::SYS_epoll_wait => (watched(process, arguments[0]), has_limit(arguments[3])),
         libc::SYS_epoll_pwait => (watched(process, arguments[0]), has_limit(arguments[3])),
         libc::SYS_epoll_pwait2 => (watched(process, arguments[0]), arguments[3] != 0),
+        // Signals come from the command itself, or from people and programs that know nothing of its rows.
+        libc::SYS_rt_sigtimedwait => (vec![], arguments[2] != 0),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_pause => return Waits::No,
         // These calls wait for a thread or a child of the process, or for a signal.
         libc::SYS_futex | libc::SYS_futex_waitv | libc::SYS_wait4 | libc::SYS_waitid | libc::SYS_rt_sigsuspend => {
             return Waits::No;
