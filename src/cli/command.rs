@@ -39,9 +39,9 @@ pub struct CommandOptions {
 
     /// What CMD reads: text, csv, json
     ///
-    /// text: the row as it stands; with -k and one column its value, without quotes; with several, these as they stand.
-    /// csv: the values as RFC 4180 has them. json: an object with the names of the header, or an array where there is
-    /// none.
+    /// text: the row, unchanged; if -k chooses one column, its value, without quotes; if -k chooses several, these
+    /// fields, unchanged. csv: the values as CSV according to RFC 4180. json: an object whose keys are the names in the
+    /// header, or an array if there is no header.
     #[arg(long, help_heading = FUNCTION, value_name = "FORM", value_parser = command_input(), hide_possible_values = true, default_value = "text", requires = "command", hide_short_help = true)]
     command_input: Form,
 

@@ -102,8 +102,8 @@ pub struct Options {
 
     /// TEXT in a field means a missing value
     ///
-    /// A row with such a field, among those that the kernel gets, has an empty result and is not bad. Blanks and quotes
-    /// around the field do not count. May be given more than once: --na '' --na NA --na '\N'.
+    /// If one of the fields that the kernel gets is TEXT, the result of the row is empty, and the row is not bad.
+    /// Blanks and quotes around the field do not count. May be given more than once: --na '' --na NA --na '\N'.
     #[arg(long, help_heading = ROWS, value_name = "TEXT", action = ArgAction::Append, allow_hyphen_values = true, hide_short_help = true)]
     pub(super) na: Vec<OsString>,
 
@@ -113,8 +113,8 @@ pub struct Options {
 
     /// Character between thousands, as in 1,234,567
     ///
-    /// It stands before every three digits of a number, or nowhere in it. Where it is the delimiter too, such numbers
-    /// stand in quotes.
+    /// A number has it between all groups of three digits, or not at all. If it is also the delimiter, such numbers
+    /// must be quoted.
     #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::separator, hide_short_help = true)]
     pub(super) thousands: Option<char>,
 
@@ -143,9 +143,9 @@ pub struct Options {
 
     /// Write to FILE, which appears when it is complete
     ///
-    /// A file that is there is replaced then, and keeps its permissions and attributes. Where it cannot be replaced, it
-    /// is written in place at the end, and a line on stderr says so. Devices, pipes and descriptors, like /dev/fd/3,
-    /// are written to at once, as they were opened.
+    /// An existing file is replaced by the complete one, which gets its permissions and attributes. If it cannot be
+    /// replaced, it is overwritten in place at the end, and a line on stderr says so. Devices, pipes and descriptors,
+    /// such as /dev/fd/3, are written to during the run.
     #[arg(short, long, help_heading = OUTPUT, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) output: Option<PathBuf>,
 

@@ -2,7 +2,7 @@
 
 use super::structure::WIDTH;
 
-/// Room for the offsets of 64 bytes, which is the number of bytes that are examined together.
+/// Room for 64 offsets: 64 bytes are examined together, and the offset of each may be listed.
 pub type Places = [u32; WIDTH];
 
 /// Offsets in a text, in order.

@@ -48,9 +48,9 @@ impl RowEnds {
         RowEnds { quote: format.quote, scan: Scan::new(format), is_listing: false, end: 0 }
     }
 
-    /// Begins anew with another text. If the first piece of the text has quotes, its delimiters and line ends are
-    /// listed as well. Otherwise nothing is listed, because the search for only the last line feed is faster than
-    /// listing.
+    /// Begins anew with another text. If the first piece of the text has quotes, the search also lists the delimiters
+    /// and line ends of the text. Otherwise it lists nothing, because it is faster to search for the last line feed
+    /// only.
     pub fn restart_listing(&mut self) {
         self.scan.restart(0);
         (self.is_listing, self.end) = (true, 0);

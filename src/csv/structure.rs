@@ -26,9 +26,9 @@ pub struct Structure {
     inside: u64,
     /// All ones if the bytes before this place end within a comment, else all zeros.
     in_comment: u64,
-    /// Whether a quote at this place has a meaning if the place is outside quotes. Behind a delimiter or line end with
-    /// a meaning, and at the start of the text, the quote opens a field. Behind a closing quote, the two quotes are one
-    /// escaped quote, so that the field is still open.
+    /// Whether a quote at this place would count, if the place is outside quotes. A quote opens a field at the start of
+    /// the text and behind a delimiter or line end that is outside quotes. A quote directly behind a closing quote
+    /// opens the field again: the two are one escaped quote.
     may_open: u64,
     /// Whether the byte before this place is a line end. Only behind a line end can a comment begin.
     line_end: u64,
@@ -134,8 +134,8 @@ impl Structure {
         if comments | self.in_comment == 0 {
             let bytes = parity(quotes) ^ self.inside;
             let (within, closers) = (quotes & bytes, quotes & !bytes);
-            // The count of quotes is right if each quote that makes it odd is the first byte of a field, or follows a
-            // closing quote.
+            // Counting quotes tells which bytes are inside them, provided that each quote that makes the count odd is
+            // the first byte of a field or directly follows a closing quote.
             if within & !behind(ends & !bytes | closers, self.may_open) == 0 {
                 let covered = Covered { bytes, closers, comments: 0, ends_in_comment: false };
                 return self.leave(&covered, length, [line_ends, delimiters, returns]);

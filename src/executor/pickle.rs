@@ -44,7 +44,8 @@ fn send(socket: &OwnedFd, pickle: &[u8]) -> io::Result<()> {
     Socket(socket).write_all(&[&(pickle.len() as u64).to_le_bytes(), pickle].concat())
 }
 
-/// Returns the next pickle, or `None` if the other side has closed the socket or ended.
+/// Returns the next pickle. Returns `None` if the other side has closed the socket or ended, or has sent a length that
+/// is wrong.
 pub fn receive(mut socket: impl Read) -> Option<Vec<u8>> {
     let mut length = [0; LENGTH];
     socket.read_exact(&mut length).ok()?;

@@ -126,8 +126,8 @@ impl Run<'_> {
         let input = self.text(taken.input(), taken.left(), end);
         sink.write(Part { input, consumed, lines, rows, results, reports, deadly: &deadly })?;
         if consumed == 0 && !taken.is_whole() {
-            // A part that consumes no input is valid only if its report ends the run. This report has not, because the
-            // sink has returned no error.
+            // A part that consumes no input is valid only if it has a report that ends the run. Such a report makes the
+            // sink return an error, which it has not done.
             return Err(Error::spoilt());
         }
         steps::lap(Step::Merge);

@@ -167,8 +167,8 @@ mod tests {
     use super::*;
     use crate::csv::record::{Line, split};
 
-    /// Returns the ends of all lines, found row by row with [`split`], and the end of the first row. The byte order
-    /// mark belongs to no line, and the first lines are passed over.
+    /// Returns the ends of all lines behind the byte order mark and the first `skip_lines` lines, found row by row with
+    /// [`split`]. Also returns the end of the first row.
     fn ends(text: &[u8], format: Format, skip_lines: u64) -> (Vec<usize>, usize) {
         let mut at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         for _ in 0..skip_lines {

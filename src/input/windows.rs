@@ -26,7 +26,7 @@ const BEHIND: usize = 1;
 const LEAST: usize = 4096;
 
 /// Asks the system to read this range of the file ahead, unless its beginning is in memory. Asking for 4 MiB that are
-/// in memory already would take 65 µs. Looking whether they are in memory takes 1 µs.
+/// in memory already would take 65 µs. Looking whether the first byte is in memory takes 1 µs.
 pub fn announce(file: impl AsFd, range: Range<u64>) {
     let file = file.as_fd();
     let look = preadv2(file, &mut [IoSliceMut::new(&mut [0])], range.start, ReadWriteFlags::NOWAIT);

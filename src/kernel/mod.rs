@@ -86,8 +86,8 @@ impl<T: Serialize> Output for T {}
     note = "a closure or function becomes one in pmapgcd::Function(…), a type of yours by `impl pmapgcd::Kernel for …`"
 )]
 pub trait Kernel: Sync {
-    /// The type into which a row is read. Its fields are those of the row in their order or in that of `--columns`, or
-    /// those that the names of a struct's fields choose.
+    /// The type into which a row is read. With a header, a struct gets the columns that have the names of its fields.
+    /// Otherwise the type gets the fields in the order of the row, or of `--columns` if that is given.
     type Row: Row;
     /// The type to which a row is mapped.
     type Output: Output;

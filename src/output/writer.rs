@@ -89,9 +89,9 @@ impl<'a> Writer<'a> {
         Writer { blank: blank.into(), ..self }
     }
 
-    /// Returns `self`. If `holds` is true, it keeps headers back until the first results, so that nothing is written if
-    /// no row can be mapped. The caller must then write, at the end of the run, the headers that are still kept back
-    /// ([`write_headers`](Self::write_headers)).
+    /// Returns `self`, which keeps headers back until the first results if `holds` is true. So a run that fails before
+    /// its first result writes nothing. If a run succeeds without any result, its headers are still kept back: the
+    /// caller must write them ([`write_headers`](Self::write_headers)).
     pub fn holding_headers(self, holds: bool) -> Self {
         Writer { holds_headers: holds, ..self }
     }

@@ -68,8 +68,8 @@ impl Word {
     pub fn is_claim_on(self, block: u64) -> bool {
         self.state() == State::Claimed && self.block() == block
     }
-    /// Whether the slot holds `block`, filled, claimed or done, in a word that the parent or a correct worker has
-    /// written: a word that is not a claim has 0 in place of a worker's number.
+    /// Whether the word is well formed and says that the slot holds `block`: filled, claimed or done. A word that is
+    /// not a claim is well formed if the worker's number in it is 0. The parent and correct workers write no others.
     pub fn is_in_use_by(self, block: u64) -> bool {
         let is_sound = self.state() == State::Claimed || self.worker() == 0;
         self.block() == block && self.state() != State::Free && is_sound

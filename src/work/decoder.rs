@@ -263,8 +263,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         None
     }
 
-    /// Returns the range in the block, without the line end, of the good row at index `number`, counted from byte
-    /// `start` of the block on. All rows from `start` up to that row must be good rows that have been read.
+    /// Returns the byte range in the block of a good row, without its line end. `number` is the index of the row among
+    /// those from byte `start` of the block on. All rows from `start` up to this one must have been read, and be good.
     pub fn place(&mut self, block: &[u8], start: usize, number: usize) -> Option<Range<usize>> {
         let (mut at, mut left) = (start, number);
         while at < block.len() {

@@ -272,7 +272,7 @@ impl Open {
         let (fds, timeout) = if waits { (&mut fds[..], None) } else { (&mut fds[..1], Some(&now)) };
         let ready = rustix::io::retry_on_intr(|| poll(fds, timeout)).map_err(|error| self.failed(error.into()))?;
         match fds {
-            // If the input has ended too, no result may be missing, and the run ends in order.
+            // If the input has ended too, all results may have been read already, so closed output is then no error.
             [input, output, _]
                 if input.revents().is_empty() && output.revents().intersects(PollFlags::ERR | PollFlags::HUP) =>
             {

@@ -143,8 +143,8 @@ impl Reader {
         from
     }
 
-    /// Appends these rows of `found`, of which there are at most [`GROUP`], to `columns`, up to the first that cannot
-    /// be read in this way. Returns how many were appended.
+    /// Appends the rows `range` of `found`, at most [`GROUP`], to `columns`, one column after the other. Stops before
+    /// the first row that cannot be read like this. Returns how many rows were appended.
     pub fn read_group(&self, found: &Rows, range: Range<usize>, columns: &mut Columns) -> usize {
         let mut good = range.len();
         for (at, column) in columns.columns.iter_mut().enumerate() {
@@ -185,7 +185,7 @@ impl Reader {
 
     /// Appends the values of these fields of `text`, up to the first bad one. Returns how many were appended.
     fn read_fields(&self, text: &[u8], spans: &[(u32, u32)], format: Format, at: usize, column: &mut Column) -> usize {
-        // A quote character that is a sign or a digit would be read as a part of the number.
+        // A quote character that is a sign, a point or a digit would be read as a part of the number.
         let is_confusing = |quote: u8| matches!(quote, b'+' | b'-' | b'.' | b'0'..=b'9');
         let is_plain = has_plain(column.values.of(), format.notation) && !format.quote.is_some_and(is_confusing);
         let raw = |&(start, end): &(u32, u32)| &text[start as usize..end as usize];
@@ -234,8 +234,8 @@ impl Reader {
 }
 
 impl Reader {
-    /// Appends the integer in `value` if it has more than 64 bits and the kernel takes integers of any size. Returns
-    /// whether it did.
+    /// Appends the integer in `value`, which does not fit into 64 bits, if the kernel takes integers of any size.
+    /// Returns whether it was appended.
     #[cold]
     fn take_large(&self, value: &[u8], format: Format, at: usize, column: &mut Column) -> bool {
         let digits = (self.signature.input(at).of == Type::Int).then(|| digits(value, format.notation)).flatten();

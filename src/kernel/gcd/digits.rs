@@ -5,7 +5,7 @@ use dashu_int::{UBig, Word};
 
 /// This many decimal digits always fit into a limb.
 pub const CHUNK: usize = 19;
-/// By this factor, a chunk counts more than the chunk behind it.
+/// The base in which chunks are digits: a chunk stands for this many times as much as the same chunk one place lower.
 pub const TEN: u64 = 10u64.pow(CHUNK as u32);
 /// How many chunks of decimal digits are added to a number at a time. Adding a chunk is a chain of carries from limb to
 /// limb, and a processor can work on several of these chains at the same time.

@@ -152,7 +152,8 @@ impl Exported {
         let mut kernel = std::mem::MaybeUninit::<Kernel>::zeroed();
         let known = (size as usize).min(size_of::<Kernel>());
         // SAFETY: the caller promises that `size` bytes are readable at `found`, and `known` is at most `size` and at
-        // most the size of `kernel`. All bits 0 are valid in all fields, so the struct is initialised.
+        // most the size of `kernel`. Its other bytes are 0, which is valid in every field, so the struct is
+        // initialised.
         let kernel = unsafe {
             std::ptr::copy_nonoverlapping(found.cast::<u8>(), kernel.as_mut_ptr().cast::<u8>(), known);
             kernel.assume_init()

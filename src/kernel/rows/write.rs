@@ -256,8 +256,8 @@ impl<S: Sink> Serializer for &mut Writer<'_, S> {
     #[inline]
     fn serialize_struct(self, name: &'static str, count: usize) -> Result<Self, Unwritten> {
         self.is_bad_row = name == bad_row::NAME;
-        // serde leaves out of `count` the fields that are skipped in this value, so a field that seems to be the only
-        // one may have others beside it. Such a field is written as one cell if it is missing.
+        // A missing value in a field of a struct is always one cell. `count` cannot tell whether the field is the only
+        // one, because serde leaves out of it the fields that are skipped in this value.
         self.width = 1;
         Ok(self.begin(count))
     }

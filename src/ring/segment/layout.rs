@@ -63,8 +63,8 @@ impl Layout {
         self.regions() + self.slots * self.stride()
     }
 
-    /// Returns a layout with as many slots as fit in `room` bytes, but no more than `self` has. `None` if fewer than
-    /// [`FEWEST_SLOTS`] fit. If `self` has fewer slots than that, `None` if not all of them fit.
+    /// Returns a layout with as many slots as fit in `room` bytes, but no more than `self` has. Returns `None` if fewer
+    /// than [`FEWEST_SLOTS`] fit, or, where `self` has fewer than that, if not all of its slots fit.
     pub fn within(self, room: u64) -> Option<Self> {
         let a_slot = self.stride() + size_of::<Slot>();
         let most = usize::try_from(room).unwrap_or(usize::MAX).saturating_sub(Self::SLOTS + PAGE) / a_slot;

@@ -298,7 +298,8 @@ impl Talk<'_> {
     fn wait(&self, running: &mut Running) -> io::Result<()> {
         let until = self.deadline.map_or(self.quiet.next(), |(deadline, _)| deadline);
         let mut most = until.saturating_duration_since(Instant::now());
-        // `poll` cannot report that the last row has been read, so look again soon.
+        // `poll` cannot report that the command has read the last row, nor, without `exit`, that the process has ended.
+        // So look again soon.
         let is_last_unread = self.question.lines == Some(self.lines);
         if running.exit.is_none() || is_last_unread {
             most = most.min(ROUND);

@@ -205,8 +205,8 @@ impl<'c> ByLine<'c> {
         let tried = match ended {
             Ended::Answered | Ended::Waits => Tried::Answered,
             Ended::Exited(status) if is_whole && self.command.is_good(status.code()) => Tried::Answered,
-            // Its input was open, so it was not asked to end. An answer is complete when its lines are counted, however
-            // soon the process ends after it.
+            // The command ended by itself, because its input was still open. Its answer counts nevertheless, because it
+            // has as many lines as there were rows.
             Ended::Exited(status) if is_whole && !is_last => {
                 self.tell_death(&death::cause(status), " after its answer; it is started again if there are more rows");
                 Tried::Answered

@@ -3,9 +3,9 @@
 
 use std::arch::x86_64::*;
 
-/// How many vectors of four pairs are worked on at once. A pair of small numbers takes 4.1, 3.8 and 3.2 ns, and one of
-/// 63 bits 16.9, 16.7 and 13.4 ns, with 4, 6 and 8 vectors (`PMAPGCD_VECTORS=avx2 cargo bench --bench stages --
-/// kernel`, Zen 4).
+/// How many vectors of four pairs are worked on at once. With 4, 6 and 8 vectors, a pair of small numbers takes 4.1,
+/// 3.8 and 3.2 ns, and a pair of 63 bits takes 16.9, 16.7 and 13.4 ns (`PMAPGCD_VECTORS=avx2 cargo bench --bench stages
+/// -- kernel`, Zen 4).
 const VECTORS: usize = 8;
 
 /// Pairs of numbers: one vector has the first number of each pair, and the other vector has the second.
@@ -26,7 +26,8 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
             // permutation at the end restores their order.
             let pair = [_mm256_unpacklo_epi64(words[0], words[1]), _mm256_unpackhi_epi64(words[0], words[1])];
             let zeros = [trailing_zeros(pair[0]), trailing_zeros(pair[1])];
-            // AVX2 has no minimum of 64-bit numbers. Counts are at most 64, so that a minimum of 32-bit numbers does.
+            // AVX2 has no minimum of 64-bit numbers. The counts are at most 64, so a minimum of 32-bit numbers gives
+            // the same result.
             twos[at] = _mm256_min_epu32(zeros[0], zeros[1]);
             wide[at] = [_mm256_srlv_epi64(pair[0], zeros[0]), _mm256_srlv_epi64(pair[1], zeros[1])];
         }

@@ -3,9 +3,9 @@
 
 use std::arch::x86_64::*;
 
-/// How many vectors of eight pairs are worked on at once. A pair of small numbers takes 3.7, 2.5, 3.1, 2.2 and 2.4 ns,
-/// and one of 63 bits 11.8, 8.7, 10.7, 7.7 and 8.0 ns, with 2, 4, 6, 8 and 16 vectors (`cargo bench --bench stages --
-/// kernel`, Zen 4).
+/// How many vectors of eight pairs are worked on at once. With 2, 4, 6, 8 and 16 vectors, a pair of small numbers takes
+/// 3.7, 2.5, 3.1, 2.2 and 2.4 ns, and a pair of 63 bits takes 11.8, 8.7, 10.7, 7.7 and 8.0 ns (`cargo bench --bench
+/// stages -- kernel`, Zen 4).
 const VECTORS: usize = 8;
 
 /// Pairs of numbers: one vector has the first number of each pair, and the other vector has the second.

@@ -38,10 +38,10 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
 /// Does what [`gcd_rows`] does, using the instructions in `vectors`.
 fn with(vectors: Vectors, rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
     match vectors {
-        // SAFETY: the processor has these instructions: `Vectors::here` and `Vectors::all` name no others.
+        // SAFETY: the processor has these instructions, because `Vectors::here` and `Vectors::all` return no others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 => unsafe { avx512::gcd_rows(rows, outputs) },
-        // SAFETY: the processor has these instructions: `Vectors::here` and `Vectors::all` name no others.
+        // SAFETY: the processor has these instructions, because `Vectors::here` and `Vectors::all` return no others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx2 => unsafe { avx2::gcd_rows(rows, outputs) },
         _ => portable(rows, outputs),

@@ -34,7 +34,8 @@ impl Lanes for Avx2 {
     /// All bits are 1 in the lanes that are chosen, and 0 in the others.
     type Mask = __m256i;
     const COUNT: usize = 4;
-    /// For eight pairs, the vectors take as long as dashu does for 5 pairs of 2048 bits, or for 7 pairs of 8192 bits.
+    /// The vectors take the time of eight pairs even for fewer. In this time, dashu does 5 pairs of 2048 bits, or 7
+    /// pairs of 8192 bits.
     const LEAST: usize = 7;
 
     fn lanes(vectors: &[__m256i]) -> &[u64] {

@@ -32,7 +32,8 @@ impl Lanes for Avx512 {
     type Vector = __m512i;
     type Mask = __mmask8;
     const COUNT: usize = 8;
-    /// For sixteen pairs, the vectors take as long as dashu does for 5 or 6 pairs, from 192 to 8192 bits.
+    /// The vectors take the time of sixteen pairs even for fewer. In this time, dashu does 5 or 6 pairs of 192 to 8192
+    /// bits.
     const LEAST: usize = 7;
 
     fn lanes(vectors: &[__m512i]) -> &[u64] {
