@@ -59,8 +59,8 @@ impl Signature {
 }
 
 impl KernelOptions {
-    /// Whether these options choose another kernel than the stock one, or stand beside `--kernel gcd`, so that
-    /// [`KernelOptions::run`] has to handle them.
+    /// Whether [`KernelOptions::run`] has to handle these options: if `--kernel` is given and names another kernel than
+    /// the stock one, or if others of these options are given with it.
     pub fn is_given(&self) -> bool {
         self.kernel
             .as_ref()

@@ -59,7 +59,7 @@ pub enum StatsForm {
 #[derive(clap::Args, Clone, Debug)]
 #[command(args_override_self = true)]
 pub struct Options {
-    /// Files of rows, read in this order; stdin where there is none, or for `-`
+    /// Files of rows, read in this order; without any, and for `-`, stdin is read
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) files: Vec<PathBuf>,
 
@@ -151,8 +151,8 @@ pub struct Options {
 
     /// Print whole rows, with the result as field NAME
     ///
-    /// The header is printed with NAME, or else with the name that the kernel has for its results. A row is bad if it
-    /// has not as many fields as the header, or, where there is no header, as the first row.
+    /// The header is printed with NAME, or else with the name that the kernel has for its results. Rows with more or
+    /// fewer fields than the header are bad; without a header, the first row counts.
     #[arg(long, help_heading = OUTPUT, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(super) append: Option<String>,
 
@@ -195,7 +195,7 @@ pub struct Options {
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, hide_short_help = true)]
     pub(super) block_size: Option<usize>,
 
-    /// Most rows in a task of pickle
+    /// Most rows in a task of --executor pickle
     ///
     /// Python's default is 1; then the time goes into messages, not into pickling.
     #[arg(long, help_heading = WORK, value_name = "ROWS", value_parser = values::number::<usize>("a number of rows", 1..=usize::MAX as u64), allow_negative_numbers = true, default_value_t = DEFAULT_CHUNK_SIZE, hide_short_help = true)]

@@ -99,8 +99,8 @@ pub(super) fn run(plan: &Plan, work: &dyn Work) -> ExitCode {
 fn mapping<'w>(plan: &Plan, work: &'w dyn Work) -> Mapping<'w> {
     // Workers read files for themselves only if there is a cutter. In a trial of a comparison the parent reads all
     // rows, so that all executors get them in the same way and only the executors are compared. With a command the
-    // parent reads all rows, too: it is far faster than any command, and in block mode only the rows may decide where
-    // blocks end.
+    // parent reads all rows, too, because reading is far faster than any command. In block mode it must, because the
+    // ends of blocks must depend on the rows alone, and not on how a file is cut into windows.
     let cutter = Cutter { format: plan.setup.shape.format, most: plan.setup.sizes.block };
     let cutter = (plan.trial.is_none() && !plan.is_command).then_some(cutter);
     Mapping { work, name: "filter".to_string(), confinement: plan.confinement, cutter }

@@ -72,8 +72,8 @@ impl Work for Graded<'_> {
     }
 }
 
-/// The mapper of a worker: it calls the mapper of the inner work, and then takes the turns for the rows that were
-/// mapped.
+/// The mapper of a worker. It calls the mapper of the inner work, and then does `turns` turns of a loop for each row
+/// that was mapped.
 struct GradedMapper<'m> {
     inner: Box<dyn Mapper + 'm>,
     turns: u64,

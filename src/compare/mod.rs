@@ -91,7 +91,7 @@ struct Measured {
 /// How long a run with timed steps should take on one processor, in seconds. The rows are repeated to reach this time.
 /// It is long compared with the time before the first step and after the last, which is not measured.
 const TIMED: f64 = 0.3;
-/// The most rows to which the rows of the input are repeated for a run with timed steps.
+/// The most rows in a run with timed steps: the rows of the input are not repeated beyond this number.
 const MOST_ROWS: usize = 10_000_000;
 
 /// Compares the executors and prints the report to stdout, as JSON or as tables for a person. Writes the plot to

@@ -172,8 +172,7 @@ fn halves(text: &[u8], mark: char) -> (&[u8], Option<&[u8]>) {
     found.map_or((text, None), |at| (&text[..at], Some(&text[at + mark.len_utf8()..])))
 }
 
-/// Returns the value of an exponent. If it has too many digits, returns 2^60 with the same sign, which is as good as
-/// infinite.
+/// Returns the value of an exponent, but not less than -2^60 or more than 2^60, which are as good as infinite.
 fn exponent(text: &[u8]) -> i64 {
     const MOST: i64 = 1 << 60;
     let most = if text.starts_with(b"-") { -MOST } else { MOST };

@@ -26,8 +26,8 @@ pub struct RowEnds {
     end: usize,
 }
 
-/// The line ends of the last 64 bytes that have any. Each bit stands for one byte, and the lowest bit for the byte at
-/// offset `at`.
+/// The line ends in the last group of 64 bytes that has any. Each bit stands for one byte, and the lowest bit for the
+/// byte at offset `at`.
 #[derive(Clone, Copy, Debug, Default)]
 struct Last {
     at: u32,

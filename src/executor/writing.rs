@@ -87,8 +87,8 @@ impl Run<'_> {
             self.parts.store(0, Ordering::Release);
             self.written.store(block + 1, Ordering::Release);
             free += 1;
-            // The reader waits for free slots (first condition). While the cost of rows is not known, it can also wait
-            // for blocks to be written, because few may be published (second condition).
+            // The reader waits for free slots (first condition). While the cost of rows is not known, the reader
+            // publishes few blocks ahead, so it can also wait for blocks to be written (second condition).
             if free >= enough || self.published.load(Ordering::Acquire) <= block + 1 + self.jobs() {
                 self.segment.freed().signal();
                 free = 0;

@@ -79,8 +79,8 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         self
     }
 
-    /// Chooses the columns that the kernel gets, by name or by number from 1: `list` is like `3,1` or `price,"unit,
-    /// weight"`. If the list has a name, the first row of each input is taken for a header, as after
+    /// Chooses the columns that the kernel gets, by name or by number from 1. For example, `list` is `3,1` or
+    /// `price,"a,b"`. If `list` contains a name, the first row of each input is taken for a header, as after
     /// [`header`](Self::header).
     ///
     /// # Errors

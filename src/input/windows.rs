@@ -150,7 +150,7 @@ impl<'f> Windows<'f> {
     }
 
     /// How many of the bytes that have been read lie before the window: 1, or 0 at the start of the file. Also 0 after
-    /// [`rows`](Self::rows) had to read again, because then only the rows have been read.
+    /// [`rows`](Self::rows) had to read again, because the bytes in memory then begin with the first row.
     fn front(&self) -> usize {
         self.offset.saturating_sub(self.start) as usize
     }

@@ -59,7 +59,8 @@ pub trait BatchKernel: Sync {
     /// The collection that holds the outputs of a batch of rows.
     type Outputs: Batch;
 
-    /// Returns the names of the output columns if only an output tells them. Maps a made-up row to find them.
+    /// Returns the names of the output columns if they can be learnt only from an output. Maps a made-up row to get
+    /// one.
     #[doc(hidden)]
     fn names_by_trial(&self) -> Option<Vec<String>> {
         None

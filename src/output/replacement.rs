@@ -92,7 +92,7 @@ impl Replacement {
         Ok(file.into())
     }
 
-    /// Gives the complete file its name. Messages call that name `shown`.
+    /// Gives the complete file its name, which messages show as `shown`.
     ///
     /// # Errors
     /// If the disk cannot store the file, or if the file can neither replace the existing one nor be copied into it.

@@ -74,8 +74,9 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod + Row>> Pool<'k, K> {
     /// Makes a pool for `kernel` with as many workers as there are processors. In a worker process of this pool this
     /// function does not return: the process works and exits.
     ///
-    /// Make the pool once and keep it. If this line is reached twice, as in a loop, a worker process cannot tell which
-    /// of the two pools it belongs to; [`Pool::map`] then returns an error if the executor has worker processes.
+    /// Make the pool once and keep it. If the line that calls this function is reached twice, as in a loop, a worker
+    /// process cannot tell which of the two pools it belongs to. [`Pool::map`] then returns an error if the executor
+    /// has worker processes.
     #[track_caller]
     pub fn new(kernel: &'k K) -> Self {
         Self::with_name(Name::of_place("pool", Location::caller()), kernel)

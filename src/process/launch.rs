@@ -105,9 +105,9 @@ impl Launch {
 /// The folder in which each descriptor of this process has a name, by which a program can be started.
 const BY_DESCRIPTOR: &str = "/proc/self/fd/";
 
-/// Returns a name for the file that the system executes in this process. The name leads through an open descriptor,
-/// because under valgrind `/proc/self/exe` is a link to valgrind itself: valgrind makes it lead to this program's file
-/// when the link is opened, but not when the link is executed.
+/// Returns a name under which this program's file can be executed again. The name leads through an open descriptor
+/// because of valgrind. Under valgrind, `/proc/self/exe` is a link to valgrind. If a program opens the link, valgrind
+/// makes it lead to the program's file, but not if a program executes it.
 fn program() -> io::Result<PathBuf> {
     static FILE: OnceLock<Option<OwnedFd>> = OnceLock::new();
     let open = || rustix::fs::open(RUNNING, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();

@@ -86,7 +86,8 @@ fn signals() -> (u64, u64) {
     // SAFETY: without a new mask the call only writes the present one to `mask`.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), mask.as_mut_ptr()) };
     let is_blocked = |number: i32| {
-        // SAFETY: a set of zeros is a valid, empty set, and the call above has written one.
+        // SAFETY: `mask` is a valid set: zeros are the empty set, and the call above can only have written another
+        // valid set.
         u64::from(unsafe { libc::sigismember(mask.as_ptr(), number) } == 1)
     };
     (ignored, (1..=MOST_SIGNAL).map(|number| is_blocked(number) << (number - 1)).sum())
@@ -109,7 +110,8 @@ pub fn take_signals() -> Option<&'static OsString> {
     TOLD.get_or_init(|| take_variable(SIGNALS)).as_ref()
 }
 
-/// Returns the value of [`SIGNALS`] for worker processes; `None` if nothing is known.
+/// Returns the value that the environment variable [`SIGNALS`] is to have in worker processes. Returns `None` if it is
+/// not known which signals were ignored and blocked at the start.
 pub fn signals_for_workers() -> Option<String> {
     signals_at_start().map(|(ignored, blocked)| format!("{ignored:x}/{blocked:x}"))
 }

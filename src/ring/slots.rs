@@ -236,7 +236,7 @@ pub enum Place {
     },
 }
 
-/// What a claimant hands over when it has computed a block, or the first part of what was left of it.
+/// What a claimant hands over when it has computed the rows that were left of its block, or the first of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
     /// How many bytes of input have been processed. If the block has more bytes, the rest is put back for workers to

@@ -48,8 +48,8 @@ pub struct Search {
     count: usize,
     /// The rows that are sent.
     part: Range<usize>,
-    /// While a row is searched for, its number is smaller than this number. Otherwise this number is not larger than
-    /// `part.start`.
+    /// While a row is searched for, it is before the row with this number. While none is searched for, this number is
+    /// at most `part.start`.
     suspect: usize,
     faults: u32,
     kills: u32,

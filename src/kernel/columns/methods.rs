@@ -1,7 +1,7 @@
 //! What kernels that take columns have in common: the methods that only read rows into columns, and write results.
 
-/// Writes the methods of a [`BatchKernel`](crate::kernel::batch::BatchKernel) that only read and write columns. The
-/// kernel has a [`Reader`](super::rows::Reader) in its field `reader`.
+/// Expands to the types and methods of a [`BatchKernel`](crate::kernel::batch::BatchKernel) that concern only the
+/// reading and writing of columns. The kernel must have a [`Reader`](super::rows::Reader) in its field `reader`.
 macro_rules! reads_columns {
     () => {
         type Rows = $crate::kernel::columns::rows::Typed;

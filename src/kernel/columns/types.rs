@@ -97,7 +97,7 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Returns the column that the kernel takes at index `at`, from 0.
+    /// Returns the column that the kernel takes at index `at`, from 0. Columns behind the last one are like it.
     pub fn input(&self, at: usize) -> Input {
         self.inputs[at.min(self.inputs.len() - 1)]
     }

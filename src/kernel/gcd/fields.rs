@@ -67,9 +67,9 @@ impl<'a> Fields<'a> {
         digits::sixteen(&bytes.to_le_bytes())
     }
 
-    /// Returns where the digits of a field are, if it is an integer: without quotes, blanks, sign, prefix, and zeros in
-    /// front. Returns `None` if there are more than `max_digits` bytes in that range, or if only a sign or a prefix is
-    /// there. Whether the bytes are digits is not checked.
+    /// Returns where the digits of a field would be: the range without quotes, blanks, sign, prefix and leading zeros.
+    /// Whether the bytes in it are digits is not checked. Returns `None` if the range has more than `max_digits` bytes,
+    /// or if the field has nothing but a sign or a prefix.
     #[inline]
     fn digits(&self, row: usize, index: usize) -> Option<Range<usize>> {
         let mut value = &self.text[self.columns[index].place(row)];

@@ -22,7 +22,8 @@ impl From<UBig> for Number {
 }
 
 impl Number {
-    /// Does what [`parse`](Number::parse) does for a `field` in any notation. The notation counts only in base 10.
+    /// Does what [`parse`](Number::parse) does, and also reads a `field` that is written in `notation`. In bases other
+    /// than 10, `notation` is ignored.
     pub fn read(field: &[u8], base: Base, notation: Notation, max_digits: usize) -> Option<Self> {
         Number::parse(field, base, max_digits).or_else(|| {
             // `parse` comes first, because most numbers are plain. What is wrong with a field is not kept here:

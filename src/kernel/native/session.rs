@@ -69,8 +69,8 @@ impl Session {
     }
 
     /// Maps the rows of `part` to results of these types, and appends them to `results`, with the bad rows among them.
-    /// `most` limits their texts, in bytes. A row that needs more than `most` alone is bad. Once all results have more,
-    /// the rows that are left are not mapped.
+    /// `most` limits the texts of the results, in bytes. A row is bad if its texts alone are longer. Once the texts of
+    /// all results together are longer, the rows that are left are not mapped.
     ///
     /// If the kernel gives an invalid answer for several rows, half of these rows are mapped again, and so on until the
     /// row at fault is alone.

@@ -1,4 +1,4 @@
-//! Takes a value of any type that serde knows apart into cells: an output into the fields of a line, a row into what
+//! Splits a value of any type that serde knows into cells: an output into the fields of a line, a row into what
 //! `pickle` sends.
 //!
 //! The file has more than 300 lines because serde has a method for each kind of value.

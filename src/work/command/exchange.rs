@@ -167,7 +167,8 @@ impl Talk<'_> {
 
     /// Reads the part of the answer that is in the pipe.
     fn read(&mut self, running: &mut Running, take: &mut Take) -> io::Result<()> {
-        // Ask whether the process has ended before reading: if it has, all that it wrote is in the pipe already.
+        // First ask whether the process has ended, and then read. If the process has ended, all that it wrote is in the
+        // pipe already.
         if self.has_ended.is_none() {
             self.has_ended = running.try_wait()?;
         }

@@ -91,7 +91,7 @@ pub struct Running {
 pub enum Unstarted {
     /// Another process killed it by a signal, so it may be started again. The string is the predicate of a sentence.
     Killed(String),
-    /// Anything else. The string is a sentence, but from [`Running::greeting`] only the predicate of one.
+    /// Anything else. The string is a sentence. If it comes from [`Running::greeting`], the sentence lacks its subject.
     Unusable(String),
 }
 
@@ -244,7 +244,8 @@ impl Running {
     fn wait(&mut self, number: u64, is_abandoned: &AtomicBool, note: &mut dyn FnMut() -> bool) -> io::Result<Reply> {
         let mut closed: Option<Instant> = None;
         loop {
-            // Ask whether the process has ended before reading: if it has, all that it sent is there already.
+            // First ask whether the process has ended, and then read. If the process has ended, all that it sent can be
+            // read already.
             let ended = if self.exit.is_none() || closed.is_some() || self.has_exited()? {
                 self.child.try_wait()?
             } else {

@@ -5,7 +5,7 @@
 //! What Python answers is copied and then checked like any untrusted input. Python could change the shared memory after
 //! a check, but not the copy.
 //!
-//! This file is long because whoever changes what is written must change what is read.
+//! This file is long because it has both what writes the layout and what reads it: they must be changed together.
 
 use super::message::Mapped;
 use crate::kernel::columns::results::{BadResult, Results};
@@ -284,7 +284,7 @@ fn faults(region: Region, mapped: Mapped, rows: usize, fields: usize) -> Result<
     Ok(faults)
 }
 
-/// Appends a column of `done` results to one of the same type that has `before`.
+/// Appends `from`, a column of `done` results, to `to`, a column of the same type with `before` results.
 fn append(to: &mut Column, from: Column, before: usize, done: usize) {
     if before == 0 {
         *to = from;

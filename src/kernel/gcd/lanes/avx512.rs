@@ -21,7 +21,8 @@ macro_rules! instructions {
         $(
             #[inline(always)]
             fn $name$(<const $bits: u32>)?(self, $($argument: $type),*) -> $result {
-                // SAFETY: only `gcds` makes a value of this type, and its caller has made sure of the instructions.
+                // SAFETY: only `gcds` makes a value of this type, and the caller of `gcds` promises that the processor
+                // has the instructions.
                 unsafe { $body }
             }
         )*

@@ -57,10 +57,10 @@ pub fn gcds(pairs: &[Pair], done: &mut dyn FnMut(usize, &[u64])) {
 /// few pairs, which would be faster to compute one at a time.
 pub fn with(vectors: Vectors, pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
     match vectors {
-        // SAFETY: the processor has these instructions: `Vectors::here` and `Vectors::all` name no others.
+        // SAFETY: the processor has these instructions, because `Vectors::here` and `Vectors::all` return no others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 => unsafe { avx512::gcds(pairs, all, done) },
-        // SAFETY: the processor has these instructions: `Vectors::here` and `Vectors::all` name no others.
+        // SAFETY: the processor has these instructions, because `Vectors::here` and `Vectors::all` return no others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx2 => unsafe { avx2::gcds(pairs, all, done) },
         _ => {}

@@ -31,16 +31,16 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs
 /// multiple of four, because four fields are loaded at a time.
 pub fn load(text: &[u8], fields: &[(u32, u32)], loaded: &mut [u64]) -> usize {
     match Vectors::here() {
-        // SAFETY: the processor has these instructions: `Vectors::here` and `Vectors::all` name no others.
+        // SAFETY: the processor has these instructions, because `Vectors::here` and `Vectors::all` return no others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 | Vectors::Avx2 => unsafe { avx2::load(text, fields, loaded) },
         _ => portable::load(text, fields, loaded),
     }
 }
 
-/// Appends limbs of the hexadecimal number with these digits to `limbs`, from the last digits on. With AVX2, 64 digits
-/// are loaded at a time; without it, none. Returns the digits that are left. With AVX2 there are fewer than 64, or some
-/// of the last 64 are not digits.
+/// Appends limbs of a hexadecimal number to `limbs`, the lowest limb first. With AVX2, takes 64 bytes at a time from
+/// the end of `digits`, until fewer than 64 are left or the last 64 have a byte that is no digit. Without AVX2, takes
+/// none. Returns the bytes of `digits` that are left.
 #[cfg(feature = "big")]
 pub fn hexadecimal<'d>(digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
     hexadecimal_with(Vectors::here(), digits, limbs)
@@ -50,7 +50,7 @@ pub fn hexadecimal<'d>(digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
 #[cfg(feature = "big")]
 pub fn hexadecimal_with<'d>(vectors: Vectors, digits: &'d [u8], limbs: &mut Vec<u64>) -> &'d [u8] {
     match vectors {
-        // SAFETY: the processor has these instructions: `Vectors::here` and `Vectors::all` name no others.
+        // SAFETY: the processor has these instructions, because `Vectors::here` and `Vectors::all` return no others.
         #[cfg(target_arch = "x86_64")]
         Vectors::Avx512 | Vectors::Avx2 => unsafe { avx2::hexadecimal(digits, limbs) },
         _ => digits,
