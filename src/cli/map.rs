@@ -144,7 +144,7 @@ pub fn writer<'a>(
         (plan.setup.shape.format, plan.setup.shape.columns.clone(), plan.setup.shape.has_header);
     let reading = Reading { format, columns, has_header, has_front };
     let writer = Writer::new(output, output.name(), names, bad_rows, tally).hinting(reading).blank(blank);
-    // Only its first answer shows that a command can be run. Until then no header is written.
+    // Only the first answer of a command shows that the command can be run. Until then no header is written.
     writer.holding_headers(plan.is_command)
 }
 

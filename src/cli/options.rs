@@ -96,7 +96,8 @@ pub struct Options {
 
     /// Pass over N lines at the start of each FILE
     ///
-    /// Whatever they contain, like the line sep=; for spreadsheet programs. They are counted where messages name lines.
+    /// These lines may contain anything, such as the line sep=; for spreadsheet programs. Line numbers in messages
+    /// count them.
     #[arg(long, help_heading = ROWS, value_name = "N", value_parser = values::number::<u64>("a number of lines", 0..=u64::MAX), allow_negative_numbers = true, default_value_t = 0, hide_default_value = true, hide_short_help = true)]
     pub(super) skip_lines: u64,
 
@@ -209,8 +210,8 @@ pub struct Options {
 
     /// Most memory of a worker [default: 8G]
     ///
-    /// With --command and --python there is no limit unless this is given. The worker's address space is limited; the
-    /// program itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
+    /// There is no default with --command, --python, and a --kernel of a library that is not self-contained. The
+    /// worker's address space is limited; the program itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<u64>(LEAST_MEMORY..=MOST_MEMORY), allow_negative_numbers = true, hide_short_help = true)]
     pub(super) worker_memory: Option<u64>,
 

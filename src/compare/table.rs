@@ -106,8 +106,8 @@ fn steps(steps: &Steps, width: usize) -> Vec<String> {
     lines
 }
 
-/// The table of the time that a row takes by the work of a row, and the sentences about what sending a row costs and
-/// from how much work on that pays.
+/// Returns a table of the time per row, with one line for each amount of work per row. Sentences below it say what
+/// sending a row costs, and how much work it takes to make that worthwhile.
 fn leverage(leverage: &Leverage, width: usize) -> Vec<String> {
     let (work, others) = (&leverage.work, &leverage.times[1..]);
     let names: String = others.iter().map(|(name, _)| format!("{name:>10}")).collect();

@@ -75,8 +75,8 @@ struct Account {
     before: u32,
     /// Whether a row of this part has been named.
     has_named: bool,
-    /// Start of the row of this block that was named last. It is kept from part to part, because the part in which
-    /// workers come to this row may be a later one.
+    /// Start of the row that was named last in this block, which workers are told to avoid. It is kept from part to
+    /// part, because workers may come to this row only in a later part.
     avoided: Option<usize>,
 }
 

@@ -134,8 +134,8 @@ pub trait BatchKernel: Sync {
         None
     }
 
-    /// Whether the kernel needs only memory and time from the system, as
-    /// [`Kernel::is_self_contained`](crate::Kernel::is_self_contained).
+    /// Whether the kernel asks the system for nothing but memory and the time of the clock, as
+    /// [`Kernel::is_self_contained`](crate::Kernel::is_self_contained) says.
     fn needs_nothing(&self) -> bool {
         false
     }

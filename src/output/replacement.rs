@@ -42,8 +42,8 @@ pub struct Replacement {
     /// The temporary name of the file, as long as it has one. If this value is dropped before the file has its final
     /// name, the temporary name is removed.
     temporary: Option<OsString>,
-    /// The reason why the new file could not be created in the folder of `entry`; it is then in the folder for
-    /// temporary files. `None` if it was created beside its name.
+    /// Why the new file could not be created in the folder of `entry`. The new file is then in the folder for temporary
+    /// files. `None` if it is in the folder of `entry`.
     pub refused: Option<Errno>,
 }
 
@@ -169,8 +169,8 @@ impl Replacement {
         }
         let mut source = file;
         source.rewind()?;
-        // The `BufReader` makes std copy by reads and writes. Between two files std would use copy_file_range, and
-        // would panic if the system refused that half-way.
+        // std copies by reads and writes here, because it does not know `Patient`. Between two files it would use
+        // copy_file_range, and would panic if the system refused that half-way.
         io::copy(&mut BufReader::with_capacity(COPIED, source), &mut Patient(&target))?;
         target.set_len(length)?;
         sync(&target)?;

@@ -63,7 +63,7 @@ pub enum Kind {
     Window = 1,
     /// In a window of a file. The slot's range, which counts from the start of the window, says where the rows are.
     Rows = 2,
-    /// In a window of a file, but no rows are taken from this window.
+    /// The block is a window of a file, but no rows are taken from it, because the chain ended before it.
     Void = 3,
 }
 

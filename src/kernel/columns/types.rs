@@ -81,7 +81,7 @@ impl Type {
 pub struct Input {
     /// The type of its values.
     pub of: Type,
-    /// Whether the value may be missing in a row. The kernel is then told that it is.
+    /// Whether the value may be missing in a row. The kernel is told in which rows it is missing.
     pub may_lack: bool,
 }
 

@@ -38,7 +38,8 @@ impl Layout {
     pub fn of<R: DeserializeOwned>() -> Self {
         let whole = trace::<R>(&[]);
         if whole.keys.is_empty() || whole.refused.is_some() {
-            // If no value could be made, the fields behind the one that refused all these texts are not known.
+            // If no value could be made, a field refused all the texts that were tried, and the fields behind it are
+            // not known.
             let is_open = whole.is_open || !whole.is_made;
             return Layout { fields: whole.fields, is_open, refused: whole.refused };
         }

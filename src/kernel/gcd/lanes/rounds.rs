@@ -226,7 +226,8 @@ fn top<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector], at: usize) -> L::Ve
     lanes.or(lanes.or(a[at], b[at]), lanes.all(if at < LEAST { 2 } else { 0 }))
 }
 
-/// Returns the highest 32 bits of these three limbs, of which the first has `length` bits, followed by `lowest`.
+/// Returns a number of 62 bits: the highest 32 bits of the three limbs, and below them the 30 bits of `lowest`.
+/// `length` is the bit length of the limb `high`.
 #[inline(always)]
 fn approximation<L: Lanes>(
     lanes: L,

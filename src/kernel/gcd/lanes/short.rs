@@ -1,5 +1,6 @@
-//! Pairs of at most 128 bits, by the algorithm of [`binary`], in vectors of eight lanes. One vector has the low halves
-//! of eight numbers, and another vector their high halves. Once a pair fits into 64 bits, [`binary`] takes over.
+//! Pairs of numbers of at most 128 bits each, by the algorithm of [`binary`], in vectors of eight lanes. One vector has
+//! the low halves of eight numbers, and another vector their high halves. Once both numbers of a pair fit into 64 bits,
+//! [`binary`] takes over.
 
 use crate::kernel::gcd::binary;
 use bytemuck::cast;

@@ -36,7 +36,7 @@ fn blank_lines(text: &[u8]) -> usize {
 /// Calls `check` with the pairs that each implementation reads from `row` on, and the number of bytes they take.
 fn read_amid(row: &str, mut check: impl FnMut(&[[u64; 2]], usize)) {
     for vectors in Vectors::all() {
-        // The number of rows before `row` varies, so that `row` begins at every position in a word, and so that
+        // The number of rows before `row` varies, so that `row` begins at every fourth byte of 64, and so that
         // sometimes too little text is before it to load a number whole.
         for before in (0..20).chain([100, 1000]) {
             let text = "3,4\n".repeat(before) + row + &"7,8\n".repeat(100);
