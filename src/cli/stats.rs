@@ -125,7 +125,7 @@ impl Stats {
 }
 
 /// Returns which of reader, writer and workers spent the largest share of its time working: the other two waited for
-/// it. `None` if the workers have not both worked and waited: `serial`, for example, never waits.
+/// it. `None` if the workers have never worked or never waited, as in the executor `serial`.
 fn busiest(reader: &Times, writer: &Times, workers: &[Worker]) -> Option<&'static str> {
     let sum = |seconds: fn(&Times) -> f64| workers.iter().map(|worker| seconds(&worker.times)).sum();
     let workers = Times {

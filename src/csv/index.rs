@@ -25,8 +25,9 @@ const STRETCH: usize = if cfg!(fuzzing) { 128 } else { 4096 };
 #[derive(Debug)]
 pub struct Index {
     format: Format,
-    /// The scan that lists stretches of the text. Its lists begin with a line that the search has reached. The extra
-    /// entry at the front of the delimiters is the last delimiter before that line, or 0.
+    /// The scan that lists delimiters, line ends and odd bytes, one stretch of the text at a time. A stretch begins
+    /// with the line that the search has reached. At the front of the list of delimiters is an extra entry: the last
+    /// delimiter before that line, or 0.
     scan: Scan,
     /// For each line in the lists, the offset of the byte before its first byte. The last entry, one more than there
     /// are lines, is for the line whose end is not listed yet.
@@ -149,7 +150,7 @@ impl Index {
         }
     }
 
-    /// Whether the next line would be an ordinary row if its number of fields were one of `counts`.
+    /// Whether the next line has nothing odd in it, but a number of fields that is not one of `counts`.
     fn is_of_other_length(&self, counts: &RangeInclusive<usize>) -> bool {
         let end = self.scan.lists.line_ends.get().get(self.next[0]);
         let is_ordinary = |end: &u32| self.scan.lists.odd.get(self.next[2]).is_none_or(|odd| odd > end);

@@ -21,8 +21,8 @@ pub fn stray_return_in(of: &str, text: &[u8]) -> String {
 /// so that the advice to convert line ends would be wrong.
 const TELLING: usize = 16;
 
-/// Returns the advice on how to make the carriage returns in `text` end rows, or an empty text if `text` begins with
-/// binary data.
+/// Returns advice for a user whose rows end with carriage returns: how to turn these into line feeds. Returns an empty
+/// text if `text` begins with binary data.
 pub fn hint(text: &[u8]) -> &'static str {
     if text[..text.len().min(TELLING)].contains(&0) { "" } else { "; if it is to end one: tr '\\r' '\\n' < FILE" }
 }

@@ -132,7 +132,7 @@ struct Listing<'l> {
     delimiters: Rest<'l>,
     line_ends: Rest<'l>,
     odd: &'l mut Vec<u32>,
-    /// The carriage returns of all words in one word. Only whether there are any is used.
+    /// The bitwise OR of the carriage returns of all words: it tells only whether there are any.
     returns: u64,
     line_feeds: usize,
 }

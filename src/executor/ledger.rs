@@ -86,9 +86,9 @@ pub struct Ledger {
     /// The deaths over the current part of each block, by block number.
     accounts: HashMap<u64, Account>,
     start: Start,
-    /// The faults of workers that held no block while a block waited to be claimed, since a part was last written. The
-    /// numbers are: how many parts had been written by then, how many such faults there have been since, and when the
-    /// first of them happened.
+    /// The faults of workers that held no block although a block waited to be claimed. They are counted anew once
+    /// another part is written. The values are the number of parts written when the count began, the number of faults
+    /// since then, and the time of the first fault.
     idle: Option<(u64, u32, Instant)>,
 }
 

@@ -100,8 +100,8 @@ pub trait Kernel: Sync {
         "result"
     }
 
-    /// Returns the names of the output columns of a kernel whose output has several fields: one for each. By default
-    /// they are the name of the kernel, numbered if there are several.
+    /// Returns the names of the output columns, one for each field of the output. By default these are the names of the
+    /// output's fields if it is a struct, or else the kernel's name, with a number if the output has several fields.
     fn names(&self) -> Vec<String> {
         rows::names::by_type(self)
     }

@@ -14,7 +14,7 @@ use xattr::FileExt;
 const ACCESS_LIST: &str = "system.posix_acl_access";
 
 /// Attributes that are not copied, because they vouch for exactly the old contents, or give rights to whoever runs the
-/// file. The system removes them, too, when a file is written to.
+/// file. When a file is written to, the system, too, removes them or makes them anew.
 const OF_CONTENTS: [&str; 3] = ["security.capability", "security.evm", "security.ima"];
 
 /// The namespaces of extended attributes that must be copied. If one of these cannot be copied, the file is not

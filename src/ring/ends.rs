@@ -16,7 +16,8 @@ use std::ops::Range;
 /// Stands in [`Supervisor::claims`] instead of the byte at which a part begins, while the block is a window that waits
 /// for its turn. The worker then waits for other workers, and is not to blame if the wait is long.
 pub const WAITS: usize = usize::MAX;
-/// Stands in the same place while the window has its turn and its rows are not known yet. The worker is then at work.
+/// Also stands in [`Supervisor::claims`] instead of that byte: while the block is a window that has its turn, and the
+/// worker is looking for its rows.
 const IN_WINDOW: usize = usize::MAX - 1;
 
 /// The parent's three ends of a ring, and the segment, which workers need.

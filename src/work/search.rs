@@ -3,8 +3,8 @@
 //!
 //! A *fault* is a death by the process's own doing, so one row might be to blame. To find that row, the first half of
 //! the rows is sent, then the first half of that half, and so on. If a half goes well, the row is in the other half,
-//! which is halved next. So n rows take about 2 log2(n) tries. A *kill* is a death by a signal that other processes
-//! send. A kill says nothing about rows, so the same rows are sent again.
+//! which is halved next. So n rows take about log2(n) tries. A *kill* is a death by a signal that other processes send.
+//! Usually it says nothing about the rows, so the same rows are sent again.
 //!
 //! | what happens | so often | what is done |
 //! |---|---|---|

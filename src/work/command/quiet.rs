@@ -1,5 +1,5 @@
-//! What is done about a command from which nothing comes: whether it is stopped, waits for more input, or leaves rows
-//! unread.
+//! Finds out why a command writes nothing: because a signal such as SIGSTOP has stopped it, because it waits for more
+//! input, or because it leaves rows unread.
 
 use super::process::Running;
 use crate::process::console::say;

@@ -93,7 +93,8 @@ fn text_length(values: &Values, rows: &Range<usize>) -> u64 {
 }
 
 /// Appends these texts, each with a separator behind it. If every possible separator occurs in some text, appends the
-/// texts without separators, and their offsets behind them. Returns the separator, and where the offsets are (or 0).
+/// texts without separators, and their offsets behind them. Returns the separator and 0, or, where there is none,
+/// [`NO_SEPARATOR`] and the place of the offsets.
 fn write_texts(texts: &Texts, rows: Range<usize>, bytes: &mut Vec<u8>) -> (u64, u64) {
     let (start, end) = (texts.offsets[rows.start], texts.offsets[rows.end]);
     let all = &texts.bytes[start as usize..end as usize];
