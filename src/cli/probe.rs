@@ -57,8 +57,8 @@ pub fn answer(answer: &Answer) -> ExitCode {
     }
 }
 
-/// Asks a probe about the kernel that this process's arguments name. `name` is the kernel in messages. `most` is the
-/// time of `--block-timeout`.
+/// Asks a probe about the kernel that this process's arguments name. `name` is what messages call the kernel. `most` is
+/// the time of `--block-timeout`, which also limits the time that the probe may take.
 ///
 /// # Errors
 /// If the probe cannot be started, dies before it answers, or takes too long.

@@ -170,7 +170,8 @@ fn no_text(start: &[u8]) -> Option<Known> {
     if nuls == looked_at.len() {
         return Some(("NUL bytes, not CSV", "it may not have been written to its end"));
     }
-    // A single control character can be a mistake in a text. More of them count as mistakes only in UTF-8, if few.
+    // A single control character can be a mistake in a text. Several are taken for mistakes only if the text is valid
+    // UTF-8, and less than a tenth of it are control characters.
     let controls = looked_at.iter().filter(|byte| matches!(byte, 0..=8 | 14..=26)).count();
     let is_text = controls < 2 || (str::from_utf8(looked_at).is_ok() && controls * 10 < looked_at.len());
     (!is_text).then_some(("no text", ELSEWHERE))

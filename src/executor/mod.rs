@@ -100,7 +100,7 @@ pub struct Mapping<'k> {
 
 #[cfg(any(test, fuzzing))]
 impl<'k> Mapping<'k> {
-    /// Makes a mapping for executors without worker processes, which need no name.
+    /// Makes a mapping for executors without worker processes. It has no name, because only worker processes need one.
     pub fn here(work: &'k impl Work) -> Self {
         Mapping { work, name: String::new(), confinement: Confinement::default(), cutter: None }
     }

@@ -39,7 +39,8 @@ impl Detour {
         self.left = self.last;
     }
 
-    /// Counts one block, and returns whether workers may read it.
+    /// Counts one block as read by the parent. Returns whether that was the last of the detour, so that workers may
+    /// read again.
     fn is_over(&mut self) -> bool {
         self.left = self.left.saturating_sub(1);
         self.left == 0
@@ -182,8 +183,9 @@ impl Run<'_> {
             watch.waited();
             let length = self.cut.window();
             let is_near_the_end = stretch.range.end - offset < 2 * length as u64;
-            // Ask only now, when the slot is free, whether the chain is stuck. If the chain is stuck, publish nothing:
-            // this may be the slot of the stuck window, and its content says where the reader has to go on.
+            // Ask whether the chain is stuck after the wait for a free slot, because the chain can get stuck during
+            // that wait. If it is stuck, do not use the slot: this may be the slot of the stuck window, and it still
+            // says where the reader has to go on.
             let is_stuck = matches!(ring.reached(), Ok(Reached::Stuck(_)));
             if is_near_the_end || is_stuck || !self.cut.is_cheap() {
                 return Ok(Some(offset));

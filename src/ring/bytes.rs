@@ -119,8 +119,7 @@ impl Writer<'_> {
 }
 
 impl Taken<'_, '_> {
-    /// Returns all bytes of the block that had not been taken before this part. The bytes of this part come first.
-    /// Returns `None` if the block lies in a file.
+    /// Returns the bytes of this part, followed by the rest of the block. Returns `None` if the block lies in a file.
     pub fn input(&self) -> Option<&[u8]> {
         if !self.writer.is_here {
             return None;

@@ -39,9 +39,9 @@ use std::time::{Duration, Instant};
 /// first-level cache.
 pub(super) const BATCH: usize = 512;
 
-/// How long a part of a block may take in a worker that takes care. Then the results are handed over, but not before
-/// the row that is being mapped is done. The time is short so that little is lost: if the worker dies, or is killed for
-/// being slow, only the results of the last millisecond are missing.
+/// How long a part of a block may take in a worker that takes care. After this time the part is handed over as soon as
+/// the current row is done. The time is short so that little is lost if the worker dies over a row, or is killed for
+/// being slow: at most the results of the millisecond before that row.
 const CAREFUL_PART: Duration = Duration::from_millis(1);
 
 /// Decides when a part of a block is handed over. Holds the time at which the part was begun if care is needed,

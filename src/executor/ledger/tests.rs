@@ -143,7 +143,8 @@ fn claims_that_no_worker_can_have_made_are_noticed_and_overdue_ones_are_named_on
     let mut claims = Claims::default();
     assert!(claims.look(&[(0, 0, 0), (1, 1, 0)], 2, start));
     assert!(claims.overdue(Duration::from_secs(2), later).is_empty());
-    // Worker 0 has two claims, but the second is new: the first may have been finished in the meantime.
+    // Worker 0 seems to hold two parts, which is allowed once: the second claim is new, and the first may have been
+    // finished since it was looked at.
     assert!(claims.look(&[(0, 0, 0), (2, 0, 0)], 2, later));
     assert_eq!(claims.overdue(Duration::from_secs(1), later), [0]);
     assert!(claims.overdue(Duration::from_secs(1), later).is_empty());

@@ -1,4 +1,5 @@
-//! Results that a worker offers while it keeps its block, because only that worker can go on with them.
+//! Results that a worker offers before its block is done. The worker keeps the block, because no other worker could go
+//! on with it.
 //!
 //! The results of an offer that was taken are written. If the worker dies after that, its block must not be mapped
 //! again, or these results would be printed twice. Therefore the writer counts an offer before it reads the offered

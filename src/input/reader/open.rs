@@ -154,7 +154,8 @@ impl Open {
             if filled >= limit {
                 limit = (2 * filled).min(buffer.len());
             }
-            // If nothing was read, another process has taken the input since `poll`, so look again.
+            // `None` means that there was nothing to read: another process has taken the input since `poll`. So poll
+            // again.
             let Some(read) = self.try_read(&mut buffer[filled..limit])? else { continue };
             self.at_end = read == 0;
             filled += read;

@@ -72,7 +72,8 @@ pub fn decimal(text: &[u8]) -> Option<Decimal> {
     (count > 0).then_some(Decimal { is_negative, digits, behind })
 }
 
-/// How many bytes are loaded to read a short number: its digits, and as many bytes before them as are needed.
+/// How many bytes are loaded to read a short number. They end with its digits; if it has fewer digits, they begin with
+/// bytes before it.
 pub const LOADED: usize = 8;
 
 /// The number 1 in each of eight bytes.
@@ -112,8 +113,8 @@ pub fn unsigned(text: &[u8; LOADED], length: usize) -> Option<Decimal> {
     Some(Decimal { is_negative: false, digits: eight(values), behind })
 }
 
-/// Returns the number of these eight digits, of which the first is the lowest byte (D. Lemire, "Quickly parsing eight
-/// digits", 2018).
+/// Returns the number that eight digits make. Each byte is the value of a digit, and the lowest byte is the first digit
+/// (D. Lemire, "Quickly parsing eight digits", 2018).
 #[inline(always)]
 fn eight(values: u64) -> u64 {
     let pairs = (values.wrapping_mul(10) + (values >> 8)) & 0x00ff_00ff_00ff_00ff;

@@ -2,8 +2,8 @@
 //! takes columns reads numbers without parsing, and every language can view such arrays without copying them.
 //!
 //! [`types`] says what columns a kernel takes. [`numbers`] finds the value of a field, exactly or not at all. [`rows`]
-//! reads rows of CSV into columns, and [`results`] prints what a kernel has made of them. `methods` has the
-//! part of a kernel that is the same for all kernels of columns. [`pickled`] has the form in which `pickle` sends them.
+//! reads rows of CSV into columns, and [`results`] prints what a kernel has made of them. `methods` has the methods
+//! that are the same in all kernels of columns. [`pickled`] has the form in which the executor `pickle` sends columns.
 
 pub mod decimal;
 #[cfg(feature = "compare")]

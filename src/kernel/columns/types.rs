@@ -49,8 +49,8 @@ impl Type {
         }
     }
 
-    /// Returns the type of the values in a column of this type: integers of any size are stored as those of 64 bits,
-    /// and the larger ones apart.
+    /// Returns the type of the array in which a column of this type is stored. For integers of any size it is an array
+    /// of 64-bit integers; those that do not fit are stored apart.
     pub fn stored(self) -> Type {
         if self == Type::Int { Type::I64 } else { self }
     }

@@ -131,8 +131,8 @@ fn eight_hexadecimal(bytes: u64) -> (u64, u64) {
     let is_letter = bytes >> 6 & ONES;
     let values = (bytes & (0xf * ONES)) + 9 * is_letter;
     // Apart from the bit 0x20, the upper half must be 0x40 for a letter and 0x10 for a digit. The bit 0x20 is not
-    // compared, because it only tells small letters from capital ones. `has_none` marks bytes with neither 0x20 nor
-    // 0x40.
+    // compared here, because in letters it only tells small ones from capital ones. Digits must have it: `has_none`
+    // marks bytes with neither 0x20 nor 0x40.
     let upper = (bytes & (0xd0 * ONES)) ^ (0x10 * ONES + 0x30 * is_letter);
     let has_none = !(bytes >> 5 | bytes >> 6) & ONES;
     // The value of a letter must be from 10 to 15, and that of a digit below 10.

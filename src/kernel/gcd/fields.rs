@@ -95,7 +95,7 @@ mod tests {
     use crate::kernel::batch::{Batch, BatchKernel};
     use crate::kernel::gcd::{Base, Gcd, Pairs};
 
-    /// Checks that these rows, all of them good, are read in the same way as one by one.
+    /// Checks that the same numbers are read from these rows together as one by one. All rows must be good.
     fn check(base: Base, text: &str) {
         let (gcd, mut index, mut at) = (Gcd::default().base(base), Index::new(Format::default()), 0);
         let (mut found, mut expected, mut fields) = (Pairs::default(), Pairs::default(), vec![]);

@@ -26,7 +26,8 @@ pub fn inside<T>(call: impl FnOnce() -> T) -> T {
 }
 
 unsafe extern "C" {
-    /// Registers a function that is called if `quick_exit` ends the process. Every C library has this since C11.
+    /// Registers a function that is called if `quick_exit` ends the process. It belongs to C11, and glibc and musl have
+    /// it.
     fn at_quick_exit(function: extern "C" fn()) -> c_int;
 }
 

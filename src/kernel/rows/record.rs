@@ -27,7 +27,8 @@ pub enum Unfit {
     NoInteger(usize, &'static str, String),
     /// The field at this index is not UTF-8.
     NotText(usize),
-    /// The field at this index, or the whole row if there is no index, is not what the text says.
+    /// The field at this index, or the whole row if there is no index, is not what was expected. The string names what
+    /// was expected.
     Other(Option<usize>, &'static str),
     /// The type has refused the row, or the field at this index, with these words.
     Refused(Option<usize>, String),

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 /// woken. If the system refuses, they keep their size.
 const PIPE: usize = 256 << 10;
 
-/// How often stderr is read before something else is done: often enough to empty a full pipe.
+/// How many times stderr is read before something else is done: enough to empty a full pipe.
 const STDERR_READS: u32 = 16;
 
 /// A process of the command with its process group. When it is dropped, the whole group is killed.

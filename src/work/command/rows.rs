@@ -108,8 +108,8 @@ impl BatchKernel for Lines {
         let count = found.len();
         if self.form == Form::Text && self.chosen.is_none() && count > 0 {
             // Copy all rows together if there is one line feed for each row: then no comment or blank line lies between
-            // them, and no line end within quotes. A row that ends with `\r\n` is not copied, because it is sent
-            // without the `\r`.
+            // them, and no line end within quotes. There must be no `\r` either, because a row that ends with `\r\n` is
+            // sent without the `\r`.
             let (start, end) = (found.place(0).start, found.place(count - 1).end);
             let text = &found.text()[start..=end];
             let is_plain = memchr::memchr(b'\r', text).is_none() && memchr::memchr_iter(b'\n', text).count() == count;

@@ -62,7 +62,8 @@ impl Group {
     }
 
     /// Returns the first of these rows that cannot be loaded together with others, or the end of the rows. Such a row
-    /// has a number that does not have 1 to 19 digits, or one that ends within the first `LOADED` bytes of the text.
+    /// has a number that does not have 1 to 19 digits, or one that ends within the first `LOADED` bytes of the text or
+    /// behind the text.
     #[inline(always)]
     fn first_other(&self, text: &[u8], rows: Range<usize>) -> usize {
         let is_other = |end: u32, length: u32| {
@@ -101,7 +102,8 @@ impl Group {
         Some([loaded(a)?, loaded(b)?])
     }
 
-    /// Returns the numbers of a row, or `None` if one of them is no number or does not fit into 64 bits.
+    /// Returns the numbers of a row. Returns `None` if one of them is no number, has more than `MAX_DIGITS` digits, or
+    /// does not fit into 64 bits.
     #[inline(always)]
     fn pair(&self, text: &[u8], row: usize, load: &impl Load) -> Option<[u64; 2]> {
         let Fields { ends, lengths } = self.fields[row];
