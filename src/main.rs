@@ -8,8 +8,8 @@ static ALLOCATOR: allocator::OrEnd = allocator::OrEnd;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use pmapgcd::{Algorithm, Base};
 
-/// Map a function, by default the greatest common divisor (GCD), over the rows of CSV FILEs or stdin, in parallel,
-/// keeping their order
+/// Map a function over the rows of CSV FILEs or stdin, in parallel and in order. The default function is the greatest
+/// common divisor (GCD)
 #[derive(clap::Parser)]
 #[command(name = "pmapgcd", version, max_term_width = 80, after_help = AFTER_HELP, after_long_help = MANUAL)]
 struct Arguments {
@@ -34,7 +34,7 @@ struct Arguments {
 
     /// Base of integers and results: 2, 8, 10, 16 [default: 10]
     ///
-    /// Integers may have 0b, 0o or 0x in front. Results have not, and small letters.
+    /// Integers may have the prefix 0b, 0o or 0x. Results have no prefix, and their letters are small.
     #[arg(long, help_heading = "Rows", hide_possible_values = true, hide_short_help = true, value_name = "N", value_parser = base(), conflicts_with = "command")]
     base: Option<Base>,
 

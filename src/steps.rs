@@ -21,7 +21,8 @@ pub enum Step {
     Send,
     /// The child deserialises the item.
     Unpickle,
-    /// The child makes the function ready. In the book it imports a module; here the child starts as a process.
+    /// The child makes the function ready. In the book the child imports a module. Here the child process starts, and
+    /// has the function in its program.
     Import,
     /// The child runs the function.
     Run,

@@ -85,8 +85,8 @@ pub struct Options {
 
     /// Character around fields, or none [default: "; with tabs none]
     ///
-    /// Within quotes a field may have delimiters, line ends, and quotes that are doubled. Between tabs a quote is part
-    /// of the value, as TSV has it: where a program did quote its fields, --quote '"' says so.
+    /// Within quotes a field may have delimiters, line ends, and quotes that are doubled. If the delimiter is a tab, a
+    /// quote is part of the value, as in TSV. If fields between tabs are quoted, say --quote '"'.
     #[arg(long, help_heading = ROWS, value_name = "CHAR", value_parser = values::quote, allow_hyphen_values = true, hide_short_help = true)]
     pub(super) quote: Option<Quote>,
 

@@ -34,8 +34,8 @@ pub struct Leverage {
     /// For each executor: its name, and how much more processor time it takes for a row than `serial`, in nanoseconds,
     /// at the lowest grade.
     pub transport: Vec<(&'static str, f64)>,
-    /// For each executor except `serial`: its name, and the work of a row above which it is faster than `serial`, in
-    /// microseconds; `None` if it was never faster.
+    /// For each executor except `serial`: its name, and how much work a row must have for the executor to be faster
+    /// than `serial`, in microseconds. `None` if it was never faster.
     pub pays_above: Vec<(&'static str, Option<f64>)>,
     /// A sentence for a person that says what is in `pays_above`.
     pub sentence: String,
@@ -83,8 +83,8 @@ fn crossing(work: &[f64], times: &[f64]) -> Option<f64> {
         0 => Some(work[0]),
         from if from == gain.len() => None,
         from => {
-            // The point before `from` is a loss and the point at `from` is a win. Otherwise fewer points would be
-            // on the wrong side of the place one point earlier or later.
+            // The point before `from` is a loss and the point at `from` is a win. Otherwise `from` would have been
+            // chosen one point earlier or later, because fewer points would then be on the wrong side of it.
             let part = -gain[from - 1] / (gain[from] - gain[from - 1]);
             Some((work[from - 1].ln() + part * (work[from] / work[from - 1]).ln()).exp())
         }

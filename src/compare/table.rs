@@ -67,7 +67,7 @@ fn executors(report: &Report, width: usize, block: &str) -> Vec<String> {
     lines
 }
 
-/// Returns a line for each of these columns, which says what is in it.
+/// Returns the legend of a table: the name of each column and what is in it, wrapped to `width`.
 pub fn explained(columns: &[(&str, &str)], width: usize) -> Vec<String> {
     let longest = columns.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let explained = columns.iter().flat_map(|(name, what)| {

@@ -9,7 +9,7 @@ use super::{Format, alike, trimmed};
 use crate::error::must_be_escaped;
 use std::collections::BTreeSet;
 
-/// The delimiters that are common in CSV files, the most common first.
+/// The delimiters that hints may suggest, in the order in which they are tried.
 const USUAL: &[u8] = b"\t;|,:";
 
 /// The hint for a row in which a quote opens a field and no quote closes it.

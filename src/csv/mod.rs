@@ -1,7 +1,7 @@
 //! CSV rows as text: the format they are written in, where they end, and how they are split into fields.
 //!
-//! [`record::split`] is the simple way to split a row, and the judge of the faster way. The faster way has three steps.
-//! A vector [`pass`] over the text finds the delimiters and line ends that are not within quotes or comments
+//! [`record::split`] is the simple way to split a row. Tests compare the faster way with it. The faster way has three
+//! steps. A vector [`pass`] over the text finds the delimiters and line ends that are not within quotes or comments
 //! ([`structure`]). [`scan`] lists their offsets. [`index`] reads rows and fields from these lists. [`row_ends`] uses
 //! the same pass to find where the last whole row ends.
 //!

@@ -92,8 +92,8 @@ impl Scan {
 /// What is listed of a text.
 #[derive(Debug, Default)]
 pub struct Lists {
-    /// One extra entry, and then the delimiters with a meaning. The extra entry is 0 at first. When an index drops the
-    /// delimiters of past rows, it keeps the last of these as the extra entry. So the first delimiter is at index 1.
+    /// The delimiters with a meaning, from index 1 on. The extra entry at index 0 is 0 at first, and then the last
+    /// delimiter that the index has dropped, because its row was past.
     pub delimiters: List,
     /// Line ends with a meaning.
     pub line_ends: List,

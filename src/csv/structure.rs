@@ -3,9 +3,9 @@
 //!
 //! Each of the 64 bytes is represented by one bit of a word (G. Langdale and D. Lemire, "Parsing gigabytes of JSON per
 //! second", 2019). A byte is within quotes if the number of quotes up to that byte is odd. This rule holds only if
-//! every quote has a meaning. A quote has none if it is outside quotes and is not the first byte of a field: then it is
-//! an ordinary byte. If the 64 bytes contain such an ordinary quote, or quotes and a comment, the rule is not used, and
-//! the quotes are looked at one by one.
+//! every quote has a meaning. A quote in a field that does not begin with a quote has none: it is an ordinary byte. If
+//! the 64 bytes contain such an ordinary quote, or quotes and a comment, the rule is not used, and the quotes are
+//! looked at one by one.
 
 use super::Format;
 

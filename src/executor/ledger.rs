@@ -19,7 +19,7 @@
 //! | | the [`MOST_FAULTS`]th time | the row that the worker had recorded is named: it becomes a bad row, which no worker touches again |
 //! | | [`MOST_FAULTS`] times more, over a part of which a row was named | the part is given up: leaving out that row did not help |
 //! | | the [`MOST_FAULTS`]th time, and the worker had not recorded a row | the part is given up |
-//! | over no part, and no worker has come up since the first of these deaths | as often as there are workers, and then [`MOST_FAULTS`] times by a fault, or [`MOST_KILLS`] times by a kill and for [`PATIENCE`] | the run ends |
+//! | over no part, and no worker has come up since the first of these deaths | once for each worker, and then [`MOST_FAULTS`] times by a fault; or [`MOST_KILLS`] times by a kill, over at least [`PATIENCE`] | the run ends |
 //! | by a fault, over no part, while the block to be written next waits to be claimed | [`MOST_FAULTS`] times and for [`PATIENCE`] without any progress | the run ends |
 //! | over no part, otherwise | | another worker is started in place of the dead one |
 //!

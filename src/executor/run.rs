@@ -271,7 +271,8 @@ impl Run<'_> {
         self.file.get()
     }
 
-    /// Returns what a worker of this process needs to read that file.
+    /// Returns what a worker thread of this process needs to read the input file for itself. `None` if it does not do
+    /// that.
     pub fn windows(&self) -> Option<Windows<'_>> {
         self.cutter.zip(self.file()).map(|(cutter, file)| Windows::new(cutter, file.as_fd()))
     }

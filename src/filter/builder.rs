@@ -258,7 +258,8 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Derives the values from the settings in `rows`, what the kernel takes and returns, and the block size in bytes.
+    /// Derives these fields from the settings in `rows`, from the types that `kernel` takes and returns, and from the
+    /// block size in bytes.
     pub fn new(rows: RowOptions, kernel: &impl BatchKernel, block_size: usize) -> Self {
         let RowOptions { format, has_header, columns, append, on_bad_row, max_bad, is_all_told, missing, skip_lines } =
             rows;

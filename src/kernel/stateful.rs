@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::marker::PhantomData;
 
-/// A function of a state and a row, given by value or by reference.
+/// A function of a state and a row. It takes the state by `&mut`, and the row by value or by reference.
 ///
 /// The trait is implemented for every function and closure that takes a state and a row, so nobody has to write an
 /// implementation. `M` marks whether the function takes the row by value or by reference.

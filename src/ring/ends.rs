@@ -242,7 +242,7 @@ impl Taken<'_, '_> {
         self.worker
     }
 
-    /// How many bytes of the block had not been taken before this part.
+    /// How many bytes the block has from the start of this part on.
     pub fn left(&self) -> usize {
         self.writer.left()
     }
@@ -305,8 +305,8 @@ impl Supervisor<'_> {
         held.map(|(slot, word)| Held { slot, block: word.block(), worker }).collect()
     }
 
-    /// Returns the byte of the slot's input region at which the dead claimant noted that a row begins. `None` if the
-    /// claimant was not told to take one row at a time, or if its note lies outside the block.
+    /// Returns where the row that the dead claimant noted last begins in the slot's input region. Returns `None` if the
+    /// claimant was not told to take one row at a time, or if what it noted lies outside the block.
     pub fn row_of(&self, held: &Held) -> Option<usize> {
         let slot = self.slot(held);
         let progress = slot.progress.load(Ordering::Relaxed) as usize;

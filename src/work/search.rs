@@ -87,8 +87,8 @@ impl Search {
         self.deaths = 0;
         self.part = start..self.count;
         match self.mismatch.take() {
-            // Each half had as many lines as rows, but the whole had not. So it is not known which line belongs to
-            // which row.
+            // Each half was answered with as many lines as rows, but both halves together were not. So it is not known
+            // which line belongs to which row.
             Some((start, what)) => Next::Ends(start, what),
             None => Next::Goes,
         }

@@ -17,8 +17,8 @@ enum Panics {
     Kernel(u64),
 }
 
-/// A source without end. Each block has one row: 13 in the block for which the kernel must panic, otherwise 1. The
-/// second field counts the blocks.
+/// A source without end. Each block has a single row. The row is the number 13 if the kernel must panic at this block,
+/// otherwise the number 1. The second field of this struct counts the blocks.
 struct Rows(Panics, u64);
 
 impl Source for Rows {

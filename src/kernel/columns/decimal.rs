@@ -24,7 +24,8 @@ fn signed(text: &[u8]) -> (bool, &[u8]) {
     }
 }
 
-/// Returns sign and magnitude of the integer that `text` consists of. `None` if it is no integer, or not below 2^64.
+/// Returns sign and magnitude of the integer that `text` consists of. Returns `None` if it is no integer, or if the
+/// magnitude is not below 2^64.
 #[inline]
 pub fn integer(text: &[u8]) -> Option<(bool, u64)> {
     let (is_negative, rest) = signed(text);

@@ -168,8 +168,8 @@ impl Reader {
         &mut rows.parts[last]
     }
 
-    /// Appends the values of one column of these rows, of which there are at most [`GROUP`], up to the first bad one.
-    /// Returns how many were appended.
+    /// Appends to `column` the values that `rows`, at most [`GROUP`], have in the column with index `at`, up to the
+    /// first bad value. Returns how many were appended.
     fn read_column(&self, found: &Rows, at: usize, rows: Range<usize>, column: &mut Column) -> usize {
         let (fields, text, format) = (found.column(at), found.text(), found.format());
         let mut spans = [(0u32, 0u32); GROUP];

@@ -13,7 +13,7 @@ use std::ops::Range;
 /// A batch of pairs of integers of any size, without their signs: the rows of [`Gcd`](crate::Gcd).
 pub type Pairs = Values<[u64; 2], 2>;
 
-/// A batch of greatest common divisors of any size: the outputs of [`Gcd`](crate::Gcd).
+/// A batch of greatest common divisors, which can be of any size: the outputs of [`Gcd`](crate::Gcd).
 pub type Divisors = Values<u64, 1>;
 
 /// A value that consists of `COUNT` numbers of 64 bits, as most values do. All methods must be written.

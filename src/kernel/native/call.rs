@@ -15,9 +15,9 @@ const INTEGERS: usize = 6;
 /// The most floats that a function may take: both processors have registers for 8.
 const FLOATS: usize = 8;
 
-/// A function that returns an integer, with all registers that it may take.
+/// A function that returns an integer. It is called with a value in each register that can hold an argument.
 type ToInteger = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64, f64, f64, f64, f64, f64, f64, f64, f64) -> u64;
-/// A function that returns a float, with all registers that it may take.
+/// A function that returns a float. It is called with a value in each register that can hold an argument.
 type ToFloat = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64, f64, f64, f64, f64, f64, f64, f64, f64) -> f64;
 
 /// Checks that a function of these types can be called.

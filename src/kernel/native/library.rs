@@ -50,8 +50,8 @@ impl Function {
 #[derive(Clone, Copy)]
 pub struct Exported(Kernel);
 
-// SAFETY: the header says that the texts of a kernel are constant as long as the library is loaded, and that its
-// functions may be called by each worker. Libraries are never unloaded.
+// SAFETY: the header says that a kernel's texts are constant as long as the library is loaded, and that worker threads
+// may call the kernel's functions at the same time. Libraries are never unloaded.
 unsafe impl Send for Exported {}
 // SAFETY: as above.
 unsafe impl Sync for Exported {}

@@ -73,7 +73,8 @@ impl Layout {
         self.count().and_then(|_| self.fields.iter().map(number).collect())
     }
 
-    /// Returns names and aliases of all fields, if they have names.
+    /// Returns the name and the aliases of each field. Returns an empty list if the number of fields is not known, or
+    /// if some field has no name.
     pub fn names(&self) -> Vec<Vec<&'static str>> {
         let is_named = self.count().is_some() && self.fields.iter().all(|field| !field.names.is_empty());
         if is_named { self.fields.iter().map(|field| field.names.clone()).collect() } else { vec![] }

@@ -34,7 +34,8 @@ use serde::ser::{Serialize, Serializer};
 use std::ops::Range;
 use take::{InColumns, InList, Taken};
 
-/// The name of the struct as which an `Integer` asks serde for its field. It tells [`record`] to allow any size.
+/// The name that `Integer` gives to serde when it is deserialized. By this name [`record`] knows that the integer may
+/// have any size.
 pub const INTEGER: &str = "pmapgcd::Integer";
 
 /// The most digits of an integer of any size: as many as the stock kernel takes.

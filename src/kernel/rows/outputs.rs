@@ -10,7 +10,8 @@ use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use std::ops::Range;
 
-/// A number that is set as soon as it is known, even while the outputs are only borrowed.
+/// A number that is set as soon as it is known. It can be set through a shared reference, because code that only reads
+/// the outputs finds it.
 pub type Known = std::cell::Cell<Option<usize>>;
 
 /// The outputs of a batch of rows.

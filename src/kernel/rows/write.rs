@@ -312,7 +312,7 @@ impl<S: Sink> ser::SerializeStruct for &mut Writer<'_, S> {
     }
 }
 
-/// The names of the cells of a value: those of a struct's fields.
+/// The names of a value's cells. Only cells that are fields of a struct have names.
 #[derive(Default)]
 struct Names {
     next: Option<&'static str>,

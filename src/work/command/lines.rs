@@ -37,7 +37,7 @@ pub struct ByLine<'c> {
     has_answered: bool,
     /// Whether the command answers only at the end of its input.
     is_once: bool,
-    /// Whether the message that it answers only at the end of its input has been printed.
+    /// Whether a message has said that the command answers only at the end of its input.
     is_once_told: bool,
     /// Whether a process has kept silent over the present batch. Each further part of the batch gets a process whose
     /// input is closed behind it: this shows at once how many lines it answers.

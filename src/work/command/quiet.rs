@@ -33,7 +33,7 @@ const QUIET: Duration = Duration::from_millis(200);
 /// The time for a command that can probably still answer without more input: one that waits for a network or a clock,
 /// and one that has answered earlier rows while its input was open, and so does not seem to buffer its output.
 const LONG_QUIET: Duration = Duration::from_secs(10);
-/// How long a command may have read all rows without having answered all of them before a message says so.
+/// After this time a message says that the command has read all rows and has not answered all of them.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The first and the longest pause between two looks at the command's processes while nothing comes from it.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));

@@ -114,7 +114,8 @@ pub enum Reply {
 }
 
 impl Running {
-    /// Starts the interpreter for the worker with this number. It may use at most `most_memory` bytes of memory.
+    /// Starts the interpreter for the worker with this number. The interpreter may use at most `most_memory` bytes of
+    /// memory.
     ///
     /// # Errors
     /// If the system refuses descriptors or processes, or if there is no such program.

@@ -43,8 +43,8 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
                 }
             }
         }
-        // In a finished pair `b` is the divisor, which can be wide. Move wide divisors to `divisors` and put zeros in
-        // their place, so that only numbers of 31 bits are left.
+        // By now all wide numbers are the `b` of finished pairs, and thus their divisors. Move these divisors to
+        // `divisors` and put zeros in their place, so that only numbers of 31 bits are left.
         let mut divisors = [zero; VECTORS];
         for ([_, b], divisor) in wide.iter_mut().zip(&mut divisors) {
             let is_narrow = _mm256_cmpeq_epi64(_mm256_and_si256(*b, high), zero);
@@ -92,7 +92,8 @@ fn wide_step([a, b]: Pairs) -> Pairs {
     [_mm256_blendv_epi8(b, a, is_less), _mm256_srlv_epi64(larger_less_smaller, trailing_zeros(difference))]
 }
 
-/// Does a step of eight pairs of 31 bits. Of `a - b` and `b - a`, one is below 2^31, and is the difference.
+/// Does a step of eight pairs of 31-bit numbers. Of `a - b` and `b - a`, modulo 2^32, the smaller one is the
+/// difference.
 ///
 /// The trailing zeros are counted with the help of a float. A number and its negative have only the number's lowest 1
 /// in common. That power of two is converted to a float, whose exponent, above the 23 bits of the fraction, is 127 more

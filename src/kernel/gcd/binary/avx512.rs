@@ -42,8 +42,8 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
                 }
             }
         }
-        // In a finished pair `b` is the divisor, which can be wide. Move wide divisors to `divisors` and put zeros in
-        // their place, so that only numbers of 31 bits are left.
+        // By now all wide numbers are the `b` of finished pairs, and thus their divisors. Move these divisors to
+        // `divisors` and put zeros in their place, so that only numbers of 31 bits are left.
         let mut divisors = [zero; VECTORS];
         for ([_, b], divisor) in wide.iter_mut().zip(&mut divisors) {
             let is_wide = _mm512_test_epi64_mask(*b, high);
@@ -89,7 +89,8 @@ fn wide_step([a, b]: Pairs) -> Pairs {
     [smaller, _mm512_srlv_epi64(difference, trailing_zeros(_mm512_sub_epi64(a, b), _mm512_sub_epi64(b, a)))]
 }
 
-/// Does a step of sixteen pairs of 31 bits. Of `a - b` and `b - a`, one is below 2^31, and is the difference.
+/// Does a step of sixteen pairs of 31-bit numbers. Of `a - b` and `b - a`, modulo 2^32, the smaller one is the
+/// difference.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
 fn narrow_step([a, b]: Pairs) -> Pairs {

@@ -28,7 +28,7 @@ pub trait Lanes: Copy {
     fn or(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn left<const BITS: u32>(self, a: Self::Vector) -> Self::Vector;
     fn right<const BITS: u32>(self, a: Self::Vector) -> Self::Vector;
-    /// Shifts each lane by the number of bits in the same lane of `bits`.
+    /// Shifts each lane of `a` by as many bits as the same lane of `bits` says.
     fn left_by(self, a: Self::Vector, bits: Self::Vector) -> Self::Vector;
     fn right_by(self, a: Self::Vector, bits: Self::Vector) -> Self::Vector;
     /// Divides signed numbers of at most 62 bits by 2^30, rounding down.

@@ -7,9 +7,9 @@ use super::instructions::{LIMB, Lanes};
 /// The most halvings in one round. A round ends with a division by 2^30. A limb has 30 bits too, so the division just
 /// drops the lowest limb.
 const HALVINGS: u32 = LIMB;
-/// How many subtractions one round does with approximations. After 16 of them, most lanes have no halving left, and
-/// further ones would cost more time than they gain in the other lanes (14 to 17 take about the same time, for 512 to
-/// 4096 bits, Zen 4).
+/// How many subtractions one round does with approximations. After 16 of them, most lanes have done all halvings that a
+/// round allows. Further subtractions would cost more time than they gain in the other lanes (14 to 17 take about the
+/// same time, for 512 to 4096 bits, Zen 4).
 const STEPS: usize = 16;
 const MASK: u64 = (1 << LIMB) - 1;
 /// How many vectors of pairs are worked on together. A step waits for the result of the step before; meanwhile the

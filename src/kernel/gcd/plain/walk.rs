@@ -22,8 +22,8 @@ pub const WIDE_DIGITS: u32 = 39;
 /// have them too.
 const GROUP: usize = 32;
 
-/// How the numbers of rows are loaded, for some vector instructions. Each text ends with a number, of which the last
-/// `digits` digits are loaded. Both methods must be written.
+/// How the numbers in rows are loaded, with one kind of vector instructions. The last `digits` bytes of each text are
+/// the digits of a number. Both methods must be written.
 pub trait Load {
     /// Returns the values of two numbers of 1 to 20 digits, modulo 2^64, or `None` if some bytes are not digits.
     fn pair(&self, texts: [&[u8; LOADED]; 2], digits: [u32; 2]) -> Option<[u64; 2]>;
@@ -200,7 +200,7 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs
                 pairs.small.extend_from_slice(&two);
                 row += 2;
             }
-            // Load the next rows one by one, up to and including the row that cannot be loaded together with others.
+            // Load the next rows one by one, up to and including the first that cannot be loaded together with others.
             while row < count {
                 if let Some(pair) = group.pair(text, row, &load) {
                     pairs.small.push(pair);
