@@ -87,8 +87,8 @@ pub trait Source: Send {
     /// If there is no further block; the [`Ending`] says why. The source must not be called again after that.
     fn next_block(&mut self, buffer: &mut [u8], wanted: usize) -> Result<Block, Ending>;
 
-    /// Returns a descriptor of the file that the last block came from, if workers may read that file themselves. This
-    /// is called once, after the first block.
+    /// Returns a descriptor of the file that the latest block came from, if workers may read that file themselves. This
+    /// is called only once, after the first block.
     fn lend(&mut self) -> Option<OwnedFd> {
         None
     }
@@ -100,7 +100,8 @@ pub trait Source: Send {
         None
     }
 
-    /// Makes the next block begin at offset `place` of the lent file, where a row must begin.
+    /// Makes the next block begin at offset `place` of the file that the source has lent. A row must begin there.
+    /// Sources that lend no file need not implement this.
     ///
     /// # Errors
     /// If the source cannot move to this place.
@@ -177,8 +178,8 @@ pub struct Part<'a> {
 pub trait Sink: Send {
     /// Announces the next block. Its parts follow, by calls of [`write`](Sink::write).
     ///
-    /// # Errors
-    /// If the block's header cannot be written, or if its misfit ends the run.
+    /// # Errors If the header that comes with the block cannot be written, or if the block has a [`Misfit`] that ends
+    /// the run.
     fn begin(&mut self, block: Block) -> Result<(), Error>;
 
     /// Takes the results of the next part of the announced block.

@@ -111,8 +111,9 @@ fn color(arguments: &[String]) -> anstream::ColorChoice {
     }
 }
 
-/// Returns `command` with options for help and version. `-h` shows what most people want, and `--help` shows all. Both
-/// print clap's short help, which has one line for each option, because clap's long help takes three.
+/// Returns `command` with options for help and version. `-h` shows the options that most people want, and `--help`
+/// shows all. Both have the layout of clap's short help, with one line for each option, because the layout of its long
+/// help takes three.
 fn with_help(command: Command, is_short: bool) -> Command {
     let help = |name: &'static str, action, text: &'static str| {
         Arg::new(name).long(name).action(action).help(text).help_heading(MORE)

@@ -78,8 +78,9 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
         options.executor.run(mapping, job)
     });
     let ended = ended.and(writer.write_headers());
-    // At the end of all rows the descriptor stands where it should. Otherwise the reader may have been ahead of the
-    // writer, or behind workers that read for themselves.
+    // After all rows have been read, the file offset of stdin is right. After an error it can be wrong, because the
+    // reader may be ahead of the writer, or behind workers that read for themselves. So set it to the end of the last
+    // row that was written.
     let (input, offset) = writer.position();
     if ended.is_err()
         && let Some((number, mut file, start)) = stdin
@@ -114,7 +115,8 @@ fn end_if_closed(output: BorrowedFd, over: OwnedFd, is_written: &AtomicBool) {
     let poll = |fds: &mut [PollFd], most: Option<&Timespec>| rustix::io::retry_on_intr(|| poll(fds, most));
     let (second, now) = (Timespec { tv_sec: 1, tv_nsec: 0 }, Timespec::default());
     while poll(&mut fds, None).is_ok() && fds[1].revents().is_empty() {
-        // Wait a second: usually results are written by then. The write fails, and the run ends in order.
+        // The output is closed. Wait a second: usually the run tries to write results by then. That fails, and the run
+        // ends in order.
         let is_still_running = poll(&mut fds[1..], Some(&second)) == Ok(0) && !is_written.load(Ordering::Relaxed);
         if !is_still_running {
             return;

@@ -224,14 +224,14 @@ pub struct Options {
 
     /// Print N ranges of FILE: offset,length,first_line
     ///
-    /// Each range holds whole rows. They are about equal in bytes, and fewer than N where there are fewer rows. Options
-    /// that say how rows look must be the same here and with --range.
+    /// Each range holds whole rows. The ranges are about equal in bytes. There are fewer than N if FILE has fewer rows.
+    /// Options that say how rows look must be the same here and with --range.
     #[arg(long, help_heading = MORE, value_name = "N", value_parser = values::number::<u64>("a number of ranges", 1..=u64::MAX), allow_negative_numbers = true, conflicts_with_all = ["range", "progress", "stats"], hide_short_help = true)]
     pub(super) split: Option<u64>,
 
     /// Compute one of the ranges that --split prints
     ///
-    /// A header, or the first row that --append goes by, is read from the front of FILE.
+    /// A header is read from the front of FILE, and so is the first row if --append has to know its number of fields.
     #[arg(long, help_heading = MORE, value_name = "OFFSET,LENGTH", value_parser = values::range, allow_hyphen_values = true, requires = "first_line", hide_short_help = true)]
     pub(super) range: Option<(u64, u64)>,
 
@@ -254,8 +254,8 @@ pub struct Options {
 
     /// With --compare: draw what a row costs as SVG
     ///
-    /// A bar for each way, of the ten steps of a process pool, with machine and date; without --python, also a plot of
-    /// time against work.
+    /// For each executor or way of Python, a bar of the ten steps of a process pool, with machine and date. Without
+    /// --python, also a plot of time against work.
     #[cfg(feature = "plot")]
     #[arg(long, help_heading = MORE, requires = "compare", value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub(super) plot: Option<PathBuf>,

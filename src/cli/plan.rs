@@ -36,8 +36,8 @@ pub enum Mode {
 pub struct Plan<'k> {
     /// The task of this process.
     pub mode: Mode,
-    /// The trial of a comparison that this process runs, or that it is a worker of; `None` if there is no comparison,
-    /// and in the process that compares.
+    /// If this process runs a trial of a comparison, or is a worker of one: that trial. `None` in the process that
+    /// compares, and if there is no comparison.
     pub trial: Option<Trial>,
     /// The options, some of which a trial replaces. If another field of the plan holds the value of an option, that
     /// field counts.

@@ -69,10 +69,10 @@ pub fn measure(workload: &Workload) -> Result<Leverage, Error> {
     Ok(Leverage { work, times: times.into(), transport, pays_above, sentence })
 }
 
-/// Returns the amount of work from which on `times` is below `work` (the times of `serial`), or `None` if it never is.
-/// A point where `times` is below `work` is a win, and any other is a loss. Other load on the machine always distorts
-/// some points. So the result is the amount that has the fewest wins below it and losses above it. Between two points
-/// it is interpolated on a straight line between logarithms.
+/// Returns the amount of work from which on `times` is below `work`, or `None` if it never is. The amount of work at a
+/// point is the time that `serial` takes for it. A point where `times` is below `work` is a win, and any other is a
+/// loss. Other load on the machine always distorts some points. So the result is the amount that has the fewest wins
+/// below it and losses above it. If the result lies between two points, it is interpolated linearly, in logarithms.
 fn crossing(work: &[f64], times: &[f64]) -> Option<f64> {
     let gain: Vec<f64> = work.iter().zip(times).map(|(work, time)| (work / time).ln()).collect();
     let wins = |gain: &&f64| **gain > 0.0;

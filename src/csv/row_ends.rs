@@ -20,7 +20,7 @@ pub struct RowEnds {
     quote: Option<u8>,
     /// The scan, which knows how far the text has been looked at. Its lists are filled only if `is_listing`.
     scan: Scan,
-    /// Whether all of the text that has been looked at is listed.
+    /// Whether the lists have the delimiters and line ends of all the text that has been looked at.
     is_listing: bool,
     /// Offset at which the last whole row ends, or 0 if no row has ended yet.
     end: usize,

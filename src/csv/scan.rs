@@ -19,7 +19,7 @@ pub struct Scan {
     structure: Structure,
     /// How many bytes of the text have been looked at.
     seen: usize,
-    /// Whether the first `seen` bytes of the text are all listed.
+    /// Whether the lists have what is in all of the first `seen` bytes of the text.
     is_whole: bool,
     /// How many line feeds are among the bytes that have been listed.
     line_feeds: usize,
@@ -74,7 +74,8 @@ impl Scan {
         self.seen = to;
     }
 
-    /// Looks at the rest of `text`, passes what is found to `listed`, and returns `listed`. Lists nothing.
+    /// Looks at the rest of `text`, passes what is found to `listed`, and returns `listed`. The lists of this scan stay
+    /// as they are.
     pub fn visit<L: Listed>(&mut self, text: &[u8], listed: L) -> L {
         let range = self.seen..text.len();
         (self.seen, self.is_whole) = (text.len(), false);

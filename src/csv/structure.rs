@@ -54,7 +54,8 @@ pub struct Found {
 
 /// Which of 64 bytes lie within quotes or comments.
 struct Covered {
-    /// Bytes whose delimiters and line ends have no meaning: within quotes, or in a comment before its line end.
+    /// The bytes within quotes, and those of comments before their line ends. Delimiters and line ends among them have
+    /// no meaning.
     bytes: u64,
     /// Quotes that close a field. The first of two quotes that stand for one can be among them: the second quote then
     /// opens the field again.

@@ -69,7 +69,7 @@ pub fn slots(job: &Job) -> usize {
     slots.min(most)
 }
 
-/// The size of the blocks that the reader cuts, and the measurements of the writer from which it follows.
+/// The size of the blocks that the reader cuts, and the writer's measurements from which this size follows.
 pub struct Cut {
     start: Instant,
     /// Since when it is known that the first worker has come up.

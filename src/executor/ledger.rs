@@ -225,9 +225,10 @@ impl Claims {
 pub struct Standstill(Option<(u64, Instant)>);
 
 impl Standstill {
-    /// Returns whether the writer has waited for the same part for longer than all deaths allowed for a part could
-    /// take, at `most` each. `taken` is how many parts have been written in all. `is_waited_for` says whether the
-    /// writer waits for workers: the block to be written next waits to be claimed, or a worker holds it.
+    /// Returns whether the writer has waited too long for the same part. Only so many deaths are allowed for a part,
+    /// and each of them takes at most the time `most`. The wait is too long if it is longer than all of them together.
+    /// `taken` is how many parts have been written in all. `is_waited_for` says whether the writer waits for workers:
+    /// the block to be written next waits to be claimed, or a worker holds it.
     pub fn is_too_long(&mut self, taken: u64, is_waited_for: bool, most: Duration, now: Instant) -> bool {
         let Some((_, since)) = self.0.filter(|&(before, _)| is_waited_for && before == taken) else {
             self.0 = Some((taken, now));

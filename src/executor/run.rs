@@ -232,7 +232,8 @@ impl Run<'_> {
         if self.written() == block { self.parts.load(Ordering::Acquire) } else { 0 }
     }
 
-    /// Returns the decisions on blocks that are not written. The writer acts on a decision when it comes to the block.
+    /// Returns the decisions on blocks that are not yet written. The writer acts on a decision when it comes to the
+    /// block.
     pub fn sentences(&self) -> MutexGuard<'_, HashMap<u64, Sentence>> {
         self.sentences.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }

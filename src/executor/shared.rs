@@ -102,11 +102,10 @@ impl Crew for Shared {
 const END: Duration = Duration::from_secs(62);
 
 impl Shared {
-    /// Closes the ring, and waits until all workers have ended their work.
+    /// Closes the ring, and waits until all workers have ended, but no longer than [`END`].
     ///
-    /// # Errors
-    /// If a worker has found at its end that its results were wrong. The worker has printed the message about this
-    /// error.
+    /// # Errors If a worker has found, when it ended, that its results were wrong. The worker has printed the message
+    /// about this error.
     fn finish(&mut self, run: &Run, ring: &Supervisor) -> Result<(), Error> {
         let start = Instant::now();
         ring.close();
@@ -294,8 +293,8 @@ impl Undertaker {
         run.sentences().insert(block, sentence);
     }
 
-    /// Forgets blocks that are written. Prints the messages of panics for which no row was blamed: the block went well
-    /// the next time, or the run has ended.
+    /// Forgets blocks that are written. Prints the messages of their panics, for which no row was blamed because the
+    /// block went well the next time. If the run has ended, prints the messages of all other panics too.
     fn settle(&mut self, run: &Run) {
         let written = run.written();
         self.ledger.forget_before(written);

@@ -1,5 +1,6 @@
-//! Messages to the writer. The reader announces each block to the writer before it publishes the block, in input order,
-//! with what the slot does not hold. The supervisor tells the writer about blocks that could not be mapped.
+//! Messages to the writer. The reader announces each block to the writer, in input order, before it publishes the
+//! block. The announcement has what the writer must know of the block and cannot find in the slot. The supervisor tells
+//! the writer about blocks that could not be mapped.
 
 use crate::error::Error;
 use crate::flow::{Block, Ending, Stretch};

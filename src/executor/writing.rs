@@ -18,8 +18,8 @@ impl Run<'_> {
         // If workers read the file: the offset in the file at which the rows of the blocks written so far end.
         let mut end = 0;
         let mut free = 0;
-        // Wake the reader when several slots are free, so that it fills several at each wake-up, but early enough that
-        // a block still waits for each worker.
+        // Wake the reader only when several slots are free, so that it fills several at each wake-up. But wake it while
+        // there is still a filled slot ready for each worker.
         let slots = self.segment.slots();
         let enough = slots.saturating_sub(2 * self.jobs() as usize).min(slots / 2).max(1);
         for block in self.first.. {

@@ -73,9 +73,9 @@ impl LastRow {
     /// Looks for the end in `text`, which must begin with the text of the last call. `ends` must have looked at that
     /// earlier text, and nothing else.
     fn find(&mut self, ends: &mut RowEnds, text: &[u8]) -> Found {
-        // Only the row end at or behind the cut must be found exactly, so look at the text before the cut in few calls.
-        // Each call looks up to `most` bytes past the last row end, which is as long as a row may be. If no row ends
-        // there, the row is too long, or, if the text ends sooner, more text is needed.
+        // Only the first row end at or after the cut must be found exactly, so look at the text before the cut in few
+        // calls. Each call goes on to `most` bytes after the last row end, because no row may be longer. If no row ends
+        // in these bytes, the row is too long. If the text has fewer bytes, more text is needed.
         while ends.end() + self.most < self.cut {
             let last = ends.end();
             self.seen = (last + self.most).min(text.len()).max(self.seen);
@@ -198,7 +198,8 @@ impl<'f> Windows<'f> {
         if let Some(guess) = self.guess.take().filter(|guess| guess.start == start) {
             return Ok(Some(guess.end));
         }
-        // If the rows begin behind the end of the window, a row of an earlier window covers it, and it has no rows.
+        // If `start` lies behind the end of this window, a row that began in an earlier window covers all of this
+        // window, and no row begins in it.
         let Some(cut) = self.length.checked_sub(start) else { return Ok(Some(start)) };
         let from = self.front() + start;
         self.ends.restart_listing();

@@ -73,8 +73,8 @@ impl Appender {
                 start += printed.len() + 1;
                 let line_end = line_end(block, place.end);
                 let length = place.len() + 1 + result.len() + line_end.len();
-                // Row and result can each be copied as `SHORT` bytes even if they are shorter, so there must be space
-                // for that.
+                // A shorter row or result is copied as `SHORT` bytes, so a copy can reach beyond the end of the line.
+                // Three times `SHORT` bytes are space enough for both.
                 let Some(line) = room[written.bytes..].get_mut(..length.max(3 * SHORT)) else {
                     // Near the end of `room` there can be enough space for the exact line, but no more.
                     let Some(line) = room[written.bytes..].get_mut(..length) else { return written };

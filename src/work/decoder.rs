@@ -237,8 +237,8 @@ impl<'k, K: BatchKernel> Decoder<'k, K> {
         let needed = self.needed;
         let (is_fixed, append) = (self.head.columns.is_none() && needed > 0, self.single.settings.append);
         // A row that lacks a column always gets the message about the column, even if the first row fixes another
-        // number of fields. Otherwise its message would depend on whether it shares a block with the first row, and so
-        // on when rows arrive.
+        // number of fields. Otherwise its message would depend on whether it shares a block with the first row, which
+        // depends on when the rows arrive.
         let lacks_column = self.head.columns.is_some() && count < needed;
         let by_first_row = self.head.fields.filter(|&fields| fields != count && !lacks_column);
         if by_first_row.is_some() || count < needed || (is_fixed && count > needed) {

@@ -41,7 +41,7 @@ impl Column<'_> {
         self.may_have_return
     }
 
-    /// Returns the range in the text of the field in the row at index `row`.
+    /// Returns where this field is in the row at index `row`: its byte range in the text.
     #[inline]
     pub fn place(&self, row: usize) -> Range<usize> {
         let ((before, by), (behind, step)) = (self.before, self.behind);

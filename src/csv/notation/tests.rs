@@ -123,7 +123,7 @@ proptest::proptest! {
         proptest::prop_assert_eq!(integer(&text, notation), Ok(expected), "{}", text);
     }
 
-    /// The judge is `str::parse`, which reads what Python's `float` reads, except for blanks, underscores and names.
+    /// The judge is `str::parse`, which reads such texts as Python's `float` does.
     #[test]
     fn what_is_no_number_to_the_standard_library_is_none_here(
         text in proptest::collection::vec(prop_oneof![4 => "[0-9]", 1 => "[-+.eE]"], 0..9).prop_map(|parts| parts.concat()),

@@ -12,8 +12,8 @@ use crate::kernel::batch::{Batch, Other, read_each};
 use crate::kernel::gcd::plain;
 use std::ops::Range;
 
-/// A batch of rows as columns. Rows that follow each other and have equally many fields share their columns. Only for
-/// kernels that take any number of fields can a batch have several such parts.
+/// A batch of rows as columns. Consecutive rows with the same number of fields form a part, which has its own columns.
+/// A batch has several parts only if the kernel takes any number of fields.
 #[derive(Debug, Default)]
 pub struct Typed {
     /// The rows, in order. The first part may be empty; it is kept so that its memory is reused.

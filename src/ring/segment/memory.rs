@@ -84,9 +84,9 @@ fn made_and_unlinked() -> io::Result<File> {
     Ok(opened?.into())
 }
 
-/// Returns a name for the microseconds in which the file has one. It contains the process number, the time and a count,
-/// so another file of that name is unlikely. The random names of `shared_memory` are not used, because it panics if the
-/// system provides no random numbers.
+/// Returns a name for the file, which has it only for some microseconds. It contains the process number, the time and a
+/// count, so another file of that name is unlikely. The random names of `shared_memory` are not used, because it panics
+/// if the system provides no random numbers.
 fn new_name() -> String {
     static NAMES: AtomicU32 = AtomicU32::new(0);
     let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());

@@ -145,8 +145,8 @@ struct Talk<'q> {
     /// Whether a process can still write to the command's output.
     is_open: bool,
     has_ended: Option<ExitStatus>,
-    /// When to stop waiting for the process to end, and the reason to give then. `None` as long as more is expected
-    /// from the process.
+    /// How long the process has to end, now that it is expected only to end, and what is wrong if it does not. `None`
+    /// as long as answers are expected.
     deadline: Option<(Instant, &'static str)>,
     /// How many bytes of the rows the command has read, and how many lines end in them.
     read: usize,

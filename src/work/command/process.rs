@@ -101,8 +101,8 @@ impl Running {
         self.shell.try_wait()
     }
 
-    /// Returns how many bytes of its input the command has not read. After [`close_input`](Running::close_input) the
-    /// number is not known, and 0 is returned.
+    /// Returns how many bytes of its input the command has not read. What was in the pipe at
+    /// [`close_input`](Running::close_input) is not counted.
     pub fn unread(&self) -> u64 {
         self.lost + self.stdin.as_ref().map_or(0, |stdin| rustix::io::ioctl_fionread(stdin).unwrap_or(0))
     }

@@ -56,7 +56,7 @@ pub fn of_thread(process: &Path, call: &str, input: &OsStr) -> Waits {
         libc::SYS_rt_sigtimedwait => (vec![], arguments[2] != 0),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_pause => return Waits::No,
-        // These calls wait for a thread or a child of the process, or for a signal.
+        // A thread in one of these calls waits for another thread or a child of its process, or for a signal.
         libc::SYS_futex | libc::SYS_futex_waitv | libc::SYS_wait4 | libc::SYS_waitid | libc::SYS_rt_sigsuspend => {
             return Waits::No;
         }
@@ -64,7 +64,7 @@ pub fn of_thread(process: &Path, call: &str, input: &OsStr) -> Waits {
         _ => return Waits::Other,
     };
     let files: Vec<OsString> = descriptors.iter().filter_map(|&number| file(process, number)).collect();
-    // Pipes without a name and events are most likely between threads and processes of the command. A socket, or a path
+    // Unnamed pipes and event descriptors most likely connect threads and processes of the command. A socket, or a path
     // (of a device or a FIFO), leads elsewhere.
     let is_elsewhere =
         |file: &OsString| [&b"socket:"[..], b"/"].iter().any(|start| file.as_encoded_bytes().starts_with(start));

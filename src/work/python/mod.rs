@@ -39,7 +39,7 @@ const MOST_ROWS: usize = 1 << 16;
 const TOLD: u32 = 10;
 
 thread_local! {
-    /// The session of this thread, if Python has been started in it. There is only one, because a program maps one
+    /// The session of this thread, if it has started Python. One session is enough, because a program maps only one
     /// function.
     static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 /// The oldest version of Python that is supported, as `sys.hexversion` has it.
 const OLDEST: u64 = 0x0309_0000;
 
-/// Python is started fewer times than this if other processes keep killing it before it has imported the function.
+/// How many times Python is started, at most, if other processes keep killing it before it has imported the function.
 const MOST_KILLS: u32 = 30;
 
 /// A function of Python, as the options ask for it.
@@ -65,7 +65,7 @@ impl Wanted {
 
     /// Starts Python, and starts it again if another process kills it before it has imported the function.
     fn start_at_last(&self, worker: u32) -> Result<(Running, Described), String> {
-        for _ in 1..MOST_KILLS {
+        for _ in 0..MOST_KILLS {
             match self.start(worker, &AtomicBool::new(false)) {
                 Err(Unstarted::Killed(_)) => {}
                 Err(Unstarted::Unusable(what)) => return Err(what),

@@ -4,7 +4,7 @@
 pub const LIMB: u32 = 30;
 
 /// Vectors of numbers of 64 bits. A value of an implementing type must exist only where the processor has the
-/// instructions. All methods must be written.
+/// instructions. No method has a default.
 pub trait Lanes: Copy {
     /// A vector.
     type Vector: Copy;

@@ -190,8 +190,8 @@ struct Steps<L: Lanes> {
     left: L::Vector,
 }
 
-/// Returns approximations of 62 bits: 32 from the top of the longer number down, and the lowest 30. Numbers of at most
-/// 62 bits are returned whole.
+/// Returns an approximation of 62 bits for each number: 32 high bits and the 30 lowest ones. In both numbers the high
+/// bits are those from the highest bit of the longer number down. Numbers of at most 62 bits are returned whole.
 #[inline(always)]
 fn approximate<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector]) -> Steps<L> {
     // For each lane, take three consecutive limbs of both numbers, at the same places. The highest of these places is

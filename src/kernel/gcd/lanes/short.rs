@@ -57,8 +57,8 @@ fn load(pairs: [[u128; 2]; 8]) -> Numbers {
     // Put each low half next to the low half of the number two pairs further on, and each high half likewise.
     let low = [_mm512_unpacklo_epi64(first, second), _mm512_unpacklo_epi64(third, fourth)];
     let high = [_mm512_unpackhi_epi64(first, second), _mm512_unpackhi_epi64(third, fourth)];
-    // The results alternate between first and second numbers of pairs. Take the first numbers into `a`, and the second
-    // ones into `b`. The pairs are then in the order 0, 2, 1, 3, 4, 6, 5, 7.
+    // In each result, 128 bits of first numbers of pairs alternate with 128 bits of second numbers. Take the first
+    // numbers into `a`, and the second ones into `b`. The pairs are then in the order 0, 2, 1, 3, 4, 6, 5, 7.
     let a = [
         _mm512_shuffle_i64x2::<0b10_00_10_00>(low[0], low[1]),
         _mm512_shuffle_i64x2::<0b10_00_10_00>(high[0], high[1]),

@@ -71,8 +71,8 @@ impl Group {
         };
         let is_other = |row: &Fields| is_other(row.ends[0], row.lengths[0]) | is_other(row.ends[1], row.lengths[1]);
         let fields = &self.fields[rows.clone()];
-        // Look at all rows of a group without a branch for each, because most groups have no row that cannot be loaded
-        // together with others.
+        // Look at all rows of a group without a branch for each, because in most groups all rows can be loaded
+        // together.
         if rows.start == 0 && !fields.iter().fold(false, |any, row| any | is_other(row)) {
             return rows.end;
         }
@@ -119,8 +119,9 @@ impl Group {
         (!(is_wrapped(a, lengths[0], pair[0]) | is_wrapped(b, lengths[1], pair[1]))).then_some(pair)
     }
 
-    /// Returns the numbers of a row in which one has 20 digits or more, if they surely fit into 128 bits. The last 19
-    /// digits of a number, and the up to 19 digits before them, are loaded as two numbers. A 39th digit is added last.
+    /// Returns the numbers of a row, of which at least one has 20 digits or more. Returns `None` if it is not certain
+    /// that both fit into 128 bits. The last 19 digits of a number, and the up to 19 digits before them, are loaded as
+    /// two numbers. A 39th digit is added last.
     #[cfg(feature = "big")]
     #[inline(always)]
     fn wide_pair(&self, text: &[u8], row: usize, load: &impl Load) -> Option<[u128; 2]> {
