@@ -24,7 +24,8 @@ pub struct BadRow {
     pub(crate) hint: String,
     /// Byte range of the row, without its line end, in the text in which it was found.
     pub(crate) row: Range<usize>,
-    /// Byte offset in that text of the fault, or of the start of the row. The message names the line at this offset.
+    /// Where the fault is, as a byte offset in that text, or else where the row begins. The message names the line at
+    /// this offset.
     pub(crate) place: usize,
     /// Byte offset in that text at which the next row begins.
     pub(crate) end: usize,

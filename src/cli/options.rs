@@ -77,9 +77,9 @@ pub struct Options {
 
     /// Character between fields, tab, or blank
     ///
-    /// `\t` means a tab too, and blank any number of spaces and tabs, which may also stand before the first field and
-    /// behind the last one; then a quote is part of the value, and an empty result that is appended is NA. Letters,
-    /// digits, signs and the point cannot be delimiters: they stand in values.
+    /// `\t` means tab too. blank means any number of spaces and tabs, also before the first field and behind the last
+    /// one; a quote is then part of the value, and an empty result that is appended is NA. Letters, digits, signs and
+    /// the point cannot be delimiters: they stand in values.
     #[arg(short, long, help_heading = ROWS, value_name = "CHAR", value_parser = values::delimiter, default_value = ",", allow_hyphen_values = true)]
     pub(super) delimiter: Delimiter,
 

@@ -30,7 +30,8 @@ impl Options {
     /// Each worker process is this program, started again with the same arguments, and does again whatever the program
     /// does before this call. So parse the arguments, make the kernel, call this method, and leave everything that must
     /// happen only once for afterwards. In a worker process the call serves the parent until the parent no longer needs
-    /// the worker. Worker processes usually end by SIGKILL: nothing is dropped or flushed there.
+    /// the worker. Usually SIGKILL then ends the worker process, so nothing is dropped or flushed there. If the call
+    /// does return, return its status from `main` at once.
     pub fn run<K: BatchKernel>(mut self, kernel: &K) -> ExitCode {
         if self.append.as_deref() == Some("") && kernel.width().is_none() {
             match names::by_trial(kernel, self.block_timeout) {
@@ -39,8 +40,8 @@ impl Options {
             }
         }
         match Plan::of(self, kernel) {
-            // Only here is the kernel made into a work: the code that runs the plan does not know the types of the
-            // kernel.
+            // Make a `Text` of the kernel here, where its types are known. The code that runs the plan knows only `dyn
+            // Work`.
             Ok(plan) => {
                 with_streams_aside(&plan, kernel, || run(&plan, &Text::new(kernel, plan.setup.settings.clone())))
             }

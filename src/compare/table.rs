@@ -1,5 +1,5 @@
-//! The tables that `--compare` prints for a person, as wide as the terminal. Behind each table, a line for each of its
-//! columns says what is in it.
+//! The tables that `--compare` prints for a person, as wide as the terminal. Below each table, a line for each column
+//! says what is in the column.
 
 use crate::compare::crash::Crash;
 use crate::compare::leverage::{Leverage, short};

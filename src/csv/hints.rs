@@ -161,7 +161,8 @@ fn meant(format: Format, other: Format) -> String {
         return format!("; if quotes stand around fields, say so with{quote}");
     }
     // The default of `--quote` depends on the delimiter. So the hint names `--quote` if the default of the new
-    // delimiter is not the right quote, or if the user has given another quote, which would still replace the default.
+    // delimiter is not the right quote, or if the user has given a wrong `--quote`, which would still replace the
+    // default.
     let is_told = format.quote != Format::default_quote(format.delimiter);
     let is_to_be_told =
         other.quote != Format::default_quote(other.delimiter) || (is_told && other.quote != format.quote);
@@ -233,7 +234,8 @@ fn quotes(row: &Record, at_fault: Option<usize>) -> Option<String> {
     let mut quotes =
         [b'"', b'\''].into_iter().filter(|&quote| format.quote != Some(quote) && format.delimiter != quote);
     let quote = quotes.find(|&quote| places.clone().any(|at| is_quoted(at, quote)))?;
-    // A quote behind a blank is part of the value in any format, so `--quote` would not help.
+    // Give the hint only for values that begin with the quote. If a blank stands before the quote, the quote is part of
+    // the value, so `--quote` would not help.
     let raw = places.clone().any(|at| row.value(at).first() == Some(&quote));
     (raw && (format.quote.is_none() || at_fault.is_some()))
         .then(|| meant(format, Format { quote: Some(quote), blanks: false, ..format }))

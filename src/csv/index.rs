@@ -29,8 +29,8 @@ pub struct Index {
     /// with the line that the search has reached. At the front of the list of delimiters is an extra entry: the last
     /// delimiter before that line, or 0.
     scan: Scan,
-    /// For each line in the lists, the offset of the byte before its first byte. The last entry, one more than there
-    /// are lines, is for the line whose end is not listed yet.
+    /// For each line in the lists, the offset of the byte before its first byte. There is one more entry than there are
+    /// lines: the last one is for the line whose end is not listed yet.
     befores: Vec<u32>,
     /// How many line ends, delimiters and odd bytes in the lists lie before the next row. The extra entry at the front
     /// of the delimiters does not count.
@@ -83,8 +83,8 @@ impl Index {
     /// There are no rows if the next row must be left to [`split`](super::record::split). [`advance`](Index::advance)
     /// then tells where that row begins.
     ///
-    /// `columns` has the positions of the fields that the kernel receives. Every number in `counts` must be so large
-    /// that a row with this number of fields has all of them.
+    /// `columns` has the positions of the fields that the kernel receives. Every position in `columns` must be less
+    /// than every number in `counts`, so that each row has these fields.
     pub fn rows<'a>(
         &'a mut self,
         text: &'a [u8],

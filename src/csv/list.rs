@@ -85,7 +85,7 @@ impl List {
     }
 }
 
-/// The room behind the offsets of a list, which is being filled.
+/// The free room at the end of a list, into which further offsets are written.
 pub struct Rest<'l> {
     room: &'l mut [u32],
     /// How many offsets have been written.

@@ -84,8 +84,9 @@ impl Format {
         (delimiter != b'\t').then_some(b'"')
     }
 
-    /// Whether a field in this format can hold `value`. If the format has no quotes, no value with a delimiter or a
-    /// line end can be written. If blanks separate fields, no empty value can be written, either.
+    /// Whether a field in this format can hold `value`. A format with quotes can hold any value. Without quotes, it
+    /// cannot hold a value with a delimiter or a line end, nor, if blanks separate fields, a value that is empty or has
+    /// a blank.
     pub fn can_hold(self, value: impl AsRef<[u8]>) -> bool {
         let is_blank = |byte| self.blanks && self.is_blank(byte);
         let must_be_quoted = |&byte: &u8| byte == self.delimiter || matches!(byte, b'\r' | b'\n') || is_blank(byte);

@@ -53,9 +53,9 @@ const SLOTS_PER_JOB: usize = 4;
 /// The ring has slots for at least this many bytes of blocks. So if blocks are small, there are many slots, and a
 /// sleeping thread is not woken for every single block.
 const LEAST_INPUT: usize = 512 << 10;
-/// If there are many workers, the ring has fewer slots per worker, down to little more than one, so that the input
-/// regions together take no more bytes than this. The segment must fit into the /dev/shm of a stock container, which
-/// has 64 MiB.
+/// How many bytes the input regions of all slots should take together at most. If there are many workers, the ring has
+/// fewer slots per worker, but always two slots more than workers. The segment should fit into the /dev/shm of a stock
+/// container, which has 64 MiB.
 const MOST_INPUT: usize = 16 << 20;
 
 /// Returns how many slots a ring for this job has.
@@ -137,13 +137,14 @@ impl Cut {
         !self.is_fixed && self.wanted() >= self.least_window
     }
 
-    /// Records that `bytes` bytes of rows took a worker `time`, of which `overhead` did not depend on the rows, and
-    /// gave `results` bytes of results. Blocks are then made so large that the overhead is a small part of their time.
-    /// An `overhead` longer than `time`, such as `Duration::MAX`, says that `time` tells nothing about the rows.
+    /// Records that a worker needed `time` for `bytes` bytes of rows, which gave `results` bytes of results. `overhead`
+    /// is the part of `time` that did not depend on the rows. Blocks are then made so large that the overhead is a
+    /// small part of their time. An `overhead` longer than `time`, such as `Duration::MAX`, says that `time` tells
+    /// nothing about the rows.
     pub fn measured(&self, bytes: usize, results: usize, time: Duration, overhead: Duration) {
         let time_is_unknown = overhead > time;
         let cost = COST.max(overhead.saturating_mul(MOST_OVERHEAD));
-        // Workers report times in whole microseconds, so 0 means less than one; count it as one.
+        // Workers report whole microseconds, and the overhead can be all of the time, so this can be 0. Count it as 1.
         let time = time.saturating_sub(overhead).as_micros().max(1);
         let wanted = bytes as u128 * cost.as_micros() / time;
         self.last.store(time as u64, Ordering::Relaxed);

@@ -44,9 +44,8 @@ pub const MOST_FAULTS: u32 = 3;
 /// out-of-memory killer can strike several times before memory is free again.
 pub const MOST_KILLS: u32 = 30;
 
-/// How long there must have been no progress before the run ends because of kills of workers that never came up, or of
-/// faults of idle workers. The number of these deaths alone is not enough: on a busy machine kills can come faster than
-/// a worker can start.
+/// Kills of workers that never came up, and faults of idle workers, end the run only after this long without progress.
+/// The number of these deaths alone is not enough: on a busy machine kills can come faster than a worker can start.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What must be done with a part over which a worker has died.
@@ -57,8 +56,8 @@ pub enum Verdict {
     /// The part is computed again with care, and without the row that was named before, if there is one. The number is
     /// where that row starts in the slot's input region, or in the window.
     Carefully(Option<usize>),
-    /// The row that starts at this byte of the slot's input region, or of the window, is named. The part is computed
-    /// again with care and without that row.
+    /// A row is named: the one that starts at this byte of the slot's input region, or of the window. The part is
+    /// computed again with care and without that row.
     Without(usize),
     /// The part is given up, after this number of deaths.
     GiveUp(u32),
@@ -142,8 +141,8 @@ impl Ledger {
     /// Records the death of a worker that held no block. `came_up` is how many workers have come up so far, and `jobs`
     /// how many there are at a time. Returns whether too many workers have died without coming up.
     ///
-    /// The first `jobs` deaths do not count, because as many workers may have come up earlier and been idle. If no
-    /// worker comes up in between, all later deaths are of workers that never came up.
+    /// The count begins anew whenever another worker has come up. The first `jobs` deaths prove nothing, because as
+    /// many workers may have come up earlier and been idle. All later deaths are of workers that never came up.
     pub fn is_hopeless_start(&mut self, came_up: u32, jobs: u64, is_fault: bool) -> bool {
         let start = &mut self.start;
         if came_up != start.came_up || start.deaths == 0 {

@@ -22,8 +22,8 @@ pub struct Name {
     is_place: bool,
 }
 
-/// How often each name was given in this process. Names are never removed: a worker runs `main` from its start, and so
-/// also makes pools that this process has already dropped.
+/// How many times each name was given in this process. Dropping a pool does not lower its number, because a worker runs
+/// `main` from its start and so makes the dropped pools too: the numbers must be the same there.
 static GIVEN: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
 
 fn given() -> MutexGuard<'static, Option<HashMap<String, usize>>> {

@@ -143,8 +143,9 @@ pub struct Run<'a> {
     pub(super) written: AtomicU64,
     /// How many parts of block `written` have been written.
     pub(super) parts: AtomicU64,
-    /// How many offers of the claimant of block `written` have been taken since a part was last written. Locked while
-    /// the writer looks for an offer, and while the supervisor withdraws a dead worker's offer.
+    /// A worker can offer results before its part is done. This is the number of offers that the writer has taken from
+    /// the claimant of block `written` for the present part. Locked while the writer looks for an offer, and while the
+    /// supervisor withdraws a dead worker's offer.
     offers: Mutex<u64>,
     /// How many parts of blocks have been written in the whole run.
     pub(super) taken: AtomicU64,
@@ -227,8 +228,8 @@ impl Run<'_> {
     /// Returns how many parts of `block` have been written. The caller must know that no living worker holds the block;
     /// otherwise the block's next part could be written during this call.
     pub fn parts_taken_of(&self, block: u64) -> u64 {
-        // The writer sets `parts` to 0 before it increases `written`, so the count read here is that of this block or
-        // 0.
+        // The count is that of this block: the writer set `parts` to 0 before it increased `written` to `block`, and it
+        // cannot get past the block before a worker has finished it.
         if self.written() == block { self.parts.load(Ordering::Acquire) } else { 0 }
     }
 

@@ -23,8 +23,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, Scope};
 
-/// The executor, with the child processes that one run of `pickle` leaves for the next. Threads are started for each
-/// run, children when a run first has work for them.
+/// The executor `threads` or `pickle`. Threads are started for each run. The child processes of `pickle` are started
+/// when a run first has work for them, and are kept for later runs.
 pub struct Threads {
     executor: Executor,
     /// The parent's ends of the sockets to the children, indexed by worker number. Declared before `children`, because

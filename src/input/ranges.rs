@@ -124,8 +124,8 @@ impl<R: Read> Walk<R> {
     /// Moves to the first row end at offset `place` of the file or behind it, and returns the offset of that row end.
     /// Returns `None` if there is none in this piece.
     fn pass_to(&mut self, place: u64) -> Option<u64> {
-        // Row ends before `place` do not matter, so the bytes before it are looked at in one call, except the last
-        // byte: that byte is the line feed of a row that ends exactly at `place`.
+        // Row ends before `place` do not matter, so the bytes before it are looked at in one call. The last of them is
+        // left out, because it may be the line feed of a row that ends exactly at `place`.
         let before = self.start as u64 + (place - 1).saturating_sub(self.offset);
         self.look_at((before.min(self.piece.len() as u64) as usize).max(self.seen));
         while let Some(line) = memchr::memchr(b'\n', self.news()) {

@@ -19,8 +19,8 @@ use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
 use std::ops::Range;
 
-/// For each 16 bytes of a window, this many bytes behind the window are read together with it, because the last row
-/// usually ends in these bytes. They are at least 64 and at most [`LEAST`] bytes in all.
+/// How many sixteenths of a window's length are read behind the window, together with it, because the last row usually
+/// ends there. At least 64 bytes are read there, and at most 4096 ([`LEAST`]).
 const BEHIND: usize = 1;
 /// How many bytes at least are read at a time if the last row does not end in the bytes read at first.
 const LEAST: usize = 4096;

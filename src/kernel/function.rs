@@ -73,8 +73,9 @@ macro_rules! said {
             self
         }
 
-        /// Names the columns that the function takes, in the order of its fields. With a header they choose the
-        /// columns, unless `--columns` does. Without this call they are the names of the fields if the row is a struct.
+        /// Sets the names of the columns that the function takes, in the order of the row's fields. If the input has a
+        /// header, the columns with these names are taken, unless `--columns` chooses others. Without this call, the
+        /// names are those of the struct's fields, if the row is a struct.
         pub fn columns<N: Into<String>>(mut self, columns: impl IntoIterator<Item = N>) -> Self {
             self.said.columns = columns.into_iter().map(Into::into).collect();
             self

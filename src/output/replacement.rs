@@ -145,7 +145,7 @@ impl Replacement {
         Ok(())
     }
 
-    /// Opens the regular file that has the name now, for writing; `None` if there is no such file.
+    /// Opens the file that has the name now, for writing. Returns `None` if it cannot be opened or is no regular file.
     fn existing(&self) -> Option<File> {
         let file = self.entry.open(OFlags::NONBLOCK).ok()?;
         file.metadata().is_ok_and(|found| found.is_file()).then_some(file)

@@ -37,8 +37,8 @@ impl Entry {
         statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
-    /// Opens the file that has the name for writing, without truncating it. If it is a FIFO, this waits until a process
-    /// opens it for reading, unless `flags` say otherwise.
+    /// Opens the file that has this name, for writing and without truncating it. If it is a FIFO, this waits until a
+    /// process opens it for reading, unless `flags` say otherwise.
     pub fn open(&self, flags: OFlags) -> rustix::io::Result<File> {
         let flags = flags | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = retry_on_intr(|| openat(&self.folder, &self.name, flags, Mode::from_raw_mode(0o666)));

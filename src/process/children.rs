@@ -225,7 +225,7 @@ impl Children {
         ended.map(|mut process| Death { status: process.wait(), ..process.death() }).collect()
     }
 
-    /// Reaps `worker`, which has ended, or has closed its socket and is therefore about to end.
+    /// Reaps `worker`, which has ended, or has closed its socket and so should end soon.
     ///
     /// # Errors
     /// If there is no such worker any more.

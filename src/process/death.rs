@@ -10,8 +10,8 @@ pub struct Death {
     pub worker: u32,
     /// Number of the process.
     pub pid: u32,
-    /// The exit status, or `None` if it is lost. Before Linux 6.15, it is lost if something else reaped the process:
-    /// the system does if this program ignores SIGCHLD, and other code of this program might reap all children.
+    /// The exit status, or `None` if it is lost. Before Linux 6.15, it is lost if something else reaped the process.
+    /// The system does that if this program ignores SIGCHLD, and other code of this program may reap all children.
     pub(super) status: Option<ExitStatus>,
     /// If the worker was killed because it held a block for too long: the time limit that it exceeded.
     pub(super) overdue: Option<Duration>,

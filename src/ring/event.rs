@@ -63,10 +63,10 @@ impl FutexEvent<'_> {
     }
 }
 
-/// An event for those who wait for the turn of one block: each worker for its own block, and the reader for the block
-/// that it publishes next. The first word counts turns. The second word counts sleepers, so that a turn is announced
-/// without a system call if nobody sleeps. A sleeper that is killed stays counted; from then on each turn costs a
-/// system call, which does no other harm.
+/// An event on which each waiter waits for the turn of a certain block in the chain: a worker for the turn of its own
+/// block, and the reader for that of the block that it publishes next. The first word counts turns. The second word
+/// counts sleepers, so that a turn is announced without a system call if nobody sleeps. A sleeper that is killed stays
+/// counted. The only harm is that each turn then costs a system call.
 #[derive(Clone, Copy)]
 pub struct FutexTurns<'a>(pub &'a AtomicU32, pub &'a AtomicU32);
 

@@ -24,8 +24,8 @@ use std::ops::Range;
 const MOST_FAULTS: u32 = 3;
 /// How many kills over the same rows it takes to end the run.
 const MOST_KILLS: u32 = 30;
-/// How many kills over the same rows it takes to try half of them, if kills blame rows. The number is small, because to
-/// try a half costs little and blames no row yet.
+/// If kills blame rows: after this many kills over the same rows, half of these rows are tried next. The number is
+/// small, because trying a half costs little and blames no row yet.
 const MOST_KILLS_OF_MANY: u32 = 2;
 
 /// The decision on what to do next.
@@ -60,8 +60,8 @@ pub struct Search {
 }
 
 impl Search {
-    /// Begins a search through `count` rows. `who` is what messages call the process that dies, and `kills_blame` says
-    /// whether rows are blamed for kills.
+    /// Begins a search through `count` rows. `who` is what messages call the process that dies. `kills_blame` says
+    /// whether a row is blamed if the process is killed over it again and again.
     pub fn new(count: usize, who: &'static str, kills_blame: bool) -> Self {
         Search { who, kills_blame, count, part: 0..count, suspect: 0, faults: 0, kills: 0, deaths: 0, mismatch: None }
     }
@@ -145,7 +145,8 @@ impl Search {
 mod tests {
     use super::*;
 
-    /// Runs a search through rows of which one is fatal. Returns the last decision, and how many tries it took.
+    /// Runs a search through rows of which one is fatal. Returns the row that was found, or `count` if none was; the
+    /// last decision; and how many tries it took.
     fn search(count: usize, is_fatal: impl Fn(usize) -> bool) -> (usize, Next, usize) {
         let mut search = Search::new(count, "it", false);
         for tries in 1.. {

@@ -41,10 +41,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Appends what is printed for `bad` to the results in `room`, and its report to `reports`. `bad` is a bad row, or
-    /// a row that lacks a value, which is not reported. Returns whether the rows behind `bad` still belong to this part
-    /// of the block. If there is not enough room, nothing is written, and `bad` becomes the first row of the next part,
-    /// where all of the room is free for it.
+    /// Appends what is printed for `bad` to the results in `room`. If `bad` is a bad row, also appends its report to
+    /// `reports`. `bad` can also be a row that lacks a value, which needs no report. Returns whether the rows behind
+    /// `bad` still belong to this part of the block. If there is not enough room, nothing is written, and `bad` becomes
+    /// the first row of the next part, where all of the room is free for it.
     pub(super) fn enter(
         &self,
         bad: &BadRow,

@@ -93,7 +93,7 @@ impl<'a> Rows<'a> {
         self.format
     }
 
-    /// Returns the number of fields of each row that the kernel receives.
+    /// Returns how many fields of each row the kernel receives.
     pub(crate) fn width(&self) -> usize {
         self.columns.map_or(self.fields, <[usize]>::len)
     }

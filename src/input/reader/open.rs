@@ -42,7 +42,7 @@ pub struct Open {
     /// Bytes that are still to be read of a range. `None`: the whole input is read.
     pub left: Option<u64>,
     /// Number of lines before the first row to be read: the lines before a range, and the lines that were passed over.
-    /// The number is passed on with the next block, and is then 0.
+    /// The next block takes the number over, and it becomes 0 here.
     pub lines_before: u64,
     /// How many of the next lines must be passed over (`--skip-lines`).
     pub skip_lines: u64,
@@ -194,8 +194,8 @@ impl Open {
         at
     }
 
-    /// Passes over the rest of a line that fills `buffer` and continues in `carry`. Gives all of that rest to `look`,
-    /// and leaves in `carry` what was read behind the line.
+    /// Passes over the rest of a line whose beginning fills `buffer` and whose next bytes are in `carry`. Gives the
+    /// rest, which begins with these bytes, to `look`, and leaves in `carry` what was read behind the line.
     pub fn pass_over(
         &mut self,
         mut ends: RowEnds,

@@ -21,9 +21,9 @@ pub enum Way {
     Socket,
     /// By `preadv2` with `RWF_NOWAIT`, which pipes support since Linux 6.4. For pipes.
     Flag,
-    /// By `read` from a second, non-blocking opening of the same pipe or terminal, which no other process shares.
-    /// `poll` still watches the first opening. On an opening that was made after the last writer of a pipe had gone,
-    /// `poll` would never report the end.
+    /// By `read` from a second, non-blocking opening of the same pipe or terminal. No other process shares that
+    /// opening. `poll` still watches the first opening. On an opening that was made after the last writer of a pipe had
+    /// gone, `poll` would never report the end.
     Reopened(OwnedFd),
 }
 

@@ -1,5 +1,5 @@
-//! Finds the value of a number from its text: exactly, or not at all. The value of a float is the one that Rust's own
-//! parser finds.
+//! Finds the value of a number from its text. An integer that does not fit into its type has no value. A float has the
+//! value that Rust's own parser finds.
 
 use super::decimal::{Decimal, LOADED, decimal, integer, unsigned};
 use super::types::Type;
@@ -158,7 +158,7 @@ macro_rules! floats {
             }
 
             fn general(text: &[u8], notation: Notation) -> Option<Self> {
-                // In another notation, a text that is written like a plain number need not be one.
+                // In a notation other than the plain one, not every text that looks like a plain number is a number.
                 if text.iter().any(u8::is_ascii_digit) && !notation.has_number(text) {
                     return None;
                 }

@@ -55,8 +55,8 @@ impl<'a> Fields<'a> {
     }
 
     /// Returns the number with these hexadecimal digits, if it has at most 64 bits. Returns `None` if some bytes are
-    /// not digits, or if there are more than 16 digits. Also returns `None` if fewer than 16 bytes of text end with the
-    /// digits.
+    /// not digits, or if there are more than 16 digits. Also returns `None` if the text up to the end of the digits has
+    /// fewer than 16 bytes, because 16 bytes are loaded.
     #[inline]
     fn word(&self, digits: &Range<usize>) -> Option<u64> {
         let before = 16usize.checked_sub(digits.len())?;

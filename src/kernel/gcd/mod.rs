@@ -37,7 +37,7 @@ pub enum Algorithm {
     Binary,
     /// Remainders
     Euclid,
-    /// Trial division, as in Item 41 of Effective Python: milliseconds for pairs in the millions
+    /// Trial division, as in Item 41 of Effective Python: takes milliseconds for a pair of numbers in the millions
     Trial,
 }
 

@@ -16,7 +16,7 @@ pub type Pairs = Values<[u64; 2], 2>;
 /// A batch of greatest common divisors, which can be of any size: the outputs of [`Gcd`](crate::Gcd).
 pub type Divisors = Values<u64, 1>;
 
-/// A value that consists of `COUNT` numbers of 64 bits, as most values do. All methods must be written.
+/// A value of `COUNT` numbers that each fit into 64 bits, as in most values. No method has a default.
 pub trait Small<const COUNT: usize>: Copy + Default + Serialize + Debug {
     /// The same kind of value with numbers of any size, for pickles.
     type Value: Serialize + DeserializeOwned;

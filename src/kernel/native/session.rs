@@ -63,7 +63,7 @@ impl Session {
         }
         let mut session =
             Session { exported, this: request.this, types: None, names: None, room: ROOM, raw: vec![], _args: args };
-        // SAFETY: the header says that both `types` and `names` are null or a text with a NUL at its end.
+        // SAFETY: the header says that each of `types` and `names` is null or a text with a NUL at its end.
         (session.types, session.names) = unsafe { (text_at(request.types)?, text_at(request.names)?) };
         Ok(session)
     }

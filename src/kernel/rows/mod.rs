@@ -1,10 +1,10 @@
 //! Makes every [`Kernel`] a [`BatchKernel`], by reading rows of any type that serde knows, and writing outputs of any
 //! such type.
 //!
-//! [`layout`] learns once what fields a type of rows has. If all fields are numbers of types that columns have, many
-//! rows are read at a time: first into columns, from which [`take`] then makes rows. Other rows are read from their
-//! text one by one, by [`record`]. [`outputs`] writes outputs; [`mod@write`] takes each one apart into its values, the
-//! [`cell`]s.
+//! [`layout`] learns once what fields a type of rows has. If all fields are numbers, and of types that columns can
+//! have, many rows are read at a time. They are first read into columns, and [`take`] then makes rows from the columns.
+//! Other rows are read from their text one by one, by [`record`]. [`outputs`] writes outputs; [`mod@write`] takes each
+//! one apart into its values, the [`cell`]s.
 
 mod cell;
 mod layout;

@@ -129,8 +129,8 @@ pub fn width<K: Kernel + ?Sized>(kernel: &K) -> Option<usize> {
     }
 }
 
-/// Returns the names of the fields of an output, if its type has a name of its own and the kernel gives no names. Maps
-/// a row to find them: the kernel's first sample, or a made-up row.
+/// Returns the names of the fields of an output, if the output may be a struct and the kernel itself gives no names.
+/// Maps a row to find them: the kernel's first sample, or a made-up row.
 pub fn by_trial<K: Kernel>(kernel: &K) -> Option<Vec<String>> {
     if of::<K::Output>() != Width::Named || kernel.names() != [kernel.name()] {
         return None;

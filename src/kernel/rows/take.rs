@@ -1,4 +1,5 @@
-//! Makes a value of any type that serde knows from a list of cells: a row from columns, or from what `pickle` has sent.
+//! Turns a list of cells into a value of any type that serde knows. The cells are a row's, from columns or from what
+//! `pickle` has sent.
 
 use super::cell::{Cell, Kept};
 use crate::kernel::columns::{Column, Values};

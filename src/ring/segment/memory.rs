@@ -1,7 +1,9 @@
-//! Memory that processes share: a file in `/dev/shm` whose name has been removed, no longer than there is room for.
+//! Memory that processes share: a file in `/dev/shm` whose name has been removed. It is not longer than there is room
+//! for.
 //!
-//! `shared_memory` makes the file and only sets its length. The system must provide the pages before a process touches
-//! them: if `/dev/shm` is full, the first touch would otherwise kill the process by SIGBUS (`tests/refused.rs`).
+//! `shared_memory` makes the file and only sets its length. This module has the system provide the pages before a
+//! process touches them. Otherwise, if `/dev/shm` were full, the first touch would kill the process by SIGBUS
+//! (`tests/refused.rs`).
 
 use nix::libc::RLIM_INFINITY;
 use nix::sys::resource::{Resource, getrlimit};
@@ -24,7 +26,7 @@ pub const PAGE: usize = 4096;
 const TRIES: u32 = 100;
 
 /// Returns how many bytes `file` can have, and what limits them: the free space of its file system or `ulimit -f`,
-/// whichever is less. The latter applies to shared memory, too.
+/// whichever is less. `ulimit -f` applies to shared memory, too.
 pub fn room(file: &File) -> (u64, Bound) {
     // A file system without a size limit reports 0 blocks.
     let free = rustix::fs::fstatvfs(file).ok().filter(|disk| disk.f_blocks > 0);

@@ -26,7 +26,7 @@ pub struct Question<'a> {
     pub lines: Option<usize>,
     /// Whether its input is closed after the rows.
     pub is_last: bool,
-    /// When a command that does nothing is judged to answer only at the end of its input.
+    /// After how much silence a command is judged to answer only at the end of its input.
     pub judged: Judged<'a>,
     /// Becomes true if the answer is not needed any more.
     pub is_abandoned: &'a AtomicBool,
@@ -62,7 +62,7 @@ const END: Duration = Duration::from_secs(60);
 const ROUND: Duration = Duration::from_millis(5);
 /// The same while measuring how long a process takes to start, or while waiting until it is idle.
 const START: Duration = Duration::from_millis(1);
-/// The most bytes of an answer: where its lines are counted, and where they are not.
+/// The most bytes of an answer whose lines are counted, and of one whose lines are not.
 const MOST: u64 = 256 << 20;
 const MOST_UNCOUNTED: u64 = 4 << 30;
 
@@ -194,8 +194,9 @@ impl Talk<'_> {
         Ok(())
     }
 
-    /// Counts the lines that the command has read. Must be called after [`read`](Talk::read): otherwise a row that is
-    /// read and answered between the two calls would seem to be answered before it was read.
+    /// Counts the lines that the command has read. Must be called after [`read`](Talk::read), which counts the lines of
+    /// the answer. In the opposite order, the command could read and answer a row between the two calls, and the answer
+    /// would seem to come too early.
     fn count_read(&mut self, running: &Running) {
         let read = self.sent - self.sent.min(running.unread() as usize);
         if let Some(rows) = self.question.rows.get(self.read..read) {
@@ -212,7 +213,7 @@ impl Talk<'_> {
         }
     }
 
-    /// Whether a line of the answer came before the row that it would belong to was read.
+    /// Whether the command has answered more lines than it has read rows, so that a line came too early.
     fn is_too_early(&self) -> bool {
         self.question.lines.is_some() && !self.question.rows.is_empty() && self.lines > self.lines_read
     }
@@ -270,7 +271,8 @@ impl Talk<'_> {
         })
     }
 
-    /// Sends what the pipe has room for. Once all rows are sent, closes the command's input if they are the last.
+    /// Sends what the pipe has room for. Once all rows of the question are sent, closes the command's input if they are
+    /// its last rows.
     fn send(&mut self, running: &mut Running) -> io::Result<()> {
         while let Some(stdin) = running.stdin.as_ref().filter(|_| !self.are_sent()) {
             match rustix::io::write(stdin, &self.question.rows[self.sent..]) {

@@ -39,8 +39,9 @@ pub struct ByLine<'c> {
     is_once: bool,
     /// Whether a message has said that the command answers only at the end of its input.
     is_once_told: bool,
-    /// Whether a process has kept silent over the present batch. Each further part of the batch gets a process whose
-    /// input is closed behind it: this shows at once how many lines it answers.
+    /// Whether a process has kept silent over the present batch. Then each further part of the batch is sent to a
+    /// process of its own, whose input is closed behind the part. So the process soon ends, and it is known how many
+    /// lines it answers.
     is_closing: bool,
     /// How many deaths have been reported.
     told: u32,

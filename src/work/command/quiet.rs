@@ -6,8 +6,8 @@ use crate::process::console::say;
 use crate::ring::Care;
 use std::time::{Duration, Instant};
 
-/// After how much silence a command is judged to answer only at the end of its input. It must have read all rows, use
-/// no processor time, and wait for more input.
+/// After how much silence a command is judged to answer only at the end of its input. Only a command that has read all
+/// rows, uses no processor time and waits for more input is judged so.
 #[derive(Clone, Copy)]
 pub enum Judged<'a> {
     /// Never.

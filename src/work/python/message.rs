@@ -11,7 +11,8 @@ const MAGIC: u32 = 0x5041_4d50;
 pub const LENGTH: usize = 16 + 8 * VALUES;
 const VALUES: usize = 8;
 
-/// The kinds of messages. Python sends `Hello` unasked, and every other message as the answer to a request.
+/// The kinds of messages, in both directions. The worker sends the requests `Open` and `Map`, and Python answers each
+/// of them with another kind of message. Only `Hello` is sent by Python without a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// Python has started. Value: its version, as `sys.hexversion` has it.

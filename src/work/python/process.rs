@@ -175,8 +175,8 @@ impl Running {
         }))
     }
 
-    /// Sends the settings, which tell Python what to import. Returns the reply and the text that came with it. Messages
-    /// call the function `name`.
+    /// Sends the settings, which tell Python what to import. Returns the reply and the text that came with it. `name`
+    /// is what messages to the user call the function.
     ///
     /// # Errors
     /// If the system refuses to write or to poll.

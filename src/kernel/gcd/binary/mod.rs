@@ -138,7 +138,7 @@ mod tests {
             check(&rows);
         }
 
-        /// Pairs of few bits, and among them some of up to 64, with a common factor of any size.
+        /// Pairs with a common factor of any size. Most numbers have few bits, and some have up to 64.
         #[test]
         fn agrees_with_euclid_on_every_mix_of_sizes(
             most in 0u32..=64,

@@ -8,10 +8,10 @@
 //!
 //! 1. `a` and `b` are approximated: each by its lowest 30 bits, and by 32 bits from the top of the longer number down.
 //! 2. Sixteen times, `b` is halved until it is odd, and then the smaller number is subtracted from the larger, which
-//!    leaves the smaller number in `a` and the difference in `b`. At the end, `b` is halved once more until it is odd.
-//!    A round has at most 30 halvings in all. The lowest bits are exact, so each halving is a halving of the number
-//!    itself. If the highest bits of both numbers are equal, the wrong one can be taken for the smaller: then the
-//!    difference is negative.
+//!    leaves the smaller number in `a` and the difference in `b`. After the last subtraction, `b` is again halved until
+//!    it is odd. A round has at most 30 halvings in all. The lowest bits are exact, so each halving is a halving of the
+//!    number itself. If the highest bits of both numbers are equal, the wrong one can be taken for the smaller: then
+//!    the difference is negative.
 //! 3. `a` and `b` are replaced by sums: the old `a` times a factor, plus the old `b` times another factor. The sums are
 //!    divided by 2^30, which leaves no remainder. Negative results change their signs. In a lane with fewer than 30
 //!    halvings, the factors were first multiplied by two for each missing one.

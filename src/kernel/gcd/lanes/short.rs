@@ -49,7 +49,7 @@ pub fn gcds(pairs: &[[u128; 2]], divisors: &mut Vec<u128>) {
     }
 }
 
-/// Returns these pairs, without the powers of two that their numbers are multiples of.
+/// Loads these pairs into vectors, and shifts out the trailing zeros of each number.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vbmi2,avx512vpopcntdq")]
 fn load(pairs: [[u128; 2]; 8]) -> Numbers {

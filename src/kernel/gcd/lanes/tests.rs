@@ -52,7 +52,7 @@ fn agrees_at_every_edge() {
     }
     let pairs: Vec<_> = edges.iter().flat_map(|a| edges.iter().map(|b| [a.clone(), b.clone()])).collect();
     check(&pairs);
-    // Equal pairs in all lanes, and fewer pairs than there are lanes.
+    // The same pair several times: sometimes in all lanes, and sometimes fewer times than there are lanes.
     (1..20).for_each(|count| check(&vec![pairs[pairs.len() - 2].clone(); count]));
 }
 

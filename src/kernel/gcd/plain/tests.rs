@@ -9,7 +9,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Returns the pairs at the front of the text, up to the first row that is left, and the offset of that row.
+/// Returns the pairs at the front of the text, up to the first row that the loader does not read, and the offset of
+/// that row.
 fn read(vectors: Vectors, text: &str, columns: Option<[usize; 2]>) -> (Vec<[u64; 2]>, usize) {
     let (mut index, mut at, mut pairs) = (Index::new(Format::default()), 0, Pairs::default());
     while at < text.len() {

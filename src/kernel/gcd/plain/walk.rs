@@ -178,9 +178,9 @@ pub fn read_rows(found: &Rows, pairs: &mut Pairs, wide: bool, other: Other<Pairs
         let count = GROUP.min(found.len() - from);
         group.list(text, 0, &first, from, count);
         group.list(text, 1, &second, from, count);
-        // Quotes, blanks and signs are already stripped from the fields of rows before `bared`. A second time would go
-        // wrong: a quote behind a blank is a part of the value, but once the blank is gone it would be stripped as
-        // well.
+        // The rows with an index below `bared` are already stripped of quotes, blanks and signs. They must not be
+        // stripped twice: a quote behind a blank is part of the value, but once the blank is gone, the quote would be
+        // stripped as well.
         let (mut row, mut bared) = (0, 0);
         if is_unusual {
             (is_unusual, bared) = (group.bare(text, quote, 0..count), count);
