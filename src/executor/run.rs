@@ -143,9 +143,8 @@ pub struct Run<'a> {
     pub(super) written: AtomicU64,
     /// How many parts of block `written` have been written.
     pub(super) parts: AtomicU64,
-    /// A worker can offer results before its part is done. This is the number of offers that the writer has taken from
-    /// the claimant of block `written` for the present part. Locked while the writer looks for an offer, and while the
-    /// supervisor withdraws a dead worker's offer.
+    /// How many offers of results for the present part the writer has taken from the claimant of block `written`.
+    /// Locked while the writer looks for an offer, and while the supervisor withdraws a dead worker's offer.
     offers: Mutex<u64>,
     /// How many parts of blocks have been written in the whole run.
     pub(super) taken: AtomicU64,
@@ -228,13 +227,12 @@ impl Run<'_> {
     /// Returns how many parts of `block` have been written. The caller must know that no living worker holds the block;
     /// otherwise the block's next part could be written during this call.
     pub fn parts_taken_of(&self, block: u64) -> u64 {
-        // The count is that of this block: the writer set `parts` to 0 before it increased `written` to `block`, and it
-        // cannot get past the block before a worker has finished it.
+        // The count is that of this block: the writer set `parts` to 0 before it increased `written`, and it cannot get
+        // past the block before a worker has finished it.
         if self.written() == block { self.parts.load(Ordering::Acquire) } else { 0 }
     }
 
-    /// Returns the decisions on blocks that are not yet written. The writer acts on a decision when it comes to the
-    /// block.
+    /// Returns the decisions on blocks that are not yet written. The writer carries each out when it comes to its block.
     pub fn sentences(&self) -> MutexGuard<'_, HashMap<u64, Sentence>> {
         self.sentences.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }

@@ -37,9 +37,8 @@ pub const MARK: &str = "PMAPGCD_WORKER";
 /// The environment variable with the number of the descriptor from which a worker process reads windows.
 pub const INPUT: &str = "PMAPGCD_WORKER_INPUT";
 
-/// Returns the value that the environment variable [`MARK`] had when this process started. The first call removes
-/// `MARK` and [`SIGNALS`] from the environment, so that a process which the mapped kernel starts does not take itself
-/// for a worker.
+/// Returns the value that the environment variable [`MARK`] had at the start. The first call removes `MARK` and
+/// [`SIGNALS`] from the environment, so that a process which the kernel starts does not take itself for a worker.
 fn own_mark() -> Option<&'static OsStr> {
     static OWN: OnceLock<Option<OsString>> = OnceLock::new();
     OWN.get_or_init(|| {

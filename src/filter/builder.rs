@@ -80,8 +80,7 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
     }
 
     /// Chooses the columns that the kernel gets, by name or by number from 1. For example, `list` is `3,1` or
-    /// `price,"a,b"`. If `list` contains a name, the first row of each input is taken for a header, as after
-    /// [`header`](Self::header).
+    /// `price,"a,b"`. If it has a name, each input must have a [`header`](Self::header).
     ///
     /// # Errors
     /// If `list` is not such a list.
