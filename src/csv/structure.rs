@@ -26,9 +26,9 @@ pub struct Structure {
     inside: u64,
     /// All ones if the bytes before this place end within a comment, else all zeros.
     in_comment: u64,
-    /// Whether a quote at this place would count, if the place is outside quotes. A quote opens a field at the start of
-    /// the text and behind a delimiter or line end that is outside quotes. A quote directly behind a closing quote
-    /// opens the field again: the two are one escaped quote.
+    /// Whether a quote at this place would open a field, and not be an ordinary byte. This holds only if the place is
+    /// outside quotes. A quote opens a field at the start of the text and behind a delimiter or line end that is
+    /// outside quotes. A quote directly behind a closing quote opens the field again: the two are one escaped quote.
     may_open: u64,
     /// Whether the byte before this place is a line end. Only behind a line end can a comment begin.
     line_end: u64,

@@ -24,8 +24,8 @@ pub struct Shape {
     /// Names of the columns of results that `--append` adds to the header. `None`: rows are not printed with their
     /// results.
     pub append: Option<Vec<String>>,
-    /// Whether the header is printed before all results although `append` adds no column to it. It is then printed
-    /// unchanged.
+    /// Whether the header is printed unchanged, before all results. Has no effect if `append` adds columns to the
+    /// header.
     pub keeps_header: bool,
     /// Whether the header is passed on to the workers in the head of each block. All rows must then have as many fields
     /// as the header, unless columns are chosen.

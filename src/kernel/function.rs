@@ -94,7 +94,7 @@ macro_rules! said {
             self
         }
 
-        /// Says that the function needs only memory and time from the system, as
+        /// Says that the function asks the system for nothing but memory and the time of the clock, as
         /// [`Kernel::is_self_contained`](crate::Kernel::is_self_contained): its workers are then confined.
         pub fn self_contained(mut self) -> Self {
             self.said.is_self_contained = true;

@@ -137,8 +137,9 @@ pub trait Kernel: Sync {
     /// process goes on, as with worker threads.
     fn close(&self) {}
 
-    /// Whether the kernel needs only memory and time from the system: no file, no network, no other process, no thread.
-    /// If so, its worker processes are denied all other system calls, so that no row can make them do anything else.
+    /// Whether the kernel asks the system for nothing but memory and the time of the clock: no file, no network, no
+    /// other process, no thread. If so, its worker processes are denied all other system calls, so that no row can make
+    /// them do anything else.
     fn is_self_contained(&self) -> bool {
         false
     }

@@ -24,8 +24,8 @@ use std::ops::Range;
 const MOST_FAULTS: u32 = 3;
 /// How many kills over the same rows it takes to end the run.
 const MOST_KILLS: u32 = 30;
-/// If kills blame rows: after this many kills over the same rows, half of these rows are tried next. The number is
-/// small, because trying a half costs little and blames no row yet.
+/// Where kills are blamed on rows, only half of the rows are tried after this many kills over the same rows. The number
+/// is small, because trying a half costs little and blames no row yet.
 const MOST_KILLS_OF_MANY: u32 = 2;
 
 /// The decision on what to do next.

@@ -3,7 +3,7 @@
 
 use std::ffi::{c_char, c_void};
 
-/// `PMAP_SELF_CONTAINED`: after `open` the kernel needs only memory and time.
+/// `PMAP_SELF_CONTAINED`: after `open` the kernel asks the system for nothing but memory and the time of the clock.
 pub const SELF_CONTAINED: u32 = 1;
 
 /// `pmap_column`.

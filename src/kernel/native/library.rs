@@ -151,9 +151,9 @@ impl Exported {
         }
         let mut kernel = std::mem::MaybeUninit::<Kernel>::zeroed();
         let known = (size as usize).min(size_of::<Kernel>());
-        // SAFETY: the caller promises that `size` bytes are readable at `found`, and `known` is at most `size` and at
-        // most the size of `kernel`. Its other bytes are 0, which is valid in every field, so the struct is
-        // initialised.
+        // SAFETY: the caller promises that a valid struct of `size` bytes is at `found`. Only `known` bytes of it are
+        // copied, which is at most `size` and at most the size of `kernel`. The bytes of `kernel` behind them stay 0,
+        // which is valid in every field. So `kernel` is initialised.
         let kernel = unsafe {
             std::ptr::copy_nonoverlapping(found.cast::<u8>(), kernel.as_mut_ptr().cast::<u8>(), known);
             kernel.assume_init()
@@ -175,7 +175,7 @@ impl Exported {
         &self.0
     }
 
-    /// Whether the kernel needs only memory and time once it is open.
+    /// Whether the kernel, once it is open, asks the system for nothing but memory and the time of the clock.
     pub fn is_self_contained(&self) -> bool {
         self.0.flags & SELF_CONTAINED != 0
     }

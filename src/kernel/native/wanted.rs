@@ -29,12 +29,12 @@ pub struct Description {
     pub name: String,
     /// The version of the kernel, if it has one.
     pub version: Option<String>,
-    /// What the kernel takes and returns, in the form of `--types`. Empty if the kernel says this only when it is
-    /// opened and has not been opened. A list of all kernels opens none.
+    /// What the kernel takes and returns, in the form of `--types`. Empty if the kernel has not been opened and says
+    /// this only when it is. Listing the kernels of a library opens none of them.
     pub types: String,
     /// The names of the results, if the kernel gives any.
     pub names: Option<String>,
-    /// Whether the kernel needs only memory and time.
+    /// Whether the kernel asks the system for nothing but memory and the time of the clock.
     pub is_self_contained: bool,
 }
 

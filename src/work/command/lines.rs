@@ -49,8 +49,8 @@ pub struct ByLine<'c> {
     answers: Answers,
     /// The reports of bad rows in the present part of the block.
     reports: Vec<u8>,
-    /// How many bytes the result of a recent row took on average; 0 if none is known. A batch has only as many rows as
-    /// are likely to have room for their results.
+    /// The average length of recent results, in bytes; 0 if it is not known. A batch gets only so many rows that their
+    /// results are likely to fit into the room.
     bytes_per_row: usize,
     /// How much of the time for the present part was spent on starting a process for it. `Duration::MAX` if the time
     /// for this part says nothing about its rows, for example because of a death.
@@ -216,7 +216,7 @@ impl<'c> ByLine<'c> {
                 Tried::Mismatch(mismatch(&counted(answered, "line"), count))
             }
             Ended::TooMuch => Tried::Mismatch(mismatch(&format!("{answered} or more lines"), count)),
-            // The command has answered more lines than it had read rows, although more rows were on their way.
+            // The command has answered more lines than the number of rows that it had read by then.
             Ended::TooEarly => {
                 let early = format!("before it had read a row for each line: {answered} or more lines");
                 Tried::Mismatch(mismatch(&early, count))

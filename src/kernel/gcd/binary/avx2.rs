@@ -1,5 +1,6 @@
-//! Binary GCD on vectors of four pairs of 64 bits, and then of eight pairs of 32 bits. AVX2 has no instruction that
-//! counts trailing zeros or ones, and none that compares unsigned numbers of 64 bits.
+//! Binary GCD in vectors: of four pairs of 64-bit numbers, and, once all numbers are short enough, of eight pairs of
+//! 32-bit numbers. AVX2 has no instruction that counts trailing zeros or ones, and none that compares unsigned numbers
+//! of 64 bits.
 
 use std::arch::x86_64::*;
 

@@ -1,5 +1,6 @@
-//! Binary GCD on vectors of eight pairs of 64 bits, and then of sixteen pairs of 32 bits. AVX-512 has no instruction
-//! that counts trailing zeros, but one (`vpopcnt`) that counts all bits that are 1.
+//! Binary GCD in vectors: of eight pairs of 64-bit numbers, and, once all numbers are short enough, of sixteen pairs of
+//! 32-bit numbers. AVX-512 has no instruction that counts trailing zeros, but one (`vpopcnt`) that counts all bits that
+//! are 1.
 
 use std::arch::x86_64::*;
 

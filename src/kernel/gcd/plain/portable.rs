@@ -50,7 +50,7 @@ fn last_digits(text: &[u8; LOADED], digits: usize) -> Option<u64> {
 /// Returns the value of the last `digits` of the eight bytes, or `None` if they are not all digits. `digits` must be
 /// from 1 to 8.
 ///
-/// All eight bytes are handled as one word ("SWAR"). That all are digits is checked much as in fast_float's
+/// All eight bytes are handled as one word ("SWAR"). The check for digits is much like fast_float's
 /// `is_made_of_eight_digits_fast`. The digits are combined pairwise in three multiplications (D. Lemire, "Quickly
 /// parsing eight digits", 2018; after J. Khalid).
 #[inline(always)]
