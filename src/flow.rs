@@ -178,8 +178,8 @@ pub struct Part<'a> {
 pub trait Sink: Send {
     /// Announces the next block. Its parts follow, by calls of [`write`](Sink::write).
     ///
-    /// # Errors If the header that comes with the block cannot be written, or if the block has a [`Misfit`] that ends
-    /// the run.
+    /// # Errors
+    /// If the header that comes with the block cannot be written, or if the block has a [`Misfit`] that ends the run.
     fn begin(&mut self, block: Block) -> Result<(), Error>;
 
     /// Takes the results of the next part of the announced block.

@@ -104,8 +104,9 @@ const END: Duration = Duration::from_secs(62);
 impl Shared {
     /// Closes the ring, and waits until all workers have ended, but no longer than [`END`].
     ///
-    /// # Errors If a worker has found, when it ended, that its results were wrong. The worker has printed the message
-    /// about this error.
+    /// # Errors
+    /// If a worker has found, when it ended, that its results were wrong. The worker has printed the message about this
+    /// error.
     fn finish(&mut self, run: &Run, ring: &Supervisor) -> Result<(), Error> {
         let start = Instant::now();
         ring.close();

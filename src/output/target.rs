@@ -51,8 +51,9 @@ const MOST_LINKS: usize = 40;
 
 /// Finds what `path` stands for.
 ///
-/// # Errors If the folder of the file does not exist, if `path` is a folder, if the system refuses to follow a link, or
-/// if `path` is a descriptor that cannot be written to.
+/// # Errors
+/// If the folder of the file does not exist, if `path` is a folder, if the system refuses to follow a link, or if
+/// `path` is a descriptor that cannot be written to.
 pub fn of(path: &Path) -> io::Result<Target> {
     // The loop below reads links itself, and would also follow links that the system refuses to follow, such as those
     // of other users in /tmp with fs.protected_symlinks. This call fails for such links.

@@ -30,7 +30,8 @@ pub fn descriptor(child: &Child) -> Option<OwnedFd> {
 
 /// Returns how the process ended, or `None` if it has not.
 ///
-/// # Errors If other code has reaped the ended process, and the system has not kept its status.
+/// # Errors
+/// If other code has reaped the ended process, and the system has not kept its status.
 pub fn try_wait(process: &OwnedFd) -> io::Result<Option<ExitStatus>> {
     status(process, WaitIdOptions::NOHANG)
 }

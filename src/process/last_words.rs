@@ -50,7 +50,8 @@ fn words(info: &PanicHookInfo) -> String {
 
 /// Calls `work` and returns its result.
 ///
-/// # Errors If `work` panics: the message of the panic, which is empty if [`keep`] was not called before.
+/// # Errors
+/// If `work` panics: the message of the panic, which is empty if [`keep`] was not called before.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     PANIC.set(Some(String::new()));
     // Unwind safety does not matter: after a panic nobody uses what `work` has changed.

@@ -99,8 +99,9 @@ impl Raw {
 /// Appends the results of one call for `rows` rows of `count` fields to `results`. If the kernel says what is wrong
 /// with the next row, appends that one as a bad row. Returns how many rows were appended, with the bad one.
 ///
-/// # Errors If the answer is not valid. The error says what is wrong with it. Nothing of an invalid answer is taken,
-/// because a kernel that wrote one result wrongly may also have overwritten the results before it.
+/// # Errors
+/// If the answer is not valid. The error says what is wrong with it. Nothing of an invalid answer is taken, because a
+/// kernel that wrote one result wrongly may also have overwritten the results before it.
 pub fn take(raw: &[Raw], answer: &Answer, rows: usize, count: usize, results: &mut Results) -> Result<usize, String> {
     if answer.done > rows as u64 {
         return Err(format!("the kernel says that it has mapped {} rows, and it was given {rows}", answer.done));

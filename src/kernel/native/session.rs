@@ -37,8 +37,9 @@ pub struct Session {
 impl Session {
     /// Opens a kernel with the text of `--kernel-args`.
     ///
-    /// # Errors If the kernel reports that it cannot be opened; the error is the kernel's message. Also if `args` has a
-    /// NUL in it.
+    /// # Errors
+    /// If the kernel reports that it cannot be opened; the error is the kernel's message. Also if `args` has a NUL in
+    /// it.
     pub fn open(exported: Exported, args: &str) -> Result<Self, String> {
         let args = CString::new(args).map_err(|_| "--kernel-args has a NUL in it".to_string())?;
         let mut message = [0u8; MESSAGE];

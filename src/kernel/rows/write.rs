@@ -70,7 +70,8 @@ impl<'s, S: Sink> Writer<'s, S> {
 
     /// Writes `value`. Returns how many cells it has.
     ///
-    /// # Errors If the value has no cells and is not `None`, if it is an `Err`, or if the sink refuses a cell.
+    /// # Errors
+    /// If the value has no cells and is not `None`, if it is an `Err`, or if the sink refuses a cell.
     #[inline]
     pub fn write(mut self, value: &impl Serialize) -> Result<usize, Unwritten> {
         value.serialize(&mut self)?;
