@@ -151,8 +151,8 @@ impl<'k> Plan<'k> {
     }
 }
 
-/// Returns the names in `given`, the value of `--append`; an empty list if the value is empty. `results` is how many
-/// results the kernel has for a row, if that is known: there must be as many names.
+/// Returns the names in `given`, the value of `--append`. An empty value gives an empty list. Otherwise there must be
+/// as many names as the kernel has results for a row: `results`, if that is known.
 fn appended(given: &str, results: Option<usize>, format: Format) -> Result<Vec<String>, Error> {
     if given.is_empty() {
         return Ok(vec![]);

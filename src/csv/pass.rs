@@ -103,8 +103,8 @@ mod portable {
 
     #[inline(always)]
     pub fn parity(bits: u64) -> u64 {
-        // Without quotes the loop is not needed. That is often so, because bytes with comments or carriage returns are
-        // also passed to this function.
+        // Without quotes the loop is not needed. There are often none, because this function is also called for groups
+        // of bytes that have only a comment or a carriage return.
         if bits == 0 {
             return 0;
         }

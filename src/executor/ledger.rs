@@ -107,8 +107,8 @@ struct Start {
 }
 
 impl Ledger {
-    /// Records a death over part `part` of the block, and decides what to do. `row` is the start of the row at which
-    /// the worker was, if the worker had recorded it.
+    /// Records that a worker died while it worked on part `part` of `block`, and decides what to do. `row` is the start
+    /// of the row that it had recorded, if any.
     pub fn over(&mut self, block: u64, part: u64, row: Option<usize>, is_fault: bool) -> Verdict {
         let account = self.accounts.entry(block).or_default();
         if account.part != part {

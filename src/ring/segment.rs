@@ -158,8 +158,8 @@ impl Segment {
         Err(SegmentError::NotOurs(why_not))
     }
 
-    /// Asks the system for the memory pages of `slot`, if it has not provided them yet. Slots are first filled in the
-    /// order of their numbers, so each call asks for the pages of one slot.
+    /// Asks the system for the memory pages of `slot`, if it has not provided them yet. Slots are filled for the first
+    /// time in the order of their numbers, so a call asks for the pages of at most one slot.
     ///
     /// # Errors
     /// If the system has not that much memory to share.

@@ -17,10 +17,10 @@ use std::ops::Range;
 /// The kernel that computes the greatest common divisor of two integers of any size and sign, for a filter. The
 /// `pmapgcd` command runs this kernel. `gcd(0, n)` is the magnitude of `n`, and `gcd(0, 0)` is 0.
 ///
-/// Pairs of 64 bits are computed as in [`Gcd64`]. Larger pairs of like length are computed several at a time in
-/// vectors, by binary algorithms, if there are enough of them and the processor has such vectors. The rest are computed
-/// one at a time: up to 128 bits by a binary algorithm, and beyond that by Lehmer's algorithm, from the `dashu-int`
-/// crate.
+/// Pairs of 64 bits are computed as in [`Gcd64`]. Larger pairs of like length are computed several at a time with
+/// vector instructions, by binary algorithms, if there are enough such pairs and the processor has the instructions.
+/// The rest are computed one at a time: up to 128 bits by a binary algorithm, and beyond that by Lehmer's algorithm,
+/// from the `dashu-int` crate.
 #[derive(Clone, Copy, Debug)]
 pub struct Gcd {
     small: Gcd64,
