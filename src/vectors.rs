@@ -16,8 +16,7 @@ pub enum Vectors {
     Portable,
     /// AVX2, with the bit instructions of the same processors (from 2013).
     Avx2,
-    /// AVX-512 with instructions that count bits and compress bytes, as in Intel's Ice Lake, AMD's Zen 4, and later
-    /// processors.
+    /// AVX-512 with instructions that count bits and compress bytes, as in Intel's Ice Lake and AMD's Zen 4.
     Avx512,
 }
 

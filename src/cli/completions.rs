@@ -161,7 +161,8 @@ impl Question<'_> {
             |names: &[&str], what: &str| names.iter().map(|name| (name.to_string(), what.to_string())).collect();
         match arg.get_id().as_str() {
             "delimiter" => return (named(&["tab", "blank"], ""), false),
-            // Behind the colon comes the name of a function, which this program does not know.
+            // The value can also be FILE:FUNCTION. This program does not know the functions in a file, so nothing is
+            // offered behind the colon.
             "kernel" => return (named(&FUNCTIONS, ""), !value.contains(':')),
             "python" => return (vec![], !value.contains(':')),
             _ => {}

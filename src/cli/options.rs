@@ -260,7 +260,7 @@ pub struct Options {
     #[arg(long, help_heading = MORE, requires = "compare", value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub(super) plot: Option<PathBuf>,
 
-    /// The names of the results, if they can be learnt only from an output: from that of a made-up row (`names.rs`).
+    /// The names of the results, if they can be learnt only by mapping a made-up row (`names.rs`).
     #[arg(skip)]
     pub(super) names_by_trial: Option<Vec<String>>,
 

@@ -60,8 +60,8 @@ fn try_one(trial: Trial, input: &File, rows: usize) -> Result<Crash, Error> {
         let has_results = results.metadata().is_ok_and(|metadata| metadata.len() > 0);
         let victim = if has_workers { workers(run).first().copied() } else { Some(run) };
         if let (Some(victim), true) = (victim.and_then(|id| Pid::from_raw(id as i32)), has_results) {
-            // The process number still belongs to the victim. If the victim is the run, it has not been waited for yet.
-            // If it is a worker, it lives until the end of the run.
+            // The process number still belongs to the victim. If the victim is the run, its number stays taken until
+            // the run is waited for, which comes later. If it is a worker, it lives until the run ends.
             let _ = kill_process(victim, Signal::KILL);
             is_killed = true;
         }

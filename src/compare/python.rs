@@ -58,7 +58,7 @@ struct Way {
     name: &'static str,
     /// The name of the way in `_compare.py`; `None` for this program.
     python: Option<&'static str>,
-    /// The most rows in a task of a pool. The other ways ignore it.
+    /// The most rows in a task of `ProcessPoolExecutor`. The other ways ignore it.
     chunk: usize,
 }
 

@@ -150,7 +150,7 @@ impl Index {
         }
     }
 
-    /// Whether the next line has nothing odd in it, but a number of fields that is not one of `counts`.
+    /// Whether the next line would be an ordinary row but for its number of fields, which is not one of `counts`.
     fn is_of_other_length(&self, counts: &RangeInclusive<usize>) -> bool {
         let end = self.scan.lists.line_ends.get().get(self.next[0]);
         let is_ordinary = |end: &u32| self.scan.lists.odd.get(self.next[2]).is_none_or(|odd| odd > end);

@@ -54,8 +54,8 @@ const SLOTS_PER_JOB: usize = 4;
 /// sleeping thread is not woken for every single block.
 const LEAST_INPUT: usize = 512 << 10;
 /// How many bytes the input regions of all slots should take together at most. If there are many workers, the ring has
-/// fewer slots per worker, but always two slots more than workers. The segment should fit into the /dev/shm of a stock
-/// container, which has 64 MiB.
+/// fewer slots per worker. It has at least two slots more than workers, even if that takes more bytes. The segment
+/// should fit into the /dev/shm of a stock container, which has 64 MiB.
 const MOST_INPUT: usize = 16 << 20;
 
 /// Returns how many slots a ring for this job has.

@@ -118,8 +118,8 @@ pub struct Run<'a> {
     /// The bell that makes the source stop waiting for input.
     stop: &'a OwnedFd,
     jobs: u64,
-    /// How many workers have been started or asked for, as the supervisor last recorded. The reader rings the
-    /// supervisor's bell if more are wanted.
+    /// How many workers the supervisor has started or begun to start, as it last recorded. The reader rings the
+    /// supervisor's bell if the run wants more.
     pub(super) workers: AtomicUsize,
     /// Decides how large the next block is.
     pub(super) cut: Cut,
@@ -143,8 +143,8 @@ pub struct Run<'a> {
     pub(super) written: AtomicU64,
     /// How many parts of block `written` have been written.
     pub(super) parts: AtomicU64,
-    /// How many offers of results for the present part the writer has taken from the claimant of block `written`.
-    /// Locked while the writer looks for an offer, and while the supervisor withdraws a dead worker's offer.
+    /// How many offers the writer has taken from the claimant of block `written` for the present part. Locked while the
+    /// writer looks for an offer, and while the supervisor withdraws a dead worker's offer.
     offers: Mutex<u64>,
     /// How many parts of blocks have been written in the whole run.
     pub(super) taken: AtomicU64,

@@ -117,7 +117,8 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         self
     }
 
-    /// Sets the number of workers, at least 1. Without this call it is the number of processors.
+    /// Sets the number of workers, from 1 to 4096; a number outside becomes the nearest one. The default is the number
+    /// of processors.
     pub fn jobs(mut self, jobs: usize) -> Self {
         self.jobs = jobs.clamp(1, MAX_JOBS);
         self
@@ -209,7 +210,7 @@ fn check(rows: &RowOptions, kernel: &impl BatchKernel) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses a kernel that says itself that it cannot be used.
+/// Refuses a kernel that says that it cannot be used, or that has more or fewer names than results.
 pub(crate) fn usable(kernel: &impl BatchKernel) -> Result<(), Error> {
     kernel.check().map_err(Error::usage)?;
     let names = kernel.result_names().len();

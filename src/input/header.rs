@@ -43,8 +43,8 @@ impl Shape {
     }
 
     /// Whether all rows must have as many fields as the first row. They must if results are appended to the rows and
-    /// neither a header nor the kernel fixes the number of fields. (Where columns are chosen, the kernel fixes only
-    /// their number.) Otherwise the results might not stand in one column.
+    /// neither a header nor the kernel fixes the number of fields. (Where columns are chosen, the kernel fixes how
+    /// many, but not how many fields a row has.) This rule makes the results stand in one column.
     pub fn goes_by_first_row(&self) -> bool {
         self.append.is_some() && !self.has_header && (self.columns.is_some() || self.fields.is_none())
     }

@@ -223,8 +223,9 @@ pub fn given(stream: &impl AsFd) -> io::Result<OwnedFd> {
 /// Returns a new descriptor of the open file that this process has inherited as descriptor `number`. Both descriptors
 /// share offset and mode.
 ///
-/// Files that std or this program opened do not count. They are recognized by the mark that closes them when a program
-/// is started (`FD_CLOEXEC`), which an inherited descriptor cannot have.
+/// Files that std or this program opened do not count. Those of this program are recognized by the flag `FD_CLOEXEC`,
+/// which an inherited descriptor cannot have. In place of a closed standard stream, std opens `/dev/null` without this
+/// flag; such streams have been noted in `CLOSED`.
 ///
 /// # Errors
 /// If no file was inherited under this number, or if no descriptors are left.

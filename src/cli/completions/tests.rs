@@ -25,7 +25,7 @@ fn options_and_their_values_are_completed() {
     assert_eq!(answer("fish", &["--kernel", "hyp"]), "\nhypot\n");
     assert_eq!(answer("fish", &["-d", ""]), "\ntab\nblank\n");
     assert_eq!(answer("fish", &["-dt"]), "\n-dtab\n");
-    // The values of one option are not offered for another. Where neither an option nor a value fits, files are
+    // Here `--executor` is the value of `-j`, so `th` is a file. Where neither an option nor a value fits, files are
     // offered, unless the word is the value of an option that takes no file.
     assert_eq!(answer("fish", &["-j", "--executor", "th"]), "files \n");
     assert_eq!(answer("fish", &["--append", ""]), "files \n");

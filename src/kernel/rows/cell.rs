@@ -67,7 +67,8 @@ pub enum Sent {
     Fields(Vec<Kept>),
     /// The fields of a struct, and their names.
     Named(Vec<String>, Vec<Kept>),
-    /// What is wrong, and the index of the field at fault among those that the kernel takes, if it is a single field.
+    /// The index of the field at fault among those that the kernel takes, if a single field is at fault; and what is
+    /// wrong.
     Bad(Option<usize>, String),
 }
 

@@ -38,7 +38,7 @@ use take::{InColumns, InList, Taken};
 /// have any size.
 pub const INTEGER: &str = "pmapgcd::Integer";
 
-/// The most digits of an integer of any size: as many as the stock kernel takes.
+/// The most digits of an [`Integer`](crate::Integer), which has no fixed width. The stock kernel has the same limit.
 pub const MOST_DIGITS: usize = 100_000;
 
 /// A batch of rows.

@@ -49,7 +49,8 @@ impl de::Error for Unfit {
 }
 
 impl Unfit {
-    /// Returns the message about `record`. `needed` is how many fields a row needs, if that is known.
+    /// Returns the bad row for `record`, with a message about this fault. `needed` is how many fields a row needs, if
+    /// that is known.
     pub fn described(self, record: &Record, needed: Option<usize>) -> BadRow {
         let notation = record.format().notation;
         let count = record.len();

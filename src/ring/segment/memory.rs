@@ -1,5 +1,5 @@
-//! Memory that processes share: a file in `/dev/shm` whose name has been removed. It is not longer than there is room
-//! for.
+//! Memory that processes share: a file in `/dev/shm` whose name has been removed. Its length is chosen so that
+//! `/dev/shm` has room for it.
 //!
 //! `shared_memory` makes the file and only sets its length. This module has the system provide the pages before a
 //! process touches them. Otherwise, if `/dev/shm` were full, the first touch would kill the process by SIGBUS

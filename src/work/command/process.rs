@@ -185,7 +185,8 @@ impl Running {
             look.is_running |= state == b'R' || state == b'D';
             look.seen += 1;
             // `schedstat` counts in nanoseconds, but only for one thread; `stat` counts for all threads, but in ticks.
-            // The sum of the two changes if one of them does.
+            // Only whether they change matters, so both are added up in one number, in which the ticks take the upper
+            // half.
             let schedule = fs::read_to_string(folder.join("schedstat")).unwrap_or_default();
             let nanos: u64 = schedule.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0);
             look.used = look.used.wrapping_add(nanos).wrapping_add(ticks << 32);
@@ -260,7 +261,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stdin = None;
         self.group.kill();
-        // The shell might have left its group, for example by `exec setsid`, so kill it by itself, too.
+        // The shell might have left its group, for example by `exec setsid`. So kill the shell's own process, too.
         let _ = self.shell.kill();
         let _ = self.shell.wait();
         self.pass_stderr();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub enum Judged<'a> {
     /// Never.
     Never,
-    /// After [`QUIET`], or after [`LONG_QUIET`] if the command might still go on without more input.
+    /// Usually after [`QUIET`]. After [`LONG_QUIET`] if the command might still go on without more input.
     Soon,
     /// After [`LONG_QUIET`], if the command cannot go on without more input, and if the parent's reader does not wait
     /// for more of the program's own input. Such a reader may be waiting until this very block is done, so that without
