@@ -19,10 +19,10 @@
  *    is given, pmapgcd never frees what the kernel has, and nothing that a call
  *    is given may be used after the call.
  *  - Each worker is a thread of its own, in a process of its own unless the
- *    executor is `serial` or `threads`. What `open` returns is used by the
- *    worker that opened it, and by no two calls at the same time.
+ *    executor is `serial` or `threads`. The `self` that `open` sets is used by
+ *    the worker that opened it, and by no two calls at the same time.
  *  - Results must depend on the row alone: rows come in batches of any size, in
- *    any order, and again where a worker has died or an answer could not be.
+ *    any order, and again where a worker has died or an answer was invalid.
  *  - A kernel leaves the floating-point environment as it found it, and never
  *    ends the process.
  *
@@ -47,8 +47,8 @@ extern "C" {
 #endif
 
 /* Bits of `flags`. A library with a bit that pmapgcd does not know is refused. */
-#define PMAP_SELF_CONTAINED 1u /* After `open` it needs memory and time alone: no file, no network, no
-                                  process, no new thread. Its workers are then denied all else. */
+#define PMAP_SELF_CONTAINED 1u /* After `open` it needs nothing but memory and the clock: no file, no network,
+                                  no process, no new thread. Worker processes are denied all else. */
 
 /* A column of values, in Arrow's layout. */
 typedef struct pmap_column {
@@ -62,15 +62,15 @@ typedef struct pmap_batch {
     uint32_t size;              /* of this struct */
     uint32_t stride;            /* bytes from one column to the next */
     uint64_t rows;              /* at least 1 */
-    uint64_t count;             /* of columns: as many as types, or more with ... */
+    uint64_t count;             /* of columns: as many as types; with "..." also more */
     const pmap_column *columns;
 } pmap_batch;
 
 /* Where the results of a column go. */
 typedef struct pmap_result {
     void *values;       /* numbers: room for `rows` of them; text: room for `room` bytes */
-    int32_t *offsets;   /* text: rows + 1 of them; the first is 0 and stays so, set offsets[r + 1] behind row r, even if
-                           it is missing; else NULL */
+    int32_t *offsets;   /* text: rows + 1 of them; the first is 0 and stays so; set offsets[r + 1] to the end of row r,
+                           even if that is missing. Numbers: NULL */
     uint8_t *validity;  /* all bits are 1; a result whose bit is 0 is an empty field */
     uint64_t room;      /* text: the bytes that `values` has room for */
 } pmap_result;
@@ -81,7 +81,7 @@ typedef struct pmap_results {
     uint32_t stride;             /* bytes from one column of results to the next */
     uint64_t count;              /* of columns of results */
     const pmap_result *columns;
-    char *message;               /* empty; for why the first row that is not done is bad, with a NUL at its end */
+    char *message;               /* empty; room for what is wrong with the first row not done, with a NUL at its end */
     uint64_t message_room;       /* the bytes that `message` has room for, the NUL counted */
     uint64_t field;              /* 0; set it to the number, from 1, of the column at fault, if it is a single one */
 } pmap_results;
@@ -92,9 +92,9 @@ typedef struct pmap_open {
     uint32_t reserved;      /* 0 */
     const char *args;       /* the text of --kernel-args, or "" */
     void *self;             /* NULL; set it to what `map` and `close` are to be given */
-    const char *types;      /* NULL; where these depend on `args`, set them to what pmap_kernel says of them. They */
+    const char *types;      /* NULL; where these depend on `args`, set them, in the form of pmap_kernel. They */
     const char *names;      /* must stay until `close`. */
-    char *message;          /* empty; for why it cannot be opened, with a NUL at its end */
+    char *message;          /* empty; room for the reason why `open` fails, with a NUL at its end */
     uint64_t message_room;  /* the bytes that `message` has room for, the NUL counted */
 } pmap_open;
 
@@ -114,12 +114,12 @@ typedef struct pmap_kernel {
     int32_t (*open)(pmap_open *open);
 
     /* Maps the rows of `batch`, from the first. Returns how many are done. If fewer than there are: with a message,
-     * the next row is bad, and is not tried again; without one, there was no room for more text. If there was room
-     * for none, the call is made again with more. */
+     * the next row is bad, and is not tried again; without one, there was no room for more text. If no row is done
+     * then, the next call has more room. */
     uint64_t (*map)(void *self, const pmap_batch *batch, pmap_results *results);
 
-    /* Called where the process lives on without its worker: at the end of threads. Worker processes are killed
-     * instead. May be NULL. */
+    /* Called at the end of a worker thread, and by the process that only asks what the kernel is. Worker processes
+     * are killed instead. May be NULL. */
     void (*close)(void *self);
 } pmap_kernel;
 
@@ -128,7 +128,7 @@ typedef const pmap_kernel *pmap_kernel_function(uint32_t index);
 PMAP_EXPORT const pmap_kernel *pmap_kernel_v1(uint32_t index);
 
 /* Whether the other side knows this field of the struct that it passed. Needed for fields that are newer than the
- * first version: all above are in it. */
+ * first version, which has all fields above. */
 #define PMAP_HAS(pointer, type, field) \
     ((pointer)->size >= offsetof(type, field) + sizeof((pointer)->field))
 
@@ -158,7 +158,7 @@ static inline const char *pmap_text(const pmap_column *column, uint64_t row, siz
 }
 
 /* Makes the `length` bytes at `text` the result of row `row`. Rows must be set in order, from 0. Returns 0 if there is
- * no room: `map` then returns `row`. */
+ * no room: `map` must then return `row`. */
 static inline int pmap_set_text(const pmap_result *result, uint64_t row, const char *text, size_t length) {
     size_t at = (size_t)result->offsets[row];
     if (length > result->room - at) return 0;

@@ -236,8 +236,7 @@ impl Undertaker {
                 }
                 None => cause.clone(),
             };
-            let said =
-                |count: u32| format!("{count} so far, the last one {cause}; all results before them are written");
+            let said = |count: u32| format!("{count} so far, the last one {cause}");
             if !run.withdraw_offer(ring, &held) {
                 let what = format!("a worker {cause} when a part of its results was written, and the rest is lost");
                 self.say_once(run, block, Sentence::GivenUp(what));

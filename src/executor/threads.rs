@@ -186,7 +186,7 @@ impl Threads {
 
 fn broken_by(death: &Death) -> Error {
     Error::workers(format!(
-        "worker {} (pid {}) {} and has broken the pool: the rows it had been sent are lost; all results before them are written",
+        "worker {} (pid {}) {} and has broken the pool: the rows that it had been sent are lost",
         death.worker,
         death.pid,
         death.cause()

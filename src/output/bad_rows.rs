@@ -31,6 +31,8 @@ pub struct BadRows {
     most: Option<u64>,
     count: u64,
     rejects: Option<Rejects>,
+    /// The name of the output, if it is written only when the run succeeds.
+    unwritten: Option<String>,
 }
 
 struct Rejects {
@@ -41,7 +43,21 @@ struct Rejects {
 impl BadRows {
     /// Returns a value without bad rows, for a run that tolerates `most` bad rows. `None`: the run ends at the first.
     pub fn new(most: Option<u64>) -> Self {
-        BadRows { most, count: 0, rejects: None }
+        BadRows { most, count: 0, rejects: None, unwritten: None }
+    }
+
+    /// Returns `self`, for a run whose output is written only when the run succeeds. Messages call the output `name`.
+    pub fn unwritten(self, name: String) -> Self {
+        BadRows { unwritten: Some(name), ..self }
+    }
+
+    /// Says, for the end of an error message, what has become of the results before the rows at which the run ends.
+    /// `them` is the pronoun for these rows.
+    pub fn results_before(&self, them: &str) -> String {
+        match &self.unwritten {
+            Some(name) => format!("; {name} is not written"),
+            None => format!("; all results before {them} are written"),
+        }
     }
 
     /// Returns `self` with `file` as the rejects, the file to which all bad rows are written. Messages call the file
@@ -85,7 +101,7 @@ impl BadRows {
                 Kind::Unrunnable => Error::usage(bad.what.clone()),
                 _ => {
                     let last = at.line + at.bytes.split_last().map_or(0, |(_, row)| lines(row) as u64);
-                    let what = format!("{}; all results before it are written", bad.what);
+                    let what = format!("{}{}", bad.what, self.results_before("it"));
                     Error::deaths(at.file, (at.line, last), what)
                 }
             });
@@ -101,7 +117,7 @@ impl BadRows {
         let row = |what| Error::row(at.file, at.line, what);
         match self.most {
             None if bad.kind == Kind::Deadly => {
-                let what = format!("{what}; all results before it are written");
+                let what = what + &self.results_before("it");
                 return Err(Error::deaths(at.file, (at.line, at.line), what));
             }
             None => return Err(row(what)),

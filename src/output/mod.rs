@@ -99,6 +99,11 @@ impl Output {
         }
     }
 
+    /// Whether the output is a new file, which gets its name only when it is complete.
+    pub fn is_new(&self) -> bool {
+        self.replacement.is_some()
+    }
+
     /// Enlarges the buffer that the system has for the output, if the output is a pipe.
     pub fn widen(&self) {
         streams::widen(&self.file);

@@ -217,6 +217,7 @@ impl Sink for Writer<'_> {
     fn given_up(&mut self, rest: Bytes, what: String) -> Error {
         let rest = rest.read().unwrap_or_default();
         let last = self.lines + 1 + lines(rest.strip_suffix(b"\n").unwrap_or(&rest)) as u64;
+        let what = what + &self.bad_rows.results_before("them");
         Error::deaths(&self.inputs[self.input], (self.lines + 1, last), what)
     }
 }
