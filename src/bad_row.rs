@@ -3,9 +3,9 @@
 //!
 //! Each stage adds what it knows. The kernel says what is wrong, and with which field. The worker, which has split the
 //! row, adds the position of the row, and writes everything as a report behind its results. The parent reads the
-//! report. The parent's writer knows file names and line numbers: it prints a message, or writes the row to the file of
-//! `--rejects`. A row that does not fit into a block and an unusable header are bad rows, too. The reader finds these
-//! two.
+//! report. The parent's writer knows file names and line numbers. It prints the messages of the first bad rows, and
+//! writes all bad rows to the file of `--rejects`. A row that does not fit into a block and an unusable header are bad
+//! rows, too. The reader finds these two.
 
 use crate::csv::record::Record;
 use crate::error::printable;
@@ -74,8 +74,8 @@ impl Kind {
 /// row by this name.
 pub(crate) const NAME: &str = "pmapgcd::BadRow";
 
-/// Serializes the message, and the index, from 0, of the field at fault. Outputs are serialized, and a bad row can be
-/// the error of an output that is a `Result`.
+/// Serializes the message, and the index, from 0, of the field at fault. This is needed because outputs are serialized,
+/// and an output can be a `Result` whose error is a bad row.
 impl Serialize for BadRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct(NAME, 2)?;

@@ -40,11 +40,11 @@
 //!
 //! # What a program must do first
 //!
-//! A worker process is this program, started again with the same arguments. It runs `main` up to the call that started
-//! it: [`filter()`], [`Options::run`] or [`FilterBuilder::build`] for rows of text, [`Pool::new`] for rows in memory.
-//! In the worker that call serves the parent until there is no more work, and usually the worker never runs the rest of
-//! `main`. Therefore make the kernel and reach that call first thing in `main`. Whatever the program does before the
-//! call, each worker does again, and the workers must make the same calls in the same order as their parent.
+//! A worker process is this program, started again with the same arguments. It runs `main` up to the call that it is to
+//! serve: [`filter()`], [`Options::run`] or [`FilterBuilder::build`] for rows of text, [`Pool::new`] for rows in
+//! memory. In the worker that call serves the parent until there is no more work, and usually the worker never runs the
+//! rest of `main`. Therefore make the kernel and reach that call first thing in `main`. Whatever the program does
+//! before the call, each worker does again, and the workers must make the same calls in the same order as their parent.
 //!
 //! Worker processes usually end by SIGKILL: when the parent no longer needs them, when they take too long, and when the
 //! parent ends. So do not rely on a kernel's `Drop` in a worker: usually it does not run, and output that the kernel
@@ -72,7 +72,7 @@
 //! | trait | methods |
 //! |---|---|
 //! | [`Kernel`] | `map`. If the kernel needs nothing but memory and time, `is_self_contained` as well: workers are then confined |
-//! | [`BatchKernel`](batch::BatchKernel) | `result_name`, `read`, `map_batch` and `write`, and the types of rows and outputs. Every `Kernel` is one; write one only to keep rows in a form that serde does not have |
+//! | [`BatchKernel`](batch::BatchKernel) | `result_name`, `read`, `map_batch` and `write`, and the types of rows and outputs. Every `Kernel` is a `BatchKernel`; write one only if rows must be kept in a form that serde cannot make, such as columns |
 //! | [`Batch`](batch::Batch) | `len` and `clear`. A `Vec` is one |
 //!
 //! # Features

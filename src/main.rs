@@ -28,13 +28,13 @@ struct Arguments {
 
     /// auto, binary, euclid, trial [default: auto]
     ///
-    /// How divisors below 2^64 are found.
+    /// How the divisor of numbers below 2^64 is found.
     #[arg(long, help_heading = "Workers", hide_possible_values = true, hide_short_help = true, value_name = "HOW", value_parser = algorithm(), conflicts_with = "command")]
     algorithm: Option<Algorithm>,
 
     /// Base of integers and results: 2, 8, 10, 16 [default: 10]
     ///
-    /// Integers may have the prefix 0b, 0o or 0x. Results have no prefix, and their letters are small.
+    /// Integers may have the prefix 0b, 0o or 0x. Results have no prefix. The letters in them are lowercase.
     #[arg(long, help_heading = "Rows", hide_possible_values = true, hide_short_help = true, value_name = "N", value_parser = base(), conflicts_with = "command")]
     base: Option<Base>,
 

@@ -29,7 +29,7 @@ impl Vectors {
     }
 
     /// Returns the largest set that the environment variable allows, whether or not this processor has it. If the
-    /// variable is not set or empty, that is the largest set of all.
+    /// variable is unset or empty, the largest set of all is returned.
     ///
     /// # Errors
     /// If the value of the variable is unknown. The command line and filters report this before anything is computed.

@@ -31,9 +31,10 @@ pub struct CommandOptions {
 
     /// How CMD answers: auto, lines, block
     ///
-    /// auto: CMD prints a line for each row. If it prints nothing before the end of its input, its input is ended and
-    /// CMD is started again. lines: the same, but its input is ended only if CMD answers in no other way. block: CMD is
-    /// started for each block of --block-size bytes (4M) and prints any number of lines; a header is printed once.
+    /// auto: CMD prints a line for each row. If CMD prints only at the end of its input, its input is ended after each
+    /// block, and CMD is started again. lines: the same, but its input is ended early only if the run could not go on
+    /// otherwise. block: CMD is started for each block of --block-size bytes (4M) and prints any number of lines; a
+    /// header is printed once.
     #[arg(long, help_heading = FUNCTION, value_name = "HOW", value_parser = command_mode(), hide_possible_values = true, default_value = "auto", requires = "command", hide_short_help = true)]
     command_mode: Mode,
 

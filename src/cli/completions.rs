@@ -248,7 +248,8 @@ fn first_line(help: Option<String>) -> String {
 }
 
 /// Returns `path` with `~`, `$NAME` or `${NAME}` at its front replaced by the value of the environment variable, as a
-/// shell does (`~` stands for `$HOME`). `None` if the path begins otherwise or the variable is not set.
+/// shell does (`~` stands for `$HOME`). `None` if the path begins otherwise, has no slash or is not UTF-8, or if the
+/// variable is not set.
 fn expanded(path: &Path) -> Option<PathBuf> {
     let (first, rest) = path.to_str()?.split_once('/')?;
     let braced = first.strip_prefix("${").and_then(|name| name.strip_suffix('}'));

@@ -36,9 +36,9 @@ pub struct KernelOptions {
     /// Types it takes and returns, like f64,f64:f64
     ///
     /// A plain C function takes up to 6 integers and 8 floats and returns one number, of the types i32, i64, u32, u64,
-    /// f32, f64. A kernel with a pmap_kernel_v1 says its types itself: also text; /na behind a type means that values
-    /// may be missing, and ... behind the last type means any number of such columns. With --python all of these can be
-    /// given, and also int (of any size) and bool.
+    /// f32, f64. A kernel with a pmap_kernel_v1 says its types itself. They can also be text. In such types, /na behind
+    /// a type means that values may be missing, and ... behind the last type means any number of such columns. With
+    /// --python all of these can be given, and also int (of any size) and bool.
     #[arg(long, help_heading = FUNCTION, value_name = "IN:OUT", value_parser = Signature::from_text, requires = "function")]
     types: Option<Signature>,
 

@@ -196,7 +196,7 @@ pub struct Options {
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<usize>(MIN_BLOCK_SIZE as u64..=MAX_BLOCK_SIZE as u64), allow_negative_numbers = true, hide_short_help = true)]
     pub(super) block_size: Option<usize>,
 
-    /// Most rows in a task of --executor pickle
+    /// Most rows in a task of pickle
     ///
     /// Python's default is 1; then the time goes into messages, not into pickling.
     #[arg(long, help_heading = WORK, value_name = "ROWS", value_parser = values::number::<usize>("a number of rows", 1..=usize::MAX as u64), allow_negative_numbers = true, default_value_t = DEFAULT_CHUNK_SIZE, hide_short_help = true)]
@@ -211,7 +211,8 @@ pub struct Options {
     /// Most memory of a worker [default: 8G]
     ///
     /// There is no default with --command, --python, and a --kernel of a library that is not self-contained. The
-    /// worker's address space is limited; the program itself and the shared blocks do not count. K, M and G stand for 2^10, 2^20 and 2^30 bytes.
+    /// worker's address space is limited; the program itself and the shared blocks do not count. K, M and G stand for
+    /// 2^10, 2^20 and 2^30 bytes.
     #[arg(long, help_heading = WORK, value_name = "BYTES", value_parser = values::size::<u64>(LEAST_MEMORY..=MOST_MEMORY), allow_negative_numbers = true, hide_short_help = true)]
     pub(super) worker_memory: Option<u64>,
 
@@ -254,8 +255,8 @@ pub struct Options {
 
     /// With --compare: draw what a row costs as SVG
     ///
-    /// For each executor or way of Python, a bar of the ten steps of a process pool, with machine and date. Without
-    /// --python, also a plot of time against work.
+    /// Draws a bar for each executor, or for each way of Python, that shows the ten steps of a process pool. Names the
+    /// machine and the date. Without --python, also a plot of time against work.
     #[cfg(feature = "plot")]
     #[arg(long, help_heading = MORE, requires = "compare", value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub(super) plot: Option<PathBuf>,

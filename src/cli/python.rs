@@ -38,7 +38,7 @@ pub struct PythonOptions {
     /// Call the function with columns, not with rows
     ///
     /// A column is a numpy array if the function's module imports numpy, else a memoryview; a column of texts is a
-    /// list. They are valid only during the call. The function returns a column with a result for each row: any
+    /// list. Columns are valid only during the call. The function returns a column with a result for each row: any
     /// sequence, buffer or array, or a tuple of such columns for several results.
     #[arg(long, help_heading = FUNCTION, requires = "python", hide_short_help = true)]
     python_batch: bool,

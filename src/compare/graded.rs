@@ -1,5 +1,5 @@
-//! A work with an adjustable amount of extra work for each row. It serves to find out how much work a row must have
-//! before an executor is faster than one loop.
+//! A [`Work`] with an adjustable amount of extra work for each row. It shows how much work a row must have before an
+//! executor is faster than one loop.
 
 use crate::compare::trial::Trial;
 use crate::error::Error;

@@ -37,7 +37,7 @@ pub struct Leverage {
     /// For each executor except `serial`: its name, and how much work a row must have for the executor to be faster
     /// than `serial`, in microseconds. `None` if it was never faster.
     pub pays_above: Vec<(&'static str, Option<f64>)>,
-    /// A sentence for a person that says what is in `pays_above`.
+    /// What `pays_above` says, as a sentence for a person.
     pub sentence: String,
 }
 
@@ -69,10 +69,11 @@ pub fn measure(workload: &Workload) -> Result<Leverage, Error> {
     Ok(Leverage { work, times: times.into(), transport, pays_above, sentence })
 }
 
-/// Returns the amount of work from which on `times` is below `work`, or `None` if it never is. The amount of work at a
-/// point is the time that `serial` takes for it. A point where `times` is below `work` is a win, and any other is a
-/// loss. Other load on the machine always distorts some points. So the result is the amount that has the fewest wins
-/// below it and losses above it. If the result lies between two points, it is interpolated linearly, in logarithms.
+/// Returns the amount of work from which on `times` is below `work`, or `None` if it never is. A point is an index of
+/// both slices. `work` is the time that `serial` takes there. A point where `times` is below `work` is a win, and any
+/// other is a loss. Other load on the machine always distorts some points. So the result is the amount for which the
+/// number of wins below it plus the number of losses above it is smallest. If the result lies between two points, it is
+/// interpolated linearly, in logarithms.
 fn crossing(work: &[f64], times: &[f64]) -> Option<f64> {
     let gain: Vec<f64> = work.iter().zip(times).map(|(work, time)| (work / time).ln()).collect();
     let wins = |gain: &&f64| **gain > 0.0;

@@ -31,7 +31,7 @@ use trial::{Trial, in_memory};
 pub struct Workload {
     /// The format of the rows.
     pub format: Format,
-    /// The header, with everything else in front of the first row; empty if there is no header.
+    /// The header and everything else in front of the first row. Empty if there is no header.
     pub header: Vec<u8>,
     /// The text of the rows, each with its line end.
     pub rows: Vec<u8>,
@@ -133,7 +133,8 @@ impl Workload {
         Executor::ALL.into_iter().filter(|&executor| !self.is_command || executor != Executor::Pickle).collect()
     }
 
-    /// Returns the header and `count` rows: the first rows of the workload, repeated from the start if it has fewer.
+    /// Returns the header and `count` rows, but at least one: the first rows of the workload, repeated from the start
+    /// if it has fewer.
     fn repeated(&self, count: usize) -> Text {
         let rows = self.split();
         let count = if rows.is_empty() { 0 } else { count.max(1) };

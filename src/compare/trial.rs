@@ -151,8 +151,8 @@ impl Trial {
         Ok(Ended { executor: self.executor(), status, wall, cpu, stdout, stderr })
     }
 
-    /// Runs the trial over `input`, without calls of `watch` that might disturb it. Returns what was measured from
-    /// outside, and the trial's own account.
+    /// Runs the trial over `input`, without watching it, because watching might disturb it. Returns what was measured
+    /// from outside, and the trial's own account.
     ///
     /// # Errors
     /// If the trial fails; the message has its status and its stderr.

@@ -16,7 +16,7 @@ pub fn words(line: &[u8]) -> impl Iterator<Item = Range<usize>> {
 #[cfg(test)]
 mod tests {
     proptest::proptest! {
-        /// The judge is Rust's standard library, which splits as Python's `line.split()` does.
+        /// The judge is Rust's standard library, which splits at blanks and tabs as Python's `line.split()` does.
         #[test]
         fn words_are_what_other_programs_take_for_words(
             line in proptest::collection::vec(proptest::sample::select(b"   \t\t1a\","), 0..60),

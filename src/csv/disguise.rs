@@ -51,8 +51,8 @@ const BINARY: [(&[&[u8]], Known); 28] = [
     (&[b"\xff\xfe", b"\xfe\xff"], ("UTF-16, not UTF-8", "iconv -f UTF-16 -t UTF-8 FILE | PROGRAM")),
 ];
 
-/// First bytes of letters and digits, with which the name of a column could begin, too. They identify the type only if
-/// the byte behind them is a control character or not ASCII.
+/// Signatures of file types that consist of letters and digits. The name of a column could begin with the same bytes.
+/// Therefore they identify the type only if the byte behind them is a control character or not ASCII.
 const LETTERS: [(&[u8], Known); 4] = [
     (b"PAR1", ("Parquet, not CSV", "duckdb -csv -c \"FROM 'FILE'\" | PROGRAM -k A,B")),
     (b"PARE", ("encrypted Parquet, not CSV", ELSEWHERE)),

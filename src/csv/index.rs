@@ -1,5 +1,6 @@
-//! Finds many rows at a time, from lists of the delimiters and line ends in a stretch of text. It finds the same rows
-//! as [`split`](super::record::split), but faster, and skips comments and blank lines.
+//! Finds many rows at a time, from lists of the delimiters and line ends in a stretch of text. It is faster than
+//! [`split`](super::record::split), and finds the same fields in the rows that it reads. It skips comments and blank
+//! lines.
 //!
 //! Only ordinary rows are found. All others are left to `split`: a row with a stray carriage return, a row with a
 //! number of fields that is not wanted, and a row without a line end. In this file, *odd* bytes are those that show

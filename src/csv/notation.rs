@@ -39,7 +39,7 @@ pub enum NoInteger {
 /// The parts of a number.
 struct Parts<'a> {
     sign: Option<u8>,
-    /// The digits of the whole number, without the characters between thousands.
+    /// The digits of the integer part, without the characters between thousands.
     whole: Cow<'a, [u8]>,
     /// The digits of the fraction; `None` if there is no decimal point.
     fraction: Option<&'a [u8]>,

@@ -2,8 +2,8 @@
 
 use super::Format;
 
-/// The search for the first row in a text that begins where a line begins. Each call of [`find`](RowStart::find)
-/// continues the search in the next piece of text.
+/// The search for the first row in a text. The text must begin where a line begins. Each call of
+/// [`find`](RowStart::find) continues the search in the next piece of text.
 #[derive(Debug)]
 pub struct RowStart {
     format: Format,

@@ -52,7 +52,7 @@ impl Scan {
         (self.is_whole && self.seen == length).then_some(self.line_feeds)
     }
 
-    /// Returns the state behind the bytes that have been looked at.
+    /// Returns the state after the last byte that has been looked at.
     pub fn structure(&self) -> &Structure {
         &self.structure
     }
@@ -93,8 +93,9 @@ impl Scan {
 /// What is listed of a text.
 #[derive(Debug, Default)]
 pub struct Lists {
-    /// The delimiters with a meaning, from index 1 on. The extra entry at index 0 is 0 at first, and then the last
-    /// delimiter that the index has dropped, because its row was past.
+    /// The delimiters with a meaning, from index 1 on. The entry at index 0 is extra. It is 0 until the
+    /// [`Index`](super::index::Index) takes delimiters of past rows out of the list. Then it is the last delimiter that
+    /// was taken out.
     pub delimiters: List,
     /// Line ends with a meaning.
     pub line_ends: List,

@@ -28,8 +28,8 @@ const MOST_NAP: Duration = Duration::from_millis(1);
 const MOST_OVERHEAD: u32 = 10;
 
 /// The smallest block that a worker reads for itself. For blocks of this size the cost of passing on the turn
-/// (`turns.rs`) is negligible. For small blocks it is not: with blocks of 4096 bytes, a run takes five times as long if
-/// the workers read them as if the parent did.
+/// (`turns.rs`) is negligible. For small blocks it is not: with blocks of 4096 bytes, a run in which the workers read
+/// the blocks takes five times as long as one in which the parent reads them.
 const LARGE: usize = DEFAULT_BLOCK_SIZE;
 /// A window is this many times as large as a block that the reader reads, if rows are cheap and the window's results
 /// fit into a slot. With windows, the parent does little more than wake up once for each, so that larger windows take
@@ -62,7 +62,7 @@ const MOST_INPUT: usize = 16 << 20;
 pub fn slots(job: &Job) -> usize {
     let fewest = (LEAST_INPUT / job.sizes.block).min(1024).max(job.jobs + 2);
     let slots = (job.jobs * SLOTS_PER_JOB).min(MOST_INPUT / job.sizes.block).max(fewest);
-    // A small input gets no more slots than it would fill if its blocks stayed as small as the first ones.
+    // A small input gets no more slots than it could fill with blocks of `LEAST_BLOCK` bytes, and two more.
     let most = job
         .input
         .map_or(usize::MAX, |input| (input / LEAST_BLOCK as u64).saturating_add(2).try_into().unwrap_or(usize::MAX));

@@ -19,7 +19,8 @@
 //! | | the [`MOST_FAULTS`]th time | the row that the worker had recorded is named: it becomes a bad row, which no worker touches again |
 //! | | [`MOST_FAULTS`] times more, over a part of which a row was named | the part is given up: leaving out that row did not help |
 //! | | the [`MOST_FAULTS`]th time, and the worker had not recorded a row | the part is given up |
-//! | over no part, and no worker has come up since the first of these deaths | once for each worker, and then [`MOST_FAULTS`] times by a fault; or [`MOST_KILLS`] times by a kill, over at least [`PATIENCE`] | the run ends |
+//! | over no part, and no worker has come up since the first of these deaths | as many times as there are workers, and then [`MOST_FAULTS`] times more by a fault, or [`MOST_KILLS`] times more by a kill and over at least [`PATIENCE`] |
+//! the run ends |
 //! | by a fault, over no part, while the block to be written next waits to be claimed | [`MOST_FAULTS`] times and for [`PATIENCE`] without any progress | the run ends |
 //! | over no part, otherwise | | another worker is started in place of the dead one |
 //!
@@ -159,8 +160,8 @@ impl Ledger {
 
     /// Records a fault of a worker that held no block while one was waiting to be claimed. `taken` is how many parts
     /// have been written. Returns whether there have been [`MOST_FAULTS`] such faults since the last of these parts,
-    /// over a time of at least [`PATIENCE`]. The faults count because a sound worker would have claimed the block. A
-    /// faulty worker may even have claimed the block, and put it back before dying.
+    /// over a time of at least [`PATIENCE`]. Such a fault counts because a sound worker would have claimed the block.
+    /// It counts even if the worker did claim the block, and put it back before dying.
     pub fn is_hopeless_idling(&mut self, taken: u64) -> bool {
         let begun = (taken, 0, Instant::now());
         let (_, faults, since) = self.idle.filter(|&(before, ..)| before == taken).unwrap_or(begun);
@@ -224,10 +225,11 @@ impl Claims {
 pub struct Standstill(Option<(u64, Instant)>);
 
 impl Standstill {
-    /// Returns whether the writer has waited too long for the same part. Only so many deaths are allowed for a part,
-    /// and each of them takes at most the time `most`. The wait is too long if it is longer than all of them together.
-    /// `taken` is how many parts have been written in all. `is_waited_for` says whether the writer waits for workers:
-    /// the block to be written next waits to be claimed, or a worker holds it.
+    /// Returns whether the writer has waited too long for the same part. Only a limited number of deaths is allowed for
+    /// a part, and before each of them a worker holds the part for at most the time `most`. The wait is too long if it
+    /// is longer than all these times together. `taken` is how many parts have been written in all. `is_waited_for`
+    /// says whether the writer waits for workers: the block to be written next waits to be claimed, or a worker holds
+    /// it.
     pub fn is_too_long(&mut self, taken: u64, is_waited_for: bool, most: Duration, now: Instant) -> bool {
         let Some((_, since)) = self.0.filter(|&(before, _)| is_waited_for && before == taken) else {
             self.0 = Some((taken, now));

@@ -28,7 +28,7 @@ pub fn unpack(taken: &Taken) -> Result<(Mapped, Duration, Duration), Spoilt> {
     let consumed = taken.consumed();
     let results = taken.results().len().checked_sub(reports).ok_or(Spoilt)?;
     // After a part that has consumed none of its input, the next claimant gets the same rows again, which could go on
-    // for ever. So such a part is valid only if it has a report, which ends the run.
+    // for ever. So such a part is valid only if it has a report: the report of a row that is not consumed ends the run.
     let is_nothing = consumed == 0 && !taken.is_whole() && reports == 0;
     if lines > consumed || rows > consumed || is_nothing {
         return Err(Spoilt);

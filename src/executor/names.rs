@@ -22,8 +22,8 @@ pub struct Name {
     is_place: bool,
 }
 
-/// How many times each name was given in this process. Dropping a pool does not lower its number, because a worker runs
-/// `main` from its start and so makes the dropped pools too: the numbers must be the same there.
+/// How many times each name was given in this process. A pool that is dropped still counts. A worker runs `main` from
+/// the start, so it makes the dropped pools too, and its counts must be the same as the parent's.
 static GIVEN: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
 
 fn given() -> MutexGuard<'static, Option<HashMap<String, usize>>> {

@@ -183,9 +183,9 @@ impl Run<'_> {
             watch.waited();
             let length = self.cut.window();
             let is_near_the_end = stretch.range.end - offset < 2 * length as u64;
-            // Ask whether the chain is stuck after the wait for a free slot, because the chain can get stuck during
-            // that wait. If it is stuck, do not use the slot: this may be the slot of the stuck window, and it still
-            // says where the reader has to go on.
+            // Only now, after the wait for a free slot, ask whether the chain is stuck: it can get stuck during that
+            // wait. If it is stuck, do not use the slot: this may be the slot of the stuck window, and it still says
+            // where the reader has to go on.
             let is_stuck = matches!(ring.reached(), Ok(Reached::Stuck(_)));
             if is_near_the_end || is_stuck || !self.cut.is_cheap() {
                 return Ok(Some(offset));

@@ -2,7 +2,7 @@
 //! `reading.rs`, the writer in `writing.rs`.
 //!
 //! `threads`, `pickle` and `shared` differ in the memory that holds the ring and in their workers. The workers are a
-//! [`Crew`]; all the rest is in these three files.
+//! [`Crew`]. All the rest is the same for the three, and is in this file, `reading.rs` and `writing.rs`.
 
 use crate::error::Error;
 use crate::executor::cut::Cut;
@@ -202,8 +202,8 @@ impl Run<'_> {
         self.workers.store(count, Ordering::Release);
     }
 
-    /// Returns how long the supervisor may sleep: until the first worker's head start ends, when the supervisor must
-    /// start others, but at most `most`.
+    /// Returns how long the supervisor may sleep. That is `most`, or less if the first worker's head start ends sooner:
+    /// at its end the supervisor must start the other workers.
     pub fn pause(&self, most: Duration) -> Duration {
         self.cut.head_start(self.has_worker()).map_or(most, |left| left.min(most))
     }
@@ -232,7 +232,7 @@ impl Run<'_> {
         if self.written() == block { self.parts.load(Ordering::Acquire) } else { 0 }
     }
 
-    /// Returns the decisions on blocks that are not yet written. The writer carries each out when it comes to its block.
+    /// Returns the decisions on blocks that are not yet written. The writer carries out each when it comes to the block.
     pub fn sentences(&self) -> MutexGuard<'_, HashMap<u64, Sentence>> {
         self.sentences.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -248,8 +248,8 @@ impl Run<'_> {
         matches!(self.sentences().get(&block), Some(Sentence::GivenUp(_)))
     }
 
-    /// Returns the message about the row of this block on which workers keep dying, or an empty string if there is no
-    /// such row.
+    /// Returns the message about a row of this block that is named because workers keep dying on it. Returns an empty
+    /// string if none is.
     pub(super) fn deadly(&self, block: u64) -> String {
         match self.sentences().get(&block) {
             Some(Sentence::WithoutRow(what)) => what.clone(),

@@ -34,7 +34,8 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// Makes the executor without any worker. If it uses child processes, runs start them as members of `children`.
+    /// Makes the executor without any worker. If it uses child processes, each run starts those that are missing, as
+    /// members of `children`.
     pub fn new(executor: Executor, children: Children) -> Self {
         Threads { executor, sockets: vec![], children }
     }

@@ -6,7 +6,7 @@ use crate::ring::{Claim, Segment, Turn};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// How many times a worker looks whether the turn of its window has come before it sleeps. All looks together take
+/// Before a worker sleeps, it checks this many times whether the turn of its window has come. All looks together take
 /// about as long as another worker needs to read a window and find its last row.
 const SPINS: u32 = 300;
 

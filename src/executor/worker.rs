@@ -95,9 +95,9 @@ pub fn is_worker() -> bool {
     own_mark().is_some()
 }
 
-/// If this process was started as a worker for this mapping, does the work, then returns the exit status. Otherwise
-/// returns `None`. Call this as soon as the kernel is known: whatever a program does before this call, each worker does
-/// too.
+/// If this process was started as a worker for this mapping, does the work, then returns the exit status. Returns
+/// `None` if this process was not started as a worker, or was started for another mapping. Call this as soon as the
+/// kernel is known: whatever a program does before this call, each worker does too.
 pub fn reenter(mapping: &Mapping) -> Option<u8> {
     let mark = own_mark()?;
     let joined = match Mark::parse(&mark.to_string_lossy()) {
@@ -201,7 +201,7 @@ pub(super) fn work<'s>(
     is_wanted: impl Fn() -> bool,
 ) -> Result<(), (Claim<'s>, Failure)> {
     // If the work has nothing to do at its end, do not ask whether the ring is closed, because a worker that runs wild
-    // could close a shared ring. Such a process goes on until its parent kills it or dies.
+    // could close a shared ring. A process that does not ask goes on until its parent kills it or dies.
     let is_closed = || ends && segment.is_closed();
     let is_over = || is_closed() || !is_wanted();
     let mut last = Instant::now();

@@ -80,7 +80,7 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
     }
 
     /// Chooses the columns that the kernel gets, by name or by number from 1. For example, `list` is `3,1` or
-    /// `price,"a,b"`. If it has a name, each input must have a [`header`](Self::header).
+    /// `price,"a,b"`. If `list` contains a name, each input must begin with a [`header`](Self::header).
     ///
     /// # Errors
     /// If `list` is not such a list.
@@ -117,8 +117,7 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         self
     }
 
-    /// Sets the number of workers, from 1 to 4096; a number outside becomes the nearest one. The default is the number
-    /// of processors.
+    /// Sets the number of workers, 1 to 4096, or else the nearest of these. The default is the number of processors.
     pub fn jobs(mut self, jobs: usize) -> Self {
         self.jobs = jobs.clamp(1, MAX_JOBS);
         self
@@ -270,8 +269,8 @@ impl Setup {
         // With `append` a result region also holds a copy of the rows, which takes up to `block_size` bytes more.
         let room = if appends { 2 * block_size } else { block_size };
         let head = Head::size(columns.as_ref(), appends, false);
-        // Workers write a message for this many bad rows in each part of a block. That is enough for the rows that are
-        // named on stderr, and for the row that exceeds `max_bad`.
+        // Workers write a message for this many bad rows in each part of a block. That is enough for the rows whose
+        // messages are printed on stderr, and for the row that exceeds `max_bad`.
         let most_told = max_bad.map_or(SAID, |most| SAID.max(most.saturating_add(1)));
         let is_all_told = is_all_told || on_bad_row == OnBadRow::Stop;
         let named = |names: Vec<String>| if names.is_empty() { kernel.result_names() } else { names };

@@ -50,8 +50,8 @@ impl Shape {
     }
 
     /// Returns the number of fields of the first usable row in `text`, which consists of whole rows; `None` if there is
-    /// no such row. Rows that are bad whatever their fields contain are skipped: those that lack a chosen column, have
-    /// a stray carriage return or an open quote.
+    /// no such row. Rows that are malformed are skipped: those that lack a chosen column, have a stray carriage return,
+    /// or have an open quote. What the fields contain does not matter here.
     pub fn fields_of_first_row(&self, text: &[u8]) -> Option<usize> {
         let least = self.columns.as_ref().and_then(|columns| columns.places().into_iter().max()).map_or(0, |at| at + 1);
         let (mut fields, mut at) = (vec![], 0);

@@ -69,8 +69,8 @@ struct Walk<R> {
     skip_lines: u64,
     /// The piece of the file that was read last.
     piece: Vec<u8>,
-    /// Offset in the piece of the text that is given to `ends`. The text begins with the start of a row, or with the
-    /// rest of a row that began in an earlier piece.
+    /// Offset in the piece at which the text for `ends` begins. This text begins with a row, or with the rest of a row
+    /// that began in an earlier piece.
     start: usize,
     /// How many bytes of the piece have been looked at.
     seen: usize,

@@ -19,8 +19,8 @@ use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
 use std::ops::Range;
 
-/// How many sixteenths of a window's length are read behind the window, together with it, because the last row usually
-/// ends there. At least 64 bytes are read there, and at most 4096 ([`LEAST`]).
+/// A window is read together with this many sixteenths of its length behind it, because its last row usually ends
+/// there. These are at least 64 bytes, and at most [`LEAST`], which is also the least that a later read takes.
 const BEHIND: usize = 1;
 /// How many bytes at least are read at a time if the last row does not end in the bytes read at first.
 const LEAST: usize = 4096;
@@ -75,7 +75,7 @@ impl LastRow {
     fn find(&mut self, ends: &mut RowEnds, text: &[u8]) -> Found {
         // Only the first row end at or after the cut must be found exactly, so look at the text before the cut in few
         // calls. Each call goes on to `most` bytes after the last row end, because no row may be longer. If no row ends
-        // in these bytes, the row is too long. If the text has fewer bytes, more text is needed.
+        // in these bytes, the row is too long, or, if the text ends before them, more text is needed.
         while ends.end() + self.most < self.cut {
             let last = ends.end();
             self.seen = (last + self.most).min(text.len()).max(self.seen);
@@ -122,7 +122,8 @@ pub struct Windows<'f> {
     /// The last search for the end of rows. If the rows have quotes, the search has listed their delimiters and line
     /// ends.
     ends: RowEnds,
-    /// The start, in the window, of the rows whose end the search in `ends` has found. `None` if it has found none.
+    /// The start of the rows, as an offset in the window, for which the search in `ends` is complete: it has found the
+    /// end of the last row. `None` if no such search is complete.
     searched: Option<usize>,
 }
 
@@ -141,7 +142,7 @@ impl<'f> Windows<'f> {
         self.filled = 0;
     }
 
-    /// Reads the window, as far as the file goes.
+    /// Reads the window and some bytes behind it, or as much of them as the file has.
     ///
     /// # Errors
     /// If the file cannot be read.

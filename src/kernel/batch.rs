@@ -1,5 +1,5 @@
-//! Kernels that take rows in batches, in a form of their own. [`rows`](super::rows) makes every
-//! [`Kernel`](super::Kernel) such a kernel.
+//! Kernels that take rows in batches. Each kernel chooses the form in which it stores the rows. [`rows`](super::rows)
+//! makes every [`Kernel`](super::Kernel) such a kernel.
 
 use crate::bad_row::BadRow;
 use crate::csv::Format;

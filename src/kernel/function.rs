@@ -94,8 +94,8 @@ macro_rules! said {
             self
         }
 
-        /// Says that the function asks the system for nothing but memory and the time of the clock, as
-        /// [`Kernel::is_self_contained`](crate::Kernel::is_self_contained): its workers are then confined.
+        /// Says that the function asks the system for nothing but memory and the time of the clock. Workers are then
+        /// confined. See [`Kernel::is_self_contained`](crate::Kernel::is_self_contained).
         pub fn self_contained(mut self) -> Self {
             self.said.is_self_contained = true;
             self

@@ -119,7 +119,7 @@ pub trait Kernel: Sync {
         false
     }
 
-    /// Returns the version that `--version` prints. Usually it is `env!("CARGO_PKG_VERSION")`.
+    /// Returns the version that `--version` prints. Programs usually return `Some(env!("CARGO_PKG_VERSION"))` here.
     fn version(&self) -> Option<&str> {
         None
     }

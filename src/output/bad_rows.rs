@@ -83,7 +83,7 @@ impl BadRows {
     }
 
     /// Whether the next bad row must be reported and not only counted: because it would be named on stderr, written to
-    /// the rejects, or end the run. (Without a limit `most`, every bad row ends the run.) If so, pass it to
+    /// the rejects, or end the run. (If `most` is `None`, the first bad row ends the run.) If so, pass it to
     /// [`enter`](Self::enter). Otherwise [`count_one`](Self::count_one) is enough.
     pub fn is_heard(&self) -> bool {
         self.rejects.is_some() || self.count < SAID || self.most.is_none_or(|most| self.count >= most)

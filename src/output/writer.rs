@@ -27,8 +27,8 @@ pub struct Writer<'a> {
     /// Advice to the user if the current input looks like something else than CSV. The reader passes it with the first
     /// block of the input, and the first bad row of the input gets it as its hint.
     disguise: Option<String>,
-    /// What is written to the output in place of a misfit: a bad row that the reader could not pass on, such as a row
-    /// longer than a block.
+    /// What is written to the output in place of a misfit. A misfit is a bad row that the reader could not pass on,
+    /// such as a row longer than a block.
     blank: Vec<u8>,
     /// Headers that are not written yet.
     headers: Vec<u8>,
@@ -49,8 +49,8 @@ pub struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Returns a writer to `output` of the results of `inputs`. Messages call the output `output_name`, and each input
-    /// by its name in `inputs`.
+    /// Returns a writer that writes the results to `output`. Messages call the output `output_name`. They call each
+    /// input by its name in `inputs`.
     pub fn new(
         output: &'a impl AsFd,
         output_name: String,
@@ -124,7 +124,7 @@ impl<'a> Writer<'a> {
 
 impl Sink for Writer<'_> {
     fn begin(&mut self, block: Block) -> Result<(), Error> {
-        self.enter(block.input);
+        self.enter(block.input)?;
         self.offset = block.offset;
         if block.disguise.is_some() {
             self.disguise = block.disguise;
@@ -191,7 +191,7 @@ impl Sink for Writer<'_> {
             }
             self.has_rows = true;
         }
-        self.has_rows |= !part.results.is_empty();
+        self.has_rows |= part.rows > 0 || !part.results.is_empty();
         self.tally.rows.add(part.rows as u64);
         self.tally.bytes.add(part.consumed as u64);
         self.lines += part.lines as u64;
@@ -204,10 +204,11 @@ impl Sink for Writer<'_> {
     fn end(&mut self, ending: Ending) -> Result<(), Error> {
         self.tell_end();
         match ending {
-            Ending::Done | Ending::Stopped => Ok(()),
+            Ending::Done => self.check_rows(),
+            Ending::Stopped => Ok(()),
             Ending::Failed(error) => Err(error),
             Ending::Misfit { input, row } => {
-                self.enter(input);
+                self.enter(input)?;
                 self.offset = row.offset;
                 self.refuse(&row)
             }
@@ -227,10 +228,22 @@ impl Writer<'_> {
         self.is_written.inspect(|is_written| is_written.store(true, Ordering::Relaxed));
     }
 
-    fn enter(&mut self, input: usize) {
+    fn enter(&mut self, input: usize) -> Result<(), Error> {
         if input != self.input {
+            self.check_rows()?;
             (self.input, self.lines, self.counted_to, self.has_rows) = (input, 0, None, false);
             self.disguise = None;
+        }
+        Ok(())
+    }
+
+    /// Returns an error if the current input had no rows, and its header does not look like CSV. Otherwise a compressed
+    /// file, for example, would be taken for a header without rows.
+    fn check_rows(&mut self) -> Result<(), Error> {
+        let has_header = self.reading.as_ref().is_some_and(|reading| reading.has_header);
+        match self.disguise.take().filter(|_| has_header && !self.has_rows) {
+            Some(disguise) => Err(Error::header(&self.inputs[self.input], 1, format_args!("no rows follow{disguise}"))),
+            None => Ok(()),
         }
     }
 

@@ -42,8 +42,8 @@ impl Sink for Outputs {
         self.0.extend_from_slice(part.results);
         match part.reports {
             [] => Ok(()),
-            // A record is bad only if workers keep dying on it, because any bytes are a valid record. The report is
-            // then not a list of bad rows, but a text.
+            // Any bytes are a valid record, so a record is bad only if workers keep dying on it. Then `part.deadly` is
+            // the message. Other reports are texts that say why the run ends.
             _ if !part.deadly.is_empty() => Err(Error::workers(part.deadly)),
             reports => Err(Error::workers(printable(OsStr::from_bytes(reports)))),
         }

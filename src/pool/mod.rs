@@ -166,8 +166,8 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod + Row>> Pool<'k, K> {
         Ok(bytemuck::allocation::pod_collect_to_vec(&sink.0))
     }
 
-    /// Runs the job. The workers of the last map are used again if the executor and the number of workers are
-    /// unchanged. Otherwise new ones are started.
+    /// Runs the job. If the executor has processes, the workers of the last map are used again, provided that the
+    /// executor and the number of workers are unchanged. Otherwise new ones are started.
     fn run(&self, job: Job) -> Result<(), Error> {
         let mapping = mapping(&self.records, &self.name);
         if !self.executor.has_processes() {

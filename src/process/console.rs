@@ -20,8 +20,8 @@ fn has_status() -> MutexGuard<'static, bool> {
     HAS_STATUS.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Whether to write colours to stderr: only if stderr is a terminal that supports them, unless `NO_COLOR` or `--color`
-/// forbids them.
+/// Whether to write colours to stderr. By default they are written if stderr is a terminal that supports them.
+/// `NO_COLOR` and `--color` change this.
 #[cfg(feature = "color")]
 fn has_colors() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never

@@ -18,8 +18,8 @@ const FIRST: i32 = 3;
 /// those that are open.
 const GUESSED: i32 = 4096;
 
-/// Makes the process that `command` starts begin with its standard streams and no other descriptors, with up to two
-/// exceptions. `program` is the descriptor N if the program is started by a path such as `/proc/self/fd/N`. It must
+/// Arranges that the process started by `command` inherits only its standard streams, and at most two other
+/// descriptors. `program` is the descriptor N if the program is started by a path such as `/proc/self/fd/N`. It must
 /// stay open because valgrind opens that path after `exec`. `given` is a descriptor that the process is given. The
 /// caller must not have marked it as close-on-exec.
 ///

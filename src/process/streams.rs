@@ -93,8 +93,8 @@ fn signals() -> (u64, u64) {
     (ignored, (1..=MOST_SIGNAL).map(|number| is_blocked(number) << (number - 1)).sum())
 }
 
-/// Returns the signals that were ignored and blocked when the user started this program. A worker process learns them
-/// from its parent; any other process has noted them before `main`. `None` if nothing was noted.
+/// Returns the signals that were ignored, and those that were blocked, when the user started this program. A worker
+/// process learns them from its parent; any other process has noted them before `main`. `None` if nothing was noted.
 fn signals_at_start() -> Option<(u64, u64)> {
     if let Some(told) = take_signals() {
         let (ignored, blocked) = told.to_str()?.split_once('/')?;
@@ -116,8 +116,8 @@ pub fn signals_for_workers() -> Option<String> {
     signals_at_start().map(|(ignored, blocked)| format!("{ignored:x}/{blocked:x}"))
 }
 
-/// Makes the program that `command` starts ignore and block the signals that were ignored and blocked when the user
-/// started this program. For example, a program that is started under `nohup` ignores SIGHUP.
+/// Passes on to the program that is run by `command` which signals were ignored, and which were blocked, when the user
+/// started this program. For example, if this program was started under `nohup`, the other program ignores SIGHUP, too.
 pub fn restore_signals(command: &mut Command) {
     let Some((ignored, blocked)) = signals_at_start() else { return };
     // SAFETY: the closure runs between `fork` and `exec`, where it must not allocate memory or take a lock. `sigset_t`
@@ -243,8 +243,9 @@ pub fn inherited(number: i32) -> io::Result<OwnedFd> {
     unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned()
 }
 
-/// Returns the open file that this process has inherited as descriptor `number`, as its only owner. The descriptor is
-/// not inherited by programs that this process starts, and is closed when the returned value is dropped.
+/// Takes over descriptor `number`, which this process has inherited. The returned value is the only owner of the
+/// descriptor. The descriptor is not inherited by programs that this process starts, and is closed when the returned
+/// value is dropped.
 ///
 /// # Errors
 /// If no file was inherited under this number.

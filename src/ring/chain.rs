@@ -70,7 +70,7 @@ pub enum Turn {
 /// What the chain says about the windows before the block that the reader publishes next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reached {
-    /// Windows that are published have not had their turn yet.
+    /// At least one published window has not had its turn yet.
     NotYet,
     /// All windows have had their turn. The rows of the last window end this many bytes after the end of that window.
     All(usize),

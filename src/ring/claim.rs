@@ -194,8 +194,9 @@ impl<'s> Claim<'s> {
         slot.set_outcome(outcome);
         slot.exchange(Word::claimed(self.block, self.worker), Word::done(self.block));
         // The fence makes this block's `Done` visible to others before this worker reads the previous block's word.
-        // Otherwise the previous block could be finished in between: the writer would be woken for it, would not see
-        // that this block is done too, and nobody would wake the writer again.
+        // Without the fence the read could come first, and the previous block could be finished before this `Done` is
+        // visible. The writer would be woken for the previous block, but would not see that this block is done too, and
+        // nobody would wake it again.
         fence(Ordering::SeqCst);
         self.block.checked_sub(1).is_none_or(|before| !self.segment.is_under_way(before))
     }

@@ -16,8 +16,8 @@ use std::ops::Range;
 /// Stands in [`Supervisor::claims`] instead of the byte at which a part begins, while the block is a window that waits
 /// for its turn. The worker then waits for other workers, and is not to blame if the wait is long.
 pub const WAITS: usize = usize::MAX;
-/// Also stands in [`Supervisor::claims`] instead of that byte: while the block is a window that has its turn, and the
-/// worker is looking for its rows.
+/// Stands in [`Supervisor::claims`] instead of the byte at which a part begins, while the block is a window that has
+/// its turn and the worker is looking for the window's rows.
 const IN_WINDOW: usize = usize::MAX - 1;
 
 /// The parent's three ends of a ring, and the segment, which workers need.
@@ -165,7 +165,7 @@ impl<'s> Writer<'s> {
     ///
     /// # Errors
     /// If the rows do not begin where the rows of earlier blocks end, if they end before the end of the window, or if
-    /// they end further behind the end of the window than a block can be long.
+    /// they end after it by more than the greatest length of a block.
     fn bound(&self, slot: &Slot, Window { length, start }: Window) -> Result<Range<usize>, Spoilt> {
         let rows = slot.input();
         match slot.kind() {

@@ -5,8 +5,8 @@ use super::word::Word;
 use std::ops::Range;
 
 /// Aligns a value to 128 bytes, so that no two such values share a pair of 64-byte cache lines. Then processes that
-/// write to different values do not slow each other down. A pair is kept apart because x86 prefetches cache lines two
-/// at a time.
+/// write to different values do not slow each other down. One cache line is not enough, because x86 prefetches cache
+/// lines in pairs.
 #[repr(C, align(128))]
 #[derive(Default)]
 pub struct Lines<T>(pub T);
@@ -274,8 +274,8 @@ impl Care<'_> {
         self.caution > 0
     }
 
-    /// Whether the reader might be waiting for input now. If it is not, the input has ended, or the reader waits for
-    /// workers to finish the blocks that they hold.
+    /// Whether the reader might be waiting for input now. If this returns false, the input has ended, or the reader
+    /// waits for workers to finish the blocks that they hold.
     pub fn is_input_awaited(&self) -> bool {
         self.awaits_input.is_some_and(|awaits| awaits.load(Ordering::Relaxed) != 0)
     }

@@ -38,8 +38,8 @@ impl Appender {
         (block, places): (&[u8], &[Range<usize>]),
         room: &mut [u8],
     ) -> Written {
-        // `most`: the most results that one call prints. It is large at first, because a call itself takes longer than
-        // printing one result.
+        // `most`: the most results that one call prints. It is the number of all results at first, because the fixed
+        // cost of a call is higher than the cost of one result.
         let (mut written, mut most) = (Written::default(), range.len());
         while written.outputs < range.len() {
             let first = range.start + written.outputs;
@@ -73,8 +73,8 @@ impl Appender {
                 start += printed.len() + 1;
                 let line_end = line_end(block, place.end);
                 let length = place.len() + 1 + result.len() + line_end.len();
-                // A shorter row or result is copied as `SHORT` bytes, so a copy can reach beyond the end of the line.
-                // Three times `SHORT` bytes are space enough for both.
+                // A row or a result that is shorter than `SHORT` bytes is copied as `SHORT` bytes, so the copy can
+                // reach beyond the end of the line. Three times `SHORT` bytes are space enough for both.
                 let Some(line) = room[written.bytes..].get_mut(..length.max(3 * SHORT)) else {
                     // Near the end of `room` there can be enough space for the exact line, but no more.
                     let Some(line) = room[written.bytes..].get_mut(..length) else { return written };

@@ -206,7 +206,8 @@ mod tests {
             let appended = format!("||1\\n\t1\n||{good}\t{written}\n||2\\n\t2\n");
             assert_eq!(results(&input, true, OnBadRow::Stop), (appended, 0), "{good:?}");
         }
-        // A carriage return before the output's line end belongs to the line end, which is replaced by that of the row.
+        // A carriage return before the output's line feed belongs to its line end. The row's line end replaces the
+        // output's.
         assert_eq!(results("||7\\r\\n\n", true, OnBadRow::Stop), ("||7\\r\\n\t7\n".to_string(), 0));
         assert_eq!(results("||7\\r\\n\r\n", true, OnBadRow::Stop), ("||7\\r\\n\t7\r\n".to_string(), 0));
     }

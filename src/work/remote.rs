@@ -23,7 +23,7 @@ pub struct Remote<'m> {
 /// A function that sends the bytes of a task, waits for the reply and returns the reply's bytes.
 pub type Call<'m> = dyn FnMut(&[u8]) -> Result<Vec<u8>, Failure> + 'm;
 
-/// Why a block could not be mapped although its rows are not to blame.
+/// Why a block could not be mapped, other than that a row of it is bad.
 #[derive(Debug)]
 pub enum Failure {
     /// The process behind the [`Remote`] has closed its socket or ended. The executor that started the process knows

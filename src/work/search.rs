@@ -11,7 +11,7 @@
 //! | a death by a fault, over several rows | | half of them are tried |
 //! | a death by a fault, over one row | fewer than [`MOST_FAULTS`] times | the row is tried again |
 //! | | the [`MOST_FAULTS`]th time | the row is named: a bad row |
-//! | a death by a kill, over the same rows | fewer than [`MOST_KILLS`] times | the same rows are tried again |
+//! | a death by a kill, if kills blame no rows | fewer than [`MOST_KILLS`] times, over the same rows | the same rows are tried again |
 //! | | the [`MOST_KILLS`]th time | the run ends |
 //! | a death by a kill, if kills blame rows | [`MOST_KILLS_OF_MANY`] times, over several rows | half of them are tried: a row may need more memory than there is |
 //! | | [`MOST_KILLS`] times, over one row | the row is named |
@@ -48,8 +48,8 @@ pub struct Search {
     count: usize,
     /// The rows that are sent.
     part: Range<usize>,
-    /// While a row is searched for, it is before the row with this number. While none is searched for, this number is
-    /// at most `part.start`.
+    /// During a search, the row that is searched for has a lower number than this. Otherwise this number is at most
+    /// `part.start`.
     suspect: usize,
     faults: u32,
     kills: u32,
@@ -145,8 +145,8 @@ impl Search {
 mod tests {
     use super::*;
 
-    /// Runs a search through rows of which one is fatal. Returns the row that was found, or `count` if none was; the
-    /// last decision; and how many tries it took.
+    /// Runs a search through `count` rows; `is_fatal` tells which are fatal. Returns the row that was found, or `count`
+    /// if none was; the last decision; and the number of tries.
     fn search(count: usize, is_fatal: impl Fn(usize) -> bool) -> (usize, Next, usize) {
         let mut search = Search::new(count, "it", false);
         for tries in 1.. {

@@ -12,8 +12,8 @@ pub struct Single<'k, K> {
     pub kernel: &'k K,
     /// How rows are read.
     pub settings: Settings,
-    /// For how many bad rows of this part of the block a message was worded. The limit of the whole run applies to each
-    /// part anew, because this worker does not know how many bad rows earlier blocks have.
+    /// For how many bad rows of this part of the block a message was worded. At most as many are worded in each part as
+    /// the whole run can print, because this worker does not know how many bad rows earlier blocks have.
     told: u64,
     /// For each field index, whether the kernel accepts a row without a value in that field. The list grows when a
     /// field beyond its end is asked for.

@@ -130,8 +130,8 @@ impl<K: BatchKernel> Loaded<'_, K> {
     }
 
     /// Writes the results of the batch, what is printed for its bad rows, and their reports. The rows of the batch
-    /// begin at byte `mapped.consumed` of the block and end at byte `end`. Returns whether the part of the block goes
-    /// on behind the batch.
+    /// begin at byte `mapped.consumed` of the block and end at byte `end`. Returns whether more rows of this part can
+    /// be mapped behind the batch.
     fn write_batch(&mut self, block: &[u8], end: usize, room: &mut [u8], mapped: &mut Mapped) -> bool {
         let bad_rows = std::mem::take(&mut self.decoder.bad);
         let mut from = 0;

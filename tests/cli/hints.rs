@@ -111,6 +111,21 @@ fn what_is_no_csv_may_have_no_line_end_and_may_come_in_pieces() {
             "{finished:?}"
         );
     }
+    // A file of one line would be taken for a header without rows.
+    let folder = Folder::with([("rows.csv", "a,b\n12,18\n"), ("header.csv", "a,b\n"), ("rows.json", "[{\"a\":1}]")]);
+    for (arguments, status) in [
+        (&["header.csv"][..], 0),
+        (&["rows.json"], 2),
+        (&["rows.csv", "rows.json"], 2),
+        (&["rows.json", "rows.csv"], 2),
+    ] {
+        for executor in EXECUTORS {
+            let finished = folder.run([&[executor, "--header", "--bad-rows=skip"], arguments].concat(), "");
+            let what = "pmapgcd: rows.json:1: no rows follow; the input is JSON, not CSV: ";
+            assert_eq!(finished.status.code(), Some(status), "{finished:?}");
+            assert_eq!(finished.stderr.starts_with(what), status == 2, "{finished:?}");
+        }
+    }
     let folder = Folder::with([("rows.csv", "12,18\n"), ("rows.json", "{\"a\":1}\n"), ("x.csv", "x,1\n")]);
     let finished = folder.run(["--bad-rows=skip", "rows.csv", "rows.json", "x.csv"], "");
     let said: Vec<bool> = finished.stderr.lines().map(|line| line.contains("the input is JSON")).collect();

@@ -61,7 +61,8 @@ fn map(&(number,): &(u64,)) -> u64 {
 
 #[test]
 fn whoever_panics_ends_the_run_and_leaves_nobody_waiting() {
-    // Panic in the first block, with all workers at work, and after more blocks than the ring has slots.
+    // Panic in the first block, in a block by which all workers are at work, and in a block after more blocks than the
+    // ring has slots.
     for block in [0, 3, 5000] {
         for panics in [Panics::Source(block), Panics::Sink(block), Panics::Kernel(block)] {
             let (tell, told) = mpsc::channel();

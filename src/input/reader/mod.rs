@@ -243,7 +243,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Returns the report of a row that begins at `offset` of the input, fills `buffer` and continues behind it.
+/// Returns the report of a row that is longer than `buffer`. The buffer holds the beginning of the row, which is at
+/// `offset` of the input.
 fn too_long(buffer: &[u8], format: Format, offset: u64) -> Misfit {
     let (size, mut fields) = (buffer.len(), vec![]);
     let (place, hint, has_stray_return) = match split(buffer, format, &mut fields) {

@@ -39,7 +39,7 @@ impl Way {
         }
     }
 
-    /// Returns the way to read `shared` by a second opening or, if that opening is not permitted, by plain `read`.
+    /// Returns the way to read `shared` by a second opening or, if that opening fails, by plain `read`.
     fn reopened(shared: BorrowedFd) -> Self {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let name = format!("/proc/self/fd/{}", shared.as_raw_fd());

@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 
 impl Reader<'_> {
     /// Moves `open`, an input that was just opened, to `range`. Reads the header first, if it lies before the range.
-    /// Also reads the first row, if all rows must have as many fields as that row.
+    /// Also reads the first row of the input, if all rows must have as many fields as that row.
     pub(super) fn enter(&mut self, open: &mut Open, range: FileRange, buffer: &mut [u8]) -> Result<(), Ending> {
         open.check(range)?;
         if range.offset > 0 {

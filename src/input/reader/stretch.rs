@@ -1,4 +1,4 @@
-//! What the reader leaves to workers that read a file for themselves: the part of the file behind the bytes that the
+//! What the reader leaves to workers that read a file for themselves: the part of the file after the bytes that the
 //! reader has read.
 
 use super::Reader;
@@ -27,7 +27,7 @@ impl Reader<'_> {
         if self.lent != Some(open.input) || is_before_rows {
             return None;
         }
-        // The read position of the file lies behind the bytes that are carried over, which belong to the stretch.
+        // The read position of the file is after the bytes that are carried over. These bytes belong to the stretch.
         let start = (&open.file).stream_position().ok()?.checked_sub(self.carry.len() as u64)?;
         let end = match open.left {
             Some(left) => start + self.carry.len() as u64 + left,

@@ -1,9 +1,10 @@
 //! Rows as typed columns: each column is one array of values, in the layout that Apache Arrow has for it. A kernel that
 //! takes columns reads numbers without parsing, and every language can view such arrays without copying them.
 //!
-//! [`types`] says what columns a kernel takes. [`numbers`] finds the value of a field, exactly or not at all. [`rows`]
-//! reads rows of CSV into columns, and [`results`] prints what a kernel has made of them. `methods` has the methods
-//! that are the same in all kernels of columns. [`pickled`] has the form in which the executor `pickle` sends columns.
+//! [`types`] says what columns a kernel takes. [`numbers`] finds the value of a field. It gives no value to an integer
+//! that does not fit into its type; a float has the value that Rust's parser finds. [`rows`] reads rows of CSV into
+//! columns, and [`results`] prints what a kernel has made of them. `methods` has the methods that are the same in all
+//! kernels of columns. [`pickled`] has the form in which the executor `pickle` sends columns.
 
 pub mod decimal;
 #[cfg(feature = "compare")]

@@ -10,7 +10,7 @@ use std::ops::Range;
 /// The results of a batch of rows, from the first row on: those of all rows, or of as many as there is room for.
 #[derive(Debug, Default, PartialEq)]
 pub struct Results {
-    /// The results. In the place of a bad row there is 0, or no text.
+    /// The results. In the place of a bad row there is 0, or an empty text.
     pub columns: Columns,
     /// How many rows the batch has.
     pub rows: usize,

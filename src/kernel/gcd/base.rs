@@ -92,7 +92,7 @@ impl Base {
 
     /// Returns the base in which `text` is probably written, if `text` is an integer in another base than this one. A
     /// prefix shows the base. A `text` without a prefix is probably hexadecimal if it consists of hexadecimal digits
-    /// and does not look like a word: if it has both letters and digits below ten, or at least `LONG` digits.
+    /// and does not look like a word: if it has both letters and decimal digits, or is at least `LONG` bytes long.
     pub(super) fn other(self, text: &[u8]) -> Option<Base> {
         /// From this length on, letters without a prefix are taken for a hexadecimal number: no word of so many letters
         /// has only those from a to f.

@@ -13,7 +13,7 @@ use std::ops::Range;
 /// A batch of pairs of integers of any size, without their signs: the rows of [`Gcd`](crate::Gcd).
 pub type Pairs = Values<[u64; 2], 2>;
 
-/// A batch of greatest common divisors, which can be of any size: the outputs of [`Gcd`](crate::Gcd).
+/// A batch of greatest common divisors: the outputs of [`Gcd`](crate::Gcd). A divisor can be of any size.
 pub type Divisors = Values<u64, 1>;
 
 /// A value of `COUNT` numbers that each fit into 64 bits, as in most values. No method has a default.

@@ -12,7 +12,7 @@ use std::ffi::c_void;
 
 /// The most integers that a function may take: x86-64 has registers for 6.
 const INTEGERS: usize = 6;
-/// The most floats that a function may take: both processors have registers for 8.
+/// The most floats that a function may take: x86-64 and 64-bit ARM have registers for 8.
 const FLOATS: usize = 8;
 
 /// A function that returns an integer. It is called with a value in each register that can hold an argument.
@@ -58,7 +58,8 @@ const ONLY_NUMBERS: &str =
 const NOT_TOLD: &str =
     "that is for a kernel which exports pmap_kernel_v1, and not for a plain function (docs/kernels.md)";
 
-/// Appends the results of all rows of `columns`, which are of the types that `function` takes, to `results`.
+/// Calls `function` for each row of `columns` and appends the results to `results`. The columns must be of the types
+/// that `function` takes.
 pub fn map(function: Function, columns: &Columns, results: &mut Values) {
     let rows = columns.rows;
     // Zeros for the registers that the function does not use.
@@ -188,7 +189,7 @@ mod tests {
         }
     }
 
-    /// Also prints how long a row takes, called directly and mapped:
+    /// Also prints how long a row takes if the function is called directly, and if it is mapped. To see the times, run
     /// `cargo test --release --lib -- --nocapture mapped_results_are_those_of_direct_calls`.
     #[test]
     fn mapped_results_are_those_of_direct_calls() {

@@ -29,8 +29,8 @@ pub struct Description {
     pub name: String,
     /// The version of the kernel, if it has one.
     pub version: Option<String>,
-    /// What the kernel takes and returns, in the form of `--types`. Empty if the kernel has not been opened and says
-    /// this only when it is. Listing the kernels of a library opens none of them.
+    /// What the kernel takes and returns, in the form of `--types`. Some kernels say this only when they are opened;
+    /// then it is empty until the kernel is opened. Listing the kernels of a library opens none of them.
     pub types: String,
     /// The names of the results, if the kernel gives any.
     pub names: Option<String>,
@@ -225,7 +225,7 @@ impl Description {
     /// Returns the names of the results, one for each.
     ///
     /// # Errors
-    /// If there are not as many names as results.
+    /// If the types or the names cannot be read, or if there are not as many names as results.
     pub fn names(&self) -> Result<Vec<String>, String> {
         let count = self.signature()?.outputs.len();
         let names = match &self.names {

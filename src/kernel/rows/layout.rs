@@ -81,7 +81,8 @@ impl Layout {
     }
 }
 
-/// Returns a made-up row: its numbers are 1, and all its texts the same one of [`TEXTS`].
+/// Returns a made-up row. Its numbers are 1, and each of its texts is the first of [`TEXTS`] with which a row can be
+/// made.
 pub fn sample<R: DeserializeOwned>() -> Option<R> {
     let made = |text| {
         let mut found = Found::default();
@@ -115,8 +116,8 @@ struct Found {
     refused: Option<&'static str>,
     /// The names of the fields of a struct, aliases among them.
     keys: Vec<&'static str>,
-    /// Whether a value of the type was made. If only some fields of a struct were given: whether a value of the last of
-    /// these fields was made.
+    /// Whether a value of the type was made. If only some fields of a struct were offered, whether a value was made for
+    /// the last of them.
     is_made: bool,
     /// Whether the row has tuples, structs or lists in it.
     is_nested: bool,
@@ -174,8 +175,8 @@ struct Tracer<'t> {
     is_top: bool,
     /// Whether the value may be missing.
     may_lack: bool,
-    /// The names of the fields for which a struct is given values. If the list is empty, it is given values for all its
-    /// fields.
+    /// The names of the fields for which a struct is given values. If the list is empty, the struct is given values for
+    /// all its fields.
     only: &'t [&'static str],
 }
 
@@ -304,7 +305,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
     }
 }
 
-/// Gives the elements of a tuple, a struct or a list, and notes them.
+/// Gives serde the elements of a tuple, a struct or a list, and notes them in `found`.
 struct Elements<'t> {
     text: &'static str,
     found: &'t mut Found,

@@ -108,8 +108,8 @@ fn parts(list: &str) -> Vec<&str> {
     parts
 }
 
-/// Returns the names of the results of `kernel` for a header, if the kernel does not say them itself: its own name,
-/// numbered if there are several results.
+/// Returns names for the results of a kernel that does not name them itself. They are the name of the kernel, with a
+/// number behind it if there are several results.
 pub fn by_type<K: Kernel + ?Sized>(kernel: &K) -> Vec<String> {
     let name = kernel.name();
     match of::<K::Output>() {

@@ -10,8 +10,8 @@ use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use std::ops::Range;
 
-/// A number that is set as soon as it is known. It can be set through a shared reference, because code that only reads
-/// the outputs finds it.
+/// A number that is set as soon as it is known. It can be set through a shared reference, because the code that works
+/// it out only has shared access to the outputs.
 pub type Known = std::cell::Cell<Option<usize>>;
 
 /// The outputs of a batch of rows.

@@ -15,7 +15,7 @@ pub fn unpickle<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> T {
 }
 
 /// Reads all of `text` row by row, and again many rows at a time; both ways must give the same rows, also after
-/// pickling. Returns the rows, and how many of them the second way has read many at a time.
+/// pickling. Returns the rows, and how many of them the second way did not read alone.
 fn rows<R: Row + PartialEq + std::fmt::Debug + Clone>(text: &str, format: Format) -> (Vec<R>, usize) {
     let kernel = Function(|_: &R| 0u8);
     let (mut alone, mut at, mut fields): (_, _, Vec<Field>) = (Rows::<R>::default(), 0, vec![]);

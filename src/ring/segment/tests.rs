@@ -104,7 +104,7 @@ fn a_slot_that_was_not_published_is_filled_again_and_a_part_is_followed_by_the_r
     claim.finish(Outcome { consumed: 1, ..Outcome::default() });
     assert!(ends.writer.try_take(true).unwrap().unwrap().give_back());
     publish(&mut ends, 8..12);
-    // The next run continues with the block number at which this run ended.
+    // The next run must continue with the number behind the last block of this run.
     let mut ends = segment.ends(2);
     assert!(matches!(ends.reader.try_fill(), Ok(None)));
     assert!(matches!(segment.ends(5).reader.try_fill(), Err(Spoilt)));

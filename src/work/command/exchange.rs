@@ -145,8 +145,8 @@ struct Talk<'q> {
     /// Whether a process can still write to the command's output.
     is_open: bool,
     has_ended: Option<ExitStatus>,
-    /// How long the process has to end, now that it is expected only to end, and what is wrong if it does not. `None`
-    /// as long as answers are expected.
+    /// The time by which the process must have ended, and what is wrong if it has not. It is set once no more answers
+    /// are expected. `None` as long as answers are expected.
     deadline: Option<(Instant, &'static str)>,
     /// How many bytes of the rows the command has read, and how many lines end in them.
     read: usize,

@@ -206,8 +206,8 @@ impl<'c> ByLine<'c> {
         let tried = match ended {
             Ended::Answered | Ended::Waits => Tried::Answered,
             Ended::Exited(status) if is_whole && self.command.is_good(status.code()) => Tried::Answered,
-            // The command ended by itself, because its input was still open. Its answer counts nevertheless, because it
-            // has as many lines as there were rows.
+            // The command's input was still open, so the command ended of its own accord. Its answer counts
+            // nevertheless, because it has as many lines as there were rows.
             Ended::Exited(status) if is_whole && !is_last => {
                 self.tell_death(&death::cause(status), " after its answer; it is started again if there are more rows");
                 Tried::Answered

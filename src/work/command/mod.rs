@@ -34,7 +34,7 @@ pub enum Mode {
     /// A line for each row, at once or only at the end of the input; which of the two is found out
     #[default]
     Auto,
-    /// A line for each row, without waiting for the end of the input; CMD's input is ended early only if the run could
+    /// A line for each row, without waiting for the end of the input; CMD's input is closed early only if the run could
     /// not go on otherwise
     Lines,
     /// Any number of lines for each block; each block has a process of its own

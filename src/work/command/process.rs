@@ -33,7 +33,7 @@ pub struct Running {
     shell: Child,
     /// Becomes readable when the shell has ended. `None` if the system has no such descriptors.
     pub exit: Option<OwnedFd>,
-    /// This process's end of the pipe to the command, which never blocks. `None` once it is closed.
+    /// The write end of the pipe to the command. Writes to it never block. `None` once this end is closed.
     pub stdin: Option<OwnedFd>,
     /// How many bytes were still unread in the pipe to the command when its last reader had gone.
     lost: u64,
@@ -235,8 +235,8 @@ impl Look {
         self.seen > 0 && (self.waits_for_rows || !self.is_readable)
     }
 
-    /// Whether a process of the command waits for something other than its input that comes by itself, such as an
-    /// answer over a network.
+    /// Whether a process of the command waits for something that comes by itself, such as an answer over a network. Its
+    /// input does not count.
     pub fn waits_for_other(&self) -> bool {
         self.waits_for_other
     }

@@ -14,9 +14,9 @@ pub enum Judged<'a> {
     Never,
     /// Usually after [`QUIET`]. After [`LONG_QUIET`] if the command might still go on without more input.
     Soon,
-    /// After [`LONG_QUIET`], if the command cannot go on without more input, and if the parent's reader does not wait
-    /// for more of the program's own input. Such a reader may be waiting until this very block is done, so that without
-    /// this judgement the run would never end.
+    /// After [`LONG_QUIET`], if the command cannot go on without more input, and if the parent's reader is not waiting
+    /// for input. The reader may then be waiting until this very block is done, so that without this judgement the run
+    /// would never end.
     Late(Care<'a>),
 }
 

@@ -2,8 +2,8 @@
 //!
 //! A command that has read all rows and waits for more might hold back its answers until its input ends. But if one of
 //! its threads waits for a socket, sleeps, or polls with a time limit, that thread might still produce answers,
-//! although another thread waits for more rows. The same holds for whatever else a thread waits for, unless that is
-//! another thread or process of the command.
+//! although another thread waits for more rows. The same holds for everything else that a thread can wait for, except
+//! for another thread or process of the command, and for signals.
 
 use nix::libc;
 use std::ffi::{OsStr, OsString, c_long};
@@ -36,8 +36,8 @@ pub fn of_thread(process: &Path, call: &str, input: &OsStr) -> Waits {
     for (argument, word) in arguments.iter_mut().zip(words) {
         *argument = number(word).unwrap_or(0);
     }
-    // For calls that take the time limit in milliseconds: a negative number means no limit. The other calls take the
-    // address of the limit, or 0.
+    // For calls that take the time limit in milliseconds: a negative number means no limit. The other calls with a
+    // limit take its address, or 0 for no limit.
     let has_limit = |argument: u64| argument as i32 >= 0;
     let (descriptors, has_limit) = match call {
         libc::SYS_read | libc::SYS_readv | libc::SYS_splice | libc::SYS_tee => (vec![arguments[0]], false),
@@ -52,7 +52,8 @@ pub fn of_thread(process: &Path, call: &str, input: &OsStr) -> Waits {
         libc::SYS_epoll_wait => (watched(process, arguments[0]), has_limit(arguments[3])),
         libc::SYS_epoll_pwait => (watched(process, arguments[0]), has_limit(arguments[3])),
         libc::SYS_epoll_pwait2 => (watched(process, arguments[0]), arguments[3] != 0),
-        // Signals come from the command itself, or from people and programs that know nothing of its rows.
+        // Whoever sends a signal to the command knows nothing of its rows, so waiting for a signal is not waiting for
+        // anything that could bring an answer.
         libc::SYS_rt_sigtimedwait => (vec![], arguments[2] != 0),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_pause => return Waits::No,

@@ -4,7 +4,7 @@
 //! that Python runs (`python/pmapgcd/_worker.py`), and later columns. This process does not map the memory, but copies
 //! to and from it by `pwrite` and `pread`.
 //!
-//! This file is long because every message may be followed by the end of the process, which all of them must handle.
+//! This file is long because Python may end after any message, which the code for each message must handle.
 
 use super::message::{Kind, LENGTH, Message};
 use crate::error::reason;

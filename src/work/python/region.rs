@@ -140,7 +140,7 @@ impl<'r> Region<'r> {
 /// of the results are `types`, and `fields` is the number of columns that Python was given.
 ///
 /// # Errors
-/// If the answer is not valid: a description of it. `results` are then unchanged.
+/// If the answer is not valid. The error says what is wrong with it, and `results` is unchanged.
 pub fn read(
     region: &[u8],
     mapped: Mapped,

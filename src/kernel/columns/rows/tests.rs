@@ -3,8 +3,8 @@ use super::*;
 use crate::csv::index::Index;
 use crate::csv::record::{Field, Line, split};
 
-/// Reads all of `text` row by row, and again many rows at a time. Both ways must give the same. Returns the rows, and
-/// the message about the first bad one.
+/// Reads `text` up to the first bad row, row by row, and again many rows at a time. Both ways must give the same.
+/// Returns the rows, and the message about the bad one.
 fn read(types: &str, missing: &[&str], text: &str, format: Format) -> (Typed, Option<String>) {
     let reader = Reader::new(types.parse().unwrap(), missing.iter().map(|text| text.as_bytes().to_vec()).collect());
     let (mut alone, mut at, mut bad, mut fields): (_, _, _, Vec<Field>) = (Typed::default(), 0, None, vec![]);

@@ -4,9 +4,9 @@
 
 use std::arch::x86_64::*;
 
-/// How many vectors of four pairs are worked on at once. With 4, 6 and 8 vectors, a pair of small numbers takes 4.1,
-/// 3.8 and 3.2 ns, and a pair of 63 bits takes 16.9, 16.7 and 13.4 ns (`PMAPGCD_VECTORS=avx2 cargo bench --bench stages
-/// -- kernel`, Zen 4).
+/// How many groups of four pairs are worked on at once. With 4, 6 and 8 groups, a pair of small numbers takes 4.1, 3.8
+/// and 3.2 ns, and a pair of 63 bits takes 16.9, 16.7 and 13.4 ns (`PMAPGCD_VECTORS=avx2 cargo bench --bench stages --
+/// kernel`, Zen 4).
 const VECTORS: usize = 8;
 
 /// Pairs of numbers: one vector has the first number of each pair, and the other vector has the second.

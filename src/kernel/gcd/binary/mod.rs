@@ -15,8 +15,8 @@
 //! the sign of a 32-bit difference shows which number is the smaller. Numbers of 32 bits are below this limit after two
 //! steps.
 //!
-//! The vector code is written by hand for each instruction set. What the compiler makes of one common body takes half
-//! as long again with AVX-512, and three quarters as long again with AVX2.
+//! The vector code is written by hand for each instruction set. If the compiler makes the vector code from one common
+//! body, it takes 1.5 times as long with AVX-512, and 1.75 times as long with AVX2.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]

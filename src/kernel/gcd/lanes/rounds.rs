@@ -219,8 +219,8 @@ fn approximate<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector]) -> Steps<L>
 }
 
 /// Returns the limbs of both numbers at this place, combined by OR. At the lowest place that the search can reach, bit
-/// 1 is set as well, so that the search ends there. It also makes this limb at least 2 bits long. So the approximation
-/// keeps every number of up to 62 bits (2 + 30 + 30) whole.
+/// 1 is set as well, so that the search ends there. This bit also makes the limb at least 2 bits long, so that the
+/// approximation has 2 + 30 + 30 bits: enough to keep every number of up to 62 bits whole.
 #[inline(always)]
 fn top<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector], at: usize) -> L::Vector {
     lanes.or(lanes.or(a[at], b[at]), lanes.all(if at < LEAST { 2 } else { 0 }))

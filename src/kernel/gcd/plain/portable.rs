@@ -47,8 +47,8 @@ fn last_digits(text: &[u8; LOADED], digits: usize) -> Option<u64> {
     Some((eight(LOADED - 16, digits - 16)? * E8 + middle).wrapping_mul(E8).wrapping_add(last))
 }
 
-/// Returns the value of the last `digits` of the eight bytes, or `None` if they are not all digits. `digits` must be
-/// from 1 to 8.
+/// Reads a number from the last `digits` bytes of `bytes`. `digits` must be from 1 to 8. Returns `None` if one of these
+/// last bytes is not a digit. The bytes before them may be anything.
 ///
 /// All eight bytes are handled as one word ("SWAR"). The check for digits is much like fast_float's
 /// `is_made_of_eight_digits_fast`. The digits are combined pairwise in three multiplications (D. Lemire, "Quickly

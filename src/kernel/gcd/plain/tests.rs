@@ -77,8 +77,8 @@ fn numbers_of_128_bits_are_read() {
     let numbers: Vec<&str> = (1..=39).map(|digits| &most[..digits]).collect();
     for vectors in Vectors::all() {
         for (a, b) in numbers.iter().flat_map(|a| numbers.iter().map(move |b| (a, b))) {
-            // Numbers that are too large, by a little and by a digit, and a byte that is not a digit in each part of
-            // the number.
+            // Numbers that are too large, by one and by several digits. Numbers with a byte that is not a digit, in
+            // each part of the number.
             let bad =
                 ["340282366920938463463374607431768211456", &format!("{a}0000000000000000000000000000000000000000")];
             let bad = bad.into_iter().map(String::from).chain([0, 19, 20, 38].map(|at| {
@@ -235,9 +235,9 @@ proptest! {
             }
             prop_assert_eq!(at + blank_lines(&text.as_bytes()[at..end]), end);
             let left = text.as_bytes().get(end..).filter(|left| !left.is_empty()).and_then(judged);
-            // The loader may leave numbers with text behind their closing quote, and numbers that have more than 20
-            // digits with leading zeros. Rows with such numbers have a quote or a zero, which is all that is checked
-            // here.
+            // The loader need not load two kinds of numbers: those with text after their closing quote, and those that
+            // have more than 20 digits, counting leading zeros. Rows with such numbers have a quote or a zero, which is
+            // all that is checked here.
             let is_odd = |text: &&str| text.lines().next().unwrap_or_default().contains(['"', '0']);
             prop_assert!(left.is_none() || Some(&text[end..]).filter(is_odd).is_some(), "{:?} {:?}", vectors, left);
         }
