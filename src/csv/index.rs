@@ -120,7 +120,7 @@ impl Index {
     }
 
     /// Returns how many ordinary rows come next that have the same number of fields, but at most `limit`. Returns 0 if
-    /// this number is not one of `counts`.
+    /// that number of fields is not one of `counts`.
     fn count(&mut self, counts: &RangeInclusive<usize>, limit: usize) -> usize {
         let ends = &self.scan.lists.line_ends.get()[self.next[0]..];
         let delimiters = &self.scan.lists.delimiters.get_closed()[self.next[1]..];

@@ -19,7 +19,7 @@ pub struct Scan {
     structure: Structure,
     /// How many bytes of the text have been looked at.
     seen: usize,
-    /// Whether the lists have what is in all of the first `seen` bytes of the text.
+    /// Whether the lists cover all of the first `seen` bytes of the text.
     is_whole: bool,
     /// How many line feeds are among the bytes that have been listed.
     line_feeds: usize,

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 /// How long a block should take a worker. Claiming a block costs a ten-thousandth of this, and at the end of the input
 /// a worker waits no longer than this for the others. This is also the head start of the first worker: until the first
 /// has been up for this time, no other worker is started, because a few cheap rows are finished before a second process
-/// would have started. Others are started earlier if the input is large, or if rows are so cheap that blocks fill their
-/// slots.
+/// would have started. Others are started earlier if the input is large, or if blocks fill their slots although their
+/// rows are cheap, which shows that there are many rows.
 const COST: Duration = Duration::from_millis(10);
 
 /// If the first worker takes longer than this to come up, others are started beside it.

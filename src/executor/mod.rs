@@ -35,7 +35,8 @@ pub enum Executor {
     Serial,
     /// Worker threads in this process
     Threads,
-    /// Worker processes that are sent pickled rows, like Python's `ProcessPoolExecutor`. It needs the feature `pickle`
+    /// Worker processes that are sent pickled rows, like Python's `ProcessPoolExecutor`. This executor needs the
+    /// feature `pickle`
     Pickle,
     /// Worker processes that claim blocks in a shared segment
     Shared,

@@ -24,9 +24,9 @@ const AHEAD: u64 = 4 << 20;
 /// How many blocks the reader reads itself after the chain has been stuck for the first time.
 const DETOUR: u64 = 16;
 
-/// How many blocks the reader still has to read itself after the chain was stuck (`left`), and how many they were in
-/// all (`last`). Each time the chain is stuck, they are twice as many as the last time. So a file with many rows that
-/// are too long for workers costs little more than if the parent read all of it.
+/// When the chain is stuck, the reader reads some blocks itself: a detour. `left` is how many of them are still to be
+/// read, and `last` is how many the latest detour has in all. Each detour has twice as many as the one before. So a
+/// file with many rows that are too long for workers costs little more than if the parent read all of it.
 #[derive(Default)]
 struct Detour {
     left: u64,

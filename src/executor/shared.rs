@@ -31,7 +31,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Makes the executor without any worker. Runs start the workers as members of `children`.
+    /// Makes the executor without any worker. Each run starts the workers that are missing, as members of `children`.
     pub fn new(children: Children) -> Self {
         Shared { ring: None, children, input: None }
     }

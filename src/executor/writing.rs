@@ -53,8 +53,8 @@ impl Run<'_> {
             sink.begin(next)?;
             watch.worked();
             loop {
-                // The writer sleeps on the event `done` in this loop as well as in the loop above. So whoever changes
-                // something that the writer waits for has to set only this event.
+                // The writer sleeps on the event `done` in this loop as well as in the loop above. So it is enough to
+                // set this event after a change of anything that the writer waits for.
                 let is_published = self.published.load(Ordering::Acquire) > block;
                 if let Some(taken) = ring.try_take(is_published).map_err(|Spoilt| Error::spoilt())? {
                     self.write_part(block, &taken, end, sink, &mut watch)?;

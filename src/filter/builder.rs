@@ -65,7 +65,7 @@ impl<'k, K: BatchKernel> FilterBuilder<'k, K> {
         self
     }
 
-    /// Makes `text` stand for a missing value. If a field that the kernel gets is this text, apart from quotes and
+    /// Makes `text` stand for a missing value. If a field that the kernel would get is this text, apart from quotes and
     /// blanks around it, the row is not given to the kernel and has an empty result. Call this once for each such text.
     pub fn missing(mut self, text: impl Into<Vec<u8>>) -> Self {
         self.rows.missing.push(text.into());

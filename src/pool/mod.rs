@@ -121,7 +121,7 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod + Row>> Pool<'k, K> {
     ///
     /// # Errors
     /// If workers cannot be started or keep dying, if shared memory cannot be allocated, or if another pool has been
-    /// made at the same place or with the same name.
+    /// made on the same line of the source or with the same name.
     pub fn map(&self, rows: &[K::Row]) -> Result<Vec<K::Output>, Error> {
         if worker::is_worker() {
             return Err(Error::usage(

@@ -34,7 +34,7 @@ pub fn read_nothing() -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdin(end)?)
 }
 
-/// Makes standard output descriptor 1 again. What this process has printed and not yet flushed still goes to standard
+/// Moves standard output back to descriptor 1. What this process has printed and not yet flushed still goes to standard
 /// error.
 pub fn put_stdout_back() {
     let _ = io::Write::flush(&mut io::stdout());

@@ -68,8 +68,9 @@ impl Word {
     pub fn is_claim_on(self, block: u64) -> bool {
         self.state() == State::Claimed && self.block() == block
     }
-    /// Whether the word is well formed and says that the slot holds `block`: filled, claimed or done. A word that is
-    /// not a claim is well formed if the worker's number in it is 0. The parent and correct workers write no others.
+    /// Whether the word is well formed and says that the slot holds `block`: filled, claimed or done. A claim is always
+    /// well formed. Any other word is well formed if the worker's number in it is 0. The parent and correct workers
+    /// write only well-formed words.
     pub fn is_in_use_by(self, block: u64) -> bool {
         let is_sound = self.state() == State::Claimed || self.worker() == 0;
         self.block() == block && self.state() != State::Free && is_sound

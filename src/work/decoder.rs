@@ -38,7 +38,7 @@ pub struct Decoder<'k, K: BatchKernel> {
     fields: Vec<Field>,
     /// The good rows of the current batch.
     pub rows: K::Rows,
-    /// The byte range in the block of each row in `rows`, without its line end. Filled only with `--append`.
+    /// For each row in `rows`, its byte range in the block, without the line end. Filled only with `--append`.
     pub places: Vec<Range<usize>>,
     /// The bad rows of the batch, each with the number of good rows that precede it in the same batch.
     pub bad: Vec<(usize, BadRow)>,

@@ -80,7 +80,7 @@ impl Settings {
 
     /// Whether the part ends at `bad`, so that the rows behind it are not mapped in the same part. A row on which
     /// workers keep dying ends its part, so that its report is handed over at once. If the part went on and a worker
-    /// died over a later row, the whole part would be mapped again, and workers would die on the first row again.
+    /// died over a later row, the whole part would be mapped again, and workers would die on this row again.
     pub(super) fn ends_part(&self, bad: &BadRow) -> bool {
         self.ends_run(bad) || bad.kind == Kind::Deadly
     }

@@ -2,9 +2,10 @@
 //! on with it.
 //!
 //! The results of an offer that was taken are written. If the worker dies after that, its block must not be mapped
-//! again, or these results would be printed twice. Therefore the writer counts an offer before it reads the offered
-//! bytes. The writer holds a lock while it looks for an offer and counts it. The supervisor holds the same lock while
-//! it withdraws the offer of a dead worker. So each offer is either counted or withdrawn.
+//! again, or these results would be printed twice. The count of offers tells the supervisor this. Therefore the writer
+//! counts an offer before it reads the offered bytes. The writer holds a lock while it looks for an offer and counts
+//! it. The supervisor holds the same lock while it withdraws the offer of a dead worker. So each offer is either
+//! counted or withdrawn.
 
 use super::Run;
 use crate::error::Error;

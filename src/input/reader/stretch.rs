@@ -18,8 +18,8 @@ impl Reader<'_> {
     }
 
     /// Returns the part of the lent file that lies behind the last block, up to the end of the file or of the range
-    /// that is read. Returns `None` if the part has fewer than `least` bytes, or if the reader must first read a header
-    /// or the first row itself.
+    /// that is read. Returns `None` if the part has fewer than `least` bytes, if the file is not the current input any
+    /// more, or if the reader must first read something else itself, such as a header or the first row.
     pub(super) fn rest_of_lent(&mut self, least: u64) -> Option<Stretch> {
         let wants_first_row = self.wants_first_row();
         let open = self.current.as_ref()?;

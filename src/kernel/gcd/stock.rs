@@ -125,8 +125,8 @@ impl BatchKernel for Gcd {
             return read_each(found, pairs, other);
         }
         let fields = Fields::of(found, self.base, self.max_digits);
-        // In base 10 the fast loader reads all good integers that are short. So `fields` is tried only for rows with
-        // long fields; all other rows are left to `other`.
+        // In base 10 other code reads all good integers that are short. So `fields` is then tried only for rows with
+        // long fields.
         let may_read = |row: usize| self.base != Base::Decimal || fields.are_long(row);
         let mut other = |row: usize, pairs: &mut Pairs| may_read(row) && fields.read(row, pairs) || other(row, pairs);
         if self.base != Base::Decimal || self.max_digits < plain::MAX_DIGITS as usize {

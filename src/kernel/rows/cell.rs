@@ -1,4 +1,5 @@
-//! The value of one field in serde's terms. Rows and outputs consist of such values while they are not text.
+//! The value of one field in serde's terms. Rows and outputs are lists of such values when they are not in the form of
+//! CSV.
 //!
 //! `pickle` sends rows and outputs as lists of such values, so that a process that does not know the types can print
 //! what comes back: a number as a number, a text as a text, a missing value as `None`. A value of a type that pickles

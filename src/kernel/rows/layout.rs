@@ -66,8 +66,8 @@ impl Layout {
         (!self.is_open).then_some(self.fields.len())
     }
 
-    /// If all fields of a row are numbers of types that columns have: returns for each field its type, and whether its
-    /// value may be missing.
+    /// If each field of a row is a number whose type a column can have: returns for each field its type, and whether
+    /// its value may be missing.
     pub fn numbers(&self) -> Option<Vec<(Type, bool)>> {
         let number = |field: &Field| Some((field.number?, field.may_lack));
         self.count().and_then(|_| self.fields.iter().map(number).collect())

@@ -60,8 +60,8 @@ impl Source for InList<'_> {
     }
 }
 
-/// Why cells do not make a value. It does not say what is wrong, because a bad row is read again from its text, and the
-/// error of that attempt says it.
+/// The error that cells do not make a value. It does not say what is wrong, because a bad row is read again from its
+/// text, and the error of that attempt says it.
 #[derive(Debug)]
 pub struct Unfit;
 

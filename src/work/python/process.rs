@@ -233,7 +233,8 @@ impl Running {
         self.number += 1;
         let message = Message::new(kind, self.number, values).bytes();
         match rustix::io::retry_on_intr(|| send(&self.socket, &message, SendFlags::NOSIGNAL)) {
-            // The process has ended, or has closed its socket. Waiting for the answer finds out which of the two.
+            // Not all bytes were sent: the process has ended, or has closed its socket. Waiting for the answer finds
+            // out which of the two.
             Ok(_) | Err(Errno::PIPE | Errno::CONNRESET) => {}
             Err(error) => return Err(error.into()),
         }

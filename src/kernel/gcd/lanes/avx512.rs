@@ -73,8 +73,8 @@ impl Lanes for Avx512 {
         fn left_to_do(halvings: u32) -> __m512i { _mm512_set1_epi64((1 << halvings) - 1) }
         fn zeros(a: __m512i, left: __m512i) -> __m512i {{
             // Count the ones in `left` below the lowest 1 of `a`. All of them are in the lower half of the lane, so
-            // counting in lanes of 32 bits is enough. A count in lanes of 64 bits could be 64, and for shifts by 64 the
-            // compiler would add instructions.
+            // counting in lanes of 32 bits is enough. If the ones were counted in lanes of 64 bits, the compiler could
+            // not rule out a count of 64, and would add instructions for shifts by 64.
             let below = _mm512_andnot_si512(a, _mm512_add_epi64(a, _mm512_set1_epi64(-1)));
             _mm512_popcnt_epi32(_mm512_and_si512(below, left))
         }}

@@ -190,7 +190,7 @@ struct Steps<L: Lanes> {
     left: L::Vector,
 }
 
-/// Returns an approximation of 62 bits for each number: 32 high bits and the 30 lowest ones. In both numbers the high
+/// Returns an approximation of 62 bits for each number: 32 high bits and the 30 lowest bits. In both numbers the high
 /// bits are those from the highest bit of the longer number down. Numbers of at most 62 bits are returned whole.
 #[inline(always)]
 fn approximate<L: Lanes>(lanes: L, a: &[L::Vector], b: &[L::Vector]) -> Steps<L> {

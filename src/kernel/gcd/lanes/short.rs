@@ -117,7 +117,7 @@ fn odd([low, high]: Halves) -> Halves {
     let high = _mm512_maskz_mov_epi64(!is_round, high);
     let below = _mm512_andnot_si512(low, _mm512_add_epi64(low, _mm512_set1_epi64(-1)));
     let zeros = _mm512_popcnt_epi64(below);
-    // This instruction takes counts modulo 64, so a count of 64 changes nothing. Such a count occurs only where the
-    // whole number is 0.
+    // This instruction takes counts modulo 64, so a count of 64 changes nothing. Such a count occurs only where both
+    // `low` and `high` are 0.
     [_mm512_shrdv_epi64(low, high, zeros), _mm512_shrdv_epi64(high, _mm512_setzero_si512(), zeros)]
 }

@@ -79,8 +79,8 @@ impl Group {
         fields.iter().position(is_other).map_or(rows.end, |found| rows.start + found)
     }
 
-    /// Takes quotes, blanks, signs and, from long numbers, leading zeros off these fields. Returns whether any field
-    /// has become shorter.
+    /// Removes quotes, blanks and signs from the fields of `rows`, and leading zeros from long numbers. Returns whether
+    /// any field has become shorter.
     #[inline(always)]
     fn bare(&mut self, text: &[u8], quote: Option<u8>, rows: Range<usize>) -> bool {
         let mut is_less = false;
