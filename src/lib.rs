@@ -71,7 +71,8 @@
 //!
 //! | trait | methods |
 //! |---|---|
-//! | [`Kernel`] | `map`. If the kernel needs nothing but memory and time, `is_self_contained` as well: workers are then confined |
+//! | [`Kernel`] | `map`. Optionally `is_self_contained`: if it returns true, workers are confined to memory and the
+//! clock |
 //! | [`BatchKernel`](batch::BatchKernel) | `result_name`, `read`, `map_batch` and `write`, and the types of rows and outputs. Every `Kernel` is a `BatchKernel`; write one only if rows must be kept in a form that serde cannot make, such as columns |
 //! | [`Batch`](batch::Batch) | `len` and `clear`. A `Vec` is one |
 //!

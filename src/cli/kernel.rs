@@ -141,7 +141,8 @@ impl KernelOptions {
             }
         };
         if executor == Executor::Threads {
-            // From here on only the worker threads need the kernel, and each of them opens it for itself.
+            // From here on only the worker threads call the library, and each of them opens the kernel for itself. What
+            // this thread still needs of `native` stays after `close`.
             native.close();
         }
         let missing = options.na.iter().map(|text| trimmed(text.as_bytes()).to_vec()).collect();

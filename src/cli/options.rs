@@ -153,7 +153,7 @@ pub struct Options {
     /// Print whole rows, with the result as field NAME
     ///
     /// The header is printed with NAME, or else with the name that the kernel has for its results. Rows with more or
-    /// fewer fields than the header are bad; without a header, the first row counts.
+    /// fewer fields than the header, or, without a header, than the first row are bad.
     #[arg(long, help_heading = OUTPUT, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(super) append: Option<String>,
 

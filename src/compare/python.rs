@@ -201,8 +201,8 @@ impl<'a> Runs<'a> {
         })
     }
 
-    /// Returns how a run ended in which a process was killed: the outcome, the number of results that were handed over,
-    /// and the number of rows.
+    /// Returns how a run ends if one of its processes is killed: the outcome, the number of results that were handed
+    /// over, and the number of rows.
     fn crash(&self, way: &Way) -> Result<(String, usize, usize), Error> {
         if way.python.is_none() {
             let crashes = crash::try_all(&[Executor::Shared], self.workload)?;

@@ -98,8 +98,8 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
         }
         let failed = |error: rustix::io::Errno| Error::io("cannot make a pipe", error.into());
         let stop = bell()?;
-        // This is a socket, because a write to a pipe without a reader raises SIGPIPE, while `send` can be told not to.
-        // Like all inputs but stdin, it must be non-blocking.
+        // Rows are fed through a socket, because a write to a pipe without a reader raises SIGPIPE, while `send` can be
+        // told not to. The end that is read must be non-blocking, like all inputs but stdin.
         let flags = SocketFlags::CLOEXEC;
         let (rows, feed) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(failed)?;
         rustix::io::ioctl_fionbio(&rows, true).map_err(failed)?;

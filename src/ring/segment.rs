@@ -67,7 +67,7 @@ pub struct Segment {
     layout: Layout,
     /// The file that is mapped, which worker processes inherit. `None` if the memory is private.
     file: Option<File>,
-    /// How many bytes from the start of the segment have memory pages provided by the system.
+    /// For how many bytes, from the start of the segment, the system has provided memory pages already.
     allocated: AtomicUsize,
     /// What limited the number of slots, if there are fewer than were asked for.
     bound: Option<Bound>,

@@ -22,7 +22,8 @@ pub const MEASURES: usize = 6;
 #[repr(C)]
 #[derive(Default)]
 pub struct Control {
-    /// A [`Counter`](super::word::Counter): the number of the next block to look at for a claim.
+    /// The number of the block that workers look at next when they want to claim one, as a
+    /// [`Counter`](super::word::Counter).
     pub(super) next: Lines<AtomicU64>,
     /// 0 while the run lasts, 1 once it is over.
     pub(super) closed: Lines<AtomicU32>,

@@ -61,8 +61,8 @@ fn map(&(number,): &(u64,)) -> u64 {
 
 #[test]
 fn whoever_panics_ends_the_run_and_leaves_nobody_waiting() {
-    // Panic in the first block, in a block by which all workers are at work, and in a block after more blocks than the
-    // ring has slots.
+    // Panic in the first block, in a block that comes when all workers are at work, and in one that comes when the
+    // slots have been used more than once.
     for block in [0, 3, 5000] {
         for panics in [Panics::Source(block), Panics::Sink(block), Panics::Kernel(block)] {
             let (tell, told) = mpsc::channel();

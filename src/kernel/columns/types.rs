@@ -97,7 +97,8 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Returns the column that the kernel takes at index `at`, from 0. Columns behind the last one are like it.
+    /// Returns the column that the kernel takes at index `at`, from 0. If there are more columns than `inputs`, the
+    /// further ones are like the last of `inputs`.
     pub fn input(&self, at: usize) -> Input {
         self.inputs[at.min(self.inputs.len() - 1)]
     }

@@ -47,7 +47,7 @@ struct Answer {
     text: SpooledTempFile,
     /// How many bytes of the text have not been handed over.
     left: u64,
-    /// How much of the block was answered. It is reported together with the last piece of the text.
+    /// How much of the block was answered. It is reported together with the last piece of the answer.
     mapped: Mapped,
     bad: Vec<BadRow>,
 }

@@ -326,7 +326,7 @@ fn mismatch(lines: &str, count: usize) -> String {
     )
 }
 
-/// Returns this number of things in words, as in "1 row" and "2 rows".
+/// Returns `count` and the word `thing`, in the plural unless `count` is 1: "1 row", "2 rows".
 fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }

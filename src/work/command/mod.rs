@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 /// When a command answers, and how its lines are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Mode {
-    /// A line for each row, at once or only at the end of the input; the program finds out which
+    /// CMD prints a line for each row, at once or only at the end of its input; which of the two is found out
     #[default]
     Auto,
     /// A line for each row, without waiting for the end of the input; CMD's input is closed early only if the run could
