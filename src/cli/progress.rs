@@ -67,7 +67,8 @@ fn show(in_place: bool, tally: &Tally, total: Option<u64>, ended: &Receiver<()>)
         } else if tcgetpgrp(io::stderr()).is_ok_and(|group| group == getpgrp()) {
             let columns = tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
             let columns = if columns == 0 { 80 } else { columns };
-            // A line that is as wide as the terminal would wrap, so it is cut one character earlier.
+            // A line that is as wide as the terminal would wrap, so it is cut one character earlier, but not to fewer
+            // than 20.
             let line: String = line.chars().take(columns.saturating_sub(1).max(20)).collect();
             console::status(Some(&line));
         }

@@ -18,8 +18,7 @@ pub struct Shape {
     pub has_header: bool,
     /// The columns that are the kernel's input. `None`: all columns are.
     pub columns: Option<Columns>,
-    /// Number of fields that the kernel needs a row to have, if all columns are its input. `None`: the kernel takes any
-    /// number.
+    /// How many fields each row must have if no columns are chosen. `None`: the kernel takes any number of fields.
     pub fields: Option<usize>,
     /// Names of the columns of results that `--append` adds to the header. `None`: rows are not printed with their
     /// results.

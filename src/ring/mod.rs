@@ -33,8 +33,8 @@
 //!
 //! **Who is trusted.** The parent trusts no worker. It keeps its own count of blocks and of the bytes left of each, and
 //! checks what it reads from a slot against these counts. Its operations return [`Spoilt`] if a slot's word is one that
-//! no correct worker leaves, or if the slot announces more results than its result region can hold. The caller checks
-//! whether the numbers that a claimant has handed over with a block, its measures, are possible. `tests/hostile.rs` and
+//! no correct worker leaves, or if the slot announces more results than its result region can hold. With a block a
+//! claimant also hands over numbers, its measures. The caller checks whether they are possible. `tests/hostile.rs` and
 //! the fuzz target `segment` test this: they overwrite all memory of the ring.
 
 #[cfg(not(loom))]

@@ -49,7 +49,7 @@ const CAREFUL_PART: Duration = Duration::from_millis(1);
 pub(super) struct Pace(Option<Instant>);
 
 impl Pace {
-    /// Begins a part now. Without care the part may take any time.
+    /// Begins a part now. Unless `care` is needed, the part may take as long as it likes.
     pub fn with(care: Care) -> Self {
         Pace(care.is_needed().then(Instant::now))
     }

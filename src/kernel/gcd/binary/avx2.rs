@@ -44,8 +44,9 @@ pub fn gcd_rows(rows: &[[u64; 2]], outputs: &mut Vec<u64>) {
                 }
             }
         }
-        // By now all wide numbers are the `b` of finished pairs, and thus their divisors. Move these divisors to
-        // `divisors` and put zeros in their place, so that only numbers of 31 bits are left.
+        // By now a number of more than 31 bits can only be the `b` of a finished pair, and thus its greatest common
+        // divisor. Move such numbers to `divisors` and put zeros in their place, so that only numbers of 31 bits are
+        // left.
         let mut divisors = [zero; VECTORS];
         for ([_, b], divisor) in wide.iter_mut().zip(&mut divisors) {
             let is_narrow = _mm256_cmpeq_epi64(_mm256_and_si256(*b, high), zero);
