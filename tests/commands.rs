@@ -194,6 +194,25 @@ fn a_last_line_without_its_end_is_an_answer_only_of_a_command_that_succeeds() {
 }
 
 #[test]
+fn a_row_over_which_a_command_is_always_killed_is_named_in_the_end() {
+    for way in ways() {
+        let kills = "exec perl -e '$| = 1; while (<>) { kill 9, $$ if $_ == 301; print }'";
+        let finished = run(&mut filter(way, &["--bad-rows=skip"], kills), numbers(400));
+        let expected = numbers(400).replace("\n301\n", "\n");
+        assert_eq!((finished.status.code(), &*finished.stdout), (Some(1), expected.as_bytes()), "{}", finished.stderr);
+        assert!(finished.stderr.contains("stdin:301: the command keeps dying on this row: "), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn an_empty_answer_is_an_empty_field() {
+    for way in ways() {
+        run(&mut filter(way, &["--append", "-k1"], "sed -u 's/.*//'"), "a,1\n").is(0, "a,1,\n", "");
+        run(&mut filter(way, &["--append", "-k1", "-dblank"], "sed -u 's/.*//'"), "a 1\n").is(0, "a 1 NA\n", "");
+    }
+}
+
+#[test]
 fn a_command_that_dies_once_is_started_again_and_a_kill_blames_no_row() {
     let folder = tempfile::tempdir().unwrap();
     for (number, way) in ways().enumerate() {

@@ -100,7 +100,7 @@ fn fine_line() -> impl Strategy<Value = Line> {
 }
 
 const BAD_FIELDS: [(&[u8], &str); 9] = [
-    (b"", "is empty; an integer is expected"),
+    (b"", "is empty; an integer is expected; if that stands for no value, say so with --na ''"),
     (b"abc", r#"is not an integer: "abc"; decimal digits are expected, with or without a sign"#),
     (b"1 2", r#"is not an integer: "1 2"; decimal digits are expected, with or without a sign"#),
     (b"1.5", r#"is not an integer: "1.5"; decimal digits are expected, with or without a sign"#),

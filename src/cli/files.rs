@@ -76,7 +76,8 @@ pub fn inputs(files: &[PathBuf]) -> Vec<Input> {
 pub fn check_names(files: &[PathBuf]) -> Result<(), Error> {
     let arguments: Vec<_> = std::env::args_os().take_while(|argument| argument != "--").collect();
     let is_missing = |name: &OsString| {
-        files.iter().any(|file| file.as_os_str() == name)
+        name != "-"
+            && files.iter().any(|file| file.as_os_str() == name)
             && stat(name.as_os_str()).is_err_and(|error| error == Errno::NOENT)
     };
     let misplaced = arguments.windows(2).find_map(|pair| {

@@ -185,10 +185,13 @@ pub fn may_be_number(text: &[u8]) -> bool {
     text.iter().any(u8::is_ascii_digit) || str::from_utf8(text).is_ok_and(|text| text.parse::<f64>().is_ok())
 }
 
+/// What is wrong with an empty field in which an integer is expected.
+pub const EMPTY: &str = "is empty; an integer is expected; if that stands for no value, say so with --na ''";
+
 /// Returns the hint to use `--na` if `text` is one of the texts that programs write for a missing value.
 pub fn no_value(text: &[u8]) -> Option<String> {
-    const NO_VALUE: [&[u8]; 11] =
-        [b"NA", b"N/A", b"#N/A", b"NaN", b"nan", b"\\N", b"NULL", b"null", b"None", b"<NA>", b"."];
+    const NO_VALUE: [&[u8]; 12] =
+        [b"", b"NA", b"N/A", b"#N/A", b"NaN", b"nan", b"\\N", b"NULL", b"null", b"None", b"<NA>", b"."];
     let text = String::from_utf8_lossy(NO_VALUE.into_iter().find(|nothing| *nothing == text)?);
     Some(format!("; if that stands for no value, say so with --na '{text}'"))
 }

@@ -28,3 +28,11 @@ pub fn shown(value: &[u8]) -> String {
     }
     if is_cut { format!("{text}…\" ({} bytes)", value.len()) } else { text + "\"" }
 }
+
+/// Returns `bytes` without their end if the end is the beginning of a character of UTF-8 that was cut in two.
+pub fn without_half_character(bytes: &[u8]) -> &[u8] {
+    match str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => &bytes[..error.valid_up_to()],
+        _ => bytes,
+    }
+}

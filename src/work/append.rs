@@ -69,7 +69,10 @@ impl Appender {
                 let length = if places.len() == 1 { bytes.rposition(is_end) } else { bytes.position(is_end) };
                 let printed = &rest[..length.unwrap_or(rest.len())];
                 // The result's line end is replaced by that of the row.
-                let result = start..start + printed.strip_suffix(b"\r").unwrap_or(printed).len();
+                let result = printed.strip_suffix(b"\r").unwrap_or(printed);
+                // Alone on its line, an empty result is a pair of quotes. Behind a row it need not be.
+                let is_empty = format.quote.is_some_and(|quote| result == [quote; 2]);
+                let result = start..start + if is_empty { 0 } else { result.len() };
                 start += printed.len() + 1;
                 let line_end = line_end(block, place.end);
                 let length = place.len() + 1 + result.len() + line_end.len();

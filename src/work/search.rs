@@ -4,17 +4,18 @@
 //! A *fault* is a death by the process's own doing, so one row might be to blame. To find that row, the first half of
 //! the rows is sent, then the first half of that half, and so on. If a half goes well, the row is in the other half,
 //! which is halved next. So n rows take about log2(n) tries. A *kill* is a death by a signal that other processes send.
-//! Usually it says nothing about the rows, so the same rows are sent again.
+//! Usually it says nothing about the rows. But a row may need more memory than there is, so that the process is killed
+//! again and again. Therefore kills lead to a search too, and to a name only after many kills over one row.
 //!
 //! | what happens | so often | what is done |
 //! |---|---|---|
 //! | a death by a fault, over several rows | | half of them are tried |
 //! | a death by a fault, over one row | fewer than [`MOST_FAULTS`] times | the row is tried again |
 //! | | the [`MOST_FAULTS`]th time | the row is named: a bad row |
-//! | a death by a kill, if kills blame no rows | fewer than [`MOST_KILLS`] times, over the same rows | the same rows are tried again |
-//! | | the [`MOST_KILLS`]th time | the run ends |
-//! | a death by a kill, if kills blame rows | [`MOST_KILLS_OF_MANY`] times, over several rows | half of them are tried: a row may need more memory than there is |
-//! | | [`MOST_KILLS`] times, over one row | the row is named |
+//! | a death by a kill, over several rows | fewer than [`MOST_KILLS_OF_MANY`] times | the same rows are tried again |
+//! | | the [`MOST_KILLS_OF_MANY`]th time | half of them are tried |
+//! | a death by a kill, over one row | fewer than [`MOST_KILLS`] times | the row is tried again |
+//! | | the [`MOST_KILLS`]th time | the row is named |
 //! | more or fewer lines than rows, over several | | half of them are tried, to find the row |
 //! | more or fewer lines for one row, or for several although each half had the right number | | the run ends |
 
@@ -22,10 +23,10 @@ use std::ops::Range;
 
 /// How many faults over one row it takes to blame the row.
 const MOST_FAULTS: u32 = 3;
-/// How many kills over the same rows it takes to end the run.
+/// How many kills over one row it takes to blame the row.
 const MOST_KILLS: u32 = 30;
-/// Where kills are blamed on rows, only half of the rows are tried after this many kills over the same rows. The number
-/// is small, because trying a half costs little and blames no row yet.
+/// After this many kills over the same rows, only half of them are tried. The number is small, because trying a half
+/// costs little and blames no row yet.
 const MOST_KILLS_OF_MANY: u32 = 2;
 
 /// The decision on what to do next.
@@ -43,8 +44,6 @@ pub enum Next {
 pub struct Search {
     /// What messages call the process that dies.
     who: &'static str,
-    /// Whether kills blame rows.
-    kills_blame: bool,
     count: usize,
     /// The rows that are sent.
     part: Range<usize>,
@@ -60,10 +59,9 @@ pub struct Search {
 }
 
 impl Search {
-    /// Begins a search through `count` rows. `who` is what messages call the process that dies. `kills_blame` says
-    /// whether a row is blamed if the process is killed over it again and again.
-    pub fn new(count: usize, who: &'static str, kills_blame: bool) -> Self {
-        Search { who, kills_blame, count, part: 0..count, suspect: 0, faults: 0, kills: 0, deaths: 0, mismatch: None }
+    /// Begins a search through `count` rows. `who` is what messages call the process that dies.
+    pub fn new(count: usize, who: &'static str) -> Self {
+        Search { who, count, part: 0..count, suspect: 0, faults: 0, kills: 0, deaths: 0, mismatch: None }
     }
 
     /// Returns the rows to send, or `None` if all are answered.
@@ -101,13 +99,8 @@ impl Search {
         let names = || Next::Names(format!("{who} keeps dying on this row: the last one {cause}"));
         if !is_fault {
             self.kills += 1;
-            let is_halved = self.kills_blame && self.kills >= MOST_KILLS_OF_MANY && self.halve();
-            return match self.kills {
-                _ if is_halved => Next::Goes,
-                MOST_KILLS.. if self.kills_blame => names(),
-                MOST_KILLS.. => Next::Ends(self.part.start, format!("{who} keeps being killed: the last one {cause}")),
-                _ => Next::Goes,
-            };
+            let is_halved = self.kills >= MOST_KILLS_OF_MANY && self.halve();
+            return if !is_halved && self.kills >= MOST_KILLS { names() } else { Next::Goes };
         }
         if self.halve() {
             return Next::Goes;
@@ -148,7 +141,7 @@ mod tests {
     /// Runs a search through `count` rows; `is_fatal` tells which are fatal. Returns the row that was found, or `count`
     /// if none was; the last decision; and the number of tries.
     fn search(count: usize, is_fatal: impl Fn(usize) -> bool) -> (usize, Next, usize) {
-        let mut search = Search::new(count, "it", false);
+        let mut search = Search::new(count, "it");
         for tries in 1.. {
             let Some(part) = search.part() else { return (count, Next::Goes, tries - 1) };
             let next = if part.clone().any(&is_fatal) { search.died(String::new(), true) } else { search.answered() };
@@ -172,8 +165,8 @@ mod tests {
     }
 
     #[test]
-    fn a_death_that_does_not_come_again_names_nobody_and_kills_blame_no_row() {
-        let mut search = Search::new(8, "it", false);
+    fn a_death_that_does_not_come_again_names_nobody() {
+        let mut search = Search::new(8, "it");
         assert_eq!(search.died(String::new(), true), Next::Goes);
         let mut tried = vec![];
         while let Some(part) = search.part() {
@@ -181,16 +174,14 @@ mod tests {
             assert_eq!(search.answered(), Next::Goes);
         }
         assert_eq!(tried, [0..4, 4..6, 6..7, 7..8]);
-        let mut search = Search::new(8, "it", false);
-        for _ in 1..MOST_KILLS {
-            assert_eq!((search.died(String::new(), false), search.part()), (Next::Goes, Some(0..8)));
-        }
-        assert!(matches!(search.died(String::new(), false), Next::Ends(0, _)));
+        let mut search = Search::new(8, "it");
+        assert_eq!((search.died(String::new(), false), search.part()), (Next::Goes, Some(0..8)));
+        assert_eq!((search.answered(), search.part()), (Next::Goes, None));
     }
 
     #[test]
-    fn kills_blame_a_row_in_the_end_if_they_may() {
-        let mut search = Search::new(8, "it", true);
+    fn kills_blame_a_row_in_the_end() {
+        let mut search = Search::new(8, "it");
         let mut tries = 0;
         let next = loop {
             let part = search.part().unwrap();
@@ -207,11 +198,11 @@ mod tests {
 
     #[test]
     fn counts_that_differ_end_the_run_at_the_row_or_else_behind_it() {
-        let mut search = Search::new(4, "it", false);
+        let mut search = Search::new(4, "it");
         assert_eq!((search.mismatched("4".into()), search.part()), (Next::Goes, Some(0..2)));
         assert_eq!((search.answered(), search.part()), (Next::Goes, Some(2..3)));
         assert_eq!(search.mismatched("1".into()), Next::Ends(2, "1".into()));
-        let mut search = Search::new(2, "it", false);
+        let mut search = Search::new(2, "it");
         search.mismatched("2".into());
         search.answered();
         assert_eq!(search.answered(), Next::Ends(0, "2".into()));

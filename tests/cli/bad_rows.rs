@@ -43,7 +43,7 @@ fn whole(what: &str) -> String {
         _ if what.contains("0x10") => "; integers in base 16 are read with --base 16",
         _ if what.contains("is not an integer") => "; decimal digits are expected, with or without a sign",
         _ if what.contains("carriage return") => RETURNS_TO_LINES,
-        _ if what.contains("is empty") => "; an integer is expected",
+        _ if what.contains("is empty") => "; an integer is expected; if that stands for no value, say so with --na ''",
         _ => "",
     };
     format!("{what}{expected}")

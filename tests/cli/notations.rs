@@ -21,7 +21,7 @@ fn a_row_that_lacks_a_value_has_an_empty_result_and_is_not_bad() {
     let appended = "12,18,6\nNA,3,\n20,30,10\n7, NA ,\n\"NA\",1,\n,5,\n9,6,3\n";
     reads(&["--na=NA", "--na=", "--append"], rows, 0, appended, "");
     // Without one of them its rows are bad, and nothing else changes.
-    let said = "pmapgcd: stdin:6: field 1 is empty; an integer is expected\n";
+    let said = "pmapgcd: stdin:6: field 1 is empty; an integer is expected; if that stands for no value, say so with --na ''\n";
     reads(&["--na=NA"], rows, 1, "6\n\n10\n\n\n", said);
     reads(&["--na=NA", "--bad-rows=skip"], rows, 1, "6\n\n10\n\n\n3\n", &format!("{said}pmapgcd: 1 bad row\n"));
     reads(&["--na=NA", "--bad-rows=blank"], rows, 1, "6\n\n10\n\n\n\n3\n", &format!("{said}pmapgcd: 1 bad row\n"));

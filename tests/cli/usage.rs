@@ -142,6 +142,11 @@ fn the_last_of_an_option_given_twice_counts() {
 
 #[test]
 fn a_value_that_is_taken_for_a_file_is_told_where_it_stands() {
+    for option in ["--append", "--progress", "--stats"] {
+        let finished = run(&mut pmapgcd([option, "-"]), "12,18\n");
+        let result = if option == "--append" { "12,18,6\n" } else { "6\n" };
+        assert_eq!((finished.status.code(), &*finished.stdout), (Some(0), result.as_bytes()), "{finished:?}");
+    }
     let folder = Folder::with([("ab.csv", "a,b\n12,18\n"), ("always", "a,b\n5,10\n")]);
     for (option, value) in [("--append", "up"), ("--progress", "never"), ("--stats", "json")] {
         let what = format!("if it is the value of {option}, it stands behind =: {option}={value}");

@@ -62,7 +62,8 @@ fn many_bad_rows_are_told_apart_from_good_ones_and_no_row_is_called_twice() {
 fn what_is_no_value_of_a_type_is_a_bad_row() {
     let module = Module::new(&(GCD.to_string() + "def truth(a: bool) -> str:\n    return str(a)\n"));
     module.always("gcd", &[], "1.5,2\n", 1, "", "pmapgcd: stdin:1: field 1 is not an integer: \"1.5\"\n");
-    module.always("gcd", &["-k2,1"], ",2\n", 1, "", "pmapgcd: stdin:1: field 1 is empty; an integer is expected\n");
+    let what = "pmapgcd: stdin:1: field 1 is empty; an integer is expected; if that stands for no value, say so with --na ''\n";
+    module.always("gcd", &["-k2,1"], ",2\n", 1, "", what);
     module.always("truth", &[], "true\nFALSE\n1\n0\n", 0, "True\nFalse\nTrue\nFalse\n", "");
     module.always("truth", &[], "yes\n", 1, "", "pmapgcd: stdin:1: field 1 is not true or false, or 1 or 0: \"yes\"; if the first row is names, say so with --header\n");
     let mut filter = module.filter("gcd", ["--types=text,text:int"]);

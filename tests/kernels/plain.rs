@@ -105,7 +105,7 @@ fn numbers_are_exact_or_loud() {
             "is out of the range of i64, -9223372036854775808 to 9223372036854775807: \"9223372036854775808\"",
         ),
         ("1.5", "is not an integer: \"1.5\""),
-        ("", "is empty; an integer is expected"),
+        ("", "is empty; an integer is expected; if that stands for no value, say so with --na ''"),
         ("NA", "is not an integer: \"NA\"; if that stands for no value, say so with --na 'NA'"),
     ] {
         let row = if bad.is_empty() { "\"\"" } else { bad };

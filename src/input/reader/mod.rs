@@ -14,6 +14,7 @@ use crate::csv::disguise::disguise;
 use crate::csv::record::{Line, split, stray_return};
 use crate::csv::row_ends::RowEnds;
 use crate::csv::row_start::RowStart;
+use crate::csv::shown::without_half_character;
 use crate::csv::{Format, lines, returns};
 use crate::error::printable;
 use crate::flow::{Block, Ending, Misfit, Source, Stretch};
@@ -261,7 +262,8 @@ fn too_long(buffer: &[u8], format: Format, offset: u64) -> Misfit {
         what.push_str(returns::hint(buffer));
     }
     let bad = BadRow::row(what).of(Kind::TooLong);
-    Misfit { bad, offset, lines: lines(&buffer[..place]) as u64, bytes: buffer[..size.min(KEPT)].to_vec() }
+    let bytes = without_half_character(&buffer[..size.min(KEPT)]).to_vec();
+    Misfit { bad, offset, lines: lines(&buffer[..place]) as u64, bytes }
 }
 
 impl Source for Reader<'_> {

@@ -234,10 +234,13 @@ impl Results {
 /// # Errors
 /// If no field of this format can hold `value`, for example a delimiter where there are no quotes.
 pub(in crate::kernel) fn text(value: &[u8], format: Format, is_alone: bool, pen: &mut Pen) -> Result<bool, Unprinted> {
+    if value.is_empty() && format.blanks {
+        return Ok(pen.write(format.empty_field()));
+    }
     if !format.can_hold(value) {
         let what = match format.blanks {
             false => "the result has the delimiter or a line end in it, and there are no quotes; --quote says which",
-            true => "the result is empty or has a blank or a line end in it, which no field between blanks can",
+            true => "the result has a blank or a line end in it, which no field between blanks can",
         };
         return Err(Unprinted::Bad(what.to_string()));
     }

@@ -70,7 +70,7 @@ pub fn what_is_wrong(field: &[u8], base: Base, notation: Notation, max_digits: u
                 shown(field)
             );
         }
-        _ if field.is_empty() => return "is empty; an integer is expected".to_string(),
+        _ if field.is_empty() => return notation::EMPTY.to_string(),
         _ if field.contains(&0) => "has a NUL byte",
         _ if std::str::from_utf8(field).is_err() => "is not UTF-8",
         Err(NoInteger::Fraction) if notation.whole_floats => "is not a whole number",
@@ -140,7 +140,11 @@ mod tests {
                 "is not an integer: \"1g\"; hexadecimal digits are expected, with or without 0x and a sign",
             ),
             (Base::Hexadecimal, "123", "has 3 digits, more than the 2 that --max-digits allows: \"123\""),
-            (Base::Hexadecimal, "", "is empty; an integer is expected"),
+            (
+                Base::Hexadecimal,
+                "",
+                "is empty; an integer is expected; if that stands for no value, say so with --na ''",
+            ),
             (Base::Octal, "NA", "is not an integer: \"NA\"; if that stands for no value, say so with --na 'NA'"),
             (
                 Base::Octal,

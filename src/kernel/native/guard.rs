@@ -15,11 +15,17 @@ thread_local! {
 }
 
 /// Calls `call`, which calls a kernel. Then writes out what the kernel has printed, because a worker process ends by
-/// SIGKILL, which would lose it.
+/// SIGKILL, which would lose it. If the kernel has forked, and the child comes back from the call, ends the child: it
+/// would map the same rows at the same time as its parent.
 pub fn inside<T>(call: impl FnOnce() -> T) -> T {
+    let own = std::process::id();
     IS_INSIDE.set(true);
     let answer = call();
     IS_INSIDE.set(false);
+    if std::process::id() != own {
+        // SAFETY: this ends the process at once. No memory of it is used any more.
+        unsafe { libc::_exit(3) }
+    }
     // SAFETY: null is allowed here: it means all output streams of C, and so all that the kernel has printed to.
     unsafe { libc::fflush(null_mut()) };
     answer

@@ -62,6 +62,7 @@ impl Answers {
         for (number, (&end, place)) in ends.iter().zip(&places[rows]).enumerate() {
             let answer = &self.bytes[start..end - 1];
             let answer = answer.strip_suffix(b"\r").unwrap_or(answer);
+            let answer = if answer.is_empty() { format.empty_field() } else { answer };
             start = end;
             if !format.can_hold(answer) {
                 let hint = if format.blanks { "-d ' ' instead of -d blank" } else { "--quote '\"'" };

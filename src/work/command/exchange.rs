@@ -92,7 +92,8 @@ impl Running {
             self.pass_stderr();
             talk.count_read(self);
             if let Some(ended) = talk.ended(self)? {
-                return Ok((ended, talk.lines));
+                let begun = usize::from(ended == Ended::TooMuch && talk.is_in_line);
+                return Ok((ended, talk.lines + begun));
             }
             talk.send(self)?;
             talk.wait(self)?;

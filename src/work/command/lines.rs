@@ -99,7 +99,7 @@ impl<'c> ByLine<'c> {
     /// Returns why that row has no answer.
     fn ask(&mut self, rows: &Rows, count: usize, care: Care) -> Option<Fault> {
         self.answers.clear();
-        let mut search = Search::new(count, "the command", false);
+        let mut search = Search::new(count, "the command");
         self.is_closing = false;
         while let Some(part) = search.part() {
             let tried = match self.try_part(rows, part, care) {

@@ -94,7 +94,7 @@ impl Python {
     /// Maps the rows of one part, and appends their results to `results`, up to the first row that has none.
     fn map_part(&self, session: &mut Session, part: &Columns, results: &mut Results) {
         let before = results.columns.rows;
-        let mut search = Search::new(part.rows, "Python", true);
+        let mut search = Search::new(part.rows, "Python");
         while let Some(rows) = search.part() {
             let (cause, is_fault) = match self.try_rows(session, part, rows.clone(), results) {
                 Tried::Mapped(done) if done < rows.len() => return,

@@ -54,7 +54,7 @@ fn results_stand_behind_their_rows_whatever_fits() {
     let rows = [
         ("3,a", "\n", "aaa"),
         ("30,d", "\r\n", &long[..30]),
-        ("0,x", "\n", "\"\""),
+        ("0,x", "\n", ""),
         ("2,\"\n\"", "\n", "\"\n\n\""),
         ("40,d", "\n", &long),
         ("1,e", "\r\n", "e"),

@@ -42,7 +42,7 @@ fn what_is_wrong_is_named() {
         ("1.5", Type::I32, "is not an integer: \"1.5\""),
         ("1e999", Type::F64, "is out of the range of f64: \"1e999\""),
         ("x", Type::F32, "is not a number: \"x\""),
-        ("", Type::F32, "is empty; a number is expected"),
+        ("", Type::F32, "is empty; a number is expected; if that stands for no value, say so with --na ''"),
         ("NA", Type::F64, "is not a number: \"NA\"; if that stands for no value, say so with --na 'NA'"),
     ] {
         let found = what_is_wrong(text.as_bytes(), of, plain);
