@@ -244,8 +244,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Returns the report of a row that is longer than `buffer`. The buffer holds the beginning of the row, which is at
-/// `offset` of the input.
+/// Returns the report of a row that begins at `offset` of the input and is longer than `buffer`, which begins with it.
 fn too_long(buffer: &[u8], format: Format, offset: u64) -> Misfit {
     let (size, mut fields) = (buffer.len(), vec![]);
     let (place, hint, has_stray_return) = match split(buffer, format, &mut fields) {
