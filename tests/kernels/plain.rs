@@ -128,3 +128,11 @@ fn numbers_are_exact_or_loud() {
     assert_eq!(found.lines().count(), floats.len());
     assert!(folder().join("libsame.so").exists());
 }
+
+#[test]
+fn a_child_that_a_kernel_has_forked_maps_no_rows() {
+    let forks = "#include <unistd.h>\nlong forks(long n) { if (n != 3) return n; pid_t child = fork(); if (child == 0) return 77; \
+                 usleep(100000); return n; }\n";
+    let kernel = made("forks", forks) + ":forks";
+    always(&kernel, &["--types=i64:i64"], "1\n2\n3\n4\n", 0, "1\n2\n3\n4\n", "");
+}
