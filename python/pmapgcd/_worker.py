@@ -746,7 +746,10 @@ class Texts(Packer):
                 raise Broken("the function returned %s, and a number or a text is expected" % kind(value))
             if type(value).__name__ in ("bool", "bool_"):
                 return "true" if value else "false"
-            value = str(value)
+            try:
+                value = str(value)
+            except Exception as error:
+                raise Broken("the function returned %s, whose text cannot be made: %s" % (kind(value), named(error))) from None
         try:
             value.encode()
         except UnicodeEncodeError:

@@ -59,6 +59,13 @@ fn many_bad_rows_are_told_apart_from_good_ones_and_no_row_is_called_twice() {
 }
 
 #[test]
+fn why_the_text_of_a_result_cannot_be_made_is_said() {
+    let module = Module::new("class B:\n    def __str__(self): raise ValueError(\"why\")\ndef b(a: int): return B()\n");
+    let what = "pmapgcd: stdin:1: the function returned a B, whose text cannot be made: ValueError: why\n";
+    module.always("b", &[], "1\n", 1, "", what);
+}
+
+#[test]
 fn what_is_no_value_of_a_type_is_a_bad_row() {
     let module = Module::new(&(GCD.to_string() + "def truth(a: bool) -> str:\n    return str(a)\n"));
     module.always("gcd", &[], "1.5,2\n", 1, "", "pmapgcd: stdin:1: field 1 is not an integer: \"1.5\"\n");
