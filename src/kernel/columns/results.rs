@@ -52,19 +52,10 @@ impl Batch for Results {
     }
 
     fn clear(&mut self) {
-        self.columns.truncate_all();
+        self.columns.truncate(0);
+        self.columns.columns.iter_mut().for_each(|column| column.validity = None);
         self.rows = 0;
         self.bad.clear();
-    }
-}
-
-impl Columns {
-    fn truncate_all(&mut self) {
-        for column in &mut self.columns {
-            column.truncate(0);
-            column.validity = None;
-        }
-        self.rows = 0;
     }
 }
 
@@ -148,14 +139,6 @@ fn truth(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }
 
-/// Why a row was not printed.
-pub(in crate::kernel) enum Unprinted {
-    /// There is no more room.
-    NoRoom,
-    /// Something is wrong with the row. The string says what.
-    Bad(String),
-}
-
 impl Results {
     /// Writes the results of the rows in `range` to the front of `room`, as
     /// [`BatchKernel::write`](crate::kernel::batch::BatchKernel::write) requires. The results must be of these `types`.
@@ -184,9 +167,9 @@ impl Results {
         }
         for row in done.start + written.outputs..done.end {
             match self.row(row, format, &mut pen) {
-                Ok(()) => {}
-                Err(Unprinted::NoRoom) => return written,
-                Err(Unprinted::Bad(what)) => {
+                Ok(true) => {}
+                Ok(false) => return written,
+                Err(what) => {
                     written.bad = Some(what);
                     return written;
                 }
@@ -200,9 +183,12 @@ impl Results {
         written
     }
 
-    /// Writes the results of one row, and a line end.
+    /// Writes the results of one row, and a line end. Returns whether there was room.
+    ///
+    /// # Errors
+    /// If a result cannot be written at all, with the reason.
     #[inline]
-    fn row(&self, row: usize, format: Format, pen: &mut Pen) -> Result<(), Unprinted> {
+    fn row(&self, row: usize, format: Format, pen: &mut Pen) -> Result<bool, String> {
         let is_alone = self.columns.columns.len() == 1;
         for (at, column) in self.columns.columns.iter().enumerate() {
             let is_written = (at == 0 || pen.write(&[format.delimiter]))
@@ -221,10 +207,10 @@ impl Results {
                     Values::Text(texts) => text(texts.get(row), format, is_alone, pen)?,
                 };
             if !is_written {
-                return Err(Unprinted::NoRoom);
+                return Ok(false);
             }
         }
-        if pen.write(b"\n") { Ok(()) } else { Err(Unprinted::NoRoom) }
+        Ok(pen.write(b"\n"))
     }
 }
 
@@ -232,8 +218,8 @@ impl Results {
 /// in `pen`.
 ///
 /// # Errors
-/// If no field of this format can hold `value`, for example a delimiter where there are no quotes.
-pub(in crate::kernel) fn text(value: &[u8], format: Format, is_alone: bool, pen: &mut Pen) -> Result<bool, Unprinted> {
+/// If no field of this format can hold `value`, for example a delimiter where there are no quotes. The string says so.
+pub(in crate::kernel) fn text(value: &[u8], format: Format, is_alone: bool, pen: &mut Pen) -> Result<bool, String> {
     if value.is_empty() && format.blanks {
         return Ok(pen.write(format.empty_field()));
     }
@@ -242,7 +228,7 @@ pub(in crate::kernel) fn text(value: &[u8], format: Format, is_alone: bool, pen:
             false => "the result has the delimiter or a line end in it, and there are no quotes; --quote says which",
             true => "the result has a blank or a line end in it, which no field between blanks can",
         };
-        return Err(Unprinted::Bad(what.to_string()));
+        return Err(what.to_string());
     }
     let quote = format.quote.unwrap_or(b'\n');
     let is_special = memchr3(format.delimiter, quote, b'\n', value).is_some() || memchr(b'\r', value).is_some();

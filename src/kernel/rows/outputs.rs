@@ -5,7 +5,7 @@ use super::write::{Sink, Unwritten, Writer, names, sent_output};
 use crate::csv::Format;
 use crate::kernel::Output;
 use crate::kernel::batch::{Batch, Written};
-use crate::kernel::columns::results::{Pen, Unprinted, text};
+use crate::kernel::columns::results::{Pen, text};
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use std::ops::Range;
@@ -100,11 +100,9 @@ impl Sink for Line<'_, '_> {
                 Cell::Widest(value) => pen.write(itoa::Buffer::new().format(value).as_bytes()),
                 Cell::Single(value) => pen.write(zmij::Buffer::new().format(value).as_bytes()),
                 Cell::Double(value) => pen.write(zmij::Buffer::new().format(value).as_bytes()),
-                Cell::Text(value) => match text(value.as_bytes(), *format, is_alone, pen) {
-                    Ok(is_written) => is_written,
-                    Err(Unprinted::NoRoom) => false,
-                    Err(Unprinted::Bad(what)) => return Err(Unwritten::Bad(None, what)),
-                },
+                Cell::Text(value) => {
+                    text(value.as_bytes(), *format, is_alone, pen).map_err(|what| Unwritten::Bad(None, what))?
+                }
             };
         if is_written { Ok(()) } else { Err(Unwritten::NoRoom) }
     }
