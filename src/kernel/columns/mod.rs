@@ -248,11 +248,13 @@ impl Column {
 }
 
 /// Rows of equally many fields, as columns.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default, serde::Serialize)]
+#[serde(transparent)]
 pub struct Columns {
     /// The columns, each with a value for every row.
     pub columns: Vec<Column>,
     /// The number of rows.
+    #[serde(skip)]
     pub rows: usize,
 }
 

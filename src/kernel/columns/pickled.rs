@@ -2,7 +2,6 @@
 //! which values are present. What is read back is checked: columns must be equally long, and texts must be UTF-8.
 
 use super::results::{BadResult, Results};
-use super::rows::Typed;
 use super::{Column, Columns, Texts, Validity};
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
@@ -39,12 +38,6 @@ impl<'de> Deserialize<'de> for Validity {
     }
 }
 
-impl Serialize for Columns {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.columns.serialize(serializer)
-    }
-}
-
 impl<'de> Deserialize<'de> for Columns {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let columns = Vec::<Column>::deserialize(deserializer)?;
@@ -57,18 +50,6 @@ impl<'de> Deserialize<'de> for Columns {
             true => Ok(Columns { columns, rows }),
             false => Err(D::Error::custom("not one mark for each value")),
         }
-    }
-}
-
-impl Serialize for Typed {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.parts.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Typed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Typed { parts: Vec::deserialize(deserializer)? })
     }
 }
 

@@ -14,7 +14,8 @@ use std::ops::Range;
 
 /// A batch of rows as columns. Consecutive rows with the same number of fields form a part, which has its own columns.
 /// A batch has several parts only if the kernel takes any number of fields.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Typed {
     /// The rows, in order. The first part may be empty; it is kept so that its memory is reused.
     pub parts: Vec<Columns>,
