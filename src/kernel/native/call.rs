@@ -15,10 +15,9 @@ const INTEGERS: usize = 6;
 /// The most floats that a function may take: x86-64 and 64-bit ARM have registers for 8.
 const FLOATS: usize = 8;
 
-/// A function that returns an integer. It is called with a value in each register that can hold an argument.
-type ToInteger = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64, f64, f64, f64, f64, f64, f64, f64, f64) -> u64;
-/// A function that returns a float. It is called with a value in each register that can hold an argument.
-type ToFloat = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64, f64, f64, f64, f64, f64, f64, f64, f64) -> f64;
+/// A function that returns an integer (`R` is `u64`) or a float (`f64`). It is called with a value in each register that
+/// can hold an argument.
+type Plain<R> = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64, f64, f64, f64, f64, f64, f64, f64, f64) -> R;
 
 /// Checks that a function of these types can be called.
 ///
@@ -85,12 +84,12 @@ pub fn map(function: Function, columns: &Columns, results: &mut Values) {
         std::array::from_fn(|at| &floats.get(at).map_or(bytemuck::cast_slice(&none), |values| values)[..rows]);
     let registers = Registers { integers, floats, rows };
     match results {
-        Values::F64(results) => registers.to_floats(function, results, |value| value),
-        Values::F32(results) => registers.to_floats(function, results, |value| f32::from_bits(value.to_bits() as u32)),
-        Values::I64(results) => registers.to_integers(function, results, |value| value as i64),
-        Values::U64(results) => registers.to_integers(function, results, |value| value),
-        Values::I32(results) => registers.to_integers(function, results, |value| value as i32),
-        Values::U32(results) => registers.to_integers(function, results, |value| value as u32),
+        Values::F64(results) => registers.call(function, results, |value: f64| value),
+        Values::F32(results) => registers.call(function, results, |value: f64| f32::from_bits(value.to_bits() as u32)),
+        Values::I64(results) => registers.call(function, results, |value: u64| value as i64),
+        Values::U64(results) => registers.call(function, results, |value: u64| value),
+        Values::I32(results) => registers.call(function, results, |value: u64| value as i32),
+        Values::U32(results) => registers.call(function, results, |value: u64| value as u32),
         Values::Text(_) | Values::Bool(_) => {}
     }
 }
@@ -106,35 +105,19 @@ struct Registers<'a> {
 }
 
 impl Registers<'_> {
-    fn to_floats<N>(&self, function: Function, results: &mut Vec<N>, of: impl Fn(f64) -> N) {
+    /// Calls `function` for each row. `R` must be `f64` if the function returns a float, and `u64` if it returns an
+    /// integer. `of` makes a result of what is in the register.
+    fn call<R, N>(&self, function: Function, results: &mut Vec<N>, of: impl Fn(R) -> N) {
         let rows = self.rows;
         // The slices show the compiler that no row lies behind the end of a column.
         let [a, b, c, d, e, f] = self.integers.map(|values| &values[..rows]);
         let [s, t, u, v, w, x, y, z] = self.floats.map(|values| &values[..rows]);
         // SAFETY: with --types the user vouches that this is a function of numbers, and so the address of code.
-        let call = unsafe { std::mem::transmute::<*mut c_void, ToFloat>(function.address()) };
+        let call = unsafe { std::mem::transmute::<*mut c_void, Plain<R>>(function.address()) };
         results.extend((0..rows).map(|row| {
-            // SAFETY: the user vouches with --types that the function takes numbers and returns a float. So it finds
-            // its arguments in some of these registers, as the top of this file says.
-            of(unsafe {
-                call(
-                    a[row], b[row], c[row], d[row], e[row], f[row], s[row], t[row], u[row], v[row], w[row], x[row],
-                    y[row], z[row],
-                )
-            })
-        }));
-    }
-
-    fn to_integers<N>(&self, function: Function, results: &mut Vec<N>, of: impl Fn(u64) -> N) {
-        let rows = self.rows;
-        // The slices show the compiler that no row lies behind the end of a column.
-        let [a, b, c, d, e, f] = self.integers.map(|values| &values[..rows]);
-        let [s, t, u, v, w, x, y, z] = self.floats.map(|values| &values[..rows]);
-        // SAFETY: as above.
-        let call = unsafe { std::mem::transmute::<*mut c_void, ToInteger>(function.address()) };
-        results.extend((0..rows).map(|row| {
-            // SAFETY: the user vouches with --types that the function takes numbers and returns an integer. So it finds
-            // its arguments in some of these registers, as the top of this file says.
+            // SAFETY: the user vouches with --types that the function takes numbers, and returns a float or an integer.
+            // `map` chooses `R` by these types. So the function finds its arguments in some of these registers, as the
+            // top of this file says, and its result is an `R`.
             of(unsafe {
                 call(
                     a[row], b[row], c[row], d[row], e[row], f[row], s[row], t[row], u[row], v[row], w[row], x[row],
