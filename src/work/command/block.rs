@@ -8,7 +8,7 @@ use super::exchange::{Ended, Question};
 use super::process::Running;
 use super::quiet::Judged;
 use super::rows::Lines;
-use super::{Command, Failed, failure};
+use super::{Command, failure};
 use crate::bad_row::{BadRow, Kind, Report};
 use crate::error::reason;
 use crate::kernel::batch::Batch;
@@ -142,10 +142,8 @@ impl<'c> ByBlock<'c> {
                 }
                 _ => {}
             }
-            let (cause, is_fault) = match failure(&mut running, ended, self.has_answered, false) {
-                Failed::Unrunnable(what) => return Err((Kind::Unrunnable, what)),
-                Failed::Died { cause, is_fault } => (cause, is_fault),
-            };
+            let (cause, is_fault) =
+                failure(&mut running, ended, self.has_answered, false).map_err(|what| (Kind::Unrunnable, what))?;
             (tries, kills) = if is_fault { (tries + 1, kills) } else { (tries, kills + 1) };
             if tries >= MOST_TRIES || kills >= MOST_KILLS {
                 let hint = self.command.hint();

@@ -7,7 +7,7 @@ use super::exchange::{Ended, Question};
 use super::process::Running;
 use super::quiet::Judged;
 use super::rows::{Lines, Rows};
-use super::{Command, Failed, Mode, failure};
+use super::{Command, Mode, failure};
 use crate::bad_row::{BadRow, Kind};
 use crate::error::{Error, reason};
 use crate::kernel::batch::Batch;
@@ -58,10 +58,7 @@ pub struct ByLine<'c> {
 }
 
 /// Why the next row has no answer.
-struct Fault {
-    kind: Kind,
-    what: String,
-}
+type Fault = (Kind, String);
 
 /// The outcome of sending some rows to a process.
 enum Tried {
@@ -106,7 +103,7 @@ impl<'c> ByLine<'c> {
                 Ok(tried) => tried,
                 Err(error) => {
                     let what = format!("cannot run the command: {}", reason(&error));
-                    return Some(Fault { kind: Kind::Unrunnable, what });
+                    return Some((Kind::Unrunnable, what));
                 }
             };
             if !matches!(tried, Tried::Answered) {
@@ -134,11 +131,11 @@ impl<'c> ByLine<'c> {
                     } else {
                         ""
                     };
-                    return Some(Fault { kind: Kind::Deadly, what: what + never + finds + self.command.hint() });
+                    return Some((Kind::Deadly, what + never + finds + self.command.hint()));
                 }
                 Next::Ends(row, what) => {
                     self.answers.truncate(row);
-                    return Some(Fault { kind: Kind::Failed, what: what + self.command.hint() });
+                    return Some((Kind::Failed, what + self.command.hint()));
                 }
             }
         }
@@ -184,7 +181,7 @@ impl<'c> ByLine<'c> {
         }
         if is_abandoned.load(Ordering::Relaxed) {
             // Nobody reads this message, because the run has failed already.
-            return Ok(Tried::Hopeless(Fault { kind: Kind::Failed, what: "the run has ended".to_string() }));
+            return Ok(Tried::Hopeless((Kind::Failed, "the run has ended".to_string())));
         }
         if !had_started {
             // If each block has a process of its own, starting it is part of the time for the block. Otherwise a start
@@ -222,8 +219,8 @@ impl<'c> ByLine<'c> {
                 Tried::Mismatch(mismatch(&early, count))
             }
             _ => match failure(&mut running, ended, self.has_answered, true) {
-                Failed::Unrunnable(what) => Tried::Hopeless(Fault { kind: Kind::Unrunnable, what }),
-                Failed::Died { cause, is_fault } => Tried::Died { cause, is_fault },
+                Ok((cause, is_fault)) => Tried::Died { cause, is_fault },
+                Err(what) => Tried::Hopeless((Kind::Unrunnable, what)),
             },
         };
         if !matches!(tried, Tried::Answered) {
@@ -282,7 +279,7 @@ impl<'c> ByLine<'c> {
                 let Some(row) = self.decoder.place(block, mapped.consumed, written) else { return false };
                 mapped.consumed = row.start;
                 let (kind, what) = match (fault.take(), unwritable) {
-                    (Some(Fault { kind, what }), _) if from == self.answers.len() => (kind, what),
+                    (Some(fault), _) if from == self.answers.len() => fault,
                     (_, Some(what)) => (Kind::Plain, what),
                     _ if mapped.results == 0 && self.reports.is_empty() => (Kind::Plain, TOO_LONG.to_string()),
                     // The room is full. The rows without results are sent again with the next part.

@@ -111,39 +111,34 @@ impl Work for Command {
     }
 }
 
-/// How a process of the command has failed.
-enum Failed {
-    /// It died. `is_fault` says that its own actions caused that, and not a signal from outside
-    /// ([`is_fault`](crate::process::death::is_fault)).
-    Died { cause: String, is_fault: bool },
-    /// The command does not exist or cannot be executed. The string is the message.
-    Unrunnable(String),
-}
-
-/// Returns how the process has failed, given that it has ended without a good answer. `has_answered` says whether any
-/// process of this worker has answered something, which shows that the command exists. `is_counted` says whether the
-/// command must answer each row.
-fn failure(running: &mut Running, ended: Ended, has_answered: bool, is_counted: bool) -> Failed {
+/// Returns what the process died of, given that it has ended without a good answer, and whether that was its own fault
+/// and no signal from outside ([`is_fault`](crate::process::death::is_fault)). `has_answered` says whether any process
+/// of this worker has answered something, which shows that the command exists. `is_counted` says whether the command
+/// must answer each row.
+///
+/// # Errors
+/// If the command does not exist or cannot be executed. The string is the message.
+fn failure(
+    running: &mut Running,
+    ended: Ended,
+    has_answered: bool,
+    is_counted: bool,
+) -> Result<(String, bool), String> {
     let with_words = |what: String, words: String| if words.is_empty() { what } else { format!("{what}: {words}") };
     match ended {
         Ended::Exited(status) if !has_answered && matches!(status.code(), Some(126 | 127)) => {
             let code = status.code().unwrap_or_default();
             let words = running.last_words(false);
-            Failed::Unrunnable(format!(
-                "{} (status {code})",
-                with_words("the command cannot be run".to_string(), words)
-            ))
+            Err(format!("{} (status {code})", with_words("the command cannot be run".to_string(), words)))
         }
         Ended::Exited(status) => {
             let early = if status.success() && is_counted { " before it had answered all rows" } else { "" };
             let cause = format!("{}{early}", death::cause(status));
-            Failed::Died { cause: with_words(cause, running.last_words(true)), is_fault: death::is_fault(status) }
+            Ok((with_words(cause, running.last_words(true)), death::is_fault(status)))
         }
-        Ended::Useless(what) => {
-            Failed::Died { cause: with_words(what.to_string(), running.last_words(true)), is_fault: true }
-        }
+        Ended::Useless(what) => Ok((with_words(what.to_string(), running.last_words(true)), true)),
         Ended::Answered | Ended::TooMuch | Ended::TooEarly | Ended::Waits => {
-            Failed::Died { cause: "answered too much".to_string(), is_fault: true }
+            Ok(("answered too much".to_string(), true))
         }
     }
 }
