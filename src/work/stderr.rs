@@ -3,6 +3,8 @@
 use crate::error::printable;
 use crate::process::console;
 use memchr::memrchr2;
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use std::ffi::OsStr;
 
 /// The shell that runs commands. Its own messages begin with this name.
@@ -15,9 +17,14 @@ const LONGEST_OPEN: usize = 64 << 10;
 /// How many bytes of the last line are kept for messages.
 const LONGEST: usize = 300;
 
+/// How many times stderr is read before something else is done: enough to empty a full pipe.
+const READS: u32 = 16;
+
 /// What one process of a command, or of Python, has written to stderr.
-#[derive(Default)]
 pub struct Stderr {
+    /// The read end of the pipe from the process's stderr. Reads from it never block. `None` once the process has closed
+    /// its end.
+    pub pipe: Option<OwnedFd>,
     /// The start of a line that has no end yet.
     open: Vec<u8>,
     last: Vec<u8>,
@@ -28,8 +35,28 @@ pub struct Stderr {
 }
 
 impl Stderr {
-    /// Takes bytes that the command has written.
-    pub fn take(&mut self, bytes: &[u8]) {
+    /// Returns what comes through this pipe, from which reads must not block.
+    pub fn of(pipe: OwnedFd) -> Self {
+        Stderr { pipe: Some(pipe), open: vec![], last: vec![], held: vec![], is_released: false }
+    }
+
+    /// Passes on what the process has written so far, but no more than a pipe holds, because the process might write
+    /// without end.
+    pub fn read(&mut self) {
+        let mut buffer = [0; 4096];
+        for _ in 0..READS {
+            let Some(pipe) = &self.pipe else { return };
+            match rustix::io::read(pipe, &mut buffer) {
+                Ok(length @ 1..) => self.take(&buffer[..length]),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return,
+                Ok(0) | Err(_) => self.pipe = None,
+            }
+        }
+    }
+
+    /// Takes bytes that the process has written.
+    fn take(&mut self, bytes: &[u8]) {
         let Some(end) = memrchr2(b'\n', b'\r', bytes) else {
             self.open.extend_from_slice(bytes);
             if self.open.len() > LONGEST_OPEN {

@@ -89,7 +89,7 @@ impl Running {
         };
         loop {
             talk.read(self, take)?;
-            self.pass_stderr();
+            self.said.read();
             talk.count_read(self);
             if let Some(ended) = talk.ended(self)? {
                 let begun = usize::from(ended == Ended::TooMuch && talk.is_in_line);
@@ -113,7 +113,7 @@ impl Running {
             // First ask whether the process has ended, and then look into the pipe. If the process has ended, all that
             // it wrote is in the pipe already.
             let status = self.try_wait()?;
-            self.pass_stderr();
+            self.said.read();
             if self.has_answer()? {
                 return Ok(Ended::TooMuch);
             }
@@ -312,7 +312,7 @@ impl Talk<'_> {
         if self.question.is_last && !running.has_started() || self.rest.is_some() {
             most = most.min(START);
         }
-        let others = [self.is_open.then_some(&running.stdout), running.stderr.as_ref(), running.exit.as_ref()];
+        let others = [self.is_open.then_some(&running.stdout), running.said.pipe.as_ref(), running.exit.as_ref()];
         let mut fds: Vec<PollFd> = others.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
         // Even if no event is asked for, poll reports that no process reads the pipe any more.
         let room = if self.are_sent() { PollFlags::empty() } else { PollFlags::OUT };

@@ -9,7 +9,6 @@ use crate::work::stderr::{SHELL, Stderr};
 use memchr::memrchr;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, fstat};
-use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::ffi::{OsStr, OsString};
@@ -24,9 +23,6 @@ use std::time::{Duration, Instant};
 /// woken. If the system refuses, they keep their size.
 const PIPE: usize = 256 << 10;
 
-/// How many times stderr is read before something else is done: enough to empty a full pipe.
-const STDERR_READS: u32 = 16;
-
 /// A process of the command with its process group. When it is dropped, the whole group is killed.
 pub struct Running {
     group: Group,
@@ -39,10 +35,8 @@ pub struct Running {
     lost: u64,
     /// The read end of the pipe from the command. Reads from it never block.
     pub stdout: OwnedFd,
-    /// The read end of the pipe from the command's stderr. Reads from it never block. `None` once the command has
-    /// closed its end.
-    pub stderr: Option<OwnedFd>,
-    said: Stderr,
+    /// What the command writes to stderr.
+    pub said: Stderr,
     /// Whether rows have been answered while the input was open.
     pub has_answered_rows: bool,
     /// Whether a message has said that the command reads everything and does not answer.
@@ -85,8 +79,7 @@ impl Running {
             stdin: Some(stdin),
             lost: 0,
             stdout,
-            stderr: Some(stderr),
-            said: Stderr::default(),
+            said: Stderr::of(stderr),
             has_answered_rows: false,
             is_waiting_told: false,
             is_leaving_told: false,
@@ -143,26 +136,10 @@ impl Running {
         Ok(rustix::io::ioctl_fionread(&self.stdout)? > 0)
     }
 
-    /// Passes on what the command has written to stderr so far, but no more than a pipe holds, because the command
-    /// might write without end.
-    pub fn pass_stderr(&mut self) {
-        let mut buffer = [0; 4096];
-        for _ in 0..STDERR_READS {
-            let Some(stderr) = &self.stderr else { return };
-            match rustix::io::read(stderr, &mut buffer) {
-                Ok(0) => self.stderr = None,
-                Ok(length) => self.said.take(&buffer[..length]),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return,
-                Err(_) => self.stderr = None,
-            }
-        }
-    }
-
     /// Called when the command has ended. Passes on everything that it has written to stderr. Returns the last line.
     /// `could_run` is false if the command could not be run: the shell's messages about that are then left out.
     pub fn last_words(&mut self, could_run: bool) -> String {
-        self.pass_stderr();
+        self.said.read();
         self.said.end();
         if could_run {
             self.said.release();
@@ -264,7 +241,7 @@ impl Drop for Running {
         // The shell might have left its group, for example by `exec setsid`. So kill the shell's own process, too.
         let _ = self.shell.kill();
         let _ = self.shell.wait();
-        self.pass_stderr();
+        self.said.read();
         self.said.end();
     }
 }

@@ -17,7 +17,7 @@ use crate::process::streams::restore_signals;
 use crate::steps::{Step, lap};
 use crate::work::stderr::Stderr;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{MemfdFlags, OFlags, SealFlags, fcntl_add_seals, fcntl_getfl, fcntl_setfl, memfd_create};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
@@ -55,8 +55,6 @@ const ROUND: Duration = Duration::from_millis(100);
 /// The same if each check must also ask whether the process has ended: because the system has no descriptor that tells
 /// us, or because the process has closed its socket.
 const SHORT_ROUND: Duration = Duration::from_millis(5);
-/// How many times stderr is read without a break before other things get their turn.
-const STDERR_READS: u32 = 16;
 /// The most bytes of an answer.
 const MOST: u64 = 2 << 30;
 
@@ -82,7 +80,6 @@ pub struct Running {
     exit: Option<OwnedFd>,
     socket: OwnedFd,
     memory: File,
-    stderr: Option<OwnedFd>,
     said: Stderr,
     number: u64,
 }
@@ -148,9 +145,9 @@ impl Running {
             let _ = prlimit(Some(pid), Resource::As, limit);
         }
         let exit = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-        let mut said = Stderr::default();
+        let mut said = Stderr::of(stderr);
         said.release();
-        Ok(Running { group, child, exit, socket, memory, stderr: Some(stderr), said, number: 0 })
+        Ok(Running { group, child, exit, socket, memory, said, number: 0 })
     }
 
     /// Waits for the greeting. Returns the version of Python, as `sys.hexversion` has it.
@@ -166,7 +163,9 @@ impl Running {
             Reply::Answer(_) => "greets with an answer, and is no Python".to_string(),
             Reply::Ended(status) if !death::is_fault(status) => return Err(Unstarted::Killed(death::cause(status))),
             Reply::Ended(status) => {
-                let words = self.last_words();
+                self.said.read();
+                self.said.end();
+                let words = self.said.last();
                 let words = if words.is_empty() { words } else { format!(": {words}") };
                 format!("{}, before it had greeted{words}", death::cause(status))
             }
@@ -258,7 +257,7 @@ impl Running {
                 match rustix::io::retry_on_intr(|| recv(&self.socket, &mut bytes[..], RecvFlags::DONTWAIT)) {
                     Ok((_, 0)) | Err(Errno::CONNRESET) => closed = Some(Instant::now()),
                     Ok((_, length)) => {
-                        self.pass_stderr();
+                        self.said.read();
                         // Pass on the last line of stderr now, even if the line has no end: this worker can be killed
                         // as soon as its last block is done.
                         self.said.end();
@@ -272,7 +271,7 @@ impl Running {
                     Err(error) => return Err(error.into()),
                 }
             }
-            self.pass_stderr();
+            self.said.read();
             if let Some(status) = ended {
                 return Ok(Reply::Ended(status));
             }
@@ -284,7 +283,7 @@ impl Running {
             }
             let most = if self.exit.is_none() || closed.is_some() { SHORT_ROUND } else { ROUND };
             let socket = closed.is_none().then_some(&self.socket);
-            let all = [socket, self.stderr.as_ref(), self.exit.as_ref()].into_iter().flatten();
+            let all = [socket, self.said.pipe.as_ref(), self.exit.as_ref()].into_iter().flatten();
             let mut fds: Vec<PollFd> = all.map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
             rustix::io::retry_on_intr(|| poll(&mut fds, Timespec::try_from(most).ok().as_ref()))?;
         }
@@ -296,29 +295,6 @@ impl Running {
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         Ok(rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(exit, PollFlags::IN)], Some(&now)))? > 0)
     }
-
-    /// Passes on what the process has written to stderr so far, but no more than a pipe holds, because the process
-    /// might write without end.
-    fn pass_stderr(&mut self) {
-        let mut buffer = [0; 4096];
-        for _ in 0..STDERR_READS {
-            let Some(stderr) = &self.stderr else { return };
-            match rustix::io::read(stderr.as_fd(), &mut buffer) {
-                Ok(0) => self.stderr = None,
-                Ok(length) => self.said.take(&buffer[..length]),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return,
-                Err(_) => self.stderr = None,
-            }
-        }
-    }
-
-    /// Called when the process has ended. Passes on everything that it has written to stderr. Returns the last line.
-    fn last_words(&mut self) -> String {
-        self.pass_stderr();
-        self.said.end();
-        self.said.last()
-    }
 }
 
 impl Drop for Running {
@@ -327,7 +303,7 @@ impl Drop for Running {
         // The process might have left its group, so kill it by itself, too.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        self.pass_stderr();
+        self.said.read();
         self.said.end();
     }
 }
