@@ -11,11 +11,9 @@ use crate::kernel::batch::{Batch, BatchKernel, Written};
 use crate::process::last_words;
 use crate::ring::Care;
 use crate::steps::{Step, lap};
-use crate::work::append::Appender;
 use crate::work::decoder::Decoder;
-use crate::work::outputs;
 use crate::work::remote::{self, Failure, Remote};
-use crate::work::{BATCH, Mapped, Mapper, Pace, Work, check_outputs};
+use crate::work::{BATCH, Mapped, Mapper, Pace, Work, append, check_outputs, outputs};
 use std::cell::Cell;
 use std::ops::Range;
 
@@ -43,10 +41,9 @@ impl<K: BatchKernel> Work for Text<'_, K> {
         let (kernel, settings) = (self.kernel, self.settings.clone());
         let opened = if remote.is_some() { Ok(()) } else { opened(kernel) };
         let batch = remote.as_ref().map_or(kernel.most_rows().unwrap_or(BATCH), |remote| remote.chunk_size);
-        let (outputs, reports) = (K::Outputs::default(), vec![]);
+        let (outputs, printed, reports) = (K::Outputs::default(), vec![], vec![]);
         let bytes_per_row = 1;
-        let appender = Appender::default();
-        Box::new(Loaded { kernel, settings, remote, opened, decoder, outputs, appender, reports, batch, bytes_per_row })
+        Box::new(Loaded { kernel, settings, remote, opened, decoder, outputs, printed, reports, batch, bytes_per_row })
     }
 
     fn map_task(&self, task: &[u8]) -> Result<(Vec<u8>, usize), Error> {
@@ -81,7 +78,8 @@ struct Loaded<'k, K: BatchKernel> {
     opened: Result<(), String>,
     decoder: Decoder<'k, K>,
     outputs: K::Outputs,
-    appender: Appender,
+    /// The buffer of [`append::write`].
+    printed: Vec<u8>,
     /// The reports of bad rows in the current part of the block.
     reports: Vec<u8>,
     /// How many rows are mapped together at most.
@@ -126,7 +124,7 @@ impl<K: BatchKernel> Loaded<'_, K> {
             return outputs::write(self.kernel, &self.outputs, rows, format, room);
         }
         let places = (block, &self.decoder.places[rows.clone()]);
-        self.appender.write(self.kernel, &self.outputs, rows, format, places, room)
+        append::write(&mut self.printed, self.kernel, &self.outputs, rows, format, places, room)
     }
 
     /// Writes the results of the batch, what is printed for its bad rows, and their reports. The rows of the batch
