@@ -2,7 +2,7 @@
 //! bits.
 
 use super::Pair;
-use super::instructions::{LIMB, Lanes};
+use super::instructions::{LIMB, Lanes, instructions};
 use super::rounds;
 use std::arch::x86_64::*;
 
@@ -16,20 +16,6 @@ pub fn gcds(pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
 #[derive(Clone, Copy)]
 struct Avx2(());
 
-/// Defines methods of [`Lanes`] by instructions.
-macro_rules! instructions {
-    ($(fn $name:ident$(<const $bits:ident: u32>)?($($argument:ident: $type:ty),*) -> $result:ty { $body:expr })*) => {
-        $(
-            #[inline(always)]
-            fn $name$(<const $bits: u32>)?(self, $($argument: $type),*) -> $result {
-                // SAFETY: only `gcds` makes a value of this type, and the caller of `gcds` promises that the processor
-                // has the instructions.
-                unsafe { $body }
-            }
-        )*
-    };
-}
-
 impl Lanes for Avx2 {
     type Vector = __m256i;
     /// All bits are 1 in the lanes that are chosen, and 0 in the others.
@@ -38,18 +24,6 @@ impl Lanes for Avx2 {
     /// The vectors take the time of eight pairs even for fewer. In this time, dashu does 5 pairs of 2048 bits, or 7
     /// pairs of 8192 bits.
     const LEAST: usize = 7;
-
-    fn lanes(vectors: &[__m256i]) -> &[u64] {
-        bytemuck::cast_slice(vectors)
-    }
-    fn lanes_mut(vectors: &mut [__m256i]) -> &mut [u64] {
-        bytemuck::cast_slice_mut(vectors)
-    }
-
-    #[inline(always)]
-    fn count(self, left: __m256i) -> __m256i {
-        left
-    }
 
     instructions! {
         fn all(number: u64) -> __m256i { _mm256_set1_epi64x(number as i64) }
@@ -78,6 +52,7 @@ impl Lanes for Avx2 {
             _mm256_min_epu32(_mm256_sub_epi32(_mm256_srli_epi32::<23>(float), _mm256_set1_epi32(127)), left)
         }}
         fn done(left: __m256i, halvings: __m256i) -> __m256i { _mm256_sub_epi64(left, halvings) }
+        fn count(left: __m256i) -> __m256i { left }
         fn length(a: __m256i) -> __m256i {{
             // Clear each bit whose next higher bit is 1. Otherwise rounding to a float could reach the next power of
             // two, whose exponent is one more.

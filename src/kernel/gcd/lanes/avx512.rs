@@ -1,7 +1,7 @@
 //! Vectors of eight lanes.
 
 use super::Pair;
-use super::instructions::{LIMB, Lanes};
+use super::instructions::{LIMB, Lanes, instructions};
 use super::rounds;
 use std::arch::x86_64::*;
 
@@ -15,20 +15,6 @@ pub fn gcds(pairs: &[Pair], all: bool, done: &mut dyn FnMut(usize, &[u64])) {
 #[derive(Clone, Copy)]
 struct Avx512(());
 
-/// Defines methods of [`Lanes`] by instructions.
-macro_rules! instructions {
-    ($(fn $name:ident$(<const $bits:ident: u32>)?($($argument:ident: $type:ty),*) -> $result:ty { $body:expr })*) => {
-        $(
-            #[inline(always)]
-            fn $name$(<const $bits: u32>)?(self, $($argument: $type),*) -> $result {
-                // SAFETY: only `gcds` makes a value of this type, and the caller of `gcds` promises that the processor
-                // has the instructions.
-                unsafe { $body }
-            }
-        )*
-    };
-}
-
 impl Lanes for Avx512 {
     type Vector = __m512i;
     type Mask = __mmask8;
@@ -36,26 +22,6 @@ impl Lanes for Avx512 {
     /// The vectors take the time of sixteen pairs even for fewer. In this time, dashu does 5 or 6 pairs of 192 to 8192
     /// bits.
     const LEAST: usize = 7;
-
-    fn lanes(vectors: &[__m512i]) -> &[u64] {
-        bytemuck::cast_slice(vectors)
-    }
-    fn lanes_mut(vectors: &mut [__m512i]) -> &mut [u64] {
-        bytemuck::cast_slice_mut(vectors)
-    }
-
-    #[inline(always)]
-    fn both(self, a: __mmask8, b: __mmask8) -> __mmask8 {
-        a & b
-    }
-    #[inline(always)]
-    fn is_any(self, mask: __mmask8) -> bool {
-        mask != 0
-    }
-    #[inline(always)]
-    fn is_every(self, mask: __mmask8) -> bool {
-        mask == u8::MAX
-    }
 
     instructions! {
         fn all(number: u64) -> __m512i { _mm512_set1_epi64(number as i64) }
@@ -89,6 +55,9 @@ impl Lanes for Avx512 {
         fn is_less(a: __m512i, b: __m512i) -> __mmask8 { _mm512_cmplt_epi64_mask(a, b) }
         fn is_negative(a: __m512i) -> __mmask8 { _mm512_cmplt_epi64_mask(a, _mm512_setzero_si512()) }
         fn is_other_than_zero(a: __m512i) -> __mmask8 { _mm512_test_epi64_mask(a, a) }
+        fn both(a: __mmask8, b: __mmask8) -> __mmask8 { a & b }
+        fn is_any(mask: __mmask8) -> bool { mask != 0 }
+        fn is_every(mask: __mmask8) -> bool { mask == u8::MAX }
         fn choose(mask: __mmask8, a: __m512i, b: __m512i) -> __m512i { _mm512_mask_mov_epi64(b, mask, a) }
         fn sub_where(mask: __mmask8, a: __m512i, b: __m512i, c: __m512i) -> __m512i {
             _mm512_mask_sub_epi64(c, mask, a, b)

@@ -6,8 +6,8 @@ pub const LIMB: u32 = 30;
 /// Vectors of numbers of 64 bits. A value of an implementing type must exist only where the processor has the
 /// instructions. No method has a default.
 pub trait Lanes: Copy {
-    /// A vector.
-    type Vector: Copy;
+    /// A vector: numbers of 64 bits, one behind the other.
+    type Vector: bytemuck::Pod;
     /// A choice of lanes.
     type Mask: Copy;
     /// How many lanes there are.
@@ -18,10 +18,6 @@ pub trait Lanes: Copy {
 
     /// Returns the vector that has `number` in all lanes.
     fn all(self, number: u64) -> Self::Vector;
-    /// Returns all lanes of these vectors, as they lie in memory.
-    fn lanes(vectors: &[Self::Vector]) -> &[u64];
-    /// Returns all lanes of these vectors, to be changed.
-    fn lanes_mut(vectors: &mut [Self::Vector]) -> &mut [u64];
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn and(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
@@ -59,3 +55,19 @@ pub trait Lanes: Copy {
     /// `a - b` in the lanes of the mask, and `c` elsewhere.
     fn sub_where(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
 }
+
+/// Defines methods of [`Lanes`], each by an expression, which may call the processor's instructions.
+macro_rules! instructions {
+    ($(fn $name:ident$(<const $bits:ident: u32>)?($($argument:ident: $type:ty),*) -> $result:ty { $body:expr })*) => {
+        $(
+            #[inline(always)]
+            #[allow(unused_unsafe)]
+            fn $name$(<const $bits: u32>)?(self, $($argument: $type),*) -> $result {
+                // SAFETY: only `gcds` in the file of this type makes a value of the type, and the caller of `gcds`
+                // promises that the processor has the instructions.
+                unsafe { $body }
+            }
+        )*
+    };
+}
+pub(super) use instructions;

@@ -90,14 +90,14 @@ fn load<L: Lanes>(
         let [a_zeros, b_zeros] = [zeros(a), zeros(b)];
         ordered[lane] = if a_zeros <= b_zeros { [a, b] } else { [b, a] };
         twos[lane] = a_zeros.min(b_zeros);
-        L::lanes_mut(&mut shifts)[lane] = twos[lane] as u64 % 64;
+        bytemuck::cast_slice_mut::<_, u64>(&mut shifts)[lane] = twos[lane] as u64 % 64;
     }
     let (shifts, others) = (shifts[0], lanes.sub(lanes.all(64), shifts[0]));
     for (index, number) in [&mut numbers.a, &mut numbers.b].into_iter().enumerate() {
         words.clear();
         words.resize(limbs * LIMB as usize / 64 + 2, lanes.all(0));
         for (lane, pair) in ordered[..L::COUNT].iter().enumerate() {
-            let places = L::lanes_mut(words)[lane..].iter_mut().step_by(L::COUNT);
+            let places = bytemuck::cast_slice_mut::<_, u64>(words)[lane..].iter_mut().step_by(L::COUNT);
             for (place, limb) in places.zip(&pair[index][twos[lane] / 64..]) {
                 *place = *limb;
             }
@@ -128,7 +128,7 @@ fn zeros(limbs: &[u64]) -> usize {
 fn store<L: Lanes>(vectors: &[L::Vector], lane: usize, twos: usize, limbs: &mut Vec<u64>) {
     limbs.resize(twos / 64, 0);
     let (mut held, mut bits) = (0u128, (twos % 64) as u32);
-    for limb in L::lanes(vectors)[lane..].iter().step_by(L::COUNT) {
+    for limb in bytemuck::cast_slice::<_, u64>(vectors)[lane..].iter().step_by(L::COUNT) {
         held |= u128::from(*limb) << bits;
         bits += LIMB;
         if bits >= 64 {
