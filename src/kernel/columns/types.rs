@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The type of the values in a column.
+/// The type of the values in a column. Messages to and from Python name it by its number (docs/protocol.md).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Type {
     /// Signed, 32 bits.
-    I32,
+    I32 = 1,
     /// Signed, 64 bits.
     I64,
     /// Unsigned, 32 bits.
@@ -36,17 +36,8 @@ impl Type {
 
     /// Returns the type's name.
     pub fn name(self) -> &'static str {
-        match self {
-            Type::I32 => "i32",
-            Type::I64 => "i64",
-            Type::U32 => "u32",
-            Type::U64 => "u64",
-            Type::F32 => "f32",
-            Type::F64 => "f64",
-            Type::Text => "text",
-            Type::Int => "int",
-            Type::Bool => "bool",
-        }
+        // In the order of the types' numbers, of which the first is 1.
+        ["i32", "i64", "u32", "u64", "f32", "f64", "text", "int", "bool"][self as usize - 1]
     }
 
     /// Returns the type of the array in which a column of this type is stored. For integers of any size it is an array

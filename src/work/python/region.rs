@@ -5,7 +5,7 @@
 //! What Python answers is copied and then checked like any untrusted input. Python could change the shared memory after
 //! a check, but not the copy.
 //!
-//! This file is long because it has both what writes the layout and what reads it: they must be changed together.
+//! What writes the layout and what reads it are both in this file, because they must be changed together.
 
 use super::message::Mapped;
 use crate::kernel::columns::results::{BadResult, Results};
@@ -25,21 +25,6 @@ const NO_SEPARATOR: u64 = 256;
 /// The bytes that are tried as separators, because they hardly ever stand in a text.
 const SEPARATORS: [u8; 9] = [0, 31, 30, 29, 28, 1, 2, 3, 4];
 
-/// Returns the number of a type in an entry.
-fn code(of: Type) -> u64 {
-    match of {
-        Type::I32 => 1,
-        Type::I64 => 2,
-        Type::U32 => 3,
-        Type::U64 => 4,
-        Type::F32 => 5,
-        Type::F64 => 6,
-        Type::Text => 7,
-        Type::Int => 8,
-        Type::Bool => 9,
-    }
-}
-
 /// Appends zeros up to a multiple of 8, and returns the new length.
 fn align(bytes: &mut Vec<u8>) -> usize {
     bytes.resize(bytes.len().next_multiple_of(8), 0);
@@ -53,19 +38,14 @@ pub fn write(columns: &Columns, of: impl Fn(usize) -> Type, rows: Range<usize>, 
     bytes.resize(ENTRY * columns.columns.len(), 0);
     for (at, column) in columns.columns.iter().enumerate() {
         let mut entry = [0u64; NUMBERS];
-        entry[0] = code(of(at));
+        entry[0] = of(at) as u64;
         entry[1] = align(bytes) as u64;
         entry[3] = NO_SEPARATOR;
-        match &column.values {
-            Values::I32(values) => bytes.extend_from_slice(bytemuck::cast_slice(&values[rows.clone()])),
-            Values::I64(values) => bytes.extend_from_slice(bytemuck::cast_slice(&values[rows.clone()])),
-            Values::U32(values) => bytes.extend_from_slice(bytemuck::cast_slice(&values[rows.clone()])),
-            Values::U64(values) => bytes.extend_from_slice(bytemuck::cast_slice(&values[rows.clone()])),
-            Values::F32(values) => bytes.extend_from_slice(bytemuck::cast_slice(&values[rows.clone()])),
-            Values::F64(values) => bytes.extend_from_slice(bytemuck::cast_slice(&values[rows.clone()])),
-            Values::Bool(values) => bytes.extend_from_slice(bytemuck::cast_slice(&values[rows.clone()])),
-            Values::Text(texts) => (entry[3], entry[4]) = write_texts(texts, rows.clone(), bytes),
-        }
+        with_values!(
+            &column.values,
+            numbers => bytes.extend_from_slice(bytemuck::cast_slice(&numbers[rows.clone()])),
+            texts => (entry[3], entry[4]) = write_texts(texts, rows.clone(), bytes)
+        );
         // The offsets of texts, if any, lie behind the texts, and are not part of this length.
         entry[2] = if entry[4] > 0 { text_length(&column.values, &rows) } else { bytes.len() as u64 - entry[1] };
         if !rows.clone().all(|row| column.has(row)) {
@@ -180,7 +160,7 @@ pub fn read(
 /// Returns the first `done` results of a column.
 fn column(region: Region, entry: [u64; NUMBERS], of: Type, done: usize) -> Result<Column, String> {
     let [found, at, length, separator, offsets, presence, large, many] = entry;
-    if found != code(of) {
+    if found != of as u64 {
         return Err(format!("a column of type number {found}, where {} was wanted", of.name()));
     }
     let mut column = Column::new(of, false);
