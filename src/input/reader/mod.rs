@@ -17,14 +17,14 @@ use crate::csv::row_start::RowStart;
 use crate::csv::shown::without_half_character;
 use crate::csv::{Format, lines, returns};
 use crate::error::printable;
-use crate::flow::{Block, Ending, Misfit, Source, Stretch};
+use crate::flow::{Block, Ending, Misfit};
 use crate::input::header::{Header, Headers};
 use crate::input::ranges::FileRange;
 use crate::input::{BYTE_ORDER_MARK, Shape};
 use crate::process::aside::present_name;
 use crate::process::streams;
 use open::{Filled, Open};
-use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fd::BorrowedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -263,38 +263,4 @@ fn too_long(buffer: &[u8], format: Format, offset: u64) -> Misfit {
     let bad = BadRow::row(what).of(Kind::TooLong);
     let bytes = without_half_character(&buffer[..size.min(KEPT)]).to_vec();
     Misfit { bad, offset, lines: lines(&buffer[..place]) as u64, bytes }
-}
-
-impl Source for Reader<'_> {
-    fn next_block(&mut self, buffer: &mut [u8], wanted: usize) -> Result<Block, Ending> {
-        loop {
-            let mut open = match self.current.take() {
-                Some(open) => open,
-                None => {
-                    let (number, input) = self.inputs.next().ok_or(Ending::Done)?;
-                    let range = if let Input::Range(_, range) = input { Some(range) } else { None };
-                    let mut open = Open::new(number, input, &self.shape).map_err(Ending::Failed)?;
-                    if let Some(range) = range {
-                        self.enter(&mut open, range, buffer)?;
-                    }
-                    open
-                }
-            };
-            if let Some(block) = self.next_of(&mut open, buffer, wanted)? {
-                self.current = Some(open);
-                return Ok(block);
-            }
-        }
-    }
-    fn lend(&mut self) -> Option<OwnedFd> {
-        self.lend_file()
-    }
-
-    fn stretch(&mut self, least: u64) -> Option<Stretch> {
-        self.rest_of_lent(least)
-    }
-
-    fn go_on_at(&mut self, place: u64) -> Result<(), Ending> {
-        self.read_from(place)
-    }
 }

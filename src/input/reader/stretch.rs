@@ -1,26 +1,47 @@
-//! What the reader leaves to workers that read a file for themselves: the part of the file after the bytes that the
-//! reader has read.
+//! What the reader hands out: blocks, and to workers that read a file for themselves, the part of the file after the
+//! bytes that the reader has read.
 
-use super::Reader;
-use crate::flow::{Ending, Stretch};
+use super::open::Open;
+use super::{Input, Reader};
+use crate::flow::{Block, Ending, Source, Stretch};
 use rustix::fd::OwnedFd;
 use rustix::fs::{OFlags, fcntl_getfl};
 use std::io::{Seek, SeekFrom};
 
-impl Reader<'_> {
-    /// Lends the file that the last block came from. Returns `None` if it is not a regular file, or if it is open for
-    /// writing too, because workers must not be able to write to it.
-    pub(super) fn lend_file(&mut self) -> Option<OwnedFd> {
+impl Source for Reader<'_> {
+    fn next_block(&mut self, buffer: &mut [u8], wanted: usize) -> Result<Block, Ending> {
+        loop {
+            let mut open = match self.current.take() {
+                Some(open) => open,
+                None => {
+                    let (number, input) = self.inputs.next().ok_or(Ending::Done)?;
+                    let range = if let Input::Range(_, range) = input { Some(range) } else { None };
+                    let mut open = Open::new(number, input, &self.shape).map_err(Ending::Failed)?;
+                    if let Some(range) = range {
+                        self.enter(&mut open, range, buffer)?;
+                    }
+                    open
+                }
+            };
+            if let Some(block) = self.next_of(&mut open, buffer, wanted)? {
+                self.current = Some(open);
+                return Ok(block);
+            }
+        }
+    }
+
+    /// Lends regular files only, and none that is open for writing too, because workers must not be able to write to it.
+    fn lend(&mut self) -> Option<OwnedFd> {
         let open = self.current.as_ref().filter(|open| open.is_regular)?;
         let is_read_only = fcntl_getfl(&open.file).is_ok_and(|flags| flags & OFlags::ACCMODE == OFlags::RDONLY);
         self.lent = is_read_only.then_some(open.input);
         is_read_only.then(|| open.file.try_clone().map(OwnedFd::from).ok())?
     }
 
-    /// Returns the part of the lent file that lies behind the last block, up to the end of the file or of the range
-    /// that is read. Returns `None` if the part has fewer than `least` bytes, if the file is not the current input any
-    /// more, or if the reader must first read something else itself, such as a header or the first row.
-    pub(super) fn rest_of_lent(&mut self, least: u64) -> Option<Stretch> {
+    /// The stretch reaches from the last block to the end of the file or of the range that is read. There is none if the
+    /// file is not the current input any more, or if the reader must first read something else itself, such as a header
+    /// or the first row.
+    fn stretch(&mut self, least: u64) -> Option<Stretch> {
         let wants_first_row = self.wants_first_row();
         let open = self.current.as_ref()?;
         let is_before_rows = open.wants_header || open.skip_lines > 0 || open.disguise.is_some() || wants_first_row;
@@ -41,8 +62,7 @@ impl Reader<'_> {
         Some(Stretch { input: open.input, range: start..end, base: start.checked_sub(open.offset)?, head })
     }
 
-    /// Goes on reading at this place of the lent file.
-    pub(super) fn read_from(&mut self, place: u64) -> Result<(), Ending> {
+    fn go_on_at(&mut self, place: u64) -> Result<(), Ending> {
         let Some(open) = &mut self.current else { return Ok(()) };
         let start = (&open.file).stream_position().map_err(|error| open.failed(error))?;
         (&open.file).seek(SeekFrom::Start(place)).map_err(|error| open.failed(error))?;
