@@ -163,7 +163,7 @@ impl Question<'_> {
             "delimiter" => return (named(&["tab", "blank"], ""), false),
             // The value can also be FILE:FUNCTION. This program does not know the functions in a file, so nothing is
             // offered behind the colon.
-            "kernel" => return (named(&FUNCTIONS, ""), !value.contains(':')),
+            "kernel" => return (named(&FUNCTIONS.split(' ').collect::<Vec<_>>(), ""), !value.contains(':')),
             "python" => return (vec![], !value.contains(':')),
             _ => {}
         }
