@@ -1,9 +1,11 @@
-//! The error that ends a run early, with the message for the user; and the escaping of names in messages.
+//! The error that ends a run early, with the message for the user; the escaping of names in messages; and the locking
+//! of a mutex after a panic.
 
 use nix::libc::RLIM_INFINITY;
 use nix::sys::resource::{Resource, getrlimit};
 use std::fmt;
 use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Returns the error for a file that has become shorter since it was opened, so that expected bytes are missing.
 pub fn has_become_shorter() -> io::Error {
@@ -172,4 +174,10 @@ pub(crate) fn program() -> String {
         Some(name) => printable(name),
         None => "pmapgcd".to_string(),
     }
+}
+
+/// Locks `mutex`, even if a thread has panicked while it held the lock. Use this only for a value that is never left half
+/// changed.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,10 +4,10 @@
 //! filter with this name, for which it then works. If two pools had the same name, a worker of one could run the kernel
 //! of the other, and no error would show this. Therefore names are counted, and a name that was given twice is refused.
 
-use crate::error::Error;
+use crate::error::{Error, locked};
 use std::collections::HashMap;
 use std::panic::Location;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 
 /// The name of a pool or a filter.
 #[derive(Clone)]
@@ -26,10 +26,6 @@ pub struct Name {
 /// the start, so it makes the dropped pools too, and its counts must be the same as the parent's.
 static GIVEN: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
 
-fn given() -> MutexGuard<'static, Option<HashMap<String, usize>>> {
-    GIVEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
 impl Name {
     /// Makes the name of a pool or filter to which the program gave none, from the place where it is made. `what` is
     /// "pool" or "filter".
@@ -44,7 +40,7 @@ impl Name {
     }
 
     fn entered(text: String, what: &'static str, place: &'static Location<'static>, is_place: bool) -> Self {
-        *given().get_or_insert_default().entry(text.clone()).or_default() += 1;
+        *locked(&GIVEN).get_or_insert_default().entry(text.clone()).or_default() += 1;
         Name { text, what, place, is_place }
     }
 
@@ -53,7 +49,7 @@ impl Name {
     /// # Errors
     /// If the name was given more than once. The error contains advice to the programmer.
     pub fn check(&self) -> Result<(), Error> {
-        let count = given().as_ref().and_then(|names| names.get(&self.text)).copied().unwrap_or_default();
+        let count = locked(&GIVEN).as_ref().and_then(|names| names.get(&self.text)).copied().unwrap_or_default();
         if count < 2 {
             return Ok(());
         }

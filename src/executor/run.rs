@@ -4,7 +4,7 @@
 //! `threads`, `pickle` and `shared` differ in the memory that holds the ring and in their workers. The workers are a
 //! [`Crew`]. All the rest is the same for the three, and is in this file, `reading.rs` and `writing.rs`.
 
-use crate::error::Error;
+use crate::error::{Error, locked};
 use crate::executor::cut::Cut;
 use crate::executor::told::{Sentence, Told};
 use crate::executor::{Job, Mapping};
@@ -16,7 +16,7 @@ use crate::tally::Tally;
 use rustix::fd::{AsFd, OwnedFd};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Mutex, OnceLock};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
@@ -145,7 +145,7 @@ pub struct Run<'a> {
     pub(super) parts: AtomicU64,
     /// How many offers the writer has taken from the claimant of block `written` for the present part. Locked while the
     /// writer looks for an offer, and while the supervisor withdraws a dead worker's offer.
-    offers: Mutex<u64>,
+    pub(super) offers: Mutex<u64>,
     /// How many parts of blocks have been written in the whole run.
     pub(super) taken: AtomicU64,
     /// What the reader has announced and the writer has not reached yet, in input order.
@@ -153,7 +153,8 @@ pub struct Run<'a> {
     is_over: AtomicBool,
     /// Whether all blocks are written and no error has occurred.
     pub(super) is_complete: AtomicBool,
-    sentences: Mutex<HashMap<u64, Sentence>>,
+    /// The decisions on blocks that are not yet written. The writer carries out each when it comes to the block.
+    pub(super) sentences: Mutex<HashMap<u64, Sentence>>,
 }
 
 impl Run<'_> {
@@ -232,26 +233,21 @@ impl Run<'_> {
         if self.written() == block { self.parts.load(Ordering::Acquire) } else { 0 }
     }
 
-    /// Returns the decisions on blocks that are not yet written. The writer carries out each when it comes to the block.
-    pub fn sentences(&self) -> MutexGuard<'_, HashMap<u64, Sentence>> {
-        self.sentences.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
     /// Makes the writer end the run with `error` when the writer comes to `block`, unless the run ends earlier.
     pub fn give_up(&self, block: u64, error: Error) {
-        self.sentences().insert(block, Sentence::Ends(Some(error)));
+        locked(&self.sentences).insert(block, Sentence::Ends(Some(error)));
         self.segment.done().signal();
     }
 
     /// Returns whether the block has been given up, so that no worker may try it again.
     pub fn has_given_up(&self, block: u64) -> bool {
-        matches!(self.sentences().get(&block), Some(Sentence::GivenUp(_)))
+        matches!(locked(&self.sentences).get(&block), Some(Sentence::GivenUp(_)))
     }
 
     /// Returns the message about a row of this block that is named because workers keep dying on it. Returns an empty
     /// string if none is.
     pub(super) fn deadly(&self, block: u64) -> String {
-        match self.sentences().get(&block) {
+        match locked(&self.sentences).get(&block) {
             Some(Sentence::WithoutRow(what)) => what.clone(),
             _ => String::new(),
         }
@@ -259,11 +255,11 @@ impl Run<'_> {
 
     /// Announces to the writer what comes next.
     pub(super) fn tell(&self, told: Told) {
-        self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push_back(told);
+        locked(&self.told).push_back(told);
     }
 
     pub(super) fn next_told(&self) -> Option<Told> {
-        self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front()
+        locked(&self.told).pop_front()
     }
 
     /// Returns the file that workers can read for themselves, if there is one.

@@ -4,7 +4,7 @@
 //! The thread that calls `run` is the supervisor. The workers stay for the next run, whichever thread calls it: they
 //! live as long as their [`Children`].
 
-use crate::error::{Error, printable, reason};
+use crate::error::{Error, locked, printable, reason};
 use crate::executor::cut::slots;
 use crate::executor::ledger::{Claims, Clock, Ledger, Standstill, Verdict};
 use crate::executor::run::{Crew, Run, run};
@@ -290,7 +290,7 @@ impl Undertaker {
     /// message in no more than an address or a time.
     fn say_once(&mut self, run: &Run, block: u64, sentence: Sentence) {
         self.panics.retain(|(other, _)| *other != block);
-        run.sentences().insert(block, sentence);
+        locked(&run.sentences).insert(block, sentence);
     }
 
     /// Forgets blocks that are written. Prints the messages of their panics, for which no row was blamed because the

@@ -1,6 +1,6 @@
 //! The writer of a run: takes the results of block after block, in order, and passes them to the sink.
 
-use crate::error::Error;
+use crate::error::{Error, locked};
 use crate::executor::measures::unpack;
 use crate::executor::run::Run;
 use crate::executor::told::{Sentence, Told};
@@ -68,7 +68,7 @@ impl Run<'_> {
                 if self.take_offer(&mut ring, end, sink)? {
                     continue;
                 }
-                match self.sentences().get_mut(&block) {
+                match locked(&self.sentences).get_mut(&block) {
                     Some(Sentence::GivenUp(what)) => {
                         return Err(sink.given_up(self.text(ring.rest(), ring.left(), end), what.clone()));
                     }
@@ -83,7 +83,7 @@ impl Run<'_> {
                     None => self.segment.done().sleep(),
                 }
             }
-            self.sentences().remove(&block);
+            locked(&self.sentences).remove(&block);
             self.parts.store(0, Ordering::Release);
             self.written.store(block + 1, Ordering::Release);
             free += 1;
@@ -132,7 +132,7 @@ impl Run<'_> {
         }
         steps::lap(Step::Merge);
         watch.worked();
-        *self.offers() = 0;
+        *locked(&self.offers) = 0;
         self.parts.fetch_add(1, Ordering::Release);
         self.taken.fetch_add(1, Ordering::Release);
         Ok(())

@@ -3,7 +3,7 @@
 
 pub mod memory;
 
-use crate::error::Error;
+use crate::error::{Error, locked};
 use crate::executor::names::Name;
 use crate::executor::workforce::Workforce;
 use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, MAX_BLOCK_SIZE, Mapping, worker};
@@ -15,7 +15,7 @@ use crate::tally::Tally;
 use crate::work::records::Records;
 use bytemuck::Pod;
 use std::panic::Location;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 
 /// Maps a kernel over rows that are in memory, with the same executors as a filter.
 ///
@@ -160,7 +160,7 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod + Row>> Pool<'k, K> {
         self.run(job)?;
         // Only a faulty worker can cause a wrong number of outputs, so the next map starts other workers.
         if sink.0.len() != rows.len() * output {
-            self.workforce().take();
+            locked(&self.workforce).take();
             return Err(Error::spoilt());
         }
         Ok(bytemuck::allocation::pod_collect_to_vec(&sink.0))
@@ -173,7 +173,7 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod + Row>> Pool<'k, K> {
         if !self.executor.has_processes() {
             return self.executor.run(&mapping, job);
         }
-        let mut kept = self.workforce();
+        let mut kept = locked(&self.workforce);
         // Take the workforce out of the pool, so that it is dropped if the run fails or panics. A workforce that does
         // not suit is dropped before a new one is made, so that there are never two at the same time.
         let suits = |workforce: &Workforce| workforce.is(self.executor, self.jobs);
@@ -182,10 +182,6 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod + Row>> Pool<'k, K> {
         workforce.run(&mapping, job)?;
         *kept = Some(workforce);
         Ok(())
-    }
-
-    fn workforce(&self) -> MutexGuard<'_, Option<Workforce>> {
-        self.workforce.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 

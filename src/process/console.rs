@@ -1,9 +1,9 @@
 //! Standard error: messages, and the status line on a terminal, which the next message overwrites.
 
-use crate::error::program;
+use crate::error::{locked, program};
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 
 /// Style of the program's name in front of the error that ends the run.
 const ERROR: &str = "\x1b[1;31m";
@@ -15,10 +15,6 @@ const CLEAR: &str = "\r\x1b[K";
 
 /// Whether the last line on stderr is a status line, which has no line end.
 static HAS_STATUS: Mutex<bool> = Mutex::new(false);
-
-fn has_status() -> MutexGuard<'static, bool> {
-    HAS_STATUS.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
 
 /// Whether to write colours to stderr. By default they are written if stderr is a terminal that supports them.
 /// `NO_COLOR` and `--color` change this.
@@ -51,14 +47,14 @@ fn say_as(style: &str, line: &dyn fmt::Display) {
 
 /// Prints whole lines on stderr, in one write, so that lines of several processes do not mix.
 pub fn print(lines: impl AsRef<[u8]>) {
-    let mut has_status = has_status();
+    let mut has_status = locked(&HAS_STATUS);
     let clear = if std::mem::take(&mut *has_status) { CLEAR } else { "" };
     let _ = io::stderr().write_all(&[clear.as_bytes(), lines.as_ref()].concat());
 }
 
 /// Replaces the status line by `line`. `None` removes the status line.
 pub fn status(line: Option<&str>) {
-    let mut has_status = has_status();
+    let mut has_status = locked(&HAS_STATUS);
     if line.is_none() && !*has_status {
         return;
     }

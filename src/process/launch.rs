@@ -5,6 +5,7 @@
 //! that is mounted `noexec`, or because the program needs other libraries. Then the system executes the loader, and the
 //! loader loads the program. `tests/started.rs` starts the program in every way that we know.
 
+use crate::error::locked;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::param::linux_execfn;
@@ -30,7 +31,7 @@ static TOLD: Mutex<Vec<(&'static str, OsString)>> = Mutex::new(vec![]);
 /// Sets the variable `name` to `value` in the environment of processes that run this program again: of all those for
 /// which [`Launch::again`] is called from now on.
 pub fn tell(name: &'static str, value: OsString) {
-    TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((name, value));
+    locked(&TOLD).push((name, value));
 }
 
 /// Describes a process to start: a program, its arguments, and variables to add to the environment.
@@ -58,7 +59,7 @@ impl Launch {
         let through_loader = arguments_of_loader(&own)?;
         let is_loader = through_loader.is_some();
         let arguments = through_loader.unwrap_or(own);
-        let environment = TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        let environment = locked(&TOLD).clone();
         Ok(Launch { program: program()?, arguments, environment, is_loader, given: None })
     }
 

@@ -8,17 +8,12 @@
 //! counted or withdrawn.
 
 use super::Run;
-use crate::error::Error;
+use crate::error::{Error, locked};
 use crate::flow::{Part, Sink};
 use crate::ring::{Held, Supervisor, Writer};
-use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 
 impl Run<'_> {
-    pub(in crate::executor) fn offers(&self) -> MutexGuard<'_, u64> {
-        self.offers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
     /// Passes to the sink the results that the claimant of the writer's block offers. Returns whether there were any.
     /// `end` is where in the file the rows of earlier blocks end.
     pub(in crate::executor) fn take_offer(
@@ -28,7 +23,7 @@ impl Run<'_> {
         sink: &mut dyn Sink,
     ) -> Result<bool, Error> {
         let length = {
-            let mut offers = self.offers();
+            let mut offers = locked(&self.offers);
             let length = ring.offered();
             *offers += u64::from(length > 0);
             length
@@ -46,7 +41,7 @@ impl Run<'_> {
     /// Withdraws the offer of a dead worker, so that its block can be mapped again. Returns false if an offer of the
     /// worker has already been taken: mapping the block again would then print results twice.
     pub fn withdraw_offer(&self, ring: &Supervisor, held: &Held) -> bool {
-        let offers = self.offers();
+        let offers = locked(&self.offers);
         ring.withdraw(held);
         *offers == 0 || held.block() != self.written()
     }

@@ -7,7 +7,7 @@
 //! This file is long because Python may end after any message, which the code for each message must handle.
 
 use super::message::{Kind, LENGTH, Message};
-use crate::error::reason;
+use crate::error::{locked, reason};
 use crate::process::children::NUMBER;
 use crate::process::console::say;
 use crate::process::death;
@@ -131,7 +131,7 @@ impl Running {
             command.env(name, "1");
         }
         let (socket, child) = {
-            let _starting = STARTING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let _starting = locked(&STARTING);
             let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
             fcntl_setfd(&theirs, FdFlags::empty())?;
             command.arg(theirs.as_raw_fd().to_string());
