@@ -34,7 +34,7 @@ pub fn report(bytes: &[u8]) {
     let tally = Tally::default();
     let mut writer = Writer::new(&QUIET.1, "out".to_string(), vec!["in".to_string()], bad_rows, &tally);
     if how & 2 > 0 {
-        writer = writer.hinting(reading);
+        writer.reading = Some(reading);
     }
     writer.begin(Block::default()).unwrap();
     let part = Part {

@@ -62,7 +62,8 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     let watch = Watch { stop: stop.as_fd(), output: results.as_fd() };
     let stdin = began_at(&inputs);
     let is_written = AtomicBool::new(false);
-    let mut writer = writer(plan, &results, &inputs, bad_rows, tally).telling_end(&is_written);
+    let mut writer = writer(plan, &results, &inputs, bad_rows, tally);
+    writer.is_written = Some(&is_written);
     let mut reader = Reader::new(inputs, plan.setup.shape.clone(), watch).passing_over(passes_over);
     let job = Job { input: size, ..plan.job(&mut reader, &mut writer, &stop, tally) };
     // If nobody reads the output any more, the run should end. A write would show that, but a kernel can take any time
@@ -148,9 +149,11 @@ pub fn writer<'a>(
     let (format, columns, has_header) =
         (plan.setup.shape.format, plan.setup.shape.columns.clone(), plan.setup.shape.has_header);
     let reading = Reading { format, columns, has_header, has_front };
-    let writer = Writer::new(output, output.name(), names, bad_rows, tally).hinting(reading).blank(blank);
+    let mut writer = Writer::new(output, output.name(), names, bad_rows, tally);
+    (writer.reading, writer.blank) = (Some(reading), blank);
     // Only the first answer of a command shows that the command can be run. Until then no header is written.
-    writer.holding_headers(plan.is_command)
+    writer.holds_headers = plan.is_command;
+    writer
 }
 
 /// Returns the error for the process to end with. `results` are those of the run, of writing the rejects, and of

@@ -144,10 +144,11 @@ impl<'k, K: BatchKernel> Filter<'k, K> {
         let name = "input".to_string();
         let watch = Watch { stop: stop.as_fd(), output: results.as_fd() };
         let reader = Reader::new(vec![Input::Open(rows.into(), name.clone())], shape.clone(), watch);
-        let writer = Writer::new(results, "output".to_string(), vec![name], BadRows::new(most_bad), tally);
+        let mut writer = Writer::new(results, "output".to_string(), vec![name], BadRows::new(most_bad), tally);
+        writer.blank = blank;
         let job = Job {
             source: &mut reader.passing_over(most_bad.is_some()),
-            sink: &mut writer.blank(blank),
+            sink: &mut writer,
             stop,
             input: None,
             has_fixed_blocks: false,

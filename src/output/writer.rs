@@ -22,22 +22,25 @@ pub struct Writer<'a> {
     inputs: Vec<String>,
     bad_rows: BadRows,
     tally: &'a Tally,
-    /// The options that say how inputs are read, for the hints about bad rows; `None` for no hints.
-    reading: Option<Reading>,
+    /// The options that say how inputs are read, for the hints about bad rows; `None` for no hints. A hint says if a row
+    /// looks as if it should be read in another way.
+    pub(crate) reading: Option<Reading>,
     /// Advice to the user if the current input looks like something else than CSV. The reader passes it with the first
     /// block of the input, and the first bad row of the input gets it as its hint.
     disguise: Option<String>,
     /// What is written to the output in place of a misfit. A misfit is a bad row that the reader could not pass on,
     /// such as a row longer than a block.
-    blank: Vec<u8>,
+    pub(crate) blank: Vec<u8>,
     /// Headers that are not written yet.
     headers: Vec<u8>,
-    /// Whether headers wait for the first results.
-    holds_headers: bool,
+    /// Whether headers are kept back until the first results, so that a run that fails before its first result writes
+    /// nothing. If a run succeeds without any result, its headers are still kept back: the caller must write them
+    /// ([`write_headers`](Self::write_headers)).
+    pub(crate) holds_headers: bool,
     /// Index of the current input: the one that the last block came from.
     input: usize,
     /// Set to true once all results are written, or the run ends at a bad row.
-    is_written: Option<&'a AtomicBool>,
+    pub(crate) is_written: Option<&'a AtomicBool>,
     /// How many lines of the current input come before the next part.
     lines: u64,
     /// Where the next part begins in the current input, in bytes.
@@ -76,29 +79,6 @@ impl<'a> Writer<'a> {
             counted_to: None,
             has_rows: false,
         }
-    }
-
-    /// Returns `self`, which gives hints with bad rows. A hint says if a row looks as if it should be read in another
-    /// way than `reading`.
-    pub fn hinting(self, reading: Reading) -> Self {
-        Writer { reading: Some(reading), ..self }
-    }
-
-    /// Returns `self` with `blank` as what is written to the output in place of a misfit.
-    pub fn blank(self, blank: impl Into<Vec<u8>>) -> Self {
-        Writer { blank: blank.into(), ..self }
-    }
-
-    /// Returns `self`, which keeps headers back until the first results if `holds` is true. So a run that fails before
-    /// its first result writes nothing. If a run succeeds without any result, its headers are still kept back: the
-    /// caller must write them ([`write_headers`](Self::write_headers)).
-    pub fn holding_headers(self, holds: bool) -> Self {
-        Writer { holds_headers: holds, ..self }
-    }
-
-    /// Returns `self`, which sets `is_written` to true once all results are written, or the run ends at a bad row.
-    pub fn telling_end(self, is_written: &'a AtomicBool) -> Self {
-        Writer { is_written: Some(is_written), ..self }
     }
 
     /// Writes the headers that have been kept back.
