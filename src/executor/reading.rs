@@ -47,42 +47,33 @@ impl Detour {
     }
 }
 
+fn spoilt(_: Spoilt) -> Ending {
+    Ending::Failed(Error::spoilt())
+}
+
 impl Run<'_> {
-    /// The reader: publishes block after block. Returns why there is no further block, or `None` if the run is over.
-    pub(super) fn read(&self, mut ring: Reader, source: &mut dyn Source) -> Option<Ending> {
+    /// The reader: publishes block after block, until there is an error.
+    ///
+    /// # Errors
+    /// Why there is no further block, or `None` if the run is over. The functions that this one calls have the same
+    /// errors.
+    pub(super) fn read(&self, mut ring: Reader, source: &mut dyn Source) -> Result<(), Option<Ending>> {
         let mut watch = Stopwatch::new(&self.tally.reader);
         let (mut detour, mut has_begun) = (Detour::default(), false);
         loop {
             if self.file().is_some() && self.may_overlap() && detour.is_over() && self.cut.is_cheap() {
-                match self.leave_to_workers(&mut ring, source, &mut detour, &mut watch) {
-                    Ok(true) => {}
-                    Ok(false) => return None,
-                    Err(ending) => return Some(ending),
-                }
+                self.leave_to_workers(&mut ring, source, &mut detour, &mut watch)?;
             }
-            match self.wait_for_slot(&ring) {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(ending) => return Some(ending),
-            }
-            let mut filling = match ring.try_fill() {
-                Ok(Some(filling)) => filling,
-                Ok(None) => continue,
-                Err(Spoilt) => return Some(Ending::Failed(Error::spoilt())),
-            };
+            self.wait_for_slot(&ring)?;
+            let Some(mut filling) = ring.try_fill().map_err(spoilt)? else { continue };
             watch.waited();
-            if let Err(error) = filling.allocate() {
-                return Some(Ending::Failed(no_segment(error)));
-            }
+            filling.allocate().map_err(|error| Ending::Failed(no_segment(error)))?;
             self.segment.set_awaits_input(true);
             let wanted = self.cut.wanted();
             let read = source.next_block(filling.input(), wanted);
             self.segment.set_awaits_input(false);
             steps::lap(Step::Take);
-            let block = match read {
-                Ok(block) => block,
-                Err(ending) => return Some(ending),
-            };
+            let block = read?;
             if !std::mem::replace(&mut has_begun, true) && self.cutter.is_some() {
                 source.lend().into_iter().for_each(|file| drop(self.file.set(file)));
             }
@@ -93,20 +84,18 @@ impl Run<'_> {
         }
     }
 
-    /// Waits until another block may be published, and its slot is free. Returns false if the run is over.
-    fn wait_for_slot(&self, ring: &Reader) -> Result<bool, Ending> {
+    /// Waits until another block may be published, and its slot is free.
+    fn wait_for_slot(&self, ring: &Reader) -> Result<(), Option<Ending>> {
         loop {
             if self.is_over() {
-                return Ok(false);
+                return Err(None);
             }
             let waiting = self.published.load(Ordering::Acquire).saturating_sub(self.written());
-            match ring.is_free() {
-                Ok(true) if self.cut.may_publish(waiting, self.jobs()) && (waiting == 0 || self.may_overlap()) => {
-                    return Ok(true);
-                }
-                Ok(_) => self.segment.freed().sleep(),
-                Err(Spoilt) => return Err(Ending::Failed(Error::spoilt())),
+            let is_free = ring.is_free().map_err(spoilt)?;
+            if is_free && self.cut.may_publish(waiting, self.jobs()) && (waiting == 0 || self.may_overlap()) {
+                return Ok(());
             }
+            self.segment.freed().sleep();
         }
     }
 
@@ -125,31 +114,31 @@ impl Run<'_> {
 
     /// If the source has a stretch of the file that workers can read, publishes windows of it. Goes on with that until
     /// the stretch ends, rows become expensive or the chain is stuck; then takes up reading where the windows' rows
-    /// end. Returns false if the run is over.
+    /// end.
     fn leave_to_workers(
         &self,
         ring: &mut Reader,
         source: &mut dyn Source,
         detour: &mut Detour,
         watch: &mut Stopwatch,
-    ) -> Result<bool, Ending> {
-        let Some(stretch) = source.stretch(WORTH * self.cut.window() as u64) else { return Ok(true) };
+    ) -> Result<(), Option<Ending>> {
+        let Some(stretch) = source.stretch(WORTH * self.cut.window() as u64) else { return Ok(()) };
         self.tell(Told::Stretch(stretch.range.start));
         ring.begin_chain();
-        let Some(end) = self.publish_windows(ring, &stretch, watch)? else { return Ok(false) };
+        let end = self.publish_windows(ring, &stretch, watch)?;
         let place = loop {
             let count = self.segment.turns().count();
             let are_written = self.written() == ring.block();
-            match ring.reached().map_err(|Spoilt| Ending::Failed(Error::spoilt()))? {
+            match ring.reached().map_err(spoilt)? {
                 Reached::All(behind) => break end + behind as u64,
                 Reached::Stuck(place) => {
                     detour.begin();
                     break place;
                 }
-                Reached::NotYet if self.is_over() => return Ok(false),
+                Reached::NotYet if self.is_over() => return Err(None),
                 // A window is written only after its turn in the chain. All windows are written, yet according to the
                 // chain the last one has not had its turn. So a faulty worker has set the chain back.
-                Reached::NotYet if are_written => return Err(Ending::Failed(Error::spoilt())),
+                Reached::NotYet if are_written => return Err(Some(spoilt(Spoilt))),
                 Reached::NotYet => self.segment.turns().sleep(count, ring.block()),
             }
         };
@@ -157,19 +146,19 @@ impl Run<'_> {
         self.tell(Told::GoOn(place));
         // Workers write the chain's word, so do not trust the offset that follows from it.
         if !(stretch.range.start..=stretch.range.end).contains(&place) {
-            return Err(Ending::Failed(Error::spoilt()));
+            return Err(Some(spoilt(Spoilt)));
         }
         source.go_on_at(place)?;
-        Ok(true)
+        Ok(())
     }
 
-    /// Publishes windows of the stretch. Returns where the last one ends, or `None` if the run is over.
+    /// Publishes windows of the stretch. Returns where the last one ends.
     fn publish_windows(
         &self,
         ring: &mut Reader,
         stretch: &Stretch,
         watch: &mut Stopwatch,
-    ) -> Result<Option<u64>, Ending> {
+    ) -> Result<u64, Option<Ending>> {
         let mut offset = stretch.range.start;
         let mut announced = offset;
         loop {
@@ -177,9 +166,7 @@ impl Run<'_> {
                 announced = offset + AHEAD;
                 announce(file, announced..announced + AHEAD);
             }
-            if !self.wait_for_slot(ring)? {
-                return Ok(None);
-            }
+            self.wait_for_slot(ring)?;
             watch.waited();
             let length = self.cut.window();
             let is_near_the_end = stretch.range.end - offset < 2 * length as u64;
@@ -188,9 +175,8 @@ impl Run<'_> {
             // where the reader has to go on.
             let is_stuck = matches!(ring.reached(), Ok(Reached::Stuck(_)));
             if is_near_the_end || is_stuck || !self.cut.is_cheap() {
-                return Ok(Some(offset));
+                return Ok(offset);
             }
-            let spoilt = |Spoilt| Ending::Failed(Error::spoilt());
             let Some(mut filling) = ring.try_fill().map_err(spoilt)? else { continue };
             filling.allocate().map_err(|error| Ending::Failed(no_segment(error)))?;
             filling.input()[..stretch.head.len()].copy_from_slice(&stretch.head);

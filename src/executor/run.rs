@@ -61,7 +61,7 @@ pub fn run(segment: &mut Segment, first: u64, crew: &mut dyn Crew, mapping: &Map
     };
     thread::scope(|scope| {
         let reading = spawn(scope, &run, "reader", || {
-            if let Some(ending) = run.read(reader, source) {
+            if let Err(Some(ending)) = run.read(reader, source) {
                 run.tell_end(ending);
             }
         });
