@@ -10,25 +10,17 @@ use std::time::{Duration, Instant};
 /// about as long as another worker needs to read a window and find its last row.
 const SPINS: u32 = 300;
 
-/// What a worker learns of a window that it has claimed.
-pub enum Sight {
-    /// The rows of the window are in this range of the buffer.
-    Rows(Range<usize>),
-    /// The window has no rows.
-    Void,
-    /// The worker must put the window back, because an earlier window waits to be claimed, or because the run is over.
-    PutBack,
-}
-
 /// Finds the rows of the claimed window, which has `length` bytes and begins at `offset` of the file; waits for the
-/// window's turn if necessary. Also returns how long it waited.
+/// window's turn if necessary. Returns the range of the buffer in which the rows are, and how long it waited. A window
+/// without rows is made void. `None` instead of the rows: the worker must put the window back, because an earlier window
+/// waits to be claimed, or because the run is over.
 pub fn rows_of(
     segment: &Segment,
     claim: &mut Claim,
     windows: &mut Windows,
     (offset, length): (u64, usize),
     is_over: &impl Fn() -> bool,
-) -> (Sight, Duration) {
+) -> (Option<Range<usize>>, Duration) {
     windows.begin(offset, length);
     let (mut has_read, mut looks) = (false, 0);
     let mut waiting: Option<Instant> = None;
@@ -36,8 +28,11 @@ pub fn rows_of(
     loop {
         let count = segment.turns().count();
         match claim.turn() {
-            Turn::Over(rows) => return (Sight::Rows(rows), waited(waiting)),
-            Turn::Void => return (Sight::Void, waited(waiting)),
+            Turn::Over(rows) => return (Some(rows), waited(waiting)),
+            Turn::Void => {
+                claim.make_void();
+                return (Some(0..0), waited(waiting));
+            }
             // Ignore an error here: once the window has its turn, what is missing is read again, and an error is
             // handled then.
             _ if !has_read => {
@@ -55,9 +50,10 @@ pub fn rows_of(
                     None => {
                         claim.stick(start);
                         segment.turns().repeat();
+                        claim.make_void();
                     }
                 }
-                return (end.map_or(Sight::Void, |end| Sight::Rows(start..end)), waited);
+                return (Some(end.map_or(0..0, |end| start..end)), waited);
             }
             Turn::Waits => {
                 match looks {
@@ -69,7 +65,7 @@ pub fn rows_of(
                     _ => {
                         segment.turns().sleep(count, claim.block());
                         if claim.is_after_unclaimed() || is_over() {
-                            return (Sight::PutBack, waited(waiting));
+                            return (None, waited(waiting));
                         }
                     }
                 }

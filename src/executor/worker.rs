@@ -3,7 +3,7 @@
 
 use crate::error::{Error, reason};
 use crate::executor::measures::pack;
-use crate::executor::turns::{Sight, rows_of};
+use crate::executor::turns::rows_of;
 use crate::executor::{Executor, Mapping, no_segment, pickle};
 use crate::input::windows::Windows;
 use crate::process::aside::read_nothing;
@@ -225,22 +225,16 @@ pub(super) fn work<'s>(
             let Some(windows) = &mut windows else {
                 return Err((claim, Error::defect("a worker was not given the file that it is to read").into()));
             };
-            let (sight, waited) = rows_of(segment, &mut claim, windows, (offset, length), &is_over);
+            let (found, waited) = rows_of(segment, &mut claim, windows, (offset, length), &is_over);
             (waiting, last) = (waiting + waited, last + waited);
-            rows = match sight {
-                Sight::Rows(rows) => Some(rows),
-                Sight::Void => {
-                    claim.make_void();
-                    Some(0..0)
+            if found.is_none() {
+                claim.put_back();
+                if is_over() {
+                    return Ok(());
                 }
-                Sight::PutBack => {
-                    claim.put_back();
-                    if is_over() {
-                        return Ok(());
-                    }
-                    continue;
-                }
-            };
+                continue;
+            }
+            rows = found;
         }
         let care = claim.care();
         if let Some(width) = mapper.first_width() {
