@@ -48,7 +48,7 @@ fn claim(criterion: &mut Criterion) {
                 claim.finish(whole);
             }
             if let Ok(Some(taken)) = writer.try_take(true) {
-                end += taken.consumed() as u64;
+                end += taken.outcome.consumed as u64;
                 blocks += u64::from(taken.give_back());
             }
         });

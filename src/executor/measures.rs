@@ -21,11 +21,11 @@ pub fn pack(mapped: Mapped, working: Duration, waiting: Duration) -> Outcome {
 /// # Errors
 /// If the numbers contradict each other or the block, which shows that a worker has broken the protocol.
 pub fn unpack(taken: &Taken) -> Result<(Mapped, Duration, Duration), Spoilt> {
-    let [lines, rows, reports, working, waiting, overhead] = taken.measures();
+    let [lines, rows, reports, working, waiting, overhead] = taken.outcome.measures;
     let [lines, rows, reports] = [lines, rows, reports].map(|number| number as usize);
     let [working, waiting, overhead] =
         [working, waiting, overhead].map(|micros| Duration::from_micros(u64::from(micros)));
-    let consumed = taken.consumed();
+    let consumed = taken.outcome.consumed;
     let results = taken.results().len().checked_sub(reports).ok_or(Spoilt)?;
     // After a part that has consumed none of its input, the next claimant gets the same rows again, which could go on
     // for ever. So such a part is valid only if it has a report: the report of a row that is not consumed ends the run.

@@ -58,7 +58,7 @@ impl Run<'_> {
                 let is_published = self.published.load(Ordering::Acquire) > block;
                 if let Some(taken) = ring.try_take(is_published).map_err(|Spoilt| Error::spoilt())? {
                     self.write_part(block, &taken, end, sink, &mut watch)?;
-                    end += taken.consumed() as u64;
+                    end += taken.outcome.consumed as u64;
                     if taken.give_back() {
                         break;
                     }
@@ -118,7 +118,7 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         let (mapped, working, waiting) = unpack(taken).map_err(|Spoilt| Error::spoilt())?;
         let Mapped { consumed, lines, rows, results, .. } = mapped;
-        self.tally.enter(taken.worker() as usize % self.jobs() as usize, rows, working, waiting);
+        self.tally.enter(taken.worker as usize % self.jobs() as usize, rows, working, waiting);
         self.cut.measured(consumed, results, working, mapped.overhead);
         watch.waited();
         let (results, reports) = taken.results().split_at(results);

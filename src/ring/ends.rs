@@ -8,7 +8,7 @@
 //! This file is long because the checks of one end rely on what the other two do.
 
 use super::segment::Segment;
-use super::slots::{Kind, MEASURES, Outcome, Place, SUMS, Slot, Spoilt};
+use super::slots::{Kind, Outcome, Place, SUMS, Slot, Spoilt};
 use super::sync::Ordering;
 use super::word::{MAX_WORKERS, State, Word};
 use std::ops::Range;
@@ -137,8 +137,10 @@ struct Window {
 /// A block or a part of one, with its results. The writer can read both until it gives the slot back.
 pub struct Taken<'w, 's> {
     pub(super) writer: &'w mut Writer<'s>,
-    pub(super) outcome: Outcome,
-    worker: u32,
+    /// The numbers that the claimant has handed over for this part.
+    pub outcome: Outcome,
+    /// The number of the worker that computed this part, as the worker wrote it into the slot.
+    pub worker: u32,
 }
 
 impl<'s> Writer<'s> {
@@ -225,21 +227,6 @@ impl Taken<'_, '_> {
     /// The number of the slot from which this part was taken.
     pub fn slot(&self) -> usize {
         self.writer.segment.slot_of(self.writer.block)
-    }
-
-    /// How many bytes of the input the claimant has processed for this part.
-    pub fn consumed(&self) -> usize {
-        self.outcome.consumed
-    }
-
-    /// The further numbers that the claimant has handed over.
-    pub fn measures(&self) -> [u32; MEASURES] {
-        self.outcome.measures
-    }
-
-    /// The number of the worker that computed this part, as the worker wrote it into the slot.
-    pub fn worker(&self) -> u32 {
-        self.worker
     }
 
     /// How many bytes the block has from the start of this part on.

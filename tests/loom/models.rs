@@ -128,7 +128,7 @@ impl Model {
         let Some(taken) = writer.try_take(true).expect("no slot is spoilt") else { return false };
         // SAFETY: `taken` gives the right to read the results; loom checks that no other thread writes them.
         assert_eq!(self.results[taken.slot()].with(|result| unsafe { *result }), block);
-        *end += taken.consumed() as u64;
+        *end += taken.outcome.consumed as u64;
         taken.give_back()
     }
 

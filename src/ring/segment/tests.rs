@@ -83,8 +83,8 @@ fn a_block_goes_through_two_mappings() {
     results[..3].copy_from_slice(b"6\n!");
     claim.finish(Outcome { consumed: 5, results: 3, measures: [1, 2, 3, 4, 5, 6] });
     let taken = ends.writer.try_take(true).unwrap().unwrap();
-    assert_eq!((taken.input(), taken.results(), taken.worker()), (Some(&b"12,18"[..]), &b"6\n!"[..], 7));
-    assert_eq!(taken.measures(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!((taken.input(), taken.results(), taken.worker), (Some(&b"12,18"[..]), &b"6\n!"[..], 7));
+    assert_eq!(taken.outcome.measures, [1, 2, 3, 4, 5, 6]);
     assert!(taken.give_back());
     assert!(ends.writer.try_take(false).unwrap().is_none(), "the next one is not published");
 }
