@@ -72,7 +72,7 @@ pub fn by_trial(kernel: &impl BatchKernel, most: Option<Duration>) -> Result<Opt
 fn asked(patience: Duration) -> io::Result<Option<Vec<String>>> {
     let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     let launch = Launch::again()?.with(MARK, std::process::id().to_string());
-    let mut command = launch.command()?;
+    let mut command = launch.command();
     command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
     keep_standard_streams_only(&mut command, launch.descriptor(), None);
     let mut process = command.spawn()?;

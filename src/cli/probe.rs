@@ -66,7 +66,7 @@ pub fn ask(name: &str, most: Option<Duration>) -> Result<Answer, Error> {
     let cannot = |error: io::Error| Error::io(format!("{name} cannot be looked at"), error);
     let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(|error: Errno| cannot(error.into()))?;
     let launch = Launch::again().map_err(cannot)?.with(MARK, std::process::id().to_string());
-    let mut command = launch.command().map_err(cannot)?;
+    let mut command = launch.command();
     command.stdin(theirs);
     // What the library prints must not get among the results, so it goes to stderr.
     command.stdout(io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| Stdio::null(), Stdio::from));

@@ -130,8 +130,7 @@ impl Trial {
         seek(input, SeekFrom::Start(0)).map_err(|error| of_input(error.into()))?;
         let stdin = input.try_clone().map_err(of_input)?;
         let own = |file: &File| file.try_clone().map_err(|error| Error::io("the results in memory", error));
-        let command = Launch::again().and_then(|launch| launch.command());
-        let mut command = command.map_err(|error| Error::io(CANNOT_RUN, error))?;
+        let mut command = Launch::again().map_err(|error| Error::io(CANNOT_RUN, error))?.command();
         command.stdin(stdin).stdout(own(&stdout)?).stderr(own(&stderr)?);
         command.env(TRIAL, serde_json::to_string(self).unwrap_or_default());
         let (start, cpu) = (Instant::now(), children_cpu());

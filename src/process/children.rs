@@ -141,7 +141,7 @@ impl Children {
     /// # Errors
     /// If the process cannot be started.
     pub fn start(&mut self, worker: u32, launch: &Launch, stdin: OwnedFd) -> io::Result<()> {
-        let mut command = launch.command()?;
+        let mut command = launch.command();
         command.env(NUMBER, worker.to_string());
         // Of this process's standard streams the worker inherits only stderr. The worker's stdout is stderr too, so
         // that what a kernel prints does not get among the results.

@@ -41,26 +41,22 @@ pub struct Launch {
     /// All arguments, of which the first is the program's name.
     arguments: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
-    /// Whether `program` is the dynamic loader, which is given this program's name as an argument and finds the
-    /// program's file by this name.
-    is_loader: bool,
     /// A descriptor that the process is given under the same number.
     given: Option<i32>,
 }
 
 impl Launch {
-    /// Describes a process that runs this program again, with the arguments that this process was given.
+    /// Describes a process that runs this program again, with the arguments that this process was given. Start the
+    /// process at once: only this function checks that the program's file is still the same.
     ///
     /// # Errors
     /// If the program was started through a loader, and its file has been removed or replaced since, so that the loader
     /// would not find the same file.
     pub fn again() -> io::Result<Self> {
         let own: Vec<OsString> = std::env::args_os().collect();
-        let through_loader = arguments_of_loader(&own)?;
-        let is_loader = through_loader.is_some();
-        let arguments = through_loader.unwrap_or(own);
+        let arguments = arguments_of_loader(&own)?.unwrap_or(own);
         let environment = locked(&TOLD).clone();
-        Ok(Launch { program: program()?, arguments, environment, is_loader, given: None })
+        Ok(Launch { program: program()?, arguments, environment, given: None })
     }
 
     /// Adds the variable `name` with the value `value` to the environment of the process.
@@ -82,18 +78,12 @@ impl Launch {
     }
 
     /// Returns the command that starts the process. The caller must set its standard streams.
-    ///
-    /// # Errors
-    /// The same as for [`Launch::again`].
-    pub fn command(&self) -> io::Result<Command> {
-        if self.is_loader {
-            arguments_of_loader(&std::env::args_os().collect::<Vec<_>>())?;
-        }
+    pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         let mut arguments = self.arguments.iter();
         command.arg0(arguments.next().map_or(OsStr::new("pmapgcd"), OsString::as_os_str)).args(arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        Ok(command)
+        command
     }
 
     /// Returns the descriptor through which `program` is named, or `None` if its name leads through no descriptor. The
