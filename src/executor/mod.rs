@@ -13,7 +13,6 @@ mod threads;
 mod told;
 mod turns;
 pub mod worker;
-pub mod workforce;
 mod writing;
 
 use crate::error::{Error, reason};
@@ -68,15 +67,16 @@ impl Executor {
     /// # Errors
     /// The first error in input order. All results before it have been passed on.
     pub(crate) fn run(self, mapping: &Mapping, job: Job) -> Result<(), Error> {
-        self.with(Children::new()).run(mapping, job)
+        self.workers().run(mapping, job)
     }
 
-    /// Makes the executor. If its workers are processes, its runs start them as members of `children`.
-    fn with(self, children: Children) -> Box<dyn Execute> {
+    /// Makes the executor, with no workers yet. A worker process is started when a run first has work for it. It lives
+    /// until the returned value is dropped or the parent exits, even if the thread whose run started it ends earlier.
+    pub(crate) fn workers(self) -> Box<dyn Execute> {
         match self {
             Executor::Serial => Box::new(serial::Serial),
-            Executor::Threads | Executor::Pickle => Box::new(threads::Threads::new(self, children)),
-            Executor::Shared => Box::new(shared::Shared::new(children)),
+            Executor::Threads | Executor::Pickle => Box::new(threads::Threads::new(self, Children::new())),
+            Executor::Shared => Box::new(shared::Shared::new(Children::new())),
         }
     }
 
@@ -152,7 +152,7 @@ pub const DEFAULT_CHUNK_SIZE: usize = 1024;
 
 /// An executor, with what it keeps from one run to the next: worker processes, and the memory or sockets that it shares
 /// with them.
-trait Execute: Send {
+pub(crate) trait Execute: Send {
     /// Maps the kernel over all rows of the job. A later run must have the same mapping, the same sizes and at most as
     /// many workers. After a run that failed or panicked there must be no other run, because workers may still hold its
     /// blocks.

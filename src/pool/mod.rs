@@ -5,8 +5,7 @@ pub mod memory;
 
 use crate::error::{Error, locked};
 use crate::executor::names::Name;
-use crate::executor::workforce::Workforce;
-use crate::executor::{DEFAULT_CHUNK_SIZE, Executor, Job, MAX_BLOCK_SIZE, Mapping, worker};
+use crate::executor::{DEFAULT_CHUNK_SIZE, Execute, Executor, Job, MAX_BLOCK_SIZE, Mapping, worker};
 use crate::kernel::{Kernel, Row};
 use crate::process::bell::bell;
 use crate::process::confinement::Confinement;
@@ -57,6 +56,10 @@ pub struct Pool<'k, K> {
     /// The workers that the next map may use again. `None` before the first map and after one that failed.
     workforce: Mutex<Option<Workforce>>,
 }
+
+/// The workers of an executor, and for whom they were made: the executor, the largest number of workers, and the
+/// process. A fork of that process must not use them: both processes would put blocks into the same slots.
+type Workforce = ((Executor, usize, u32), Box<dyn Execute>);
 
 /// Makes a pool with the same kernel and settings, but with workers of its own.
 impl<K> Clone for Pool<'_, K> {
@@ -176,11 +179,11 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod + Row>> Pool<'k, K> {
         let mut kept = locked(&self.workforce);
         // Take the workforce out of the pool, so that it is dropped if the run fails or panics. A workforce that does
         // not suit is dropped before a new one is made, so that there are never two at the same time.
-        let suits = |workforce: &Workforce| workforce.is(self.executor, self.jobs);
-        let last = kept.take().filter(suits);
-        let mut workforce = last.unwrap_or_else(|| Workforce::new(self.executor, self.jobs));
-        workforce.run(&mapping, job)?;
-        *kept = Some(workforce);
+        let owner = (self.executor, self.jobs, std::process::id());
+        let last = kept.take().filter(|(made_for, _)| *made_for == owner);
+        let (_, mut workers) = last.unwrap_or_else(|| (owner, self.executor.workers()));
+        workers.run(&mapping, job)?;
+        *kept = Some((owner, workers));
         Ok(())
     }
 }
