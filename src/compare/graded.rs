@@ -20,7 +20,7 @@ pub struct Graded<'w> {
 impl<'w> Graded<'w> {
     /// Returns `work` with as many turns for each row as `trial` says.
     pub fn new(work: &'w dyn Work, trial: &Trial) -> Self {
-        Graded { work, turns: trial.turns() }
+        Graded { work, turns: trial.turns }
     }
 }
 

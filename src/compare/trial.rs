@@ -106,11 +106,6 @@ impl Trial {
         Executor::ALL[self.executor]
     }
 
-    /// Number of turns of extra work for each row.
-    pub fn turns(&self) -> u64 {
-        self.turns
-    }
-
     /// Writes the [`Account`] of this run to stdout.
     pub fn give_account() {
         let account = Account { steps: steps::take(), copied: steps::copied() };
