@@ -119,8 +119,8 @@ fn end_if_closed(output: BorrowedFd, over: OwnedFd, is_written: &AtomicBool) {
     let poll = |fds: &mut [PollFd], most: Option<&Timespec>| rustix::io::retry_on_intr(|| poll(fds, most));
     let (second, now) = (Timespec { tv_sec: 1, tv_nsec: 0 }, Timespec::default());
     while poll(&mut fds, None).is_ok() && fds[1].revents().is_empty() {
-        // The output is closed. Wait a second: usually the run tries to write results by then. That fails, and the run
-        // ends in order.
+        // Nobody reads the output any more. Wait a second: usually the run has by then tried to write results, failed,
+        // and ended in an orderly way.
         let is_still_running = poll(&mut fds[1..], Some(&second)) == Ok(0) && !is_written.load(Ordering::Relaxed);
         if !is_still_running {
             return;

@@ -25,8 +25,8 @@ pub fn unknown(name: &str) -> String {
     )
 }
 
-/// Returns the distance between two names: how many letters have to be changed, added, removed or swapped with the next
-/// one to turn one name into the other (the distance of Damerau and Levenshtein, restricted to one change a letter).
+/// Returns how many edits turn one name into the other. An edit changes, adds or removes a letter, or swaps two
+/// neighbouring letters, and no letter is edited twice (the restricted distance of Damerau and Levenshtein).
 fn distance(one: &str, other: &str) -> usize {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let mut rows: Vec<Vec<usize>> = vec![(0..=other.len()).collect()];

@@ -81,8 +81,8 @@ macro_rules! said {
             self
         }
 
-        /// Ignores fields of a row behind those that the function takes. Without this call, a row with such fields is
-        /// bad.
+        /// Ignores the fields of a row that come after those that the function takes. Without this call, a row with
+        /// such fields is bad.
         pub fn ignoring_rest(mut self) -> Self {
             self.said.ignores_rest = true;
             self

@@ -18,7 +18,7 @@ pub struct Rows<'a> {
     pub(super) fields: usize,
     pub(super) count: usize,
     pub(super) is_of_other_length: bool,
-    /// Whether the text has carriage returns, so that line ends can contain them.
+    /// Whether the text has any carriage return. If not, no line end has one.
     pub(super) has_returns: bool,
 }
 

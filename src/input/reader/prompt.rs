@@ -22,8 +22,8 @@ pub enum Way {
     /// By `preadv2` with `RWF_NOWAIT`, which pipes support since Linux 6.4. For pipes.
     Flag,
     /// By `read` from a second, non-blocking opening of the same pipe or terminal. No other process shares that
-    /// opening. `poll` still watches the first opening. On an opening that was made after the last writer of a pipe had
-    /// gone, `poll` would never report the end.
+    /// opening. `poll` still watches the first opening: on a FIFO that was opened after its last writer had gone,
+    /// `poll` would never report the end.
     Reopened(OwnedFd),
 }
 

@@ -1,22 +1,22 @@
 //! What kernels that take columns have in common: the methods that only read rows into columns, and write results.
 
 /// Expands to the types and methods of a [`BatchKernel`](crate::kernel::batch::BatchKernel) that concern only the
-/// reading and writing of columns. The kernel must have a [`Reader`](super::rows::Reader) in its field `reader`.
+/// reading and writing of columns. The kernel must have a [`Parser`](super::rows::Parser) in its field `parser`.
 macro_rules! reads_columns {
     () => {
         type Rows = $crate::kernel::columns::rows::Typed;
         type Outputs = $crate::kernel::columns::results::Results;
 
         fn fields(&self) -> Option<usize> {
-            self.reader.signature().count()
+            self.parser.signature().count()
         }
 
         fn read(&self, record: &$crate::csv::record::Record, rows: &mut Self::Rows) -> Result<(), $crate::BadRow> {
-            self.reader.read(record, rows)
+            self.parser.read(record, rows)
         }
 
         fn try_read(&self, record: &$crate::csv::record::Record, rows: &mut Self::Rows) -> bool {
-            self.reader.try_read(record, rows).is_ok()
+            self.parser.try_read(record, rows).is_ok()
         }
 
         fn read_rows(
@@ -25,7 +25,7 @@ macro_rules! reads_columns {
             rows: &mut Self::Rows,
             other: $crate::kernel::batch::Other<Self::Rows>,
         ) -> usize {
-            self.reader.read_rows(found, rows, other)
+            self.parser.read_rows(found, rows, other)
         }
 
         fn write(
@@ -35,15 +35,15 @@ macro_rules! reads_columns {
             format: $crate::csv::Format,
             room: &mut [u8],
         ) -> $crate::kernel::batch::Written {
-            results.write(&self.reader.signature().outputs, range, format, room)
+            results.write(&self.parser.signature().outputs, range, format, room)
         }
 
         fn takes_missing(&self, field: usize) -> bool {
-            self.reader.signature().input(field).may_lack
+            self.parser.signature().input(field).may_lack
         }
 
         fn may_be_value(&self, text: &[u8]) -> bool {
-            self.reader.may_be_value(text)
+            self.parser.may_be_value(text)
         }
 
         fn is_known_to_write_rows(&self) -> bool {

@@ -1,5 +1,6 @@
-//! Columns in the form in which the executor `pickle` sends them by serde: `{"f64": [1.5, 2.0]}` for each column, and
-//! which values are present. What is read back is checked: columns must be equally long, and texts must be UTF-8.
+//! Columns in the form in which the executor `pickle` sends them by serde: `{"f64": [1.5, 2.0]}` for each column, with
+//! a note of which of its values are present. What is read back is checked: columns must be equally long, and texts
+//! must be UTF-8.
 
 use super::results::{BadResult, Results};
 use super::{Column, Columns, Texts, Validity};

@@ -52,7 +52,7 @@ pub const GROUP: usize = 64;
 
 /// Reads rows for a kernel that takes these columns.
 #[derive(Clone, Debug)]
-pub struct Reader {
+pub struct Parser {
     signature: Signature,
     /// How many fields a row needs.
     least: usize,
@@ -64,16 +64,16 @@ pub struct Reader {
 #[derive(Clone, Copy)]
 struct Raw<'a>(&'a [u8], Format);
 
-impl Reader {
-    /// Returns a reader for these columns. `missing` are the texts that stand for a missing value.
+impl Parser {
+    /// Returns a parser for these columns. `missing` are the texts that stand for a missing value.
     pub fn new(signature: Signature, missing: Vec<Vec<u8>>) -> Self {
-        Reader { least: signature.inputs.len(), signature, missing }
+        Parser { least: signature.inputs.len(), signature, missing }
     }
 
-    /// Returns a reader for a kernel that takes `least` or more fields. The first `least` types of the signature are
+    /// Returns a parser for a kernel that takes `least` or more fields. The first `least` types of the signature are
     /// those of the fields that every row has. The other types are those of further fields.
     pub fn at_least(self, least: usize) -> Self {
-        Reader { least, ..self }
+        Parser { least, ..self }
     }
 
     /// Returns the types of the columns that are read, and the types of the results.
@@ -234,7 +234,7 @@ impl Reader {
     }
 }
 
-impl Reader {
+impl Parser {
     /// Appends the integer in `value`, which does not fit into 64 bits, if the kernel takes integers of any size.
     /// Returns whether it was appended.
     #[cold]

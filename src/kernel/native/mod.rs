@@ -19,7 +19,7 @@ pub use wanted::{Description, Unusable, Wanted};
 use crate::kernel::batch::BatchKernel;
 use crate::kernel::columns::methods::reads_columns;
 use crate::kernel::columns::results::Results;
-use crate::kernel::columns::rows::{Reader, Typed};
+use crate::kernel::columns::rows::{Parser, Typed};
 use crate::kernel::columns::types::{Input, Signature, Type};
 use session::Session;
 use std::cell::RefCell;
@@ -37,7 +37,7 @@ pub struct Native {
     args: String,
     names: Vec<String>,
     is_self_contained: bool,
-    reader: Reader,
+    parser: Parser,
     /// The most bytes of text that a result may have.
     most: usize,
     /// If the kernel cannot be used: the reason.
@@ -55,7 +55,7 @@ impl Native {
             args: String::new(),
             names: description.names()?,
             is_self_contained: description.is_self_contained,
-            reader: Reader::new(description.signature()?, vec![]),
+            parser: Parser::new(description.signature()?, vec![]),
             most: MOST,
             unusable: None,
         })
@@ -74,7 +74,7 @@ impl Native {
             args: String::new(),
             names: vec!["none".to_string()],
             is_self_contained: true,
-            reader: Reader::new(signature, vec![]),
+            parser: Parser::new(signature, vec![]),
             most: MOST,
             unusable: Some(what),
         }
@@ -91,7 +91,7 @@ impl Native {
 
     /// Makes these texts, besides the empty text, stand for missing values, if the kernel accepts missing values.
     pub fn missing(mut self, texts: Vec<Vec<u8>>) -> Self {
-        self.reader = Reader::new(self.reader.signature().clone(), texts);
+        self.parser = Parser::new(self.parser.signature().clone(), texts);
         self
     }
 
@@ -140,7 +140,7 @@ impl BatchKernel for Native {
     }
 
     fn map_batch(&self, rows: &Typed, results: &mut Results) {
-        let types = &self.reader.signature().outputs;
+        let types = &self.parser.signature().outputs;
         results.begin(types);
         for part in rows.parts.iter().filter(|part| part.rows > 0) {
             results.rows += part.rows;

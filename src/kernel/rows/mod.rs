@@ -16,7 +16,7 @@ mod write;
 
 use super::batch::{Batch, BatchKernel, Other, Written, read_each};
 use super::columns::Columns;
-use super::columns::rows::{GROUP, Reader};
+use super::columns::rows::{GROUP, Parser};
 use super::columns::types::{Input, Signature};
 use super::{Kernel, Row};
 use crate::bad_row::BadRow;
@@ -56,8 +56,8 @@ enum Fast {
     Unknown,
     /// Rows cannot be read many at a time, because their fields are not all numbers.
     Never,
-    /// Rows are read by this reader, into these columns.
-    Columns(Box<(Reader, Columns)>),
+    /// Rows are read by this parser, into these columns.
+    Columns(Box<(Parser, Columns)>),
 }
 
 impl Fast {
@@ -68,7 +68,7 @@ impl Fast {
         let count = inputs.len();
         let signature = Signature { inputs, repeats: false, outputs: vec![] };
         let columns = Columns::new(&signature, count);
-        Fast::Columns(Box::new((Reader::new(signature, vec![]), columns)))
+        Fast::Columns(Box::new((Parser::new(signature, vec![]), columns)))
     }
 }
 
@@ -116,13 +116,13 @@ impl<R: Row> Rows<R> {
         while from < found.len() {
             let to = found.len().min(from + GROUP);
             let Rows { list, fast: Fast::Columns(fast) } = self else { return read_each(found, self, other) };
-            let (reader, columns) = &mut **fast;
+            let (parser, columns) = &mut **fast;
             let count = columns.columns.len();
             if found.width() != count && !(ignores_rest && found.width() > count) {
                 return read_each(found, self, other);
             }
             columns.truncate(0);
-            let good = reader.read_group(found, from..to, columns);
+            let good = parser.read_group(found, from..to, columns);
             let row = |row| R::deserialize(&mut Taken(InColumns { columns: &columns.columns, row }));
             let before = list.len();
             list.extend((0..good).map_while(|at| row(at).ok()));

@@ -1,7 +1,7 @@
 //! The outputs of a batch of rows, and how they are written: each as a line of as many fields as it has values.
 
 use super::cell::{Cell, Sent};
-use super::write::{Sink, Unwritten, Writer, names, sent_output};
+use super::write::{Sink, Splitter, Unwritten, names, sent_output};
 use crate::csv::Format;
 use crate::kernel::Output;
 use crate::kernel::batch::{Batch, Written};
@@ -131,7 +131,7 @@ impl<O: Output> Outputs<O> {
         for at in range {
             let (width, line) = (self.width.get(), &mut Line { pen: &mut pen, format });
             let count = match &self.list {
-                List::Own(list) => Writer::new(line, width.unwrap_or(1)).write(&list[at]),
+                List::Own(list) => Splitter::new(line, width.unwrap_or(1)).write(&list[at]),
                 List::Sent(list) => again(&list[at], line, width.unwrap_or(1)),
             };
             let ended = count.and_then(|count| match width.unwrap_or(count) {

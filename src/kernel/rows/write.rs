@@ -48,8 +48,8 @@ fn unwritable<T>(what: &str) -> Result<T, Unwritten> {
     Err(Unwritten::Bad(None, format!("the output cannot be written as fields: it has {what} in it")))
 }
 
-/// Writes a value to a sink, cell by cell.
-pub struct Writer<'s, S> {
+/// Splits a value into cells, and gives them to a sink one after the other.
+pub struct Splitter<'s, S> {
     /// Where cells go.
     pub sink: &'s mut S,
     /// How many cells are written if the whole value is missing.
@@ -61,11 +61,11 @@ pub struct Writer<'s, S> {
     is_nothing: bool,
 }
 
-impl<'s, S: Sink> Writer<'s, S> {
-    /// Returns a writer for one value. If the whole value is missing, `width` cells are written for it.
+impl<'s, S: Sink> Splitter<'s, S> {
+    /// Returns a splitter for one value. If the whole value is missing, `width` cells are written for it.
     #[inline]
     pub fn new(sink: &'s mut S, width: usize) -> Self {
-        Writer { sink, width, count: 0, is_alone: true, is_bad_row: false, is_nothing: false }
+        Splitter { sink, width, count: 0, is_alone: true, is_bad_row: false, is_nothing: false }
     }
 
     /// Writes `value`. Returns how many cells it has.
@@ -110,11 +110,11 @@ impl<'s, S: Sink> Writer<'s, S> {
 /// Returns the message in `error`, which the kernel has returned in an `Err`.
 fn words(error: &(impl Serialize + ?Sized)) -> Unwritten {
     let mut cells: Vec<Kept> = vec![];
-    let mut writer = Writer::new(&mut cells, 1);
-    if let Err(unwritten) = error.serialize(&mut writer) {
+    let mut splitter = Splitter::new(&mut cells, 1);
+    if let Err(unwritten) = error.serialize(&mut splitter) {
         return unwritten;
     }
-    if writer.is_bad_row
+    if splitter.is_bad_row
         && let [field, Kept::Text(what)] = &cells[..]
     {
         let field = if let Cell::Unsigned(number) = field.cell() { Some(number as usize) } else { None };
@@ -144,7 +144,7 @@ macro_rules! values {
     )* };
 }
 
-impl<S: Sink> Serializer for &mut Writer<'_, S> {
+impl<S: Sink> Serializer for &mut Splitter<'_, S> {
     type Ok = ();
     type Error = Unwritten;
     type SerializeSeq = Self;
@@ -275,7 +275,7 @@ impl<S: Sink> Serializer for &mut Writer<'_, S> {
 
 macro_rules! elements {
     ($($several:ident $each:ident,)*) => { $(
-        impl<S: Sink> ser::$several for &mut Writer<'_, S> {
+        impl<S: Sink> ser::$several for &mut Splitter<'_, S> {
             type Ok = ();
             type Error = Unwritten;
 
@@ -292,7 +292,7 @@ macro_rules! elements {
 }
 elements! { SerializeSeq serialize_element, SerializeTuple serialize_element, SerializeTupleStruct serialize_field, }
 
-impl<S: Sink> ser::SerializeStruct for &mut Writer<'_, S> {
+impl<S: Sink> ser::SerializeStruct for &mut Splitter<'_, S> {
     type Ok = ();
     type Error = Unwritten;
 
@@ -332,7 +332,7 @@ impl Sink for Names {
 /// Returns the names of the fields of `value`, if all have one.
 pub fn names(value: &impl Serialize) -> Option<Vec<&'static str>> {
     let mut names = Names::default();
-    Writer::new(&mut names, 1).write(value).ok()?;
+    Splitter::new(&mut names, 1).write(value).ok()?;
     names.names.into_iter().collect()
 }
 
@@ -347,7 +347,7 @@ impl Sink for Vec<Kept> {
 /// outputs knows how many fields there would be.
 pub fn sent_output(output: &impl Serialize) -> Sent {
     let mut cells: Vec<Kept> = vec![];
-    let written = Writer::new(&mut cells, 0).write(output).map(drop);
+    let written = Splitter::new(&mut cells, 0).write(output).map(drop);
     match (sent(written, cells), names(output)) {
         (Sent::Fields(cells), Some(names)) => Sent::Named(names.into_iter().map(String::from).collect(), cells),
         (sent, _) => sent,
@@ -357,7 +357,7 @@ pub fn sent_output(output: &impl Serialize) -> Sent {
 /// Returns the form in which a row is sent.
 pub fn sent_row(row: &impl Serialize) -> Sent {
     let mut cells: Vec<Kept> = vec![];
-    let written = row.serialize(&mut Writer::new(&mut cells, 1));
+    let written = row.serialize(&mut Splitter::new(&mut cells, 1));
     sent(written, cells)
 }
 

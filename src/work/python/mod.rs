@@ -15,7 +15,7 @@ use crate::kernel::batch::BatchKernel;
 use crate::kernel::columns::Columns;
 use crate::kernel::columns::methods::reads_columns;
 use crate::kernel::columns::results::Results;
-use crate::kernel::columns::rows::{Reader, Typed};
+use crate::kernel::columns::rows::{Parser, Typed};
 use crate::kernel::columns::types::{Input, Signature, Type};
 use crate::process::children::NUMBER;
 use crate::process::console::say;
@@ -62,7 +62,7 @@ struct Session {
 pub struct Python {
     wanted: Wanted,
     described: Described,
-    reader: Reader,
+    parser: Parser,
     /// Why the function cannot be used in this process; `None` if it can.
     unusable: Option<String>,
     /// The number of the next worker of this process.
@@ -76,9 +76,9 @@ impl Python {
     /// that stand for missing values if the function accepts missing values. `is_worker` says whether this process is a
     /// worker: its parent has then put the worker's number into the environment.
     pub fn new(wanted: Wanted, described: Described, missing: Vec<Vec<u8>>, is_worker: bool) -> Self {
-        let reader = Reader::new(described.signature.clone(), missing).at_least(described.least);
+        let parser = Parser::new(described.signature.clone(), missing).at_least(described.least);
         let number = AtomicU32::new(if is_worker { own_number() } else { 0 });
-        Python { wanted, described, reader, unusable: None, number, is_abandoned: Arc::default() }
+        Python { wanted, described, parser, unusable: None, number, is_abandoned: Arc::default() }
     }
 
     /// Makes a kernel that cannot be used, for a worker whose Python could not import the function, although the Python

@@ -6,21 +6,21 @@ use crate::csv::record::{Field, Line, split};
 /// Reads `text` up to the first bad row, row by row, and again many rows at a time. Both ways must give the same.
 /// Returns the rows, and the message about the bad one.
 fn read(types: &str, missing: &[&str], text: &str, format: Format) -> (Typed, Option<String>) {
-    let reader = Reader::new(types.parse().unwrap(), missing.iter().map(|text| text.as_bytes().to_vec()).collect());
+    let parser = Parser::new(types.parse().unwrap(), missing.iter().map(|text| text.as_bytes().to_vec()).collect());
     let (mut alone, mut at, mut bad, mut fields): (_, _, _, Vec<Field>) = (Typed::default(), 0, None, vec![]);
     while at < text.len() && bad.is_none() {
         let Line::Row { content, length } = split(&text.as_bytes()[at..], format, &mut fields) else { panic!() };
         let record = Record::new(&text.as_bytes()[at..at + content], &fields, None, format);
-        bad = reader.read(&record, &mut alone).err().map(|bad| bad.what);
+        bad = parser.read(&record, &mut alone).err().map(|bad| bad.what);
         at += length;
     }
     let (mut together, mut at, mut index, mut is_stopped) = (Typed::default(), 0, Index::new(format), false);
     loop {
-        let counts = reader.signature.count().map_or(1..=99, |count| count..=count);
+        let counts = parser.signature.count().map_or(1..=99, |count| count..=count);
         let found = index.rows(text.as_bytes(), at, &counts, None, 512);
         let (count, read) = (
             found.len(),
-            reader.read_rows(&found, &mut together, &mut |_, _| {
+            parser.read_rows(&found, &mut together, &mut |_, _| {
                 is_stopped = true;
                 false
             }),
@@ -78,8 +78,8 @@ fn a_bad_field_ends_the_batch_before_its_row() {
 #[test]
 fn half_a_character_is_no_text() {
     let format = Format::default();
-    let reader = Reader::new("text,text:text".parse().unwrap(), vec![]);
+    let parser = Parser::new("text,text:text".parse().unwrap(), vec![]);
     let (text, mut index, mut rows) = (b"ab,cd\n\xc3,\xa9\n", Index::new(format), Typed::default());
     let found = index.rows(text, 0, &(2..=2), None, 10);
-    assert_eq!((found.len(), reader.read_rows(&found, &mut rows, &mut |_, _| false), rows.len()), (2, 2, 1));
+    assert_eq!((found.len(), parser.read_rows(&found, &mut rows, &mut |_, _| false), rows.len()), (2, 2, 1));
 }
