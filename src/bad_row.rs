@@ -16,9 +16,11 @@ use std::ops::Range;
 /// A row that cannot be mapped, and why.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct BadRow {
-    /// The number of the field at fault, counted from 1. `None` if the fault is not in a single field.
+    /// The number of the field at fault, from 1, among those that the kernel takes ([`of_field`](BadRow::of_field)) or
+    /// those of the row ([`in_field`](BadRow::in_field)). `None` if the fault is not in a single field.
     pub field: Option<usize>,
-    /// The message, without file and line. Empty if no message about this row will be printed.
+    /// The message, without file and line. After [`of_field`](BadRow::of_field) it also lacks `field N`, which the run
+    /// puts in front. Empty if no message about this row will be printed.
     pub what: String,
     /// A hint at what the user may have meant, appended to the message.
     pub(crate) hint: String,
@@ -94,8 +96,8 @@ impl<E: Display> From<E> for BadRow {
 
 impl BadRow {
     /// Makes a bad row whose fault is in one field. A kernel returns it in the `Err` of its output. `field` is the
-    /// index of the field, from 0, among the fields that the kernel takes. The message is `field N WHAT`, where N
-    /// counts the fields of the row from 1. If the row has no such field, the message is `WHAT`.
+    /// index of the field, from 0, among the fields that the kernel takes. The run prints `field N WHAT`, where N
+    /// counts the fields of the row from 1, or only `WHAT` if the row has no such field.
     ///
     /// ```
     /// use pmapgcd::BadRow;

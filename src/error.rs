@@ -102,7 +102,7 @@ impl Error {
     }
 
     /// The exit status of a program that ends with this error: 1 for bad rows, 3 for workers that cannot be started or
-    /// keep failing, and 2 for all other errors.
+    /// keep failing, even if on one row only, and 2 for all other errors.
     pub fn exit_status(&self) -> u8 {
         match self.0.kind {
             Kind::BadRows => 1,
@@ -176,8 +176,8 @@ pub(crate) fn program() -> String {
     }
 }
 
-/// Locks `mutex`, even if a thread has panicked while it held the lock. Use this only for a value that is never left half
-/// changed.
+/// Locks `mutex`, even if a thread has panicked while it held the lock. Use this only for a value that is never left
+/// half changed.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

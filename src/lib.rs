@@ -11,8 +11,8 @@
 //!
 //! # The function
 //!
-//! A [`Kernel`] is a function from a row to an output; only its method `map` has to be written. In this example a
-//! [`Pool`] maps a kernel over rows that are in memory already:
+//! A [`Kernel`] is a function from a row to an output. Only its types `Row` and `Output` and its method `map` have to
+//! be written. In this example a [`Pool`] maps a kernel over rows that are in memory already:
 //!
 //! ```
 //! use pmapgcd::{Executor, Kernel, Pool};

@@ -47,7 +47,7 @@ pub type Other<'a, R> = &'a mut dyn FnMut(usize, &mut R) -> bool;
 /// [`Gcd`](crate::Gcd) is an example: it keeps integers of 64 bits in one array and larger ones in another. Every
 /// [`Kernel`](crate::Kernel) is a `BatchKernel` whose batches are vectors.
 ///
-/// As with a [`Kernel`](crate::Kernel), each worker process builds the kernel anew, and workers are ended by SIGKILL.
+/// As with a [`Kernel`](crate::Kernel), each worker process builds the kernel anew, and is usually ended by SIGKILL.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a kernel",
     label = "this is not mapped over rows",
@@ -96,8 +96,8 @@ pub trait BatchKernel: Sync {
         Ok(())
     }
 
-    /// Returns the number of fields that the kernel takes; `None` if it takes any number. `--columns` must choose this
-    /// many columns.
+    /// Returns how many columns `--columns` must choose; `None` if it may choose any number. The default is what
+    /// [`fields`](BatchKernel::fields) returns.
     fn takes(&self) -> Option<usize> {
         self.fields()
     }
@@ -128,8 +128,8 @@ pub trait BatchKernel: Sync {
     /// a bad row.
     fn write(&self, outputs: &Self::Outputs, range: Range<usize>, format: Format, room: &mut [u8]) -> Written;
 
-    /// Returns the number of fields that every row must have, or `None` if rows may differ. If `--columns` is given, it
-    /// must choose this many columns.
+    /// Returns the number of fields that every row must have without `--columns`. The default is `None`: rows may
+    /// differ.
     fn fields(&self) -> Option<usize> {
         None
     }

@@ -67,7 +67,8 @@ impl<T: Serialize> Output for T {}
 ///
 /// Each worker process builds the kernel anew, so a kernel may hold settings, but no state: its output for one row must
 /// not depend on the rows before. A value that is expensive to make can be made once for each worker with
-/// [`Stateful`](crate::Stateful). Worker processes are ended by SIGKILL, so no `Drop` is run and no buffer is flushed.
+/// [`Stateful`](crate::Stateful). Worker processes are usually ended by SIGKILL, so that no `Drop` is run and no buffer
+/// is flushed.
 ///
 /// ```
 /// struct Hypotenuse;

@@ -18,8 +18,9 @@ use std::sync::Mutex;
 
 /// Maps a kernel over rows that are in memory, with the same executors as a filter.
 ///
-/// Rows and outputs are plain records ([`bytemuck::Pod`]), which are put into slots without being converted to text. In
-/// [`Executor::Shared`] they are not copied from process to process. In [`Executor::Pickle`] they are pickled.
+/// Rows and outputs are plain records ([`bytemuck::Pod`](https://docs.rs/bytemuck/latest/bytemuck/trait.Pod.html)),
+/// which are put into slots without being converted to text. In [`Executor::Shared`] they are not copied from process
+/// to process. In [`Executor::Pickle`] they are pickled.
 ///
 /// With [`Executor::Shared`] and [`Executor::Pickle`] each worker is another process of this program, which runs only
 /// as far as [`Pool::new`]. Therefore make all pools of a program at the start of `main`, before anything that must
@@ -105,12 +106,12 @@ impl<'k, K: Kernel<Row: Pod, Output: Pod + Row>> Pool<'k, K> {
         }
     }
 
-    /// Sets the executor.
+    /// Sets the executor. Without this call it is [`Executor::Shared`].
     pub fn executor(self, executor: Executor) -> Self {
         Pool { executor, ..self }
     }
 
-    /// Sets the number of workers, at least 1.
+    /// Sets the number of workers, 1 to 4096, or else the nearest of these. The default is the number of processors.
     pub fn jobs(self, jobs: usize) -> Self {
         Pool { jobs: jobs.clamp(1, crate::executor::MAX_JOBS), ..self }
     }
