@@ -194,6 +194,18 @@ fn a_last_line_without_its_end_is_an_answer_only_of_a_command_that_succeeds() {
 }
 
 #[test]
+fn with_an_output_file_the_error_says_that_it_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path().join("results");
+    for way in ways() {
+        let output = format!("--output={}", results.display());
+        let finished = run(&mut filter(way, &[&output], &dies("301", "exit 5")), numbers(1000));
+        let said = last_line(&finished.stderr);
+        assert!(said.ends_with(&format!("; {} is not written", results.display())) && !results.exists(), "{said}");
+    }
+}
+
+#[test]
 fn a_row_over_which_a_command_is_always_killed_is_named_in_the_end() {
     for way in ways() {
         let kills = "exec perl -e '$| = 1; while (<>) { kill 9, $$ if $_ == 301; print }'";

@@ -52,8 +52,8 @@ pub fn map(plan: &Plan, mapping: &Mapping, tally: &Tally, files: Files) -> Resul
     let options = &plan.options;
     let passes_over = options.bad_rows != OnBadRow::Stop;
     let mut bad_rows = BadRows::new(passes_over.then(|| options.max_bad.unwrap_or(u64::MAX)));
-    if results.is_new() {
-        bad_rows = bad_rows.unwritten(results.name());
+    if let Some(name) = results.name_if_new() {
+        bad_rows = bad_rows.unwritten(name);
     }
     if let Some(rejects) = &rejects {
         bad_rows = bad_rows.written_to(rejects.file_to_write()?, &rejects.name())?;

@@ -185,8 +185,10 @@ pub fn may_be_number(text: &[u8]) -> bool {
     text.iter().any(u8::is_ascii_digit) || str::from_utf8(text).is_ok_and(|text| text.parse::<f64>().is_ok())
 }
 
-/// What is wrong with an empty field in which an integer is expected.
-pub const EMPTY: &str = "is empty; an integer is expected; if that stands for no value, say so with --na ''";
+/// Returns what is wrong with an empty field in which `what` is expected.
+pub fn empty(what: &str) -> String {
+    format!("is empty; {what} is expected{}", no_value(b"").unwrap_or_default())
+}
 
 /// Returns the hint to use `--na` if `text` is one of the texts that programs write for a missing value.
 pub fn no_value(text: &[u8]) -> Option<String> {

@@ -47,8 +47,8 @@ impl BadRows {
     }
 
     /// Returns `self`, for a run whose output is written only when the run succeeds. Messages call the output `name`.
-    pub fn unwritten(self, name: String) -> Self {
-        BadRows { unwritten: Some(name), ..self }
+    pub fn unwritten(self, name: &str) -> Self {
+        BadRows { unwritten: Some(name.to_string()), ..self }
     }
 
     /// Says, for the end of an error message, what has become of the results before the rows at which the run ends.

@@ -99,9 +99,9 @@ impl Output {
         }
     }
 
-    /// Whether the output is a new file, which gets its name only when it is complete.
-    pub fn is_new(&self) -> bool {
-        self.replacement.is_some()
+    /// Returns the name of the output if it is a new file, which gets this name only when it is complete.
+    pub fn name_if_new(&self) -> Option<&str> {
+        self.replacement.as_ref().map(|_| self.name.as_str())
     }
 
     /// Enlarges the buffer that the system has for the output, if the output is a pipe.

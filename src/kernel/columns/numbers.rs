@@ -185,7 +185,7 @@ pub fn what_is_wrong(value: &[u8], of: Type, notation: Notation) -> String {
         return "holds more text than a block".to_string();
     }
     if value.is_empty() {
-        return format!("is empty; {article} is expected{}", notation::no_value(value).unwrap_or_default());
+        return notation::empty(article);
     }
     if of.is_float() {
         return match notation.has_number(value) {
@@ -210,7 +210,7 @@ pub fn no_integer(value: &[u8], name: &str, range: &str, notation: Notation) -> 
         return format!("is not UTF-8: {}", shown(value));
     }
     if value.is_empty() {
-        return notation::EMPTY.to_string();
+        return notation::empty("an integer");
     }
     let most = if name == Type::Int.name() { MOST_OF_ANY } else { MOST_DIGITS };
     match notation.integer(value, most) {

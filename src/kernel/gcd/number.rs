@@ -70,7 +70,7 @@ pub fn what_is_wrong(field: &[u8], base: Base, notation: Notation, max_digits: u
                 shown(field)
             );
         }
-        _ if field.is_empty() => return notation::EMPTY.to_string(),
+        _ if field.is_empty() => return notation::empty("an integer"),
         _ if field.contains(&0) => "has a NUL byte",
         _ if std::str::from_utf8(field).is_err() => "is not UTF-8",
         Err(NoInteger::Fraction) if notation.whole_floats => "is not a whole number",
